@@ -1,0 +1,426 @@
+package document
+
+import (
+	"bytes"
+	"encoding/binary"
+	"fmt"
+	"math/bits"
+	"unicode/utf16"
+	"unicode/utf8"
+)
+
+// Error is a text that is no JSON, or beyond the limits. It never carries a part of the text.
+type Error struct {
+	Offset  int    // in bytes from the start of the text
+	Problem string // one of this package's own sentences
+}
+
+// Error returns the problem and its place.
+func (e *Error) Error() string { return fmt.Sprintf("document: %s at byte %d", e.Problem, e.Offset) }
+
+// replacement stands for what is no valid Unicode in a string.
+const replacement = "\uFFFD"
+
+// source is a JSON text from outside, and how deep it may nest. Its methods take the offset where something begins and
+// return the offset behind it.
+type source struct {
+	data  []byte
+	depth int
+}
+
+func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
+
+// space passes over white space.
+func (src *source) space(i int) int {
+	for i < len(src.data) && src.data[i] <= ' ' && isSpace(src.data[i]) {
+		i++
+	}
+	return i
+}
+
+// unexpected is the error of a byte that does not fit at i, or of the text's end there.
+func (src *source) unexpected(i int, want string) error {
+	if i >= len(src.data) {
+		return &Error{len(src.data), "unexpected end, expected " + want}
+	}
+	return &Error{i, "expected " + want}
+}
+
+// enter checks that another array or object may open at i.
+func (src *source) enter(i, depth int) error {
+	if depth > src.depth {
+		return &Error{i, "nested too deeply"}
+	}
+	return nil
+}
+
+// skip checks the value at i, which opens depth-th.
+func (src *source) skip(i, depth int) (int, error) {
+	if i >= len(src.data) {
+		return 0, src.unexpected(i, "a value")
+	}
+	switch src.data[i] {
+	case '"':
+		next, _, err := src.skipString(i)
+		return next, err
+	case '{':
+		return src.skipObject(i, depth)
+	case '[':
+		return src.skipArray(i, depth)
+	}
+	return src.scalar(i)
+}
+
+func (src *source) skipObject(i, depth int) (int, error) {
+	if err := src.enter(i, depth); err != nil {
+		return 0, err
+	}
+	i = src.space(i + 1)
+	if i < len(src.data) && src.data[i] == '}' {
+		return i + 1, nil
+	}
+	for {
+		var err error
+		if i >= len(src.data) || src.data[i] != '"' {
+			return 0, src.unexpected(i, "a member name")
+		}
+		if i, _, err = src.skipString(i); err != nil {
+			return 0, err
+		}
+		if i, err = src.colon(i); err != nil {
+			return 0, err
+		}
+		if i, err = src.skip(i, depth+1); err != nil {
+			return 0, err
+		}
+		var more bool
+		if i, more, err = src.next(i, '}'); !more {
+			return i, err
+		}
+	}
+}
+
+func (src *source) skipArray(i, depth int) (int, error) {
+	if err := src.enter(i, depth); err != nil {
+		return 0, err
+	}
+	i = src.space(i + 1)
+	if i < len(src.data) && src.data[i] == ']' {
+		return i + 1, nil
+	}
+	for {
+		var err error
+		if i, err = src.skip(i, depth+1); err != nil {
+			return 0, err
+		}
+		var more bool
+		if i, more, err = src.next(i, ']'); !more {
+			return i, err
+		}
+	}
+}
+
+// colon passes over the colon behind a member name, to the value.
+func (src *source) colon(i int) (int, error) {
+	if i = src.space(i); i >= len(src.data) || src.data[i] != ':' {
+		return 0, src.unexpected(i, "a colon")
+	}
+	return src.space(i + 1), nil
+}
+
+// next passes over the comma behind a member or an element, to the next one; or over the closing bracket, and then
+// there are no more.
+func (src *source) next(i int, closing byte) (int, bool, error) {
+	i = src.space(i)
+	if i >= len(src.data) {
+		return 0, false, src.unexpected(i, "a comma or a closing bracket")
+	}
+	switch src.data[i] {
+	case ',':
+		return src.space(i + 1), true, nil
+	case closing:
+		return i + 1, false, nil
+	}
+	return 0, false, src.unexpected(i, "a comma or a closing bracket")
+}
+
+// scalar checks a number, true, false or null.
+func (src *source) scalar(i int) (int, error) {
+	rest := src.data[i:]
+	switch {
+	case kindOf[rest[0]] == KindNumber:
+		return src.number(i)
+	case bytes.HasPrefix(rest, []byte("true")), bytes.HasPrefix(rest, []byte("null")):
+		return i + 4, nil
+	case bytes.HasPrefix(rest, []byte("false")):
+		return i + 5, nil
+	}
+	return 0, src.unexpected(i, "a value")
+}
+
+func (src *source) number(i int) (int, error) {
+	if src.data[i] == '-' {
+		i++
+	}
+	end := src.digits(i)
+	if end == i || src.data[i] == '0' && end > i+1 {
+		return 0, src.unexpected(i, "a number without leading zeros")
+	}
+	if i = end; i < len(src.data) && src.data[i] == '.' {
+		if end = src.digits(i + 1); end == i+1 {
+			return 0, src.unexpected(end, "a digit")
+		}
+		i = end
+	}
+	if i < len(src.data) && src.data[i]|0x20 == 'e' {
+		i++
+		if i < len(src.data) && (src.data[i] == '+' || src.data[i] == '-') {
+			i++
+		}
+		if end = src.digits(i); end == i {
+			return 0, src.unexpected(end, "a digit")
+		}
+		i = end
+	}
+	return i, nil
+}
+
+func (src *source) digits(i int) int {
+	for i < len(src.data) && src.data[i]-'0' <= 9 {
+		i++
+	}
+	return i
+}
+
+// skipString checks the string at i. It is clean where it can be kept as it stands, and not where something in it is no
+// Unicode.
+func (src *source) skipString(i int) (next int, clean bool, err error) {
+	end := plain(src.data, i+1)
+	if end < len(src.data) && src.data[end] == '"' {
+		return end + 1, true, nil
+	}
+	return src.skipRest(end)
+}
+
+// skipRest checks the string of which everything before i is plain.
+func (src *source) skipRest(i int) (next int, clean bool, err error) {
+	for clean = true; ; i = plain(src.data, i) {
+		if i >= len(src.data) {
+			return 0, false, src.unexpected(i, "the end of a string")
+		}
+		c := src.data[i]
+		if c == '"' {
+			return i + 1, clean, nil
+		}
+		if c < ' ' {
+			return 0, false, &Error{i, "control character in a string"}
+		}
+		end, valid, err := src.character(i)
+		if err != nil {
+			return 0, false, err
+		}
+		i, clean = end, clean && valid
+	}
+}
+
+// appendString appends the string at i, which is checked, with its quotes and escapes, and with U+FFFD for what is no
+// Unicode.
+func (src *source) appendString(dst []byte, i int) []byte {
+	kept := i // everything before it is in dst
+	for i++; ; {
+		i = plain(src.data, i)
+		if src.data[i] == '"' {
+			return append(dst, src.data[kept:i+1]...)
+		}
+		end, valid, _ := src.character(i)
+		if !valid {
+			dst = append(append(dst, src.data[kept:i]...), replacement...)
+			kept = end
+		}
+		i = end
+	}
+}
+
+// name returns what the member name at i stands for: a part of the source, or of scratch where something had to be
+// resolved.
+func (src *source) name(i int, scratch *[]byte) ([]byte, int, error) {
+	if end := plain(src.data, i+1); end < len(src.data) && src.data[end] == '"' {
+		return src.data[i+1 : end], end + 1, nil
+	}
+	next, _, err := src.skipString(i)
+	if err != nil {
+		return nil, 0, err
+	}
+	literal := src.appendString((*scratch)[:0], i)
+	n := len(literal)
+	*scratch = unescape(literal, literal)
+	return (*scratch)[n:], next, nil
+}
+
+// character checks the escape, or the run of characters beyond ASCII, at i. Where that is no Unicode, end is behind the
+// part to be replaced.
+func (src *source) character(i int) (end int, valid bool, err error) {
+	if src.data[i] == '\\' {
+		if end, err = src.escape(i); err != nil || end == i+2 {
+			return end, true, err
+		}
+		end, valid = src.surrogates(i)
+		return end, valid, nil
+	}
+	for end = i; end < len(src.data) && src.data[end] >= utf8.RuneSelf; {
+		r, n := utf8.DecodeRune(src.data[end:])
+		if r == utf8.RuneError && n == 1 {
+			if end == i {
+				return i + 1, false, nil
+			}
+			break
+		}
+		end += n
+	}
+	return end, true, nil
+}
+
+// escape checks the escape sequence at i.
+func (src *source) escape(i int) (int, error) {
+	if i+1 < len(src.data) {
+		switch src.data[i+1] {
+		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+			return i + 2, nil
+		case 'u':
+			if hex4(src.data[i+2:]) >= 0 {
+				return i + 6, nil
+			}
+		}
+	}
+	return 0, &Error{i, "unknown escape in a string"}
+}
+
+// surrogates returns the end of the checked \u escape at i, or of the pair that it opens; a lone half is not valid.
+func (src *source) surrogates(i int) (end int, valid bool) {
+	r := hex4(src.data[i+2:])
+	if !utf16.IsSurrogate(r) {
+		return i + 6, true
+	}
+	if second := src.data[i+6:]; len(second) >= 6 && second[0] == '\\' && second[1] == 'u' &&
+		utf16.DecodeRune(r, hex4(second[2:])) != utf8.RuneError {
+		return i + 12, true
+	}
+	return i + 6, false
+}
+
+// hex4 returns the value of the four hexadecimal digits that b begins with, -1 where it does not.
+func hex4(b []byte) rune {
+	if len(b) < 4 {
+		return -1
+	}
+	var r rune
+	for _, c := range b[:4] {
+		switch {
+		case c-'0' <= 9:
+			r = r<<4 | rune(c-'0')
+		case c|0x20 >= 'a' && c|0x20 <= 'f':
+			r = r<<4 | rune(c|0x20-'a'+10)
+		default:
+			return -1
+		}
+	}
+	return r
+}
+
+const (
+	ones  = 0x0101010101010101
+	highs = 0x8080808080808080
+)
+
+// plain returns the offset of the first byte from i on that is a quote, a backslash, a control character or beyond
+// ASCII; len(data) where there is none. It looks at eight bytes at once: in each difference a byte that is looked for
+// borrows its own high bit, a byte beyond ASCII has it anyway, and only such bytes can disturb the ones above them. So
+// the lowest high bit is always a true one.
+func plain(data []byte, i int) int {
+	for ; i+8 <= len(data); i += 8 {
+		w := binary.LittleEndian.Uint64(data[i:])
+		found := (w - ' '*ones) | (w ^ '"'*ones - ones) | (w ^ '\\'*ones - ones) | w
+		if found &= highs; found != 0 {
+			return i + bits.TrailingZeros64(found)/8
+		}
+	}
+	for ; i < len(data); i++ {
+		if c := data[i]; c < ' ' || c == '"' || c == '\\' || c >= utf8.RuneSelf {
+			return i
+		}
+	}
+	return i
+}
+
+// valueEnd returns the offset behind the value at i of a text that is known to be valid.
+func valueEnd(text []byte, i int) int {
+	switch text[i] {
+	case '"':
+		return stringEnd(text, i)
+	case '{', '[':
+		return containerEnd(text, i)
+	}
+	for i < len(text) && text[i] != ',' && text[i] != '}' && text[i] != ']' {
+		i++
+	}
+	return i
+}
+
+func stringEnd(text []byte, i int) int {
+	for i++; ; i++ {
+		i += bytes.IndexByte(text[i:], '"')
+		backslashes := 0
+		for text[i-1-backslashes] == '\\' {
+			backslashes++
+		}
+		if backslashes%2 == 0 {
+			return i + 1
+		}
+	}
+}
+
+func containerEnd(text []byte, i int) int {
+	for depth := 0; ; {
+		switch text[i] {
+		case '"':
+			i = stringEnd(text, i)
+			continue
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		}
+		if i++; depth == 0 {
+			return i
+		}
+	}
+}
+
+// unescape appends to dst what the checked and rewritten string literal stands for.
+func unescape(dst, literal []byte) []byte {
+	s := literal[1 : len(literal)-1]
+	for {
+		i := bytes.IndexByte(s, '\\')
+		if i < 0 {
+			return append(dst, s...)
+		}
+		dst = append(dst, s[:i]...)
+		if s[i+1] != 'u' {
+			dst = append(dst, unescaped[s[i+1]])
+			s = s[i+2:]
+			continue
+		}
+		r := hex4(s[i+2:])
+		s = s[i+6:]
+		if utf16.IsSurrogate(r) {
+			r = utf16.DecodeRune(r, hex4(s[2:]))
+			s = s[6:]
+		}
+		dst = utf8.AppendRune(dst, r)
+	}
+}
+
+// unescaped is what a character behind a backslash stands for.
+var unescaped = [256]byte{
+	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
+}

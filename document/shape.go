@@ -1,0 +1,98 @@
+package document
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"math/bits"
+	"sync"
+	"sync/atomic"
+)
+
+// Shape is one object type: the members that are kept of it. Set it up before the first use and leave it alone
+// afterwards; then it is safe for concurrent use. Shapes may refer to each other in cycles. The order of the members is
+// the order of the index, not that of the text.
+type Shape struct {
+	Name    string
+	Members []Member
+
+	once   sync.Once
+	quoted []string // of each member its name as it stands in the text: "name":
+	slots  []uint16 // hash table of member numbers, counted from 1
+	shift  uint8    // of a hash, to a slot
+
+	// after[k] is the member, counted from 1, that followed member k-1 in the object read last; after[0] is the first
+	// one. A backend writes its objects in one order, so this guess is nearly always right and spares a look-up.
+	after []atomic.Uint32
+}
+
+// Member is one member of a Shape.
+type Member struct {
+	// Name is the member's name as the backend spells it.
+	Name string
+
+	// Shape is that of the object, or of the objects in the list, that the member holds; nil for leaves.
+	Shape *Shape
+
+	// JSON says that the member is kept whole, whatever it holds. Shape is nil then.
+	JSON bool
+}
+
+// ready builds the look-up tables once. It panics on a shape that declares a name twice.
+func (s *Shape) ready() { s.once.Do(s.compile) }
+
+func (s *Shape) compile() {
+	n := len(s.Members)
+	width := max(bits.Len(uint(2*n)), 1)
+	s.shift = uint8(64 - width)
+	s.slots = make([]uint16, 1<<width)
+	s.quoted = make([]string, n)
+	s.after = make([]atomic.Uint32, n+1)
+	for k, m := range s.Members {
+		if s.find([]byte(m.Name)) >= 0 {
+			panic("document: shape " + s.Name + " declares " + m.Name + " twice")
+		}
+		if m.Shape != nil && m.JSON {
+			panic("document: member " + m.Name + " of shape " + s.Name + " has a shape and is JSON")
+		}
+		quoted, _ := json.Marshal(m.Name) // a string always marshals
+		s.quoted[k] = string(quoted) + ":"
+		i := hash([]byte(m.Name)) >> s.shift
+		for s.slots[i] != 0 {
+			i = (i + 1) % uint64(len(s.slots))
+		}
+		s.slots[i] = uint16(k + 1)
+	}
+}
+
+// find returns the number of the member called name, -1 where there is none.
+func (s *Shape) find(name []byte) int {
+	mask := uint64(len(s.slots) - 1)
+	for i := hash(name) >> s.shift; s.slots[i&mask] != 0; i++ {
+		if k := int(s.slots[i&mask]) - 1; s.Members[k].Name == string(name) {
+			return k
+		}
+	}
+	return -1
+}
+
+// guess returns the number of the member that is expected behind previous, -1 where nothing is.
+func (s *Shape) guess(previous int) int { return int(s.after[previous+1].Load()) - 1 }
+
+// learn remembers that member k followed previous.
+func (s *Shape) learn(previous, k int) { s.after[previous+1].Store(uint32(k + 1)) }
+
+// hash mixes the length, the first and the last bytes of a name: member names differ there, and this costs the same for
+// every length.
+func hash(name []byte) uint64 {
+	var head, tail uint64
+	switch n := len(name); {
+	case n >= 8:
+		head, tail = binary.LittleEndian.Uint64(name), binary.LittleEndian.Uint64(name[n-8:])
+	case n >= 4:
+		head, tail = uint64(binary.LittleEndian.Uint32(name)), uint64(binary.LittleEndian.Uint32(name[n-4:]))
+	case n > 0:
+		head, tail = uint64(name[0]), uint64(name[n/2])<<8|uint64(name[n-1])
+	}
+	h := head*0x9e3779b97f4a7c15 ^ bits.RotateLeft64(tail, 29) ^ uint64(len(name))
+	return h * 0xd6e8feb86659fd93
+}
