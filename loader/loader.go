@@ -1,0 +1,132 @@
+// Package loader joins the keys that the branches of one operation ask for, so that each is fetched once. It is a thin
+// layer over dataloader that takes away its timer: a batch leaves when the resolver that formed it says so.
+package loader
+
+import (
+	"context"
+	"errors"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/graph-gophers/dataloader/v7"
+)
+
+// Fetch reads the values of distinct keys. A key in neither map does not exist; a key in failed has no value.
+type Fetch[K comparable, V any] func(ctx context.Context, keys []K) (found map[K]V, failed map[K]error)
+
+// never is longer than any operation: batches are flushed, not timed.
+const never = time.Hour
+
+// PanicError is what every key of a batch gets whose fetch panicked. Its text has no value of the panic in it.
+type PanicError struct {
+	Value any
+	Stack []byte
+}
+
+// NewPanicError keeps a panic that was just recovered, with the stack of where it began.
+func NewPanicError(value any) *PanicError { return &PanicError{Value: value, Stack: debug.Stack()} }
+
+func (e *PanicError) Error() string { return "panic while loading a batch" }
+
+// Loader loads values by key for the length of one operation. It is safe for concurrent use. Values, absences and
+// errors are kept until the operation ends or Reset is called: one operation sees one state of each object.
+type Loader[K comparable, V any] struct {
+	ctx   context.Context
+	mu    sync.Mutex
+	inner *dataloader.Loader[K, Result[V]]
+}
+
+// New makes a loader whose fetches run under ctx, the operation's own context: a caller that gives up leaves the keys
+// that it shares with others alone.
+func New[K comparable, V any](ctx context.Context, fetch Fetch[K, V]) *Loader[K, V] {
+	batch := func(ctx context.Context, keys []K) []*dataloader.Result[Result[V]] { return run(ctx, fetch, keys) }
+	return &Loader[K, V]{ctx: ctx, inner: dataloader.NewBatchedLoader(batch,
+		dataloader.WithWait[K, Result[V]](never), dataloader.WithInputCapacity[K, Result[V]](64))}
+}
+
+// run calls fetch and puts its answer into the order of the keys. A panic becomes every key's error here, where its
+// value does not reach a logger that is not ours.
+func run[K comparable, V any](ctx context.Context, fetch Fetch[K, V], keys []K) (results []*dataloader.Result[Result[V]]) {
+	results = make([]*dataloader.Result[Result[V]], len(keys))
+	defer func() {
+		if p := recover(); p != nil {
+			err := NewPanicError(p)
+			for i := range results {
+				results[i] = &dataloader.Result[Result[V]]{Error: err}
+			}
+		}
+	}()
+	found, failed := fetch(ctx, keys)
+	for i, key := range keys {
+		results[i] = &dataloader.Result[Result[V]]{}
+		if err, ok := failed[key]; ok {
+			results[i].Error = err
+		} else if v, ok := found[key]; ok {
+			results[i].Data = Result[V]{Value: v, Found: true}
+		}
+	}
+	return results
+}
+
+// Result is what became of one key: a value, nothing where it does not exist, or an error.
+type Result[V any] struct {
+	Value V
+	Found bool
+	Err   error
+}
+
+// Load gives the result of each key, in the keys' order. Keys that nobody asked for before leave at once, as one batch.
+// When ctx ends first, the keys that are not there yet get its error.
+func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
+	thunks := l.dispatch(keys)
+	done := make(chan struct{})
+	results := make([]Result[V], len(keys))
+	go func() {
+		defer close(done)
+		for i, thunk := range thunks {
+			result, err := thunk()
+			result.Err = err
+			results[i] = result
+		}
+	}()
+	select {
+	case <-done:
+		return results
+	case <-ctx.Done():
+		return abandoned[V](len(keys), context.Cause(ctx))
+	}
+}
+
+// dispatch holds the lock from the first key to the flush: a batch is exactly one caller's new keys.
+func (l *Loader[K, V]) dispatch(keys []K) []dataloader.Thunk[Result[V]] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	thunks := make([]dataloader.Thunk[Result[V]], len(keys))
+	for i, key := range keys {
+		thunks[i] = l.inner.Load(l.ctx, key)
+	}
+	l.inner.Flush()
+	return thunks
+}
+
+func abandoned[V any](n int, cause error) []Result[V] {
+	results := make([]Result[V], n)
+	for i := range results {
+		results[i].Err = cause
+	}
+	return results
+}
+
+// Reset forgets everything, as a mutation must: what was read before a write is not true after it.
+func (l *Loader[K, V]) Reset() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inner.ClearAll()
+}
+
+// AsPanic gives the panic behind an error of a batch, if there is one.
+func AsPanic(err error) (*PanicError, bool) {
+	var p *PanicError
+	return p, errors.As(err, &p)
+}

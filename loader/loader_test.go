@@ -1,0 +1,146 @@
+package loader
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// recorder is a fetch that keeps the batches that it was asked for.
+type recorder struct {
+	mu      sync.Mutex
+	batches [][]string
+	delay   time.Duration
+	failed  map[string]error
+	absent  []string
+}
+
+func (r *recorder) fetch(ctx context.Context, keys []string) (map[string]string, map[string]error) {
+	r.mu.Lock()
+	r.batches = append(r.batches, slices.Sorted(slices.Values(keys)))
+	r.mu.Unlock()
+	select {
+	case <-time.After(r.delay):
+	case <-ctx.Done():
+	}
+	found := map[string]string{}
+	for _, k := range keys {
+		if !slices.Contains(r.absent, k) {
+			found[k] = "value of " + k
+		}
+	}
+	return found, r.failed
+}
+
+func values(results []Result[string]) []string {
+	var out []string
+	for _, r := range results {
+		switch {
+		case r.Err != nil:
+			out = append(out, "error: "+r.Err.Error())
+		case !r.Found:
+			out = append(out, "absent")
+		default:
+			out = append(out, r.Value)
+		}
+	}
+	return out
+}
+
+func TestLoader(t *testing.T) {
+	t.Parallel()
+	t.Run("keys of one call leave as one batch without a timer", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			r := &recorder{delay: 50 * time.Millisecond}
+			l := New(t.Context(), r.fetch)
+			start := time.Now()
+			got := values(l.Load(t.Context(), []string{"b", "a", "b"}))
+			if diff := cmp.Diff([]string{"value of b", "value of a", "value of b"}, got); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([][]string{{"a", "b"}}, r.batches); diff != "" {
+				t.Error(diff)
+			}
+			if waited := time.Since(start); waited != 50*time.Millisecond {
+				t.Errorf("took %v, want the fetch's own 50ms", waited)
+			}
+		})
+	})
+	t.Run("a key asked for twice is fetched once, in flight and afterwards", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			r := &recorder{delay: time.Second}
+			l := New(t.Context(), r.fetch)
+			var wg sync.WaitGroup
+			for range 8 {
+				wg.Go(func() { l.Load(t.Context(), []string{"a"}) })
+			}
+			wg.Wait()
+			l.Load(t.Context(), []string{"a"})
+			if diff := cmp.Diff([][]string{{"a"}}, r.batches); diff != "" {
+				t.Error(diff)
+			}
+		})
+	})
+	t.Run("each key has its own value, absence or error", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			r := &recorder{absent: []string{"b"}, failed: map[string]error{"c": errors.New("broken")}}
+			l := New(t.Context(), r.fetch)
+			got := values(l.Load(t.Context(), []string{"a", "b", "c"}))
+			if diff := cmp.Diff([]string{"value of a", "absent", "error: broken"}, got); diff != "" {
+				t.Error(diff)
+			}
+		})
+	})
+	t.Run("one caller's cancellation does not fail another's key", func(t *testing.T) {
+		t.Parallel()
+		synctest.Test(t, func(t *testing.T) {
+			r := &recorder{delay: time.Second}
+			l := New(t.Context(), r.fetch)
+			short, cancel := context.WithTimeoutCause(t.Context(), time.Millisecond, errors.New("gave up"))
+			defer cancel()
+			var first []string
+			var wg sync.WaitGroup
+			wg.Go(func() { first = values(l.Load(short, []string{"a"})) })
+			synctest.Wait()
+			second := values(l.Load(t.Context(), []string{"a"}))
+			wg.Wait()
+			if diff := cmp.Diff([]string{"error: gave up"}, first); diff != "" {
+				t.Error(diff)
+			}
+			if diff := cmp.Diff([]string{"value of a"}, second); diff != "" {
+				t.Error(diff)
+			}
+		})
+	})
+	t.Run("a panic is an error of each key and shows nothing of its value", func(t *testing.T) {
+		t.Parallel()
+		l := New(t.Context(), func(context.Context, []string) (map[string]string, map[string]error) { panic("secret") })
+		for _, r := range l.Load(t.Context(), []string{"a", "b"}) {
+			p, ok := AsPanic(fmt.Errorf("wrapped: %w", r.Err))
+			if !ok || p.Value != "secret" || len(p.Stack) == 0 || p.Error() != "panic while loading a batch" {
+				t.Errorf("got %v", r.Err)
+			}
+		}
+	})
+	t.Run("a reset forgets", func(t *testing.T) {
+		t.Parallel()
+		r := &recorder{}
+		l := New(t.Context(), r.fetch)
+		l.Load(t.Context(), []string{"a"})
+		l.Reset()
+		l.Load(t.Context(), []string{"a"})
+		if diff := cmp.Diff([][]string{{"a"}, {"a"}}, r.batches); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
