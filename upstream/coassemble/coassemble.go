@@ -1,0 +1,217 @@
+// Package coassemble speaks Coassemble's headless API: the embed clients and users of a workspace, their metadata,
+// updates and deletes. Lists are bare arrays without a total or a promised order; bodies are read leniently, because
+// the vendor documents none.
+package coassemble
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// MaxLength is the longest page that is asked for.
+const MaxLength = 100
+
+const (
+	routeClients = "/v1/headless/clients"
+	routeClient  = "/v1/headless/client/{identifier}"
+	routeUsers   = "/v1/headless/users"
+	routeUser    = "/v1/headless/user/{identifier}"
+)
+
+// Client calls Coassemble. Its errors are those of upstream.Client.Do.
+type Client struct{ rest *upstream.Client }
+
+// New returns a client over rest, whose base URL ends before "/v1".
+func New(rest *upstream.Client) *Client { return &Client{rest} }
+
+// Page is one page of a list: Number from 0, Length from 1 to MaxLength.
+type Page struct{ Number, Length int }
+
+// Clients reads one page of the embed clients.
+func (c *Client) Clients(ctx context.Context, page Page) ([]*EmbedClient, error) {
+	return list(ctx, c.rest, routeClients, "clients", pageQuery(page), clientShape, newClient)
+}
+
+// Users reads one page of the users, of one client unless clientIdentifier is empty.
+func (c *Client) Users(ctx context.Context, clientIdentifier string, page Page) ([]*User, error) {
+	q := pageQuery(page)
+	if clientIdentifier != "" {
+		q.Set("clientIdentifier", clientIdentifier)
+	}
+	return list(ctx, c.rest, routeUsers, "users", q, userShape, newUser)
+}
+
+// ClientWindow reads the embed clients at positions [offset, offset+first) with one call, or two where no page of at
+// most MaxLength covers them. more may be true where nothing follows, since a full page does not say that it is the last.
+func (c *Client) ClientWindow(ctx context.Context, offset, first int) (items []*EmbedClient, more bool, err error) {
+	return window(ctx, c.rest, routeClients, offset, first, c.Clients)
+}
+
+// UserWindow reads users in the manner of ClientWindow, of one client unless clientIdentifier is empty.
+func (c *Client) UserWindow(ctx context.Context, clientIdentifier string, offset, first int) (items []*User, more bool, err error) {
+	return window(ctx, c.rest, routeUsers, offset, first, func(ctx context.Context, page Page) ([]*User, error) {
+		return c.Users(ctx, clientIdentifier, page)
+	})
+}
+
+func window[T any](ctx context.Context, rest *upstream.Client, route string, offset, first int, read func(context.Context, Page) ([]T, error)) ([]T, bool, error) {
+	return upstream.Window(ctx, rest, route, offset, first, MaxLength, func(ctx context.Context, page, size int) (upstream.Chunk[T], error) {
+		items, err := read(ctx, Page{Number: page, Length: size})
+		return upstream.Chunk[T]{Items: items, Page: page, Size: size, Last: len(items) < size}, err
+	})
+}
+
+// Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
+func (c *Client) Client(ctx context.Context, identifier string) (*EmbedClient, error) {
+	e, err := c.single(ctx, routeClient, "client", identifier, clientShape, func(e element) string { return newClient(e).Identifier })
+	if err != nil {
+		return nil, err
+	}
+	return newClient(e), nil
+}
+
+// User reads one user, in the manner of Client.
+func (c *Client) User(ctx context.Context, identifier string) (*User, error) {
+	e, err := c.single(ctx, routeUser, "user", identifier, userShape, func(e element) string { return newUser(e).Identifier })
+	if err != nil {
+		return nil, err
+	}
+	return newUser(e), nil
+}
+
+// UpdateClient replaces the metadata of a client. Null or empty metadata is not sent.
+func (c *Client) UpdateClient(ctx context.Context, identifier string, metadata json.RawMessage) error {
+	body := struct {
+		Metadata json.RawMessage `json:"metadata,omitempty"`
+	}{metadata}
+	return c.write(ctx, http.MethodPut, routeClient, "client", identifier, nil, body)
+}
+
+// UserUpdate is what to change of a user. What is nil is not sent; what a backend then does with the rest of the
+// metadata is documented both as replacing and as merging.
+type UserUpdate struct {
+	ClientIdentifier *string         `json:"clientIdentifier,omitempty"`
+	Metadata         json.RawMessage `json:"metadata,omitempty"`
+	Name             *string         `json:"name,omitempty"`
+	Avatar           *string         `json:"avatar,omitempty"`
+}
+
+// UpdateUser changes a user.
+func (c *Client) UpdateUser(ctx context.Context, identifier string, update UserUpdate) error {
+	return c.write(ctx, http.MethodPut, routeUser, "user", identifier, nil, update)
+}
+
+// DeleteClient deletes all objects of a client. A plan without the entitlement refuses it with Rejected and status 403.
+func (c *Client) DeleteClient(ctx context.Context, identifier string) error {
+	return c.write(ctx, http.MethodDelete, routeClient, "client", identifier, nil, nil)
+}
+
+// DeleteUser deletes a user. Action says what happens to the user's courses: "reallocate" to the user reallocateTo,
+// "delete" or "ignore"; an empty one is not sent. Refused like DeleteClient.
+func (c *Client) DeleteUser(ctx context.Context, identifier, action, reallocateTo string) error {
+	q := url.Values{}
+	if action != "" {
+		q.Set("action", action)
+	}
+	if reallocateTo != "" {
+		q.Set("reallocateTo", reallocateTo)
+	}
+	return c.write(ctx, http.MethodDelete, routeUser, "user", identifier, q, nil)
+}
+
+// write makes a call whose answer may be empty, true or a record: its status says all.
+func (c *Client) write(ctx context.Context, method, route, resource, identifier string, q url.Values, body any) error {
+	_, err := c.rest.Do(ctx, upstream.Request{
+		Method: method, Route: route, Path: []string{"v1", "headless", resource, identifier},
+		Query: q, Body: body, Write: true,
+	})
+	return err
+}
+
+func (c *Client) single(ctx context.Context, route, resource, identifier string, shape *document.Shape, key func(element) string) (e element, err error) {
+	_, err = c.rest.Do(ctx, upstream.Request{
+		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource, identifier},
+		Read: func(resp *upstream.Response) error {
+			r, err := resp.Document()
+			if err != nil {
+				return err
+			}
+			if r.Kind() != document.KindObject {
+				return upstream.Broken("the body is not a record")
+			}
+			if e, err = readElement(r, shape); err != nil {
+				return err
+			}
+			switch key(e) {
+			case identifier:
+				return r.End()
+			case "":
+				return unidentified(resp)
+			}
+			return upstream.Broken("the record is another than asked for")
+		},
+	})
+	return e, err
+}
+
+// unidentified is the failure of a body that is an object but no record.
+func unidentified(resp *upstream.Response) error {
+	var object map[string]json.RawMessage
+	if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
+		return err
+	}
+	return upstream.Broken("the record has no identifier")
+}
+
+func pageQuery(p Page) url.Values {
+	return url.Values{"page": {strconv.Itoa(p.Number)}, "length": {strconv.Itoa(p.Length)}}
+}
+
+func list[T any](ctx context.Context, rest *upstream.Client, route, resource string, q url.Values, shape *document.Shape, wrap func(element) T) (items []T, err error) {
+	_, err = rest.Do(ctx, upstream.Request{
+		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource}, Query: q,
+		Read: func(resp *upstream.Response) error {
+			items, err = readList(resp, shape, wrap)
+			return err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return items, nil
+}
+
+func readList[T any](resp *upstream.Response, shape *document.Shape, wrap func(element) T) ([]T, error) {
+	r, err := resp.Document()
+	if err != nil {
+		return nil, err
+	}
+	if r.Kind() != document.KindArray {
+		var list []json.RawMessage
+		if err := upstream.DecodeJSON(resp.Body, &list); err != nil {
+			return nil, err
+		}
+		return nil, upstream.Broken("the body is not a list")
+	}
+	items := []T{}
+	err = r.Elements(func(int) error {
+		e, err := readElement(r, shape)
+		if err == nil {
+			items = append(items, wrap(e))
+		}
+		return err
+	})
+	if err == nil {
+		err = r.End()
+	}
+	if err != nil {
+		return nil, err
+	}
+	return items, nil
+}

@@ -1,0 +1,302 @@
+// Package mattr speaks the users API of a MATTR VII tenant: identities with their claims, and the credentials issued
+// to them. Claims are personal data: nothing here logs them or puts them into an error.
+package mattr
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// MaxLimit is the longest page that the backend gives.
+const MaxLimit = 1000
+
+// Client calls one tenant. Its errors are those of upstream.Client.Do.
+type Client struct {
+	rest   *upstream.Client
+	prefix string   // "/core/v1"
+	path   []string // its segments
+}
+
+// New returns a client over rest, whose base URL is the tenant's; prefix is the path before "/users", "/core/v1" as a
+// rule.
+func New(rest *upstream.Client, prefix string) *Client {
+	prefix = strings.Trim(prefix, "/")
+	if prefix == "" {
+		return &Client{rest: rest}
+	}
+	return &Client{rest: rest, prefix: "/" + prefix, path: strings.Split(prefix, "/")}
+}
+
+// Page is one page of a list. Next is the cursor of the page after it, "" where none can follow; the page after a full
+// last one is empty.
+type Page[T any] struct {
+	Items []T
+	Next  string
+}
+
+// Identities reads a page of all identities; limit is 1 to MaxLimit, cursor that of the page before or "".
+func (c *Client) Identities(ctx context.Context, limit int, cursor string) (Page[*Identity], error) {
+	return list(ctx, c, c.request(http.MethodGet, "/users", "users").paged(limit, cursor), identityShape, newIdentity)
+}
+
+// Criteria are what Search compares, all that are set and by exact equality.
+type Criteria struct {
+	// Claims is an object of the claims that must be equal.
+	Claims json.RawMessage
+	// ProviderID and SubjectID are parts of the authentication provider.
+	ProviderID, SubjectID *string
+}
+
+type provider struct {
+	ProviderID *string `json:"providerId,omitempty"`
+	SubjectID  *string `json:"subjectId,omitempty"`
+}
+
+func providerOf(providerID, subjectID *string) *provider {
+	if providerID == nil && subjectID == nil {
+		return nil
+	}
+	return &provider{providerID, subjectID}
+}
+
+// Search reads a page of the identities that meet the criteria; without any they all do.
+func (c *Client) Search(ctx context.Context, criteria Criteria, limit int, cursor string) (Page[*Identity], error) {
+	req := c.request(http.MethodPost, "/users/search", "users", "search")
+	req.Body = struct {
+		Claims   json.RawMessage `json:"claims,omitempty"`
+		Provider *provider       `json:"authenticationProvider,omitempty"`
+		Limit    int             `json:"limit"`
+		Cursor   string          `json:"cursor,omitempty"`
+	}{criteria.Claims, providerOf(criteria.ProviderID, criteria.SubjectID), limit, cursor}
+	return list(ctx, c, req, identityShape, newIdentity)
+}
+
+// Identity reads one identity. A record without an id, or with another than asked for, breaks the contract.
+func (c *Client) Identity(ctx context.Context, id string) (i *Identity, err error) {
+	req := c.request(http.MethodGet, "/users/{id}", "users", id)
+	req.Read = func(resp *upstream.Response) error {
+		i, err = readIdentity(resp, id)
+		return err
+	}
+	if _, err := c.rest.Do(ctx, req.Request); err != nil {
+		return nil, err
+	}
+	return i, nil
+}
+
+func readIdentity(resp *upstream.Response, id string) (*Identity, error) {
+	r, err := resp.Document()
+	if err != nil {
+		return nil, err
+	}
+	if r.Kind() != document.KindObject {
+		return nil, upstream.Broken("the body is not a record")
+	}
+	d, err := r.Document(identityShape)
+	if err != nil {
+		return nil, err
+	}
+	i := newIdentity(record{d})
+	switch {
+	case strings.EqualFold(i.ID, id):
+		return i, r.End()
+	case i.ID != "":
+		return nil, upstream.Broken("the record is another than asked for")
+	}
+	var object map[string]json.RawMessage
+	if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
+		return nil, err
+	}
+	return nil, upstream.Broken("the record has no id")
+}
+
+// Update replaces what the tenant keeps of an identity. Whether a provider that is not sent stays is not documented.
+type Update struct {
+	Claims   json.RawMessage
+	Provider *Provider
+}
+
+// Provider names an authentication provider and a person there. What is nil is not sent.
+type Provider struct{ ProviderID, SubjectID *string }
+
+// UpdateIdentity writes the update and returns the identity as the answer shows it, nil where it shows none.
+func (c *Client) UpdateIdentity(ctx context.Context, id string, update Update) (*Identity, error) {
+	req := c.request(http.MethodPut, "/users/{id}", "users", id)
+	req.Write = true
+	body := struct {
+		Claims   json.RawMessage `json:"claims,omitempty"`
+		Provider *provider       `json:"authenticationProvider,omitempty"`
+	}{Claims: update.Claims}
+	if p := update.Provider; p != nil {
+		body.Provider = providerOf(p.ProviderID, p.SubjectID)
+	}
+	req.Body = body
+	resp, err := c.rest.Do(ctx, req.Request)
+	if err != nil {
+		return nil, err
+	}
+	// The write is done whatever the answer shows.
+	i, err := readIdentity(resp, id)
+	if err != nil {
+		return nil, nil
+	}
+	return i, nil
+}
+
+// DeleteIdentity deletes an identity. Credentials that were issued to it stay valid.
+func (c *Client) DeleteIdentity(ctx context.Context, id string) error {
+	req := c.request(http.MethodDelete, "/users/{id}", "users", id)
+	req.Write = true
+	_, err := c.rest.Do(ctx, req.Request)
+	return err
+}
+
+// Credentials reads a page of an identity's credentials. An unknown identity has none.
+func (c *Client) Credentials(ctx context.Context, id string, limit int, cursor string) (Page[*Credential], error) {
+	req := c.request(http.MethodGet, "/users/{userId}/credentials", "users", id, "credentials").paged(limit, cursor)
+	page, err := list(ctx, c, req, credentialShape, newCredential)
+	var e *upstream.Error
+	if errors.As(err, &e) && e.Kind == upstream.NotFound {
+		return Page[*Credential]{}, nil
+	}
+	return page, err
+}
+
+// FindBySubject finds the identities that sign in as subjectID, with the given provider unless providerID is empty. It
+// is one search for two, which is enough to see that there is more than one. Records that show another subject or
+// provider, or no subject, are dropped. An empty subjectID finds nothing and makes no call.
+func (c *Client) FindBySubject(ctx context.Context, providerID, subjectID string) ([]*Identity, error) {
+	if subjectID == "" {
+		return nil, nil
+	}
+	criteria := Criteria{SubjectID: &subjectID}
+	if providerID != "" {
+		criteria.ProviderID = &providerID
+	}
+	page, err := c.Search(ctx, criteria, 2, "")
+	return slices.DeleteFunc(page.Items, func(i *Identity) bool { return !signsInAs(i, providerID, subjectID) }), err
+}
+
+func signsInAs(i *Identity, providerID, subjectID string) bool {
+	p, err := i.AuthenticationProvider()
+	if err != nil || p == nil {
+		return false
+	}
+	subject, err := p.SubjectID()
+	if err != nil || subject == nil || *subject != subjectID {
+		return false
+	}
+	shown, err := p.ProviderID()
+	return err == nil && (shown == nil || providerID == "" || strings.EqualFold(*shown, providerID))
+}
+
+// FindByClaim finds the identities whose claim name is the text value, in the manner of FindBySubject.
+func (c *Client) FindByClaim(ctx context.Context, name, value string) ([]*Identity, error) {
+	if name == "" || value == "" {
+		return nil, nil
+	}
+	claims, err := json.Marshal(map[string]string{name: value})
+	if err != nil {
+		return nil, err
+	}
+	page, err := c.Search(ctx, Criteria{Claims: claims}, 2, "")
+	return slices.DeleteFunc(page.Items, func(i *Identity) bool { return !claimIs(i, name, value) }), err
+}
+
+func claimIs(i *Identity, name, value string) bool {
+	raw, err := i.Claims()
+	var claims map[string]json.RawMessage
+	if err != nil || json.Unmarshal(raw, &claims) != nil {
+		return false
+	}
+	var shown *string
+	return json.Unmarshal(claims[name], &shown) == nil && shown != nil && *shown == value
+}
+
+// request is one call below the prefix.
+type request struct{ upstream.Request }
+
+func (c *Client) request(method, route string, path ...string) request {
+	return request{upstream.Request{Method: method, Route: c.prefix + route, Path: slices.Concat(c.path, path)}}
+}
+
+func (r request) paged(limit int, cursor string) request {
+	r.Query = url.Values{"limit": {strconv.Itoa(limit)}}
+	if cursor != "" {
+		r.Query.Set("cursor", cursor)
+	}
+	return r
+}
+
+func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(record) T) (page Page[T], err error) {
+	req.Read = func(resp *upstream.Response) error {
+		page, err = readPage(resp, shape, wrap)
+		return err
+	}
+	if _, err := c.rest.Do(ctx, req.Request); err != nil {
+		return Page[T]{}, err
+	}
+	return page, nil
+}
+
+// readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything.
+func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(record) T) (page Page[T], err error) {
+	r, err := resp.Document()
+	if err != nil {
+		return page, err
+	}
+	if r.Kind() != document.KindObject {
+		return page, upstream.Broken("the body is not a page")
+	}
+	err = r.Members(func(name []byte) error {
+		switch string(name) {
+		case "data":
+			page.Items = nil
+			if r.Kind() != document.KindArray {
+				return nil
+			}
+			page.Items = []T{}
+			return r.Elements(func(int) error {
+				var rec record
+				var err error
+				if r.Kind() == document.KindObject {
+					rec.doc, err = r.Document(shape)
+				}
+				page.Items = append(page.Items, wrap(rec))
+				return err
+			})
+		case "nextCursor":
+			page.Next = ""
+			if r.Kind() == document.KindString {
+				return r.Decode(&page.Next)
+			}
+		}
+		return nil
+	})
+	if err == nil {
+		err = r.End()
+	}
+	if err != nil {
+		return Page[T]{}, err
+	}
+	if page.Items == nil {
+		var object map[string]json.RawMessage
+		if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
+			return Page[T]{}, err
+		}
+		return Page[T]{}, upstream.Broken("the page has no data")
+	}
+	if len(page.Items) == 0 {
+		page.Next = ""
+	}
+	return page, nil
+}

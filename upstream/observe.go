@@ -1,0 +1,84 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"time"
+)
+
+// Call is one HTTP exchange, as the log and an operation's facts see it.
+type Call struct {
+	Backend       Backend
+	Method, Route string
+	// Status is 0 if no answer came.
+	Status   int
+	Start    time.Time
+	Duration time.Duration
+	// Bytes are those of the body as received, before inflating.
+	Bytes int64
+	// Kind is the failure of the exchange, Unknown if it brought a 2xx. What reading its body finds later is not in it.
+	Kind Kind
+}
+
+type observerKey struct{}
+
+// WithObserver has f called at the end of each exchange made under the returned context, besides the observers that
+// ctx already has. Calls run in parallel, so f must be safe for concurrent use.
+func WithObserver(ctx context.Context, f func(Call)) context.Context {
+	outer, _ := ctx.Value(observerKey{}).(func(Call))
+	if outer == nil {
+		return context.WithValue(ctx, observerKey{}, f)
+	}
+	return context.WithValue(ctx, observerKey{}, func(c Call) { outer(c); f(c) })
+}
+
+func (c *Client) observe(ctx context.Context, call Call) {
+	if f, ok := ctx.Value(observerKey{}).(func(Call)); ok {
+		f(call)
+	}
+	if c.opts.Observer != nil {
+		c.opts.Observer(call)
+	}
+}
+
+// Outcome is how a call ended, as far as it tells something about the backend.
+type Outcome struct {
+	At time.Time
+	// Failure is why the backend did not do its part, Unknown if it did: an answer of 404 or 400 is a success of the
+	// backend.
+	Failure Kind
+}
+
+// OK says whether the backend did its part.
+func (o Outcome) OK() bool { return o.Failure == Unknown }
+
+// LastOutcome is that of the call that ended last; false before the first. Calls that were cancelled, that ran out of
+// the operation's time or that our own budget refused tell nothing and are not counted.
+func (c *Client) LastOutcome() (Outcome, bool) {
+	o := c.outcome.Load()
+	if o == nil {
+		return Outcome{}, false
+	}
+	return *o, true
+}
+
+func (c *Client) settle(req *Request, err *Error) {
+	o := &Outcome{At: time.Now()}
+	if err != nil {
+		switch {
+		case err.Local:
+			return
+		case err.Kind == Canceled, err.Kind == Deadline, err.Kind == Invalid && err.Status == 0,
+			err.Kind == OutcomeUnknown && errors.Is(err, context.Canceled):
+			return
+		case req.Write && err.Status == http.StatusForbidden:
+			// A plan without the entitlement refuses some writes; the backend is well.
+		case err.Kind == Invalid, err.Kind == NotFound:
+		case err.Kind == Rejected && err.Status >= 400 && err.Status != http.StatusUnauthorized && err.Status != http.StatusForbidden:
+		default:
+			o.Failure = err.Kind
+		}
+	}
+	c.outcome.Store(o)
+}

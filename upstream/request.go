@@ -1,0 +1,114 @@
+package upstream
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// Request is one call.
+type Request struct {
+	Method string
+	// Route is the template that stands for the call in errors, logs and metrics.
+	Route string
+	// Path holds the segments after the base URL's path, unescaped. Each is escaped whole and must pass CheckIdentifier.
+	Path  []string
+	Query url.Values
+	// Body is sent as JSON; nil sends none.
+	Body any
+	// Write is set if the call changes something. A write is never sent again once it may have arrived.
+	Write bool
+	// Read takes what is wanted from a 2xx answer, as part of the call: its error is an answer that breaks the
+	// contract, unless it is an *Error of another kind, and counts for the backend's outcome. nil accepts any answer.
+	// Its error must not carry anything of the body.
+	Read func(*Response) error
+}
+
+// MaxIdentifier is the longest identifier that is sent, in bytes.
+const MaxIdentifier = 512
+
+// CheckIdentifier says whether s can be part of a path. Identifiers are the customers' own, so everything that can be
+// escaped without changing its meaning is accepted. The error says what would be right and does not repeat s.
+func CheckIdentifier(s string) error {
+	switch {
+	case s == "":
+		return errors.New("must not be empty")
+	case len(s) > MaxIdentifier:
+		return errors.New("must be at most 512 bytes")
+	case !utf8.ValidString(s):
+		return errors.New("must be valid UTF-8")
+	case strings.ContainsFunc(s, unicode.IsControl):
+		return errors.New("must not contain control characters")
+	}
+	for segment := range strings.SplitSeq(s, "/") {
+		if segment == "." || segment == ".." {
+			// Servers that unescape before they route would resolve it.
+			return errors.New(`must not contain a segment "." or ".."`)
+		}
+	}
+	return nil
+}
+
+// target is the URL of a call: the base's path, then each segment escaped.
+func (c *Client) target(req *Request) (*url.URL, error) {
+	u := *c.base
+	path := strings.TrimSuffix(c.base.Path, "/")
+	raw := strings.TrimSuffix(c.base.EscapedPath(), "/")
+	for _, segment := range req.Path {
+		if err := CheckIdentifier(segment); err != nil {
+			return nil, &Error{Kind: Invalid, Err: errors.New("an identifier " + err.Error())}
+		}
+		path += "/" + segment
+		raw += "/" + escape(segment)
+	}
+	u.Path, u.RawPath, u.RawQuery = path, raw, req.Query.Encode()
+	return &u, nil
+}
+
+// escape escapes all but the unreserved characters; url.PathEscape leaves some that servers treat in different ways.
+func escape(segment string) string {
+	return strings.ReplaceAll(url.QueryEscape(segment), "+", "%20")
+}
+
+// encode is the request's body, kept as bytes so that it can be sent again.
+func encode(body any) ([]byte, error) {
+	if body == nil {
+		return nil, nil
+	}
+	var b bytes.Buffer
+	e := json.NewEncoder(&b)
+	e.SetEscapeHTML(false)
+	if err := e.Encode(body); err != nil {
+		// The encoder's error may repeat the input.
+		return nil, &Error{Kind: Invalid, Err: errors.New("the input is not valid JSON")}
+	}
+	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
+}
+
+func (c *Client) newRequest(ctx context.Context, method string, u *url.URL, body []byte) *http.Request {
+	r := (&http.Request{
+		Method: method, URL: u, Host: u.Host, Header: http.Header{},
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	r.Header.Set("Accept", "application/json")
+	r.Header.Set("User-Agent", c.opts.UserAgent)
+	// Set by us in both cases, so that no transport inflates without a bound.
+	r.Header.Set("Accept-Encoding", "identity")
+	if c.opts.Gzip {
+		r.Header.Set("Accept-Encoding", "gzip")
+	}
+	if body != nil {
+		r.Header.Set("Content-Type", "application/json")
+		r.ContentLength = int64(len(body))
+		r.Body = io.NopCloser(bytes.NewReader(body))
+		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	return r
+}

@@ -1,0 +1,185 @@
+package upstream
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/learngraph/learngraph/document"
+)
+
+// maxErrorBody is how much of an error's body is read.
+const maxErrorBody = 64 << 10
+
+var inflaters sync.Pool
+
+// body reads an answer to its end. Its error is an *Error if the answer breaks the contract, else the transport's.
+func (c *Client) body(resp *http.Response, wire *counter) ([]byte, error) {
+	limit := c.opts.MaxBody
+	tooLarge := &Error{Kind: Contract, Status: resp.StatusCode, Err: errors.New("the body is larger than its bound")}
+	if resp.ContentLength > limit {
+		wire.err = tooLarge
+		return nil, tooLarge
+	}
+	r, done, err := inflate(resp, wire)
+	if err == nil {
+		defer done()
+		var b bytes.Buffer
+		if resp.ContentLength > 0 {
+			b.Grow(int(resp.ContentLength) + bytes.MinRead)
+		}
+		_, err = b.ReadFrom(io.LimitReader(r, limit+1))
+		if err == nil && int64(b.Len()) > limit {
+			wire.err = tooLarge // the rest is not worth draining
+			return nil, tooLarge
+		}
+		if err == nil {
+			return b.Bytes(), nil
+		}
+	}
+	if wire.err != nil && wire.err != io.EOF {
+		return nil, wire.err
+	}
+	return nil, &Error{Kind: Contract, Status: resp.StatusCode, Err: errors.New("the body cannot be inflated")}
+}
+
+// inflate is the body without its encoding; done must be called after the last read.
+func inflate(resp *http.Response, wire *counter) (r io.Reader, done func(), err error) {
+	switch strings.ToLower(resp.Header.Get("Content-Encoding")) {
+	case "", "identity":
+		return wire, func() {}, nil
+	case "gzip", "x-gzip":
+	default:
+		return nil, nil, errors.New("unknown encoding")
+	}
+	z, ok := inflaters.Get().(*gzip.Reader)
+	if !ok {
+		z = new(gzip.Reader)
+	}
+	if err := z.Reset(wire); err != nil {
+		inflaters.Put(z)
+		if err == io.EOF {
+			// An empty body has nothing to inflate, whatever its header says.
+			return wire, func() {}, nil
+		}
+		return nil, nil, err
+	}
+	return z, func() { inflaters.Put(z) }, nil
+}
+
+// refusal classifies an answer that is not 2xx. The status decides the kind; the body only explains, and nothing of
+// it is kept but a code word and details without values.
+func refusal(resp *http.Response, wire *counter, write bool) *Error {
+	e := &Error{
+		Kind: statusKind(resp.StatusCode, write), Status: resp.StatusCode,
+		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+	}
+	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
+		e.Err = errors.New("a redirect that is not followed")
+		return e
+	}
+	r, done, err := inflate(resp, wire)
+	if err != nil {
+		return e
+	}
+	defer done()
+	body, _ := io.ReadAll(io.LimitReader(r, maxErrorBody))
+	e.Code, e.Details = explain(body)
+	return e
+}
+
+// retryAfter reads the header's seconds or date; 0 if it is absent, past or neither.
+func retryAfter(s string, now time.Time) time.Duration {
+	s = strings.TrimSpace(s)
+	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
+		const day = 24 * 60 * 60
+		return time.Duration(min(max(n, 0), day)) * time.Second
+	}
+	if t, err := http.ParseTime(s); err == nil {
+		return min(max(t.Sub(now), 0), 24*time.Hour)
+	}
+	return 0
+}
+
+var word = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// explain takes the code word and the details from any of the shapes that the backends use for errors.
+func explain(body []byte) (code string, details []Detail) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil {
+		return "", nil
+	}
+	var nested map[string]json.RawMessage
+	_ = json.Unmarshal(members["error"], &nested)
+	for _, raw := range []json.RawMessage{nested["code"], members["code"], members["error"]} {
+		var s string
+		if json.Unmarshal(raw, &s) == nil && word.MatchString(s) {
+			code = s
+			break
+		}
+	}
+	var entries []json.RawMessage
+	_ = json.Unmarshal(members["details"], &entries)
+	for _, raw := range entries[:min(len(entries), 20)] {
+		var d struct{ Param, Location, Msg any }
+		if json.Unmarshal(raw, &d) == nil {
+			details = append(details, Detail{Param: printable(d.Param, 64), Location: printable(d.Location, 16), Message: printable(d.Msg, 120)})
+		}
+	}
+	return code, details
+}
+
+// printable is v if it is a short plain text, else "".
+func printable(v any, limit int) string {
+	s, _ := v.(string)
+	if len(s) > limit || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return ""
+	}
+	return s
+}
+
+// Document is a reader over the body of an answer that must be JSON. Its error says what came instead.
+func (r *Response) Document() (*document.Reader, error) {
+	body := bytes.TrimSpace(r.Body)
+	switch {
+	case len(body) == 0:
+		return nil, Broken("the body is empty")
+	case body[0] == '<':
+		return nil, Broken("the body is markup, not JSON")
+	}
+	return document.NewReader(r.Body, document.Limits{}), nil
+}
+
+// ErrorsInstead is the failure of an answer whose status says success and whose body brings errors instead of data.
+func ErrorsInstead() error {
+	return &Error{Kind: Rejected, Err: errors.New("the body holds errors instead of data")}
+}
+
+// DecodeJSON decodes a small body into v. An empty body, markup, anything after the value and a value of another
+// shape break the contract; an object with a non-empty errors array is Rejected. The errors hold nothing of the body.
+func DecodeJSON(body []byte, v any) error {
+	r, err := (&Response{Body: body}).Document()
+	if err != nil {
+		return err
+	}
+	if r.Skip() != nil || r.End() != nil {
+		return Broken("the body is not JSON")
+	}
+	var failed struct{ Errors []json.RawMessage }
+	if json.Unmarshal(body, &failed) == nil && len(failed.Errors) > 0 {
+		return ErrorsInstead()
+	}
+	if json.Unmarshal(body, v) != nil {
+		return Broken("the body has another shape")
+	}
+	return nil
+}

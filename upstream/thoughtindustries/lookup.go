@@ -1,0 +1,313 @@
+package thoughtindustries
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"sync"
+
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// searchCount is how many clients a search for one key asks for.
+const searchCount = 25
+
+// Key names a client: Field is "id", "slug" or "sku".
+type Key struct{ Field, Value string }
+
+// Lookup finds clients by key, for one operation: what it has seen it does not read again, so it must not live longer.
+// It is safe for concurrent use.
+//
+// One key is searched for, and what comes back is compared with it. A search need not find by every field, so a key
+// that it does not bring up is looked for in all pages of the list. There is one walk over the pages: it stops when
+// all keys that wait for it are found, goes on from there when others are not, and once at its end answers every miss.
+type Lookup struct {
+	client *Client
+
+	mu       sync.Mutex
+	seen     map[Key]*sighting
+	searched map[Key]bool
+	step     *step // the page that is being read
+	next     int   // the page that the walk reads next, from 1
+	left     int   // how many pages follow, -1 if not known
+	first    []byte
+	done     bool // the walk has seen every client
+}
+
+// sighting is a client that was seen under a key.
+type sighting struct {
+	client *document.Document
+	twice  bool // another client has the same key
+}
+
+// step is one page of the walk, for all who wait for it.
+type step struct {
+	done chan struct{}
+	err  error // set before done is closed
+}
+
+// NewLookup returns a Lookup that has seen nothing.
+func (c *Client) NewLookup() *Lookup {
+	return &Lookup{client: c, seen: map[Key]*sighting{}, searched: map[Key]bool{}, next: 1, left: -1}
+}
+
+// Find returns the clients of the keys, and for each key that could not be decided the reason: the failure of a call,
+// LimitExceeded if the walk ended at its bound, Contract if two clients carry the key. A key that is in neither map
+// does not exist; an empty value never does.
+func (l *Lookup) Find(ctx context.Context, keys []Key) (found map[Key]*document.Document, failed map[Key]error) {
+	failed = map[Key]error{}
+	wanted := map[Key]bool{}
+	for _, k := range keys {
+		if _, ok := l.client.keys[k.Field]; !ok {
+			failed[k] = l.failure(upstream.Invalid, "clients have no such key")
+		} else if k.Value != "" {
+			wanted[k] = true
+		}
+	}
+	if len(l.missing(wanted, failed)) > 1 {
+		l.fail(failed, l.missing(wanted, failed), l.walk(ctx, func() bool { return l.next > 1 }))
+	}
+	if missing := l.missing(wanted, failed); l.searchPays(len(missing)) {
+		l.search(ctx, missing, failed)
+	}
+	missing := l.missing(wanted, failed)
+	err := l.walk(ctx, func() bool { return l.all(missing) })
+	l.fail(failed, l.missing(wanted, failed), err)
+	return l.take(wanted, failed), failed
+}
+
+// take gathers the clients that were seen.
+func (l *Lookup) take(wanted map[Key]bool, failed map[Key]error) map[Key]*document.Document {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	found := map[Key]*document.Document{}
+	for k := range wanted {
+		switch s := l.seen[k]; {
+		case s == nil:
+		case s.twice:
+			failed[k] = l.failure(upstream.Contract, "two clients carry the same key")
+		default:
+			found[k] = s.client
+		}
+	}
+	return found
+}
+
+// missing are the wanted keys that are neither seen nor failed, nor known not to exist.
+func (l *Lookup) missing(wanted map[Key]bool, failed map[Key]error) []Key {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	var missing []Key
+	if l.done {
+		return nil
+	}
+	for k := range wanted {
+		if l.seen[k] == nil && failed[k] == nil {
+			missing = append(missing, k)
+		}
+	}
+	return missing
+}
+
+func (l *Lookup) fail(failed map[Key]error, keys []Key, err error) {
+	if err == nil {
+		return
+	}
+	for _, k := range keys {
+		failed[k] = err
+	}
+}
+
+// all says whether every key was seen; l.mu is held.
+func (l *Lookup) all(keys []Key) bool {
+	for _, k := range keys {
+		if l.seen[k] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// searchPays says whether searching n keys takes fewer calls than reading the pages that are left. Where it is not
+// known how many are left only a single key is searched, since a walk that has begun serves all keys.
+func (l *Lookup) searchPays(n int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return n > 0 && !l.done && (n < l.left || l.left < 0 && n == 1)
+}
+
+// search looks each key up by a search of its own, all at once; the backend's concurrency is the bound.
+func (l *Lookup) search(ctx context.Context, keys []Key, failed map[Key]error) {
+	var group sync.WaitGroup
+	var mu sync.Mutex
+	for _, k := range keys {
+		group.Go(func() {
+			if err := l.searchOne(ctx, k); err != nil {
+				mu.Lock()
+				defer mu.Unlock()
+				failed[k] = err
+			}
+		})
+	}
+	group.Wait()
+}
+
+func (l *Lookup) searchOne(ctx context.Context, k Key) error {
+	l.mu.Lock()
+	again := l.searched[k]
+	l.searched[k] = true
+	l.mu.Unlock()
+	if again {
+		return nil
+	}
+	page, err := l.client.Page(ctx, Query{Search: k.Value}, 1, searchCount)
+	switch {
+	case upstream.KindOf(err) == upstream.Invalid:
+		// A text that the search does not take can still be a key.
+		return nil
+	case err != nil:
+		l.mu.Lock()
+		delete(l.searched, k)
+		l.mu.Unlock()
+		return err
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.remember(page.Clients)
+	return nil
+}
+
+// remember files clients under all their keys; l.mu is held.
+func (l *Lookup) remember(clients []*document.Document) {
+	for _, d := range clients {
+		if d == nil {
+			continue
+		}
+		for field := range l.client.keys {
+			k := Key{field, l.client.key(d, field)}
+			if k.Value == "" {
+				continue
+			}
+			if s := l.seen[k]; s == nil {
+				l.seen[k] = &sighting{client: d}
+			} else if !l.client.same(s.client, d) {
+				s.twice = true
+			}
+		}
+	}
+}
+
+// key is the client's value of a key's field, "" if it shows none.
+func (c *Client) key(d *document.Document, field string) string {
+	i, ok := c.keys[field]
+	if !ok {
+		return ""
+	}
+	v := d.Root().Member(i)
+	if field == "id" {
+		id, err := v.ID()
+		if err != nil {
+			return ""
+		}
+		return id
+	}
+	s, err := v.Text()
+	if err != nil {
+		return ""
+	}
+	return s
+}
+
+// same says whether two documents are of one client. Two readings may differ, so the id decides where there is one.
+func (c *Client) same(a, b *document.Document) bool {
+	if id := c.key(a, "id"); id != "" || c.key(b, "id") != "" {
+		return id == c.key(b, "id")
+	}
+	return bytes.Equal(a.JSON(), b.JSON())
+}
+
+// walk reads pages until enough says so or the walk is done. enough is called with l.mu held. While another caller
+// reads a page it is awaited, and its failure is shared unless only that caller gave up.
+func (l *Lookup) walk(ctx context.Context, enough func() bool) error {
+	for {
+		l.mu.Lock()
+		if l.done || enough() {
+			l.mu.Unlock()
+			return nil
+		}
+		if s := l.step; s != nil {
+			l.mu.Unlock()
+			if err := l.wait(ctx, s); err != nil {
+				return err
+			}
+			continue
+		}
+		if l.next > l.bound() {
+			l.mu.Unlock()
+			return l.failure(upstream.LimitExceeded, "the walk over the pages ended at its bound")
+		}
+		s := &step{done: make(chan struct{})}
+		l.step = s
+		number := l.next
+		l.mu.Unlock()
+
+		page, err := l.client.Page(ctx, Query{}, number, MaxCount)
+		l.mu.Lock()
+		if err == nil {
+			err = l.advance(page)
+		}
+		l.step, s.err = nil, err
+		l.mu.Unlock()
+		close(s.done)
+		if err != nil {
+			return err
+		}
+	}
+}
+
+func (l *Lookup) wait(ctx context.Context, s *step) error {
+	select {
+	case <-ctx.Done():
+		return l.failure(upstream.KindOf(ctx.Err()), "while another lookup read the page")
+	case <-s.done:
+	}
+	switch upstream.KindOf(s.err) {
+	case upstream.Canceled, upstream.Deadline:
+		return nil
+	}
+	return s.err
+}
+
+func (l *Lookup) bound() int {
+	if l.client.MaxPages > 0 {
+		return l.client.MaxPages
+	}
+	return DefaultMaxPages
+}
+
+// advance takes a page into the walk; l.mu is held.
+func (l *Lookup) advance(page *Page) error {
+	var first []byte
+	if len(page.Clients) > 0 && page.Clients[0] != nil {
+		first = page.Clients[0].JSON()
+	}
+	if page.Number != l.next && page.HasMore || l.next > 1 && first != nil && bytes.Equal(first, l.first) {
+		return l.failure(upstream.Contract, "a page came twice")
+	}
+	l.remember(page.Clients)
+	l.first = first
+	l.next++
+	l.done = !page.HasMore
+	l.left = -1
+	if page.Total != nil {
+		l.left = max((*page.Total+page.PerPage-1)/page.PerPage-page.Number, 0)
+	}
+	return nil
+}
+
+func (l *Lookup) failure(kind upstream.Kind, reason string) error {
+	return &upstream.Error{
+		Backend: upstream.ThoughtIndustries, Kind: kind, Method: "GET", Route: route, Err: errors.New(reason),
+	}
+}

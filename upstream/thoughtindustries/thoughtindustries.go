@@ -1,0 +1,266 @@
+// Package thoughtindustries speaks the clients API of a Thought Industries instance. Its one list gives whole clients,
+// often megabytes of them; they become documents, pruned by the shape that the caller brings. There is no read of a
+// single client: a Lookup finds clients by key.
+package thoughtindustries
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// MaxCount is the largest page that is asked for.
+const MaxCount = 100
+
+// DefaultMaxPages bounds the walk of a Lookup where Client.MaxPages is 0.
+const DefaultMaxPages = 50
+
+const route = "/incoming/v2/clients"
+
+// Shapes say which members of a client and of an aggregation are kept.
+type Shapes struct{ Client, Aggregation *document.Shape }
+
+// Client calls one instance. Its errors are those of upstream.Client.Do.
+type Client struct {
+	// MaxPages bounds the pages that one Lookup walks. Set it before the first call.
+	MaxPages int
+
+	rest   *upstream.Client
+	shapes Shapes
+	keys   map[string]int // the index of each key's member in the client's shape
+}
+
+// New returns a client over rest, whose base URL ends before "/incoming/v2". A Lookup finds clients by those of the
+// members id, slug and sku that shapes.Client declares.
+func New(rest *upstream.Client, shapes Shapes) *Client {
+	c := &Client{rest: rest, shapes: shapes, keys: map[string]int{}}
+	for i, m := range shapes.Client.Members {
+		switch m.Name {
+		case "id", "slug", "sku":
+			c.keys[m.Name] = i
+		}
+	}
+	return c
+}
+
+// Query selects and orders clients. Search is compared with names and what else the backend indexes; Sort is a field
+// of the backend's choice, and an unknown one is Invalid.
+type Query struct{ Search, Sort string }
+
+// Page is one page of the list, as the backend made it.
+type Page struct {
+	// Clients are in the backend's order. One that is not an object is nil.
+	Clients      []*document.Document
+	Aggregations []*document.Document
+	// Total is how many clients the query has, nil if the answer does not say.
+	Total *int
+	// HasMore says whether pages follow.
+	HasMore bool
+	// Number (from 1) and PerPage are those that the answer says, else those asked for.
+	Number, PerPage int
+}
+
+// Page reads one page with one call: number from 1, count up to MaxCount.
+func (c *Client) Page(ctx context.Context, q Query, number, count int) (page *Page, err error) {
+	query := url.Values{"page": {strconv.Itoa(number)}, "count": {strconv.Itoa(count)}}
+	if q.Search != "" {
+		query.Set("query", q.Search)
+	}
+	if q.Sort != "" {
+		query.Set("sort", q.Sort)
+	}
+	_, err = c.rest.Do(ctx, upstream.Request{
+		Method: http.MethodGet, Route: route, Path: []string{"incoming", "v2", "clients"}, Query: query,
+		Read: func(resp *upstream.Response) error {
+			page, err = c.read(resp, number, count)
+			return err
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page, nil
+}
+
+// Window is a part of the list.
+type Window struct {
+	Clients      []*document.Document
+	Aggregations []*document.Document
+	// Offset is the position of the first client, from 0.
+	Offset int
+	Total  *int
+	// More says whether clients follow.
+	More bool
+}
+
+type chunk = upstream.Chunk[*document.Document]
+
+// Window reads the clients at positions [offset, offset+first), in one call where a page of at most MaxCount covers
+// them, else in two.
+func (c *Client) Window(ctx context.Context, q Query, offset, first int) (*Window, error) {
+	w := &Window{Offset: offset}
+	clients, more, err := upstream.Window(ctx, c.rest, route, offset, first, MaxCount, func(ctx context.Context, number, size int) (chunk, error) {
+		p, err := c.Page(ctx, q, number+1, size)
+		if err != nil {
+			return chunk{}, err
+		}
+		w.Total, w.Aggregations = p.Total, p.Aggregations
+		return chunk{Items: p.Clients, Page: p.Number - 1, Size: p.PerPage, Last: !p.HasMore}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	w.Clients, w.More = clients, more
+	return w, nil
+}
+
+var pageInfoShape = &document.Shape{Name: "PageInfo", Members: []document.Member{
+	{Name: "perPage"}, {Name: "currentPage"}, {Name: "total"}, {Name: "hasMore"},
+}}
+
+// The members of pageInfo, in the order of pageInfoShape.
+const (
+	infoPerPage = iota
+	infoCurrentPage
+	infoTotal
+	infoHasMore
+)
+
+// envelope is what is read of {"data":{"Clients":{pageInfo,aggregations,clients}},"errors":[…]}. Of members that
+// repeat the last one counts.
+type envelope struct {
+	clients      []*document.Document
+	aggregations []*document.Document
+	info         *document.Document
+	found        bool // the Clients object was there
+	failed       bool // the errors array was not empty
+}
+
+func (c *Client) read(resp *upstream.Response, number, count int) (*Page, error) {
+	r, err := resp.Document()
+	if err != nil {
+		return nil, err
+	}
+	if r.Kind() != document.KindObject {
+		return nil, upstream.Broken("the body is not a page of clients")
+	}
+	var e envelope
+	err = r.Members(func(name []byte) error {
+		switch string(name) {
+		case "data":
+			e = envelope{failed: e.failed}
+			return members(r, func(name []byte) error {
+				if string(name) != "Clients" {
+					return nil
+				}
+				e = envelope{failed: e.failed, found: r.Kind() == document.KindObject}
+				return members(r, func(name []byte) error { return e.member(r, string(name), c.shapes) })
+			})
+		case "errors":
+			e.failed = false
+			return elements(r, func() error { e.failed = true; return nil })
+		}
+		return nil
+	})
+	if err == nil {
+		err = r.End()
+	}
+	switch {
+	case err != nil:
+		return nil, err
+	case e.found:
+		return e.page(number, count)
+	case e.failed:
+		return nil, upstream.ErrorsInstead()
+	}
+	return nil, upstream.Broken("the page has no clients")
+}
+
+func (e *envelope) member(r *document.Reader, name string, shapes Shapes) (err error) {
+	switch name {
+	case "clients":
+		e.clients, err = documents(r, shapes.Client)
+	case "aggregations":
+		e.aggregations = nil
+		if shapes.Aggregation != nil {
+			e.aggregations, err = documents(r, shapes.Aggregation)
+		}
+	case "pageInfo":
+		e.info = nil
+		if r.Kind() == document.KindObject {
+			e.info, err = r.Document(pageInfoShape)
+		}
+	}
+	return err
+}
+
+// documents reads a list; an element that is not an object is nil. A list that is not there is nil too.
+func documents(r *document.Reader, shape *document.Shape) (list []*document.Document, err error) {
+	if r.Kind() != document.KindArray {
+		return nil, nil
+	}
+	list = []*document.Document{}
+	err = elements(r, func() error {
+		var d *document.Document
+		var err error
+		if r.Kind() == document.KindObject {
+			d, err = r.Document(shape)
+		}
+		list = append(list, d)
+		return err
+	})
+	return list, err
+}
+
+// members visits an object; a value of another kind has no members.
+func members(r *document.Reader, visit func(name []byte) error) error {
+	if r.Kind() != document.KindObject {
+		return nil
+	}
+	return r.Members(visit)
+}
+
+// elements visits an array; a value of another kind has no elements.
+func elements(r *document.Reader, visit func() error) error {
+	if r.Kind() != document.KindArray {
+		return nil
+	}
+	return r.Elements(func(int) error { return visit() })
+}
+
+func (e *envelope) page(number, count int) (*Page, error) {
+	if e.clients == nil {
+		return nil, upstream.Broken("the page has no list of clients")
+	}
+	p := &Page{Clients: e.clients, Aggregations: e.aggregations, Number: number, PerPage: count}
+	if n, ok := e.number(infoPerPage); ok && n >= len(p.Clients) && n > 0 {
+		p.PerPage = n
+	}
+	if n, ok := e.number(infoCurrentPage); ok && n > 0 {
+		p.Number = n
+	}
+	seen := (p.Number-1)*p.PerPage + len(p.Clients)
+	if n, ok := e.number(infoTotal); ok && (n >= seen || len(p.Clients) == 0) && n >= 0 {
+		p.Total = &n
+		p.HasMore = seen < n && len(p.Clients) > 0
+		return p, nil
+	}
+	if e.info != nil {
+		more, err := e.info.Root().Member(infoHasMore).Boolean()
+		p.HasMore = err == nil && more && len(p.Clients) > 0
+	}
+	return p, nil
+}
+
+// number is a number of pageInfo; one of another kind is as good as none.
+func (e *envelope) number(i int) (int, bool) {
+	if e.info == nil {
+		return 0, false
+	}
+	n, err := e.info.Root().Member(i).Int()
+	return n, err == nil
+}

@@ -1,0 +1,177 @@
+// Package upstream is the REST client that the three backends share: one place that builds requests, waits for a
+// backend's budget, sends, bounds and classifies answers. It is the only code that touches net/http on the way out,
+// and it knows nothing of GraphQL. A package per backend below this one turns operations into requests and bodies
+// into records.
+package upstream
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"net/http"
+	"net/url"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/semaphore"
+)
+
+// Backend names one of the three services.
+type Backend string
+
+// The backends.
+const (
+	ThoughtIndustries Backend = "thoughtindustries"
+	Coassemble        Backend = "coassemble"
+	MATTR             Backend = "mattr"
+)
+
+// What a zero option means.
+const (
+	DefaultTimeout           = 10 * time.Second
+	DefaultConcurrency       = 10
+	DefaultMaxBody     int64 = 64 << 20
+)
+
+// Options describe one backend.
+type Options struct {
+	Backend Backend
+	// BaseURL is absolute, http or https; https unless its host is loopback. Its path is kept in front of every route.
+	BaseURL string
+	// Authorizer adds the credential; nil adds none.
+	Authorizer Authorizer
+	// Transport carries the calls; nil is a transport of the client's own.
+	Transport http.RoundTripper
+	// Timeout bounds one exchange from its sending to the last byte of its answer. Waiting for a slot, for the budget
+	// or for a token is not part of it.
+	Timeout time.Duration
+	// Concurrency is how many calls are under way at once.
+	Concurrency int
+	// Rates are the backend's published limits. None means no limit.
+	Rates []Rate
+	// Budget replaces the budget in this process that Rates describe.
+	Budget Budget
+	// Gzip asks the backend to compress its answers.
+	Gzip bool
+	// MaxBody bounds an answer's body in bytes, after inflating.
+	MaxBody   int64
+	UserAgent string
+	// Observer is told of every exchange, whatever its context; it must be safe for concurrent use.
+	Observer func(Call)
+}
+
+// Client calls one backend. It is safe for concurrent use.
+type Client struct {
+	opts    Options
+	base    *url.URL
+	slots   *semaphore.Weighted
+	budget  Budget
+	outcome atomic.Pointer[Outcome]
+}
+
+// New checks the options and returns a client. An error names the option and never shows the URL.
+func New(o Options) (*Client, error) {
+	base, err := parseBase(o.BaseURL)
+	if err != nil {
+		return nil, fmt.Errorf("%s: BaseURL: %w", o.Backend, err)
+	}
+	switch {
+	case o.Backend == "":
+		return nil, errors.New("upstream: Backend: must be named")
+	case o.Timeout < 0:
+		return nil, fmt.Errorf("%s: Timeout: must not be negative", o.Backend)
+	case o.Concurrency < 0:
+		return nil, fmt.Errorf("%s: Concurrency: must not be negative", o.Backend)
+	case o.MaxBody < 0:
+		return nil, fmt.Errorf("%s: MaxBody: must not be negative", o.Backend)
+	}
+	for _, r := range o.Rates {
+		if r.Count <= 0 || r.Per <= 0 {
+			return nil, fmt.Errorf("%s: Rates: count and duration must be positive", o.Backend)
+		}
+	}
+	o = withDefaults(o)
+	return &Client{opts: o, base: base, slots: semaphore.NewWeighted(int64(o.Concurrency)), budget: o.Budget}, nil
+}
+
+func withDefaults(o Options) Options {
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.Concurrency == 0 {
+		o.Concurrency = DefaultConcurrency
+	}
+	if o.MaxBody == 0 {
+		o.MaxBody = DefaultMaxBody
+	}
+	if o.UserAgent == "" {
+		o.UserAgent = "learngraph"
+	}
+	if o.Authorizer == nil {
+		o.Authorizer = anonymous{}
+	}
+	if o.Budget == nil && len(o.Rates) > 0 {
+		o.Budget = NewBudget(o.Rates)
+	}
+	if o.Transport == nil {
+		t := http.DefaultTransport.(*http.Transport).Clone()
+		t.MaxIdleConnsPerHost = o.Concurrency
+		o.Transport = t
+	}
+	return o
+}
+
+func parseBase(s string) (*url.URL, error) {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil:
+		// The parser's own error repeats the URL.
+		return nil, errors.New("is not a URL")
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return nil, errors.New("must be absolute and begin with https:// or http://")
+	case u.User != nil:
+		return nil, errors.New("must not hold user information")
+	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
+		return nil, errors.New("must not have a query or fragment")
+	case u.Scheme == "http" && !loopback(u.Hostname()):
+		return nil, errors.New("must be https, except on loopback")
+	}
+	return u, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+// Backend is the backend that the client calls.
+func (c *Client) Backend() Backend { return c.opts.Backend }
+
+// Authorizer adds a credential to requests. It is safe for concurrent use.
+type Authorizer interface {
+	// Authorize adds the credential to a request that is about to be sent. It may wait for one, within ctx.
+	Authorize(ctx context.Context, req *http.Request) error
+	// Accepted reports that the backend took the credential of req.
+	Accepted(req *http.Request)
+	// Renew is asked after a 401; true means that the request should be sent once more with another credential.
+	Renew(ctx context.Context, rejected *http.Request) bool
+}
+
+// Header is an Authorizer that sets one header to a fixed value.
+func Header(name, value string) Authorizer { return header{name, value} }
+
+type header struct{ name, value string }
+
+func (h header) Authorize(_ context.Context, req *http.Request) error {
+	req.Header.Set(h.name, h.value)
+	return nil
+}
+
+func (header) Accepted(*http.Request) {}
+
+func (header) Renew(context.Context, *http.Request) bool { return false }
+
+type anonymous struct{ header }
+
+func (anonymous) Authorize(context.Context, *http.Request) error { return nil }

@@ -1,0 +1,78 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+)
+
+// Chunk is one page of a backend's list, as the backend made it.
+type Chunk[T any] struct {
+	Items []T
+	// Page (from 0) and Size are those of the answer: its first item is at position Page*Size.
+	Page, Size int
+	// Last is set if nothing follows.
+	Last bool
+}
+
+// maxWindowCalls bounds the calls of one window where a backend makes smaller pages than asked for.
+const maxWindowCalls = 16
+
+// Window reads the items at positions [offset, offset+first) of a list that comes in pages, and says whether more
+// follow. Where a page of at most limit items covers them all, the smallest such page is read, else two; only a
+// backend that makes other pages than asked for costs more. read gets a page number from 0; the client and the route
+// of its calls name the backend in errors.
+func Window[T any](ctx context.Context, c *Client, route string, offset, first, limit int, read func(ctx context.Context, page, size int) (Chunk[T], error)) (items []T, more bool, err error) {
+	if first <= 0 {
+		return nil, false, nil
+	}
+	pos, end := offset, offset+first
+	page, size := cover(offset, first, limit)
+	for range maxWindowCalls {
+		got, err := read(ctx, page, size)
+		if err != nil {
+			return nil, false, err
+		}
+		start := got.Page * got.Size
+		stop := start + len(got.Items)
+		if start <= pos && pos < stop {
+			to := min(end, stop)
+			items = append(items, got.Items[pos-start:to-start]...)
+			pos = to
+		}
+		switch {
+		case pos == end:
+			return items, stop > end || !got.Last, nil
+		case got.Last || len(got.Items) == 0:
+			return items, false, nil
+		case got.Size == size && got.Page != page:
+			return nil, false, c.failure(&Request{Method: http.MethodGet, Route: route}, Broken("the page is another than asked for"))
+		}
+		if pos >= start && got.Page == pos/got.Size {
+			// The page is shorter than it says and yet not the last: its other positions are empty.
+			pos = start + got.Size
+			if pos >= end {
+				return items, true, nil
+			}
+		}
+		if got.Size == size {
+			page = pos / size
+			continue
+		}
+		page, size = cover(pos, end-pos, min(limit, got.Size))
+	}
+	tooSmall := &Error{Kind: LimitExceeded, Err: errors.New("the backend's pages are too small")}
+	return nil, false, c.failure(&Request{Method: http.MethodGet, Route: route}, tooSmall)
+}
+
+// cover is the smallest page that holds [offset, offset+first), else the first of the pages that do: two of size first,
+// more where the limit is less.
+func cover(offset, first, limit int) (page, size int) {
+	for size := first; size <= limit; size++ {
+		if offset/size == (offset+first-1)/size {
+			return offset / size, size
+		}
+	}
+	size = min(first, limit)
+	return offset / size, size
+}

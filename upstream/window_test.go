@@ -1,0 +1,102 @@
+package upstream
+
+import (
+	"context"
+	"math/rand/v2"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// pages serves the numbers 0 to total-1 in pages of at most limit; exact backends say their page's size and whether it
+// is the last, the others give a bare list.
+type pages struct {
+	total, limit int
+	exact        bool
+	calls        int
+}
+
+func (p *pages) read(_ context.Context, page, size int) (Chunk[int], error) {
+	p.calls++
+	asked := size
+	size = min(size, p.limit)
+	c := Chunk[int]{Page: page, Size: size}
+	for i := page * size; i < min((page+1)*size, p.total); i++ {
+		c.Items = append(c.Items, i)
+	}
+	c.Last = (page+1)*size >= p.total
+	if !p.exact {
+		c.Size, c.Last = asked, len(c.Items) < asked
+	}
+	return c, nil
+}
+
+func TestWindowReadsTheRightItemsWithTheFewestCalls(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, Options{})
+	random := rand.New(rand.NewPCG(3, 4))
+	for range 20_000 {
+		p := &pages{total: random.IntN(400), limit: 1 + random.IntN(100), exact: random.IntN(2) == 0}
+		if !p.exact {
+			p.limit = 100
+		}
+		offset, first := random.IntN(420), 1+random.IntN(100)
+		if random.IntN(3) == 0 {
+			offset = first * random.IntN(6)
+		}
+		items, more, err := Window(t.Context(), c, "/r", offset, first, 100, p.read)
+		if p.exact && first > p.limit*(maxWindowCalls-2) && KindOf(err) == LimitExceeded {
+			continue
+		}
+		if err != nil {
+			t.Fatalf("%+v [%d,+%d): %v", p, offset, first, err)
+		}
+		var want []int
+		for i := offset; i < min(offset+first, p.total); i++ {
+			want = append(want, i)
+		}
+		if diff := cmp.Diff(want, items); diff != "" {
+			t.Fatalf("%+v [%d,+%d) (-want +got):\n%s", p, offset, first, diff)
+		}
+		beyond := p.total > offset+first
+		if more != beyond && (p.exact || !more || p.total != offset+first) {
+			t.Fatalf("%+v [%d,+%d): more is %v", p, offset, first, more)
+		}
+		if p.limit == 100 && p.calls > 2 || p.limit >= first && p.calls > 3 {
+			t.Fatalf("%+v [%d,+%d): %d calls", p, offset, first, p.calls)
+		}
+		if p.limit >= first && offset%first == 0 && p.calls != 1 {
+			t.Fatalf("%+v [%d,+%d): %d calls for an aligned window", p, offset, first, p.calls)
+		}
+	}
+}
+
+func TestWindowEndsWithABackendThatRepeatsAPage(t *testing.T) {
+	t.Parallel()
+	calls := 0
+	_, _, err := Window(t.Context(), newClient(t, Options{}), "/r", 50, 10, 100, func(context.Context, int, int) (Chunk[int], error) {
+		calls++
+		return Chunk[int]{Items: make([]int, 10), Page: 0, Size: 10}, nil
+	})
+	if KindOf(err) != Contract || calls != 1 {
+		t.Errorf("got %v after %d calls", err, calls)
+	}
+}
+
+func TestWindowEndsWithABackendWhosePagesAreTiny(t *testing.T) {
+	t.Parallel()
+	p := &pages{total: 1000, limit: 1, exact: true}
+	_, _, err := Window(t.Context(), newClient(t, Options{}), "/r", 0, 100, 100, p.read)
+	if KindOf(err) != LimitExceeded || p.calls != maxWindowCalls {
+		t.Errorf("got %v after %d calls", err, p.calls)
+	}
+}
+
+func TestAnEmptyWindowMakesNoCall(t *testing.T) {
+	t.Parallel()
+	p := &pages{total: 10, limit: 100}
+	items, more, err := Window(t.Context(), newClient(t, Options{}), "/r", 0, 0, 100, p.read)
+	if len(items) > 0 || more || err != nil || p.calls != 0 {
+		t.Errorf("got %v, %v, %v after %d calls", items, more, err, p.calls)
+	}
+}
