@@ -1,0 +1,45 @@
+import type { Plan } from './explain';
+import { backendName, count, plural } from './units';
+
+export type PlanState = { state: 'asking' } | { state: 'fault'; message: string } | { state: 'made'; plan: Plan };
+
+/** PlanView shows what an operation would cost and call at most, or why that is not known. */
+export function PlanView({ plan, onClose }: { plan: PlanState; onClose: () => void }) {
+  return (
+    <section className="lg-plan lg-notice" aria-label="Plan" role="status">
+      <header>
+        <h3>Plan</h3>
+        <button type="button" className="lg-button" onClick={onClose} aria-label="Close the plan">
+          ✕
+        </button>
+      </header>
+      {plan.state === 'asking' && <p>Asking the server…</p>}
+      {plan.state === 'fault' && <p>{plan.message}</p>}
+      {plan.state === 'made' && <Made plan={plan.plan} />}
+    </section>
+  );
+}
+
+function Made({ plan: { cost, limit, calls } }: { plan: Plan }) {
+  const total = calls.reduce((sum, c) => sum + c.calls, 0);
+  return (
+    <>
+      <p>
+        {cost?.requested !== undefined && (
+          <>
+            Cost <strong>{count(cost.requested)}</strong>
+            {limit !== undefined && ` of ${count(limit)}`}.{' '}
+          </>
+        )}
+        {calls.length === 0 ? 'No backend would be called.' : <>At most <strong>{plural(total, 'backend call')}</strong>:</>}
+      </p>
+      <ul className="lg-plan-calls">
+        {calls.map((c) => (
+          <li key={c.backend}>
+            {backendName(c.backend)} <strong>{count(c.calls)}</strong>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}

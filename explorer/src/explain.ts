@@ -1,0 +1,196 @@
+/** Call is one call to a backend. Times are milliseconds since the operation began, bytes those that were received. */
+export interface Call {
+  backend: string;
+  route: string;
+  startMs: number;
+  durationMs: number;
+  status: number;
+  bytes: number;
+  retries: number;
+  coalesced: boolean;
+  batchSize: number;
+  paths: Path[];
+}
+
+/** Path leads to a field of the answer. Lists may be left out of it: then it means the field in every element. */
+export type Path = (string | number)[];
+
+/** Fact is one thing that the operation had to know, and where it was found. */
+export interface Fact {
+  backend: string;
+  key: string;
+  verdict: string;
+  ageSeconds: number;
+  reason: string;
+}
+
+export interface Explain {
+  calls: Call[];
+  facts: Fact[];
+  callsMade: number;
+  callsNaive?: number;
+  bytesReceived?: number;
+  bytesSent?: number;
+}
+
+export interface Cost {
+  requested?: number;
+  actual?: number;
+  maximum?: number;
+  available?: number;
+}
+
+export interface Stale {
+  backend: string;
+  ageSeconds: number;
+  reason: string;
+}
+
+export interface Fault {
+  message: string;
+  code: string;
+  backend: string;
+  retryAfter?: number;
+  path: Path;
+}
+
+/** Answer is what the panel shows of a GraphQL answer. Explain is missing where the server does not explain. */
+export interface Answer {
+  explain?: Explain;
+  cost?: Cost;
+  stale: Stale[];
+  faults: Fault[];
+}
+
+type Members = Record<string, unknown>;
+
+const members = (v: unknown): Members => (typeof v === 'object' && v !== null ? (v as Members) : {});
+const list = (v: unknown): unknown[] => (Array.isArray(v) ? v : []);
+const text = (v: unknown): string => (typeof v === 'string' ? v : '');
+const number = (v: unknown): number | undefined => (typeof v === 'number' && Number.isFinite(v) ? v : undefined);
+
+/** toPath reads a path written as a list or as names and indexes joined by dots. */
+export function toPath(v: unknown): Path {
+  if (Array.isArray(v)) return v.filter((s) => typeof s === 'string' || typeof s === 'number');
+  return text(v)
+    .split(/[.[\]/]+/)
+    .filter((s) => s !== '')
+    .map((s) => (/^\d+$/.test(s) ? Number(s) : s));
+}
+
+function toCall(v: unknown): Call {
+  const m = members(v);
+  return {
+    backend: text(m.backend),
+    route: text(m.route),
+    startMs: Math.max(0, number(m.startMs) ?? 0),
+    durationMs: Math.max(0, number(m.durationMs) ?? 0),
+    status: number(m.status) ?? 0,
+    bytes: number(m.bytes) ?? 0,
+    retries: number(m.retries) ?? 0,
+    coalesced: m.coalesced === true || (number(m.coalesced) ?? 0) > 0,
+    batchSize: number(m.batchSize) ?? 0,
+    paths: list(m.paths).map(toPath),
+  };
+}
+
+function toFact(v: unknown): Fact {
+  const m = members(v);
+  return {
+    backend: text(m.backend),
+    key: text(m.key),
+    verdict: text(m.verdict),
+    ageSeconds: number(m.ageSeconds) ?? 0,
+    reason: text(m.reason),
+  };
+}
+
+function toExplain(v: unknown): Explain | undefined {
+  if (typeof v !== 'object' || v === null) return undefined;
+  const m = members(v);
+  const calls = list(m.calls).map(toCall).sort((a, b) => a.startMs - b.startMs);
+  return {
+    calls,
+    facts: list(m.facts).map(toFact),
+    callsMade: number(m.callsMade) ?? calls.length,
+    callsNaive: number(m.callsNaive),
+    bytesReceived: number(m.bytesReceived),
+    bytesSent: number(m.bytesSent),
+  };
+}
+
+/** toCost reads the cost of an operation; undefined where the server does not count it. */
+export function toCost(v: unknown): Cost | undefined {
+  if (typeof v === 'number') return { requested: v };
+  if (typeof v !== 'object' || v === null) return undefined;
+  const m = members(v);
+  const throttle = members(m.throttleStatus);
+  return {
+    requested: number(m.requestedQueryCost),
+    actual: number(m.actualQueryCost),
+    maximum: number(throttle.maximumAvailable),
+    available: number(throttle.currentlyAvailable),
+  };
+}
+
+function toStale(v: unknown): Stale {
+  const m = members(v);
+  return { backend: text(m.backend), ageSeconds: number(m.ageSeconds) ?? 0, reason: text(m.reason) };
+}
+
+function toFault(v: unknown): Fault {
+  const m = members(v);
+  const extensions = members(m.extensions);
+  return {
+    message: text(m.message) || 'an error without a message',
+    code: text(extensions.code),
+    backend: text(extensions.backend),
+    retryAfter: number(extensions.retryAfter),
+    path: toPath(m.path),
+  };
+}
+
+/** readAnswer takes out of a GraphQL answer what the panel shows; undefined for what is not one. */
+export function readAnswer(response: string | null | undefined): Answer | undefined {
+  if (!response) return undefined;
+  let body: unknown;
+  try {
+    body = JSON.parse(response);
+  } catch {
+    return undefined;
+  }
+  const extensions = members(members(body).extensions);
+  return {
+    explain: toExplain(extensions.explain),
+    cost: toCost(extensions.cost),
+    stale: list(members(extensions.freshness).stale).map(toStale),
+    faults: list(members(body).errors).map(toFault),
+  };
+}
+
+/** Plan is what an operation would call, by backend, at most. */
+export interface Plan {
+  cost?: Cost;
+  limit?: number;
+  calls: { backend: string; calls: number }[];
+}
+
+/** readPlan reads the answer of the plan path: a cost, and calls as a list or as an object by backend. */
+export function readPlan(body: unknown): Plan {
+  const outer = members(body);
+  const m = members(outer.plan ?? outer.data ?? outer);
+  const cost = toCost(m.cost) ?? toCost(members(outer.extensions).cost);
+  const calls = Array.isArray(m.calls)
+    ? m.calls.map((c) => {
+        const call = members(c);
+        return { backend: text(call.backend), calls: number(call.calls) ?? number(call.count) ?? number(call.max) ?? 1 };
+      })
+    : Object.entries(members(m.calls)).map(([backend, n]) => ({ backend, calls: number(n) ?? 0 }));
+  const byBackend = new Map<string, number>();
+  for (const c of calls) byBackend.set(c.backend, (byBackend.get(c.backend) ?? 0) + c.calls);
+  return {
+    cost,
+    limit: number(m.limit) ?? cost?.maximum,
+    calls: [...byBackend].map(([backend, n]) => ({ backend, calls: n })),
+  };
+}

@@ -1,0 +1,54 @@
+import { fileURLToPath } from 'node:url';
+import { defineConfig } from 'vite';
+
+const source = (name) => fileURLToPath(new URL(`src/${name}`, import.meta.url));
+
+// The page is embedded in the program as text: no font file and no font inside a style sheet is shipped. The editor's
+// icon font is replaced by characters (src/icons.css), the text fonts by those of the reader's system.
+const withoutFonts = () => ({
+  name: 'without-fonts',
+  enforce: 'pre',
+  transform(code, id) {
+    if (!/\.css($|\?)/.test(id)) return null;
+    return { code: code.replace(/@font-face\s*\{[^}]*\}/g, ''), map: null };
+  },
+});
+
+// Large parts that this page has no use for give way to small ones of its own.
+const smaller = () => ({
+  name: 'smaller',
+  enforce: 'pre',
+  resolveId(id, importer) {
+    if (id === './editor.all.js' && importer?.includes('/monaco-editor/')) return source('editor.ts');
+    if (id === 'prettier/plugins/estree' || id === 'prettier/parser-babel') return source('prettier-json.ts');
+    return null;
+  },
+});
+
+const withoutFormatter = () => ({
+  name: 'without-formatter',
+  enforce: 'pre',
+  resolveId(id) {
+    return id === 'prettier/standalone' || id === 'prettier/parser-graphql' ? source('no-format.ts') : null;
+  },
+});
+
+export default defineConfig({
+  // Relative: the page works below whatever path a proxy puts in front of it.
+  base: './',
+  plugins: [withoutFonts(), smaller()],
+  worker: { format: 'es', plugins: () => [withoutFormatter()] },
+  build: {
+    target: 'es2022',
+    sourcemap: false,
+    // A data: URL would need a wider content security policy.
+    assetsInlineLimit: 0,
+    modulePreload: { polyfill: false },
+    reportCompressedSize: false,
+    chunkSizeWarningLimit: 4096,
+    rolldownOptions: {
+      // Libraries mark modules for a server that renders React; nothing does here.
+      onwarn: (warning, warn) => warning.code === 'MODULE_LEVEL_DIRECTIVE' || warn(warning),
+    },
+  },
+});
