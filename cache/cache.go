@@ -1,0 +1,262 @@
+// Package cache keeps what backends answered: fresh for a while, then stale for longer, in the memory of the process and
+// in a Redis that replicas share. A Space holds one kind of value; its Load answers many keys in one round of memory, one
+// of Redis and one fetch, which it shares with whoever already fetches the same key. Every answer leaves a Fact.
+//
+// The package knows no backend and no query language. Time is time.Now throughout, so that it runs in a synctest bubble.
+//
+// # What holds after a Drop
+//
+// The process that dropped never serves the old value again, and no fetch that began before the Drop fills either level
+// afterwards. While Redis is reachable, the old value is overwritten there by a tombstone that refuses late fills from
+// other replicas for a minute, and the other replicas forget it within a second; one that lost the channel forgets
+// everything as soon as it has it again. While Redis is unreachable, the process that dropped remembers to repeat the drop (for the last 4,096
+// keys) and ignores what Redis holds for those keys until then; other replicas learn of it when that succeeds, or serve
+// their copy until it is no longer fresh and then stale at most once, marked so, while they refresh it. A Redis that evicts
+// tombstones, because its memory is full, loses the protection against late fills of other replicas and nothing else.
+package cache
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"log/slog"
+	"maps"
+	"math/rand/v2"
+	"net"
+	"sync"
+	"time"
+)
+
+// Options are the settings of a Cache.
+type Options struct {
+	TTL      time.Duration // fresh for so long where the backend names nothing else; 0 keeps nothing across operations
+	Stale    time.Duration // then stale for so long
+	Negative time.Duration // an absence is remembered for so long; 0 is not at all
+	Memory   int64         // bytes kept in the process, overhead included; 0 keeps nothing there
+
+	Redis    *RedisOptions // nil: memory only
+	Coalesce bool          // share fetches in flight
+
+	Jitter float64        // the largest part of a lifetime that is cut off at random; 0 is a tenth, negative none
+	Random func() float64 // from 0 up to 1; nil is math/rand
+
+	Slow    time.Duration // a caller who has a stale answer to fall back on waits no longer; 0 is 2 s
+	Refresh time.Duration // the deadline of a fetch behind a stale answer; 0 is 10 s
+
+	// Classify says what a failed fetch means where a stale answer is at hand: Failed or OverBudget, with which the stale
+	// one is served, or "" to pass the error on. Nil takes every error for Failed.
+	Classify func(error) Reason
+
+	Version string       // of encoding and schema: what was kept under another one is not seen
+	Log     *slog.Logger // one line per outage of Redis; nil discards
+}
+
+// RedisOptions say how to reach Redis.
+type RedisOptions struct {
+	// URL is redis:// or rediss:// (TLS). With master_name= and addr= in its query the hosts are Sentinels, with addr=
+	// alone nodes of a Cluster.
+	URL     string
+	Timeout time.Duration // the most that one round costs; 0 is 20 ms
+
+	// dial lets tests reach a Redis without sockets, which fake time needs.
+	dial func(ctx context.Context, network, addr string) (net.Conn, error)
+}
+
+// Counters is what a Cache did since New. Kind is a space's.
+type Counters struct {
+	Verdicts      map[string]map[Verdict]uint64 // by kind
+	MemoryBytes   int64
+	MemoryEntries int
+	Redis         bool   // configured
+	RedisUp       bool   // as far as known; true until it fails
+	RedisErrors   uint64 // rounds that failed
+	Outages       uint64 // times that Redis went from answering to failing
+	DroppedWrites uint64 // values that Redis did not get: the queue was full, or Redis down, full or ahead
+	PendingDrops  int    // drops that Redis does not know of yet
+	Refreshes     uint64 // fetches that ran behind stale answers
+}
+
+// ErrClosed is the error of a key that would have to be fetched after Close.
+var ErrClosed = errors.New("cache is closed")
+
+// Cache is the two levels that spaces keep their values in. It is safe for concurrent use.
+type Cache struct {
+	o       Options
+	memory  *memory
+	remote  *remote // nil without Redis
+	flights flights
+	close   func() error
+
+	mu      sync.Mutex
+	tallies map[string]*tally
+}
+
+// New makes a cache. Redis need not be there, now or later; only a URL that cannot be read is an error.
+func New(o Options) (*Cache, error) {
+	o = o.withDefaults()
+	m, err := newMemory(o.Memory)
+	if err != nil {
+		return nil, err
+	}
+	c := &Cache{o: o, memory: m, tallies: map[string]*tally{}}
+	c.flights.byKey = map[digest]*flight{}
+	c.close = sync.OnceValue(c.closeOnce)
+	if o.Redis == nil {
+		return c, nil
+	}
+	r, err := newRemote(*o.Redis, o.Version, o.Log)
+	if err != nil {
+		return nil, err
+	}
+	r.heard = func(_ int64, ds []digest) { c.forget(ds) }
+	r.lost = c.forgetAll
+	c.remote = r
+	r.start()
+	return c, nil
+}
+
+func (o Options) withDefaults() Options {
+	o.Jitter = cmp.Or(o.Jitter, 0.1)
+	o.Slow = cmp.Or(o.Slow, 2*time.Second)
+	o.Refresh = cmp.Or(o.Refresh, 10*time.Second)
+	if o.Random == nil {
+		o.Random = rand.Float64
+	}
+	if o.Classify == nil {
+		o.Classify = func(error) Reason { return Failed }
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	return o
+}
+
+// Close ends the fetches in flight and waits for them, writes what is queued for Redis within its timeout and closes the
+// connections. Closing again does nothing.
+func (c *Cache) Close() error { return c.close() }
+
+func (c *Cache) closeOnce() error {
+	c.flights.close()
+	if c.remote == nil {
+		return nil
+	}
+	return c.remote.close()
+}
+
+// start is when a backend was asked, as drops count: in this process and in Redis.
+type start struct {
+	drops uint64
+	seq   int64
+	at    time.Time
+}
+
+func (c *Cache) start() start {
+	s := start{drops: c.memory.now(), at: time.Now()}
+	if c.remote != nil {
+		s.seq = c.remote.seq.Load()
+	}
+	return s
+}
+
+// Begin marks now as the moment at which a backend is asked. A Put under the returned context keeps a value only if
+// nothing dropped it since then. The context that a Fetch gets is marked already.
+func (c *Cache) Begin(ctx context.Context) context.Context {
+	return context.WithValue(ctx, startKey{}, c.start())
+}
+
+// DropTags drops, like Space.Drop, every value that carries one of the tags.
+func (c *Cache) DropTags(ctx context.Context, tags ...Tag) {
+	var targets []target
+	for _, t := range tags {
+		if label, d, ok := t.split(); ok {
+			targets = append(targets, c.target(label, "", d))
+		}
+	}
+	c.drop(ctx, targets)
+}
+
+func (c *Cache) target(label, kind string, d digest) target {
+	t := target{digest: d}
+	if c.remote == nil {
+		return t
+	}
+	t.tag = c.remote.tagKey(label, d)
+	if kind != "" {
+		t.value = c.remote.valueKey(label, kind, d)
+	}
+	return t
+}
+
+// drop forgets before Redis does, so that nothing old is served, and after, because a Load in between may have found the
+// old value there.
+func (c *Cache) drop(ctx context.Context, targets []target) {
+	if len(targets) == 0 {
+		return
+	}
+	ds := make([]digest, len(targets))
+	for i, t := range targets {
+		ds[i] = t.digest
+	}
+	c.forget(ds)
+	if c.remote == nil {
+		return
+	}
+	c.remote.drop(ctx, targets)
+	c.forget(ds)
+}
+
+func (c *Cache) forget(ds []digest) {
+	c.memory.drop(ds)
+	c.flights.detach(ds)
+}
+
+func (c *Cache) forgetAll() {
+	c.memory.clear()
+	c.flights.detachAll()
+}
+
+// tally counts the verdicts of one kind.
+type tally struct {
+	mu     sync.Mutex
+	counts map[Verdict]uint64
+}
+
+func (t *tally) add(facts []Fact) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, f := range facts {
+		t.counts[f.Verdict]++
+	}
+}
+
+func (c *Cache) tally(kind string) *tally {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	t := c.tallies[kind]
+	if t == nil {
+		t = &tally{counts: map[Verdict]uint64{}}
+		c.tallies[kind] = t
+	}
+	return t
+}
+
+// Counters returns a snapshot.
+func (c *Cache) Counters() Counters {
+	s := Counters{Verdicts: map[string]map[Verdict]uint64{}, Refreshes: c.flights.refreshes.Load()}
+	c.mu.Lock()
+	for kind, t := range c.tallies {
+		t.mu.Lock()
+		s.Verdicts[kind] = maps.Clone(t.counts)
+		t.mu.Unlock()
+	}
+	c.mu.Unlock()
+	s.MemoryBytes, s.MemoryEntries = c.memory.usage()
+	if r := c.remote; r != nil {
+		r.mu.Lock()
+		s.PendingDrops = len(r.pending)
+		r.mu.Unlock()
+		s.Redis, s.RedisUp = true, r.gate.up()
+		s.RedisErrors, s.Outages, s.DroppedWrites = r.errors.Load(), r.outages.Load(), r.dropped.Load()
+	}
+	return s
+}

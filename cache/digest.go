@@ -1,0 +1,79 @@
+package cache
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"hash"
+	"strings"
+	"sync"
+)
+
+// digest stands for a key everywhere: in memory, in Redis, in messages and in facts.
+type digest [16]byte
+
+func (d digest) String() string { return hex.EncodeToString(d[:]) }
+
+// mark is a digest's place among memory's marks.
+func (d digest) mark() int { return int(binary.BigEndian.Uint16(d[:2]) & 0xfff) }
+
+func parseDigest(s string) (d digest, ok bool) {
+	if len(s) != 2*len(d) {
+		return d, false
+	}
+	_, err := hex.Decode(d[:], []byte(s))
+	return d, err == nil
+}
+
+// hasher makes the digests of one scope: HMAC-SHA256 under it, cut to 16 bytes. Without the scope, which is derived from
+// a credential, a digest does not tell which key it stands for.
+type hasher struct{ pool sync.Pool }
+
+func newHasher(scope string) *hasher {
+	return &hasher{sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(scope)) }}}
+}
+
+func (h *hasher) digest(kind, key string) (d digest) {
+	mac := h.pool.Get().(hash.Hash)
+	defer h.pool.Put(mac)
+	mac.Reset()
+	var sum [sha256.Size]byte
+	buf := make([]byte, 0, 128)
+	buf = append(buf, kind...)
+	buf = append(buf, 0)
+	buf = append(buf, key...)
+	mac.Write(buf)
+	copy(d[:], mac.Sum(sum[:0]))
+	return d
+}
+
+// label stands for a scope where it is shown, in keys and tags. The scope itself is the key of the digests and is not.
+func label(scope string) string {
+	sum := sha256.Sum256([]byte("label\x00" + scope))
+	return hex.EncodeToString(sum[:8])
+}
+
+// Tag names something that values depend on: a scope's label, a colon and a digest.
+type Tag string
+
+// NewTag is a tag for a name that is no key of a space, such as the list of all users. Tags of different scopes differ.
+func NewTag(scope, name string) Tag {
+	return newTag(label(scope), newHasher(scope).digest("", name))
+}
+
+func newTag(label string, d digest) Tag { return Tag(label + ":" + d.String()) }
+
+func (t Tag) split() (label string, d digest, ok bool) {
+	i := strings.LastIndexByte(string(t), ':')
+	if i < 0 {
+		return "", d, false
+	}
+	d, ok = parseDigest(string(t[i+1:]))
+	return string(t[:i]), d, ok
+}
+
+func (t Tag) digest() digest {
+	_, d, _ := t.split()
+	return d
+}

@@ -1,0 +1,110 @@
+package cache
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Verdict says where an answer came from.
+type Verdict string
+
+// The verdicts of a fact.
+const (
+	Memory      Verdict = "memory"      // fresh, from this process
+	Redis       Verdict = "redis"       // fresh, from what replicas share
+	Stale       Verdict = "stale"       // kept and past its freshness; the reason says why it was used
+	Revalidated Verdict = "revalidated" // the backend said that what was kept still holds
+	Called      Verdict = "call"        // fetched for this operation
+	Coalesced   Verdict = "coalesced"   // fetched by another operation that was already asking
+)
+
+// Reason says why a stale answer was used; a fresh one has none.
+type Reason string
+
+// The reasons for a stale answer.
+const (
+	Refreshing Reason = "refreshing" // a refresh runs behind
+	Failed     Reason = "failed"     // the backend fails
+	OverBudget Reason = "budget"     // the backend's budget is used up
+	Slow       Reason = "slow"       // the backend takes longer than Options.Slow
+	Asked      Reason = "asked"      // the caller accepts stale answers
+)
+
+// Fact is the provenance of one key of one Load.
+type Fact struct {
+	Kind     string        // the space's kind
+	Backend  string        // the space's backend
+	Digest   string        // keyed digest of the key, 32 hex digits, safe to show
+	Personal bool          // the space holds personal data
+	Found    bool          // false where the fact is an absence
+	Verdict  Verdict       //
+	Reason   Reason        // not empty exactly when the answer is stale, or older than the caller asked for
+	Age      time.Duration // since the backend said it
+	Fresh    time.Time     // until when it is fresh; not after now when stale or not kept at all
+	NoStore  bool          // the backend forbids keeping it
+}
+
+// Facts gathers the facts of one operation. The zero value is ready; it is safe for concurrent use.
+type Facts struct {
+	mu   sync.Mutex
+	list []Fact
+}
+
+// Add records facts: those of an answer that was stored whole, for example. Loads record their own.
+func (f *Facts) Add(facts ...Fact) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.list = append(f.list, facts...)
+}
+
+// List returns a copy of what was recorded so far, in the order of recording.
+func (f *Facts) List() []Fact {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.list)
+}
+
+// Wants is how fresh a caller asks answers to be. The zero value asks for nothing.
+type Wants struct {
+	NoCache      bool           // a kept answer must be less than a second old
+	MaxAge       *time.Duration // a kept answer must not be older; less than a second counts as a second
+	MaxStale     *time.Duration // stale answers are welcome, up to this long past their freshness and no longer
+	OnlyIfCached bool           // nothing is fetched; what is not kept is ErrNotCached
+}
+
+type (
+	factsKey   struct{}
+	wantsKey   struct{}
+	startKey   struct{}
+	refreshKey struct{}
+)
+
+// WithFacts makes every Load under the context record into f.
+func WithFacts(ctx context.Context, f *Facts) context.Context {
+	return context.WithValue(ctx, factsKey{}, f)
+}
+
+// FactsFrom is what WithFacts put into the context, or nil.
+func FactsFrom(ctx context.Context) *Facts {
+	f, _ := ctx.Value(factsKey{}).(*Facts)
+	return f
+}
+
+// WithWants makes every Load under the context serve what w asks for.
+func WithWants(ctx context.Context, w Wants) context.Context {
+	return context.WithValue(ctx, wantsKey{}, w)
+}
+
+// WantsFrom is what WithWants put into the context, or the zero value.
+func WantsFrom(ctx context.Context) Wants {
+	w, _ := ctx.Value(wantsKey{}).(Wants)
+	return w
+}
+
+// IsRefresh reports whether a Fetch runs behind a stale answer, where nobody waits: it gives way to others.
+func IsRefresh(ctx context.Context) bool {
+	refresh, _ := ctx.Value(refreshKey{}).(bool)
+	return refresh
+}

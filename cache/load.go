@@ -1,0 +1,431 @@
+package cache
+
+import (
+	"context"
+	"time"
+)
+
+const (
+	// youngest is the age below which nobody gets an answer fetched anew.
+	youngest = time.Second
+	// grace is how long a caller whose deadline ended waits for the fetch, which ends then too, to hand in what it has.
+	grace = 20 * time.Millisecond
+)
+
+// space is what a Space is without its type.
+type space struct {
+	c                    *Cache
+	kind, backend, label string
+	personal, noStale    bool
+	shared               bool // in Redis
+	hasher               *hasher
+	tally                *tally
+	encode               func(any) ([]byte, error)
+	decode               func([]byte) (any, error)
+	size                 func(any) int
+}
+
+func (s *space) digest(key string) digest { return s.hasher.digest(s.kind, key) }
+
+// request is one key of one Load.
+type request struct {
+	key    string
+	digest digest
+	kept   *record // usable or not
+	level  Verdict // where kept is from
+	flight *flight
+	own    bool // the flight was begun for this request
+}
+
+func (q *request) wanted() Wanted[any] {
+	w := Wanted[any]{Key: q.key}
+	if q.kept != nil && q.kept.found {
+		w.Stale, w.Kept, w.ETag = q.kept.value, true, q.kept.etag
+	}
+	return w
+}
+
+// load is one Load under way.
+type load struct {
+	*space
+	ctx      context.Context
+	wants    Wants
+	fetch    Fetch[any]
+	began    start
+	open     map[string]*request // not answered yet
+	refresh  map[string]*request // answered stale
+	outcomes map[string]outcome
+	facts    []Fact
+}
+
+func (s *space) load(ctx context.Context, keys []string, fetch Fetch[any]) map[string]outcome {
+	l := &load{
+		space: s, ctx: ctx, wants: WantsFrom(ctx), fetch: fetch, began: s.c.start(),
+		open: map[string]*request{}, refresh: map[string]*request{}, outcomes: make(map[string]outcome, len(keys)),
+	}
+	l.lookUp(keys)
+	if len(l.open) > 0 && s.shared && s.c.o.TTL > 0 {
+		l.lookUpShared()
+	}
+	l.serveStale()
+	if l.wants.OnlyIfCached {
+		l.giveUp(ErrNotCached)
+	}
+	for len(l.open) > 0 && ctx.Err() == nil {
+		l.wait(l.board())
+	}
+	l.runOut()
+	l.record()
+	return l.outcomes
+}
+
+// lookUp answers what memory holds fresh.
+func (l *load) lookUp(keys []string) {
+	now := time.Now()
+	for _, key := range keys {
+		if key == "" {
+			l.outcomes[key] = outcome{}
+			continue
+		}
+		if _, ok := l.outcomes[key]; ok || l.open[key] != nil {
+			continue
+		}
+		q := &request{key: key, digest: l.digest(key), level: Memory}
+		if l.c.o.TTL > 0 {
+			q.kept = l.c.memory.get(q.digest)
+		}
+		l.open[key] = q
+		if q.kept != nil && l.fresh(q.kept, now) {
+			l.answer(q, q.kept, q.level, "")
+		}
+	}
+}
+
+// lookUpShared answers what Redis holds fresh, and takes what it holds younger than memory.
+func (l *load) lookUpShared() {
+	targets := make([]target, 0, len(l.open))
+	for _, q := range l.open {
+		targets = append(targets, l.c.target(l.label, l.kind, q.digest))
+	}
+	found := l.c.remote.read(l.ctx, targets)
+	// What is fetched from here on knows of the drops that the round told of.
+	l.began.seq = l.c.remote.seq.Load()
+	now := time.Now()
+	for _, q := range l.open {
+		r := l.thaw(q.digest, found[q.digest], now)
+		if r == nil || q.kept != nil && !q.kept.at.Before(r.at) {
+			continue
+		}
+		if !l.c.memory.fill(l.began.drops, q.digest, r) {
+			continue
+		}
+		q.kept, q.level = r, Redis
+		if l.fresh(r, now) {
+			l.answer(q, r, Redis, "")
+		}
+	}
+}
+
+// thaw makes a record of what Redis holds, or nil where that is no value or past its life by either clock.
+func (s *space) thaw(d digest, v stored, now time.Time) *record {
+	if v.data == nil {
+		return nil
+	}
+	f, err := decodeFrame(d, v.data)
+	if err != nil || f.tombstone || f.fresh.Before(f.created) || f.stale.Before(f.fresh) {
+		return nil
+	}
+	at := now.Add(-f.age(now, v.left))
+	r := &record{
+		found: !f.absent, etag: f.etag, tags: f.tags, at: at,
+		fresh: at.Add(f.fresh.Sub(f.created)), stale: at.Add(f.stale.Sub(f.created)),
+	}
+	if !now.Before(r.stale) {
+		return nil
+	}
+	if r.found {
+		if r.value, err = s.decode(f.payload); err != nil {
+			return nil
+		}
+		r.size = s.size(r.value)
+	}
+	return r
+}
+
+// serveStale answers what may be served stale at once.
+func (l *load) serveStale() {
+	now := time.Now()
+	for _, q := range l.open {
+		if q.kept == nil || !l.usable(q.kept, now) || now.Before(q.kept.fresh) || l.tooOld(q.kept, now) {
+			continue
+		}
+		if l.wants.OnlyIfCached || l.wants.MaxStale != nil {
+			l.answer(q, q.kept, Stale, Asked)
+			continue
+		}
+		l.refresh[q.key] = q
+	}
+	if len(l.refresh) > 0 {
+		l.refreshBehind(now)
+	}
+}
+
+// fresh reports whether a record is what the caller wants without a question.
+func (l *load) fresh(r *record, now time.Time) bool { return now.Before(r.fresh) && !l.tooOld(r, now) }
+
+func (l *load) tooOld(r *record, now time.Time) bool {
+	age := now.Sub(r.at)
+	return l.wants.NoCache && age >= youngest || l.wants.MaxAge != nil && age > max(*l.wants.MaxAge, youngest)
+}
+
+// usable reports whether a record may be served at all.
+func (l *load) usable(r *record, now time.Time) bool {
+	if !now.Before(r.stale) {
+		return false
+	}
+	return l.wants.MaxStale == nil || !now.After(r.fresh.Add(max(*l.wants.MaxStale, 0)))
+}
+
+// refreshBehind answers stale, and fetches what nobody fetches yet.
+func (l *load) refreshBehind(now time.Time) {
+	fs := &l.c.flights
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	due := map[string]*request{}
+	for key, q := range l.refresh {
+		reason := Refreshing
+		t := q.kept.trouble.Load()
+		if t != nil {
+			reason = t.reason
+		}
+		if f := fs.byKey[q.digest]; f != nil && f.ctx.Err() == nil {
+			if t == nil && now.Sub(f.begun) > l.c.o.Slow {
+				reason = Slow
+			}
+		} else if t == nil || !now.Before(t.retry) {
+			due[key] = q
+		}
+		l.answer(q, q.kept, Stale, reason)
+	}
+	if len(due) > 0 && l.begin(due, true, true) != nil {
+		fs.refreshes.Add(1)
+	}
+}
+
+// begin starts a fetch; the caller holds the lock of the flights. A refresh is waited for by nobody but itself, so that
+// whoever joins and leaves does not end it.
+func (l *load) begin(wanted map[string]*request, listed, refresh bool) *flight {
+	keys := make([]digest, 0, len(wanted))
+	copies := make(map[string]request, len(wanted))
+	for key, q := range wanted {
+		keys = append(keys, q.digest)
+		copies[key] = *q
+	}
+	ctx, cancel := l.flightContext(l.ctx, l.began, refresh)
+	f := l.c.flights.begin(ctx, cancel, keys, listed)
+	if f == nil {
+		return nil
+	}
+	// Copies: the Load may be over, or may go on without the fetch, before it returns.
+	began, fetch, s := l.began, l.fetch, l.space
+	l.c.flights.run(f, func() map[digest]outcome { return s.fly(ctx, began, copies, fetch) })
+	return f
+}
+
+// board finds a flight for every open key: one under way, or a new one for all the others.
+func (l *load) board() map[*flight]bool {
+	l.again()
+	fs := &l.c.flights
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	boarded := map[*flight]bool{}
+	alone := map[string]*request{}
+	for key, q := range l.open {
+		q.own, q.flight = false, nil
+		if l.c.o.Coalesce {
+			q.flight = fs.join(q.digest, boarded)
+		}
+		if q.flight == nil {
+			alone[key] = q
+		}
+	}
+	if len(alone) == 0 {
+		return boarded
+	}
+	f := l.begin(alone, l.c.o.Coalesce, false)
+	for _, q := range alone {
+		if f == nil {
+			l.fail(q, ErrClosed)
+			continue
+		}
+		q.flight, q.own = f, true
+		boarded[f] = true
+	}
+	return boarded
+}
+
+// again looks at memory once more: a flight may have landed since, or this is another try after one that failed.
+func (l *load) again() {
+	if l.c.o.TTL <= 0 {
+		return
+	}
+	now := time.Now()
+	for _, q := range l.open {
+		if r := l.c.memory.get(q.digest); r != nil && (q.kept == nil || r.at.After(q.kept.at)) {
+			q.kept = r
+			if l.fresh(r, now) {
+				l.answer(q, r, Memory, "")
+			}
+		}
+	}
+}
+
+// wait takes what the flights bring, until each has landed, the caller gives up, or who can falls back on what is stale.
+func (l *load) wait(boarded map[*flight]bool) {
+	slow := make(chan struct{})
+	timer := time.AfterFunc(l.c.o.Slow, func() { close(slow) })
+	defer timer.Stop()
+	for f := range boarded {
+		l.waitFor(f, slow)
+	}
+}
+
+func (l *load) waitFor(f *flight, slow <-chan struct{}) {
+	for {
+		select {
+		case <-f.done:
+			l.land(f)
+			l.c.flights.leave(f)
+			return
+		case <-slow:
+			if l.fallBack(f) {
+				// The caller stays counted, so that the fetch goes on behind: what it brings is wanted.
+				return
+			}
+			slow = nil
+		case <-l.ctx.Done():
+			l.abandon(f)
+			return
+		case <-f.ctx.Done():
+			l.abandon(f)
+			return
+		}
+	}
+}
+
+// abandon ends the wait for a flight whose time, or whose caller's, is over. Where that is a deadline the fetch gets a
+// moment to hand in what it has. Keys stay open, for another flight if the caller has time left.
+func (l *load) abandon(f *flight) {
+	if l.ctx.Err() != context.Canceled {
+		timer := time.NewTimer(grace)
+		defer timer.Stop()
+		select {
+		case <-f.done:
+			l.land(f)
+		case <-timer.C:
+		}
+	}
+	l.c.flights.leave(f)
+}
+
+// land takes a flight's outcomes. Who joined a flight that ran out of its own time tries again.
+func (l *load) land(f *flight) {
+	for _, q := range l.open {
+		if q.flight != f {
+			continue
+		}
+		o := f.outcomes[q.digest]
+		switch {
+		case o.err == nil:
+			verdict := o.verdict
+			if !q.own {
+				verdict = Coalesced
+			}
+			l.answerOutcome(q, o, verdict)
+		case f.expired && !q.own && l.ctx.Err() == nil:
+			q.flight = nil
+		default:
+			l.failOrStale(q, o.err)
+		}
+	}
+}
+
+// fallBack answers the keys of a slow flight that have something stale, and reports whether that were all.
+func (l *load) fallBack(f *flight) (all bool) {
+	all = true
+	now := time.Now()
+	for _, q := range l.open {
+		if q.flight != f {
+			continue
+		}
+		if q.kept == nil || !l.usable(q.kept, now) {
+			all = false
+			continue
+		}
+		l.answer(q, q.kept, Stale, Slow)
+	}
+	return all
+}
+
+// failOrStale serves what is kept when the backend fails; a caller who named a bound for stale answers gets the error
+// past it.
+func (l *load) failOrStale(q *request, err error) {
+	if reason := l.c.o.Classify(err); reason != "" && q.kept != nil && l.usable(q.kept, time.Now()) {
+		l.answer(q, q.kept, Stale, reason)
+		return
+	}
+	l.fail(q, err)
+}
+
+// runOut answers what is open when the caller's own time is over.
+func (l *load) runOut() {
+	now := time.Now()
+	for _, q := range l.open {
+		if q.kept != nil && l.usable(q.kept, now) {
+			l.answer(q, q.kept, Stale, Slow)
+		}
+	}
+	l.giveUp(context.Cause(l.ctx))
+}
+
+func (l *load) giveUp(err error) {
+	for _, q := range l.open {
+		l.fail(q, err)
+	}
+}
+
+func (l *load) fail(q *request, err error) {
+	delete(l.open, q.key)
+	l.outcomes[q.key] = outcome{err: err}
+}
+
+func (l *load) answer(q *request, r *record, verdict Verdict, reason Reason) {
+	l.conclusion(q, outcome{rec: r, fact: l.fact(q.digest, r, verdict, reason, time.Now())})
+}
+
+func (l *load) answerOutcome(q *request, o outcome, verdict Verdict) {
+	o.fact = l.fact(q.digest, o.rec, verdict, "", time.Now())
+	o.fact.NoStore = o.noStore
+	l.conclusion(q, o)
+}
+
+func (l *load) conclusion(q *request, o outcome) {
+	delete(l.open, q.key)
+	l.outcomes[q.key] = o
+	l.facts = append(l.facts, o.fact)
+}
+
+func (s *space) fact(d digest, r *record, verdict Verdict, reason Reason, now time.Time) Fact {
+	return Fact{
+		Kind: s.kind, Backend: s.backend, Digest: d.String(), Personal: s.personal, Found: r.found,
+		Verdict: verdict, Reason: reason, Age: max(now.Sub(r.at), 0), Fresh: r.fresh,
+	}
+}
+
+// record leaves the facts with the operation and the counters.
+func (l *load) record() {
+	l.tally.add(l.facts)
+	if f := FactsFrom(l.ctx); f != nil && len(l.facts) > 0 {
+		f.Add(l.facts...)
+	}
+}

@@ -1,0 +1,432 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func bubble(t *testing.T, f func(t *testing.T)) {
+	t.Helper()
+	t.Parallel()
+	synctest.Test(t, f)
+}
+
+func TestAValueIsFreshThenStaleThenGone(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		expect(t, one(t.Context(), s, b, "a"), "a@0 call")
+		time.Sleep(time.Minute - 1)
+		expect(t, one(t.Context(), s, b, "a"), "a@0 memory")
+		b.version = 1
+		time.Sleep(time.Nanosecond)
+		expect(t, one(t.Context(), s, b, "a"), "a@0 stale refreshing")
+		synctest.Wait()
+		expect(t, one(t.Context(), s, b, "a"), "a@1 memory")
+		expectCalls(t, b, 2)
+		time.Sleep(11 * time.Minute)
+		expect(t, one(t.Context(), s, b, "a"), "a@1 call")
+		expectCalls(t, b, 3)
+	})
+}
+
+func TestABatchIsOneFetchForWhatIsMissing(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{absent: map[string]bool{"none": true}}
+		one(t.Context(), s, b, "a")
+		got := s.Load(t.Context(), []string{"a", "b", "", "c", "b", "none"}, b.fetch)
+		if diff := cmp.Diff([][]string{{"a"}, {"b", "c", "none"}}, b.calls); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff([]string{"", "a", "b", "c", "none"}, keysOf(got)); diff != "" {
+			t.Error(diff)
+		}
+		expect(t, show(got["a"]), "a@0 memory")
+		expect(t, show(got["c"]), "c@0 call")
+		expect(t, show(got["none"]), "absent call")
+		expect(t, show(got[""]), "absent")
+	})
+}
+
+func TestExtraValuesOfAFetchAreKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		s.Load(t.Context(), []string{"a"}, func(context.Context, []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+			return map[string]Fetched[string]{"a": {Value: "a"}, "extra": {Value: "extra"}}, nil
+		})
+		expect(t, one(t.Context(), s, b, "extra"), "extra memory")
+	})
+}
+
+func TestAbsenceIsRememberedBriefly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{absent: map[string]bool{"a": true}}
+		expect(t, one(t.Context(), s, b, "a"), "absent call")
+		time.Sleep(9 * time.Second)
+		expect(t, one(t.Context(), s, b, "a"), "absent memory")
+		b.absent = nil
+		time.Sleep(time.Second)
+		expect(t, one(t.Context(), s, b, "a"), "a@0 call")
+	})
+}
+
+func TestJitterOnlyShortensLifetimes(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		random float64
+		fresh  time.Duration
+	}{{0, time.Minute}, {0.5, 57 * time.Second}, {1, 54 * time.Second}} {
+		synctest.Test(t, func(t *testing.T) {
+			o := options()
+			o.Jitter, o.Random = 0, func() float64 { return tt.random }
+			s, b := words(open(t, o)), &backend{}
+			r := s.Load(t.Context(), []string{"a"}, b.fetch)["a"]
+			if got := time.Until(r.Fact.Fresh); got != tt.fresh {
+				t.Errorf("random %v: fresh for %v, want %v", tt.random, got, tt.fresh)
+			}
+		})
+	}
+}
+
+func TestStaleIsRefreshedOncePerKey(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := open(t, options())
+		s, b := words(c), &backend{}
+		s.Load(t.Context(), []string{"a", "b"}, b.fetch)
+		time.Sleep(2 * time.Minute)
+		b.set(func(b *backend) { b.delay = time.Second })
+		for range 5 {
+			expect(t, one(t.Context(), s, b, "a"), "a@0 stale refreshing")
+			synctest.Wait()
+		}
+		s.Load(t.Context(), []string{"a", "b"}, b.fetch)
+		synctest.Wait()
+		if diff := cmp.Diff([][]string{{"a", "b"}, {"a"}, {"b"}}, b.calls); diff != "" {
+			t.Error(diff)
+		}
+		if got := c.Counters().Refreshes; got != 2 {
+			t.Errorf("got %d refreshes, want 2", got)
+		}
+		time.Sleep(time.Second)
+		synctest.Wait()
+	})
+}
+
+func TestARefreshOutlivesItsCallerAndHasADeadline(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		one(t.Context(), s, b, "a")
+		time.Sleep(2 * time.Minute)
+		ctx, cancel := context.WithCancel(WithWants(t.Context(), Wants{}))
+		facts := &Facts{}
+		ctx = WithFacts(ctx, facts)
+		done := make(chan error, 1)
+		s.Load(ctx, []string{"a"}, func(ctx context.Context, _ []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+			if !IsRefresh(ctx) || FactsFrom(ctx) != nil {
+				t.Errorf("refresh %v, facts %v", IsRefresh(ctx), FactsFrom(ctx))
+			}
+			<-ctx.Done()
+			done <- ctx.Err()
+			return nil, map[string]error{"a": ctx.Err()}
+		})
+		cancel()
+		begun := time.Now()
+		if err := <-done; !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 10*time.Second {
+			t.Errorf("got %v after %v", err, time.Since(begun))
+		}
+		synctest.Wait()
+		expect(t, one(t.Context(), s, b, "a"), "a@0 stale failed")
+	})
+}
+
+var errBudget = errors.New("over the budget")
+
+func classify(err error) Reason {
+	switch {
+	case errors.Is(err, errBudget):
+		return OverBudget
+	case errors.Is(err, errRefused):
+		return ""
+	}
+	return Failed
+}
+
+var errRefused = errors.New("refused")
+
+func TestStaleIsServedWhenTheBackendFails(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"a failure", errors.New("down"), "a@0 stale failed"},
+		{"no budget", errBudget, "a@0 stale budget"},
+		{"an error that says something about the request", errRefused, "error: refused"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				o := options()
+				o.Classify = classify
+				s, b := words(open(t, o)), &backend{}
+				one(t.Context(), s, b, "a")
+				time.Sleep(2 * time.Minute)
+				b.err = tt.err
+				expect(t, one(WithWants(t.Context(), Wants{NoCache: true}), s, b, "a"), tt.want)
+			})
+		})
+	}
+}
+
+func TestAfterAFailedRefreshStaleSaysSoAndTheBackendIsAskedOnceASecond(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		one(t.Context(), s, b, "a")
+		time.Sleep(2 * time.Minute)
+		b.set(func(b *backend) { b.err = errors.New("down") })
+		expect(t, one(t.Context(), s, b, "a"), "a@0 stale refreshing")
+		synctest.Wait()
+		for range 10 {
+			expect(t, one(t.Context(), s, b, "a"), "a@0 stale failed")
+		}
+		expectCalls(t, b, 2)
+		time.Sleep(time.Second)
+		b.set(func(b *backend) { b.err = nil })
+		expect(t, one(t.Context(), s, b, "a"), "a@0 stale failed")
+		synctest.Wait()
+		expect(t, one(t.Context(), s, b, "a"), "a@0 memory")
+		expectCalls(t, b, 3)
+		time.Sleep(12 * time.Minute)
+		b.set(func(b *backend) { b.err = errors.New("down") })
+		expect(t, one(t.Context(), s, b, "a"), "error: down")
+	})
+}
+
+func TestASlowBackendIsWaitedForNoLongerThanTheSoftBound(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		one(t.Context(), s, b, "a")
+		time.Sleep(2 * time.Minute)
+		b.set(func(b *backend) { b.delay, b.version = 5*time.Second, 1 })
+		begun := time.Now()
+		expect(t, one(WithWants(t.Context(), Wants{NoCache: true}), s, b, "a"), "a@0 stale slow")
+		if got := time.Since(begun); got != 2*time.Second {
+			t.Errorf("waited %v, want 2s", got)
+		}
+		// What has no stale value is waited for.
+		expect(t, one(WithWants(t.Context(), Wants{NoCache: true}), s, b, "b"), "b@1 call")
+		expect(t, one(t.Context(), s, b, "a"), "a@1 memory")
+		expectCalls(t, b, 3)
+	})
+}
+
+func TestARefreshThatTakesLongIsSlow(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		one(t.Context(), s, b, "a")
+		time.Sleep(2 * time.Minute)
+		b.set(func(b *backend) { b.delay = 5 * time.Second })
+		expect(t, one(t.Context(), s, b, "a"), "a@0 stale refreshing")
+		time.Sleep(3 * time.Second)
+		expect(t, one(t.Context(), s, b, "a"), "a@0 stale slow")
+	})
+}
+
+func TestWithoutALifetimeNothingIsKeptButFetchesAreShared(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := options()
+		o.TTL = 0
+		s, b := words(open(t, o)), &backend{delay: time.Second}
+		results := make(chan string)
+		for range 3 {
+			go func() { results <- one(t.Context(), s, b, "a") }()
+			synctest.Wait()
+		}
+		got := map[string]int{}
+		for range 3 {
+			got[<-results]++
+		}
+		if diff := cmp.Diff(map[string]int{"a@0 call": 1, "a@0 coalesced": 2}, got); diff != "" {
+			t.Error(diff)
+		}
+		expect(t, one(t.Context(), s, b, "a"), "a@0 call")
+		expectCalls(t, b, 2)
+	})
+}
+
+func TestWhatTheBackendSaysAboutLifetimesCounts(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		b.shape = func(key string, f Fetched[string]) Fetched[string] {
+			switch key {
+			case "short":
+				f.MaxAge = 5 * time.Second
+			case "none":
+				f.NoStore = true
+			case "aged":
+				f.At = time.Now().Add(-50 * time.Second)
+			}
+			return f
+		}
+		s.Load(t.Context(), []string{"short", "none", "aged"}, b.fetch)
+		time.Sleep(4 * time.Second)
+		expect(t, one(t.Context(), s, b, "short"), "short@0 memory")
+		expect(t, one(t.Context(), s, b, "none"), "none@0 call")
+		expect(t, one(t.Context(), s, b, "aged"), "aged@0 memory")
+		time.Sleep(6 * time.Second)
+		expect(t, one(t.Context(), s, b, "short"), "short@0 stale refreshing")
+		expect(t, one(t.Context(), s, b, "aged"), "aged@0 stale refreshing")
+	})
+}
+
+func TestNoStoreTakesAwayWhatWasKept(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		one(t.Context(), s, b, "a")
+		time.Sleep(2 * time.Minute)
+		b.shape = func(_ string, f Fetched[string]) Fetched[string] { f.NoStore = true; return f }
+		expect(t, one(t.Context(), s, b, "a"), "a@0 stale refreshing")
+		synctest.Wait()
+		expect(t, one(t.Context(), s, b, "a"), "a@0 call")
+	})
+}
+
+func TestAnETagRevalidates(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		b.shape = func(_ string, f Fetched[string]) Fetched[string] { f.ETag = `"1"`; return f }
+		one(t.Context(), s, b, "a")
+		b.shape = func(string, Fetched[string]) Fetched[string] { return Fetched[string]{NotModified: true} }
+		time.Sleep(30 * time.Second)
+		expect(t, one(WithWants(t.Context(), Wants{NoCache: true}), s, b, "a"), "a@0 revalidated")
+		want := Wanted[string]{Key: "a", Stale: "a@0", Kept: true, ETag: `"1"`}
+		if diff := cmp.Diff(want, b.wanted[1]); diff != "" {
+			t.Error(diff)
+		}
+		time.Sleep(59 * time.Second)
+		expect(t, one(t.Context(), s, b, "a"), "a@0 memory")
+		expect(t, one(t.Context(), s, b, "new"), "error: "+errNotModified.Error())
+	})
+}
+
+func pointer(d time.Duration) *time.Duration { return &d }
+
+func TestCallersGetTheFreshnessTheyAskFor(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name  string
+		wants Wants
+		age   time.Duration
+		want  string
+		calls int
+	}{
+		{"no-cache takes what is younger than a second", Wants{NoCache: true}, time.Second - 1, "a@0 memory", 1},
+		{"no-cache fetches what is a second old", Wants{NoCache: true}, time.Second, "a@1 call", 2},
+		{"max-age takes what is as old", Wants{MaxAge: pointer(5 * time.Second)}, 5 * time.Second, "a@0 memory", 1},
+		{"max-age fetches what is older", Wants{MaxAge: pointer(5 * time.Second)}, 6 * time.Second, "a@1 call", 2},
+		{"max-age below a second counts as one", Wants{MaxAge: pointer(0)}, time.Second, "a@0 memory", 1},
+		{"max-stale takes stale without a refresh", Wants{MaxStale: pointer(time.Minute)}, 2 * time.Minute, "a@0 stale asked", 1},
+		{"max-stale fetches what is staler", Wants{MaxStale: pointer(time.Second)}, 2 * time.Minute, "a@1 call", 2},
+		{"max-stale does not reach beyond the bound", Wants{MaxStale: pointer(time.Hour)}, 11 * time.Minute, "a@1 call", 2},
+		{"only-if-cached takes fresh", Wants{OnlyIfCached: true}, 0, "a@0 memory", 1},
+		{"only-if-cached takes stale without a refresh", Wants{OnlyIfCached: true}, 2 * time.Minute, "a@0 stale asked", 1},
+		{"only-if-cached fetches nothing", Wants{OnlyIfCached: true}, 11 * time.Minute, "error: not cached", 1},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				s, b := words(open(t, options())), &backend{}
+				one(t.Context(), s, b, "a")
+				b.version = 1
+				time.Sleep(tt.age)
+				expect(t, one(WithWants(t.Context(), tt.wants), s, b, "a"), tt.want)
+				synctest.Wait()
+				expectCalls(t, b, tt.calls)
+			})
+		})
+	}
+}
+
+func TestAMaxStaleThatIsPassedIsNotServedOnFailureEither(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		one(t.Context(), s, b, "a")
+		time.Sleep(2 * time.Minute)
+		b.err = errors.New("down")
+		expect(t, one(WithWants(t.Context(), Wants{MaxStale: pointer(time.Second)}), s, b, "a"), "error: down")
+	})
+}
+
+func TestEveryAnswerLeavesAFact(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := open(t, options())
+		s, b := words(c), &backend{absent: map[string]bool{"none": true}}
+		one(t.Context(), s, b, "a")
+		time.Sleep(5 * time.Second)
+		facts := &Facts{}
+		ctx := WithFacts(t.Context(), facts)
+		s.Load(ctx, []string{"a"}, b.fetch)
+		s.Load(ctx, []string{"none"}, b.fetch)
+		want := []Fact{
+			{Kind: "word", Backend: "emulator", Digest: s.Digest("a"), Found: true, Verdict: Memory, Age: 5 * time.Second, Fresh: time.Now().Add(55 * time.Second)},
+			{Kind: "word", Backend: "emulator", Digest: s.Digest("none"), Verdict: Called, Fresh: time.Now().Add(10 * time.Second)},
+		}
+		if diff := cmp.Diff(want, facts.List()); diff != "" {
+			t.Error(diff)
+		}
+		if diff := cmp.Diff(map[Verdict]uint64{Called: 2, Memory: 1}, c.Counters().Verdicts["word"]); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+func TestPeekReadsMemoryOnly(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		one(t.Context(), s, b, "a")
+		expect(t, show(s.Peek("a", "b")["a"]), "a@0 memory")
+		if got := len(s.Peek("b")); got != 0 {
+			t.Errorf("got %d values, want none", got)
+		}
+		time.Sleep(time.Minute)
+		if got := len(s.Peek("a")); got != 0 {
+			t.Errorf("got %d stale values, want none", got)
+		}
+		expectCalls(t, b, 1)
+	})
+}
+
+func TestNoCacheIsCoalescedAllTheSame(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, b := words(open(t, options())), &backend{}
+		one(t.Context(), s, b, "a")
+		time.Sleep(2 * time.Second)
+		b.set(func(b *backend) { b.delay = time.Second })
+		ctx := WithWants(t.Context(), Wants{NoCache: true})
+		first, second := behind(ctx, s, b, "a"), behind(ctx, s, b, "a")
+		expect(t, <-first, "a@0 call")
+		expect(t, <-second, "a@0 coalesced")
+		expectCalls(t, b, 2)
+	})
+}
+
+func BenchmarkLoadFromMemory(b *testing.B) {
+	c, err := New(options())
+	if err != nil {
+		b.Fatal(err)
+	}
+	s, words := words(c), &backend{}
+	keys := make([]string, 25)
+	for i := range keys {
+		keys[i] = fmt.Sprint("key", i)
+	}
+	s.Load(b.Context(), keys, words.fetch)
+	b.ReportAllocs()
+	for b.Loop() {
+		s.Load(b.Context(), keys, words.fetch)
+	}
+}

@@ -1,0 +1,696 @@
+package cache
+
+import (
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"net"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+)
+
+const (
+	defaultTimeout = 20 * time.Millisecond
+	patience       = time.Second // for connections and writes, for which no operation waits
+	tombstoneLife  = time.Minute
+	longestFetch   = 50 * time.Second // a later answer does not fill Redis: its tombstone may be gone
+	largestFrame   = 8 << 20
+	batchBytes     = 1 << 20
+	queueLength    = 1024
+	writeBatch     = 64
+	maxPending     = 4096
+	maxCarriers    = 10_000 // values that Redis notes for one tag
+	listenSlice    = 100 * time.Millisecond
+	quietPing      = 3 // slices
+	messageKeys    = 500
+)
+
+var (
+	//go:embed lua/fill.lua
+	fillScript string
+	//go:embed lua/clock.lua
+	clockScript string
+	//go:embed lua/tag.lua
+	tagScript string
+	//go:embed lua/untag.lua
+	untagScript string
+	//go:embed lua/reserve.lua
+	reserveScript string
+	//go:embed lua/take.lua
+	takeScript string
+)
+
+var errRedis = errors.New("redis is not reachable")
+
+// remote is the level that replicas share.
+type remote struct {
+	client  redis.UniversalClient
+	timeout time.Duration
+	prefix  string // of every key
+	origin  string // names this process in messages
+	log     *slog.Logger
+	gate    gate
+
+	heard func(seq int64, ds []digest) // another replica dropped
+	lost  func()                       // messages may have been missed
+
+	seq        atomic.Int64 // the highest sequence number seen
+	errors     atomic.Uint64
+	outages    atomic.Uint64
+	dropped    atomic.Uint64
+	subscribed atomic.Bool
+
+	queue  chan job
+	cancel context.CancelFunc
+	done   sync.WaitGroup
+
+	mu      sync.Mutex
+	closed  bool
+	holds   uint64
+	pending map[digest]pending
+}
+
+// pending is a drop that Redis does not know of yet; a later drop of the same key has another number.
+type pending struct {
+	target target
+	number uint64
+}
+
+// job is a value on its way to Redis; encoding it is part of the way.
+type job struct {
+	target target
+	seq    int64
+	begun  time.Time
+	stale  time.Time
+	tags   []Tag
+	size   int                             // of the value in memory
+	encode func(seq int64) ([]byte, error) // the frame
+}
+
+// target is where a key is in Redis: its value, and its tag. A tag alone has no value.
+type target struct {
+	digest digest
+	value  string
+	tag    string
+}
+
+// silence takes the library's own lines: it writes one per failed connection, with its address.
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
+
+var silent sync.Once
+
+func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error) {
+	silent.Do(func() { redis.SetLogger(silence{}) })
+	timeout := o.Timeout
+	if timeout <= 0 {
+		timeout = defaultTimeout
+	}
+	client, err := connect(o, timeout)
+	if err != nil {
+		return nil, err
+	}
+	r := &remote{
+		client: client, timeout: timeout, prefix: "lg:" + version + ":", origin: origin(), log: log,
+		queue: make(chan job, queueLength), pending: map[digest]pending{},
+	}
+	r.gate.changed = r.report
+	return r, nil
+}
+
+// connect makes a client without a connection. Its errors do not repeat the URL, which may hold a password.
+func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, error) {
+	bad := errors.New("the Redis URL must be redis:// or rediss:// with a host, and known parameters")
+	u, err := url.Parse(o.URL)
+	if err != nil {
+		return nil, bad
+	}
+	off := &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
+	switch q := u.Query(); {
+	case q.Has("master_name"):
+		f, err := redis.ParseFailoverURL(o.URL)
+		if err != nil {
+			return nil, bad
+		}
+		f.MaxRetries, f.DialerRetries, f.DialTimeout, f.DisableIdentity = -1, 1, patience, true
+		f.ReadTimeout, f.WriteTimeout, f.PoolTimeout, f.ContextTimeoutEnabled = patience, patience, timeout, true
+		return redis.NewFailoverClient(f), nil
+	case q.Has("addr"):
+		c, err := redis.ParseClusterURL(o.URL)
+		if err != nil {
+			return nil, bad
+		}
+		c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, patience, true
+		c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, timeout, true
+		c.MaintNotificationsConfig = off
+		return redis.NewClusterClient(c), nil
+	}
+	c, err := redis.ParseURL(o.URL)
+	if err != nil {
+		return nil, bad
+	}
+	c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, patience, true
+	c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, timeout, true
+	c.MaintNotificationsConfig = off
+	if o.dial != nil {
+		c.Dialer = o.dial
+	}
+	return redis.NewClient(c), nil
+}
+
+// origin is a name for this process.
+func origin() string { return strconv.FormatUint(rand.Uint64(), 36) }
+
+func (r *remote) start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	r.cancel = cancel
+	r.done.Go(func() { r.write(ctx) })
+	r.done.Go(func() { r.listen(ctx) })
+}
+
+func (r *remote) close() error {
+	r.mu.Lock()
+	r.closed = true
+	close(r.queue)
+	r.mu.Unlock()
+	r.cancel()
+	r.done.Wait()
+	return r.client.Close()
+}
+
+func (r *remote) report(up bool) {
+	if up {
+		r.log.Info("redis answers again")
+		return
+	}
+	r.outages.Add(1)
+	r.log.Warn("redis does not answer and is left alone for a second at a time", "timeout", r.timeout)
+}
+
+// round runs one exchange with Redis within the timeout, if Redis is not being left alone. It does not end with the
+// operation's context: that would look like an outage.
+func (r *remote) round(ctx context.Context, do func(context.Context) error) error {
+	return r.roundWithin(ctx, r.timeout, do)
+}
+
+func (r *remote) roundWithin(ctx context.Context, timeout time.Duration, do func(context.Context) error) error {
+	if !r.gate.enter() {
+		return errRedis
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
+	defer cancel()
+	err := do(ctx)
+	if errors.Is(err, redis.ErrClosed) {
+		r.gate.leave(true)
+		return errRedis
+	}
+	r.gate.leave(!outage(err))
+	if err != nil {
+		r.errors.Add(1)
+	}
+	return err
+}
+
+// outage tells a Redis that does not do its work from one that refuses a command.
+func outage(err error) bool {
+	if err == nil || errors.Is(err, redis.Nil) {
+		return false
+	}
+	var reply redis.Error
+	if !errors.As(err, &reply) {
+		return true
+	}
+	for _, prefix := range []string{
+		"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "NOAUTH", "WRONGPASS", "NOPERM", "MISCONF", "BUSY", "ERR max number of clients",
+	} {
+		if strings.HasPrefix(reply.Error(), prefix) {
+			return true
+		}
+	}
+	return false
+}
+
+// execute sends a pipeline. Only an outage is an error; a command that was refused has its own.
+func execute(ctx context.Context, pipe redis.Pipeliner) error {
+	cmds, err := pipe.Exec(ctx)
+	if len(cmds) == 0 {
+		return err
+	}
+	for _, cmd := range cmds {
+		if outage(cmd.Err()) {
+			return cmd.Err()
+		}
+	}
+	return nil
+}
+
+func (r *remote) clock() string { return r.prefix + "clock" }
+
+func (r *remote) saw(seq int64) {
+	for {
+		last := r.seq.Load()
+		if seq <= last || r.seq.CompareAndSwap(last, seq) {
+			return
+		}
+	}
+}
+
+// stored is what Redis holds for a key, with its remaining life.
+type stored struct {
+	data []byte
+	left time.Duration
+}
+
+// read asks for all keys in one pipeline: single commands, because the keys of a Cluster are on several nodes.
+func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
+	found := map[digest]stored{}
+	_ = r.round(ctx, func(ctx context.Context) error {
+		pipe := r.client.Pipeline()
+		clock := pipe.Get(ctx, r.clock())
+		values := make([]*redis.StringCmd, len(targets))
+		lives := make([]*redis.DurationCmd, len(targets))
+		for i, t := range targets {
+			values[i] = pipe.Get(ctx, t.value)
+			lives[i] = pipe.PTTL(ctx, t.value)
+		}
+		err := execute(ctx, pipe)
+		if seq, err := clock.Int64(); err == nil {
+			r.saw(seq)
+		}
+		for i, t := range targets {
+			data, err := values[i].Bytes()
+			if err == nil && lives[i].Err() == nil && lives[i].Val() > 0 && !r.isPending(t.digest) {
+				found[t.digest] = stored{data, lives[i].Val()}
+			}
+		}
+		return err
+	})
+	return found
+}
+
+func (r *remote) isPending(d digest) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	_, ok := r.pending[d]
+	return ok
+}
+
+// put queues a value. When the queue is full it is lost.
+func (r *remote) put(j job) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.closed {
+		return
+	}
+	select {
+	case r.queue <- j:
+	default:
+		r.dropped.Add(1)
+	}
+}
+
+// write empties the queue, and repeats drops that failed, until the queue is closed.
+func (r *remote) write(ctx context.Context) {
+	retry := time.NewTicker(pause)
+	defer retry.Stop()
+	for {
+		select {
+		case j, ok := <-r.queue:
+			if !ok {
+				return
+			}
+			r.writeBatch(ctx, r.batch(j))
+		case <-retry.C:
+			r.repeat(ctx)
+		}
+	}
+}
+
+func (r *remote) batch(first job) []job {
+	jobs, size := []job{first}, first.size
+	for len(jobs) < writeBatch && size < batchBytes {
+		select {
+		case j, ok := <-r.queue:
+			if !ok {
+				return jobs
+			}
+			jobs = append(jobs, j)
+			size += j.size
+		default:
+			return jobs
+		}
+	}
+	return jobs
+}
+
+func (r *remote) writeBatch(ctx context.Context, jobs []job) {
+	stored := 0
+	err := r.roundWithin(ctx, max(r.timeout, patience), func(ctx context.Context) error {
+		jobs, err := r.tag(ctx, jobs)
+		if err != nil || len(jobs) == 0 {
+			return err
+		}
+		pipe := r.client.Pipeline()
+		var cmds []*redis.Cmd
+		for _, j := range jobs {
+			left := time.Until(j.stale).Milliseconds()
+			if left <= 0 || time.Since(j.begun) > longestFetch {
+				continue
+			}
+			data, err := j.encode(j.seq)
+			if err != nil || len(data) > largestFrame {
+				continue
+			}
+			cmds = append(cmds, pipe.Eval(ctx, fillScript, []string{j.target.value}, j.seq, data, left))
+		}
+		err = execute(ctx, pipe)
+		for _, cmd := range cmds {
+			if n, err := cmd.Int(); err == nil {
+				stored += n
+			}
+		}
+		return err
+	})
+	_ = err // counted, and said by the gate
+	r.dropped.Add(uint64(len(jobs) - stored))
+}
+
+// tag notes which jobs carry which tags, and returns those that may be written.
+func (r *remote) tag(ctx context.Context, jobs []job) ([]job, error) {
+	pipe := r.client.Pipeline()
+	cmds := make([][]*redis.Cmd, len(jobs))
+	for i, j := range jobs {
+		left := time.Until(j.stale).Milliseconds()
+		for _, t := range j.tags {
+			label, d, _ := t.split()
+			cmds[i] = append(cmds[i], pipe.Eval(ctx, tagScript, []string{r.tagKey(label, d)}, j.seq, j.target.value, left, maxCarriers))
+		}
+	}
+	if pipe.Len() == 0 {
+		return jobs, nil
+	}
+	if err := execute(ctx, pipe); err != nil {
+		return nil, err
+	}
+	var out []job
+	for i, j := range jobs {
+		ok := len(j.tags) <= maxFrameTags
+		for _, cmd := range cmds[i] {
+			n, err := cmd.Int()
+			ok = ok && err == nil && n == 1
+		}
+		if ok {
+			out = append(out, j)
+		}
+	}
+	return out, nil
+}
+
+func (r *remote) valueKey(label, kind string, d digest) string {
+	return r.prefix + label + ":" + kind + ":" + d.String()
+}
+
+func (r *remote) tagKey(label string, d digest) string {
+	return r.prefix + label + ":tag:" + d.String()
+}
+
+// drop puts tombstones where the targets and what carries their tags are, and tells the other replicas. What fails is
+// pending.
+func (r *remote) drop(ctx context.Context, targets []target) {
+	number := r.hold(targets)
+	err := r.round(ctx, func(ctx context.Context) error { return r.dropNow(ctx, targets) })
+	if err == nil {
+		r.release(targets, number)
+	}
+}
+
+func (r *remote) hold(targets []target) (number uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.holds++
+	for _, t := range targets {
+		if len(r.pending) >= maxPending {
+			for d := range r.pending {
+				delete(r.pending, d)
+				break
+			}
+		}
+		r.pending[t.digest] = pending{t, r.holds}
+	}
+	return r.holds
+}
+
+func (r *remote) release(targets []target, number uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range targets {
+		if r.pending[t.digest].number == number {
+			delete(r.pending, t.digest)
+		}
+	}
+}
+
+// repeat tries the pending drops again.
+func (r *remote) repeat(ctx context.Context) {
+	r.mu.Lock()
+	var targets []target
+	for _, p := range r.pending {
+		if targets = append(targets, p.target); len(targets) == messageKeys {
+			break
+		}
+	}
+	r.mu.Unlock()
+	if len(targets) > 0 {
+		r.drop(ctx, targets)
+	}
+}
+
+func (r *remote) dropNow(ctx context.Context, targets []target) error {
+	text, err := r.client.Eval(ctx, clockScript, []string{r.clock()}).Text()
+	if outage(err) {
+		return err
+	}
+	// A Redis whose memory is full refuses even the clock. Then what is there is deleted without a tombstone.
+	seq, _ := strconv.ParseInt(text, 10, 64)
+	r.saw(seq)
+	keys, err := r.untag(ctx, seq, targets)
+	if err != nil {
+		return err
+	}
+	for _, t := range targets {
+		if t.value != "" {
+			keys = append(keys, t.value)
+		}
+	}
+	if err := r.bury(ctx, seq, keys); err != nil {
+		return err
+	}
+	return r.publish(ctx, seq, targets)
+}
+
+// untag drops the tags and returns the keys of what carries them.
+func (r *remote) untag(ctx context.Context, seq int64, targets []target) (keys []string, err error) {
+	pipe := r.client.Pipeline()
+	cmds := make([]*redis.Cmd, len(targets))
+	for i, t := range targets {
+		cmds[i] = pipe.Eval(ctx, untagScript, []string{t.tag}, seq, tombstoneLife.Milliseconds())
+	}
+	if err := execute(ctx, pipe); err != nil {
+		return nil, err
+	}
+	for _, cmd := range cmds {
+		members, _ := cmd.StringSlice()
+		for _, m := range members {
+			if m != "!" {
+				keys = append(keys, m)
+			}
+		}
+	}
+	return keys, nil
+}
+
+func (r *remote) bury(ctx context.Context, seq int64, keys []string) error {
+	pipe := r.client.Pipeline()
+	for _, key := range keys {
+		d, _ := parseDigest(key[strings.LastIndexByte(key, ':')+1:])
+		pipe.Del(ctx, key)
+		if seq > 0 {
+			pipe.Set(ctx, key, tombstone(d, seq), tombstoneLife)
+		}
+	}
+	if pipe.Len() == 0 {
+		return nil
+	}
+	return execute(ctx, pipe)
+}
+
+func tombstone(d digest, seq int64) []byte {
+	now := time.Now()
+	return (&frame{seq: seq, tombstone: true, created: now, fresh: now, stale: now}).encode(d)
+}
+
+func (r *remote) channel() string { return r.prefix + "dropped" }
+
+// publish tells who dropped, when, and the digests, which name kind and key.
+func (r *remote) publish(ctx context.Context, seq int64, targets []target) error {
+	pipe := r.client.Pipeline()
+	for len(targets) > 0 {
+		n := min(len(targets), messageKeys)
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s %d ", r.origin, seq)
+		for _, t := range targets[:n] {
+			b.WriteString(t.digest.String())
+		}
+		pipe.Publish(ctx, r.channel(), b.String())
+		targets = targets[n:]
+	}
+	return execute(ctx, pipe)
+}
+
+func (r *remote) receive(message string) {
+	origin, rest, _ := strings.Cut(message, " ")
+	number, hexes, ok := strings.Cut(rest, " ")
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if origin == r.origin {
+		return
+	}
+	if !ok || err != nil || len(hexes)%32 != 0 {
+		r.lost()
+		return
+	}
+	var ds []digest
+	for ; len(hexes) > 0; hexes = hexes[32:] {
+		d, ok := parseDigest(hexes[:32])
+		if !ok {
+			r.lost()
+			return
+		}
+		ds = append(ds, d)
+	}
+	r.heard(seq, ds)
+	r.saw(seq)
+}
+
+// listen hears what other replicas drop. Whenever the channel is there anew, something may have been missed.
+func (r *remote) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		if r.hear(ctx) {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause / 2):
+		}
+	}
+}
+
+// hear returns when the channel is lost, or soon after the context has ended, and whether the channel was there.
+func (r *remote) hear(ctx context.Context) (heard bool) {
+	sub := r.client.Subscribe(ctx)
+	defer func() {
+		_ = sub.Close()
+		r.subscribed.Store(false)
+	}()
+	if err := sub.Subscribe(ctx, r.channel()); err != nil {
+		return false
+	}
+	quiet := 0
+	for ctx.Err() == nil {
+		msg, err := sub.ReceiveTimeout(ctx, listenSlice)
+		if err != nil {
+			var timeout net.Error
+			if !errors.As(err, &timeout) || !timeout.Timeout() || !r.alive(ctx, sub, quiet) {
+				return heard
+			}
+			quiet++
+			continue
+		}
+		quiet = 0
+		switch m := msg.(type) {
+		case *redis.Subscription:
+			heard = true
+			r.lost()
+			r.subscribed.Store(true)
+		case *redis.Message:
+			r.receive(m.Payload)
+		}
+	}
+	return heard
+}
+
+// alive asks for a sign of life when nothing was heard for a while. A connection that is cut somewhere on the way says
+// nothing either: only an answer tells.
+func (r *remote) alive(ctx context.Context, sub *redis.PubSub, quiet int) bool {
+	switch {
+	case quiet == quietPing:
+		return sub.Ping(ctx) == nil
+	default:
+		return quiet < 2*quietPing
+	}
+}
+
+// reserve books a start in the window that replicas share; wait is from now.
+func (r *remote) reserve(ctx context.Context, key, name string, latest time.Time, longest time.Duration, rates []Rate, unshared []booking) (wait time.Duration, booked bool, err error) {
+	now := time.Now()
+	bound := int64(-1)
+	if !latest.IsZero() {
+		bound = max(latest.Sub(now).Microseconds(), 0)
+	}
+	args := []any{name, bound, longest.Microseconds(), len(rates)}
+	for _, rate := range rates {
+		args = append(args, rate.Count, rate.Per.Microseconds())
+	}
+	for _, b := range unshared {
+		args = append(args, b.name, now.Sub(b.start).Microseconds())
+	}
+	numbers, err := r.script(ctx, reserveScript, key, args...)
+	if err != nil {
+		return 0, false, err
+	}
+	return time.Duration(numbers[1]) * time.Microsecond, numbers[0] == 1, nil
+}
+
+// unreserve gives a start back. If Redis does not hear of it, the start counts until its window is over.
+func (r *remote) unreserve(key, name string) {
+	_ = r.round(context.Background(), func(ctx context.Context) error { return r.client.ZRem(ctx, key, name).Err() })
+}
+
+// take takes points out of a bucket that replicas share.
+func (r *remote) take(ctx context.Context, key string, limit Limit, n int) (points float64, ok bool, err error) {
+	numbers, err := r.script(ctx, takeScript, key, limit.Capacity, limit.Restore, n)
+	if err != nil {
+		return 0, false, err
+	}
+	return numbers[1], numbers[0] == 1, nil
+}
+
+// script runs a script that answers two numbers.
+func (r *remote) script(ctx context.Context, source, key string, args ...any) (numbers [2]float64, err error) {
+	err = r.round(ctx, func(ctx context.Context) error {
+		answer, err := r.client.Eval(ctx, source, []string{key}, args...).Slice()
+		if err != nil {
+			return err
+		}
+		if len(answer) != len(numbers) {
+			return errRedis
+		}
+		for i, a := range answer {
+			if numbers[i], err = strconv.ParseFloat(fmt.Sprint(a), 64); err != nil {
+				return errRedis
+			}
+		}
+		return nil
+	})
+	return numbers, err
+}

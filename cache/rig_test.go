@@ -1,0 +1,271 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"maps"
+	"net"
+	"os"
+	"os/exec"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+)
+
+const timeout = 20 * time.Millisecond
+
+// backend answers with "<key>@<version>" and counts.
+type backend struct {
+	mu      sync.Mutex
+	version int
+	delay   time.Duration
+	err     error
+	absent  map[string]bool
+	shape   func(key string, f Fetched[string]) Fetched[string]
+	calls   [][]string
+	wanted  []Wanted[string]
+}
+
+func (b *backend) fetch(ctx context.Context, missing []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+	b.mu.Lock()
+	keys := make([]string, len(missing))
+	for i, w := range missing {
+		keys[i] = w.Key
+	}
+	slices.Sort(keys)
+	b.calls = append(b.calls, keys)
+	b.wanted = append(b.wanted, missing...)
+	version, delay, err := b.version, b.delay, b.err
+	b.mu.Unlock()
+	found, failed := map[string]Fetched[string]{}, map[string]error{}
+	select {
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-time.After(delay):
+	}
+	for _, key := range keys {
+		switch {
+		case err != nil:
+			failed[key] = err
+		case b.absent[key]:
+		default:
+			found[key] = Fetched[string]{Value: fmt.Sprintf("%s@%d", key, version)}
+			if b.shape != nil {
+				found[key] = b.shape(key, found[key])
+			}
+		}
+	}
+	return found, failed
+}
+
+// set changes the backend between calls.
+func (b *backend) set(change func(*backend)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	change(b)
+}
+
+func (b *backend) count() int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return len(b.calls)
+}
+
+func options() Options {
+	return Options{
+		TTL: time.Minute, Stale: 10 * time.Minute, Negative: 10 * time.Second, Memory: 1 << 20, Coalesce: true, Jitter: -1,
+		Version: "v1",
+	}
+}
+
+func open(t *testing.T, o Options) *Cache {
+	t.Helper()
+	c, err := New(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close() })
+	return c
+}
+
+func words(c *Cache) *Space[string] {
+	return NewSpace(c, SpaceOptions[string]{
+		Kind: "word", Backend: "emulator", Scope: "scope",
+		Encode: func(s string) ([]byte, error) { return []byte(s), nil },
+		Decode: func(b []byte) (string, error) { return string(b), nil },
+		Size:   func(s string) int { return len(s) },
+	})
+}
+
+// one loads a single key and shows what came of it: value, verdict and reason.
+func one(ctx context.Context, s *Space[string], b *backend, key string) string {
+	r := s.Load(ctx, []string{key}, b.fetch)[key]
+	return show(r)
+}
+
+func show(r Result[string]) string {
+	switch {
+	case r.Err != nil:
+		return "error: " + r.Err.Error()
+	case !r.Found:
+		return strings.TrimSpace(fmt.Sprintf("absent %s %s", r.Fact.Verdict, r.Fact.Reason))
+	}
+	return strings.TrimSpace(fmt.Sprintf("%s %s %s", r.Value, r.Fact.Verdict, r.Fact.Reason))
+}
+
+func expect(t *testing.T, got, want string) {
+	t.Helper()
+	if got != want {
+		t.Errorf("got %q, want %q", got, want)
+	}
+}
+
+func expectCalls(t *testing.T, b *backend, want int) {
+	t.Helper()
+	if got := b.count(); got != want {
+		t.Errorf("got %d calls %v, want %d", got, b.calls, want)
+	}
+}
+
+// memoryRedis is a Redis without sockets, so that it runs in fake time.
+type memoryRedis struct {
+	*miniredis.Miniredis
+	refuse, hang atomic.Bool
+	cut          atomic.Int64 // if positive, connections end after so many bytes of answers
+
+	mu    sync.Mutex
+	conns []net.Conn
+}
+
+func newMemoryRedis(t *testing.T) *memoryRedis {
+	t.Helper()
+	m := &memoryRedis{Miniredis: miniredis.NewMiniRedis()}
+	if err := m.Start(); err != nil {
+		t.Fatal(err)
+	}
+	// A bubble cannot wait for sockets: only connections by pipe remain.
+	m.Server().Close()
+	t.Cleanup(func() { m.drop(); m.Close() })
+	return m
+}
+
+func (m *memoryRedis) dial(context.Context, string, string) (net.Conn, error) {
+	if m.refuse.Load() {
+		return nil, errors.New("refused")
+	}
+	ours, theirs := net.Pipe()
+	m.mu.Lock()
+	m.conns = append(m.conns, ours, theirs)
+	m.mu.Unlock()
+	if m.hang.Load() {
+		go func() { _, _ = io.Copy(io.Discard, theirs) }()
+		return ours, nil
+	}
+	m.Server().ServeConn(theirs)
+	if n := m.cut.Load(); n > 0 {
+		return &cutConn{ours, n}, nil
+	}
+	return ours, nil
+}
+
+// drop ends all connections.
+func (m *memoryRedis) drop() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, c := range m.conns {
+		_ = c.Close()
+	}
+	m.conns = nil
+}
+
+// cutConn ends after n bytes.
+type cutConn struct {
+	net.Conn
+	n int64
+}
+
+func (c *cutConn) Read(b []byte) (int, error) {
+	if c.n <= 0 {
+		_ = c.Close()
+		return 0, io.EOF
+	}
+	n, err := c.Conn.Read(b[:min(int64(len(b)), c.n)])
+	c.n -= int64(n)
+	return n, err
+}
+
+// replica opens a cache on a shared Redis and waits until it hears the others.
+func replica(t *testing.T, m *memoryRedis, change ...func(*Options)) *Cache {
+	t.Helper()
+	o := options()
+	o.Redis = &RedisOptions{URL: "redis://redis.example:6379", Timeout: timeout, dial: m.dial}
+	for _, f := range change {
+		f(&o)
+	}
+	c := open(t, o)
+	synctest.Wait()
+	return c
+}
+
+// realRedis starts the redis-server on the PATH on a free port, or miniredis where there is none.
+func realRedis(t *testing.T) (url string, stop func()) {
+	t.Helper()
+	path, err := exec.LookPath("redis-server")
+	if err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal("redis-server is not on the PATH")
+		}
+		t.Log("no redis-server on the PATH: miniredis instead")
+		m := miniredis.RunT(t)
+		return "redis://" + m.Addr(), m.Close
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, port, _ := net.SplitHostPort(l.Addr().String())
+	_ = l.Close()
+	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	stop = sync.OnceFunc(func() {
+		_ = cmd.Process.Kill()
+		_ = cmd.Wait()
+	})
+	t.Cleanup(stop)
+	until(t, "redis-server accepts connections", func() bool {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			_ = c.Close()
+		}
+		return err == nil
+	})
+	return "redis://127.0.0.1:" + port, stop
+}
+
+// until waits for what a process outside of fake time does.
+func until(t *testing.T, what string, ok func() bool) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for !ok() {
+		select {
+		case <-ctx.Done():
+			t.Fatalf("never happened: %s", what)
+		case <-tick.C:
+		}
+	}
+}
+
+func keysOf[V any](m map[string]V) []string { return slices.Sorted(maps.Keys(m)) }

@@ -1,0 +1,155 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// ErrNotCached is the error of a key that is not kept when the caller wants nothing fetched.
+var ErrNotCached = errors.New("not cached")
+
+// SpaceOptions describe one kind of value.
+type SpaceOptions[V any] struct {
+	Kind     string // such as "user": part of keys in Redis, of facts and of counters
+	Backend  string // label of facts
+	Scope    string // a digest of whatever decides who may see the values; the key under which keys are digested
+	Personal bool   // facts say so
+	Local    bool   // memory only, never in Redis
+	NoStale  bool   // never served stale, and not kept beyond its freshness
+
+	Encode func(V) ([]byte, error) // for Redis; an error keeps the value out of it
+	Decode func([]byte) (V, error) // an error is a miss; the bytes are V's to keep
+	Size   func(V) int             // bytes in memory, without the cache's own overhead
+}
+
+// Wanted is a key to fetch. A kept value that is no longer fresh enough comes along.
+type Wanted[V any] struct {
+	Key   string
+	Stale V      // what is kept
+	Kept  bool   // whether Stale is something
+	ETag  string // of Stale, to revalidate with; empty where there is none
+}
+
+// Fetched is what a backend said about one key.
+type Fetched[V any] struct {
+	Value       V
+	At          time.Time     // when the backend said it; the zero time is now
+	MaxAge      time.Duration // if positive it replaces Options.TTL; counted from At
+	NoStore     bool          // give it to those who wait, and keep nothing
+	ETag        string        // to revalidate with
+	NotModified bool          // what Wanted.Stale holds is still right; Value is ignored
+	Tags        []Tag         // dropping any of them drops this
+}
+
+// Fetch asks the backend for all missing keys. A key in neither map does not exist. Keys that were not asked for are
+// kept too. The context ends when nobody waits any more or at the deadline of whoever asked first; answers that are
+// there by then are taken. It may Put into other spaces under its context.
+type Fetch[V any] func(ctx context.Context, missing []Wanted[V]) (found map[string]Fetched[V], failed map[string]error)
+
+// Result is what became of one key: a value, an absence where neither Found nor Err is set, or an error.
+type Result[V any] struct {
+	Value V
+	Found bool
+	Err   error
+	Fact  Fact // the zero value with an error
+}
+
+// Space is one kind of value under one scope. It is safe for concurrent use.
+type Space[V any] struct{ inner *space }
+
+// NewSpace makes a space of c. Two spaces of equal kind and scope share their values and must hold the same type.
+func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
+	return &Space[V]{&space{
+		c: c, kind: o.Kind, backend: o.Backend, label: label(o.Scope), personal: o.Personal, noStale: o.NoStale,
+		shared: c.remote != nil && !o.Local, hasher: newHasher(o.Scope), tally: c.tally(o.Kind),
+		encode: func(v any) ([]byte, error) { return o.Encode(as[V](v)) },
+		decode: func(b []byte) (any, error) { return o.Decode(b) },
+		size:   func(v any) int { return o.Size(as[V](v)) },
+	}}
+}
+
+// Load answers every key: from memory, else from Redis, else from a fetch in flight, else from fetch. It returns when
+// all are answered or ctx ends; what is not answered by then gets the context's error. An empty key does not exist and
+// is not asked for.
+func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[string]Result[V] {
+	outcomes := s.inner.load(ctx, keys, func(ctx context.Context, missing []Wanted[any]) (map[string]Fetched[any], map[string]error) {
+		typed := make([]Wanted[V], len(missing))
+		for i, w := range missing {
+			typed[i] = Wanted[V]{Key: w.Key, Kept: w.Kept, ETag: w.ETag}
+			if w.Kept {
+				typed[i].Stale = as[V](w.Stale)
+			}
+		}
+		found, failed := fetch(ctx, typed)
+		boxed := make(map[string]Fetched[any], len(found))
+		for key, f := range found {
+			boxed[key] = box(f)
+		}
+		return boxed, failed
+	})
+	results := make(map[string]Result[V], len(outcomes))
+	for key, o := range outcomes {
+		results[key] = unbox[V](o)
+	}
+	return results
+}
+
+func box[V any](f Fetched[V]) Fetched[any] {
+	return Fetched[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags}
+}
+
+// as is v's type back. The nil of an interface type has lost it on the way.
+func as[V any](v any) V {
+	typed, _ := v.(V)
+	return typed
+}
+
+func unbox[V any](o outcome) Result[V] {
+	r := Result[V]{Err: o.err, Fact: o.fact}
+	if o.err == nil && o.rec != nil && o.rec.found {
+		r.Value, r.Found = as[V](o.rec.value), true
+	}
+	return r
+}
+
+// Peek returns those of the keys that memory holds fresh, absences included, without Redis and without a fact in the
+// operation's record.
+func (s *Space[V]) Peek(keys ...string) map[string]Result[V] {
+	results := map[string]Result[V]{}
+	now := time.Now()
+	for _, key := range keys {
+		d := s.inner.digest(key)
+		if r := s.inner.c.memory.get(d); r != nil && now.Before(r.fresh) {
+			results[key] = unbox[V](outcome{rec: r, fact: s.inner.fact(d, r, Memory, "", now)})
+		}
+	}
+	return results
+}
+
+// Put keeps a value that came along with something else, such as a list. The context is one that Begin or a Fetch
+// marked; without a mark nothing is kept, because the value may be older than the last Drop.
+func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {
+	began, ok := ctx.Value(startKey{}).(start)
+	if !ok || key == "" || f.NotModified {
+		return
+	}
+	s.inner.keep(began, s.inner.digest(key), s.inner.record(box(f), true, time.Now()))
+}
+
+// Drop forgets keys after a write: in memory, in Redis and in other replicas, together with all that carries their tags.
+// A fetch that began before does not fill either level any more. It is bounded by the Redis timeout and does not end
+// with ctx; the package's text says what holds when Redis is not reachable.
+func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
+	targets := make([]target, len(keys))
+	for i, key := range keys {
+		targets[i] = s.inner.c.target(s.inner.label, s.inner.kind, s.inner.digest(key))
+	}
+	s.inner.c.drop(ctx, targets)
+}
+
+// Tag is the tag of a key: values that carry it go when the key is dropped.
+func (s *Space[V]) Tag(key string) Tag { return newTag(s.inner.label, s.inner.digest(key)) }
+
+// Digest is the keyed digest that facts show for a key: 32 hex digits.
+func (s *Space[V]) Digest(key string) string { return s.inner.digest(key).String() }

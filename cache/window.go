@@ -1,0 +1,180 @@
+package cache
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+)
+
+// maxUnshared bounds what is added to a shared window after Redis was away.
+const maxUnshared = 1000
+
+// Rate is a limit of Count starts in any window of length Per.
+type Rate struct {
+	Count int
+	Per   time.Duration
+}
+
+// Window is a rolling-window budget that replicas share through Redis. While Redis is away each process keeps to the
+// rates by itself, counting what it booked in the shared window; what it books meanwhile is added to that one later.
+// It is safe for concurrent use.
+type Window struct {
+	remote *remote
+	key    string
+	rates  []Rate
+
+	mu     sync.Mutex
+	serial uint64
+	booked []booking // by start, ascending
+}
+
+// booking is a start that this process has booked.
+type booking struct {
+	name   string
+	start  time.Time
+	shared bool // Redis knows it
+}
+
+// NewWindow makes the budget of that name, of which Redis sees a digest. Replicas that share it give it the same rates.
+func NewWindow(c *Cache, name string, rates []Rate) *Window {
+	w := &Window{remote: c.remote, rates: rates}
+	if c.remote != nil {
+		w.key = c.remote.prefix + "window:" + label(name)
+	}
+	return w
+}
+
+// Reserve books the earliest start at which every rate has room; release gives it back unused. If that start is after
+// latest (the zero time is no bound), ok is false, nothing is booked and release is nil.
+func (w *Window) Reserve(ctx context.Context, latest time.Time) (start time.Time, release func(), ok bool) {
+	if len(w.rates) == 0 {
+		return time.Now(), func() {}, true
+	}
+	if now := time.Now(); !latest.IsZero() && latest.Before(now) {
+		return now, nil, false
+	}
+	name := w.name()
+	if w.remote != nil {
+		start, booked, err := w.reserveShared(ctx, name, latest)
+		switch {
+		case err != nil:
+			// Redis is away: the process keeps to the rates by itself.
+		case !booked:
+			return start, nil, false
+		default:
+			return start, sync.OnceFunc(func() { w.release(name) }), true
+		}
+	}
+	start, ok = w.reserveAlone(name, latest)
+	if !ok {
+		return start, nil, false
+	}
+	return start, sync.OnceFunc(func() { w.release(name) }), true
+}
+
+func (w *Window) name() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.serial++
+	if w.remote == nil {
+		return strconv.FormatUint(w.serial, 36)
+	}
+	return w.remote.origin + "." + strconv.FormatUint(w.serial, 36)
+}
+
+func (w *Window) reserveShared(ctx context.Context, name string, latest time.Time) (time.Time, bool, error) {
+	unshared := w.unshared()
+	wait, booked, err := w.remote.reserve(ctx, w.key, name, latest, w.longest(), w.rates, unshared)
+	if err != nil {
+		return time.Time{}, false, err
+	}
+	// Counted from after the answer, so that the start is not before the one that Redis means.
+	start := time.Now().Add(wait)
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for i, b := range w.booked {
+		if slices.ContainsFunc(unshared, func(u booking) bool { return u.name == b.name }) {
+			w.booked[i].shared = true
+		}
+	}
+	if booked {
+		w.insert(booking{name, start, true})
+	}
+	return start, booked, nil
+}
+
+func (w *Window) unshared() []booking {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forget(time.Now())
+	var list []booking
+	for _, b := range w.booked {
+		if !b.shared && len(list) < maxUnshared {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+func (w *Window) reserveAlone(name string, latest time.Time) (time.Time, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	w.forget(now)
+	start := w.earliest(now)
+	if !latest.IsZero() && start.After(latest) {
+		return start, false
+	}
+	w.insert(booking{name: name, start: start})
+	return start, true
+}
+
+func (w *Window) insert(b booking) {
+	i, _ := slices.BinarySearchFunc(w.booked, b.start, func(o booking, t time.Time) int { return o.start.Compare(t) })
+	w.booked = slices.Insert(w.booked, i, b)
+}
+
+func (w *Window) release(name string) {
+	w.mu.Lock()
+	i := slices.IndexFunc(w.booked, func(b booking) bool { return b.name == name })
+	shared := i >= 0 && w.booked[i].shared
+	if i >= 0 {
+		w.booked = slices.Delete(w.booked, i, i+1)
+	}
+	w.mu.Unlock()
+	if shared {
+		w.remote.unreserve(w.key, name)
+	}
+}
+
+func (w *Window) longest() (d time.Duration) {
+	for _, r := range w.rates {
+		d = max(d, r.Per)
+	}
+	return d
+}
+
+// forget drops the starts that no window reaches any more.
+func (w *Window) forget(now time.Time) {
+	longest := w.longest()
+	w.booked = slices.DeleteFunc(w.booked, func(b booking) bool { return now.Sub(b.start) >= longest })
+}
+
+// earliest moves a start forward until no rate objects. Bookings after it count as well: it may lie in a gap that a
+// release left.
+func (w *Window) earliest(t time.Time) time.Time {
+	for moved := true; moved; {
+		moved = false
+		for _, r := range w.rates {
+			for i := 0; i+r.Count <= len(w.booked); i++ {
+				first, last := w.booked[i].start, w.booked[i+r.Count-1].start
+				if max(t.Sub(first), last.Sub(first), last.Sub(t)) < r.Per {
+					t, moved = first.Add(r.Per), true
+				}
+			}
+		}
+	}
+	return t
+}
