@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -55,7 +54,9 @@ func parseRate(s string) (Rate, error) {
 // usable is what we use of a limit: 5 % are held back for what we cannot see, such as the way to the backend.
 func (r Rate) usable() int { return max(1, r.Count*95/100) }
 
-// Budget decides when a call may start.
+// Budget decides when a call may start. Reserve is called while the other calls of the backend wait, so one that asks
+// another process must bound itself. A budget that is shared by several processes may also have a method Left() []int,
+// what each of the client's rates has left now; else it is told by the calls of this process alone.
 type Budget interface {
 	// Reserve books the earliest start that the budget allows and returns it; release gives it back unused. If that
 	// start is after latest (the zero time is no bound), ok is false, nothing is booked and release is nil.
@@ -151,30 +152,31 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// admit waits until the budget lets the call start and returns how to give the start back unused.
-func (c *Client) admit(ctx context.Context) (release func(), err error) {
-	if c.budget == nil {
-		return func() {}, nil
-	}
-	latest, _ := ctx.Deadline()
-	start, release, ok := c.budget.Reserve(ctx, latest)
-	wait := time.Until(start)
-	if !ok {
-		return nil, &Error{
-			Kind: RateLimited, Local: true, RetryAfter: wait,
-			Err: errors.New("no call can start before the deadline"),
+// note books a start that another budget allowed.
+func (w *window) note(at time.Time) (release func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forget(time.Now())
+	i, _ := slices.BinarySearchFunc(w.starts, at, time.Time.Compare)
+	w.starts = slices.Insert(w.starts, i, at)
+	return sync.OnceFunc(func() { w.release(at) })
+}
+
+// left is what every rate has left now; starts that are booked for later are taken already.
+func (w *window) left() []int {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	now := time.Now()
+	w.forget(now)
+	left := make([]int, len(w.rates))
+	for i, r := range w.rates {
+		left[i] = r.usable()
+		for _, start := range w.starts {
+			if now.Sub(start) < r.Per {
+				left[i]--
+			}
 		}
+		left[i] = max(left[i], 0)
 	}
-	if wait <= 0 {
-		return release, nil
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return release, nil
-	case <-ctx.Done():
-		release()
-		return nil, contextError(ctx)
-	}
+	return left
 }

@@ -8,6 +8,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"sync/atomic"
+	"syscall"
 	"time"
 )
 
@@ -16,6 +17,9 @@ type Response struct {
 	Status int
 	Header http.Header
 	Body   []byte
+
+	backend Backend
+	watch   *Watch
 }
 
 // maxRedirects bounds how often a read is sent on within the backend.
@@ -24,18 +28,21 @@ const maxRedirects = 3
 // errTimeout is the cause that tells a call's own time from the operation's.
 var errTimeout = errors.New("the call's own time ended")
 
-// Do makes the call and returns its 2xx answer, or an *Error. A call waits for a free slot and then for the budget,
-// both within ctx: where the budget has no room before ctx's deadline the call fails at once with RateLimited, and
-// where the slots are taken until then it fails with Deadline, since it was the operation that ran out of time.
+// Do makes the call and returns its 2xx answer, or an *Error.
+//
+// Before it is sent a call waits for the changes of the same object before it, for the budget and for a slot, all
+// within ctx. Where the budget or the slots cannot let it start before ctx's deadline it fails at once with
+// RateLimited, and while the circuit of its class is open with Unavailable; both are Local.
+//
+// A call that failed in a way that may pass is sent again after a while if that can do no harm: one that never left,
+// one that was refused with a time to come back, and where the request is safe to repeat one that found the backend
+// unavailable. A write whose answer was lost stays OutcomeUnknown unless a repetition succeeds.
 func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 	resp, err := c.do(ctx, &req)
-	if err == nil {
-		c.settle(&req, nil)
-		return resp, nil
+	if err != nil {
+		return nil, c.failure(&req, err)
 	}
-	e := c.failure(&req, err)
-	c.settle(&req, e)
-	return nil, e
+	return resp, nil
 }
 
 // failure completes what a lower function knows of an error with the call that it belongs to.
@@ -63,16 +70,49 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if c.slots.Acquire(ctx, 1) != nil {
-		return nil, contextError(ctx)
+	if req.Write {
+		leave, err := c.order.enter(ctx, u.EscapedPath())
+		if err != nil {
+			return nil, err
+		}
+		defer leave()
 	}
-	defer c.slots.Release(1)
-	resp, err := c.send(ctx, req, u, body)
-	if err != nil || req.Read == nil {
-		return resp, err
+	c.retries.called(time.Now())
+	var last *Error
+	for n := 0; ; n++ {
+		resp, err := c.try(ctx, req, u, body, n)
+		switch {
+		case err == nil:
+			return resp, nil
+		case last == nil, !err.Local && last.Kind != OutcomeUnknown:
+			last = err
+		}
+		wait, again := c.again(ctx, req, err, n)
+		if !again || !sleep(ctx, wait) {
+			return nil, last
+		}
 	}
-	if err := req.Read(resp); err != nil {
-		return nil, unread(err, resp.Status)
+}
+
+// try makes the call once, and tells what it says about the backend.
+func (c *Client) try(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*Response, *Error) {
+	resp, err := c.send(ctx, req, u, body, n)
+	if err == nil && req.Read != nil {
+		if err = req.Read(resp); err != nil {
+			err = unread(err, resp.Status)
+		}
+	}
+	var failed *Error
+	if err != nil {
+		failed = c.failure(req, err)
+	}
+	v := c.judge(failed)
+	if !req.probe {
+		c.health.record(req.class(), v)
+	}
+	c.settle(req, failed, v)
+	if failed != nil {
+		return nil, failed
 	}
 	return resp, nil
 }
@@ -81,9 +121,10 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 func unread(err error, status int) error {
 	var known *Error
 	if !errors.As(err, &known) {
-		return &Error{Kind: Contract, Status: status, Err: err}
+		known = &Error{Kind: Contract, Err: err}
 	}
 	e := *known
+	e.about.kind = e.Kind
 	if e.Status == 0 {
 		e.Status = status
 	}
@@ -91,10 +132,10 @@ func unread(err error, status int) error {
 }
 
 // send makes one exchange, and once more each time that the backend sends a read on or the credential was renewed.
-func (c *Client) send(ctx context.Context, req *Request, u *url.URL, body []byte) (*Response, error) {
+func (c *Client) send(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*Response, error) {
 	renewed := false
 	for redirects := 0; ; {
-		a, err := c.attempt(ctx, req, u, body)
+		a, err := c.attempt(ctx, req, u, body, n)
 		if err != nil {
 			return nil, err
 		}
@@ -118,60 +159,109 @@ type answer struct {
 	response *Response
 	err      *Error   // of an answer that is not 2xx
 	redirect *url.URL // set besides err if the request may be sent there
+	header   *http.Response
 }
 
 // attempt makes one exchange. Its error means that there was no whole answer.
-func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []byte) (*answer, error) {
-	release, err := c.admit(ctx)
-	if err != nil {
+func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*answer, error) {
+	if err := c.refused(req); err != nil {
 		return nil, err
 	}
 	r := c.newRequest(ctx, req.Method, u, body)
 	if err := c.opts.Authorizer.Authorize(ctx, r); err != nil {
-		release()
+		return nil, unauthorized(err)
+	}
+	allowance := allowanceOf(ctx)
+	if err := allowance.take(); err != nil {
 		return nil, err
 	}
+	turn, err := c.start(ctx, req)
+	if err != nil {
+		allowance.put()
+		return nil, err
+	}
+	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: purposeOf(ctx)}
 	limited, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
 	defer cancel()
 	var sent sending
-	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Start: time.Now()}
 	a, err := c.exchange(r.WithContext(httptrace.WithClientTrace(limited, sent.trace())), req, &call)
+	call.Duration = time.Since(call.Start)
 	if err != nil {
-		err = c.lost(limited, req, &sent, err)
+		err = c.lost(limited, req, &sent, err, call.Duration)
 		call.Kind = KindOf(err)
 	} else if a.err != nil {
 		call.Kind = a.err.Kind
 	}
-	call.Duration = time.Since(call.Start)
+	turn.done(a.header, call.Duration)
 	c.observe(ctx, call)
-	return a, err
-}
-
-// exchange sends r and reads the answer to its end.
-func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, error) {
-	resp, err := c.opts.Transport.RoundTrip(r)
 	if err != nil {
 		return nil, err
 	}
-	wire := &counter{r: resp.Body}
+	return a, nil
+}
+
+// refused says whether the circuit of the call's class is open; a probe is to find that out.
+func (c *Client) refused(req *Request) error {
+	if req.probe {
+		return nil
+	}
+	if err := c.health.refuse(req.class()); err != nil {
+		return err
+	}
+	return nil
+}
+
+// unauthorized is the failure of a call that has no credential: it was not sent, and says nothing about its route.
+func unauthorized(err error) error {
+	var known *Error
+	if !errors.As(err, &known) {
+		return err
+	}
+	e := *known
+	e.about = about{kind: e.Kind, unsent: true, elsewhere: true}
+	return &e
+}
+
+// start waits until the call may be made. The pass must be done when it ends.
+func (c *Client) start(ctx context.Context, req *Request) (*pass, error) {
+	turn, err := c.governor.admit(ctx, priorityOf(ctx, req))
+	if err != nil {
+		return nil, err
+	}
+	if err := c.refused(req); err != nil { // the circuit opened meanwhile
+		turn.unused()
+		return nil, err
+	}
+	return turn, nil
+}
+
+// exchange sends r and reads the answer to its end. There is always an answer; its header is nil if none came.
+func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, error) {
+	a := &answer{request: r}
+	resp, err := c.opts.Transport.RoundTrip(r)
+	if err != nil {
+		return a, err
+	}
+	a.header = resp
+	wire := &counter{r: resp.Body, allowance: allowanceOf(r.Context())}
 	defer func() {
 		wire.drain()
 		resp.Body.Close()
 		call.Bytes = wire.n
 	}()
 	call.Status = resp.StatusCode
-	a := &answer{request: r}
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		a.err = refusal(resp, wire, req.Write)
 		a.redirect = c.redirect(r, resp)
 		return a, nil
 	}
 	c.opts.Authorizer.Accepted(r)
+	noteReply(r.Context(), resp.Header)
 	body, err := c.body(resp, wire)
 	if err != nil {
-		return nil, err
+		return a, err
 	}
-	a.response = &Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
+	a.response = &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend, watch: c.opts.Watch}
 	return a, nil
 }
 
@@ -203,16 +293,18 @@ func origin(u *url.URL) [3]string {
 	return [3]string{u.Scheme, u.Hostname(), port}
 }
 
-// lost classifies an exchange that brought no whole answer.
-func (c *Client) lost(ctx context.Context, req *Request, sent *sending, err error) error {
+// lost classifies an exchange that brought no whole answer in the time that it was under way.
+func (c *Client) lost(ctx context.Context, req *Request, sent *sending, err error, under time.Duration) error {
 	var known *Error
 	if !errors.As(err, &known) {
 		known = broken(ctx, err)
 	}
-	if req.Write && sent.begun() {
-		return &Error{Kind: OutcomeUnknown, Status: known.Status, Err: known.Err}
+	e := *known
+	e.about = about{kind: e.Kind, under: under, unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
+	if req.Write && !e.about.unsent {
+		return &Error{Kind: OutcomeUnknown, Status: e.Status, Err: e.Err, about: e.about}
 	}
-	return known
+	return &e
 }
 
 // broken is the failure behind a transport's error. A context that ended explains the error better than itself.
@@ -254,14 +346,18 @@ func (s *sending) begun() bool { return s.written.Load() || !s.traced.Load() }
 
 // counter counts the bytes of a body and keeps the error that ended it.
 type counter struct {
-	r   io.Reader
-	n   int64
-	err error
+	r         io.Reader
+	n         int64
+	err       error
+	allowance *allowance
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
+	if over := c.allowance.receive(n); over != nil {
+		err = over
+	}
 	if err != nil {
 		c.err = err
 	}

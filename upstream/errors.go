@@ -28,9 +28,10 @@ const (
 	Deadline
 	// Canceled means that nobody waits for the answer any more.
 	Canceled
-	// Unavailable means no connection, a broken one, or an answer of class 5xx.
+	// Unavailable means no connection, a broken one, or an answer of class 5xx; where Error.Local is set, that the
+	// circuit is open or that the backend asked for a pause.
 	Unavailable
-	// RateLimited means a 429, or, where Error.Local is set, that our own budget has no room in time.
+	// RateLimited means a 429, or, where Error.Local is set, that our own budget or slots have no room in time.
 	RateLimited
 	// Rejected means that the backend does not want the call: 401, 403, other 4xx, errors beside a status 200.
 	Rejected
@@ -44,7 +45,7 @@ const (
 	OutcomeUnknown
 	// NotConfigured means that there is no such backend here.
 	NotConfigured
-	// LimitExceeded means that a walk over many pages ended at its bound.
+	// LimitExceeded means that a walk over many pages or an operation came to a bound of ours.
 	LimitExceeded
 	// Mismatch means one value of another kind than its field promises.
 	Mismatch
@@ -74,14 +75,26 @@ type Error struct {
 	Status int
 	// RetryAfter is how long to wait before another try, 0 if unknown.
 	RetryAfter time.Duration
-	// Local is set on RateLimited if our own budget refused and the backend was not asked.
+	// Local is set if we refused and the backend was not asked.
 	Local bool
+	// Limit is the bound of ours that was reached, for LimitExceeded.
+	Limit *Limit
 	// Code is the backend's own word for the failure, if it is one word.
 	Code string
 	// Details explain an Invalid.
 	Details []Detail
 	// Err is the cause. It is made so that its text is as safe as the Error's.
 	Err error
+
+	about about
+}
+
+// about is what the core keeps of a failure to decide what it means.
+type about struct {
+	kind      Kind // of the exchange, whatever it means for a write
+	unsent    bool // the backend cannot have seen the call
+	elsewhere bool // it was not the call's own route that failed
+	under     time.Duration
 }
 
 // Detail is what a backend says about one part of the input. It never holds the input's value.
@@ -105,7 +118,7 @@ func (e *Error) Error() string {
 		b.WriteString(" " + e.Code)
 	}
 	if e.Local {
-		b.WriteString(" by our own budget")
+		b.WriteString(" without asking")
 	}
 	if e.Err != nil {
 		b.WriteString(": " + e.Err.Error())

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/learngraph/learngraph/document"
@@ -163,6 +164,10 @@ func check(t *testing.T, name string, err error) {
 
 func TestNoErrorShowsWhatIsPrivate(t *testing.T) {
 	t.Parallel()
+	synctest.Test(t, showNothingPrivate)
+}
+
+func showNothingPrivate(t *testing.T) {
 	seen := map[upstream.Kind]bool{}
 	record := func(name string, err error) {
 		if err == nil {

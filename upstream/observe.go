@@ -2,8 +2,8 @@ package upstream
 
 import (
 	"context"
-	"errors"
 	"net/http"
+	"sync"
 	"time"
 )
 
@@ -12,11 +12,14 @@ type Call struct {
 	Backend       Backend
 	Method, Route string
 	// Status is 0 if no answer came.
-	Status   int
+	Status int
+	// Retries is how often the same call had been sent before and failed.
+	Retries  int
 	Start    time.Time
 	Duration time.Duration
 	// Bytes are those of the body as received, before inflating.
 	Bytes int64
+	Purpose
 	// Kind is the failure of the exchange, Unknown if it brought a 2xx. What reading its body finds later is not in it.
 	Kind Kind
 }
@@ -53,24 +56,31 @@ type Outcome struct {
 // OK says whether the backend did its part.
 func (o Outcome) OK() bool { return o.Failure == Unknown }
 
-// LastOutcome is that of the call that ended last; false before the first. Calls that were cancelled, that ran out of
-// the operation's time or that our own budget refused tell nothing and are not counted.
-func (c *Client) LastOutcome() (Outcome, bool) {
-	o := c.outcome.Load()
-	if o == nil {
-		return Outcome{}, false
-	}
-	return *o, true
+// outcomes are those that the readiness of the process depends on.
+type outcomes struct {
+	mu                     sync.Mutex
+	last, success, failure Outcome
 }
 
-func (c *Client) settle(req *Request, err *Error) {
-	o := &Outcome{At: time.Now()}
+// LastOutcome is that of the exchange that ended last, probes included; false before the first. Calls that were
+// cancelled or that we refused tell nothing and are not counted, and neither are those that ran out of the operation's
+// time before they had been under way for half of their own (at most five seconds).
+func (c *Client) LastOutcome() (Outcome, bool) {
+	c.outcomes.mu.Lock()
+	defer c.outcomes.mu.Unlock()
+	return c.outcomes.last, !c.outcomes.last.At.IsZero()
+}
+
+// settle keeps the outcome of a try, with the verdict that the breaker has on it.
+func (c *Client) settle(req *Request, err *Error, v verdict) {
+	o := Outcome{At: time.Now()}
 	if err != nil {
 		switch {
-		case err.Local:
+		case err.Local, err.Kind == LimitExceeded, err.Kind == Invalid && err.Status == 0:
 			return
-		case err.Kind == Canceled, err.Kind == Deadline, err.Kind == Invalid && err.Status == 0,
-			err.Kind == OutcomeUnknown && errors.Is(err, context.Canceled):
+		case err.Kind == Canceled, err.about.kind == Canceled:
+			return
+		case (err.Kind == Deadline || err.about.kind == Deadline) && !v.failed:
 			return
 		case req.Write && err.Status == http.StatusForbidden:
 			// A plan without the entitlement refuses some writes; the backend is well.
@@ -80,5 +90,12 @@ func (c *Client) settle(req *Request, err *Error) {
 			o.Failure = err.Kind
 		}
 	}
-	c.outcome.Store(o)
+	c.outcomes.mu.Lock()
+	defer c.outcomes.mu.Unlock()
+	c.outcomes.last = o
+	if o.OK() {
+		c.outcomes.success = o
+	} else {
+		c.outcomes.failure = o
+	}
 }

@@ -23,12 +23,30 @@ type Request struct {
 	Query url.Values
 	// Body is sent as JSON; nil sends none.
 	Body any
-	// Write is set if the call changes something. A write is never sent again once it may have arrived.
+	// Write is set if the call changes something. A write is not sent again once it may have arrived, unless it is
+	// Safe; the writes of one path are sent one after the other.
 	Write bool
+	// Safe says that the same request twice has the effect of once: a search sent as POST, a PUT that replaces. GET and
+	// HEAD are safe without it.
+	Safe bool
+	// Search is set if the backend has to look for the answer. Such calls have a circuit of their own.
+	Search bool
 	// Read takes what is wanted from a 2xx answer, as part of the call: its error is an answer that breaks the
 	// contract, unless it is an *Error of another kind, and counts for the backend's outcome. nil accepts any answer.
 	// Its error must not carry anything of the body.
 	Read func(*Response) error
+
+	probe bool // made to find out whether the backend is well
+}
+
+func (r *Request) class() Class {
+	switch {
+	case r.Write:
+		return Writes
+	case r.Search:
+		return Searches
+	}
+	return Reads
 }
 
 // MaxIdentifier is the longest identifier that is sent, in bytes.

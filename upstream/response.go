@@ -82,6 +82,7 @@ func refusal(resp *http.Response, wire *counter, write bool) *Error {
 	e := &Error{
 		Kind: statusKind(resp.StatusCode, write), Status: resp.StatusCode,
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		about:      about{kind: statusKind(resp.StatusCode, false)},
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
 		e.Err = errors.New("a redirect that is not followed")
@@ -156,7 +157,9 @@ func (r *Response) Document() (*document.Reader, error) {
 	case body[0] == '<':
 		return nil, Broken("the body is markup, not JSON")
 	}
-	return document.NewReader(r.Body, document.Limits{}), nil
+	reader := document.NewReader(r.Body, document.Limits{})
+	reader.Unknown = r.watch.unknown(r.backend)
+	return reader, nil
 }
 
 // ErrorsInstead is the failure of an answer whose status says success and whose body brings errors instead of data.

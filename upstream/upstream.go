@@ -1,5 +1,6 @@
 // Package upstream is the REST client that the three backends share: one place that builds requests, waits for a
-// backend's budget, sends, bounds and classifies answers. It is the only code that touches net/http on the way out,
+// backend's budget, sends, repeats what is safe to repeat, bounds and classifies answers, and stops asking a backend
+// that fails. It is the only code that touches net/http on the way out,
 // and it knows nothing of GraphQL. A package per backend below this one turns operations into requests and bodies
 // into records.
 package upstream
@@ -8,13 +9,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"net/url"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/semaphore"
 )
 
 // Backend names one of the three services.
@@ -46,6 +45,11 @@ type Options struct {
 	// Timeout bounds one exchange from its sending to the last byte of its answer. Waiting for a slot, for the budget
 	// or for a token is not part of it.
 	Timeout time.Duration
+	// OperationTimeout is how much time a whole operation has as a rule, 0 if that is not known. Where it is shorter than
+	// Timeout, calls end with their operation, and half of it is enough for such an end to count as a failure.
+	OperationTimeout time.Duration
+	// Retries is how often a call is sent again where that is safe: 0 is DefaultRetries, a negative number never.
+	Retries int
 	// Concurrency is how many calls are under way at once.
 	Concurrency int
 	// Rates are the backend's published limits. None means no limit.
@@ -59,15 +63,20 @@ type Options struct {
 	UserAgent string
 	// Observer is told of every exchange, whatever its context; it must be safe for concurrent use.
 	Observer func(Call)
+	// Watch counts the members that a Response's Document cuts; nil counts nothing.
+	Watch *Watch
 }
 
 // Client calls one backend. It is safe for concurrent use.
 type Client struct {
-	opts    Options
-	base    *url.URL
-	slots   *semaphore.Weighted
-	budget  Budget
-	outcome atomic.Pointer[Outcome]
+	opts     Options
+	base     *url.URL
+	governor *governor
+	order    order
+	retries  retryBudget
+	health   *health
+	outcomes outcomes
+	random   func() float64 // from 0 to 1
 }
 
 // New checks the options and returns a client. An error names the option and never shows the URL.
@@ -81,6 +90,8 @@ func New(o Options) (*Client, error) {
 		return nil, errors.New("upstream: Backend: must be named")
 	case o.Timeout < 0:
 		return nil, fmt.Errorf("%s: Timeout: must not be negative", o.Backend)
+	case o.OperationTimeout < 0:
+		return nil, fmt.Errorf("%s: OperationTimeout: must not be negative", o.Backend)
 	case o.Concurrency < 0:
 		return nil, fmt.Errorf("%s: Concurrency: must not be negative", o.Backend)
 	case o.MaxBody < 0:
@@ -92,12 +103,18 @@ func New(o Options) (*Client, error) {
 		}
 	}
 	o = withDefaults(o)
-	return &Client{opts: o, base: base, slots: semaphore.NewWeighted(int64(o.Concurrency)), budget: o.Budget}, nil
+	return &Client{
+		opts: o, base: base, governor: newGovernor(o.Concurrency, o.Rates, o.Budget),
+		health: newHealth(o.Concurrency), random: rand.Float64,
+	}, nil
 }
 
 func withDefaults(o Options) Options {
 	if o.Timeout == 0 {
 		o.Timeout = DefaultTimeout
+	}
+	if o.Retries == 0 {
+		o.Retries = DefaultRetries
 	}
 	if o.Concurrency == 0 {
 		o.Concurrency = DefaultConcurrency

@@ -149,11 +149,12 @@ func TestTheStatusDecidesTheKind(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(fmt.Sprint(tt.status), func(t *testing.T) {
 			t.Parallel()
-			c := newClient(t, Options{Transport: always(tt.status, "")})
+			c := newClient(t, Options{Transport: always(tt.status, ""), Retries: -1})
 			_, err := c.Do(t.Context(), put)
 			if got := KindOf(err); got != tt.write {
 				t.Errorf("write: got %v, want %v", got, tt.write)
 			}
+			c = newClient(t, Options{Transport: always(tt.status, ""), Retries: -1}) // a 429 closes a client for a while
 			_, err = c.Do(t.Context(), get)
 			if got := KindOf(err); got != tt.read {
 				t.Errorf("read: got %v, want %v", got, tt.read)
@@ -225,7 +226,7 @@ func TestRetryAfterIsReadAsSecondsAndAsDate(t *testing.T) {
 			t.Errorf("%q: got %v, want %v", s, got, want)
 		}
 	}
-	_, err := newClient(t, Options{Transport: always(429, "", "Retry-After", "7")}).Do(t.Context(), get)
+	_, err := newClient(t, Options{Transport: always(429, "", "Retry-After", "7"), Retries: -1}).Do(t.Context(), get)
 	var e *Error
 	if !errors.As(err, &e) || e.RetryAfter != 7*time.Second || e.Local {
 		t.Errorf("got %+v", e)
@@ -402,7 +403,7 @@ func TestAWriteThatMayHaveHappenedIsUnknown(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := newClient(t, Options{BaseURL: tt.url})
+			c := newClient(t, Options{BaseURL: tt.url, Retries: -1})
 			if _, err := c.Do(t.Context(), get); KindOf(err) != tt.read {
 				t.Errorf("read: got %v, want %v", err, tt.read)
 			}
@@ -462,7 +463,7 @@ func TestA401IsSentOnceMoreWithARenewedCredential(t *testing.T) {
 func TestObserversSeeEveryExchange(t *testing.T) {
 	t.Parallel()
 	var all, outer, inner []Call
-	c := newClient(t, Options{Transport: always(503, "busy"), Observer: func(c Call) { all = append(all, c) }})
+	c := newClient(t, Options{Transport: always(503, "busy"), Retries: -1, Observer: func(c Call) { all = append(all, c) }})
 	ctx := WithObserver(t.Context(), func(c Call) { outer = append(outer, c) })
 	ctx = WithObserver(ctx, func(c Call) { inner = append(inner, c) })
 	_, _ = c.Do(ctx, get)
@@ -473,8 +474,8 @@ func TestObserversSeeEveryExchange(t *testing.T) {
 		}
 		got := calls[0]
 		got.Start, got.Duration = time.Time{}, 0
-		if got != want {
-			t.Errorf("got %+v, want %+v", got, want)
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("call (-want +got):\n%s", diff)
 		}
 	}
 }

@@ -61,7 +61,9 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 		}
 		page, size = cover(pos, end-pos, min(limit, got.Size))
 	}
-	tooSmall := &Error{Kind: LimitExceeded, Err: errors.New("the backend's pages are too small")}
+	tooSmall := &Error{
+		Kind: LimitExceeded, Limit: &Limit{LimitPages, maxWindowCalls + 1, maxWindowCalls}, Err: errors.New("the backend's pages are too small"),
+	}
 	return nil, false, c.failure(&Request{Method: http.MethodGet, Route: route}, tooSmall)
 }
 

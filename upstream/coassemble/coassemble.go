@@ -27,8 +27,13 @@ const (
 // Client calls Coassemble. Its errors are those of upstream.Client.Do.
 type Client struct{ rest *upstream.Client }
 
-// New returns a client over rest, whose base URL ends before "/v1".
-func New(rest *upstream.Client) *Client { return &Client{rest} }
+// New returns a client over rest, whose base URL ends before "/v1". It sets the probe of rest.
+func New(rest *upstream.Client) *Client {
+	rest.ProbeWith(upstream.Request{
+		Method: http.MethodGet, Route: routeClients, Path: []string{"v1", "headless", "clients"}, Query: pageQuery(Page{0, 1}),
+	})
+	return &Client{rest}
+}
 
 // Page is one page of a list: Number from 0, Length from 1 to MaxLength.
 type Page struct{ Number, Length int }
@@ -129,7 +134,8 @@ func (c *Client) DeleteUser(ctx context.Context, identifier, action, reallocateT
 func (c *Client) write(ctx context.Context, method, route, resource, identifier string, q url.Values, body any) error {
 	_, err := c.rest.Do(ctx, upstream.Request{
 		Method: method, Route: route, Path: []string{"v1", "headless", resource, identifier},
-		Query: q, Body: body, Write: true,
+		// Both ways in which a backend may take metadata, replacing and merging, do the same again.
+		Query: q, Body: body, Write: true, Safe: method == http.MethodPut,
 	})
 	return err
 }

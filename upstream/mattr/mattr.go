@@ -27,13 +27,14 @@ type Client struct {
 }
 
 // New returns a client over rest, whose base URL is the tenant's; prefix is the path before "/users", "/core/v1" as a
-// rule.
+// rule. It sets the probe of rest.
 func New(rest *upstream.Client, prefix string) *Client {
-	prefix = strings.Trim(prefix, "/")
-	if prefix == "" {
-		return &Client{rest: rest}
+	c := &Client{rest: rest}
+	if prefix = strings.Trim(prefix, "/"); prefix != "" {
+		c.prefix, c.path = "/"+prefix, strings.Split(prefix, "/")
 	}
-	return &Client{rest: rest, prefix: "/" + prefix, path: strings.Split(prefix, "/")}
+	rest.ProbeWith(c.request(http.MethodGet, "/users", "users").paged(1, "").Request)
+	return c
 }
 
 // Page is one page of a list. Next is the cursor of the page after it, "" where none can follow; the page after a full
@@ -71,6 +72,7 @@ func providerOf(providerID, subjectID *string) *provider {
 // Search reads a page of the identities that meet the criteria; without any they all do.
 func (c *Client) Search(ctx context.Context, criteria Criteria, limit int, cursor string) (Page[*Identity], error) {
 	req := c.request(http.MethodPost, "/users/search", "users", "search")
+	req.Safe, req.Search = true, true
 	req.Body = struct {
 		Claims   json.RawMessage `json:"claims,omitempty"`
 		Provider *provider       `json:"authenticationProvider,omitempty"`
@@ -128,10 +130,11 @@ type Update struct {
 // Provider names an authentication provider and a person there. What is nil is not sent.
 type Provider struct{ ProviderID, SubjectID *string }
 
-// UpdateIdentity writes the update and returns the identity as the answer shows it, nil where it shows none.
+// UpdateIdentity writes the update and returns the identity as the answer shows it, nil where it shows none. It may be
+// sent twice: what the tenant does with parts that are not sent it does to the same effect again.
 func (c *Client) UpdateIdentity(ctx context.Context, id string, update Update) (*Identity, error) {
 	req := c.request(http.MethodPut, "/users/{id}", "users", id)
-	req.Write = true
+	req.Write, req.Safe = true, true
 	body := struct {
 		Claims   json.RawMessage `json:"claims,omitempty"`
 		Provider *provider       `json:"authenticationProvider,omitempty"`

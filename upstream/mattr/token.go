@@ -33,20 +33,30 @@ const (
 	lead = time.Minute
 	// pause is how long a refresh ahead of time rests after a failure, and a renewal after one that did not help.
 	pause = 10 * time.Second
+	// After a failure nobody asks for a token for firstRest, after each further one for twice as long, up to maxRest;
+	// where the server says when to come back, until then, within longestRest.
+	firstRest   = time.Second
+	maxRest     = time.Minute
+	longestRest = 10 * time.Minute
 	// maxLife keeps an answer's seconds within what a Duration holds.
 	maxLife = 10 * 365 * 24 * time.Hour
 )
 
 // TokenSource is an Authorizer with bearer tokens of the OAuth2 client credentials grant. A token is fetched once for
-// all who wait and refreshed before its end while the old one is still in use.
+// all who wait and refreshed before its end while the old one is still in use. After a failure it rests, and without a
+// token every call fails with that failure meanwhile, its RetryAfter the rest.
 type TokenSource struct {
-	rest *upstream.Client
-	body any
+	endpoint *upstream.Client
+	timeout  time.Duration
+	body     any
 
 	mu       sync.Mutex
 	current  *token
 	fetching *fetch
 	retryAt  time.Time // no refresh ahead of time before it
+	failures int       // in a row
+	restsTo  time.Time // no token request before it
+	failure  error     // the last one
 }
 
 var _ upstream.Authorizer = (*TokenSource)(nil)
@@ -78,11 +88,16 @@ func NewTokenSource(o TokenOptions) (*TokenSource, error) {
 	rest, err := upstream.New(upstream.Options{
 		Backend: upstream.MATTR, BaseURL: o.URL, Transport: o.Transport, Timeout: o.Timeout,
 		MaxBody: 1 << 20, Observer: o.Observer,
+		Retries: -1, // resting is better: it also holds back the calls that want a token
 	})
 	if err != nil {
 		return nil, fmt.Errorf("mattr token: %w", err)
 	}
-	return &TokenSource{rest: rest, body: struct {
+	timeout := o.Timeout
+	if timeout == 0 {
+		timeout = upstream.DefaultTimeout
+	}
+	return &TokenSource{endpoint: rest, timeout: timeout, body: struct {
 		ClientID     string `json:"client_id"`
 		ClientSecret string `json:"client_secret"`
 		Audience     string `json:"audience"`
@@ -105,15 +120,44 @@ func (s *TokenSource) token(ctx context.Context) (*token, error) {
 	now := time.Now()
 	t := s.current
 	if t != nil && now.Before(t.endAt) {
-		if !now.Before(t.refreshAt) && !now.Before(s.retryAt) {
+		if !now.Before(t.refreshAt) && !now.Before(s.retryAt) && !now.Before(s.restsTo) {
 			s.start(false)
 		}
 		s.mu.Unlock()
 		return t, nil
 	}
+	if err := s.resting(now); err != nil {
+		s.mu.Unlock()
+		return nil, err
+	}
 	f := s.start(false)
 	s.mu.Unlock()
 	return f.wait(ctx)
+}
+
+// resting is the failure that no token is asked for after, nil if one may be; s.mu is held.
+func (s *TokenSource) resting(now time.Time) error {
+	if s.fetching != nil || !now.Before(s.restsTo) {
+		return nil
+	}
+	var e *upstream.Error
+	if !errors.As(s.failure, &e) {
+		return s.failure
+	}
+	again := *e
+	again.RetryAfter = s.restsTo.Sub(now)
+	return &again
+}
+
+// rest follows a failed request; s.mu is held.
+func (s *TokenSource) rest(now time.Time, err error) {
+	wait := min(firstRest<<min(s.failures, 10), maxRest)
+	s.failures++
+	var e *upstream.Error
+	if errors.As(err, &e) {
+		wait = max(wait, min(e.RetryAfter, longestRest))
+	}
+	s.restsTo, s.failure = now.Add(wait), err
 }
 
 // Accepted notes that the token of req is good.
@@ -134,7 +178,7 @@ func (s *TokenSource) Renew(ctx context.Context, rejected *http.Request) bool {
 		s.mu.Unlock()
 		return true
 	}
-	if t != nil && t.renewal && !t.accepted && now.Before(s.retryAt) {
+	if t != nil && t.renewal && !t.accepted && now.Before(s.retryAt) || s.resting(now) != nil {
 		s.mu.Unlock()
 		return false
 	}
@@ -162,7 +206,9 @@ func (s *TokenSource) start(renewal bool) *fetch {
 		}
 		if err == nil {
 			t.renewal = renewal
-			s.current = t
+			s.current, s.failures = t, 0
+		} else {
+			s.rest(time.Now(), err)
 		}
 		f.token, f.err = t, err
 		close(f.done)
@@ -185,7 +231,9 @@ func (s *TokenSource) fetch(ctx context.Context) (*token, error) {
 		ExpiresIn   any    `json:"expires_in"`
 	}
 	asked := time.Now()
-	_, err := s.rest.Do(ctx, upstream.Request{
+	ctx, cancel := context.WithTimeout(ctx, 2*s.timeout) // its own time ends first
+	defer cancel()
+	_, err := s.endpoint.Do(ctx, upstream.Request{
 		Method: http.MethodPost, Route: "/oauth/token", Body: s.body,
 		Read: func(resp *upstream.Response) error {
 			if err := upstream.DecodeJSON(resp.Body, &answer); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -229,6 +230,53 @@ func TestAFailedRefreshLetsTheOldTokenServe(t *testing.T) {
 		time.Sleep(time.Minute)
 		if err := authorize(); upstream.KindOf(err) != upstream.Unavailable {
 			t.Errorf("got %v once the token has ended", err)
+		}
+	})
+}
+
+func TestATokenEndpointThatRefusesIsLeftAlone(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var asked []time.Duration
+		begin, after, status := time.Now(), "", 401
+		source, err := NewTokenSource(TokenOptions{URL: "https://auth.example/", ClientID: "i", ClientSecret: "s", Audience: "a",
+			Transport: roundTrip(func(*http.Request) (*http.Response, error) {
+				asked = append(asked, time.Since(begin))
+				a := answer(status, `{"access_token":"token"}`)
+				a.Header.Set("Retry-After", after)
+				return a, nil
+			})})
+		if err != nil {
+			t.Fatal(err)
+		}
+		authorize := func() *upstream.Error {
+			var e *upstream.Error
+			_ = errors.As(source.Authorize(t.Context(), &http.Request{Header: http.Header{}}), &e)
+			return e
+		}
+		for range 40 { // 20 s
+			if e := authorize(); e == nil || e.Kind != upstream.Rejected {
+				t.Fatalf("got %v", e)
+			}
+			time.Sleep(500 * time.Millisecond)
+		}
+		after, status = "45", 429
+		time.Sleep(11 * time.Second)
+		if e := authorize(); e.Kind != upstream.RateLimited {
+			t.Errorf("got %v", e)
+		}
+		time.Sleep(5 * time.Second)
+		if e := authorize(); e.Kind != upstream.RateLimited || e.RetryAfter != 40*time.Second {
+			t.Errorf("got %v, RetryAfter %v", e, e.RetryAfter)
+		}
+		after, status = "", 200
+		time.Sleep(40 * time.Second)
+		if e := authorize(); e != nil {
+			t.Errorf("got %v", e)
+		}
+		want := []time.Duration{0, 1 * time.Second, 3 * time.Second, 7 * time.Second, 15 * time.Second, 31 * time.Second, 76 * time.Second}
+		if !slices.Equal(asked, want) {
+			t.Errorf("asked at %v, want %v", asked, want)
 		}
 	})
 }

@@ -244,8 +244,13 @@ func (l *Lookup) walk(ctx context.Context, enough func() bool) error {
 			continue
 		}
 		if l.next > l.bound() {
+			reached, allowed := int64(l.next), int64(l.bound())
 			l.mu.Unlock()
-			return l.failure(upstream.LimitExceeded, "the walk over the pages ended at its bound")
+			return &upstream.Error{
+				Backend: upstream.ThoughtIndustries, Kind: upstream.LimitExceeded, Method: "GET", Route: route,
+				Limit: &upstream.Limit{Name: upstream.LimitPages, Reached: reached, Allowed: allowed},
+				Err:   errors.New("the walk over the pages ended at its bound"),
+			}
 		}
 		s := &step{done: make(chan struct{})}
 		l.step = s

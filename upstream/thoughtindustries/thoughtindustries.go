@@ -21,6 +21,12 @@ const DefaultMaxPages = 50
 
 const route = "/incoming/v2/clients"
 
+// Withheld are the members that clients have and nobody may declare, because they open something.
+var Withheld = []string{
+	"secretKey", "openIdClientSecret", "openIdAuthorizationParameters", "samlIdpCertificate", "webexSessionPassword",
+	"organizerDialIn", "goToTrainingKey", "goToWebinarKey", "webexTrainingSessionKey", "zoomOccurrenceKey",
+}
+
 // Shapes say which members of a client and of an aggregation are kept.
 type Shapes struct{ Client, Aggregation *document.Shape }
 
@@ -35,8 +41,10 @@ type Client struct {
 }
 
 // New returns a client over rest, whose base URL ends before "/incoming/v2". A Lookup finds clients by those of the
-// members id, slug and sku that shapes.Client declares.
+// members id, slug and sku that shapes.Client declares. It sets the probe of rest: a page of clients can be megabytes, so
+// that is the route that only checks the key.
 func New(rest *upstream.Client, shapes Shapes) *Client {
+	rest.ProbeWith(upstream.Request{Method: http.MethodGet, Route: "/incoming/v2/ping", Path: []string{"incoming", "v2", "ping"}})
 	c := &Client{rest: rest, shapes: shapes, keys: map[string]int{}}
 	for i, m := range shapes.Client.Members {
 		switch m.Name {
@@ -75,6 +83,7 @@ func (c *Client) Page(ctx context.Context, q Query, number, count int) (page *Pa
 	}
 	_, err = c.rest.Do(ctx, upstream.Request{
 		Method: http.MethodGet, Route: route, Path: []string{"incoming", "v2", "clients"}, Query: query,
+		Search: q.Search != "",
 		Read: func(resp *upstream.Response) error {
 			page, err = c.read(resp, number, count)
 			return err

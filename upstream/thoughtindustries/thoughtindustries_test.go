@@ -3,6 +3,7 @@ package thoughtindustries
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -40,7 +41,7 @@ func newTestClient(t testing.TB, transport http.RoundTripper) *Client {
 	t.Helper()
 	rest, err := upstream.New(upstream.Options{
 		Backend: upstream.ThoughtIndustries, BaseURL: "https://ti.example", Transport: transport, Gzip: true,
-		Authorizer: upstream.Header("Authorization", "Bearer "+emulator.APIKey), Concurrency: 5,
+		Authorizer: upstream.Header("Authorization", "Bearer "+emulator.APIKey), Concurrency: 5, Retries: -1,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -363,6 +364,10 @@ func TestLookupSaysWhyAKeyIsUndecided(t *testing.T) {
 			found, failed := l.Find(t.Context(), []Key{tt.key})
 			if len(found) > 0 || upstream.KindOf(failed[tt.key]) != tt.want || len(tt.backend.calls) != tt.calls {
 				t.Errorf("got %v, %v after %v", found, failed, tt.backend.calls)
+			}
+			var e *upstream.Error
+			if tt.want == upstream.LimitExceeded && (!errors.As(failed[tt.key], &e) || *e.Limit != upstream.Limit{Name: upstream.LimitPages, Reached: 3, Allowed: 2}) {
+				t.Errorf("limit: %+v", e)
 			}
 			if err := failed[tt.key]; !strings.HasPrefix(err.Error(), "thoughtindustries: GET /incoming/v2/clients: ") || strings.Contains(err.Error(), tt.key.Value) {
 				t.Errorf("got %q", err)

@@ -1,0 +1,82 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"sync/atomic"
+)
+
+// DefaultCalls is how many calls one operation may make as a rule.
+const DefaultCalls = 500
+
+// The names of the limits that an Error with LimitExceeded shows.
+const (
+	LimitCalls = "upstreamCalls" // calls of one operation
+	LimitBytes = "upstreamBytes" // bytes received by one operation, before inflating
+	LimitPages = "upstreamPages" // pages of one walk over a list
+)
+
+// Limit is a bound of ours that a call would pass.
+type Limit struct {
+	Name string
+	// Reached is where the operation got to, or would have with the refused call.
+	Reached, Allowed int64
+}
+
+type allowanceKey struct{}
+
+// allowance is what one operation may still spend. Zero allows any number.
+type allowance struct {
+	maxCalls, maxBytes int64
+	calls, bytes       atomic.Int64
+}
+
+// WithAllowance bounds the calls made under the returned context and the bytes that they receive; 0 bounds neither.
+// What is past a bound fails with LimitExceeded. Repeated and redirected calls count, as every exchange does.
+func WithAllowance(ctx context.Context, calls int, bytes int64) context.Context {
+	return context.WithValue(ctx, allowanceKey{}, &allowance{maxCalls: int64(calls), maxBytes: bytes})
+}
+
+func allowanceOf(ctx context.Context) *allowance {
+	a, _ := ctx.Value(allowanceKey{}).(*allowance)
+	return a
+}
+
+// take books one call; put gives it back where it is not made.
+func (a *allowance) take() error {
+	if a == nil {
+		return nil
+	}
+	if n := a.bytes.Load(); a.maxBytes > 0 && n >= a.maxBytes {
+		return exceeded(LimitBytes, n, a.maxBytes, true)
+	}
+	if n := a.calls.Add(1); a.maxCalls > 0 && n > a.maxCalls {
+		a.calls.Add(-1)
+		return exceeded(LimitCalls, n, a.maxCalls, true)
+	}
+	return nil
+}
+
+func (a *allowance) put() {
+	if a != nil {
+		a.calls.Add(-1)
+	}
+}
+
+// receive books n bytes that came. An answer that ends exactly at the bound is within it.
+func (a *allowance) receive(n int) error {
+	if a == nil {
+		return nil
+	}
+	if got := a.bytes.Add(int64(n)); a.maxBytes > 0 && got > a.maxBytes {
+		return exceeded(LimitBytes, got, a.maxBytes, false)
+	}
+	return nil
+}
+
+func exceeded(name string, reached, allowed int64, unasked bool) error {
+	return &Error{
+		Kind: LimitExceeded, Local: unasked, Limit: &Limit{name, reached, allowed},
+		Err: errors.New("the operation asks the backends for too much"),
+	}
+}

@@ -1,0 +1,235 @@
+package upstream
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"time"
+
+	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+)
+
+// Class groups the routes of a backend that fail together.
+type Class uint8
+
+// The classes.
+const (
+	// Reads are the calls that neither search nor change anything.
+	Reads Class = iota
+	// Searches are those that the backend has to look for.
+	Searches
+	// Writes are those that change something.
+	Writes
+	classes
+)
+
+func (c Class) String() string { return [...]string{"reads", "searches", "writes"}[c] }
+
+const (
+	// A circuit opens when of at least minVolume calls in a span half failed.
+	minVolume = 20
+	// minSlow is the least number of calls in a row that ran out of time after which it opens too.
+	minSlow = 5
+	// The first probe comes after firstProbe, each further one after twice as long.
+	firstProbe = time.Second
+	lastProbe  = 16 * time.Second
+	// calm is how long a circuit must have been closed for the probes to begin again with firstProbe: probes can
+	// succeed where calls fail.
+	calm = 30 * time.Second
+	// maxPatience is the most that a call is under way before the end of its operation says something about the
+	// backend, and the most that a probe waits.
+	maxPatience = 5 * time.Second
+)
+
+var errOpen = errors.New("the backend has been failing; it is being probed")
+
+// never is the delay after which a circuit would let a user's call try: the probe closes it instead.
+const never = 100 * 365 * 24 * time.Hour
+
+// circuit is the breaker of one class. The rate over the minimum volume is the library's; that calls which run out of
+// time open it too, and who tries whether it may close, is ours.
+type circuit struct {
+	circuitbreaker.CircuitBreaker[any]
+	slow  int // calls in a row that ran out of time
+	since time.Time
+}
+
+func newCircuit() circuit {
+	return circuit{CircuitBreaker: circuitbreaker.NewBuilder[any]().
+		WithFailureRateThreshold(0.5, minVolume, span).WithDelay(never).Build()}
+}
+
+// health holds the breakers of one backend and its probe.
+type health struct {
+	// slots is how many calls are under way at once: a backend that hangs lets no more end in the time of one call.
+	slots int
+	// probe asks the backend for something cheap and says whether it answered; nil means that no circuit opens.
+	probe func() bool
+
+	mu       sync.Mutex
+	circuits [classes]circuit
+	probes   int // since the backend was last well
+	next     time.Time
+	timer    *time.Timer
+	closedAt time.Time
+	ended    bool
+}
+
+func newHealth(slots int) *health {
+	h := &health{slots: slots}
+	for i := range h.circuits {
+		h.circuits[i] = newCircuit()
+	}
+	return h
+}
+
+// verdict is what one call says about its backend.
+type verdict struct {
+	counts, failed bool
+	slow           bool // failed by running out of time
+}
+
+// judge weighs a call's end. Connection failures, timeouts, 5xx and bodies that cannot be read are failures; a 4xx is
+// the backend's answer, a 429 the budget's business. The end of the operation says something only if the call had
+// been under way for longer than the client's patience by then.
+func (c *Client) judge(err *Error) verdict {
+	switch {
+	case err == nil:
+		return verdict{counts: true}
+	case err.Local, err.about.elsewhere, err.Kind == LimitExceeded:
+		return verdict{}
+	case err.Status >= 400 && err.Status <= 499:
+		return verdict{counts: err.Status != http.StatusTooManyRequests}
+	}
+	switch err.about.kind {
+	case Unavailable, Contract:
+		return verdict{counts: true, failed: true}
+	case Timeout:
+		return verdict{true, true, true}
+	case Deadline:
+		late := err.about.under >= c.patience()
+		return verdict{late, late, late}
+	case Rejected:
+		return verdict{counts: true}
+	}
+	return verdict{}
+}
+
+// patience is half of what a call may take, of its own time or of the operation's.
+func (c *Client) patience() time.Duration {
+	d := c.opts.Timeout
+	if o := c.opts.OperationTimeout; o > 0 {
+		d = min(d, o)
+	}
+	return min(d/2, maxPatience)
+}
+
+// record counts a call and opens the circuit if that is one failure too many. A backend that hangs never lets
+// minVolume calls end in a span, so a whole set of calls in a row that ran out of time opens it as well.
+func (h *health) record(class Class, v verdict) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	k := &h.circuits[class]
+	if !v.counts || k.IsOpen() || h.probe == nil {
+		return
+	}
+	if !v.slow {
+		k.slow = 0
+	}
+	if !v.failed {
+		k.RecordSuccess()
+		return
+	}
+	if v.slow {
+		k.slow++
+	}
+	k.RecordFailure()
+	if k.slow >= max(minSlow, h.slots) {
+		k.Open()
+	}
+	if k.IsOpen() {
+		k.since = time.Now()
+		h.schedule(k.since)
+	}
+}
+
+// schedule sets the next probe unless one is due; h.mu is held.
+func (h *health) schedule(now time.Time) {
+	if h.timer != nil || h.ended {
+		return
+	}
+	if !h.closedAt.IsZero() && now.Sub(h.closedAt) >= calm {
+		h.probes = 0
+	}
+	wait := min(firstProbe<<min(h.probes, 10), lastProbe)
+	h.probes++
+	h.next = now.Add(wait)
+	h.timer = time.AfterFunc(wait, h.try)
+}
+
+// try probes the backend and closes all circuits if it answers.
+func (h *health) try() {
+	well := h.probe()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.timer = nil
+	if !well {
+		h.closedAt = time.Time{}
+		h.schedule(time.Now())
+		return
+	}
+	h.closedAt = time.Now()
+	for i := range h.circuits {
+		h.circuits[i] = newCircuit()
+	}
+}
+
+func (h *health) isOpen(class Class) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.circuits[class].IsOpen()
+}
+
+// refuse is the answer to a call of a class whose circuit is open, nil if it may be made.
+func (h *health) refuse(class Class) *Error {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.circuits[class].IsOpen() {
+		return nil
+	}
+	// While a probe is under way its moment has passed; a second later there is news.
+	wait := max(time.Until(h.next), firstProbe)
+	return &Error{Kind: Unavailable, Local: true, RetryAfter: wait, Err: errOpen}
+}
+
+// end stops the probes.
+func (h *health) end() {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.ended = true
+	if h.timer != nil {
+		h.timer.Stop()
+	}
+}
+
+// ProbeWith sets the request that tells whether the backend is well again after a circuit opened: one cheap read,
+// made in the background and out of the budget. Without one no circuit opens. Set it before the first call.
+func (c *Client) ProbeWith(req Request) {
+	req.Write = false
+	req.probe = true
+	c.health.probe = func() bool {
+		ctx, cancel := context.WithTimeout(context.Background(), c.patience())
+		defer cancel()
+		u, err := c.target(&req)
+		if err != nil {
+			return false
+		}
+		_, failed := c.try(ctx, &req, u, nil, 0)
+		v := c.judge(failed)
+		return v.counts && !v.failed
+	}
+}
+
+// Close ends the probes; the calls under way go on.
+func (c *Client) Close() { c.health.end() }

@@ -1,0 +1,59 @@
+package coassemble
+
+import "context"
+
+// Walk is a list that was read page by page from its start.
+type Walk[T any] struct {
+	Items []T
+	// Pages is how many were read; Done says that no more follow.
+	Pages int
+	Done  bool
+	// Bare is set if the list shows nothing but identifiers, which ends the walk: it cannot answer who belongs where.
+	Bare bool
+}
+
+// WalkUsers reads at most bound pages of all users.
+func (c *Client) WalkUsers(ctx context.Context, bound int) (Walk[*User], error) {
+	return walk(ctx, bound, func(ctx context.Context, p Page) ([]*User, error) { return c.Users(ctx, "", p) },
+		func(u *User) bool { return u.Bare })
+}
+
+// WalkClients reads at most bound pages of all embed clients.
+func (c *Client) WalkClients(ctx context.Context, bound int) (Walk[*EmbedClient], error) {
+	return walk(ctx, bound, c.Clients, func(c *EmbedClient) bool { return c.Bare })
+}
+
+func walk[T any](ctx context.Context, bound int, read func(context.Context, Page) ([]T, error), bare func(T) bool) (w Walk[T], err error) {
+	for w.Pages < bound && !w.Done {
+		items, err := read(ctx, Page{Number: w.Pages, Length: MaxLength})
+		if err != nil {
+			return w, err
+		}
+		w.Pages++
+		w.Items = append(w.Items, items...)
+		w.Done = len(items) < MaxLength
+		for _, item := range items {
+			if bare(item) {
+				w.Bare = true
+				return w, nil
+			}
+		}
+	}
+	return w, nil
+}
+
+// Size is the memory that the record takes, in bytes.
+func (c *EmbedClient) Size() int { return len(c.Identifier) + c.size() }
+
+// Size is the memory that the record takes, in bytes.
+func (u *User) Size() int { return len(u.Identifier) + u.size() }
+
+// recordSize is what a record takes beside its document, in bytes.
+const recordSize = 64
+
+func (r record) size() int {
+	if r.doc == nil {
+		return recordSize
+	}
+	return recordSize + r.doc.Size()
+}

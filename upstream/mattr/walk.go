@@ -1,0 +1,47 @@
+package mattr
+
+import "context"
+
+// Walk is the list of identities, read page by page from its start.
+type Walk struct {
+	Items []*Identity
+	// Pages is how many were read; Done says that no more follow.
+	Pages int
+	Done  bool
+}
+
+// WalkIdentities reads at most bound of the longest pages. After each page that is not the last, goOn says whether the
+// walk is worth its calls.
+func (c *Client) WalkIdentities(ctx context.Context, bound int, goOn func(page []*Identity) bool) (w Walk, err error) {
+	cursor := ""
+	for w.Pages < bound && !w.Done {
+		page, err := c.Identities(ctx, MaxLimit, cursor)
+		if err != nil {
+			return w, err
+		}
+		w.Pages++
+		w.Items = append(w.Items, page.Items...)
+		w.Done = page.Next == "" || page.Next == cursor || len(page.Items) == 0
+		cursor = page.Next
+		if !w.Done && !goOn(page.Items) {
+			return w, nil
+		}
+	}
+	return w, nil
+}
+
+// Size is the memory that the record takes, in bytes.
+func (i *Identity) Size() int { return len(i.ID) + i.size() }
+
+// Size is the memory that the record takes, in bytes.
+func (c *Credential) Size() int { return len(c.ID) + c.size() }
+
+// recordSize is what a record takes beside its document, in bytes.
+const recordSize = 64
+
+func (r record) size() int {
+	if r.doc == nil {
+		return recordSize
+	}
+	return recordSize + r.doc.Size()
+}

@@ -1,0 +1,74 @@
+package upstream
+
+import (
+	"context"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Reply is what a backend says of how long its answers hold (RFC 9111), over all calls made under one context: the
+// shortest word wins. It is safe for concurrent use.
+type Reply struct {
+	mu      sync.Mutex
+	maxAge  time.Duration
+	noStore bool
+}
+
+type replyKey struct{}
+
+// WithReply gathers into r what is said of the answers to calls under the context.
+func WithReply(ctx context.Context, r *Reply) context.Context {
+	return context.WithValue(ctx, replyKey{}, r)
+}
+
+// MaxAge is the lifetime that the backend names, 0 where it names none. A max-age of 0, no-cache and private are what
+// frameworks send unasked, and count as naming none.
+func (r *Reply) MaxAge() time.Duration {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.maxAge
+}
+
+// NoStore says that the answer must not be kept.
+func (r *Reply) NoStore() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.noStore
+}
+
+// noteReply takes what the headers of one answer say.
+func noteReply(ctx context.Context, h http.Header) {
+	r, ok := ctx.Value(replyKey{}).(*Reply)
+	if !ok {
+		return
+	}
+	maxAge, noStore := cacheControl(h)
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.noStore = r.noStore || noStore
+	if maxAge > 0 && (r.maxAge == 0 || maxAge < r.maxAge) {
+		r.maxAge = maxAge
+	}
+}
+
+// maxAgeBound keeps a number of seconds within what a Duration holds.
+const maxAgeBound = 365 * 24 * 60 * 60
+
+func cacheControl(h http.Header) (maxAge time.Duration, noStore bool) {
+	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
+		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+		switch strings.ToLower(name) {
+		case "no-store":
+			noStore = true
+		case "max-age":
+			seconds, err := strconv.Atoi(strings.Trim(value, `"`))
+			if err == nil && seconds > 0 {
+				maxAge = time.Duration(min(seconds, maxAgeBound)) * time.Second
+			}
+		}
+	}
+	return maxAge, noStore
+}

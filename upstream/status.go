@@ -1,0 +1,88 @@
+package upstream
+
+import "time"
+
+// Status is the state of one backend, as far as this process knows it. It makes no call.
+type Status struct {
+	Backend  Backend
+	Circuits []CircuitStatus // one for each Class, in their order
+	Budget   []BudgetStatus  // one for each rate of the options, in their order
+	// ClosedUntil is when the backend lets us call again after its own words, the zero time if it does now.
+	ClosedUntil time.Time
+	// Waiting calls wait for the budget or a slot; UnderWay are the exchanges.
+	Waiting, UnderWay int
+	// LastSuccess and LastFailure are when the backend last did its part and last did not, with Failure the reason. The
+	// zero time means never.
+	LastSuccess, LastFailure time.Time
+	Failure                  Kind
+}
+
+// CircuitStatus is the breaker of one class of routes.
+type CircuitStatus struct {
+	Class Class
+	// Open means that calls are answered by Unavailable without asking the backend, since Since; NextProbe is when it is
+	// asked whether it is well again.
+	Open             bool
+	Since, NextProbe time.Time
+	// Calls and Failures are those of the last ten seconds, while it is closed.
+	Calls, Failures int
+}
+
+// BudgetStatus is what one rate has left now, of what we use of it.
+type BudgetStatus struct {
+	Rate         Rate
+	Left, Usable int
+}
+
+// Failing says whether the backend is known not to do its part: a circuit for reading is open, or its last call failed
+// less than so long ago.
+func (s Status) Failing(recent time.Duration) bool {
+	for _, k := range s.Circuits {
+		if k.Open && k.Class == Reads {
+			return true
+		}
+	}
+	return s.LastFailure.After(s.LastSuccess) && time.Since(s.LastFailure) < recent
+}
+
+// Status is the backend's state now.
+func (c *Client) Status() Status {
+	s := Status{Backend: c.opts.Backend}
+	c.health.describe(&s)
+	c.governor.describe(&s)
+	c.outcomes.mu.Lock()
+	defer c.outcomes.mu.Unlock()
+	s.LastSuccess, s.LastFailure, s.Failure = c.outcomes.success.At, c.outcomes.failure.At, c.outcomes.failure.Failure
+	return s
+}
+
+func (h *health) describe(s *Status) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for class := range classes {
+		k := &h.circuits[class]
+		if k.IsOpen() {
+			s.Circuits = append(s.Circuits, CircuitStatus{Class: class, Open: true, Since: k.since, NextProbe: h.next})
+			continue
+		}
+		s.Circuits = append(s.Circuits, CircuitStatus{Class: class, Calls: int(k.Metrics().Executions()), Failures: int(k.Metrics().Failures())})
+	}
+}
+
+func (g *governor) describe(s *Status) {
+	left := g.lefts()
+	for i, r := range g.own.rates {
+		b := BudgetStatus{Rate: r, Usable: r.usable()}
+		if i < len(left) {
+			b.Left = left[i]
+		}
+		s.Budget = append(s.Budget, b)
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	s.Waiting = len(g.waiting)
+	s.UnderWay = g.underway
+	if until, open := g.gate(time.Now()); !open {
+		s.ClosedUntil = until
+	}
+}
