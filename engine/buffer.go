@@ -1,0 +1,38 @@
+package engine
+
+import (
+	"context"
+	"sync"
+)
+
+// Buffer is where an answer is written. Whoever gives one with [WithBuffer] may use it again once the answer is sent.
+type Buffer struct{ Bytes []byte }
+
+// maxPooled is the most that a buffer in the pool holds; one huge answer must not stay for ever.
+const maxPooled = 1 << 20
+
+var buffers = sync.Pool{New: func() any { return new(Buffer) }}
+
+// GetBuffer returns an empty buffer. It goes back with [Buffer.Free].
+func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
+
+// Free lets others use b. Nobody may hold on to its bytes, and so to the Data of the answer that was written into it.
+func (b *Buffer) Free() {
+	if cap(b.Bytes) > maxPooled {
+		return
+	}
+	b.Bytes = b.Bytes[:0]
+	buffers.Put(b)
+}
+
+type bufferKey struct{}
+
+// WithBuffer lets the operation of ctx write its answer into b, over what b held. The Data of the response is b's bytes.
+func WithBuffer(ctx context.Context, b *Buffer) context.Context {
+	return context.WithValue(ctx, bufferKey{}, b)
+}
+
+func bufferOf(ctx context.Context) *Buffer {
+	b, _ := ctx.Value(bufferKey{}).(*Buffer)
+	return b
+}

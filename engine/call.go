@@ -1,0 +1,257 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// call is one call of a resolver: all the fields of a level with the same binding and equal arguments.
+type call struct {
+	fields  []*Field
+	args    map[string]any
+	waiting int // fields whose parents are not known yet
+	parents []Parent
+
+	values []any
+	errs   []error // per parent, or nil
+	err    error   // of all parents
+}
+
+// outcome is what a call gave to one of its fields.
+type outcome struct {
+	*call
+	at []int32 // of each of the field's parents the place among the call's; nil where they are the same
+}
+
+// item returns what the call gave to the field's parent i.
+func (o *outcome) item(i int) (any, error) {
+	if o.err != nil {
+		return nil, o.err
+	}
+	if o.at != nil {
+		i = int(o.at[i])
+	}
+	if o.errs != nil && o.errs[i] != nil {
+		return nil, o.errs[i]
+	}
+	return o.values[i], nil
+}
+
+// run makes the calls of a segment. A call goes out as soon as all its parents are known, and what is below it goes on
+// as soon as it is back. Only the goroutine that calls run reads values and touches x.
+func (x *execution) run(fields []*Field) {
+	ready := x.group(fields)
+	running := 0
+	back := make(chan *call, 1)
+	defer func() {
+		for ; running > 0; running-- {
+			<-back
+		}
+	}()
+	for {
+		if running == 0 && len(ready) == 1 {
+			c := ready[0]
+			ready = ready[:0]
+			x.invoke(c)
+			ready = x.settle(c, ready)
+			continue
+		}
+		for _, c := range ready {
+			running++
+			go func() {
+				defer func() { back <- c }()
+				x.invoke(c)
+			}()
+		}
+		ready = ready[:0]
+		if running == 0 {
+			return
+		}
+		c := <-back
+		running--
+		ready = x.settle(c, ready)
+	}
+}
+
+// group joins the fields to calls, and returns those that can go out.
+func (x *execution) group(fields []*Field) (ready []*call) {
+	calls := make([]call, 0, len(fields))
+	for _, f := range fields {
+		args, err := x.arguments(f)
+		var c *call
+		if err == nil {
+			c = x.joined(calls, f, args)
+		}
+		if c == nil {
+			calls = append(calls, call{args: args, err: err})
+			c = &calls[len(calls)-1]
+		}
+		c.fields = append(c.fields, f)
+		if f.caller != nil {
+			c.waiting++
+		}
+		x.outcomes[f.slot].call = c
+	}
+	for i := range calls {
+		if calls[i].waiting == 0 {
+			ready = x.start(&calls[i], ready)
+		}
+	}
+	return ready
+}
+
+func (x *execution) joined(calls []call, f *Field, args map[string]any) *call {
+	if x.plan.classes == x.plan.calls {
+		return nil
+	}
+	for i := range calls {
+		if calls[i].fields[0].class == f.class && calls[i].err == nil && reflect.DeepEqual(calls[i].args, args) {
+			return &calls[i]
+		}
+	}
+	return nil
+}
+
+// arguments decodes the field's arguments.
+func (x *execution) arguments(f *Field) (map[string]any, error) {
+	if f.static || f.binding.Args == nil {
+		return f.args, f.argsErr
+	}
+	return f.binding.Args(x.ctx, x.op, f.Arguments(x.op.Variables))
+}
+
+// start gathers the parents of a call. One without parents is settled at once.
+func (x *execution) start(c *call, ready []*call) []*call {
+	x.gather(c)
+	if len(c.parents) == 0 {
+		return x.settle(c, ready)
+	}
+	return append(ready, c)
+}
+
+// gather joins the parents of all fields; one that is there twice is asked for once.
+func (x *execution) gather(c *call) {
+	if first := x.parents(c.fields[0]); len(c.fields) == 1 && len(first) <= 1 {
+		c.parents = first
+		return
+	}
+	total := 0
+	for _, f := range c.fields {
+		total += len(x.parents(f))
+	}
+	c.parents = make([]Parent, 0, total)
+	seen := make(map[Parent]int32, total)
+	at := make([]int32, total)
+	for _, f := range c.fields {
+		parents := x.parents(f)
+		x.outcomes[f.slot].at, at = at[:len(parents):len(parents)], at[len(parents):]
+		for i, p := range parents {
+			n, ok := seen[p]
+			if !ok {
+				n = int32(len(c.parents))
+				seen[p] = n
+				c.parents = append(c.parents, p)
+			}
+			x.outcomes[f.slot].at[i] = n
+		}
+	}
+}
+
+func (x *execution) parents(f *Field) []Parent { return x.columns[f.selection.slot].parents }
+
+// invoke calls the resolver. It runs beside other calls and touches nothing but c.
+func (x *execution) invoke(c *call) {
+	if c.err != nil {
+		c.err = &argumentError{c.err}
+		return
+	}
+	if c.err = x.ctx.Err(); c.err != nil {
+		return
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			c.err = x.recovered(p)
+		}
+	}()
+	ctx := x.resolverContext(c)
+	if x.op.ResolverMiddleware == nil {
+		c.accept(c.fields[0].binding.Resolve(ctx, c.parents, c.args))
+		return
+	}
+	var values []any
+	result, err := x.op.ResolverMiddleware(ctx, func(ctx context.Context) (any, error) {
+		var err error
+		values, err = c.fields[0].binding.Resolve(ctx, c.parents, c.args)
+		if c.fields[0].caller == nil && len(values) == 1 {
+			return values[0], err
+		}
+		return values, err
+	})
+	if c.fields[0].caller == nil && err == nil {
+		values = []any{result}
+	}
+	c.accept(values, err)
+}
+
+// accept checks that the resolver gave a result or an error per parent.
+func (c *call) accept(values []any, err error) {
+	batch, ok := err.(graphql.BatchErrors)
+	if err != nil && !ok {
+		c.err = err
+		return
+	}
+	f := c.fields[0]
+	if len(values) != len(c.parents) {
+		c.err = fmt.Errorf("batch resolver %s.%s returned %d results for %d parents", f.Object, f.Name, len(values), len(c.parents))
+		return
+	}
+	c.values = values
+	if ok {
+		if c.errs = batch.Errors(); len(c.errs) != len(c.parents) {
+			c.err = fmt.Errorf("batch resolver %s.%s returned %d errors for %d parents", f.Object, f.Name, len(c.errs), len(c.parents))
+		}
+	}
+}
+
+// resolverContext shows the resolver what it is called for, as far as one call for many parents has such a thing: the path
+// is the plan's, without indices, and the selections are those of all fields of the call.
+func (x *execution) resolverContext(c *call) context.Context {
+	f := c.fields[0]
+	field := f.collected()
+	if len(c.fields) > 1 {
+		field.Selections = append(ast.SelectionSet(nil), field.Selections...)
+		for _, other := range c.fields[1:] {
+			field.Selections = append(field.Selections, other.merged...)
+		}
+	}
+	fc := &graphql.FieldContext{Object: f.Object, Field: field, Args: c.args, IsMethod: true, IsResolver: true}
+	ctx := graphql.WithFieldContext(x.ctx, fc)
+	fc.Parent = f.parent
+	return ctx
+}
+
+// settle collects the parents below a call that is back, and starts what waited for them.
+func (x *execution) settle(c *call, ready []*call) []*call {
+	for _, f := range c.fields {
+		if len(f.Next) == 0 {
+			continue
+		}
+		o := &x.outcomes[f.slot]
+		for i := range x.parents(f) {
+			if v, err := o.item(i); err == nil {
+				x.reach(f, f.Type, v)
+			}
+		}
+		for _, next := range f.Next {
+			n := x.outcomes[next.slot].call
+			if n.waiting--; n.waiting == 0 {
+				ready = x.start(n, ready)
+			}
+		}
+	}
+	return ready
+}

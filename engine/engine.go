@@ -1,0 +1,142 @@
+package engine
+
+import (
+	"context"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// Engine executes operations. It is a graphql.ExecutableSchema, safe for concurrent use.
+type Engine struct {
+	graphql.ExecutableSchema
+
+	schema *Schema
+	plans  plans
+}
+
+var _ graphql.ExecutableSchema = (*Engine)(nil)
+
+// New returns the engine of the bindings of a generated executable schema, which goes on to answer Schema and Complexity.
+func New(generated graphql.ExecutableSchema, schema *Schema) *Engine {
+	return &Engine{ExecutableSchema: generated, schema: schema}
+}
+
+// Plan returns the plan of an operation that is validated and whose variables are coerced.
+func (e *Engine) Plan(op *graphql.OperationContext) *Plan { return e.plans.get(e.schema, op) }
+
+// Exec returns a handler that executes the operation of ctx once.
+func (e *Engine) Exec(ctx context.Context) graphql.ResponseHandler {
+	op := graphql.GetOperationContext(ctx)
+	if op.Operation.Operation == ast.Subscription {
+		return graphql.OneShot(graphql.ErrorResponse(ctx, "unsupported GraphQL operation"))
+	}
+	done := false
+	return func(ctx context.Context) *graphql.Response {
+		if done {
+			return nil
+		}
+		done = true
+		return &graphql.Response{Data: e.execute(ctx, op)}
+	}
+}
+
+// execution is the state of one operation. It is used again, so that what it allocates is allocated once.
+type execution struct {
+	ctx  context.Context
+	op   *graphql.OperationContext
+	plan *Plan
+
+	columns  []column   // by the slots of selections
+	outcomes []outcome  // by the slots of calls
+	pages    []pageArgs // by the slots of pages
+	gates    []gate     // by the numbers of fields
+
+	buf     []byte
+	path    []step
+	stack   []any   // elements of the lists that are being walked
+	kept    []int32 // places of the elements on the pages that are being walked
+	scratch []byte
+}
+
+var executions = sync.Pool{New: func() any { return new(execution) }}
+
+func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (data []byte) {
+	x := executions.Get().(*execution)
+	x.ctx, x.op = ctx, op
+	defer func() {
+		if p := recover(); p != nil {
+			graphql.AddError(ctx, x.recovered(p))
+			data = []byte("null")
+			return // x may be in any state
+		}
+		x.release()
+	}()
+	x.prepare(e.Plan(op))
+	target := bufferOf(ctx)
+	if target != nil {
+		x.buf = target.Bytes[:0]
+	} else {
+		x.buf = make([]byte, 0, x.plan.size.Load()+64)
+	}
+	x.answer()
+	x.plan.size.Store(int64(len(x.buf)))
+	if target != nil {
+		target.Bytes = x.buf
+	}
+	return x.buf
+}
+
+// answer makes all calls, then writes.
+func (x *execution) answer() {
+	if slot := x.plan.Root.slot; slot >= 0 {
+		x.columns[slot].parents = append(x.columns[slot].parents, Parent{})
+	}
+	for _, segment := range x.plan.segments {
+		x.run(segment)
+	}
+	if !x.write(x.plan.Root, Parent{}) {
+		x.buf = append(x.buf[:0], "null"...)
+	}
+}
+
+func (x *execution) prepare(p *Plan) {
+	x.plan = p
+	x.columns = resized(x.columns, p.selections)
+	x.outcomes = resized(x.outcomes, p.calls)
+	x.pages = resized(x.pages, p.pages)
+	x.gates = resized(x.gates, p.fields)
+}
+
+func resized[T any](s []T, n int) []T {
+	if cap(s) < n {
+		return make([]T, n)
+	}
+	return s[:n]
+}
+
+// maxKept is the longest list of an execution, in elements, whose memory is kept for the next operation.
+const maxKept = 1024
+
+// release forgets what the operation read, and keeps the memory.
+func (x *execution) release() {
+	for i := range x.columns {
+		x.columns[i] = column{parents: emptied(x.columns[i].parents)}
+	}
+	clear(x.outcomes)
+	clear(x.pages)
+	clear(x.gates)
+	x.ctx, x.op, x.plan, x.buf = nil, nil, nil, nil
+	x.path, x.stack, x.kept = x.path[:0], emptied(x.stack), emptied(x.kept)
+	executions.Put(x)
+}
+
+// emptied forgets all elements of s, and its memory where that is large.
+func emptied[T any](s []T) []T {
+	if cap(s) > maxKept {
+		return nil
+	}
+	clear(s[:cap(s)])
+	return s[:0]
+}

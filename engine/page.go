@@ -1,0 +1,222 @@
+package engine
+
+import (
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/document"
+)
+
+// pageArgs are the arguments of a connection in one execution.
+type pageArgs struct {
+	ready  bool
+	args   map[string]any
+	size   int
+	wanted [][]string // per filter the JSON of what it keeps; nil keeps all
+	err    error
+}
+
+// page is one page of a list in a document. The list is all there, so that totals and hasNextPage are exact.
+type page struct {
+	field     *Field
+	parent    document.Object
+	args      *pageArgs
+	list      document.Value
+	base      int // of the places that the filters keep, in the execution's scratch; -1 where they keep all
+	total     int
+	start     int
+	end       int
+	continued bool
+}
+
+func (x *execution) pageArgs(f *Field) *pageArgs {
+	a := &x.pages[f.slot]
+	if a.ready {
+		return a
+	}
+	a.ready = true
+	if a.args, a.err = x.arguments(f); a.err != nil {
+		a.err = &argumentError{a.err}
+		return a
+	}
+	c := f.binding.Connection
+	if a.size, a.err = c.Size(a.args); a.err != nil {
+		return a
+	}
+	for _, filter := range c.Filters {
+		var wanted []string
+		if names := filter.Wanted(a.args); names != nil {
+			wanted = make([]string, len(names))
+			for i, n := range names {
+				wanted[i] = string(AppendString(nil, n))
+			}
+		}
+		a.wanted = append(a.wanted, wanted)
+	}
+	return a
+}
+
+// open finds the page that the field's arguments ask for. It must be closed before an earlier one is.
+func (x *execution) open(f *Field, parent document.Object) (page, error) {
+	a := x.pageArgs(f)
+	if a.err != nil {
+		return page{}, a.err
+	}
+	p := page{field: f, parent: parent, args: a, base: -1}
+	offset, continued, err := f.binding.Connection.After(parent, a.args)
+	if err != nil {
+		return page{}, err
+	}
+	p.continued = continued
+	p.list = parent.Member(f.binding.Member)
+	if kind := p.list.Kind(); kind != document.KindArray && kind != document.KindNull {
+		return page{}, &document.Mismatch{Want: "array", Got: kind}
+	}
+	p.total = p.list.Len()
+	for _, wanted := range a.wanted {
+		if wanted != nil {
+			x.filter(&p)
+			break
+		}
+	}
+	p.start = min(offset, p.total)
+	p.end = min(p.start+a.size, p.total)
+	return p, nil
+}
+
+func (x *execution) close(p page) {
+	if p.base >= 0 {
+		x.kept = x.kept[:p.base]
+	}
+}
+
+// filter notes the places of the elements that pass every filter. One that is no object passes none.
+func (x *execution) filter(p *page) {
+	p.base = len(x.kept)
+	for i := range p.list.Len() {
+		if x.keeps(p, p.list.At(i)) {
+			x.kept = append(x.kept, int32(i))
+		}
+	}
+	p.total = len(x.kept) - p.base
+}
+
+func (x *execution) keeps(p *page, v document.Value) bool {
+	o, err := v.Object()
+	if err != nil {
+		return false
+	}
+	for i, filter := range p.field.binding.Connection.Filters {
+		if wanted := p.args.wanted[i]; wanted != nil && !x.isOneOf(o.Member(filter.Member), filter.Leaf, wanted) {
+			return false
+		}
+	}
+	return true
+}
+
+func (x *execution) isOneOf(v document.Value, leaf *document.Leaf, wanted []string) bool {
+	if v.Kind() == document.KindNull {
+		return false
+	}
+	text, err := leaf.Append(x.scratch[:0], v)
+	if err != nil {
+		return false
+	}
+	x.scratch = text
+	for _, w := range wanted {
+		if string(text) == w {
+			return true
+		}
+	}
+	return false
+}
+
+// at returns the element at place i of the filtered list.
+func (p *page) at(x *execution, i int) document.Value {
+	if p.base >= 0 {
+		i = int(x.kept[p.base+i])
+	}
+	return p.list.At(i)
+}
+
+// cursor names the element at place i of the filtered list.
+func (p *page) cursor(i int) string {
+	return p.field.binding.Connection.Cursor(p.parent, p.args.args, i+1)
+}
+
+// writePage writes what is selected of a connection.
+func (x *execution) writePage(f *Field, parent document.Object) bool {
+	p, err := x.open(f, parent)
+	if err != nil {
+		return x.fail(f, err)
+	}
+	defer x.close(p)
+	if p.list.Kind() == document.KindNull {
+		return x.writeNull(f, f.Type, errNull)
+	}
+	return x.members(f.child, func(part *Field) bool { return x.pagePart(&p, part) })
+}
+
+func (x *execution) pagePart(p *page, f *Field) bool {
+	switch f.Kind {
+	case pageTotal:
+		x.buf = AppendInt(x.buf, p.total)
+	case pageInfo:
+		return x.members(f.child, func(part *Field) bool { return x.infoPart(p, part) })
+	case pageNodes:
+		return x.elements(f, f.Type, p.end-p.start, func(i int) bool {
+			return x.writeDocument(f, f.Type.Elem, p.at(x, p.start+i))
+		})
+	case pageEdges:
+		return x.elements(f, f.Type, p.end-p.start, func(i int) bool {
+			return x.members(f.child, func(part *Field) bool { return x.edgePart(p, part, p.start+i) })
+		})
+	default:
+		x.buf = append(x.buf, f.constant...)
+	}
+	return true
+}
+
+func (x *execution) edgePart(p *page, f *Field, i int) bool {
+	switch f.Kind {
+	case edgeCursor:
+		x.buf = AppendString(x.buf, p.cursor(i))
+	case edgeNode:
+		return x.writeDocument(f, f.Type, p.at(x, i))
+	default:
+		x.buf = append(x.buf, f.constant...)
+	}
+	return true
+}
+
+func (x *execution) infoPart(p *page, f *Field) bool {
+	switch {
+	case f.Kind == infoNext:
+		x.buf = AppendBool(x.buf, p.end < p.total)
+	case f.Kind == infoPrevious:
+		x.buf = AppendBool(x.buf, p.continued)
+	case f.Kind == Constant:
+		x.buf = append(x.buf, f.constant...)
+	case p.start == p.end:
+		x.buf = append(x.buf, "null"...)
+	case f.Kind == infoStart:
+		x.buf = AppendString(x.buf, p.cursor(p.start))
+	default:
+		x.buf = AppendString(x.buf, p.cursor(p.end-1))
+	}
+	return true
+}
+
+// introspect lets gqlgen answer.
+func (x *execution) introspect(f *Field) bool {
+	var w writer
+	ctx := graphql.WithFieldContext(x.ctx, &graphql.FieldContext{Object: f.Object})
+	f.binding.Marshal(ctx, x.op, f.collected()).MarshalGQL(&w)
+	x.buf = append(x.buf, w...)
+	return true
+}
+
+type writer []byte
+
+func (w *writer) Write(p []byte) (int, error) {
+	*w = append(*w, p...)
+	return len(p), nil
+}

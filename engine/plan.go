@@ -1,0 +1,324 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// Plan is a validated operation, compiled for one assignment of the variables in its conditions. It is immutable and
+// safe for concurrent use. It is as large as the operation with its fragments written out, which is for limits on
+// operations to bound before one is compiled.
+type Plan struct {
+	Operation *ast.OperationDefinition
+	Root      *Selection
+
+	// segments are the calls that are planned together: one for a query, one per root field for a mutation. In each the
+	// fields stand in the order of their levels.
+	segments                          [][]*Field
+	selections, calls, pages, classes int // how many of them have a slot
+	fields                            int
+
+	size atomic.Int64 // bytes of the latest answer
+}
+
+// Selection is what an operation selects from objects of one type at one place.
+type Selection struct {
+	Object string
+	Fields []*Field
+
+	binding *Object
+	slot    int      // of the column of parents; -1 where no field is a call
+	leading []*Field // lead to calls and are none
+	calls   []*Field
+}
+
+// Field is one response key of a Selection, all its occurrences in the operation merged.
+type Field struct {
+	Key    string // response key
+	Name   string
+	Object string // the type that has the field
+	Type   *ast.Type
+	Kind   Kind
+
+	// Source is the first occurrence, with the definition of the object type.
+	Source *ast.Field
+	// Children are what is selected of the field's value, one per object type that it may have. A leaf has none.
+	Children []*Selection
+	// Level is 1 for a call at the root, and one more than that of the call whose results it needs below it; 0 for
+	// fields that are no call.
+	Level int
+	// Next are the calls that need the results of this one.
+	Next []*Field
+
+	binding   *Binding
+	prefix    []byte // the response key as it stands in the answer
+	constant  []byte
+	child     *Selection // the only child of a field that is not abstract
+	abstract  func(any) string
+	selection *Selection            // where the field is selected
+	caller    *Field                // the call whose results have the field
+	merged    ast.SelectionSet      // of all occurrences
+	context   *graphql.FieldContext // for what is below the field
+	parent    *graphql.FieldContext
+	id        int // among all fields of the plan
+	slot      int // of the call, or of the page
+	class     int // fields of one class are one call where their arguments are equal
+
+	static  bool // no variable in the arguments: they are decoded here
+	args    map[string]any
+	argsErr error
+}
+
+// Arguments returns the field's arguments as they are before decoding: literals, variables and defaults.
+func (f *Field) Arguments(variables map[string]any) map[string]any {
+	return f.Source.ArgumentMap(variables)
+}
+
+// Calls walks the fields that call a resolver, level by level as far as one execution may go on: the roots first, for a
+// mutation each root with all that follows it.
+func (p *Plan) Calls(yield func(*Field) bool) {
+	for _, segment := range p.segments {
+		for _, f := range segment {
+			if !yield(f) {
+				return
+			}
+		}
+	}
+}
+
+// compiler turns an operation into a Plan.
+type compiler struct {
+	schema *Schema
+	op     *graphql.OperationContext
+	plan   *Plan
+	class  map[class]int
+}
+
+type class struct {
+	binding *Binding
+	level   int
+}
+
+// place is what is known of the surroundings of a selection.
+type place struct {
+	caller  *Field
+	context *graphql.FieldContext
+	roles   map[string]Kind // of the parts of a page
+}
+
+// The parts of a page, by the names that Relay's specification gives them.
+var (
+	pageRoles = map[string]Kind{"edges": pageEdges, "nodes": pageNodes, "pageInfo": pageInfo, "totalCount": pageTotal}
+	edgeRoles = map[string]Kind{"cursor": edgeCursor, "node": edgeNode}
+	infoRoles = map[string]Kind{"hasNextPage": infoNext, "hasPreviousPage": infoPrevious, "startCursor": infoStart, "endCursor": infoEnd}
+)
+
+func compile(schema *Schema, op *graphql.OperationContext) *Plan {
+	c := &compiler{schema: schema, op: op, plan: &Plan{Operation: op.Operation}, class: map[class]int{}}
+	root := schema.Definition.Query
+	if op.Operation.Operation == ast.Mutation {
+		root = schema.Definition.Mutation
+	}
+	c.plan.Root = c.selectionOf(schema.Objects[root.Name], op.Operation.SelectionSet,
+		place{context: &graphql.FieldContext{Object: root.Name}})
+	c.segment()
+	c.plan.classes = len(c.class)
+	return c.plan
+}
+
+// segment lists the calls in the order of their levels.
+func (c *compiler) segment() {
+	roots := c.plan.Root.calls
+	if c.op.Operation.Operation == ast.Mutation {
+		for _, f := range roots {
+			c.plan.segments = append(c.plan.segments, breadthFirst([]*Field{f}))
+		}
+		return
+	}
+	c.plan.segments = [][]*Field{breadthFirst(roots)}
+}
+
+func breadthFirst(fields []*Field) []*Field {
+	all := append([]*Field(nil), fields...)
+	for i := 0; i < len(all); i++ {
+		all = append(all, all[i].Next...)
+	}
+	return all
+}
+
+func (c *compiler) selectionOf(o *Object, set ast.SelectionSet, at place) *Selection {
+	s := &Selection{Object: o.Name, binding: o, slot: -1}
+	collector := collector{schema: c.schema.Definition, variables: c.op.Variables, object: o.Name}
+	collector.collect(set)
+	for i, group := range collector.groups {
+		f := c.field(s, group, at)
+		f.prefix = append(f.prefix, `,"`+f.Key+`":`...)
+		if i == 0 {
+			f.prefix = f.prefix[1:]
+		}
+		s.Fields = append(s.Fields, f)
+		switch {
+		case f.Kind == Resolve:
+			s.calls = append(s.calls, f)
+		case f.leads():
+			s.leading = append(s.leading, f)
+		}
+	}
+	if len(s.calls) > 0 {
+		s.slot = c.plan.selections
+		c.plan.selections++
+	}
+	return s
+}
+
+// leads reports whether a call is below the field before another call is.
+func (f *Field) leads() bool {
+	for _, s := range f.Children {
+		if len(s.calls) > 0 || len(s.leading) > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *compiler) field(s *Selection, group collected, at place) *Field {
+	first := group.fields[0]
+	c.plan.fields++
+	f := &Field{id: c.plan.fields - 1, Key: group.key, Name: first.Name, Object: s.Object, selection: s, caller: at.caller, parent: at.context}
+	if first.Name == "__typename" {
+		f.Type, f.constant, f.Source = ast.NonNullNamedType("String", nil), AppendString(nil, s.Object), first
+		return f
+	}
+	definition := c.schema.Definition.Types[s.Object].Fields.ForName(first.Name)
+	if definition == nil {
+		definition = first.Definition // __schema and __type
+	}
+	source := *first
+	source.Definition, f.Source, f.Type = definition, &source, definition.Type
+	for _, occurrence := range group.fields {
+		f.merged = append(f.merged, occurrence.SelectionSet...)
+	}
+	c.bind(f, at)
+	c.decode(f)
+	if f.Kind != Introspect {
+		c.children(f, at)
+	}
+	return f
+}
+
+// bind says how the field is had.
+func (c *compiler) bind(f *Field, at place) {
+	var ok bool
+	if at.roles != nil {
+		if f.Kind, ok = at.roles[f.Name]; !ok {
+			panic(fmt.Sprintf("engine: %s.%s is no part of a page", f.Object, f.Name))
+		}
+		return
+	}
+	if f.binding, ok = f.selection.binding.Fields[f.Name]; !ok {
+		panic(fmt.Sprintf("engine: %s.%s is not bound", f.Object, f.Name))
+	}
+	f.Kind = f.binding.Kind
+	switch f.Kind {
+	case Page:
+		f.slot = c.plan.pages
+		c.plan.pages++
+	case Resolve:
+		c.call(f, at)
+	}
+}
+
+func (c *compiler) call(f *Field, at place) {
+	f.slot = c.plan.calls
+	c.plan.calls++
+	f.Level = 1
+	if at.caller != nil {
+		f.Level = at.caller.Level + 1
+		at.caller.Next = append(at.caller.Next, f)
+	}
+	key := class{f.binding, f.Level}
+	if _, ok := c.class[key]; !ok {
+		c.class[key] = len(c.class)
+	}
+	f.class = c.class[key]
+}
+
+// decode decodes arguments that are the same in each execution.
+func (c *compiler) decode(f *Field) {
+	for _, arg := range f.Source.Arguments {
+		if hasVariable(arg.Value) {
+			return
+		}
+	}
+	f.static = true
+	if f.binding != nil && f.binding.Args != nil {
+		f.args, f.argsErr = f.binding.Args(context.Background(), c.op, f.Arguments(nil))
+	}
+}
+
+func hasVariable(v *ast.Value) bool {
+	if v.Kind == ast.Variable {
+		return true
+	}
+	for _, child := range v.Children {
+		if hasVariable(child.Value) {
+			return true
+		}
+	}
+	return false
+}
+
+// children compiles what is selected of the field's value.
+func (c *compiler) children(f *Field, at place) {
+	definition := c.schema.Definition.Types[f.Type.Name()]
+	if !definition.IsCompositeType() {
+		return
+	}
+	f.context = &graphql.FieldContext{Parent: at.context, Object: f.Object, Field: f.collected()}
+	below := place{caller: at.caller, context: f.context}
+	switch f.Kind {
+	case Resolve:
+		below.caller = f
+	case Page:
+		below.roles = pageRoles
+	case pageEdges:
+		below.roles = edgeRoles
+	case pageInfo:
+		below.roles = infoRoles
+	}
+	if definition.Kind == ast.Object {
+		f.child = c.selectionOf(c.schema.Objects[definition.Name], f.merged, below)
+		f.Children = []*Selection{f.child}
+		return
+	}
+	f.abstract = c.schema.Abstract[definition.Name]
+	for _, possible := range c.schema.Definition.PossibleTypes[definition.Name] {
+		f.Children = append(f.Children, c.selectionOf(c.schema.Objects[possible.Name], f.merged, below))
+	}
+}
+
+// collected is the field as gqlgen's runtime shows it to resolvers.
+func (f *Field) collected() graphql.CollectedField {
+	return graphql.CollectedField{Field: f.Source, Selections: f.merged, IsNonDeferrable: true}
+}
+
+// of returns what is selected of v: nil where v is a nil pointer.
+func (f *Field) of(v any) (*Selection, error) {
+	if f.child != nil {
+		return f.child, nil
+	}
+	name := f.abstract(v)
+	if name == "" {
+		return nil, nil
+	}
+	for _, s := range f.Children {
+		if s.Object == name {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("%s is no %s", name, f.Type.Name())
+}
