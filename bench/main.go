@@ -1,0 +1,109 @@
+// Command bench measures what the issues promise, as ratios within one run: `go run ./bench`, or one part of it with
+// `-only NAME`. It prints one table. CPU is that of the whole process while nothing else of it runs, and of several
+// alternating rounds the best one counts on each side, since a busy machine only ever adds.
+package main
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"slices"
+	"text/tabwriter"
+)
+
+// row is one line of the table.
+type row struct {
+	Part string `json:"part"`
+	Work string `json:"work"`
+	// Got and Target are ratios or counts, as Work says; a Target of 0 is none.
+	Got     float64 `json:"got"`
+	Target  float64 `json:"target,omitempty"`
+	AtLeast bool    `json:"atLeast,omitempty"` // else at most
+	// Detail are the measurements behind the ratio.
+	Detail string `json:"detail"`
+}
+
+func (r row) reached() string {
+	switch {
+	case r.Target == 0:
+		return ""
+	case r.AtLeast == (r.Got >= r.Target) || r.Got == r.Target:
+		return "yes"
+	}
+	return "NO"
+}
+
+func (r row) target() string {
+	switch {
+	case r.Target == 0:
+		return ""
+	case r.AtLeast:
+		return fmt.Sprintf(">= %.4g", r.Target)
+	}
+	return fmt.Sprintf("<= %.4g", r.Target)
+}
+
+// part measures one group of rows. quick runs everything once, to show that it works.
+type part func(quick bool) ([]row, error)
+
+// parts are the groups by name. Each file adds its own.
+var parts = map[string]part{}
+
+func main() { os.Exit(run(os.Args[1:], os.Stdout, os.Stderr)) }
+
+func run(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	only := flags.String("only", "", "run this part alone")
+	asJSON := flags.Bool("json", false, "print JSON instead of a table")
+	quick := flags.Bool("quick", false, "run each measurement once, for its working and not for its numbers")
+	serve := flags.String("serve", "", "serve as one side of a measurement; the program starts these itself")
+	if flags.Parse(args) != nil {
+		return 2
+	}
+	if *serve != "" {
+		return report(stderr, serveSide(*serve, flags.Args(), stdout))
+	}
+	names := slices.Sorted(maps.Keys(parts))
+	if *only != "" {
+		if parts[*only] == nil {
+			return report(stderr, fmt.Errorf("no part %q; there are %v", *only, names))
+		}
+		names = []string{*only}
+	}
+	var rows []row
+	for _, name := range names {
+		got, err := parts[name](*quick)
+		if err != nil {
+			return report(stderr, fmt.Errorf("%s: %w", name, err))
+		}
+		for _, r := range got {
+			r.Part = name
+			rows = append(rows, r)
+		}
+	}
+	return report(stderr, write(stdout, rows, *asJSON))
+}
+
+func report(stderr io.Writer, err error) int {
+	if err == nil {
+		return 0
+	}
+	fmt.Fprintln(stderr, "bench:", err)
+	return 1
+}
+
+func write(w io.Writer, rows []row, asJSON bool) error {
+	if asJSON {
+		return json.NewEncoder(w).Encode(rows)
+	}
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "part\twork\tgot\ttarget\treached\tmeasured")
+	for _, r := range rows {
+		fmt.Fprintf(t, "%s\t%s\t%.4g\t%s\t%s\t%s\n", r.Part, r.Work, r.Got, r.target(), r.reached(), r.Detail)
+	}
+	return t.Flush()
+}
