@@ -36,6 +36,7 @@ const (
 type Fact struct {
 	Kind     string        // the space's kind
 	Backend  string        // the space's backend
+	Scope    string        // stands for the space's scope
 	Digest   string        // keyed digest of the key, 32 hex digits, safe to show
 	Personal bool          // the space holds personal data
 	Found    bool          // false where the fact is an absence
@@ -44,6 +45,12 @@ type Fact struct {
 	Age      time.Duration // since the backend said it
 	Fresh    time.Time     // until when it is fresh; not after now when stale or not kept at all
 	NoStore  bool          // the backend forbids keeping it
+	Tags     []Tag         // what the value depends on besides its own key
+}
+
+// DependsOn is every tag whose drop makes what was made of this fact untrue.
+func (f Fact) DependsOn() []Tag {
+	return append([]Tag{Tag(f.Scope + ":" + f.Digest)}, f.Tags...)
 }
 
 // Facts gathers the facts of one operation. The zero value is ready; it is safe for concurrent use.

@@ -35,6 +35,17 @@ type Loader[K comparable, V any] struct {
 	ctx   context.Context
 	mu    sync.Mutex
 	inner *dataloader.Loader[K, Result[V]]
+	trace Trace
+}
+
+// Trace gives the context that a batch of n keys is fetched under: the operation's own, with what is to be known of the
+// caller that the batch is for.
+type Trace func(operation, caller context.Context, n int) context.Context
+
+// Traced makes the loader's batches run under what trace gives.
+func (l *Loader[K, V]) Traced(trace Trace) *Loader[K, V] {
+	l.trace = trace
+	return l
 }
 
 // New makes a loader whose fetches run under ctx, the operation's own context: a caller that gives up leaves the keys
@@ -79,7 +90,8 @@ type Result[V any] struct {
 // Load gives the result of each key, in the keys' order. Keys that nobody asked for before leave at once, as one batch.
 // When ctx ends first, the keys that are not there yet get its error.
 func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
-	thunks := l.dispatch(keys)
+	tallyOf(ctx).add(len(keys))
+	thunks := l.dispatch(ctx, keys)
 	done := make(chan struct{})
 	results := make([]Result[V], len(keys))
 	go func() {
@@ -99,12 +111,17 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 }
 
 // dispatch holds the lock from the first key to the flush: a batch is exactly one caller's new keys.
-func (l *Loader[K, V]) dispatch(keys []K) []dataloader.Thunk[Result[V]] {
+func (l *Loader[K, V]) dispatch(ctx context.Context, keys []K) []dataloader.Thunk[Result[V]] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if l.trace != nil {
+		ctx = l.trace(l.ctx, ctx, len(keys))
+	} else {
+		ctx = l.ctx
+	}
 	thunks := make([]dataloader.Thunk[Result[V]], len(keys))
 	for i, key := range keys {
-		thunks[i] = l.inner.Load(l.ctx, key)
+		thunks[i] = l.inner.Load(ctx, key)
 	}
 	l.inner.Flush()
 	return thunks

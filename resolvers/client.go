@@ -1,0 +1,46 @@
+package resolvers
+
+import (
+	"context"
+
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+// Embed is the client's record in Coassemble.
+func (r clientResolver) Embed(ctx context.Context, objs []*model.Client) ([]*coassemble.EmbedClient, error) {
+	return join(ctx, objs, loadersOf(ctx).embedClients, r.embedKey, itself)
+}
+
+// Users are the client's users in Coassemble.
+func (r clientResolver) Users(ctx context.Context, objs []*model.Client, first *int, after *string) ([]*model.UserConnection, error) {
+	return usersOf(ctx, objs, "Client.users", r.embedKey, first, after)
+}
+
+// embedKey is what Coassemble calls the client.
+func (r clientResolver) embedKey(c *model.Client) (string, bool, error) {
+	switch r.Link.Client {
+	case "slug":
+		return present(c.Slug())
+	case "sku":
+		return present(c.Sku())
+	}
+	id, err := c.SourceID()
+	return present(&id, err)
+}
+
+// clientKey leads from Coassemble's name for a client to the client.
+func (r *Resolver) clientKey(identifier string) thoughtindustries.Key {
+	return thoughtindustries.Key{Field: r.Link.Client, Value: identifier}
+}
+
+func newClient(d *document.Document) *model.Client {
+	if d == nil {
+		return nil
+	}
+	return &model.Client{Object: d.Root()}
+}
+
+func clientOf(_ thoughtindustries.Key, d *document.Document) *model.Client { return newClient(d) }

@@ -1,0 +1,243 @@
+package resolvers
+
+import (
+	"context"
+	"slices"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// page is one page of a connection: its nodes, a cursor for each, and whether more follow.
+type page[T any] struct {
+	nodes   []T
+	cursors []string
+	info    *model.PageInfo
+}
+
+func newPage[T any](nodes []T, cursors []string, more, continued bool) page[T] {
+	if nodes == nil {
+		nodes = []T{}
+	}
+	return page[T]{nodes, cursors, model.NewPageInfo(cursors, more, continued)}
+}
+
+// edges pairs each node with its cursor.
+func edges[T, E any](p page[T], edge func(cursor string, node T) E) []E {
+	list := make([]E, len(p.nodes))
+	for i, n := range p.nodes {
+		list[i] = edge(p.cursors[i], n)
+	}
+	return list
+}
+
+func userConnection(p page[*coassemble.User]) *model.UserConnection {
+	edge := func(cursor string, u *coassemble.User) *model.UserEdge {
+		return &model.UserEdge{Cursor: cursor, Node: u}
+	}
+	return &model.UserConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}
+}
+
+func credentialConnection(p page[*mattr.Credential]) *model.CredentialConnection {
+	edge := func(cursor string, c *mattr.Credential) *model.CredentialEdge {
+		return &model.CredentialEdge{Cursor: cursor, Node: c}
+	}
+	return &model.CredentialConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}
+}
+
+// usersOf pages through the users of each parent's client.
+func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (string, bool, error), first *int, after *string) ([]*model.UserConnection, error) {
+	size, err := scalar.First(first, 1)
+	if err != nil {
+		return nil, err
+	}
+	pageKey := func(p P) (userPageKey, bool, error) {
+		client, ok, err := key(p)
+		if !ok || err != nil {
+			return userPageKey{}, false, err
+		}
+		c, err := scalar.After(after, list, client)
+		return userPageKey{client, c.Offset, size}, err == nil, err
+	}
+	lists, err := join(ctx, parents, loadersOf(ctx).userPages, pageKey, newUserList)
+	wholeUsers(ctx, lists)
+	results := make([]*model.UserConnection, len(lists))
+	for i, l := range lists {
+		if l != nil {
+			results[i] = l.connection(list, after != nil)
+		}
+	}
+	return results, err
+}
+
+// userList is a part of one client's users, or of all, with the position of each.
+type userList struct {
+	key    userPageKey
+	users  []*coassemble.User
+	places []int
+	more   bool
+}
+
+// newUserList leaves out what the backend lists under a client and shows under another, or under none.
+func newUserList(k userPageKey, p userPage) *userList {
+	l := &userList{key: k, more: p.more}
+	for i, u := range p.users {
+		if k.client == "" || u.Bare || belongs(u, k.client) {
+			l.users, l.places = append(l.users, u), append(l.places, k.offset+i+1)
+		}
+	}
+	return l
+}
+
+func belongs(u *coassemble.User, client string) bool {
+	shown, err := u.ClientIdentifier()
+	return err == nil && shown != nil && *shown == client
+}
+
+func (l *userList) connection(list string, continued bool) *model.UserConnection {
+	cursors := make([]string, len(l.users))
+	var bound []string
+	if l.key.client != "" {
+		bound = []string{l.key.client}
+	}
+	for i, place := range l.places {
+		cursors[i] = scalar.Cursor{List: list, Bound: bound, Offset: place}.Encode()
+	}
+	return userConnection(newPage(l.users, cursors, l.more, continued))
+}
+
+// userFields are those that a user who was listed by name alone can answer.
+var userFields = []string{"__typename", "id", "sourceId", "identity", "credentials"}
+
+// wholeUsers reads the users that a list showed by name alone, where more than that is selected, and leaves out those
+// who turn out to belong to another client.
+func wholeUsers(ctx context.Context, lists []*userList) {
+	if !selectsBeyond(ctx, "User", userFields) {
+		return
+	}
+	var keys []string
+	for _, l := range lists {
+		if l != nil {
+			keys = append(keys, bareUsers(l.users)...)
+		}
+	}
+	if len(keys) == 0 {
+		return
+	}
+	whole := map[string]*coassemble.User{}
+	for i, result := range loadersOf(ctx).users.Load(ctx, keys) {
+		if result.Err != nil {
+			graphql.AddError(ctx, result.Err)
+		} else if result.Found {
+			whole[keys[i]] = result.Value
+		}
+	}
+	for _, l := range lists {
+		if l != nil {
+			l.fill(whole)
+		}
+	}
+}
+
+func bareUsers(users []*coassemble.User) []string {
+	var keys []string
+	for _, u := range users {
+		if u.Bare {
+			keys = append(keys, u.Identifier)
+		}
+	}
+	return keys
+}
+
+func (l *userList) fill(whole map[string]*coassemble.User) {
+	var users []*coassemble.User
+	var places []int
+	for i, u := range l.users {
+		if u.Bare {
+			u = whole[u.Identifier]
+		}
+		if u != nil && l.key.client != "" && !belongs(u, l.key.client) {
+			continue
+		}
+		users, places = append(users, u), append(places, l.places[i])
+	}
+	l.users, l.places = users, places
+}
+
+// selectsBeyond says whether the nodes of the connection that is being resolved are asked for more than these fields.
+func selectsBeyond(ctx context.Context, node string, fields []string) bool {
+	op := graphql.GetOperationContext(ctx)
+	field := graphql.GetFieldContext(ctx).Field
+	nodes := ast.SelectionSet{}
+	for _, f := range graphql.CollectFields(op, field.Selections, []string{node + "Connection"}) {
+		switch f.Name {
+		case "nodes":
+			nodes = append(nodes, f.Selections...)
+		case "edges":
+			for _, e := range graphql.CollectFields(op, f.Selections, []string{node + "Edge"}) {
+				if e.Name == "node" {
+					nodes = append(nodes, e.Selections...)
+				}
+			}
+		}
+	}
+	for _, f := range graphql.CollectFields(op, nodes, []string{node, "Node"}) {
+		if !slices.Contains(fields, f.Name) {
+			return true
+		}
+	}
+	return false
+}
+
+// selects says whether the object that is being resolved is asked for the field.
+func selects(ctx context.Context, object, field string) bool {
+	op, fc := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx)
+	for _, f := range graphql.CollectFields(op, fc.Field.Selections, []string{object}) {
+		if f.Name == field {
+			return true
+		}
+	}
+	return false
+}
+
+// credentialsOf pages through the credentials of each parent's identity.
+func credentialsOf[P any](ctx context.Context, parents []P, list string, key func(P) (string, bool, error), first *int, after *string) ([]*model.CredentialConnection, error) {
+	size, err := scalar.First(first, 1)
+	if err != nil {
+		return nil, err
+	}
+	cursors := map[credentialPageKey]scalar.Cursor{}
+	pageKey := func(p P) (credentialPageKey, bool, error) {
+		identity, ok, err := key(p)
+		if !ok || err != nil {
+			return credentialPageKey{}, false, err
+		}
+		c, err := scalar.After(after, list, identity)
+		k := credentialPageKey{identity, c.Offset + size, c.Token}
+		cursors[k] = c
+		return k, err == nil, err
+	}
+	shape := func(k credentialPageKey, p mattr.Page[*mattr.Credential]) *model.CredentialConnection {
+		return credentialConnection(cursorPage(p, cursors[k], after != nil))
+	}
+	return join(ctx, parents, loadersOf(ctx).credentialPages, pageKey, shape)
+}
+
+// cursorPage is what follows c in the page that c's token leads to. The page was read from its start: a place inside it
+// has no token of its own.
+func cursorPage[T any](p mattr.Page[T], c scalar.Cursor, continued bool) page[T] {
+	nodes := p.Items[min(c.Offset, len(p.Items)):]
+	cursors := make([]string, len(nodes))
+	for i := range nodes {
+		place := scalar.Cursor{List: c.List, Bound: c.Bound, Token: c.Token, Offset: c.Offset + i + 1}
+		if i == len(nodes)-1 && p.Next != "" {
+			place.Token, place.Offset = p.Next, 0
+		}
+		cursors[i] = place.Encode()
+	}
+	return newPage(nodes, cursors, p.Next != "", continued)
+}

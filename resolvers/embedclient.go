@@ -1,0 +1,82 @@
+package resolvers
+
+import (
+	"context"
+	"errors"
+	"slices"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+// ID is the global id.
+func (r embedClientResolver) ID(_ context.Context, c *coassemble.EmbedClient) (string, error) {
+	return nodeID(scalar.EmbedClientNode, c.Identifier, upstream.Coassemble)
+}
+
+// SourceID is the identifier in Coassemble.
+func (r embedClientResolver) SourceID(_ context.Context, c *coassemble.EmbedClient) (string, error) {
+	return sourceID(c.Identifier, upstream.Coassemble)
+}
+
+// Client is the same client in Thought Industries.
+func (r embedClientResolver) Client(ctx context.Context, objs []*coassemble.EmbedClient) ([]*model.Client, error) {
+	key := func(c *coassemble.EmbedClient) (thoughtindustries.Key, bool, error) {
+		return r.clientKey(c.Identifier), c.Identifier != "", nil
+	}
+	return join(ctx, objs, loadersOf(ctx).clients, key, clientOf)
+}
+
+// Users are the client's users.
+func (r embedClientResolver) Users(ctx context.Context, objs []*coassemble.EmbedClient, first *int, after *string) ([]*model.UserConnection, error) {
+	key := func(c *coassemble.EmbedClient) (string, bool, error) { return c.Identifier, c.Identifier != "", nil }
+	return usersOf(ctx, objs, "EmbedClient.users", key, first, after)
+}
+
+// sourceID is the backend's own key, which every record must show.
+func sourceID(key string, b upstream.Backend) (string, error) {
+	if key == "" {
+		return "", &upstream.Error{Backend: b, Kind: upstream.Contract, Err: errors.New("a record has no key")}
+	}
+	return key, nil
+}
+
+func nodeID(t scalar.NodeType, key string, b upstream.Backend) (string, error) {
+	key, err := sourceID(key, b)
+	if err != nil {
+		return "", err
+	}
+	return scalar.EncodeID(t, key), nil
+}
+
+// embedClientFields are those that a client who was listed by name alone can answer.
+var embedClientFields = []string{"__typename", "id", "sourceId", "client", "users"}
+
+// wholeEmbedClients reads the clients that a list showed by name alone, where more than that is selected.
+func wholeEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient) []*coassemble.EmbedClient {
+	if !selectsBeyond(ctx, "EmbedClient", embedClientFields) {
+		return clients
+	}
+	var keys []string
+	var places []int
+	for i, c := range clients {
+		if c.Bare {
+			keys, places = append(keys, c.Identifier), append(places, i)
+		}
+	}
+	if len(keys) == 0 {
+		return clients
+	}
+	whole := slices.Clone(clients)
+	for j, result := range loadersOf(ctx).embedClients.Load(ctx, keys) {
+		whole[places[j]] = result.Value
+		if result.Err != nil {
+			graphql.AddError(ctx, result.Err)
+		}
+	}
+	return whole
+}

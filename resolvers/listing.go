@@ -1,0 +1,255 @@
+package resolvers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"maps"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"github.com/learngraph/learngraph/cache"
+)
+
+// listing is one page of a backend's list as it is kept: which objects in which order. The objects themselves are kept
+// apart, once for all lists that show them.
+type listing[V any] struct {
+	Keys []string `json:"keys"`
+	// Bare marks the keys of which the list showed nothing else.
+	Bare []bool `json:"bare,omitempty"`
+	// More and Next say what follows; Total is nil where the backend does not know.
+	More  bool   `json:"more,omitempty"`
+	Next  string `json:"next,omitempty"`
+	Total *int   `json:"total,omitempty"`
+	// Extra is what else came with the page.
+	Extra []json.RawMessage `json:"extra,omitempty"`
+
+	// carried are the objects of a page that has just arrived, for all who waited for the same call; they need not be
+	// kept anywhere else. They are let go soon, since the store of objects knows better from then on.
+	carried atomic.Pointer[[]V]
+}
+
+// carryLife is long enough for everyone who waited for a call to take its objects.
+const carryLife = time.Second
+
+func (l *listing[V]) carry(values []V) {
+	l.carried.Store(&values)
+	time.AfterFunc(carryLife, func() { l.carried.Store(nil) })
+}
+
+func (l *listing[V]) bare(i int) bool { return i < len(l.Bare) && l.Bare[i] }
+
+// add takes one more key.
+func (l *listing[V]) add(key string, bare bool) {
+	if bare && l.Bare == nil {
+		l.Bare = make([]bool, len(l.Keys), len(l.Keys)+1)
+	}
+	l.Keys = append(l.Keys, key)
+	if l.Bare != nil {
+		l.Bare = append(l.Bare, bare)
+	}
+}
+
+func (l *listing[V]) size() int {
+	n := 128 + len(l.Next)
+	for _, k := range l.Keys {
+		n += len(k) + 17
+	}
+	for _, e := range l.Extra {
+		n += len(e) + 24
+	}
+	return n
+}
+
+// lists keeps the lists of one kind of object, and the objects.
+type lists[V any] struct {
+	pages   *cache.Space[*listing[V]]
+	objects *cache.Space[V]
+	// bare makes an object of which only the key is known.
+	bare func(key string) V
+	// tags are what an object depends on besides its own key; nil is nothing.
+	tags func(V) []cache.Tag
+}
+
+// arrived is a page that was just read. An empty key is an object that cannot be kept.
+type arrived[V any] struct {
+	*listing[V]
+	values []V
+	tags   []cache.Tag
+	reply  reply
+	// kept says since when a page holds that was made of what is kept already; its objects need no keeping.
+	kept time.Time
+}
+
+// listed is a page as resolvers see it.
+type listed[V any] struct {
+	*listing[V]
+	values []V
+	at     time.Time
+}
+
+func newListings[V any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[*listing[V]] {
+	return cache.NewSpace(c, cache.SpaceOptions[*listing[V]]{
+		Kind: kind, Backend: string(o.backend), Scope: o.scope, Personal: o.personal,
+		Encode: func(l *listing[V]) ([]byte, error) { return json.Marshal(l) },
+		Decode: func(data []byte) (*listing[V], error) {
+			l := new(listing[V])
+			err := json.Unmarshal(data, l)
+			if err == nil && l.Bare != nil && len(l.Bare) != len(l.Keys) {
+				err = errors.New("a listing that does not fit together")
+			}
+			return l, err
+		},
+		Size: func(l *listing[V]) int { return l.size() },
+	})
+}
+
+// fetchPages reads pages by their keys; a page in neither map is empty.
+type fetchPages[V any] func(ctx context.Context, keys []string) (map[string]*arrived[V], map[string]error)
+
+// load gives the pages of the keys, from what is kept where that is honest.
+func (l *lists[V]) load(ctx context.Context, keys []string, fetch fetchPages[V]) (map[string]listed[V], map[string]error) {
+	found, failed := map[string]listed[V]{}, map[string]error{}
+	kept := map[string]cache.Result[*listing[V]]{}
+	for key, r := range l.pages.Load(ctx, keys, l.keeping(fetch)) {
+		values := carriedBy(r)
+		switch {
+		case r.Err != nil:
+			failed[key] = r.Err
+		case !r.Found:
+			found[key] = listed[V]{listing: &listing[V]{}}
+		case values != nil:
+			found[key] = listed[V]{r.Value, values, time.Now().Add(-r.Fact.Age)}
+		default:
+			kept[key] = r
+		}
+	}
+	l.assemble(ctx, kept, fetch, found, failed)
+	return found, failed
+}
+
+// carriedBy are the objects of a page that has just arrived, nil for one that was kept.
+func carriedBy[V any](r cache.Result[*listing[V]]) []V {
+	if r.Err != nil || !r.Found || r.Fact.Verdict != cache.Called && r.Fact.Verdict != cache.Coalesced {
+		return nil
+	}
+	if values := r.Value.carried.Load(); values != nil {
+		return *values
+	}
+	return nil
+}
+
+// keeping files what arrives: the listing under its key, each whole object under its own.
+func (l *lists[V]) keeping(fetch fetchPages[V]) cache.Fetch[*listing[V]] {
+	return func(ctx context.Context, missing []cache.Wanted[*listing[V]]) (map[string]cache.Fetched[*listing[V]], map[string]error) {
+		pages, failed := fetch(ctx, keysOf(missing))
+		found := make(map[string]cache.Fetched[*listing[V]], len(pages))
+		for key, page := range pages {
+			found[key] = l.file(ctx, page)
+		}
+		return found, failed
+	}
+}
+
+// file keeps the whole objects of a page and gives what is to be kept of the page itself.
+func (l *lists[V]) file(ctx context.Context, page *arrived[V]) cache.Fetched[*listing[V]] {
+	page.carry(page.values)
+	f := keep(page.listing, page.reply, page.tags...)
+	f.At = page.kept
+	for i, k := range page.Keys {
+		f.NoStore = f.NoStore || k == ""
+		if k != "" && page.kept.IsZero() && !page.bare(i) {
+			l.objects.Put(ctx, k, keep(page.values[i], page.reply, l.objectTags(page.values[i])...))
+		}
+	}
+	return f
+}
+
+func (l *lists[V]) objectTags(v V) []cache.Tag {
+	if l.tags == nil {
+		return nil
+	}
+	return l.tags(v)
+}
+
+// assemble finds the objects of pages that were kept, all in one round. Where some are gone or have aged, their pages
+// are read again: one call brings all of a page.
+func (l *lists[V]) assemble(ctx context.Context, kept map[string]cache.Result[*listing[V]], fetch fetchPages[V],
+	found map[string]listed[V], failed map[string]error) {
+	if len(kept) == 0 {
+		return
+	}
+	pageOf := map[string]string{}
+	var wanted []string
+	for page, r := range kept {
+		for i, k := range r.Value.Keys {
+			if _, seen := pageOf[k]; !seen && !r.Value.bare(i) {
+				pageOf[k] = page
+				wanted = append(wanted, k)
+			}
+		}
+	}
+	objects := l.objects.Load(ctx, wanted, l.again(pageOf, fetch))
+	for page, r := range kept {
+		p, err := l.put(r.Value, objects)
+		if err != nil {
+			failed[page] = err
+			continue
+		}
+		p.at = time.Now().Add(-r.Fact.Age)
+		found[page] = p
+	}
+}
+
+func (l *lists[V]) put(v *listing[V], objects map[string]cache.Result[V]) (listed[V], error) {
+	whole := &listing[V]{More: v.More, Next: v.Next, Total: v.Total, Extra: v.Extra}
+	page := listed[V]{listing: whole}
+	for i, k := range v.Keys {
+		value, ok := l.value(v, i, objects)
+		if err := objects[k].Err; err != nil && !v.bare(i) {
+			return page, err
+		}
+		if ok {
+			whole.Keys = append(whole.Keys, k)
+			page.values = append(page.values, value)
+		}
+	}
+	return page, nil
+}
+
+func (l *lists[V]) value(v *listing[V], i int, objects map[string]cache.Result[V]) (V, bool) {
+	if v.bare(i) {
+		return l.bare(v.Keys[i]), true
+	}
+	r := objects[v.Keys[i]]
+	return r.Value, r.Found
+}
+
+// again reads the pages that missing objects were on, together with whoever refreshes those pages already.
+func (l *lists[V]) again(pageOf map[string]string, fetch fetchPages[V]) cache.Fetch[V] {
+	return func(ctx context.Context, missing []cache.Wanted[V]) (map[string]cache.Fetched[V], map[string]error) {
+		found, failed := map[string]cache.Fetched[V]{}, map[string]error{}
+		if fetch == nil {
+			return nil, failAll(keysOf(missing), cache.ErrNotCached)
+		}
+		pages := map[string]bool{}
+		for _, w := range missing {
+			pages[pageOf[w.Key]] = true
+		}
+		results := l.pages.Load(cache.WithWants(ctx, cache.Wants{NoCache: true}), slices.Collect(maps.Keys(pages)), l.keeping(fetch))
+		for _, w := range missing {
+			if err := results[pageOf[w.Key]].Err; err != nil {
+				failed[w.Key] = err
+			}
+		}
+		for _, r := range results {
+			for i, v := range carriedBy(r) {
+				if k := r.Value.Keys[i]; k != "" && !r.Value.bare(i) {
+					found[k] = cache.Fetched[V]{Value: v, Tags: l.objectTags(v)}
+				}
+			}
+		}
+		return found, failed
+	}
+}

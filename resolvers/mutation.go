@@ -1,0 +1,182 @@
+package resolvers
+
+import (
+	"context"
+
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+)
+
+// UpdateEmbedClient replaces a client's metadata.
+func (r mutationResolver) UpdateEmbedClient(ctx context.Context, input model.UpdateEmbedClientInput) (*model.UpdateEmbedClientPayload, error) {
+	payload := &model.UpdateEmbedClientPayload{}
+	key, err := keyBy(scalar.EmbedClientNode, input.By.ID, input.By.SourceID)
+	if err == nil {
+		_, err = jsonObject(input.Metadata, "metadata")
+	}
+	if err == nil {
+		err = r.writeCoassemble(ctx, embedClientChange(key), func(c *coassemble.Client) error { return c.UpdateClient(ctx, key, input.Metadata) })
+	}
+	if err == nil && selects(ctx, "UpdateEmbedClientPayload", "embedClient") {
+		payload.EmbedClient = reread(ctx, loadersOf(ctx).embedClients, key, "embedClient")
+	}
+	payload.UserErrors, err = userErrors(err)
+	return orNil(payload, err)
+}
+
+// DeleteEmbedClient deletes all objects of a client.
+func (r mutationResolver) DeleteEmbedClient(ctx context.Context, input model.DeleteEmbedClientInput) (*model.DeleteEmbedClientPayload, error) {
+	if err := r.checkDeletes(); err != nil {
+		return nil, err
+	}
+	payload := &model.DeleteEmbedClientPayload{}
+	key, err := keyBy(scalar.EmbedClientNode, input.By.ID, input.By.SourceID)
+	if err == nil && input.Confirm != key {
+		err = scalar.Input("must repeat the client's sourceId", "confirm")
+	}
+	if err == nil {
+		err = r.writeCoassemble(ctx, embedClientDelete(key), func(c *coassemble.Client) error { return c.DeleteClient(ctx, key) })
+	}
+	payload.DeletedID = deletedID(scalar.EmbedClientNode, key, err)
+	payload.UserErrors, err = userErrors(err)
+	return orNil(payload, err)
+}
+
+// UpdateUser changes a user of Coassemble.
+func (r mutationResolver) UpdateUser(ctx context.Context, input model.UpdateUserInput) (*model.UpdateUserPayload, error) {
+	payload := &model.UpdateUserPayload{}
+	key, err := keyBy(scalar.UserNode, input.By.ID, input.By.SourceID)
+	var update coassemble.UserUpdate
+	if err == nil {
+		update, err = userUpdate(input)
+	}
+	if err == nil {
+		err = r.writeCoassemble(ctx, userChange(key, update), func(c *coassemble.Client) error { return c.UpdateUser(ctx, key, update) })
+	}
+	if err == nil && selects(ctx, "UpdateUserPayload", "user") {
+		payload.User = reread(ctx, loadersOf(ctx).users, key, "user")
+	}
+	payload.UserErrors, err = userErrors(err)
+	return orNil(payload, err)
+}
+
+// userUpdate takes what is given, and nothing that is not.
+func userUpdate(input model.UpdateUserInput) (update coassemble.UserUpdate, err error) {
+	if update.ClientIdentifier, err = notNull(input.ClientIdentifier, "clientIdentifier"); err != nil {
+		return update, err
+	}
+	if update.ClientIdentifier != nil {
+		if err := checkIdentifier(*update.ClientIdentifier, "clientIdentifier"); err != nil {
+			return update, err
+		}
+	}
+	if update.Name, err = notNull(input.Name, "name"); err != nil {
+		return update, err
+	}
+	if update.Avatar, err = notNull(input.Avatar, "avatar"); err != nil {
+		return update, err
+	}
+	if input.Metadata.IsSet() {
+		if update.Metadata, err = jsonObject(input.Metadata.Value(), "metadata"); err != nil {
+			return update, err
+		}
+	}
+	if update.ClientIdentifier == nil && update.Name == nil && update.Avatar == nil && update.Metadata == nil {
+		return update, scalar.Input("must have at least one of clientIdentifier, metadata, name and avatar", "input")
+	}
+	return update, nil
+}
+
+// DeleteUser deletes a user of Coassemble.
+func (r mutationResolver) DeleteUser(ctx context.Context, input model.DeleteUserInput) (*model.DeleteUserPayload, error) {
+	if err := r.checkDeletes(); err != nil {
+		return nil, err
+	}
+	payload := &model.DeleteUserPayload{}
+	key, err := keyBy(scalar.UserNode, input.By.ID, input.By.SourceID)
+	var heir string
+	if err == nil {
+		heir, err = reallocateTo(input)
+	}
+	if err == nil {
+		err = r.writeCoassemble(ctx, userDelete(key), func(c *coassemble.Client) error {
+			return c.DeleteUser(ctx, key, string(input.Action), heir)
+		})
+	}
+	payload.DeletedID = deletedID(scalar.UserNode, key, err)
+	payload.UserErrors, err = userErrors(err)
+	return orNil(payload, err)
+}
+
+// reallocateTo is who gets the user's courses, which is needed exactly where they are reallocated.
+func reallocateTo(input model.DeleteUserInput) (string, error) {
+	heir, err := notNull(input.ReallocateTo, "reallocateTo")
+	if err != nil {
+		return "", err
+	}
+	reallocate := input.Action == model.UserCoursesActionReallocate
+	switch {
+	case reallocate && heir == nil:
+		return "", scalar.Input("must be given where action is reallocate", "reallocateTo")
+	case !reallocate && heir != nil:
+		return "", scalar.Input("must be left out unless action is reallocate", "reallocateTo")
+	case heir == nil:
+		return "", nil
+	}
+	return *heir, checkIdentifier(*heir, "reallocateTo")
+}
+
+// UpdateIdentity changes what MATTR keeps of an identity.
+func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.UpdateIdentityInput) (*model.UpdateIdentityPayload, error) {
+	payload := &model.UpdateIdentityPayload{}
+	key, err := keyBy(scalar.IdentityNode, input.By.ID, input.By.SourceID)
+	var update mattr.Update
+	if err == nil {
+		update, err = identityUpdate(input)
+	}
+	if err == nil {
+		err = r.writeMATTR(ctx, r.identityChange(key, update), func(c *mattr.Client) (err error) {
+			payload.Identity, err = c.UpdateIdentity(ctx, key, update)
+			return err
+		})
+	}
+	if err == nil && payload.Identity == nil && selects(ctx, "UpdateIdentityPayload", "identity") {
+		payload.Identity = reread(ctx, loadersOf(ctx).identities, key, "identity")
+	}
+	payload.UserErrors, err = userErrors(err)
+	return orNil(payload, err)
+}
+
+func identityUpdate(input model.UpdateIdentityInput) (update mattr.Update, err error) {
+	if update.Claims, err = jsonObject(input.Claims, "claims"); err != nil {
+		return update, err
+	}
+	if input.AuthenticationProvider.IsSet() {
+		update.Provider, err = authenticationProvider(input.AuthenticationProvider.Value(), "authenticationProvider")
+	}
+	return update, err
+}
+
+// DeleteIdentity deletes an identity of MATTR.
+func (r mutationResolver) DeleteIdentity(ctx context.Context, input model.DeleteIdentityInput) (*model.DeleteIdentityPayload, error) {
+	if err := r.checkDeletes(); err != nil {
+		return nil, err
+	}
+	payload := &model.DeleteIdentityPayload{}
+	key, err := keyBy(scalar.IdentityNode, input.By.ID, input.By.SourceID)
+	if err == nil {
+		err = r.writeMATTR(ctx, r.identityChange(key, mattr.Update{}), func(c *mattr.Client) error { return c.DeleteIdentity(ctx, key) })
+	}
+	payload.DeletedID = deletedID(scalar.IdentityNode, key, err)
+	payload.UserErrors, err = userErrors(err)
+	return orNil(payload, err)
+}
+
+func (r mutationResolver) checkDeletes() error {
+	if r.AllowDeletes {
+		return nil
+	}
+	return &scalar.ForbiddenError{Message: "deletes are switched off on this server"}
+}

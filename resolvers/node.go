@@ -1,0 +1,81 @@
+package resolvers
+
+import (
+	"context"
+	"slices"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"golang.org/x/sync/errgroup"
+)
+
+type foundNode struct {
+	node model.Node
+	err  error
+}
+
+// nodes looks objects of any type up, a batch a type, all types at once.
+func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i int) string) ([]foundNode, error) {
+	keys := map[scalar.NodeType][]string{}
+	places := map[scalar.NodeType][]int{}
+	for i, id := range ids {
+		t, key, err := scalar.DecodeID(id)
+		if err != nil {
+			return nil, scalar.Input(err.Error(), argument(i))
+		}
+		if err := checkIdentifier(key, argument(i)); err != nil {
+			return nil, err
+		}
+		keys[t], places[t] = append(keys[t], key), append(places[t], i)
+	}
+	l := loadersOf(ctx)
+	found := make([]foundNode, len(ids))
+	var group errgroup.Group
+	for t := range keys {
+		group.Go(func() error {
+			for j, n := range l.nodesOf(ctx, t, keys[t]) {
+				found[places[t][j]] = n
+			}
+			return nil
+		})
+	}
+	return found, group.Wait()
+}
+
+func (l *loaders) nodesOf(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {
+	switch t {
+	case scalar.ClientNode:
+		clientKeys := make([]thoughtindustries.Key, len(keys))
+		for i, k := range keys {
+			clientKeys[i] = thoughtindustries.Key{Field: "id", Value: k}
+		}
+		return loadNodes(ctx, l.clients, clientKeys, clientOf)
+	case scalar.EmbedClientNode:
+		return loadNodes(ctx, l.embedClients, keys, itself)
+	case scalar.UserNode:
+		return loadNodes(ctx, l.users, keys, itself)
+	}
+	return loadNodes(ctx, l.identities, keys, itself)
+}
+
+// loadNodes keeps what is not found a nil interface: a nil pointer in one would be an object.
+func loadNodes[K comparable, V, N any](ctx context.Context, l *loader.Loader[K, V], keys []K, shape func(K, V) N) []foundNode {
+	found := make([]foundNode, len(keys))
+	for i, result := range l.Load(ctx, keys) {
+		found[i].err = result.Err
+		if result.Found {
+			found[i].node = shape(keys[i], result.Value)
+		}
+	}
+	return found
+}
+
+func addElementError(ctx context.Context, i int, err error) {
+	path := append(slices.Clone(graphql.GetPath(ctx)), ast.PathIndex(i))
+	graphql.AddError(ctx, &gqlerror.Error{Err: err, Message: err.Error(), Path: path})
+}

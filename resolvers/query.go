@@ -1,0 +1,261 @@
+package resolvers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+// Clients lists or searches clients.
+func (r queryResolver) Clients(ctx context.Context, first *int, after *string, query *string, sort *string) (*model.ClientConnection, error) {
+	const name = "Query.clients"
+	q := thoughtindustries.Query{Search: value(query), Sort: value(sort)}
+	size, err := scalar.First(first, 1)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := scalar.After(after, name, q.Search, q.Sort)
+	if err != nil {
+		return nil, err
+	}
+	if r.ThoughtIndustries == nil {
+		return nil, notConfigured(upstream.ThoughtIndustries)
+	}
+	list, err := r.clientPage(listPurpose(ctx), clientQuery{Search: q.Search, Sort: q.Sort, Offset: cursor.Offset, First: size})
+	if err != nil {
+		return nil, sortError(err, q)
+	}
+	return clientConnection(list, cursor, after != nil), nil
+}
+
+// sortError says whose fault a refused search is: the caller named the field to sort by.
+func sortError(err error, q thoughtindustries.Query) error {
+	if q.Sort != "" && upstream.KindOf(err) == upstream.Invalid {
+		return scalar.Input("must be a field that the backend sorts by, such as name or createdAt", "sort")
+	}
+	return err
+}
+
+func clientConnection(l listed[*document.Document], cursor scalar.Cursor, continued bool) *model.ClientConnection {
+	nodes := make([]*model.Client, len(l.values))
+	cursors := make([]string, len(l.values))
+	start := cursor.Offset
+	for i, d := range l.values {
+		nodes[i] = newClient(d)
+		cursor.Offset = start + i + 1
+		cursors[i] = cursor.Encode()
+	}
+	p := newPage(nodes, cursors, l.More, continued)
+	edge := func(cursor string, c *model.Client) *model.ClientEdge {
+		return &model.ClientEdge{Cursor: cursor, Node: c}
+	}
+	return &model.ClientConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info, TotalCount: l.Total,
+		Aggregations: aggregations(l.Extra)}
+}
+
+// aggregations reads the facets that came with a page; one that is no object is null.
+func aggregations(list []json.RawMessage) []*model.Aggregation {
+	if list == nil {
+		return nil
+	}
+	out := make([]*model.Aggregation, len(list))
+	for i, text := range list {
+		if d, err := document.Parse(text, model.Shapes.Aggregation); err == nil {
+			out[i] = &model.Aggregation{Object: d.Root()}
+		}
+	}
+	return out
+}
+
+// EmbedClients lists the clients of Coassemble.
+func (r queryResolver) EmbedClients(ctx context.Context, first *int, after *string) (*model.EmbedClientConnection, error) {
+	const list = "Query.embedClients"
+	size, err := scalar.First(first, 1)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := scalar.After(after, list)
+	if err != nil {
+		return nil, err
+	}
+	if r.Coassemble == nil {
+		return nil, notConfigured(upstream.Coassemble)
+	}
+	l, err := r.embedClientPage(listPurpose(ctx), cursor.Offset, size)
+	if err != nil {
+		return nil, err
+	}
+	cursors := make([]string, len(l.values))
+	for i := range l.values {
+		cursors[i] = scalar.Cursor{List: list, Offset: cursor.Offset + i + 1}.Encode()
+	}
+	p := newPage(wholeEmbedClients(ctx, l.values), cursors, l.More, after != nil)
+	edge := func(cursor string, c *coassemble.EmbedClient) *model.EmbedClientEdge {
+		return &model.EmbedClientEdge{Cursor: cursor, Node: c}
+	}
+	return &model.EmbedClientConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}, nil
+}
+
+// Users lists users, of one client or of all.
+func (r queryResolver) Users(ctx context.Context, first *int, after *string, clientIdentifier *string) (*model.UserConnection, error) {
+	const list = "Query.users"
+	size, err := scalar.First(first, 1)
+	if err != nil {
+		return nil, err
+	}
+	var bound []string
+	if clientIdentifier != nil {
+		if err := checkIdentifier(*clientIdentifier, "clientIdentifier"); err != nil {
+			return nil, err
+		}
+		bound = []string{*clientIdentifier}
+	}
+	cursor, err := scalar.After(after, list, bound...)
+	if err != nil {
+		return nil, err
+	}
+	key := userPageKey{value(clientIdentifier), cursor.Offset, size}
+	p, err := load(ctx, loadersOf(ctx).userPages, key)
+	if err != nil {
+		return nil, err
+	}
+	l := newUserList(key, p)
+	wholeUsers(ctx, []*userList{l})
+	return l.connection(list, after != nil), nil
+}
+
+// Identities lists or searches identities.
+func (r queryResolver) Identities(ctx context.Context, first *int, after *string, filter *model.IdentityFilter) (*model.IdentityConnection, error) {
+	const list = "Query.identities"
+	size, err := scalar.First(first, 1)
+	if err != nil {
+		return nil, err
+	}
+	criteria, bound, err := identityCriteria(filter)
+	if err != nil {
+		return nil, err
+	}
+	cursor, err := scalar.After(after, list, bound...)
+	if err != nil {
+		return nil, err
+	}
+	if r.MATTR == nil {
+		return nil, notConfigured(upstream.MATTR)
+	}
+	found, err := r.identityPage(listPurpose(ctx), identityQuery{Filter: criteria, Limit: cursor.Offset + size, Token: cursor.Token})
+	if err != nil {
+		return nil, err
+	}
+	p := cursorPage(found, cursor, after != nil)
+	edge := func(cursor string, i *mattr.Identity) *model.IdentityEdge {
+		return &model.IdentityEdge{Cursor: cursor, Node: i}
+	}
+	return &model.IdentityConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}, nil
+}
+
+// identityCriteria reads a filter, and says what a cursor is bound to under it. Without a filter there are no criteria.
+func identityCriteria(filter *model.IdentityFilter) (*identityFilter, []string, error) {
+	if filter == nil {
+		return nil, nil, nil
+	}
+	criteria := &identityFilter{}
+	if filter.Claims.IsSet() {
+		claims, err := jsonObject(filter.Claims.Value(), "filter", "claims")
+		if err != nil {
+			return nil, nil, err
+		}
+		criteria.Claims = claims
+	}
+	if filter.AuthenticationProvider.IsSet() {
+		p, err := authenticationProvider(filter.AuthenticationProvider.Value(), "filter", "authenticationProvider")
+		if err != nil {
+			return nil, nil, err
+		}
+		criteria.ProviderID, criteria.SubjectID = p.ProviderID, p.SubjectID
+	}
+	bound, err := json.Marshal(criteria)
+	return criteria, []string{string(bound)}, err
+}
+
+// Client looks one client up.
+func (r queryResolver) Client(ctx context.Context, by model.ClientBy) (*model.Client, error) {
+	key, err := clientBy(by)
+	if err != nil {
+		return nil, err
+	}
+	d, err := load(ctx, loadersOf(ctx).clients, key)
+	return newClient(d), err
+}
+
+// EmbedClient looks one client of Coassemble up.
+func (r queryResolver) EmbedClient(ctx context.Context, by model.EmbedClientBy) (*coassemble.EmbedClient, error) {
+	key, err := keyBy(scalar.EmbedClientNode, by.ID, by.SourceID)
+	if err != nil {
+		return nil, err
+	}
+	return load(ctx, loadersOf(ctx).embedClients, key)
+}
+
+// User looks one user up.
+func (r queryResolver) User(ctx context.Context, by model.UserBy) (*coassemble.User, error) {
+	key, err := keyBy(scalar.UserNode, by.ID, by.SourceID)
+	if err != nil {
+		return nil, err
+	}
+	return load(ctx, loadersOf(ctx).users, key)
+}
+
+// Identity looks one identity up.
+func (r queryResolver) Identity(ctx context.Context, by model.IdentityBy) (*mattr.Identity, error) {
+	key, err := keyBy(scalar.IdentityNode, by.ID, by.SourceID)
+	if err != nil {
+		return nil, err
+	}
+	return load(ctx, loadersOf(ctx).identities, key)
+}
+
+// Node looks any object up by its global id.
+func (r queryResolver) Node(ctx context.Context, id string) (model.Node, error) {
+	nodes, err := r.nodes(ctx, []string{id}, func(int) string { return "id" })
+	if err != nil {
+		return nil, err
+	}
+	return nodes[0].node, nodes[0].err
+}
+
+// maxNodes bounds the ids of one nodes field.
+const maxNodes = 100
+
+// Nodes looks objects up by their global ids, in the ids' order.
+func (r queryResolver) Nodes(ctx context.Context, ids []string) ([]model.Node, error) {
+	if len(ids) > maxNodes {
+		return nil, scalar.Input(fmt.Sprintf("must be at most %d ids", maxNodes), "ids")
+	}
+	found, err := r.nodes(ctx, ids, func(i int) string { return fmt.Sprintf("ids[%d]", i) })
+	if err != nil {
+		return nil, err
+	}
+	out := make([]model.Node, len(found))
+	for i, n := range found {
+		out[i] = n.node
+		if n.err != nil {
+			addElementError(ctx, i, n.err)
+		}
+	}
+	return out, nil
+}
+
+func value(text *string) string {
+	if text == nil {
+		return ""
+	}
+	return *text
+}

@@ -1,0 +1,239 @@
+package resolvers
+
+import (
+	"context"
+	"encoding/json"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+// clientQuery names a part of a search for clients.
+type clientQuery struct {
+	Search, Sort  string
+	Offset, First int
+}
+
+// clientPage reads a part of the list of clients.
+func (r *Resolver) clientPage(ctx context.Context, q clientQuery) (listed[*document.Document], error) {
+	text, err := json.Marshal(q)
+	if err != nil {
+		return listed[*document.Document]{}, err
+	}
+	key := string(text)
+	found, failed := r.store.clients.load(ctx, []string{key}, r.readClientPages)
+	return found[key], failed[key]
+}
+
+func (r *Resolver) readClientPages(ctx context.Context, keys []string) (map[string]*arrived[*document.Document], map[string]error) {
+	return each(ctx, keys, func(ctx context.Context, key string) (*arrived[*document.Document], error) {
+		var q clientQuery
+		if err := json.Unmarshal([]byte(key), &q); err != nil {
+			return nil, err
+		}
+		ctx, said := listening(ctx)
+		w, err := r.ThoughtIndustries.Window(ctx, thoughtindustries.Query{Search: q.Search, Sort: q.Sort}, q.Offset, q.First)
+		if err != nil {
+			return nil, err
+		}
+		page := &arrived[*document.Document]{listing: &listing[*document.Document]{More: w.More, Total: w.Total}, values: w.Clients, reply: said}
+		for _, d := range w.Clients {
+			page.Keys = append(page.Keys, r.clientID(d))
+			r.keepClientKeys(ctx, d, said)
+		}
+		for _, a := range w.Aggregations {
+			page.Extra = append(page.Extra, rawDocument(a))
+		}
+		return page, nil
+	})
+}
+
+func rawDocument(d *document.Document) json.RawMessage {
+	if d == nil {
+		return json.RawMessage("null")
+	}
+	return d.JSON()
+}
+
+func (r *Resolver) clientID(d *document.Document) string {
+	if d == nil {
+		return ""
+	}
+	return r.ThoughtIndustries.KeyOf(d, "id")
+}
+
+// keepClientKeys remembers which client a slug and a sku lead to.
+func (r *Resolver) keepClientKeys(ctx context.Context, d *document.Document, said reply) {
+	id := r.clientID(d)
+	if id == "" {
+		return
+	}
+	for _, field := range []string{"slug", "sku"} {
+		if v := r.ThoughtIndustries.KeyOf(d, field); v != "" {
+			r.store.clientKeys.Put(ctx, clientKeyText(thoughtindustries.Key{Field: field, Value: v}), keep(id, said))
+		}
+	}
+}
+
+func clientKeyText(k thoughtindustries.Key) string { return k.Field + ":" + k.Value }
+
+// clientWalk is what a finished walk over all clients saw: whom each key leads to.
+type clientWalk struct {
+	IDs  map[string]bool   `json:"ids"`
+	Keys map[string]string `json:"keys"`
+}
+
+func (w clientWalk) size() int {
+	n := 256
+	for k := range w.IDs {
+		n += len(k) + 32
+	}
+	for k, v := range w.Keys {
+		n += len(k) + len(v) + 48
+	}
+	return n
+}
+
+// fetchClients finds clients by key. A slug or sku leads to an id first; documents are kept by id alone.
+func (r *Resolver) fetchClients() loader.Fetch[thoughtindustries.Key, *document.Document] {
+	search := &clientSearch{Resolver: r}
+	if r.ThoughtIndustries != nil {
+		search.lookup = r.ThoughtIndustries.NewLookup()
+	}
+	return search.find
+}
+
+// clientSearch is the lookup of one operation: what one batch saw on its way answers the next.
+type clientSearch struct {
+	*Resolver
+	lookup *thoughtindustries.Lookup
+}
+
+func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, map[thoughtindustries.Key]error) {
+	if s.ThoughtIndustries == nil {
+		return refuse[thoughtindustries.Key, *document.Document]("thoughtindustries")(ctx, keys)
+	}
+	ids, failed := s.ids(ctx, keys)
+	wanted := make([]string, 0, len(ids))
+	for _, id := range ids {
+		wanted = append(wanted, id)
+	}
+	results := s.store.clients.objects.Load(ctx, wanted, s.fetchByID)
+	found := make(map[thoughtindustries.Key]*document.Document, len(keys))
+	for key, id := range ids {
+		switch r := results[id]; {
+		case r.Err != nil:
+			failed[key] = r.Err
+		case r.Found && s.ThoughtIndustries.KeyOf(r.Value, key.Field) == key.Value:
+			found[key] = r.Value
+		}
+	}
+	return found, failed
+}
+
+// ids are the ids that the keys lead to; a key that leads nowhere has none.
+func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]string, map[thoughtindustries.Key]error) {
+	ids, failed := make(map[thoughtindustries.Key]string, len(keys)), map[thoughtindustries.Key]error{}
+	byText := map[string]thoughtindustries.Key{}
+	var texts []string
+	for _, k := range keys {
+		if k.Field == "id" {
+			ids[k] = k.Value
+			continue
+		}
+		text := clientKeyText(k)
+		byText[text] = k
+		texts = append(texts, text)
+	}
+	if len(texts) == 0 {
+		return ids, failed
+	}
+	for text, r := range s.store.clientKeys.Load(ctx, texts, func(ctx context.Context, missing []cache.Wanted[string]) (map[string]cache.Fetched[string], map[string]error) {
+		return s.fetchIDs(ctx, keysOf(missing), byText)
+	}) {
+		switch {
+		case r.Err != nil:
+			failed[byText[text]] = r.Err
+		case r.Found:
+			ids[byText[text]] = r.Value
+		}
+	}
+	return ids, failed
+}
+
+func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[string]thoughtindustries.Key) (map[string]cache.Fetched[string], map[string]error) {
+	walk, at, walked := peekWalk(ctx, s.store.clientWalk)
+	found, failed := map[string]cache.Fetched[string]{}, map[string]error{}
+	var unknown []thoughtindustries.Key
+	for _, text := range texts {
+		if id, ok := walk.Keys[text]; ok {
+			found[text] = cache.Fetched[string]{Value: id, At: at}
+		} else if !walked {
+			unknown = append(unknown, byText[text])
+		}
+	}
+	docs, errs, said := s.look(ctx, unknown)
+	for _, k := range unknown {
+		if d := docs[k]; d != nil {
+			found[clientKeyText(k)] = keep(s.clientID(d), said)
+		} else if errs[k] != nil {
+			failed[clientKeyText(k)] = errs[k]
+		}
+	}
+	return found, failed
+}
+
+func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Wanted[*document.Document]) (map[string]cache.Fetched[*document.Document], map[string]error) {
+	walk, _, walked := peekWalk(ctx, s.store.clientWalk)
+	var unknown []thoughtindustries.Key
+	for _, w := range missing {
+		if !walked || walk.IDs[w.Key] {
+			unknown = append(unknown, thoughtindustries.Key{Field: "id", Value: w.Key})
+		}
+	}
+	docs, errs, said := s.look(ctx, unknown)
+	found, failed := map[string]cache.Fetched[*document.Document]{}, map[string]error{}
+	for _, k := range unknown {
+		if d := docs[k]; d != nil {
+			found[k.Value] = keep(d, said)
+		} else if errs[k] != nil {
+			failed[k.Value] = errs[k]
+		}
+	}
+	return found, failed
+}
+
+// look asks the backend, and keeps what else came along.
+func (s *clientSearch) look(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, map[thoughtindustries.Key]error, reply) {
+	ctx, said := listening(ctx)
+	if len(keys) == 0 {
+		return nil, nil, said
+	}
+	found, failed := s.lookup.Find(ctx, keys)
+	seen, all := s.lookup.Seen()
+	walk := clientWalk{IDs: map[string]bool{}, Keys: map[string]string{}}
+	for _, d := range seen {
+		id := s.clientID(d)
+		if id == "" {
+			continue
+		}
+		s.store.clients.objects.Put(ctx, id, keep(d, said))
+		s.keepClientKeys(ctx, d, said)
+		walk.add(s.ThoughtIndustries, id, d)
+	}
+	if all {
+		s.store.clientWalk.Put(ctx, wholeWalk, keep(walk, said))
+	}
+	return found, failed, said
+}
+
+func (w clientWalk) add(c *thoughtindustries.Client, id string, d *document.Document) {
+	w.IDs[id] = true
+	for _, field := range []string{"slug", "sku"} {
+		if v := c.KeyOf(d, field); v != "" {
+			w.Keys[clientKeyText(thoughtindustries.Key{Field: field, Value: v})] = id
+		}
+	}
+}

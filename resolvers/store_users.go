@@ -1,0 +1,287 @@
+package resolvers
+
+import (
+	"context"
+	"slices"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+)
+
+// The tags of Coassemble's objects: a write drops what it may have changed by them.
+const (
+	allEmbedClients = "embedClients"
+	allUsers        = "users"
+)
+
+func (s *store) usersOf(client string) cache.Tag {
+	return s.tag(upstream.Coassemble, "usersOf:"+client)
+}
+
+func (s *store) embedClientTags(*coassemble.EmbedClient) []cache.Tag {
+	return []cache.Tag{s.tag(upstream.Coassemble, allEmbedClients)}
+}
+
+// userTags let a client's users go with the client.
+func (s *store) userTags(u *coassemble.User) []cache.Tag {
+	if client, err := u.ClientIdentifier(); err == nil && client != nil {
+		return []cache.Tag{s.usersOf(*client)}
+	}
+	return nil
+}
+
+// fetchEmbedClients reads embed clients by key: singly, or by the pages of the whole list where those are fewer.
+func (r *Resolver) fetchEmbedClients(ctx context.Context, keys []string) (map[string]*coassemble.EmbedClient, map[string]error) {
+	if r.Coassemble == nil {
+		return refuse[string, *coassemble.EmbedClient](upstream.Coassemble)(ctx, keys)
+	}
+	return unpack(r.store.embedClients.objects.Load(ctx, keys, r.readEmbedClients))
+}
+
+func (r *Resolver) readEmbedClients(ctx context.Context, missing []cache.Wanted[*coassemble.EmbedClient]) (map[string]cache.Fetched[*coassemble.EmbedClient], map[string]error) {
+	keys := keysOf(missing)
+	found := map[string]cache.Fetched[*coassemble.EmbedClient]{}
+	if bound := r.store.embedClientPages.bound(len(keys)); bound > 0 {
+		listeningCtx, said := listening(ctx)
+		w, err := share(listeningCtx, r.store.embedClientWalks, func(ctx context.Context) (coassemble.Walk[*coassemble.EmbedClient], error) {
+			return r.Coassemble.WalkClients(ctx, bound)
+		})
+		if err != nil {
+			return nil, failAll(keys, err)
+		}
+		r.store.embedClientPages.take(w.Pages, w.Done, w.Bare)
+		for _, c := range w.Items {
+			if c.Identifier != "" && !c.Bare {
+				found[c.Identifier] = keep(c, said, r.store.embedClientTags(c)...)
+			}
+		}
+		if w.Done && !w.Bare {
+			return found, nil
+		}
+	}
+	rest, failed := eachKept(ctx, without(keys, found), r.Coassemble.Client, r.store.embedClientTags)
+	return merged(found, rest), failed
+}
+
+// embedClientPage reads a part of the list of embed clients.
+func (r *Resolver) embedClientPage(ctx context.Context, offset, first int) (listed[*coassemble.EmbedClient], error) {
+	key := pageKey(offset, first, "")
+	found, failed := r.store.embedClients.load(ctx, []string{key}, r.readEmbedClientPages)
+	return found[key], failed[key]
+}
+
+func (r *Resolver) readEmbedClientPages(ctx context.Context, keys []string) (map[string]*arrived[*coassemble.EmbedClient], map[string]error) {
+	return each(ctx, keys, func(ctx context.Context, key string) (*arrived[*coassemble.EmbedClient], error) {
+		offset, first, _ := parsePageKey(key)
+		ctx, said := listening(ctx)
+		clients, more, err := r.Coassemble.ClientWindow(ctx, offset, first)
+		if err != nil {
+			return nil, err
+		}
+		page := &arrived[*coassemble.EmbedClient]{listing: &listing[*coassemble.EmbedClient]{More: more}, values: clients, reply: said,
+			tags: []cache.Tag{r.store.tag(upstream.Coassemble, allEmbedClients)}}
+		for _, c := range clients {
+			page.add(c.Identifier, c.Bare)
+		}
+		return page, nil
+	})
+}
+
+// fetchUsers reads users by key, in the manner of fetchEmbedClients.
+func (r *Resolver) fetchUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, map[string]error) {
+	if r.Coassemble == nil {
+		return refuse[string, *coassemble.User](upstream.Coassemble)(ctx, keys)
+	}
+	return unpack(r.store.users.objects.Load(ctx, keys, r.readUsers))
+}
+
+func (r *Resolver) readUsers(ctx context.Context, missing []cache.Wanted[*coassemble.User]) (map[string]cache.Fetched[*coassemble.User], map[string]error) {
+	keys := keysOf(missing)
+	found := map[string]cache.Fetched[*coassemble.User]{}
+	w, err := r.walkUsers(ctx, len(keys))
+	if err != nil {
+		return nil, failAll(keys, err)
+	}
+	if w != nil {
+		for i, u := range w.values {
+			if w.Keys[i] != "" {
+				found[w.Keys[i]] = keep(u, w.reply, r.store.userTags(u)...)
+			}
+		}
+		if !w.More {
+			return found, nil
+		}
+	}
+	rest, failed := eachKept(ctx, without(keys, found), r.Coassemble.User, r.store.userTags)
+	return merged(found, rest), failed
+}
+
+// walkUsers reads the pages of all users where that takes no more calls than n; nil is a walk that does not pay. A walk
+// that was cut short says More.
+func (r *Resolver) walkUsers(ctx context.Context, n int) (*arrived[*coassemble.User], error) {
+	bound := r.store.userPages.bound(n)
+	if bound == 0 {
+		return nil, nil
+	}
+	ctx, said := listening(ctx)
+	w, err := share(ctx, r.store.userWalks, func(ctx context.Context) (coassemble.Walk[*coassemble.User], error) {
+		return r.Coassemble.WalkUsers(ctx, bound)
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.store.userPages.take(w.Pages, w.Done, w.Bare)
+	if w.Bare {
+		return nil, nil
+	}
+	page := &arrived[*coassemble.User]{listing: &listing[*coassemble.User]{More: !w.Done}, values: w.Items, reply: said,
+		tags: []cache.Tag{r.store.tag(upstream.Coassemble, allUsers)}}
+	for _, u := range w.Items {
+		page.Keys = append(page.Keys, u.Identifier)
+	}
+	return page, nil
+}
+
+// take learns from a walk; a list of bare identifiers is of no use to any.
+func (w *walkSize) take(pages int, done, bare bool) {
+	if bare {
+		w.pages.Store(never)
+		return
+	}
+	w.learn(pages, done)
+}
+
+func failAll(keys []string, err error) map[string]error {
+	failed := make(map[string]error, len(keys))
+	for _, k := range keys {
+		failed[k] = err
+	}
+	return failed
+}
+
+func without[V any](keys []string, found map[string]V) []string {
+	var rest []string
+	for _, k := range keys {
+		if _, ok := found[k]; !ok {
+			rest = append(rest, k)
+		}
+	}
+	return rest
+}
+
+func merged[V any](a, b map[string]V) map[string]V {
+	for k, v := range b {
+		a[k] = v
+	}
+	return a
+}
+
+// fetchUserPages reads parts of clients' users.
+func (r *Resolver) fetchUserPages(ctx context.Context, keys []userPageKey) (map[userPageKey]userPage, map[userPageKey]error) {
+	if r.Coassemble == nil {
+		return refuse[userPageKey, userPage](upstream.Coassemble)(ctx, keys)
+	}
+	texts := make([]string, len(keys))
+	for i, k := range keys {
+		texts[i] = pageKey(k.offset, k.first, k.client)
+	}
+	pages, errs := r.store.users.load(ctx, texts, r.readUserPages)
+	found, failed := make(map[userPageKey]userPage, len(keys)), map[userPageKey]error{}
+	for i, text := range texts {
+		if err := errs[text]; err != nil {
+			failed[keys[i]] = err
+		} else {
+			found[keys[i]] = userPage{users: pages[text].values, more: pages[text].More}
+		}
+	}
+	return found, failed
+}
+
+// readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
+// are fewer.
+func (r *Resolver) readUserPages(ctx context.Context, keys []string) (map[string]*arrived[*coassemble.User], map[string]error) {
+	ofClients := 0
+	for _, key := range keys {
+		if _, _, client := parsePageKey(key); client != "" {
+			ofClients++
+		}
+	}
+	found := map[string]*arrived[*coassemble.User]{}
+	all, err := r.allUsers(ctx, ofClients)
+	if err != nil {
+		return nil, failAll(keys, err)
+	}
+	if all != nil {
+		byClient := all.byClient()
+		for _, key := range keys {
+			if offset, first, client := parsePageKey(key); client != "" {
+				page := all.part(byClient[client], offset, first)
+				page.tags = append(page.tags, r.store.usersOf(client))
+				found[key] = page
+			}
+		}
+	}
+	rest, failed := each(ctx, without(keys, found), r.readUserPage)
+	return merged(found, rest), failed
+}
+
+// userWalk is the finished list of all users.
+type userWalk struct{ *arrived[*coassemble.User] }
+
+// allUsers is the finished list of all users, kept or walked; nil where neither is to be had in n calls.
+func (r *Resolver) allUsers(ctx context.Context, n int) (*userWalk, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	tags := []cache.Tag{r.store.tag(upstream.Coassemble, allUsers)}
+	kept, _ := r.store.users.load(keptOnly(ctx), []string{wholeWalk}, nil)
+	if l, ok := kept[wholeWalk]; ok && len(l.values) > 0 {
+		return &userWalk{&arrived[*coassemble.User]{listing: l.listing, values: l.values, kept: l.at, tags: tags, reply: new(upstream.Reply)}}, nil
+	}
+	page, err := r.walkUsers(ctx, n)
+	if err != nil || page == nil || page.More {
+		return nil, err
+	}
+	r.store.users.pages.Put(ctx, wholeWalk, r.store.users.file(ctx, page))
+	return &userWalk{page}, nil
+}
+
+// byClient are the places of each client's users.
+func (w *userWalk) byClient() map[string][]int {
+	places := map[string][]int{}
+	for i, u := range w.values {
+		if client, err := u.ClientIdentifier(); err == nil && client != nil {
+			places[*client] = append(places[*client], i)
+		}
+	}
+	return places
+}
+
+// part is a part of one client's users, as a filtered list would have shown it. Its objects were filed with the walk.
+func (w *userWalk) part(places []int, offset, first int) *arrived[*coassemble.User] {
+	start := min(offset, len(places))
+	end := min(start+first, len(places))
+	page := &arrived[*coassemble.User]{listing: &listing[*coassemble.User]{More: end < len(places)}, reply: w.reply,
+		tags: slices.Clone(w.tags), kept: w.kept}
+	for _, i := range places[start:end] {
+		page.Keys = append(page.Keys, w.Keys[i])
+		page.values = append(page.values, w.values[i])
+	}
+	return page
+}
+
+func (r *Resolver) readUserPage(ctx context.Context, key string) (*arrived[*coassemble.User], error) {
+	offset, first, client := parsePageKey(key)
+	ctx, said := listening(ctx)
+	users, more, err := r.Coassemble.UserWindow(ctx, client, offset, first)
+	if err != nil {
+		return nil, err
+	}
+	page := &arrived[*coassemble.User]{listing: &listing[*coassemble.User]{More: more}, values: users, reply: said,
+		tags: []cache.Tag{r.store.tag(upstream.Coassemble, allUsers), r.store.usersOf(client)}}
+	for _, u := range users {
+		page.add(u.Identifier, u.Bare)
+	}
+	return page, nil
+}
