@@ -175,9 +175,12 @@ func keep[V any](v V, r reply, tags ...cache.Tag) cache.Fetched[V] {
 	return cache.Fetched[V]{Value: v, MaxAge: r.MaxAge(), NoStore: r.NoStore(), Tags: tags}
 }
 
-// listening gives a context whose calls tell the reply what their answers say.
+// listening gives a context whose calls tell the reply what their answers say, and give way where nobody waits for them.
 func listening(ctx context.Context) (context.Context, reply) {
 	r := new(upstream.Reply)
+	if cache.IsRefresh(ctx) {
+		ctx = upstream.WithPriority(ctx, upstream.Refresh)
+	}
 	return upstream.WithReply(ctx, r), r
 }
 

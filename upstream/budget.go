@@ -51,8 +51,8 @@ func parseRate(s string) (Rate, error) {
 	return Rate{n, d}, nil
 }
 
-// usable is what we use of a limit: 5 % are held back for what we cannot see, such as the way to the backend.
-func (r Rate) usable() int { return max(1, r.Count*95/100) }
+// Usable is what we spend of a limit: 5 % are held back for what we cannot see, such as the way to the backend.
+func (r Rate) Usable() int { return max(1, r.Count*95/100) }
 
 // Budget decides when a call may start. Reserve is called while the other calls of the backend wait, so one that asks
 // another process must bound itself. A budget that is shared by several processes may also have a method Left() []int,
@@ -128,7 +128,7 @@ func (w *window) earliest(now time.Time) time.Time {
 
 // after is the first instant from t on that would not be one start too many within r.Per.
 func (w *window) after(t time.Time, r Rate) time.Time {
-	n := r.usable()
+	n := r.Usable()
 	for i := 0; i+n <= len(w.starts); i++ {
 		first, last := w.starts[i], w.starts[i+n-1]
 		if later(t, last).Sub(earlier(t, first)) < r.Per {
@@ -170,7 +170,7 @@ func (w *window) left() []int {
 	w.forget(now)
 	left := make([]int, len(w.rates))
 	for i, r := range w.rates {
-		left[i] = r.usable()
+		left[i] = r.Usable()
 		for _, start := range w.starts {
 			if now.Sub(start) < r.Per {
 				left[i]--

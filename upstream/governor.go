@@ -165,7 +165,7 @@ func (g *governor) lastQuarter() bool {
 		return true
 	}
 	for i, left := range g.lefts() {
-		if i < len(g.own.rates) && 4*left <= g.own.rates[i].usable() {
+		if i < len(g.own.rates) && 4*left <= g.own.rates[i].Usable() {
 			return true
 		}
 	}

@@ -14,7 +14,9 @@ type Status struct {
 	// LastSuccess and LastFailure are when the backend last did its part and last did not, with Failure the reason. The
 	// zero time means never.
 	LastSuccess, LastFailure time.Time
-	Failure                  Kind
+	// Last is the outcome that came last.
+	Last    Outcome
+	Failure Kind
 }
 
 // CircuitStatus is the breaker of one class of routes.
@@ -42,7 +44,7 @@ func (s Status) Failing(recent time.Duration) bool {
 			return true
 		}
 	}
-	return s.LastFailure.After(s.LastSuccess) && time.Since(s.LastFailure) < recent
+	return !s.Last.OK() && time.Since(s.Last.At) < recent
 }
 
 // Status is the backend's state now.
@@ -52,6 +54,7 @@ func (c *Client) Status() Status {
 	c.governor.describe(&s)
 	c.outcomes.mu.Lock()
 	defer c.outcomes.mu.Unlock()
+	s.Last = c.outcomes.last
 	s.LastSuccess, s.LastFailure, s.Failure = c.outcomes.success.At, c.outcomes.failure.At, c.outcomes.failure.Failure
 	return s
 }
@@ -72,7 +75,7 @@ func (h *health) describe(s *Status) {
 func (g *governor) describe(s *Status) {
 	left := g.lefts()
 	for i, r := range g.own.rates {
-		b := BudgetStatus{Rate: r, Usable: r.usable()}
+		b := BudgetStatus{Rate: r, Usable: r.Usable()}
 		if i < len(left) {
 			b.Left = left[i]
 		}

@@ -162,8 +162,8 @@ func checkWindows(t *testing.T, starts []time.Time, rates []Rate) {
 	t.Helper()
 	for _, r := range rates {
 		for i := range starts {
-			if j := i + r.usable(); j < len(starts) && starts[j].Sub(starts[i]) < r.Per {
-				t.Fatalf("%d starts within %v, want at least %v", r.usable()+1, starts[j].Sub(starts[i]), r.Per)
+			if j := i + r.Usable(); j < len(starts) && starts[j].Sub(starts[i]) < r.Per {
+				t.Fatalf("%d starts within %v, want at least %v", r.Usable()+1, starts[j].Sub(starts[i]), r.Per)
 			}
 		}
 	}
@@ -197,7 +197,7 @@ func TestReservationsStayExactWhenSomeAreGivenBack(t *testing.T) {
 func TestFivePercentAreHeldBack(t *testing.T) {
 	t.Parallel()
 	for count, want := range map[int]int{1: 1, 2: 1, 10: 9, 60: 57, 100: 95, 1000: 950} {
-		if got := (Rate{count, time.Minute}).usable(); got != want {
+		if got := (Rate{count, time.Minute}).Usable(); got != want {
 			t.Errorf("%d: got %d, want %d", count, got, want)
 		}
 	}
@@ -290,7 +290,7 @@ func FuzzParseRates(f *testing.F) {
 		}
 		var text string
 		for i, r := range rates {
-			if r.Count < 1 || r.Per <= 0 || r.usable() < 1 {
+			if r.Count < 1 || r.Per <= 0 || r.Usable() < 1 {
 				t.Fatalf("%q gave %+v", s, r)
 			}
 			if i > 0 {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/upstream"
 )
 
 // The members of a client's record, in the order of clientShape.
@@ -58,7 +59,7 @@ func (c *EmbedClient) Metadata() (json.RawMessage, error) { return c.raw(clientM
 
 // UserCount is how many users belong to the client.
 func (c *EmbedClient) UserCount() (*int, error) {
-	return document.Optional(c.member(clientUserCount), document.Value.Int)
+	return optional(c.member(clientUserCount), document.Value.Int)
 }
 
 // Created is when the client came to exist: a text as sent, or the digits of a number.
@@ -90,7 +91,7 @@ type User struct {
 
 // ClientIdentifier is the key of the client that the user belongs to.
 func (u *User) ClientIdentifier() (*string, error) {
-	return document.Optional(u.member(userClientIdentifier), document.Value.ID)
+	return optional(u.member(userClientIdentifier), document.Value.ID)
 }
 
 // Name is the display name.
@@ -104,7 +105,7 @@ func (u *User) Metadata() (json.RawMessage, error) { return u.raw(userMetadata) 
 
 // TestMode says whether the user was made while testing.
 func (u *User) TestMode() (*bool, error) {
-	return document.Optional(u.member(userTestMode), document.Value.Boolean)
+	return optional(u.member(userTestMode), document.Value.Boolean)
 }
 
 // Created is when the user came to exist: a text as sent, or the digits of a number.
@@ -190,7 +191,7 @@ func (r record) key(i int) string {
 }
 
 func (r record) text(i int) (*string, error) {
-	return document.Optional(r.member(i), document.Value.Text)
+	return optional(r.member(i), document.Value.Text)
 }
 
 func (r record) raw(i int) (json.RawMessage, error) {
@@ -198,7 +199,8 @@ func (r record) raw(i int) (json.RawMessage, error) {
 	if v.Kind() == document.KindNull {
 		return nil, nil
 	}
-	return v.JSON()
+	raw, err := v.JSON()
+	return raw, mismatch(err)
 }
 
 // moment is the first of two members that is not null.
@@ -211,7 +213,7 @@ func (r record) moment(i, otherwise int) (*string, error) {
 		digits := string(v.Raw())
 		return &digits, nil
 	}
-	return document.Optional(v, document.Value.Text)
+	return optional(v, document.Value.Text)
 }
 
 func (r record) marshal(identifier string, bare bool) ([]byte, error) {
@@ -222,4 +224,18 @@ func (r record) marshal(identifier string, bare bool) ([]byte, error) {
 		return []byte("{}"), nil
 	}
 	return bytes.Clone(r.doc.JSON()), nil
+}
+
+// optional reads a leaf that may be null.
+func optional[T any](v document.Value, read func(document.Value) (T, error)) (*T, error) {
+	t, err := document.Optional(v, read)
+	return t, mismatch(err)
+}
+
+// mismatch says whose value is of another kind than promised.
+func mismatch(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &upstream.Error{Backend: upstream.Coassemble, Kind: upstream.Mismatch, Err: err}
 }

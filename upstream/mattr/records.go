@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/upstream"
 )
 
 // The members of a user's record, in the order of identityShape.
@@ -65,7 +66,7 @@ func (i *Identity) Claims() (json.RawMessage, error) { return i.raw(identityClai
 
 // AuthenticationProvider is how the person signs in. Not every endpoint shows it.
 func (i *Identity) AuthenticationProvider() (*AuthenticationProvider, error) {
-	return document.Optional(i.member(identityProvider), func(v document.Value) (AuthenticationProvider, error) {
+	return optional(i.member(identityProvider), func(v document.Value) (AuthenticationProvider, error) {
 		o, err := v.Object()
 		return AuthenticationProvider{o}, err
 	})
@@ -90,17 +91,17 @@ type AuthenticationProvider struct{ object document.Object }
 
 // ProviderID is the tenant's key of the provider.
 func (p AuthenticationProvider) ProviderID() (*string, error) {
-	return document.Optional(p.object.Member(providerProviderID), document.Value.ID)
+	return optional(p.object.Member(providerProviderID), document.Value.ID)
 }
 
 // URL is the provider's address.
 func (p AuthenticationProvider) URL() (*string, error) {
-	return document.Optional(p.object.Member(providerURL), document.Value.Text)
+	return optional(p.object.Member(providerURL), document.Value.Text)
 }
 
 // SubjectID is the person's key at the provider.
 func (p AuthenticationProvider) SubjectID() (*string, error) {
-	return document.Optional(p.object.Member(providerSubjectID), document.Value.Text)
+	return optional(p.object.Member(providerSubjectID), document.Value.Text)
 }
 
 // Credential is what the tenant remembers of an issued credential, in the manner of Identity. Everything after Profile
@@ -184,11 +185,11 @@ func (r record) key(i int) string {
 }
 
 func (r record) id(i int) (*string, error) {
-	return document.Optional(r.member(i), document.Value.ID)
+	return optional(r.member(i), document.Value.ID)
 }
 
 func (r record) text(i int) (*string, error) {
-	return document.Optional(r.member(i), document.Value.Text)
+	return optional(r.member(i), document.Value.Text)
 }
 
 func (r record) raw(i int) (json.RawMessage, error) {
@@ -196,7 +197,8 @@ func (r record) raw(i int) (json.RawMessage, error) {
 	if v.Kind() == document.KindNull {
 		return nil, nil
 	}
-	return v.JSON()
+	raw, err := v.JSON()
+	return raw, mismatch(err)
 }
 
 func (r record) marshal() []byte {
@@ -204,4 +206,18 @@ func (r record) marshal() []byte {
 		return []byte("{}")
 	}
 	return bytes.Clone(r.doc.JSON())
+}
+
+// optional reads a leaf that may be null.
+func optional[T any](v document.Value, read func(document.Value) (T, error)) (*T, error) {
+	t, err := document.Optional(v, read)
+	return t, mismatch(err)
+}
+
+// mismatch says whose value is of another kind than promised.
+func mismatch(err error) error {
+	if err == nil {
+		return nil
+	}
+	return &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Mismatch, Err: err}
 }
