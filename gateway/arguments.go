@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"fmt"
+	"strconv"
+
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// checkArguments refuses an operation whose paging arguments cannot be right wherever they stand: a nested field would
+// find out only after the calls for its parents were made. Fields that @skip or @include leave out are not looked at.
+func checkArguments(op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
+	c := argumentCheck{variables: variables, seen: map[*ast.FragmentDefinition]bool{}}
+	c.selections(op.SelectionSet)
+	return c.err
+}
+
+type argumentCheck struct {
+	variables map[string]any
+	seen      map[*ast.FragmentDefinition]bool
+	err       *gqlerror.Error
+}
+
+func (c *argumentCheck) selections(set ast.SelectionSet) {
+	for _, sel := range set {
+		if c.err != nil {
+			return
+		}
+		switch sel := sel.(type) {
+		case *ast.Field:
+			if included(sel.Directives, c.variables) {
+				c.field(sel)
+				c.selections(sel.SelectionSet)
+			}
+		case *ast.InlineFragment:
+			if included(sel.Directives, c.variables) {
+				c.selections(sel.SelectionSet)
+			}
+		case *ast.FragmentSpread:
+			if included(sel.Directives, c.variables) && !c.seen[sel.Definition] {
+				c.seen[sel.Definition] = true
+				c.selections(sel.Definition.SelectionSet)
+			}
+		}
+	}
+}
+
+func (c *argumentCheck) field(f *ast.Field) {
+	if f.Definition == nil || len(f.Arguments) == 0 {
+		return
+	}
+	for _, arg := range f.Arguments {
+		def := f.Definition.Arguments.ForName(arg.Name)
+		value, err := arg.Value.Value(c.variables)
+		if def == nil || err != nil || value == nil {
+			continue
+		}
+		if message := argumentFault(f, def, value); message != "" {
+			c.err = gqlerror.ErrorPosf(arg.Position, "%s: %s %s", f.Name, arg.Name, message)
+			c.err.Extensions = map[string]any{"code": codeBadUserInput}
+			return
+		}
+	}
+}
+
+// argumentFault says what would be right where a value cannot be.
+func argumentFault(f *ast.Field, def *ast.ArgumentDefinition, value any) string {
+	if d := def.Directives.ForName("range"); d != nil {
+		n, ok := number(value)
+		least, most := bound(d, "min"), bound(d, "max")
+		if ok && (n < least || n > most) {
+			return fmt.Sprintf("must be %d to %d", least, most)
+		}
+	}
+	if text, ok := value.(string); ok && def.Name == "after" {
+		if err := scalar.CheckCursor(text, f.ObjectDefinition.Name+"."+f.Name); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
+}
+
+func bound(d *ast.Directive, name string) int64 {
+	n, _ := strconv.ParseInt(d.Arguments.ForName(name).Value.Raw, 10, 64)
+	return n
+}
+
+func number(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case int:
+		return int64(v), true
+	}
+	return 0, false
+}

@@ -1,0 +1,80 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"strings"
+
+	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// audit writes down what a field of a mutation did: who asked, to which object (as a keyed digest), and how it ended.
+func (g *Gateway) audit(ctx context.Context, field *ast.Field, variables map[string]any, result any, err error) {
+	object, key := mutated(field, variables)
+	digest := ""
+	if key != "" {
+		digest = g.opts.Digest(object + ":" + key)
+	}
+	g.opts.Log.LogAttrs(ctx, slog.LevelInfo, "mutation", slog.String("requestId", RequestID(ctx)),
+		slog.String("caller", caller.FromContext(ctx).Name), slog.String("field", field.Name),
+		slog.String("type", object), slog.String("object", digest), slog.String("outcome", outcomeOf(result, err)))
+}
+
+// mutated is the type and the key of the object that a mutation is about. The type is in the field's name, the key in
+// input.by, as it is or in a global id.
+func mutated(field *ast.Field, variables map[string]any) (object, key string) {
+	for _, verb := range []string{"update", "delete"} {
+		if name, ok := strings.CutPrefix(field.Name, verb); ok {
+			object = name
+		}
+	}
+	value, _ := argument(field, field.Definition, "input", variables)
+	input, _ := value.(map[string]any)
+	by, _ := input["by"].(map[string]any)
+	if key, ok := by["sourceId"].(string); ok {
+		return object, key
+	}
+	id, _ := by["id"].(string)
+	if _, key, err := scalar.DecodeID(id); err == nil {
+		return object, key
+	}
+	return object, ""
+}
+
+// outcomeOf is "done", or the code of what kept the write from being done.
+func outcomeOf(result any, err error) string {
+	if err != nil {
+		_, extensions := explain(err)
+		code, _ := extensions["code"].(string)
+		return code
+	}
+	for _, e := range userErrorsOf(result) {
+		return e.Code
+	}
+	return "done"
+}
+
+func userErrorsOf(result any) []*model.UserError {
+	switch p := result.(type) {
+	case []any: // the column of an executor that calls resolvers for many parents
+		if len(p) == 1 {
+			return userErrorsOf(p[0])
+		}
+	case *model.UpdateEmbedClientPayload:
+		return p.UserErrors
+	case *model.DeleteEmbedClientPayload:
+		return p.UserErrors
+	case *model.UpdateUserPayload:
+		return p.UserErrors
+	case *model.DeleteUserPayload:
+		return p.UserErrors
+	case *model.UpdateIdentityPayload:
+		return p.UserErrors
+	case *model.DeleteIdentityPayload:
+		return p.UserErrors
+	}
+	return nil
+}

@@ -1,0 +1,45 @@
+package caller
+
+import (
+	"errors"
+	"net/http"
+	"strings"
+)
+
+// The reasons why nobody is known. Their texts are made to be shown, and do not tell what of a credential is wrong.
+var (
+	ErrNoCredentials   = errors.New("send an API key in X-API-Key or a token in Authorization")
+	ErrManyCredentials = errors.New("send one credential, not several")
+	ErrUnknownKey      = errors.New("the API key is not known")
+	ErrBadToken        = errors.New("the token is not valid")
+)
+
+// Authenticator finds out who asks. Either of its parts may be nil: then credentials of its kind are not known.
+type Authenticator struct {
+	Keys   *Keys
+	Tokens *Tokens
+}
+
+// Authenticate gives the caller of a request, or one of the errors above.
+func (a *Authenticator) Authenticate(r *http.Request) (*Caller, error) {
+	keys, tokens := r.Header.Values("X-API-Key"), r.Header.Values("Authorization")
+	switch {
+	case len(keys)+len(tokens) == 0:
+		return nil, ErrNoCredentials
+	case len(keys)+len(tokens) > 1:
+		return nil, ErrManyCredentials
+	case len(keys) == 1:
+		if a.Keys == nil {
+			return nil, ErrUnknownKey
+		}
+		if c, ok := a.Keys.Find(keys[0]); ok {
+			return c, nil
+		}
+		return nil, ErrUnknownKey
+	}
+	scheme, token, _ := strings.Cut(tokens[0], " ")
+	if a.Tokens == nil || !strings.EqualFold(scheme, "Bearer") {
+		return nil, ErrBadToken
+	}
+	return a.Tokens.Verify(r.Context(), strings.TrimSpace(token))
+}

@@ -1,0 +1,100 @@
+// Package caller says who asks: API keys and signed tokens become a Caller with scopes, which travels in the context of
+// an operation. It knows no GraphQL.
+package caller
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"slices"
+	"strings"
+)
+
+// The scopes that a caller may hold.
+const (
+	ClientsRead     = "clients:read"
+	UsersRead       = "users:read"
+	IdentitiesRead  = "identities:read"
+	ClaimsRead      = "claims:read"
+	ClientsWrite    = "clients:write"
+	UsersWrite      = "users:write"
+	IdentitiesWrite = "identities:write"
+	Delete          = "delete"
+	Fresh           = "fresh"
+	Explain         = "explain"
+	Operate         = "operate"
+)
+
+// Scopes are all of them.
+var Scopes = []string{ClientsRead, UsersRead, IdentitiesRead, ClaimsRead, ClientsWrite, UsersWrite, IdentitiesWrite,
+	Delete, Fresh, Explain, Operate}
+
+// Caller is who asks. It is immutable.
+type Caller struct {
+	// Name is for logs: that of the key, or a digest of the token's subject.
+	Name string
+	// Scopes are what the caller may do.
+	Scopes []string
+	// Bound says that the caller sees the records of Clients alone.
+	Bound bool
+	// Clients are named by the value that LINK_CLIENT joins on.
+	Clients []string
+	// Points are the size of the caller's bucket, 0 for the server's default.
+	Points int64
+}
+
+// Anyone is who asks where nobody has to say who they are: all scopes, all clients.
+var Anyone = &Caller{Name: "anyone", Scopes: Scopes}
+
+// nobody is the caller of a context without one: it may do nothing, since forgetting to ask must not open anything.
+var nobody = &Caller{Name: "nobody", Bound: true}
+
+// Has says whether the caller holds a scope.
+func (c *Caller) Has(scope string) bool { return c == Anyone || slices.Contains(c.Scopes, scope) }
+
+// Lacks gives the first of the scopes that the caller does not hold, "" where there is none.
+func (c *Caller) Lacks(scopes []string) string {
+	for _, s := range scopes {
+		if !c.Has(s) {
+			return s
+		}
+	}
+	return ""
+}
+
+// Allows says whether the caller may see the records of a client, named by the value that LINK_CLIENT joins on. What
+// belongs to no client is named by "", and only who is not bound sees it.
+func (c *Caller) Allows(client string) bool {
+	return !c.Bound || client != "" && slices.Contains(c.Clients, client)
+}
+
+// Scope is a digest of what decides what the caller sees: equal for two callers who see the same. It goes into the keys
+// of whatever is kept of an answer.
+func (c *Caller) Scope() string {
+	sorted := func(list []string) string {
+		list = slices.Clone(list)
+		slices.Sort(list)
+		return strings.Join(slices.Compact(list), "\x00")
+	}
+	clients := "all"
+	if c.Bound {
+		clients = "bound\x00" + sorted(c.Clients)
+	}
+	sum := sha256.Sum256([]byte(sorted(c.Scopes) + "\x01" + clients))
+	return hex.EncodeToString(sum[:16])
+}
+
+type contextKey struct{}
+
+// NewContext makes c the caller of what happens under the context.
+func NewContext(ctx context.Context, c *Caller) context.Context {
+	return context.WithValue(ctx, contextKey{}, c)
+}
+
+// FromContext is the caller that ctx belongs to. A context without one gives a caller who may do and see nothing.
+func FromContext(ctx context.Context) *Caller {
+	if c, ok := ctx.Value(contextKey{}).(*Caller); ok {
+		return c
+	}
+	return nobody
+}

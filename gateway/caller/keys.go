@@ -1,0 +1,99 @@
+package caller
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/subtle"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"slices"
+
+	"github.com/learngraph/learngraph/gateway/reload"
+)
+
+// Keys are the API keys of a file. It is safe for concurrent use.
+type Keys struct{ file *reload.Value[[]apiKey] }
+
+type apiKey struct {
+	sum    [sha256.Size]byte
+	caller *Caller
+}
+
+// NewKeys reads the keys: a JSON array of {"name", "sha256" (of the key, in hexadecimal), "scopes", "clients", "points"}.
+// Without clients the key is bound to none and sees all; an empty list sees none. Without points the server's default
+// holds. Later a change is taken over; of one that is broken failed is told, and the old keys stay.
+func NewKeys(fsys fs.FS, name string, failed func(error)) (*Keys, error) {
+	file, err := reload.New(fsys, name, func(files []reload.File) ([]apiKey, error) {
+		if len(files) != 1 {
+			return nil, errors.New("the API keys must be in one file")
+		}
+		return parseKeys(files[0].Text)
+	}, failed)
+	if err != nil {
+		return nil, err
+	}
+	return &Keys{file}, nil
+}
+
+// Find gives the caller of a key. The time it takes does not depend on which key is right.
+func (k *Keys) Find(key string) (*Caller, bool) {
+	sum := sha256.Sum256([]byte(key))
+	var found *Caller
+	for _, known := range k.file.Get() {
+		if subtle.ConstantTimeCompare(sum[:], known.sum[:]) == 1 {
+			found = known.caller
+		}
+	}
+	return found, found != nil
+}
+
+// parseKeys names the entry that is wrong by its place: a name may be a person's.
+func parseKeys(text []byte) ([]apiKey, error) {
+	var entries []struct {
+		Name    string    `json:"name"`
+		SHA256  string    `json:"sha256"`
+		Scopes  []string  `json:"scopes"`
+		Clients *[]string `json:"clients"`
+		Points  int64     `json:"points"`
+	}
+	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&entries); err != nil || entries == nil {
+		return nil, errors.New("the file of API keys must be a JSON array of {name, sha256, scopes, clients, points}")
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errors.New("something follows after the array of API keys")
+	}
+	names := map[string]bool{}
+	sums := map[[sha256.Size]byte]bool{}
+	keys := make([]apiKey, len(entries))
+	for i, e := range entries {
+		sum, err := hex.DecodeString(e.SHA256)
+		switch {
+		case e.Name == "" || names[e.Name]:
+			return nil, fmt.Errorf("API key %d needs a name of its own", i)
+		case err != nil || len(sum) != sha256.Size:
+			return nil, fmt.Errorf("API key %d: sha256 must be 64 hexadecimal digits", i)
+		case sums[[sha256.Size]byte(sum)]:
+			return nil, fmt.Errorf("API key %d is there twice", i)
+		case e.Points < 0:
+			return nil, fmt.Errorf("API key %d: points must not be negative", i)
+		}
+		for _, s := range e.Scopes {
+			if !slices.Contains(Scopes, s) {
+				return nil, fmt.Errorf("API key %d has a scope that does not exist", i)
+			}
+		}
+		c := &Caller{Name: e.Name, Scopes: e.Scopes, Points: e.Points}
+		if e.Clients != nil {
+			c.Bound, c.Clients = true, *e.Clients
+		}
+		names[e.Name], sums[[sha256.Size]byte(sum)] = true, true
+		keys[i] = apiKey{[sha256.Size]byte(sum), c}
+	}
+	return keys, nil
+}

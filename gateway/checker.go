@@ -1,0 +1,253 @@
+package gateway
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Checker judges documents without running them.
+type Checker struct {
+	documents *documents
+	costs     *costs
+}
+
+// NewChecker makes a checker for a schema.
+func NewChecker(schema *ast.Schema, limits Limits) *Checker {
+	return &Checker{newDocuments(schema, limits.withDefaults(), true), newCosts(schema)}
+}
+
+// CheckedOperation is an operation with what it can take at most, whatever its variables are.
+type CheckedOperation struct {
+	Name string
+	Cost *Cost
+}
+
+// Check gives the operations of a document, or what is wrong with it.
+func (c *Checker) Check(text string) ([]CheckedOperation, gqlerror.List) {
+	doc, errs := c.documents.read(text)
+	if len(errs) > 0 {
+		return nil, errs
+	}
+	list := make([]CheckedOperation, len(doc.Operations))
+	for i, op := range doc.Operations {
+		list[i] = CheckedOperation{op.Name, c.costs.estimateWith(op, collector{schema: c.costs.schema, open: true})}
+	}
+	return list, nil
+}
+
+// Uses are the coordinates of the schema that a valid document uses: Type, Type.field, Type.field.argument, Input.field
+// and Enum.value. What a variable may hold counts as used.
+func (c *Checker) Uses(text string) map[string]bool {
+	u := usage{schema: c.costs.schema, used: map[string]bool{}}
+	doc, errs := c.documents.read(text)
+	if len(errs) > 0 {
+		return u.used
+	}
+	for _, op := range doc.Operations {
+		for _, v := range op.VariableDefinitions {
+			u.input(v.Type.Name())
+		}
+		u.selections(op.SelectionSet)
+	}
+	for _, f := range doc.Fragments {
+		u.used[f.TypeCondition] = true
+		u.selections(f.SelectionSet)
+	}
+	return u.used
+}
+
+type usage struct {
+	schema *ast.Schema
+	used   map[string]bool
+}
+
+func (u usage) selections(set ast.SelectionSet) {
+	for _, sel := range set {
+		switch sel := sel.(type) {
+		case *ast.Field:
+			u.field(sel)
+		case *ast.InlineFragment:
+			u.used[cmp.Or(sel.TypeCondition, sel.ObjectDefinition.Name)] = true
+			u.selections(sel.SelectionSet)
+		}
+	}
+}
+
+func (u usage) field(f *ast.Field) {
+	if f.Definition == nil || f.ObjectDefinition == nil {
+		return
+	}
+	at := f.ObjectDefinition.Name + "." + f.Name
+	u.used[f.ObjectDefinition.Name], u.used[at], u.used[f.Definition.Type.Name()] = true, true, true
+	// The values of an enum can all come back.
+	if def := u.schema.Types[f.Definition.Type.Name()]; def != nil && def.Kind == ast.Enum {
+		u.input(def.Name)
+	}
+	// A field of an interface is a field of the types behind it.
+	for _, possible := range u.schema.PossibleTypes[f.ObjectDefinition.Name] {
+		u.used[possible.Name+"."+f.Name] = true
+	}
+	for _, arg := range f.Arguments {
+		u.used[at+"."+arg.Name] = true
+		if def := f.Definition.Arguments.ForName(arg.Name); def != nil && arg.Value.Kind != ast.Variable {
+			u.value(arg.Value, def.Type)
+		}
+	}
+	u.selections(f.SelectionSet)
+}
+
+func (u usage) value(v *ast.Value, t *ast.Type) {
+	u.used[t.Name()] = true
+	def := u.schema.Types[t.Name()]
+	switch v.Kind {
+	case ast.EnumValue:
+		u.used[t.Name()+"."+v.Raw] = true
+	case ast.ListValue:
+		for _, item := range v.Children {
+			u.value(item.Value, t)
+		}
+	case ast.ObjectValue:
+		for _, item := range v.Children {
+			u.used[t.Name()+"."+item.Name] = true
+			if f := def.Fields.ForName(item.Name); f != nil {
+				u.value(item.Value, f.Type)
+			}
+		}
+	}
+}
+
+// input counts all that a value of a type can hold.
+func (u usage) input(name string) {
+	if u.used["all of "+name] {
+		return
+	}
+	u.used["all of "+name], u.used[name] = true, true
+	def := u.schema.Types[name]
+	for _, v := range def.EnumValues {
+		u.used[name+"."+v.Name] = true
+	}
+	if def.Kind == ast.InputObject {
+		for _, f := range def.Fields {
+			u.used[name+"."+f.Name] = true
+			u.input(f.Type.Name())
+		}
+	}
+}
+
+// Change is a change of a schema that can break a client.
+type Change struct {
+	// At is the coordinate in the old schema whose users are affected.
+	At      string `json:"at"`
+	Message string `json:"message"`
+}
+
+// BreakingChanges are those from one schema to the next, in order of their coordinates.
+func BreakingChanges(before, after *ast.Schema) []Change {
+	d := &difference{}
+	for name, old := range before.Types {
+		if old.BuiltIn {
+			continue
+		}
+		now := after.Types[name]
+		switch {
+		case now == nil:
+			d.add(name, "the type is gone")
+		case now.Kind != old.Kind:
+			d.add(name, "the type is of another kind")
+		case old.Kind == ast.InputObject:
+			d.input(old, now)
+		default:
+			d.output(old, now)
+		}
+	}
+	slices.SortFunc(d.changes, func(a, b Change) int {
+		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Message, b.Message))
+	})
+	return d.changes
+}
+
+type difference struct{ changes []Change }
+
+func (d *difference) add(at, message string) { d.changes = append(d.changes, Change{at, message}) }
+
+func (d *difference) output(old, now *ast.Definition) {
+	for _, v := range old.EnumValues {
+		if now.EnumValues.ForName(v.Name) == nil {
+			d.add(old.Name+"."+v.Name, "the value is gone")
+		}
+	}
+	for _, name := range append(old.Interfaces, old.Types...) {
+		if !slices.Contains(now.Interfaces, name) && !slices.Contains(now.Types, name) {
+			d.add(old.Name, "the type has no longer to do with "+name)
+		}
+	}
+	for _, f := range old.Fields {
+		at := old.Name + "." + f.Name
+		g := now.Fields.ForName(f.Name)
+		if g == nil {
+			d.add(at, "the field is gone")
+			continue
+		}
+		if !fits(g.Type, f.Type) {
+			d.add(at, "the field's type was "+f.Type.String()+" and is "+g.Type.String())
+		}
+		d.arguments(at, f, g)
+	}
+}
+
+func (d *difference) arguments(at string, old, now *ast.FieldDefinition) {
+	for _, a := range old.Arguments {
+		b := now.Arguments.ForName(a.Name)
+		switch {
+		case b == nil:
+			d.add(at+"."+a.Name, "the argument is gone")
+		case !fits(a.Type, b.Type) && !(b.DefaultValue != nil && fits(a.Type, nullable(b.Type))):
+			d.add(at+"."+a.Name, "the argument's type was "+a.Type.String()+" and is "+b.Type.String())
+		}
+	}
+	for _, b := range now.Arguments {
+		if old.Arguments.ForName(b.Name) == nil && b.Type.NonNull && b.DefaultValue == nil {
+			d.add(at, "the argument "+b.Name+" is new and must be given")
+		}
+	}
+}
+
+func (d *difference) input(old, now *ast.Definition) {
+	if old.Directives.ForName("oneOf") == nil && now.Directives.ForName("oneOf") != nil {
+		d.add(old.Name, "exactly one field must be given")
+	}
+	for _, a := range old.Fields {
+		b := now.Fields.ForName(a.Name)
+		switch {
+		case b == nil:
+			d.add(old.Name+"."+a.Name, "the field is gone")
+		case !fits(a.Type, b.Type) && !(b.DefaultValue != nil && fits(a.Type, nullable(b.Type))):
+			d.add(old.Name+"."+a.Name, "the field's type was "+a.Type.String()+" and is "+b.Type.String())
+		}
+	}
+	for _, b := range now.Fields {
+		if old.Fields.ForName(b.Name) == nil && b.Type.NonNull && b.DefaultValue == nil {
+			d.add(old.Name, "the field "+b.Name+" is new and must be given")
+		}
+	}
+}
+
+// fits says whether every value of a type is one of another.
+func fits(t, into *ast.Type) bool {
+	if into.NonNull && !t.NonNull {
+		return false
+	}
+	if into.Elem != nil || t.Elem != nil {
+		return into.Elem != nil && t.Elem != nil && fits(t.Elem, into.Elem)
+	}
+	return t.NamedType == into.NamedType
+}
+
+func nullable(t *ast.Type) *ast.Type {
+	out := *t
+	out.NonNull = false
+	return &out
+}

@@ -1,0 +1,400 @@
+package gateway
+
+import (
+	"cmp"
+	"maps"
+	"math"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// CallPoints is what one backend call costs beside the points of fields: an object is read in a microsecond, a call
+// takes one of the few that a backend allows in a minute.
+const CallPoints = 100
+
+// unsizedList is how long a list counts of which the schema says nothing.
+const unsizedList = 10
+
+// mostPoints bounds estimates: beyond it a number says nothing any more.
+const mostPoints = 1e12
+
+// Cost is what an operation can take at most.
+type Cost struct {
+	// Points are CallPoints for each call, and what @cost and @listSize make of the fields.
+	Points int64 `json:"requestedQueryCost"`
+	// Calls are by backend, and as if nothing were cached.
+	Calls map[string]int64 `json:"calls"`
+	// Fields are the calls by field, in the order of the operation.
+	Fields []FieldCalls `json:"fields"`
+}
+
+// FieldCalls is how many calls of a backend one field makes at most.
+type FieldCalls struct {
+	Path    string `json:"path"`
+	Backend string `json:"backend"`
+	Calls   int64  `json:"calls"`
+}
+
+// Planner tells the most backend calls of each field of an operation that is validated and whose variables are coerced.
+type Planner func(*graphql.OperationContext) []FieldCalls
+
+// costs estimates operations from the directives of the schema, read once.
+type costs struct {
+	schema *ast.Schema
+	fields map[*ast.FieldDefinition]fieldCost
+	types  map[string]typeCost
+}
+
+type typeCost struct {
+	weight float64
+	calls  []callCost
+}
+
+type fieldCost struct {
+	weight    *float64
+	calls     []callCost
+	assumed   int
+	slicing   []string
+	sized     []string
+	arguments map[string]float64
+}
+
+// callCost is one @calls.
+type callCost struct {
+	backend       string
+	most, atStart float64
+	operation     bool
+}
+
+func newCosts(schema *ast.Schema) *costs {
+	c := &costs{schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{}}
+	for name, def := range schema.Types {
+		t := typeCost{calls: readCalls(def.Directives)}
+		if def.IsCompositeType() {
+			t.weight = 1
+		}
+		if w := readWeight(def.Directives); w != nil {
+			t.weight = *w
+		}
+		c.types[name] = t
+		for _, f := range def.Fields {
+			c.fields[f] = readFieldCost(f)
+		}
+	}
+	return c
+}
+
+func readFieldCost(f *ast.FieldDefinition) fieldCost {
+	cost := fieldCost{weight: readWeight(f.Directives), calls: readCalls(f.Directives), assumed: unsizedList, arguments: map[string]float64{}}
+	if d := f.Directives.ForName("listSize"); d != nil {
+		if n, ok := number(directiveValue(d, "assumedSize")); ok {
+			cost.assumed = int(n)
+		}
+		cost.slicing = texts(directiveValue(d, "slicingArguments"))
+		cost.sized = texts(directiveValue(d, "sizedFields"))
+	}
+	for _, arg := range f.Arguments {
+		if w := readWeight(arg.Directives); w != nil {
+			cost.arguments[arg.Name] = *w
+		}
+	}
+	return cost
+}
+
+func readWeight(directives ast.DirectiveList) *float64 {
+	d := directives.ForName("cost")
+	if d == nil {
+		return nil
+	}
+	text, _ := directiveValue(d, "weight").(string)
+	w, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		return nil
+	}
+	return &w
+}
+
+func readCalls(directives ast.DirectiveList) []callCost {
+	var list []callCost
+	for _, d := range directives {
+		if d.Name != "calls" {
+			continue
+		}
+		c := callCost{most: 1, operation: directiveValue(d, "per") == "operation"}
+		c.backend, _ = directiveValue(d, "backend").(string)
+		if n, ok := number(directiveValue(d, "most")); ok {
+			c.most = float64(n)
+		}
+		c.atStart = c.most
+		if n, ok := number(directiveValue(d, "atStart")); ok {
+			c.atStart = float64(n)
+		}
+		list = append(list, c)
+	}
+	return list
+}
+
+func directiveValue(d *ast.Directive, name string) any {
+	arg := d.Arguments.ForName(name)
+	if arg == nil {
+		return nil
+	}
+	v, _ := arg.Value.Value(nil)
+	return v
+}
+
+func texts(v any) []string {
+	list, _ := v.([]any)
+	var out []string
+	for _, item := range list {
+		if text, ok := item.(string); ok {
+			out = append(out, text)
+		}
+	}
+	return out
+}
+
+// estimate is what an operation can take at most.
+func (c *costs) estimate(op *graphql.OperationContext) *Cost {
+	return c.estimateWith(op.Operation, collector{schema: c.schema, variables: op.Variables})
+}
+
+func (c *costs) estimateWith(op *ast.OperationDefinition, with collector) *Cost {
+	e := &estimation{costs: c, collector: with, shared: map[string]*FieldCalls{}}
+	root := c.schema.Query
+	if op.Operation == ast.Mutation {
+		root = c.schema.Mutation
+	}
+	e.selections(root.Name, []ast.SelectionSet{op.SelectionSet}, place{parents: 1})
+	out := &Cost{Calls: map[string]int64{}, Fields: []FieldCalls{}}
+	for _, f := range e.calls {
+		out.Calls[f.Backend] += f.Calls
+		out.Fields = append(out.Fields, *f)
+	}
+	out.Points = points(e.points) + CallPoints*total(out.Calls)
+	return out
+}
+
+func total(calls map[string]int64) int64 {
+	sum := int64(0)
+	for _, n := range calls {
+		sum = min(sum+n, mostPoints)
+	}
+	return sum
+}
+
+func (c *costs) calls(op *graphql.OperationContext) []FieldCalls { return c.estimate(op).Fields }
+
+func points(p float64) int64 { return int64(math.Ceil(min(max(p, 0), mostPoints))) }
+
+// estimation is one estimate being made.
+type estimation struct {
+	*costs
+	collector
+	points float64
+	calls  []*FieldCalls
+	// shared are the calls that an operation makes once, by backend and number.
+	shared map[string]*FieldCalls
+}
+
+// place is what surrounds a selection: how many objects it is read of, and how long the lists of a connection are.
+type place struct {
+	path    string
+	parents float64
+	sizes   map[string]float64
+}
+
+func (e *estimation) selections(object string, sets []ast.SelectionSet, at place) {
+	for _, g := range e.collect(object, sets) {
+		def := e.definition(object, g.field)
+		if def == nil || strings.HasPrefix(def.Name, "__") {
+			continue // introspection, which other limits bound
+		}
+		e.field(g, def, at)
+	}
+}
+
+func (e *estimation) field(g *grouped, def *ast.FieldDefinition, at place) {
+	cost := e.fields[def]
+	path := g.key
+	if at.path != "" {
+		path = at.path + "." + g.key
+	}
+	size, sliced := e.slice(g.field, def, cost)
+	count := at.parents
+	if def.Type.Elem != nil {
+		length := float64(cost.assumed)
+		if n, ok := at.sizes[def.Name]; ok {
+			length = n
+		} else if sliced {
+			length = size
+		}
+		count *= length
+	}
+	for name, w := range cost.arguments {
+		if _, ok := argument(g.field, def, name, e.variables); ok {
+			e.points += w * at.parents
+		}
+	}
+	e.call(g.field, def, cost.calls, path, at.parents)
+	named := def.Type.Name()
+	weight := e.types[named].weight
+	if cost.weight != nil {
+		weight = *cost.weight
+	}
+	e.points = min(e.points+weight*count, mostPoints)
+	if len(g.below) == 0 {
+		return
+	}
+	below := place{path: path, parents: min(count, mostPoints)}
+	if sliced && def.Type.Elem == nil {
+		below.sizes = map[string]float64{}
+		for _, name := range cost.sized {
+			below.sizes[name] = size
+		}
+	}
+	e.below(g, def, named, below)
+}
+
+// below goes on with the field's value. Where it may be of several types the dearest counts.
+func (e *estimation) below(g *grouped, def *ast.FieldDefinition, named string, at place) {
+	if !e.schema().Types[named].IsAbstractType() {
+		e.selections(named, g.below, at)
+		return
+	}
+	ids := nodeIDs(g.field, def, e.variables)
+	e.nodes(ids, at.path, 1)
+	var dearest *estimation
+	for _, possible := range e.schema().PossibleTypes[named] {
+		if _, ok := ids[possible.Name]; len(ids) > 0 && !ok {
+			continue
+		}
+		branch := *e
+		branch.calls = slices.Clone(e.calls)
+		branch.shared = maps.Clone(e.shared)
+		if e.open && len(ids) == 0 {
+			branch.nodes(map[string]int{possible.Name: 1}, at.path, at.parents)
+		}
+		branch.selections(possible.Name, g.below, at)
+		if dearest == nil || branch.price() > dearest.price() {
+			dearest = &branch
+		}
+	}
+	if dearest != nil {
+		e.points, e.calls, e.shared = dearest.points, dearest.calls, dearest.shared
+	}
+}
+
+func (e *estimation) schema() *ast.Schema { return e.costs.schema }
+
+func (e *estimation) price() float64 {
+	sum := e.points
+	for _, f := range e.calls {
+		sum += CallPoints * float64(f.Calls)
+	}
+	return sum
+}
+
+// nodes adds the calls that reading objects by their global ids takes.
+func (e *estimation) nodes(ids map[string]int, path string, times float64) {
+	for _, name := range slices.Sorted(maps.Keys(ids)) {
+		for _, c := range e.types[name].calls {
+			e.add(c, path, c.most, times*float64(ids[name]))
+		}
+	}
+}
+
+// nodeIDs counts the types that the global ids of a field name: those of its arguments id and ids.
+func nodeIDs(f *ast.Field, def *ast.FieldDefinition, variables map[string]any) map[string]int {
+	counts := map[string]int{}
+	if def.Type.Name() != "Node" {
+		return counts
+	}
+	count := func(v any) {
+		if text, ok := v.(string); ok {
+			if t, _, err := scalar.DecodeID(text); err == nil {
+				counts[string(t)]++
+			}
+		}
+	}
+	if v, ok := argument(f, def, "id", variables); ok {
+		count(v)
+	}
+	v, _ := argument(f, def, "ids", variables)
+	list, ok := v.([]any)
+	if !ok {
+		count(v)
+	}
+	for _, item := range list {
+		count(item)
+	}
+	return counts
+}
+
+// slice is the length that a slicing argument gives to the field's list, or to those of its connection.
+func (e *estimation) slice(f *ast.Field, def *ast.FieldDefinition, cost fieldCost) (float64, bool) {
+	longest, found := 0.0, false
+	for _, name := range cost.slicing {
+		if e.leavesOpen(f, name) {
+			longest, found = max(longest, longestList(def, name)), true
+			continue
+		}
+		v, ok := argument(f, def, name, e.variables)
+		if !ok {
+			continue
+		}
+		if list, isList := v.([]any); isList {
+			longest, found = max(longest, float64(len(list))), true
+		} else if n, isNumber := number(v); isNumber {
+			longest, found = max(longest, float64(n)), true
+		}
+	}
+	if len(cost.slicing) > 0 && !found {
+		return float64(cost.assumed), true
+	}
+	return longest, found
+}
+
+// openList is how long a list can be that a variable of unknown value gives.
+const openList = 100
+
+// longestList is the most that a slicing argument can be.
+func longestList(def *ast.FieldDefinition, name string) float64 {
+	if d := def.Arguments.ForName(name).Directives.ForName("range"); d != nil {
+		return float64(bound(d, "max"))
+	}
+	return openList
+}
+
+func (e *estimation) call(f *ast.Field, def *ast.FieldDefinition, calls []callCost, path string, parents float64) {
+	for _, c := range calls {
+		most := c.most
+		if v, given := argument(f, def, "after", e.variables); (!given || v == nil) && !e.leavesOpen(f, "after") {
+			most = c.atStart
+		}
+		e.add(c, path, most, parents)
+	}
+}
+
+func (e *estimation) add(c callCost, path string, most, parents float64) {
+	if parents == 0 || most == 0 {
+		return
+	}
+	if !c.operation {
+		e.calls = append(e.calls, &FieldCalls{path, c.backend, points(most * parents)})
+		return
+	}
+	if e.shared[c.backend] == nil {
+		f := &FieldCalls{path, c.backend, points(most)}
+		e.shared[c.backend] = f
+		e.calls = append(e.calls, f)
+	}
+}
+
+// Backends are those that the operation calls, in order of their names.
+func (c *Cost) Backends() []string { return slices.SortedFunc(maps.Keys(c.Calls), cmp.Compare[string]) }

@@ -1,0 +1,161 @@
+package gateway
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"sync/atomic"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/handler/lru"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+	"github.com/vektah/gqlparser/v2/parser"
+	"github.com/vektah/gqlparser/v2/validator"
+	"github.com/vektah/gqlparser/v2/validator/rules"
+)
+
+// documents parses and validates each text once and keeps the result. A document that is refused is not kept: its text
+// is as long as its sender likes.
+type documents struct {
+	schema        *ast.Schema
+	limits        Limits
+	introspection bool
+	rules, silent *rules.Rules
+	kept          graphql.Cache[*ast.QueryDocument]
+	// validations counts the documents that got as far as the validator, whose rules cost more than linear time.
+	validations atomic.Int64
+}
+
+// keptDocuments bounds the memory that valid documents take; a frontend has some hundreds.
+const keptDocuments = 1000
+
+// longestSuggested is the longest text, in bytes, whose errors may suggest names: every unknown name is compared with
+// every name that there is.
+const longestSuggested = 8 << 10
+
+func newDocuments(schema *ast.Schema, limits Limits, introspection bool) *documents {
+	return &documents{schema: schema, limits: limits, introspection: introspection, rules: rules.NewDefaultRules(),
+		silent: silentRules(), kept: lru.New[*ast.QueryDocument](keptDocuments)}
+}
+
+// silentRules are the same rules without suggestions.
+func silentRules() *rules.Rules {
+	r := rules.NewDefaultRules()
+	r.ReplaceRule(rules.FieldsOnCorrectTypeRule.Name, rules.FieldsOnCorrectTypeRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.ScalarLeafsRule.Name, rules.ScalarLeafsRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
+	r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
+	return r
+}
+
+// rulesFor leaves suggestions out where introspection is off, since they tell names of the schema.
+func (d *documents) rulesFor(text string) *rules.Rules {
+	if d.introspection && len(text) <= longestSuggested {
+		return d.rules
+	}
+	return d.silent
+}
+
+// load gives the validated document of a text.
+func (d *documents) load(ctx context.Context, text string) (*ast.QueryDocument, gqlerror.List) {
+	if doc, ok := d.kept.Get(ctx, text); ok {
+		return doc, nil
+	}
+	doc, errs := d.read(text)
+	if len(errs) == 0 {
+		d.kept.Add(ctx, text, doc)
+	}
+	return doc, errs
+}
+
+// read checks a text, the cheap bounds first: what they refuse neither the parser nor the validator sees.
+func (d *documents) read(text string) (*ast.QueryDocument, gqlerror.List) {
+	if err := d.limits.checkText(text); err != nil {
+		return nil, gqlerror.List{err}
+	}
+	doc, err := parser.ParseQuery(&ast.Source{Input: text})
+	if err != nil {
+		return nil, coded(codeParseFailed, asList(err)...)
+	}
+	if err := d.limits.checkDocument(doc); err != nil {
+		return nil, gqlerror.List{err}
+	}
+	d.validations.Add(1)
+	if list := validator.ValidateWithRules(d.schema, doc, d.rulesFor(text)); len(list) > 0 {
+		return nil, coded(codeValidationFailed, list...)
+	}
+	for _, op := range doc.Operations {
+		if err := d.checkIntrospection(op); err != nil {
+			return nil, coded(codeValidationFailed, err)
+		}
+	}
+	dropDefer(doc)
+	return doc, nil
+}
+
+func asList(err error) gqlerror.List {
+	var one *gqlerror.Error
+	if errors.As(err, &one) {
+		return gqlerror.List{one}
+	}
+	return gqlerror.List{gqlerror.Errorf("the document could not be parsed")}
+}
+
+func coded(code string, list ...*gqlerror.Error) gqlerror.List {
+	for _, e := range list {
+		e.Extensions = map[string]any{"code": code}
+	}
+	return list
+}
+
+func (d *documents) checkIntrospection(op *ast.OperationDefinition) *gqlerror.Error {
+	if d.introspection {
+		return nil
+	}
+	if f := introspectionField(op.SelectionSet); f != nil {
+		return gqlerror.ErrorPosf(f.Position, "introspection is switched off on this server: %s is not available", f.Name)
+	}
+	return nil
+}
+
+// introspectionField finds __schema or __type, which only the query root has.
+func introspectionField(set ast.SelectionSet) *ast.Field {
+	for _, sel := range set {
+		var inner ast.SelectionSet
+		switch sel := sel.(type) {
+		case *ast.Field:
+			if strings.HasPrefix(sel.Name, "__") && sel.Name != "__typename" {
+				return sel
+			}
+		case *ast.InlineFragment:
+			inner = sel.SelectionSet
+		case *ast.FragmentSpread:
+			inner = sel.Definition.SelectionSet
+		}
+		if f := introspectionField(inner); f != nil {
+			return f
+		}
+	}
+	return nil
+}
+
+// operation picks the operation that the request names.
+func operation(doc *ast.QueryDocument, name string) (*ast.OperationDefinition, *requestError) {
+	if len(doc.Operations) == 0 {
+		return nil, badRequest("the document has no operation")
+	}
+	if name == "" && len(doc.Operations) > 1 {
+		return nil, badRequest("operationName is missing: the document has more than one operation")
+	}
+	if name == "" {
+		return doc.Operations[0], nil
+	}
+	for _, op := range doc.Operations {
+		if op.Name == name {
+			return op, nil
+		}
+	}
+	return nil, badRequest("operationName names no operation of the document")
+}

@@ -1,0 +1,193 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/fstest"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/gateway/reload"
+)
+
+const (
+	typename     = "{ __typename }"
+	typenameHash = "7f56e67dd21ab3f30d1ff8b7bed08893f0a0db86449836189b361dd1e56ddb4b"
+)
+
+func persistedBody(query, hash string) string {
+	body := `{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + hash + `"}}`
+	if query != "" {
+		body += `,"query":` + quoted(query)
+	}
+	return body + "}"
+}
+
+func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
+	t.Parallel()
+	if hashOf(typename) != typenameHash {
+		t.Fatalf("the hash is %s", hashOf(typename))
+	}
+	g := (&world{}).gateway(func(o *Options) { o.Persisted = NewMemoryDocuments(2) })
+	get := "/graphql?" + url.Values{"extensions": {`{"persistedQuery":{"version":1,"sha256Hash":"` + typenameHash + `"}}`}}.Encode()
+	for _, step := range []struct {
+		name, method, target, body, want string
+		status                           int
+	}{
+		{"unknown at first", "GET", get, "", "PERSISTED_QUERY_NOT_FOUND", 200},
+		{"another text under the hash", "POST", "/graphql", persistedBody("{ users { __typename } }", typenameHash), "BAD_REQUEST", 400},
+		{"still unknown", "POST", "/graphql", persistedBody("", typenameHash), "PERSISTED_QUERY_NOT_FOUND", 200},
+		{"registered", "POST", "/graphql", persistedBody(typename, typenameHash), `{"data":{"__typename":"Query"}}`, 200},
+		{"known by POST", "POST", "/graphql", persistedBody("", typenameHash), `{"data":{"__typename":"Query"}}`, 200},
+		{"known by GET", "GET", get, "", `{"data":{"__typename":"Query"}}`, 200},
+		{"known by documentId", "POST", "/graphql", `{"documentId":"` + typenameHash + `"}`, "PERSISTED_QUERY_NOT_FOUND", 200},
+		{"an invalid document", "POST", "/graphql", persistedBody("{nonsense}", hashOf("{nonsense}")), "GRAPHQL_VALIDATION_FAILED", 200},
+		{"is not kept", "POST", "/graphql", persistedBody("", hashOf("{nonsense}")), "PERSISTED_QUERY_NOT_FOUND", 200},
+		{"another version", "POST", "/graphql", `{"extensions":{"persistedQuery":{"version":2,"sha256Hash":"a"}}}`, "BAD_REQUEST", 400},
+		{"no hash", "POST", "/graphql", `{"extensions":{"persistedQuery":{"version":1}}}`, "BAD_REQUEST", 400},
+		{"no object", "POST", "/graphql", `{"extensions":{"persistedQuery":7}}`, "BAD_REQUEST", 400},
+	} {
+		w := send(t, g, step.method, step.target, step.body)
+		if w.Code != step.status || !strings.Contains(w.Body.String(), step.want) {
+			t.Errorf("%s: got %d %s, want %d %s", step.name, w.Code, w.Body, step.status, step.want)
+		}
+	}
+	if w := send(t, (&world{}).gateway(nil), "GET", get, ""); !strings.Contains(w.Body.String(), "PersistedQueryNotSupported") {
+		t.Errorf("switched off: got %s", w.Body)
+	}
+}
+
+// liar is a store that gives another text than was put.
+type liar struct{}
+
+func (liar) Get(context.Context, string) (string, bool) { return "{ users { __typename } }", true }
+func (liar) Put(context.Context, string, string)        {}
+
+func TestAStoreCannotPassAnotherTextOff(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	got := send(t, w.gateway(func(o *Options) { o.Persisted = liar{} }), "POST", "/graphql", persistedBody("", typenameHash))
+	if read(t, got).code() != "PERSISTED_QUERY_NOT_FOUND" || len(w.asked) > 0 {
+		t.Errorf("got %s, asked %v", got.Body, w.asked)
+	}
+}
+
+func trusted(t *testing.T, w *world, mode TrustedMode, files fstest.MapFS) *Trusted {
+	t.Helper()
+	tr, err := NewTrusted(TrustedOptions{Files: files, Name: ".", Mode: mode, Log: slog.New(slog.NewTextHandler(w, nil))})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return tr
+}
+
+func TestTrustedDocumentsAreTakenByIDAndOthersByMode(t *testing.T) {
+	t.Parallel()
+	files := fstest.MapFS{"relay.json": {Data: []byte(`{"sha256:abc":"{ __typename }"}`)},
+		"apollo.json": {Data: []byte(`{"format":"apollo-persisted-query-manifest","version":1,"operations":[
+			{"id":"` + hashOf("query B { __typename }") + `","name":"B","type":"query","body":"query B { __typename }"}]}`)}}
+	const ok, untrusted, unknown = `{"data":{"__typename":"Query"}}`, "DOCUMENT_NOT_TRUSTED", "PERSISTED_QUERY_NOT_FOUND"
+	for _, test := range []struct {
+		name, method, target, body string
+		want                       map[TrustedMode]string
+		logged                     bool
+	}{
+		{"documentId", "POST", "/graphql", `{"documentId":"abc"}`, map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: ok}, false},
+		{"documentId with its algorithm", "POST", "/graphql", `{"documentId":"sha256:abc"}`, map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: ok}, false},
+		{"documentId by GET", "GET", "/graphql?documentId=abc", "", map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: ok}, false},
+		{"Apollo's extension", "POST", "/graphql", persistedBody("", hashOf("query B { __typename }")), map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: ok}, false},
+		{"an unknown id", "POST", "/graphql", `{"documentId":"xyz"}`, map[TrustedMode]string{TrustedOff: unknown, TrustedLog: unknown, TrustedOnly: untrusted}, false},
+		{"a text of the manifest", "POST", "/graphql", queryBody("{ __typename }", ""), map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: untrusted}, false},
+		{"another text", "POST", "/graphql", queryBody("{__typename}", ""), map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: untrusted}, true},
+		{"a registration", "POST", "/graphql", persistedBody("{__typename}", hashOf("{__typename}")), map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: untrusted}, true},
+		{"id and text", "POST", "/graphql", `{"documentId":"abc","query":"{__typename}"}`, map[TrustedMode]string{TrustedOff: "BAD_REQUEST", TrustedLog: "BAD_REQUEST", TrustedOnly: "BAD_REQUEST"}, false},
+	} {
+		for mode, want := range test.want {
+			w := &world{}
+			g := w.gateway(func(o *Options) {
+				o.Trusted, o.Persisted = trusted(t, w, mode, files), NewMemoryDocuments(5)
+			})
+			got := send(t, g, test.method, test.target, test.body)
+			if !strings.Contains(got.Body.String(), want) {
+				t.Errorf("%s, %s: got %s, want %s", test.name, mode, got.Body, want)
+			}
+			if logged := strings.Contains(w.logged(), "not trusted"); logged != (test.logged && mode == TrustedLog) {
+				t.Errorf("%s, %s: logged %q", test.name, mode, w.logged())
+			}
+		}
+	}
+}
+
+func TestAChangedManifestIsTakenOverAndABadOneIsNot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		files := fstest.MapFS{"m.json": {Data: []byte(`{"a":"{ __typename }"}`)}}
+		w := &world{}
+		g := w.gateway(func(o *Options) { o.Trusted = trusted(t, w, TrustedOnly, files) })
+		var got []string
+		for _, text := range []string{`{"a":"{ __typename }"}`, `{"b":"{ __typename }"}`, `{"b":7}`, `{"c":"{ __typename }"}`} {
+			files["m.json"] = &fstest.MapFile{Data: []byte(text), ModTime: time.Now()}
+			time.Sleep(reload.Interval)
+			known := ""
+			for _, id := range []string{"a", "b", "c"} {
+				if read(t, send(t, g, "GET", "/graphql?documentId="+id, "")).code() == "" {
+					known += id
+				}
+			}
+			got = append(got, known)
+		}
+		if diff := cmp.Diff([]string{"a", "b", "b", "c"}, got); diff != "" {
+			t.Errorf("known ids (-want +got):\n%s", diff)
+		}
+		if n := strings.Count(w.logged(), "the old ones stay"); n != 1 {
+			t.Errorf("the bad file was logged %d times", n)
+		}
+	})
+}
+
+func TestAManifestIsReadInEachFormat(t *testing.T) {
+	t.Parallel()
+	one := []*TrustedDocument{{ID: "a", Text: "{ __typename }"}}
+	for _, test := range []struct {
+		name, text string
+		want       []*TrustedDocument
+	}{
+		{"Relay and Code Generator", `{"a":"{ __typename }"}`, one},
+		{"with a byte order mark", "\ufeff" + `{"a":"{ __typename }"}`, one},
+		{"with its algorithm", `{"sha256:a":"{ __typename }"}`, one},
+		{"Apollo", `{"format":"apollo-persisted-query-manifest","version":1,"operations":[{"id":"a","name":"N","type":"query","body":"{ __typename }"}]}`,
+			[]*TrustedDocument{{ID: "a", Name: "N", Text: "{ __typename }"}}},
+		{"a document called format", `{"format":"{ __typename }"}`, []*TrustedDocument{{ID: "format", Text: "{ __typename }"}}},
+		{"empty", `{}`, nil},
+		{"Apollo in another version", `{"format":"apollo-persisted-query-manifest","version":2,"operations":[]}`, nil},
+		{"another format", `{"format":"other","version":1,"operations":[]}`, nil},
+		{"a list", `[]`, nil},
+		{"an id twice", `{"a":"{ __typename }","a":"{ users { __typename } }"}`, nil},
+		{"an id twice in Apollo's", `{"format":"apollo-persisted-query-manifest","version":1,"operations":[{"id":"a","body":"x"},{"id":"a","body":"y"}]}`, nil},
+		{"an id twice after its algorithm", `{"a":"x","md5:a":"y"}`, nil},
+		{"no text", `{"a":""}`, nil},
+		{"null", `{"a":null}`, nil},
+		{"no id", `{"":"x"}`, nil},
+		{"trailing garbage", `{"a":"x"}{}`, nil},
+	} {
+		m := NewManifest()
+		err := m.Add([]byte(test.text))
+		if (err == nil) != (test.want != nil || test.name == "empty") {
+			t.Errorf("%s: got error %v", test.name, err)
+		}
+		if diff := cmp.Diff(test.want, m.Documents()); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", test.name, diff)
+		}
+	}
+}
+
+func TestAnUnknownModeIsRefused(t *testing.T) {
+	t.Parallel()
+	if _, err := NewTrusted(TrustedOptions{Files: fstest.MapFS{}, Name: ".", Mode: "strict"}); err == nil {
+		t.Error("want an error")
+	}
+}

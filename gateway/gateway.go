@@ -1,0 +1,354 @@
+// Package gateway is GraphQL over HTTP in front of an executable schema: it reads requests, knows who asks, keeps
+// documents, refuses what passes a limit before any resolver runs, and writes answers. It knows kinds of backend errors,
+// no backend.
+package gateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/engine"
+	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/loader"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Options say what a gateway serves and how. What is zero is off, but for Schema, Limits, Timeout and Log.
+type Options struct {
+	Schema graphql.ExecutableSchema
+	Limits Limits
+	// Timeout bounds one operation. A caller may ask for less in X-Learngraph-Timeout.
+	Timeout time.Duration
+	// Introspection allows __schema, __type and suggestions in errors.
+	Introspection bool
+	// Operation prepares the context of one operation, for example with its loaders.
+	Operation func(context.Context) context.Context
+	Log       *slog.Logger
+
+	// BatchLimit is how many operations one request may hold; 0 takes no arrays.
+	BatchLimit int
+	// CompressAbove is the size in bytes above which answers are compressed for who accepts it.
+	CompressAbove int
+	// Persisted keeps the texts of automatic persisted queries.
+	Persisted DocumentStore
+	// Trusted are the documents that the frontends were built with.
+	Trusted *Trusted
+	// Cost bounds what one operation and one caller may spend.
+	Cost CostOptions
+	// Calls tells for /graphql/plan the most backend calls of each field; nil estimates them from the schema's @calls.
+	Calls Planner
+	// CallsMade tells after an operation how many backend calls were made under its context.
+	CallsMade func(context.Context) (int64, bool)
+	// Authenticate says who asks; nil takes anyone.
+	Authenticate func(*http.Request) (*caller.Caller, error)
+	// Digest makes of an identifier what may stand in a log: a keyed digest. It is needed for the audit log.
+	Digest func(string) string
+	// CacheHeaders may set Cache-Control and ETag on the answer to a query by GET that has no error; without it nothing
+	// is to be kept.
+	CacheHeaders func(context.Context, http.Header)
+}
+
+// The values that the options have unless they are set otherwise.
+const (
+	DefaultBatchLimit    = 10
+	DefaultCompressAbove = 1 << 10
+)
+
+// Gateway answers GraphQL requests. It is an http.Handler for one path.
+type Gateway struct {
+	opts      Options
+	exec      *executor.Executor
+	documents *documents
+	costs     *costs
+	guard     *Guard
+}
+
+// New makes the gateway of a schema.
+func New(opts Options) *Gateway {
+	opts.Limits = opts.Limits.withDefaults()
+	schema := opts.Schema.Schema()
+	g := &Gateway{opts: opts, exec: executor.New(opts.Schema), documents: newDocuments(schema, opts.Limits, opts.Introspection),
+		costs: newCosts(schema), guard: NewGuard(schema)}
+	if g.opts.Calls == nil {
+		g.opts.Calls = g.costs.calls
+	}
+	g.exec.SetErrorPresenter(present(opts.Log))
+	g.exec.SetRecoverFunc(recovered)
+	return g
+}
+
+var _ http.Handler = (*Gateway)(nil)
+
+// Validations is how many documents got as far as the validator.
+func (g *Gateway) Validations() int64 { return g.documents.validations.Load() }
+
+const allowedMethods = "GET, HEAD, POST, OPTIONS"
+
+// ServeHTTP answers one request. A request whose answer no media type can carry gets 406 before it is read.
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.serve(w, r, g.answer) }
+
+// answerer makes the answer to one operation.
+type answerer func(context.Context, *http.Request, *request) *reply
+
+// reply is the answer to one operation before it has a media type.
+type reply struct {
+	// fault is set where the answer's status does not depend on the media type.
+	fault *requestError
+	// refused says that nothing was executed.
+	refused bool
+	resp    *graphql.Response
+	// header is set on the answer to a single operation.
+	header http.Header
+	// free lets others use the memory of resp.Data; nil where there is nothing to do.
+	free func()
+}
+
+func fail(fault *requestError) *reply { return &reply{fault: fault, resp: fault.response()} }
+
+func refuse(errs gqlerror.List) *reply {
+	return &reply{refused: true, resp: &graphql.Response{Errors: errs}}
+}
+
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer) {
+	x := &exchange{w: w, head: r.Method == http.MethodHead, media: mediaJSON, compressAbove: g.opts.CompressAbove}
+	switch r.Method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+	case http.MethodOptions:
+		w.Header().Set("Allow", allowedMethods)
+		w.WriteHeader(http.StatusNoContent)
+		return
+	default:
+		x.fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: allowedMethods, message: "use GET or POST"})
+		return
+	}
+	if x.media = negotiate(r.Header); x.media == "" {
+		x.media = mediaJSON
+		x.fail(&requestError{status: http.StatusNotAcceptable, code: codeBadRequest,
+			message: "Accept must allow " + mediaResponse + " or " + mediaJSON})
+		return
+	}
+	x.coding = negotiateCoding(r.Header)
+	r, fault := g.admit(r)
+	if fault != nil {
+		x.fail(fault)
+		return
+	}
+	all, fault := g.readRequest(w, r)
+	if fault != nil {
+		x.fail(fault)
+		return
+	}
+	ctx, cancel, fault := g.deadline(r)
+	if fault != nil {
+		x.fail(fault)
+		return
+	}
+	defer cancel()
+	if !all.batch {
+		x.send(answer(graphql.StartOperationTrace(ctx), r, all.list[0]))
+		return
+	}
+	replies := make([]*reply, len(all.list))
+	var group sync.WaitGroup
+	for i, req := range all.list {
+		group.Go(func() { replies[i] = g.contained(graphql.StartOperationTrace(ctx), r, req, answer) })
+	}
+	group.Wait()
+	x.sendBatch(replies)
+}
+
+// contained answers an operation of a batch; outside of the request's goroutine a panic would end the process.
+func (g *Gateway) contained(ctx context.Context, r *http.Request, req *request, answer answerer) (out *reply) {
+	defer func() {
+		if p := recover(); p != nil {
+			out = refuse(gqlerror.List{present(g.opts.Log)(ctx, recovered(ctx, p))})
+		}
+	}()
+	return answer(ctx, r, req)
+}
+
+// admit finds out who asks, and takes the headers away that the caller may not use.
+func (g *Gateway) admit(r *http.Request) (*http.Request, *requestError) {
+	who := caller.Anyone
+	if g.opts.Authenticate != nil {
+		c, err := g.opts.Authenticate(r)
+		if err != nil {
+			return nil, &requestError{status: http.StatusUnauthorized, code: codeUnauthenticated, message: err.Error(), challenge: true}
+		}
+		who = c
+	}
+	r = r.Clone(caller.NewContext(r.Context(), who))
+	if !who.Has(caller.Explain) {
+		r.Header.Del("X-Learngraph-Explain")
+	}
+	if !who.Has(caller.Fresh) {
+		r.Header.Del("Cache-Control")
+		r.Header.Del("Pragma")
+	}
+	return r, nil
+}
+
+const headerTimeout = "X-Learngraph-Timeout"
+
+// deadline bounds the operation by the server's timeout, or by the caller's where that is less.
+func (g *Gateway) deadline(r *http.Request) (context.Context, context.CancelFunc, *requestError) {
+	timeout := g.opts.Timeout
+	if text := r.Header.Get(headerTimeout); text != "" {
+		asked, err := time.ParseDuration(text)
+		if err != nil || asked <= 0 {
+			return nil, nil, badRequest(headerTimeout + " must be a duration above zero, such as 3s")
+		}
+		timeout = min(timeout, asked)
+	}
+	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	return ctx, cancel, nil
+}
+
+func (g *Gateway) answer(ctx context.Context, r *http.Request, req *request) *reply {
+	op, refusal := g.prepare(ctx, req)
+	if refusal != nil {
+		return refusal
+	}
+	if op.Operation.Operation == ast.Mutation && r.Method != http.MethodPost {
+		return fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: http.MethodPost,
+			message: "a mutation must be sent by POST"})
+	}
+	spent, refusal := g.spend(ctx, op)
+	if refusal != nil {
+		return refusal
+	}
+	out := &reply{}
+	ctx = g.execute(ctx, op, out)
+	g.settle(ctx, spent, out.resp)
+	g.opts.Limits.trim(out.resp)
+	if op.Operation.Operation == ast.Query && r.Method != http.MethodPost && len(out.resp.Errors) == 0 && g.opts.CacheHeaders != nil {
+		out.header = http.Header{}
+		g.opts.CacheHeaders(ctx, out.header)
+	}
+	return out
+}
+
+// prepare makes an operation that is ready to be executed, or says why there is none.
+func (g *Gateway) prepare(ctx context.Context, req *request) (*graphql.OperationContext, *reply) {
+	if err := g.opts.Limits.check("variables", req.variablesSize, g.opts.Limits.Variables); err != nil {
+		return nil, g.refused(gqlerror.List{err})
+	}
+	text, refusal := g.text(ctx, req)
+	if refusal != nil {
+		return nil, refusal
+	}
+	doc, errs := g.documents.load(ctx, text)
+	if len(errs) > 0 {
+		return nil, g.refused(errs)
+	}
+	op, fault := operation(doc, req.OperationName)
+	if fault != nil {
+		return nil, fail(fault)
+	}
+	g.register(ctx, req, text)
+	variables, err := coerceVariables(g.opts.Schema.Schema(), op, req.Variables)
+	if err == nil {
+		err = checkArguments(op, variables)
+	}
+	if err != nil {
+		return nil, g.refused(gqlerror.List{err})
+	}
+	oc := &graphql.OperationContext{
+		RawQuery:             text,
+		Variables:            variables,
+		OperationName:        req.OperationName,
+		Doc:                  doc,
+		Extensions:           req.Extensions,
+		Operation:            op,
+		DisableIntrospection: !g.opts.Introspection,
+		RecoverFunc:          recovered,
+		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+			return next(ctx)
+		},
+	}
+	oc.ResolverMiddleware = g.middleware(ctx, oc)
+	return oc, nil
+}
+
+func (g *Gateway) refused(errs gqlerror.List) *reply {
+	out := refuse(errs)
+	g.opts.Limits.trim(out.resp)
+	return out
+}
+
+// execute fills in the response, and returns the context that the operation ran under.
+func (g *Gateway) execute(ctx context.Context, op *graphql.OperationContext, out *reply) context.Context {
+	if g.opts.Operation != nil {
+		ctx = g.opts.Operation(ctx)
+	}
+	buffer := engine.GetBuffer()
+	out.free = buffer.Free
+	respond, ctx := g.exec.DispatchOperation(engine.WithBuffer(ctx, buffer), op)
+	if out.resp = respond(ctx); out.resp == nil {
+		// gqlgen gives no response at all once the context has ended.
+		out.resp = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{present(g.opts.Log)(ctx, context.Cause(ctx))}}
+	}
+	return ctx
+}
+
+// panicError is a panic of a resolver; its value goes to the log, and nowhere else.
+type panicError struct {
+	value any
+	stack []byte
+}
+
+func (*panicError) Error() string { return "panic in a resolver" }
+
+func recovered(_ context.Context, p any) error { return &panicError{value: p, stack: debug.Stack()} }
+
+// asPanic gives the text of a panic for the log.
+func asPanic(err error) (string, bool) {
+	var own *panicError
+	if errors.As(err, &own) {
+		return fmt.Sprintf("%v\n%s", own.value, own.stack), true
+	}
+	var kept *cache.PanicError
+	if errors.As(err, &kept) {
+		return fmt.Sprintf("%v\n%s", kept.Value, kept.Stack), true
+	}
+	if p, ok := loader.AsPanic(err); ok {
+		return fmt.Sprintf("%v\n%s", p.Value, p.Stack), true
+	}
+	return "", false
+}
+
+// response is how a fault looks as a GraphQL response.
+func (e *requestError) response() *graphql.Response {
+	extensions := map[string]any{"code": e.code}
+	if e.limit != nil {
+		extensions["limit"] = *e.limit
+	}
+	if e.retryAfter > 0 {
+		extensions["retryAfter"] = e.retryAfter
+	}
+	return &graphql.Response{Errors: gqlerror.List{{Message: e.message, Extensions: extensions}}}
+}
+
+// setHeaders says in the answer's headers what a fault means to HTTP.
+func (e *requestError) setHeaders(h http.Header) {
+	if e.allow != "" {
+		h.Set("Allow", e.allow)
+	}
+	if e.retryAfter > 0 {
+		h.Set("Retry-After", strconv.Itoa(e.retryAfter))
+	}
+	if e.challenge {
+		h.Set("WWW-Authenticate", `Bearer realm="learngraph"`)
+	}
+}

@@ -1,0 +1,241 @@
+package gateway
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+func TestEachLimitTakesItsNumberAndRefusesOneMore(t *testing.T) {
+	t.Parallel()
+	body := func(n int) string { return queryBody("{ __typename }", "") + strings.Repeat(" ", n) }
+	const short = len(`{"query":"{ __typename }"}`)
+	for _, test := range []struct {
+		name    string
+		limits  Limits
+		body    func(n int) string
+		allowed int
+		status  int
+	}{
+		{"body", Limits{Body: int64(short) + 10}, body, 10, 413},
+		{"tokens", Limits{Tokens: 12}, func(n int) string { return queryBody("{"+strings.Repeat("__typename ", n)+"}", "") }, 10, 200},
+		{"nesting", Limits{Depth: 3}, func(n int) string {
+			return queryBody(strings.Repeat("{...", n-1)+"{__typename}"+strings.Repeat("}", n-1), "")
+		}, 6, 200},
+		{"depth", Limits{Depth: 3}, func(n int) string {
+			return queryBody("{users{...F}} fragment F on UserConnection{"+strings.Repeat("nodes{embedClient{users{", max(0, n-3))+"nodes{__typename}"+strings.Repeat("}}}", max(0, n-3))+"}", "")
+		}, 3, 200},
+		{"aliases", Limits{Aliases: 4}, func(n int) string {
+			query := "query($n: Int = 1) {"
+			for i := range n {
+				query += fmt.Sprintf("a%d: users(first: $n) { __typename } ", i)
+			}
+			return queryBody(query+"}", "")
+		}, 4, 200},
+		{"directives", Limits{Directives: 4}, func(n int) string {
+			return queryBody("{"+strings.Repeat("__typename @include(if: true) ", n)+"}", "")
+		}, 4, 200},
+		{"fragments", Limits{Fragments: 2}, func(n int) string {
+			query, spreads := "", ""
+			for i := range n {
+				query += fmt.Sprintf(" fragment F%d on Query { __typename }", i)
+				spreads += fmt.Sprintf("...F%d ", i)
+			}
+			return queryBody("{"+spreads+"}"+query, "")
+		}, 2, 200},
+		{"spreads", Limits{Spreads: 3}, func(n int) string {
+			return queryBody("{"+strings.Repeat("... {__typename} ", n)+"}", "")
+		}, 3, 200},
+		{"rootFields", Limits{RootFields: 3}, func(n int) string {
+			query := "{ ...F } fragment F on Query {"
+			for i := range n {
+				query += fmt.Sprintf("a%d: __typename ", i)
+			}
+			return queryBody(query+"}", "")
+		}, 3, 200},
+		{"selections", Limits{Selections: 8}, func(n int) string {
+			return queryBody("{ ...F ...F } fragment F on Query {"+strings.Repeat("__typename ", n)+"}", "")
+		}, 3, 200},
+		{"overlaps", Limits{Overlaps: 3}, func(n int) string { return queryBody("{"+strings.Repeat("__typename ", n)+"}", "") }, 3, 200},
+		{"variables", Limits{Variables: 20}, func(n int) string {
+			return queryBody("{ __typename }", `{"a": "`+strings.Repeat("x", n)+`"}`)
+		}, 11, 200},
+		{"introspection", Limits{}, func(n int) string {
+			return queryBody("{__type(name: \"Client\"){"+strings.Repeat("fields{type{", n)+"name"+strings.Repeat("}}", n)+"}}", "")
+		}, introspectionNesting, 200},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			if test.limits.Body == 0 {
+				test.limits.Body = 1 << 20
+			}
+			w := &world{}
+			g := w.gateway(func(o *Options) { o.Limits = test.limits })
+			below := send(t, g, "POST", "/graphql", test.body(test.allowed))
+			if read(t, below).code() != "" {
+				t.Errorf("just below: got %s", below.Body)
+			}
+			asked, validated := len(w.asked), g.Validations()
+			above := send(t, g, "POST", "/graphql", test.body(test.allowed+1))
+			a := read(t, above)
+			if a.code() != "LIMIT_EXCEEDED" || above.Code != test.status {
+				t.Fatalf("just above: got %d %s", above.Code, above.Body)
+			}
+			l := a.Errors[0].Extensions.Limit
+			if l == nil || l.Name != test.name || l.Reached <= l.Allowed {
+				t.Errorf("just above: got limit %+v, want one of %s", l, test.name)
+			}
+			if len(w.asked) != asked || g.Validations() != validated {
+				t.Error("a resolver or the validator was reached")
+			}
+		})
+	}
+}
+
+func TestErrorsAreBoundedInNumberAndBytes(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		limits Limits
+		errors int
+		want   []string
+	}{
+		"as many as allowed": {Limits{Errors: 3}, 3, []string{"e", "e", "e"}},
+		"one more":           {Limits{Errors: 3}, 4, []string{"e", "e", "e", "1 more errors are left out"}},
+		"many more":          {Limits{Errors: 1}, 9, []string{"e", "8 more errors are left out"}},
+		"bytes":              {Limits{ErrorBytes: 2 * len(`{"message":"e"}`)}, 3, []string{"e", "e", "1 more errors are left out"}},
+		"no limit":           {Limits{}, 3, []string{"e", "e", "e"}},
+	} {
+		out := refuse(nil)
+		for range test.errors {
+			out.resp.Errors = append(out.resp.Errors, &gqlerror.Error{Message: "e"})
+		}
+		test.limits.trim(out.resp)
+		var got []string
+		for _, e := range out.resp.Errors {
+			got = append(got, e.Message)
+		}
+		if diff := cmp.Diff(test.want, got); diff != "" {
+			t.Errorf("%s (-want +got):\n%s", name, diff)
+		}
+	}
+}
+
+// hostile are documents that cost a parser, a validator or an executor much more than their length.
+func hostile() map[string]string {
+	bomb := "{ ...F0 }"
+	for i := range 60 {
+		bomb += fmt.Sprintf(" fragment F%d on Query { ...F%d ...F%d ...F%d }", i, i+1, i+1, i+1)
+	}
+	bomb += " fragment F60 on Query { __typename }"
+	lists := "{"
+	for i := range 500 {
+		lists += fmt.Sprintf(" a%d: clients(first: 100) { nodes { name } }", i)
+	}
+	return map[string]string{
+		"nested inline fragments":    strings.Repeat("{...", 18<<10) + "{__typename}" + strings.Repeat("}", 18<<10),
+		"__typename ten thousand":    "{" + strings.Repeat("__typename ", 10_000) + "}",
+		"__typename below the limit": "{" + strings.Repeat("__typename ", 4900) + "}",
+		"a fragment bomb":            bomb,
+		"unknown directives":         "{ __typename " + strings.Repeat("@a", 20_000) + " }",
+		"an introspection cycle":     "{ __schema { types { fields { type { fields { type { fields { type { name } } } } } } } } }",
+		"a cycle through a fragment": "{ __schema { types { ...T } } } fragment T on __Type { fields { type { ...T } } }",
+		"aliased lists":              lists + "}",
+		"fields within themselves":   "{" + strings.Repeat("users { nodes { embedClient { users { nodes { name } } } } } ", 300) + "}",
+		"a list without end":         "{ users(first: " + strings.Repeat("[", 100_000) + ") { __typename } }",
+		"braces without end":         strings.Repeat("{a", 30_000),
+		"a string without end":       `{ users(after: "` + strings.Repeat("x", 500_000),
+	}
+}
+
+func TestAHostileDocumentIsRefusedBeforeTheValidator(t *testing.T) {
+	t.Parallel()
+	for name, query := range hostile() {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := &world{}
+			g := w.gateway(nil)
+			got := post(t, g, query, "")
+			if code := read(t, got).code(); code != "LIMIT_EXCEEDED" && code != "GRAPHQL_PARSE_FAILED" {
+				t.Errorf("got %s", got.Body)
+			}
+			if n := g.Validations(); n != 0 {
+				t.Errorf("got as far as the validator %d times", n)
+			}
+			if len(w.asked) > 0 || got.Body.Len() > 64<<10 {
+				t.Errorf("asked %v, answered %d bytes", w.asked, got.Body.Len())
+			}
+		})
+	}
+}
+
+func TestAManifoldFaultyDocumentHasAShortAnswer(t *testing.T) {
+	t.Parallel()
+	var query strings.Builder
+	for i := range 1500 {
+		fmt.Fprintf(&query, " unknown%d", i)
+	}
+	got := post(t, (&world{}).gateway(nil), "{ user(by: {id: 1}) {"+query.String()+"} }", "")
+	if a := read(t, got); got.Body.Len() > 64<<10 || len(a.Errors) != DefaultLimits().Errors+1 {
+		t.Errorf("got %d errors in %d bytes: %.300s", len(a.Errors), got.Body.Len(), got.Body)
+	}
+}
+
+func TestALongDocumentGetsNoSuggestions(t *testing.T) {
+	t.Parallel()
+	for pad, want := range map[int]bool{0: true, longestSuggested: false} {
+		got := post(t, (&world{}).gateway(nil), "{ usres { __typename } }"+strings.Repeat(" ", pad), "")
+		if suggested := strings.Contains(got.Body.String(), "Did you mean"); suggested != want {
+			t.Errorf("%d bytes more: got %s", pad, got.Body)
+		}
+	}
+}
+
+// introspectionQuery is what GraphiQL sends when it opens.
+func introspectionQuery(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", "introspection.graphql"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// scalarsOf selects every leaf of a type.
+func scalarsOf(g *Gateway, name string) string {
+	schema := g.opts.Schema.Schema()
+	var out []string
+	for _, f := range schema.Types[name].Fields {
+		if !schema.Types[f.Type.Name()].IsCompositeType() && !strings.HasPrefix(f.Name, "__") {
+			out = append(out, f.Name)
+		}
+	}
+	return strings.Join(out, " ")
+}
+
+func TestTheDefaultsAdmitWhatFrontendsAsk(t *testing.T) {
+	t.Parallel()
+	w := &world{users: 1}
+	g := w.gateway(func(o *Options) { o.Cost.Max = DefaultMaxCost })
+	for name, query := range map[string]string{
+		"GraphiQL's introspection": introspectionQuery(t),
+		"the README's query through edges": `{ clients(first: 1) { edges { node { name courses(first: 1) { totalCount edges { node { title priceInCents } } }
+			users(first: 1) { edges { node { name credentials { edges { node { type } } } } } } } } } }`,
+		"25 clients with four users and their credentials": `{ clients { edges { node { name users(first: 4) { edges { node { name credentials { edges { node { type } } } } } } } } } }`,
+		"all scalars of a client with its courses": "{ clients { nodes { " + scalarsOf(g, "Client") + " features { " + scalarsOf(g, "ClientFeatures") +
+			" } courses(first: 100) { nodes { " + scalarsOf(g, "Course") + " } } learningPaths(first: 100) { nodes { " + scalarsOf(g, "LearningPath") +
+			" } } licenses { " + scalarsOf(g, "License") + " } } } }",
+	} {
+		got := post(t, g, query, "")
+		if code := read(t, got).code(); code != "" && code != "UPSTREAM_UNAVAILABLE" {
+			t.Errorf("%s: got %.300s", name, got.Body)
+		}
+	}
+	if diff := cmp.Diff([]string{"clients", "clients", "clients"}, w.asked); diff != "" {
+		t.Errorf("asked (-want +got):\n%s", diff)
+	}
+}

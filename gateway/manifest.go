@@ -1,0 +1,130 @@
+package gateway
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Manifest is a list of documents by id, as a frontend's build writes it.
+type Manifest struct {
+	documents map[string]*TrustedDocument
+	hashes    map[string]bool
+}
+
+// TrustedDocument is one document of a manifest.
+type TrustedDocument struct {
+	ID string
+	// Name is that of the operation where the manifest tells it.
+	Name string
+	Text string
+}
+
+// NewManifest makes an empty manifest.
+func NewManifest() *Manifest {
+	return &Manifest{documents: map[string]*TrustedDocument{}, hashes: map[string]bool{}}
+}
+
+// Documents are those of the manifest in the order of their ids.
+func (m *Manifest) Documents() []*TrustedDocument {
+	var list []*TrustedDocument
+	for _, d := range m.documents {
+		list = append(list, d)
+	}
+	slices.SortFunc(list, func(a, b *TrustedDocument) int { return cmp.Compare(a.ID, b.ID) })
+	return list
+}
+
+// Text gives the document of an id. A prefix of its algorithm, such as sha256:, may stand before it or be left out.
+func (m *Manifest) Text(id string) (string, bool) {
+	d, ok := m.documents[bareID(id)]
+	if !ok {
+		return "", false
+	}
+	return d.Text, true
+}
+
+func (m *Manifest) has(hash string) bool { return m.hashes[hash] }
+
+// bareID takes the algorithm off an id: code generators can be told to write it there, and their clients to send it.
+func bareID(id string) string {
+	for _, algorithm := range []string{"sha256:", "sha1:", "md5:"} {
+		if bare, ok := strings.CutPrefix(id, algorithm); ok {
+			return bare
+		}
+	}
+	return id
+}
+
+// apolloFormat is what Apollo's generator writes into its manifests.
+const apolloFormat = "apollo-persisted-query-manifest"
+
+var errManifest = errors.New("the manifest is neither of Relay or GraphQL Code Generator (an object of ids and texts) nor of Apollo")
+
+// Add takes a manifest over: {"ID": "text", …} of Relay and of GraphQL Code Generator, or Apollo's
+// {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [{"id", "name", "type", "body"}, …]}. Of
+// several manifests an id may be in two if both have the same text for it. An error leaves the manifest as it was.
+func (m *Manifest) Add(text []byte) error {
+	text = bytes.TrimPrefix(text, byteOrderMark)
+	members, err := objectMembers(text)
+	if err != nil {
+		return errManifest
+	}
+	list, err := readManifest(text, members)
+	if err != nil {
+		return err
+	}
+	added := map[string]*TrustedDocument{}
+	for _, d := range list {
+		d.ID = bareID(d.ID)
+		if d.ID == "" || strings.TrimSpace(d.Text) == "" {
+			return errors.New("the manifest has a document without an id or without a text")
+		}
+		for _, known := range []*TrustedDocument{m.documents[d.ID], added[d.ID]} {
+			if known != nil && known.Text != d.Text {
+				return fmt.Errorf("two documents have the id %q", d.ID)
+			}
+		}
+		added[d.ID] = d
+	}
+	for id, d := range added {
+		m.documents[id] = d
+		m.hashes[hashOf(d.Text)] = true
+	}
+	return nil
+}
+
+func readManifest(text []byte, members map[string]json.RawMessage) ([]*TrustedDocument, error) {
+	var format string
+	if raw, ok := members["format"]; ok && json.Unmarshal(raw, &format) == nil && members["operations"] != nil {
+		return readApollo(format, text)
+	}
+	list := make([]*TrustedDocument, 0, len(members))
+	for id, raw := range members {
+		d := &TrustedDocument{ID: id}
+		if isNull(raw) || json.Unmarshal(raw, &d.Text) != nil {
+			return nil, errManifest
+		}
+		list = append(list, d)
+	}
+	return list, nil
+}
+
+func readApollo(format string, text []byte) ([]*TrustedDocument, error) {
+	var manifest struct {
+		Version    json.Number
+		Operations []struct{ ID, Name, Body string }
+	}
+	if err := decode(text, &manifest); err != nil || format != apolloFormat || manifest.Version != "1" {
+		return nil, fmt.Errorf("the manifest must have the format %s in version 1", apolloFormat)
+	}
+	list := make([]*TrustedDocument, len(manifest.Operations))
+	for i, op := range manifest.Operations {
+		list[i] = &TrustedDocument{ID: op.ID, Name: op.Name, Text: op.Body}
+	}
+	return list, nil
+}

@@ -1,0 +1,41 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// PlanHandler answers POST /graphql/plan: the same requests as the gateway itself, and in data the cost of the operation
+// and the most backend calls that it would make, by backend and by field. It makes none.
+func (g *Gateway) PlanHandler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.Method != http.MethodPost && r.Method != http.MethodOptions {
+			x := &exchange{w: w, media: mediaJSON, head: r.Method == http.MethodHead}
+			x.fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: "POST, OPTIONS", message: "use POST"})
+			return
+		}
+		g.serve(w, r, g.plan)
+	})
+}
+
+// planned is the data of a plan.
+type planned struct {
+	*Cost
+	// Maximum is the most that the server lets an operation cost, 0 for any.
+	Maximum int64 `json:"maximumQueryCost"`
+}
+
+func (g *Gateway) plan(ctx context.Context, _ *http.Request, req *request) *reply {
+	op, refusal := g.prepare(ctx, req)
+	if refusal != nil {
+		return refusal
+	}
+	data, err := json.Marshal(map[string]planned{"plan": {g.cost(op), g.opts.Cost.Max}})
+	if err != nil {
+		return refuse(nil)
+	}
+	return &reply{resp: &graphql.Response{Data: data}}
+}

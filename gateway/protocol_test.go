@@ -1,0 +1,396 @@
+package gateway
+
+import (
+	"bytes"
+	"compress/gzip"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"testing"
+	"testing/iotest"
+	"testing/synctest"
+	"time"
+
+	"github.com/andybalholm/brotli"
+	"github.com/google/go-cmp/cmp"
+	"github.com/klauspost/compress/zstd"
+	"github.com/learngraph/learngraph/gateway/caller"
+)
+
+const newer, older = mediaResponse + "; charset=utf-8", mediaJSON + "; charset=utf-8"
+
+func TestTheAnswersMediaTypeIsThatOfTheGreatestWeight(t *testing.T) {
+	t.Parallel()
+	g := (&world{}).gateway(nil)
+	for _, test := range []struct {
+		accept, want string
+		status       int
+	}{
+		{"", older, 200},
+		{"*/*", older, 200},
+		{"application/*", older, 200},
+		{"application/graphql-response+json", newer, 200},
+		{"application/json;q=0.5, application/graphql-response+json;q=0.6", newer, 200},
+		{"application/json, application/graphql-response+json;q=0.9", older, 200},
+		{"application/graphql-response+json, application/json", newer, 200},
+		{"application/json, application/graphql-response+json", older, 200},
+		{"application/json;q=0, */*", newer, 200},
+		{"application/graphql-response+json;q=0, application/json;q=0", older, 406},
+		{"application/json; charset=utf-8", older, 200},
+		{"application/json; charset=latin1", older, 406},
+		{"text/html, application/xhtml+xml, */*;q=0.8", older, 200},
+		{"text/html", older, 406},
+		{"application/json;q=high", older, 406},
+		{"nonsense", older, 406},
+	} {
+		t.Run(test.accept, func(t *testing.T) {
+			t.Parallel()
+			header := []string{"Accept", test.accept}
+			if test.accept == "" {
+				header = nil
+			}
+			w := post(t, g, "{ __typename }", "", header...)
+			if got := w.Header().Get("Content-Type"); got != test.want || w.Code != test.status {
+				t.Errorf("got %d %s, want %d %s", w.Code, got, test.status, test.want)
+			}
+		})
+	}
+}
+
+func TestStatusAndBodyFollowTheSpecification(t *testing.T) {
+	t.Parallel()
+	const bom = "\ufeff"
+	get := func(q url.Values) string { return "/graphql?" + q.Encode() }
+	for _, test := range []struct {
+		name, method, target, body, accept string
+		status                             int
+		want                               string
+	}{
+		{"a query", "POST", "/graphql", `{"query":"{__typename}"}`, "", 200, `{"data":{"__typename":"Query"}}`},
+		{"a byte order mark", "POST", "/graphql", bom + `{"query":"{__typename}"}`, "", 200, `{"data":{"__typename":"Query"}}`},
+		{"white space around", "POST", "/graphql", "\n" + `{"query":"{__typename}"}` + "\r\n", "", 200, `{"data":{"__typename":"Query"}}`},
+		{"members that mean nothing", "POST", "/graphql", `{"query":"{__typename}","id":7}`, "", 200, `{"data":{"__typename":"Query"}}`},
+		{"a refused document, older type", "POST", "/graphql", `{"query":"{nonsense}"}`, mediaJSON, 200, "GRAPHQL_VALIDATION_FAILED"},
+		{"a refused document, newer type", "POST", "/graphql", `{"query":"{nonsense}"}`, mediaResponse, 400, "GRAPHQL_VALIDATION_FAILED"},
+		{"a text that is no document, newer type", "POST", "/graphql", `{"query":"{"}`, mediaResponse, 400, "GRAPHQL_PARSE_FAILED"},
+		{"a failed field, newer type", "POST", "/graphql", `{"query":"{clients{totalCount}}"}`, mediaResponse, 200, `"data":{"clients":null}`},
+		{"a GET", "GET", get(url.Values{"query": {"{__typename}"}}), "", "", 200, `{"data":{"__typename":"Query"}}`},
+		{"a GET with all parameters", "GET", get(url.Values{"query": {"query A($n:Int){users(first:$n){nodes{sourceId}}}"}, "operationName": {"A"}, "variables": {`{"n":1}`}, "extensions": {"{}"}}),
+			"", "", 200, `{"data":{"users":{"nodes":[{"sourceId":"user0"}]}}}`},
+		{"a HEAD has no body", "HEAD", get(url.Values{"query": {"{__typename}"}}), "", "", 200, ""},
+		{"a mutation by GET", "GET", get(url.Values{"query": {`mutation{updateUser(input:{by:{sourceId:"x"},name:"y"}){userErrors{code}}}`}}), "", "", 405, "BAD_REQUEST"},
+		{"a mutation by HEAD", "HEAD", get(url.Values{"query": {`mutation{updateUser(input:{by:{sourceId:"x"},name:"y"}){userErrors{code}}}`}}), "", "", 405, ""},
+		{"a GET of one of two operations that is the query", "GET", get(url.Values{"query": {`query A{__typename} mutation B{updateUser(input:{by:{sourceId:"x"},name:"y"}){userErrors{code}}}`}, "operationName": {"A"}}),
+			"", "", 200, `{"data":{"__typename":"Query"}}`},
+		{"an operation without its name", "POST", "/graphql", `{"query":"query A{__typename} query B{__typename}"}`, "", 400, "operationName"},
+		{"a document without an operation", "POST", "/graphql", `{"query":"# nothing"}`, "", 400, "no operation"},
+		{"an Int as 5.0", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":5.0}}`, "", 200, `"data"`},
+		{"an Int as 5.5", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":5.5}}`, "", 200, "BAD_USER_INPUT"},
+		{"a repeated member", "POST", "/graphql", `{"query":"{__typename}","query":"{__typename}"}`, "", 400, "repeated"},
+		{"a repeated parameter", "GET", "/graphql?query={__typename}&query={__typename}", "", "", 400, "more than once"},
+		{"trailing garbage", "POST", "/graphql", `{"query":"{__typename}"}{}`, "", 400, "BAD_REQUEST"},
+		{"a DELETE", "DELETE", "/graphql", "", "", 405, "BAD_REQUEST"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			var header []string
+			if test.accept != "" {
+				header = []string{"Accept", test.accept}
+			}
+			w := send(t, (&world{users: 1}).gateway(nil), test.method, test.target, test.body, header...)
+			if w.Code != test.status || !strings.Contains(w.Body.String(), test.want) || test.want == "" && w.Body.Len() > 0 {
+				t.Errorf("got %d %s, want %d and %s", w.Code, w.Body, test.status, test.want)
+			}
+			if w.Code == 405 && test.method != "DELETE" && w.Header().Get("Allow") != "POST" {
+				t.Errorf("got Allow %q, want POST", w.Header().Get("Allow"))
+			}
+			if got := w.Header().Get("Vary"); got != vary {
+				t.Errorf("got Vary %q, want %q", got, vary)
+			}
+		})
+	}
+}
+
+func TestOptionsNamesTheMethods(t *testing.T) {
+	t.Parallel()
+	w := send(t, (&world{}).gateway(nil), "OPTIONS", "/graphql", "")
+	if w.Code != 204 || w.Header().Get("Allow") != allowedMethods {
+		t.Errorf("got %d and Allow %q", w.Code, w.Header().Get("Allow"))
+	}
+}
+
+func TestTheBodyMustBeJSONInUTF8(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		contentType, encoding string
+		want                  int
+	}{
+		{"application/json", "", 200},
+		{"application/json; charset=utf-8", "", 200},
+		{"APPLICATION/JSON; charset=UTF8", "", 200},
+		{"application/json; charset=utf-16", "", 415},
+		{"application/graphql", "", 415},
+		{"application/graphql+json", "", 415},
+		{"text/plain", "", 415},
+		{"application/x-www-form-urlencoded", "", 415},
+		{"multipart/form-data; boundary=x", "", 415},
+		{"", "", 415},
+		{"application/json", "identity", 200},
+		{"application/json", "gzip", 415},
+	} {
+		w := post(t, (&world{}).gateway(nil), "{ __typename }", "", "Content-Type", test.contentType, "Content-Encoding", test.encoding)
+		if w.Code != test.want {
+			t.Errorf("%q %q: got %d, want %d", test.contentType, test.encoding, w.Code, test.want)
+		}
+	}
+}
+
+func TestABatchIsAnsweredInOrderAndRunAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		together := make(chan struct{})
+		waiting := 0
+		w := &world{users: 1}
+		w.work = func(context.Context) {
+			w.mu.Lock()
+			if waiting++; waiting == 2 {
+				close(together)
+			}
+			w.mu.Unlock()
+			<-together // one after the other would wait for ever
+		}
+		got := send(t, w.gateway(nil), "POST", "/graphql",
+			`[{"query":"{users{nodes{sourceId}}}"},{"query":"{nonsense}"},{"query":"{user(by:{sourceId:\"x\"}){sourceId}}"},{"query":"query A{__typename} query B{__typename}"}]`)
+		want := `[{"data":{"users":{"nodes":[{"sourceId":"user0"}]}}},{"errors":[{"message":"Cannot query field \"nonsense\" on type \"Query\". Did you mean \"nodes\"?",` +
+			`"locations":[{"line":1,"column":2}],"extensions":{"code":"GRAPHQL_VALIDATION_FAILED"}}]},{"data":{"user":{"sourceId":"user0"}}},` +
+			`{"errors":[{"message":"operationName is missing: the document has more than one operation","extensions":{"code":"BAD_REQUEST"}}]}]`
+		if diff := cmp.Diff(want, got.Body.String()); diff != "" || got.Code != 200 {
+			t.Errorf("got %d (-want +got):\n%s", got.Code, diff)
+		}
+	})
+}
+
+func TestABatchHasALimit(t *testing.T) {
+	t.Parallel()
+	batch := func(n int) string {
+		return "[" + strings.Repeat(`{"query":"{__typename}"},`, n-1) + `{"query":"{__typename}"}]`
+	}
+	for _, test := range []struct {
+		name, body string
+		limit      int
+		want       int
+	}{
+		{"as many as allowed", batch(3), 3, 200},
+		{"one more", batch(4), 3, 400},
+		{"none", "[]", 3, 400},
+		{"switched off", batch(1), 0, 400},
+		{"a malformed one", `[{"query":"{__typename}"},7]`, 3, 400},
+		{"trailing garbage", batch(1) + "x", 3, 400},
+		{"a batch in a batch", "[" + batch(1) + "]", 3, 400},
+	} {
+		g := (&world{}).gateway(func(o *Options) { o.BatchLimit = test.limit })
+		if w := send(t, g, "POST", "/graphql", test.body); w.Code != test.want {
+			t.Errorf("%s: got %d %s, want %d", test.name, w.Code, w.Body, test.want)
+		}
+	}
+}
+
+func TestAPanicInABatchIsItsOwnError(t *testing.T) {
+	t.Parallel()
+	w := &world{users: 1}
+	g := w.gateway(func(o *Options) {
+		o.Operation = func(context.Context) context.Context { panic("a secret") }
+	})
+	got := send(t, g, "POST", "/graphql", `[{"query":"{__typename}"}]`)
+	if want := `"code":"INTERNAL"`; got.Code != 200 || !strings.Contains(got.Body.String(), want) || strings.Contains(got.Body.String(), "secret") {
+		t.Errorf("got %d %s", got.Code, got.Body)
+	}
+}
+
+func TestAnswersAreCompressedAsTheCallerPrefers(t *testing.T) {
+	t.Parallel()
+	unpack := map[string]func(io.Reader) (io.Reader, error){
+		"": func(r io.Reader) (io.Reader, error) { return r, nil },
+		"gzip": func(r io.Reader) (io.Reader, error) {
+			return gzip.NewReader(r)
+		},
+		"br":   func(r io.Reader) (io.Reader, error) { return brotli.NewReader(r), nil },
+		"zstd": func(r io.Reader) (io.Reader, error) { return zstd.NewReader(r) },
+	}
+	g := (&world{users: 100}).gateway(nil)
+	const query = "{ users(first: 100) { nodes { id sourceId } } }"
+	plain := post(t, g, query, "").Body.String()
+	for _, test := range []struct{ accept, want string }{
+		{"", ""},
+		{"identity", ""},
+		{"gzip", "gzip"},
+		{"GZIP;q=0.5", "gzip"},
+		{"br", "br"},
+		{"zstd", "zstd"},
+		{"gzip, deflate, br, zstd", "zstd"},
+		{"gzip;q=1, br;q=0.8", "gzip"},
+		{"zstd;q=0, *", "br"},
+		{"*;q=0", ""},
+		{"gzip;level=1", ""},
+		{"deflate", ""},
+	} {
+		t.Run(test.accept, func(t *testing.T) {
+			t.Parallel()
+			for range 2 { // the second time with a writer that was used
+				w := post(t, g, query, "", "Accept-Encoding", test.accept)
+				if got := w.Header().Get("Content-Encoding"); got != test.want {
+					t.Fatalf("got %q, want %q", got, test.want)
+				}
+				r, err := unpack[test.want](w.Body)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := io.ReadAll(r); err != nil || string(got) != plain {
+					t.Errorf("got %d other bytes, %v", len(got), err)
+				}
+			}
+		})
+	}
+}
+
+func TestASmallAnswerIsNotCompressed(t *testing.T) {
+	t.Parallel()
+	w := post(t, (&world{}).gateway(nil), "{ __typename }", "", "Accept-Encoding", "gzip")
+	exact := int64(w.Body.Len())
+	for above, want := range map[int]string{int(exact): "", int(exact) - 1: "gzip"} {
+		g := (&world{}).gateway(func(o *Options) { o.CompressAbove = above })
+		w := post(t, g, "{ __typename }", "", "Accept-Encoding", "gzip")
+		if got := w.Header().Get("Content-Encoding"); got != want {
+			t.Errorf("above %d: got %q, want %q", above, got, want)
+		}
+	}
+}
+
+func TestTheCallerMayShortenTheTimeAndNotLengthenIt(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		header string
+		want   time.Duration
+		status int
+	}{
+		{"", 5 * time.Second, 200},
+		{"3s", 3 * time.Second, 200},
+		{"1h", 5 * time.Second, 200},
+		{"0s", 0, 400},
+		{"-1s", 0, 400},
+		{"soon", 0, 400},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &world{work: func(ctx context.Context) { <-ctx.Done() }}
+			start := time.Now()
+			var header []string
+			if test.header != "" {
+				header = []string{headerTimeout, test.header}
+			}
+			got := post(t, w.gateway(nil), "{ users { __typename } }", "", header...)
+			if spent := time.Since(start); spent != test.want || got.Code != test.status {
+				t.Errorf("%q: got %d after %s, want %d after %s", test.header, got.Code, spent, test.status, test.want)
+			}
+		})
+	}
+}
+
+func TestWhoIsNotKnownIsToldHowToBe(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	g := w.gateway(func(o *Options) { o.Authenticate = (&caller.Authenticator{}).Authenticate })
+	got := post(t, g, "{ users { __typename } }", "")
+	if got.Code != 401 || read(t, got).code() != "UNAUTHENTICATED" || !strings.HasPrefix(got.Header().Get("WWW-Authenticate"), "Bearer") {
+		t.Errorf("got %d %s and %q", got.Code, got.Body, got.Header().Get("WWW-Authenticate"))
+	}
+	if len(w.asked) > 0 {
+		t.Errorf("resolvers ran: %v", w.asked)
+	}
+}
+
+func TestAnswersSayWhatABrowserMayDoWithThem(t *testing.T) {
+	t.Parallel()
+	w := post(t, (&world{}).gateway(nil), "{ __typename }", "")
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
+		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Cache-Control": "no-store"} {
+		if got := w.Header().Get(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+}
+
+func TestOnlyAQueryByGETMayBeKept(t *testing.T) {
+	t.Parallel()
+	g := (&world{users: 1}).gateway(func(o *Options) {
+		o.CacheHeaders = func(_ context.Context, h http.Header) { h.Set("Cache-Control", "public, max-age=60") }
+	})
+	get := func(query string) *httptest.ResponseRecorder {
+		return send(t, g, "GET", "/graphql?query="+url.QueryEscape(query), "")
+	}
+	for name, test := range map[string]struct {
+		got  *httptest.ResponseRecorder
+		want string
+	}{
+		"a query":            {get("{ users { __typename } }"), "public, max-age=60"},
+		"one with an error":  {get("{ clients { __typename } }"), "no-store"},
+		"one that is POSTed": {post(t, g, "{ users { __typename } }", ""), "no-store"},
+	} {
+		if got := test.got.Header().Get("Cache-Control"); got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+	}
+}
+
+func TestABodyThatBreaksOffOrComesTooSlowlyIsNamed(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		err    error
+		status int
+		code   string
+	}{
+		"broken off": {io.ErrUnexpectedEOF, 400, "BAD_REQUEST"},
+		"too slow":   {timeoutError{}, 408, "LIMIT_EXCEEDED"},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/graphql",
+			io.MultiReader(strings.NewReader(`{"query":`), iotest.ErrReader(test.err)))
+		r.Header.Set("Content-Type", "application/json")
+		w := httptest.NewRecorder()
+		(&world{}).gateway(nil).ServeHTTP(w, r)
+		if w.Code != test.status || read(t, w).code() != test.code {
+			t.Errorf("%s: got %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
+type timeoutError struct{}
+
+func (timeoutError) Error() string { return "slow" }
+func (timeoutError) Timeout() bool { return true }
+
+// deadlines is a writer that remembers the deadlines for reading.
+type deadlines struct {
+	*httptest.ResponseRecorder
+	set []time.Time
+}
+
+func (d *deadlines) SetReadDeadline(at time.Time) error {
+	d.set = append(d.set, at)
+	return nil
+}
+
+func TestTheUploadHasADeadlineThatEndsWithIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		w := &deadlines{ResponseRecorder: httptest.NewRecorder()}
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/graphql", bytes.NewBufferString(`{"query":"{__typename}"}`))
+		r.Header.Set("Content-Type", "application/json")
+		g := (&world{}).gateway(func(o *Options) { o.Limits.Upload = time.Second })
+		g.ServeHTTP(w, r)
+		if diff := cmp.Diff([]time.Time{time.Now().Add(time.Second), {}}, w.set); diff != "" {
+			t.Errorf("deadlines (-want +got):\n%s", diff)
+		}
+	})
+}

@@ -1,0 +1,144 @@
+// Package reload keeps a value that is read from files and reads it again when they change.
+package reload
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Interval is how old the knowledge may be that the files are as they were. Whoever asks for the value looks; nothing
+// runs behind.
+const Interval = 2 * time.Second
+
+// MaxSize bounds one file, in bytes.
+const MaxSize = 16 << 20
+
+// File is the name and text of one file.
+type File struct {
+	Name string
+	Text []byte
+}
+
+// Value is what the files hold. It is safe for concurrent use.
+type Value[T any] struct {
+	fsys   fs.FS
+	name   string
+	parse  func([]File) (T, error)
+	failed func(error)
+
+	current atomic.Pointer[T]
+	mu      sync.Mutex
+	looked  atomic.Int64 // in nanoseconds
+	seen    string
+}
+
+// New reads the file called name in fsys, or all files that end in .json where it is a folder. parse makes the value;
+// its error must not repeat what the files hold. Later a change that cannot be read or parsed keeps the old value, and
+// failed is told, once for each change.
+func New[T any](fsys fs.FS, name string, parse func([]File) (T, error), failed func(error)) (*Value[T], error) {
+	v := &Value[T]{fsys: fsys, name: name, parse: parse, failed: failed}
+	v.looked.Store(time.Now().UnixNano())
+	seen, err := v.fingerprint()
+	if err != nil {
+		return nil, err
+	}
+	v.seen = seen
+	return v, v.read()
+}
+
+// Get returns the value as the files were at most an Interval ago.
+func (v *Value[T]) Get() T {
+	now := time.Now().UnixNano()
+	if last := v.looked.Load(); now-last >= int64(Interval) && v.looked.CompareAndSwap(last, now) {
+		v.look()
+	}
+	return *v.current.Load()
+}
+
+func (v *Value[T]) look() {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	seen, err := v.fingerprint()
+	if err != nil {
+		seen = "unreadable"
+	}
+	if seen == v.seen {
+		return
+	}
+	v.seen = seen
+	if err == nil {
+		err = v.read()
+	}
+	if err != nil {
+		v.failed(err)
+	}
+}
+
+// fingerprint changes whenever a file does.
+func (v *Value[T]) fingerprint() (string, error) {
+	names, err := v.names()
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, name := range names {
+		info, err := fs.Stat(v.fsys, name)
+		if err != nil {
+			return "", errors.New("a file cannot be read")
+		}
+		fmt.Fprintf(&b, "%q %d %d\n", name, info.Size(), info.ModTime().UnixNano())
+	}
+	return b.String(), nil
+}
+
+func (v *Value[T]) names() ([]string, error) {
+	info, err := fs.Stat(v.fsys, v.name)
+	if err != nil {
+		return nil, errors.New("the file or folder cannot be read")
+	}
+	if !info.IsDir() {
+		return []string{v.name}, nil
+	}
+	entries, err := fs.ReadDir(v.fsys, v.name)
+	if err != nil {
+		return nil, errors.New("the folder cannot be read")
+	}
+	var names []string
+	for _, e := range entries {
+		// Names that begin with a dot are how a mounted secret swaps its versions.
+		if path.Ext(e.Name()) == ".json" && !strings.HasPrefix(e.Name(), ".") {
+			names = append(names, path.Join(v.name, e.Name()))
+		}
+	}
+	return names, nil
+}
+
+func (v *Value[T]) read() error {
+	names, err := v.names()
+	if err != nil {
+		return err
+	}
+	files := make([]File, len(names))
+	for i, name := range names {
+		if info, err := fs.Stat(v.fsys, name); err != nil || info.Size() > MaxSize {
+			return fmt.Errorf("a file cannot be read or is over %d bytes", MaxSize)
+		}
+		text, err := fs.ReadFile(v.fsys, name)
+		if err != nil {
+			return errors.New("a file cannot be read")
+		}
+		files[i] = File{name, text}
+	}
+	value, err := v.parse(files)
+	if err != nil {
+		return err
+	}
+	v.current.Store(&value)
+	return nil
+}

@@ -1,0 +1,270 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// requestError is a request that is not a GraphQL request at all, or not one that this path takes.
+type requestError struct {
+	status  int
+	code    string
+	message string
+	limit   *limit
+	// retryAfter is in seconds, 0 where waiting does not help.
+	retryAfter int
+	// allow are the methods that would be right, for 405.
+	allow string
+	// challenge asks for credentials, for 401.
+	challenge bool
+}
+
+func (e *requestError) Error() string { return e.message }
+
+func badRequest(format string, args ...any) *requestError {
+	return &requestError{status: http.StatusBadRequest, code: codeBadRequest, message: fmt.Sprintf(format, args...)}
+}
+
+// request is one operation that a caller asks for.
+type request struct {
+	graphql.RawParams
+	// documentID names a document that the server knows, in place of its text.
+	documentID string
+	// variablesSize is that of the variables as they were sent, in bytes.
+	variablesSize int
+}
+
+// requests are what one HTTP request holds: one operation, or a batch of them.
+type requests struct {
+	list  []*request
+	batch bool
+}
+
+// readRequest takes the parameters of GraphQL requests out of an HTTP request; what is wrong with it is named without
+// repeating any of it.
+func (g *Gateway) readRequest(w http.ResponseWriter, r *http.Request) (*requests, *requestError) {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		return one(readQuery(r.URL.RawQuery))
+	}
+	if err := checkContentType(r.Header); err != nil {
+		return nil, err
+	}
+	body, err := readBody(w, r, g.opts.Limits)
+	if err != nil {
+		return nil, err
+	}
+	return parseBody(body, g.opts.BatchLimit)
+}
+
+func one(req *request, fault *requestError) (*requests, *requestError) {
+	return &requests{list: []*request{req}}, fault
+}
+
+func checkContentType(h http.Header) *requestError {
+	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	charset, named := params["charset"]
+	if err != nil || media != mediaJSON || named && !isUTF8(charset) {
+		return &requestError{status: http.StatusUnsupportedMediaType, code: codeBadRequest,
+			message: "the Content-Type must be application/json in UTF-8"}
+	}
+	if coding := h.Get("Content-Encoding"); coding != "" && coding != "identity" {
+		return &requestError{status: http.StatusUnsupportedMediaType, code: codeBadRequest,
+			message: "the body must come without a Content-Encoding"}
+	}
+	return nil
+}
+
+// readBody reads a body within its bounds of size and time. The time is that of the whole upload: a body that comes a
+// byte at a time must not hold a connection.
+func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *requestError) {
+	if limits.Upload > 0 {
+		control := http.NewResponseController(w)
+		// A writer without a connection behind it has no deadline to set, and no slow body either.
+		if control.SetReadDeadline(time.Now().Add(limits.Upload)) == nil {
+			defer func() { _ = control.SetReadDeadline(time.Time{}) }()
+		}
+	}
+	start := time.Now()
+	data, err := io.ReadAll(io.LimitReader(r.Body, limits.Body+1))
+	switch {
+	case int64(len(data)) > limits.Body:
+		return nil, overLimit(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", limits.Body),
+			limit{"body", max(r.ContentLength, int64(len(data))), limits.Body})
+	case isTimeout(err):
+		return nil, overLimit(http.StatusRequestTimeout, fmt.Sprintf("the body took longer than %s", limits.Upload),
+			limit{"uploadMs", time.Since(start).Milliseconds(), limits.Upload.Milliseconds()})
+	case err != nil:
+		return nil, badRequest("the body could not be read to its end")
+	}
+	return data, nil
+}
+
+func isTimeout(err error) bool {
+	var t interface{ Timeout() bool }
+	return errors.As(err, &t) && t.Timeout()
+}
+
+func overLimit(status int, message string, l limit) *requestError {
+	return &requestError{status: status, code: codeLimitExceeded, message: message, limit: &l}
+}
+
+// byteOrderMark may stand before a JSON text that some editors and clients write.
+var byteOrderMark = []byte("\xef\xbb\xbf")
+
+func parseBody(data []byte, batchLimit int) (*requests, *requestError) {
+	data = bytes.TrimPrefix(data, byteOrderMark)
+	if !utf8.Valid(data) {
+		return nil, badRequest("the body is not UTF-8")
+	}
+	if start := bytes.TrimLeft(data, " \t\r\n"); len(start) > 0 && start[0] == '[' && batchLimit > 0 {
+		return parseBatch(data, batchLimit)
+	}
+	return one(parseObject(data))
+}
+
+// parseBatch reads an array of operations. One that is malformed refuses them all: they came as one request.
+func parseBatch(data []byte, limitOfBatch int) (*requests, *requestError) {
+	var items []json.RawMessage
+	if err := decode(data, &items); err != nil {
+		return nil, badRequest("the body must be one JSON array of requests")
+	}
+	if len(items) == 0 {
+		return nil, badRequest("the batch is empty")
+	}
+	if len(items) > limitOfBatch {
+		return nil, overLimit(http.StatusBadRequest, fmt.Sprintf("the batch has more than %d operations", limitOfBatch),
+			limit{"batch", int64(len(items)), int64(limitOfBatch)})
+	}
+	all := &requests{batch: true, list: make([]*request, len(items))}
+	for i, item := range items {
+		req, fault := parseObject(item)
+		if fault != nil {
+			return nil, badRequest("operation %d of the batch: %s", i, fault.message)
+		}
+		all.list[i] = req
+	}
+	return all, nil
+}
+
+func parseObject(data []byte) (*request, *requestError) {
+	members, err := objectMembers(data)
+	if err != nil {
+		return nil, badRequest("the body must be one JSON object with distinct members: %v", err)
+	}
+	return parseParams(func(name string) json.RawMessage { return members[name] })
+}
+
+func readQuery(rawQuery string) (*request, *requestError) {
+	values, err := url.ParseQuery(rawQuery)
+	if err != nil {
+		return nil, badRequest("the query string is malformed")
+	}
+	for _, name := range []string{"query", "documentId", "operationName", "variables", "extensions"} {
+		if len(values[name]) > 1 {
+			return nil, badRequest("the query string has %s more than once", name)
+		}
+	}
+	return parseParams(func(name string) json.RawMessage {
+		if !values.Has(name) {
+			return nil
+		}
+		text := values.Get(name)
+		switch name {
+		case "query", "documentId", "operationName":
+			quoted, _ := json.Marshal(text)
+			return quoted
+		}
+		return json.RawMessage(text)
+	})
+}
+
+// parseParams reads the parameters. A member that the specification does not name is left alone.
+func parseParams(member func(name string) json.RawMessage) (*request, *requestError) {
+	req := &request{variablesSize: len(member("variables"))}
+	for _, p := range []struct {
+		name, want string
+		target     any
+	}{
+		{"query", "a string", &req.Query},
+		{"documentId", "a string", &req.documentID},
+		{"operationName", "a string or null", &req.OperationName},
+		{"variables", "an object or null", &req.Variables},
+		{"extensions", "an object or null", &req.Extensions},
+	} {
+		raw := member(p.name)
+		if raw == nil || isNull(raw) && strings.HasSuffix(p.want, "or null") {
+			continue
+		}
+		if isNull(raw) || decode(raw, p.target) != nil {
+			return nil, badRequest("%s must be %s", p.name, p.want)
+		}
+	}
+	if req.Query == "" && req.documentID == "" && req.Extensions["persistedQuery"] == nil {
+		return nil, badRequest("query is missing: send the text of a GraphQL document")
+	}
+	return req, nil
+}
+
+func isNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
+
+// decode keeps numbers as they are written: a 64-bit id in variables must not lose digits.
+func decode(raw json.RawMessage, target any) error {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	dec.UseNumber()
+	if err := dec.Decode(target); err != nil {
+		return err
+	}
+	if dec.More() {
+		return errTrailing
+	}
+	_, err := dec.Token()
+	if err != io.EOF {
+		return errTrailing
+	}
+	return nil
+}
+
+var errTrailing = errors.New("something follows after its end")
+
+// objectMembers reads one JSON object and nothing after it. A repeated member is an error: which of two queries runs
+// must not depend on who reads the body.
+func objectMembers(data []byte) (map[string]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, errors.New("it is not an object")
+	}
+	members := map[string]json.RawMessage{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, errors.New("it is not valid JSON")
+		}
+		name, _ := t.(string)
+		if _, ok := members[name]; ok {
+			return nil, errors.New("a member is repeated")
+		}
+		var raw json.RawMessage
+		if err := dec.Decode(&raw); err != nil {
+			return nil, errors.New("it is not valid JSON")
+		}
+		members[name] = raw
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, errors.New("it is not valid JSON")
+	}
+	if _, err := dec.Token(); err != io.EOF {
+		return nil, errTrailing
+	}
+	return members, nil
+}

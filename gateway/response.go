@@ -1,0 +1,186 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"strconv"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+)
+
+// exchange is the answering half of one HTTP request.
+type exchange struct {
+	w             http.ResponseWriter
+	media, coding string
+	head          bool
+	compressAbove int
+}
+
+// refusedStatus is the status of a well-formed request that is not executed: clients of application/json expect 200 and
+// read the errors, the newer media type says it in the status.
+func refusedStatus(media string) int {
+	if media == mediaResponse {
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+func (x *exchange) fail(fault *requestError) { x.send(fail(fault)) }
+
+func (x *exchange) send(out *reply) {
+	status := http.StatusOK
+	switch {
+	case out.fault != nil:
+		status = out.fault.status
+		out.fault.setHeaders(x.w.Header())
+	case out.refused:
+		status = refusedStatus(x.media)
+	}
+	frame := frames.Get().(*bytes.Buffer)
+	defer release(frame)
+	parts := appendResponse(nil, frame, out.resp)
+	x.write(status, out.header, resolve(frame, parts))
+	if out.free != nil {
+		out.free()
+	}
+}
+
+// sendBatch answers an array, in the order of the operations. Each has its own errors, the request has none.
+func (x *exchange) sendBatch(replies []*reply) {
+	frame := frames.Get().(*bytes.Buffer)
+	defer release(frame)
+	var parts []part
+	for i, out := range replies {
+		separator := byte(',')
+		if i == 0 {
+			separator = '['
+		}
+		start := frame.Len()
+		frame.WriteByte(separator)
+		parts = append(parts, part{from: start, to: frame.Len()})
+		parts = appendResponse(parts, frame, out.resp)
+	}
+	start := frame.Len()
+	frame.WriteByte(']')
+	parts = append(parts, part{from: start, to: frame.Len()})
+	x.write(http.StatusOK, nil, resolve(frame, parts))
+	for _, out := range replies {
+		if out.free != nil {
+			out.free()
+		}
+	}
+}
+
+// frames hold what is written around the data.
+var frames = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxFrame is the largest buffer that is kept.
+const maxFrame = 64 << 10
+
+func release(frame *bytes.Buffer) {
+	if frame.Cap() <= maxFrame {
+		frame.Reset()
+		frames.Put(frame)
+	}
+}
+
+// part is a piece of an answer: data as the executor made it, which is not copied again, or a range of the frame.
+type part struct {
+	data     []byte
+	from, to int
+}
+
+// resolve gives the pieces as bytes, once the frame is whole.
+func resolve(frame *bytes.Buffer, parts []part) [][]byte {
+	pieces := make([][]byte, len(parts))
+	for i, p := range parts {
+		pieces[i] = p.data
+		if p.data == nil {
+			pieces[i] = frame.Bytes()[p.from:p.to]
+		}
+	}
+	return pieces
+}
+
+// appendResponse adds one response: errors first, so that a reader knows of them before the data; no data where nothing
+// was executed.
+func appendResponse(parts []part, frame *bytes.Buffer, resp *graphql.Response) []part {
+	start := frame.Len()
+	separator := byte('{')
+	member := func(name string, value any) {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return
+		}
+		writeName(frame, separator, name)
+		frame.Write(text)
+		separator = ','
+	}
+	if len(resp.Errors) > 0 {
+		member("errors", resp.Errors)
+	}
+	if len(resp.Data) > 0 {
+		writeName(frame, separator, "data")
+		separator = ','
+		parts = append(parts, part{from: start, to: frame.Len()}, part{data: resp.Data})
+		start = frame.Len()
+	}
+	if len(resp.Extensions) > 0 {
+		member("extensions", resp.Extensions)
+	}
+	if separator == '{' {
+		frame.WriteByte('{')
+	}
+	frame.WriteByte('}')
+	return append(parts, part{from: start, to: frame.Len()})
+}
+
+func writeName(frame *bytes.Buffer, separator byte, name string) {
+	frame.WriteByte(separator)
+	frame.WriteByte('"')
+	frame.WriteString(name)
+	frame.WriteString(`":`)
+}
+
+// vary names what of a request decides about its answer, for caches on the way.
+const vary = "Accept, Accept-Encoding, Authorization, X-API-Key"
+
+func (x *exchange) write(status int, header http.Header, pieces [][]byte) {
+	h := x.w.Header()
+	h.Set("Cache-Control", "no-store")
+	for name, values := range header {
+		h[name] = values
+	}
+	h.Set("Content-Type", x.media+"; charset=utf-8")
+	h.Add("Vary", vary)
+	setSecurityHeaders(h)
+	size := 0
+	for _, p := range pieces {
+		size += len(p)
+	}
+	if x.coding != "" && x.compressAbove > 0 && size > x.compressAbove {
+		packed := compress(x.coding, pieces)
+		defer release(packed)
+		h.Set("Content-Encoding", x.coding)
+		pieces, size = [][]byte{packed.Bytes()}, packed.Len()
+	}
+	h.Set("Content-Length", strconv.Itoa(size))
+	x.w.WriteHeader(status)
+	if x.head {
+		return
+	}
+	for _, p := range pieces {
+		if _, err := x.w.Write(p); err != nil {
+			return
+		}
+	}
+}
+
+// setSecurityHeaders keeps a browser from taking an answer for anything but data.
+func setSecurityHeaders(h http.Header) {
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+}
