@@ -1,0 +1,136 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"go/parser"
+	"go/token"
+	"io"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/learngraph/learngraph"
+
+// allowed is the direction of imports: a package may use of ours what is listed, by prefix where a name ends in /*.
+// Whoever adds a line says in the commit why the arrow points that way.
+var allowed = map[string][]string{
+	"":                               {"gateway", "resolvers", "graph", "graph/model", "upstream", "upstream/*", "cache", "explorer"},
+	"gateway/caller":                 {"gateway/reload"},
+	"gateway/reload":                 {},
+	"gateway":                        {"gateway/*", "graph/*", "graph", "engine", "cache", "document", "loader", "upstream"},
+	"graph":                          {"engine", "graph/model", "graph/scalar", "document", "upstream/*"},
+	"bench":                          {"document", "engine", "graph", "graph/model", "graph/scalar", "gateway", "resolvers", "cache", "upstream", "upstream/*"},
+	"graph/gen":                      {"document"},
+	"graph/model":                    {"graph/scalar", "document", "upstream/*"},
+	"graph/scalar":                   {},
+	"resolvers":                      {"graph", "graph/*", "document", "loader", "cache", "upstream", "upstream/*"},
+	"engine":                         {"document"},
+	"loader":                         {},
+	"cache":                          {},
+	"document":                       {},
+	"explorer":                       {},
+	"upstream":                       {"document"},
+	"upstream/coassemble":            {"upstream", "document"},
+	"upstream/mattr":                 {"upstream", "document"},
+	"upstream/thoughtindustries":     {"upstream", "document"},
+	"upstream/emulator":              {},
+	"upstream/emulator/cmd/emulator": {"upstream/emulator"},
+}
+
+// forbidden modules, with the reason.
+var forbidden = map[string]string{
+	"github.com/99designs/gqlgen/graphql/playground": "it loads scripts from another host",
+	"github.com/redis/go-redis/v9":                   "only the cache's Redis file knows Redis",
+	"os":                                             "only main reads the environment",
+}
+
+// exempt names who may import a forbidden module after all.
+var exempt = map[string][]string{
+	"github.com/redis/go-redis/v9": {"cache"},
+	"os":                           {"", "graph/gen", "upstream/emulator/cmd/emulator", "bench", "cache"},
+}
+
+type goPackage struct {
+	ImportPath, Dir string
+	Imports         []string
+	GoFiles         []string
+}
+
+func listPackages(t *testing.T) []goPackage {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Dir,Imports,GoFiles", "./...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var list []goPackage
+	dec := json.NewDecoder(strings.NewReader(string(out)))
+	for {
+		var p goPackage
+		if err := dec.Decode(&p); errors.Is(err, io.EOF) {
+			return list
+		} else if err != nil {
+			t.Fatal(err)
+		}
+		if len(p.GoFiles) > 0 {
+			list = append(list, p)
+		}
+	}
+}
+
+func local(importPath string) (string, bool) {
+	if importPath == module {
+		return "", true
+	}
+	return strings.CutPrefix(importPath, module+"/")
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	t.Parallel()
+	for _, p := range listPackages(t) {
+		name, _ := local(p.ImportPath)
+		arrows, known := allowed[name]
+		if !known {
+			t.Errorf("package %s has no place in the architecture", name)
+			continue
+		}
+		for _, imported := range p.Imports {
+			if target, ours := local(imported); ours && !permits(arrows, target) {
+				t.Errorf("%s must not import %s", name, target)
+			}
+			if reason, ok := forbidden[imported]; ok && !slices.Contains(exempt[imported], name) {
+				t.Errorf("%s must not import %s: %s", name, imported, reason)
+			}
+		}
+	}
+}
+
+func permits(arrows []string, target string) bool {
+	return slices.ContainsFunc(arrows, func(arrow string) bool {
+		ok, err := path.Match(arrow, target)
+		return ok && err == nil
+	})
+}
+
+func TestEveryPackageHasOneDocComment(t *testing.T) {
+	t.Parallel()
+	for _, p := range listPackages(t) {
+		documented := 0
+		for _, file := range p.GoFiles {
+			f, err := parser.ParseFile(token.NewFileSet(), filepath.Join(p.Dir, file), nil, parser.PackageClauseOnly|parser.ParseComments)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if f.Doc != nil {
+				documented++
+			}
+		}
+		if documented != 1 {
+			t.Errorf("%s has %d package comments, want 1", p.ImportPath, documented)
+		}
+	}
+}

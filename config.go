@@ -1,0 +1,458 @@
+package main
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/dustin/go-humanize"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/emulator"
+)
+
+// config is everything that the program can be told. Flags and environment are one list: -cache-ttl is CACHE_TTL.
+type config struct {
+	Demo   bool
+	Listen string
+
+	ThoughtIndustries backendConfig
+	Coassemble        backendConfig
+	MATTR             backendConfig
+
+	ThoughtIndustriesKey    string
+	CoassembleAuthorization string
+	MATTRPathPrefix         string
+	MATTRTokenURL           string
+	MATTRClientID           string
+	MATTRClientSecret       string
+	MATTRAudience           string
+	MATTRToken              string
+
+	UpstreamMaxBody  int64
+	OperationTimeout time.Duration
+	OperationCalls   int
+	OperationBytes   int64
+	ShutdownTimeout  time.Duration
+	Link             resolvers.Link
+	Cache            cache.Options
+	Auth             string
+	AllowDeletes     bool
+	Introspection    bool
+
+	// given names the settings that were set by a flag or the environment.
+	given map[string]bool
+	// ineffective names the settings that were set and that this version accepts without effect.
+	ineffective []string
+	// effective lists NAME=value of every setting, without secrets.
+	effective []string
+}
+
+// backendConfig is what the three backends have in common.
+type backendConfig struct {
+	URL         string
+	Rates       []upstream.Rate
+	Concurrency int
+	Timeout     time.Duration
+	Gzip        bool
+}
+
+// setting is one line of the configuration table.
+type setting struct {
+	name, fallback, usage string
+	// secret values are never shown and can come from the file that NAME_FILE names.
+	secret bool
+	// flag settings need no value on the command line.
+	flag bool
+	// upstream settings say where the backends are; -demo ignores them.
+	upstream bool
+	// demo is what -demo makes of the setting, whatever else was said: it needs nothing and holds nothing back.
+	demo string
+	set  func(*config, string) error
+}
+
+func settings() []setting {
+	list := []setting{
+		text("LISTEN", "127.0.0.1:8080", "address to serve on", func(c *config) *string { return &c.Listen }),
+		backendText("THOUGHTINDUSTRIES_URL", "", "instance base, without /incoming/v2", func(c *config) *string { return &c.ThoughtIndustries.URL }),
+		secretText("THOUGHTINDUSTRIES_API_KEY", "API key", func(c *config) *string { return &c.ThoughtIndustriesKey }),
+		backendText("COASSEMBLE_URL", "https://api.coassemble.com/api", "API base", func(c *config) *string { return &c.Coassemble.URL }),
+		secretText("COASSEMBLE_AUTHORIZATION", "the whole value of the Authorization header", func(c *config) *string { return &c.CoassembleAuthorization }),
+		backendText("MATTR_URL", "", "tenant base", func(c *config) *string { return &c.MATTR.URL }),
+		backendText("MATTR_PATH_PREFIX", "/core/v1", "path before /users", func(c *config) *string { return &c.MATTRPathPrefix }),
+		backendText("MATTR_TOKEN_URL", "", "OAuth2 token endpoint", func(c *config) *string { return &c.MATTRTokenURL }),
+		backendText("MATTR_CLIENT_ID", "", "OAuth2 client id", func(c *config) *string { return &c.MATTRClientID }),
+		secretText("MATTR_CLIENT_SECRET", "OAuth2 client secret", func(c *config) *string { return &c.MATTRClientSecret }),
+		backendText("MATTR_AUDIENCE", "", "OAuth2 audience; MATTR_URL unless set", func(c *config) *string { return &c.MATTRAudience }),
+		secretText("MATTR_TOKEN", "a fixed bearer token instead of OAuth2", func(c *config) *string { return &c.MATTRToken }),
+	}
+	list = append(list, backendSettings("THOUGHTINDUSTRIES", "60/1m,1000/1h", "5", "20s", func(c *config) *backendConfig { return &c.ThoughtIndustries })...)
+	list = append(list, backendSettings("COASSEMBLE", "100/1m", "10", "10s", func(c *config) *backendConfig { return &c.Coassemble })...)
+	list = append(list, backendSettings("MATTR", "600/1m", "20", "10s", func(c *config) *backendConfig { return &c.MATTR })...)
+	list = append(list,
+		bytesSetting("UPSTREAM_MAX_BODY", "64MiB", "largest answer of a backend, after inflating", func(c *config) *int64 { return &c.UpstreamMaxBody }),
+		duration("OPERATION_TIMEOUT", "15s", "one operation", func(c *config) *time.Duration { return &c.OperationTimeout }),
+		count("OPERATION_CALLS", "500", "backend calls of one operation", func(c *config) *int { return &c.OperationCalls }),
+		bytesSetting("OPERATION_BYTES", "512MiB", "what one operation may receive from backends", func(c *config) *int64 { return &c.OperationBytes }),
+		duration("SHUTDOWN_TIMEOUT", "10s", "what requests in flight get when the program is told to stop", func(c *config) *time.Duration { return &c.ShutdownTimeout }),
+		text("LINK_CLIENT", "id", "the client's id, slug or sku is Coassemble's clientIdentifier", func(c *config) *string { return &c.Link.Client }),
+		text("LINK_USER", "subjectId", "subjectId, id or claims.KEY of the identity is the user's identifier", func(c *config) *string { return &c.Link.User }),
+		text("LINK_USER_PROVIDER", "", "providerId that subjectId belongs to", func(c *config) *string { return &c.Link.UserProvider }),
+		secretOptional("REDIS_URL", "redis://, rediss://; with master_name= Sentinel, with addr= Cluster; memory only unless set", func(c *config) *string { return &c.redis().URL }),
+		duration("REDIS_TIMEOUT", "20ms", "what a round to Redis may cost an operation", func(c *config) *time.Duration { return &c.redis().Timeout }),
+		span("CACHE_TTL", "60s", "an answer is fresh for; 0 turns caching across operations off", func(c *config) *time.Duration { return &c.Cache.TTL }),
+		span("CACHE_STALE", "10m", "then stale for", func(c *config) *time.Duration { return &c.Cache.Stale }),
+		span("CACHE_NEGATIVE", "10s", "an absence is remembered for", func(c *config) *time.Duration { return &c.Cache.Negative }),
+		bytesSetting("CACHE_MEMORY", "128MiB", "kept in the process", func(c *config) *int64 { return &c.Cache.Memory }),
+		onByDefault(boolean("COALESCE", "share calls in flight", func(c *config) *bool { return &c.Cache.Coalesce })),
+		text("AUTH", "none", "who may call: none (loopback only, unless said explicitly)", func(c *config) *string { return &c.Auth }),
+		inDemo("true", boolean("ALLOW_DELETES", "the three delete mutations", func(c *config) *bool { return &c.AllowDeletes })),
+		inDemo("true", boolean("INTROSPECTION", "introspection, /schema.graphqls and suggestions", func(c *config) *bool { return &c.Introspection })),
+	)
+	for _, name := range []string{"API_KEYS_FILE", "JWT_JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "JWT_ALGORITHMS", "JWT_CLIENTS_CLAIM", "EXPLORER",
+		"EXPLAIN", "TRUSTED_DOCUMENTS", "TRUSTED_MODE", "CORS_ORIGINS", "METRICS_LISTEN", "PUBLIC_CATALOG", "CAPTURE_DIR"} {
+		list = append(list, ineffective(name))
+	}
+	return list
+}
+
+func text(name, fallback, usage string, field func(*config) *string) setting {
+	return setting{name: name, fallback: fallback, usage: usage,
+		set: func(c *config, v string) error { *field(c) = v; return nil }}
+}
+
+func backendText(name, fallback, usage string, field func(*config) *string) setting {
+	s := text(name, fallback, usage, field)
+	s.upstream = true
+	return s
+}
+
+func inDemo(value string, s setting) setting {
+	s.demo = value
+	return s
+}
+
+func secretText(name, usage string, field func(*config) *string) setting {
+	s := backendText(name, "", usage, field)
+	s.secret = true
+	return s
+}
+
+func boolean(name, usage string, field func(*config) *bool) setting {
+	return setting{name: name, fallback: "false", usage: usage, flag: true, set: func(c *config, v string) error {
+		b, err := strconv.ParseBool(v)
+		if err != nil {
+			return errors.New("must be true or false")
+		}
+		*field(c) = b
+		return nil
+	}}
+}
+
+// secretOptional is a secret that is no backend's: -demo leaves it as it is.
+func secretOptional(name, usage string, field func(*config) *string) setting {
+	s := secretText(name, usage, field)
+	s.upstream = false
+	return s
+}
+
+func onByDefault(s setting) setting {
+	s.fallback = "true"
+	return s
+}
+
+// redis is where Redis is; a URL that stays empty is none.
+func (c *config) redis() *cache.RedisOptions {
+	if c.Cache.Redis == nil {
+		c.Cache.Redis = &cache.RedisOptions{}
+	}
+	return c.Cache.Redis
+}
+
+// span is a duration that may be zero.
+func span(name, fallback, usage string, field func(*config) *time.Duration) setting {
+	return setting{name: name, fallback: fallback, usage: usage, set: func(c *config, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d < 0 {
+			return errors.New("must be a duration, such as 60s, or 0")
+		}
+		*field(c) = d
+		return nil
+	}}
+}
+
+func duration(name, fallback, usage string, field func(*config) *time.Duration) setting {
+	return setting{name: name, fallback: fallback, usage: usage, set: func(c *config, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			return errors.New("must be a duration above zero, such as 15s")
+		}
+		*field(c) = d
+		return nil
+	}}
+}
+
+func bytesSetting(name, fallback, usage string, field func(*config) *int64) setting {
+	return setting{name: name, fallback: fallback, usage: usage, set: func(c *config, v string) error {
+		n, err := humanize.ParseBytes(v)
+		if err != nil || n == 0 || n > 1<<40 {
+			return errors.New("must be a size such as 64MiB")
+		}
+		*field(c) = int64(n)
+		return nil
+	}}
+}
+
+func count(name, fallback, usage string, field func(*config) *int) setting {
+	return setting{name: name, fallback: fallback, usage: usage, set: func(c *config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 1 {
+			return errors.New("must be a whole number above zero")
+		}
+		*field(c) = n
+		return nil
+	}}
+}
+
+func backendSettings(prefix, rate, concurrency, timeout string, backend func(*config) *backendConfig) []setting {
+	gzip := boolean(prefix+"_GZIP", "ask the backend for gzip", func(c *config) *bool { return &backend(c).Gzip })
+	gzip.fallback = "true"
+	return []setting{
+		{name: prefix + "_RATE", fallback: rate, demo: "0", usage: "COUNT/DURATION, several with commas, 0 for none",
+			set: func(c *config, v string) (err error) { backend(c).Rates, err = upstream.ParseRates(v); return err }},
+		count(prefix+"_CONCURRENCY", concurrency, "calls at once", func(c *config) *int { return &backend(c).Concurrency }),
+		duration(prefix+"_TIMEOUT", timeout, "one call", func(c *config) *time.Duration { return &backend(c).Timeout }),
+		inDemo("false", gzip),
+	}
+}
+
+// ineffective is a setting whose name is fixed and whose feature this version does not have.
+func ineffective(name string) setting {
+	return setting{name: name, usage: "no effect in this version", set: func(c *config, v string) error {
+		if v != "" {
+			c.ineffective = append(c.ineffective, name)
+		}
+		return nil
+	}}
+}
+
+func flagName(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") }
+
+// loadConfig reads flags, then the environment, then defaults; the first that names a setting wins. An error names it.
+func loadConfig(args []string, getenv func(string) string, stderr io.Writer) (*config, error) {
+	c := &config{given: map[string]bool{}}
+	flags, given, err := parseFlags(c, args, stderr)
+	if err != nil {
+		return nil, err
+	}
+	for _, s := range settings() {
+		value, err := lookup(c, s, given, getenv)
+		if err != nil {
+			return nil, err
+		}
+		if err := s.set(c, value); err != nil {
+			return nil, fmt.Errorf("%s %w", s.name, err)
+		}
+		if s.secret && value != "" {
+			value = "(secret)"
+		}
+		c.effective = append(c.effective, s.name+"="+value)
+	}
+	if rest := flags.Args(); len(rest) > 0 {
+		return nil, fmt.Errorf("there is no command %q", rest[0])
+	}
+	if c.Demo {
+		c.useEmulator()
+	}
+	if c.Cache.Redis.URL == "" {
+		c.Cache.Redis = nil
+	}
+	if c.MATTRAudience == "" {
+		c.MATTRAudience = c.MATTR.URL
+	}
+	return c, c.validate()
+}
+
+func parseFlags(c *config, args []string, stderr io.Writer) (*flag.FlagSet, map[string]string, error) {
+	flags := flag.NewFlagSet("learngraph", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	flags.BoolVar(&c.Demo, "demo", false, "run on emulated backends, with nothing else needed")
+	given := map[string]string{}
+	for _, s := range settings() {
+		for _, name := range s.names() {
+			set := func(v string) error { given[name] = v; return nil }
+			if s.flag {
+				flags.BoolFunc(flagName(name), s.usage, set)
+			} else {
+				flags.Func(flagName(name), s.usage, set)
+			}
+		}
+	}
+	return flags, given, flags.Parse(args)
+}
+
+func (s setting) names() []string {
+	if s.secret {
+		return []string{s.name, s.name + "_FILE"}
+	}
+	return []string{s.name}
+}
+
+func lookup(c *config, s setting, flags map[string]string, getenv func(string) string) (string, error) {
+	read := func(name string) string {
+		if v, ok := flags[name]; ok {
+			return v
+		}
+		return getenv(name)
+	}
+	if c.Demo && (s.upstream || s.demo != "") {
+		return cmp.Or(s.demo, s.fallback), nil
+	}
+	value := read(s.name)
+	if s.secret {
+		file := read(s.name + "_FILE")
+		if file != "" && value != "" {
+			return "", fmt.Errorf("%s and %s_FILE are both set: use one", s.name, s.name)
+		}
+		if file != "" {
+			text, err := os.ReadFile(file)
+			if err != nil {
+				return "", fmt.Errorf("%s_FILE cannot be read", s.name)
+			}
+			value = strings.TrimSpace(string(text))
+		}
+	}
+	if value == "" {
+		return s.fallback, nil
+	}
+	c.given[s.name] = true
+	return value, nil
+}
+
+// useEmulator points every backend at the emulator, whose transport takes any host.
+func (c *config) useEmulator() {
+	const base = "http://localhost"
+	c.ThoughtIndustries.URL, c.ThoughtIndustriesKey = base, emulator.APIKey
+	c.Coassemble.URL, c.CoassembleAuthorization = base+"/api", emulator.Authorization
+	c.MATTR.URL, c.MATTRTokenURL = base, base+"/oauth/token"
+	c.MATTRClientID, c.MATTRClientSecret, c.MATTRAudience = emulator.ClientID, emulator.ClientSecret, emulator.Audience
+}
+
+func (c *config) validate() error {
+	host, _, err := net.SplitHostPort(c.Listen)
+	if err != nil {
+		return errors.New("LISTEN must be an address and a port, such as 127.0.0.1:8080")
+	}
+	if c.Auth != "none" {
+		return errors.New("AUTH must be none: this version knows no other way to tell callers apart")
+	}
+	if !c.Demo && !isLoopback(host) && !c.given["AUTH"] {
+		return errors.New("LISTEN is not a loopback address: anyone who reaches it could use your backends; say AUTH=none to allow that")
+	}
+	if err := c.Link.Validate(); err != nil {
+		return err
+	}
+	if c.Demo {
+		return nil
+	}
+	return c.validateBackends()
+}
+
+func (c *config) validateBackends() error {
+	for _, pair := range [][2]string{{"THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY"}, {"THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_URL"}} {
+		if c.given[pair[0]] && !c.given[pair[1]] {
+			return fmt.Errorf("%s is missing: %s is set", pair[1], pair[0])
+		}
+	}
+	if err := c.validateMATTR(); err != nil {
+		return err
+	}
+	if !c.hasThoughtIndustries() && !c.hasCoassemble() && !c.hasMATTR() {
+		return errors.New("no backend is configured: set THOUGHTINDUSTRIES_URL, COASSEMBLE_AUTHORIZATION or MATTR_URL with what belongs to them, or start with -demo")
+	}
+	for name, base := range map[string]string{"THOUGHTINDUSTRIES_URL": c.ThoughtIndustries.URL, "COASSEMBLE_URL": c.Coassemble.URL,
+		"MATTR_URL": c.MATTR.URL, "MATTR_TOKEN_URL": c.MATTRTokenURL} {
+		if err := checkURL(base); err != nil {
+			return fmt.Errorf("%s %w", name, err)
+		}
+	}
+	return nil
+}
+
+func (c *config) validateMATTR() error {
+	credentials := []string{"MATTR_TOKEN_URL", "MATTR_CLIENT_ID", "MATTR_CLIENT_SECRET"}
+	given := func(name string) bool { return c.given[name] }
+	any := slices.ContainsFunc(credentials, given)
+	switch {
+	case c.given["MATTR_TOKEN"] && any:
+		return errors.New("MATTR_TOKEN is set beside OAuth2 credentials: use one of the two")
+	case (c.given["MATTR_TOKEN"] || any) && !c.given["MATTR_URL"]:
+		return errors.New("MATTR_URL is missing: credentials of MATTR are set")
+	case !c.given["MATTR_URL"] || c.given["MATTR_TOKEN"]:
+		return nil
+	}
+	for _, name := range credentials {
+		if !c.given[name] {
+			return fmt.Errorf("%s is missing: MATTR_URL needs it, or MATTR_TOKEN", name)
+		}
+	}
+	return nil
+}
+
+func (c *config) hasThoughtIndustries() bool { return c.ThoughtIndustriesKey != "" }
+func (c *config) hasCoassemble() bool        { return c.CoassembleAuthorization != "" }
+func (c *config) hasMATTR() bool             { return c.MATTR.URL != "" }
+
+// checkURL wants https except on loopback, where the emulator and tests are.
+func checkURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("must be an absolute https URL")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("must have no user, query or fragment")
+	case u.Scheme == "http" && !isLoopback(u.Hostname()):
+		return errors.New("must be https: http is for loopback addresses only")
+	}
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// scopes are a digest of each backend's address and credential: what one credential may see is not served to another.
+func (c *config) scopes() map[upstream.Backend]string {
+	digest := func(parts ...string) string {
+		h := sha256.New()
+		for _, p := range parts {
+			fmt.Fprintf(h, "%d:%s", len(p), p)
+		}
+		return hex.EncodeToString(h.Sum(nil))
+	}
+	return map[upstream.Backend]string{
+		upstream.ThoughtIndustries: digest(c.ThoughtIndustries.URL, c.ThoughtIndustriesKey),
+		upstream.Coassemble:        digest(c.Coassemble.URL, c.CoassembleAuthorization),
+		upstream.MATTR: digest(c.MATTR.URL, c.MATTRPathPrefix, c.MATTRToken, c.MATTRTokenURL, c.MATTRClientID, c.MATTRClientSecret,
+			c.Link.User, c.Link.UserProvider),
+	}
+}

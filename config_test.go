@@ -1,0 +1,177 @@
+package main
+
+import (
+	"bytes"
+	"io"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/learngraph/learngraph/upstream/emulator"
+)
+
+func TestAWrongSettingIsNamed(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		name  string
+		env   map[string]string
+		args  []string
+		names string
+	}{
+		{"an address without a port", map[string]string{"LISTEN": "localhost"}, nil, "LISTEN must be an address"},
+		{"all interfaces", map[string]string{"LISTEN": ":8080"}, nil, "LISTEN is not a loopback address"},
+		{"another machine's address", map[string]string{"LISTEN": "192.0.2.1:8080"}, nil, "LISTEN is not a loopback address"},
+		{"a name that is not loopback", nil, []string{"-listen", "learning.example:8080"}, "LISTEN is not a loopback address"},
+		{"an unknown way to tell callers apart", map[string]string{"AUTH": "password"}, nil, "AUTH must be"},
+		{"no key", map[string]string{"THOUGHTINDUSTRIES_API_KEY": ""}, nil, "THOUGHTINDUSTRIES_API_KEY is missing"},
+		{"no URL", map[string]string{"THOUGHTINDUSTRIES_URL": ""}, nil, "THOUGHTINDUSTRIES_URL is missing"},
+		{"a URL without a scheme", map[string]string{"COASSEMBLE_URL": "api.coassemble.com"}, nil, "COASSEMBLE_URL must be"},
+		{"a URL that is not https", map[string]string{"COASSEMBLE_URL": "http://api.coassemble.com"}, nil, "COASSEMBLE_URL must be https"},
+		{"a URL with a password", map[string]string{"MATTR_URL": "https://user:hidden@tenant.example"}, nil, "MATTR_URL must have no user"},
+		{"a URL with a query", map[string]string{"THOUGHTINDUSTRIES_URL": "https://tenant.example?key=hidden"}, nil, "THOUGHTINDUSTRIES_URL must have no user, query"},
+		{"a token URL that is not https", map[string]string{"MATTR_TOKEN_URL": "http://auth.example/token"}, nil, "MATTR_TOKEN_URL must be https"},
+		{"no token URL", map[string]string{"MATTR_TOKEN_URL": ""}, nil, "MATTR_TOKEN_URL is missing"},
+		{"no client id", map[string]string{"MATTR_CLIENT_ID": ""}, nil, "MATTR_CLIENT_ID is missing"},
+		{"no client secret", map[string]string{"MATTR_CLIENT_SECRET": ""}, nil, "MATTR_CLIENT_SECRET is missing"},
+		{"credentials without a tenant", map[string]string{"MATTR_URL": ""}, nil, "MATTR_URL is missing"},
+		{"a token beside credentials", map[string]string{"MATTR_TOKEN": "hidden"}, nil, "MATTR_TOKEN is set beside"},
+		{"a rate without a duration", map[string]string{"COASSEMBLE_RATE": "100"}, nil, "COASSEMBLE_RATE"},
+		{"a rate of nothing", map[string]string{"MATTR_RATE": "x/1m"}, nil, "MATTR_RATE"},
+		{"a concurrency of none", map[string]string{"MATTR_CONCURRENCY": "0"}, nil, "MATTR_CONCURRENCY"},
+		{"a timeout without a unit", map[string]string{"COASSEMBLE_TIMEOUT": "10"}, nil, "COASSEMBLE_TIMEOUT must be a duration"},
+		{"a timeout below zero", map[string]string{"OPERATION_TIMEOUT": "-1s"}, nil, "OPERATION_TIMEOUT must be a duration"},
+		{"a shutdown timeout of zero", map[string]string{"SHUTDOWN_TIMEOUT": "0s"}, nil, "SHUTDOWN_TIMEOUT must be a duration"},
+		{"a switch that is neither", map[string]string{"ALLOW_DELETES": "perhaps"}, nil, "ALLOW_DELETES must be true or false"},
+		{"gzip that is neither", map[string]string{"MATTR_GZIP": "perhaps"}, nil, "MATTR_GZIP must be true or false"},
+		{"a size that is none", map[string]string{"UPSTREAM_MAX_BODY": "much"}, nil, "UPSTREAM_MAX_BODY must be a size"},
+		{"an unknown link of clients", map[string]string{"LINK_CLIENT": "name"}, nil, "LINK_CLIENT must be id, slug or sku"},
+		{"an unknown link of users", map[string]string{"LINK_USER": "email"}, nil, "LINK_USER must be subjectId, id or claims.KEY"},
+		{"a claim without a name", map[string]string{"LINK_USER": "claims."}, nil, "LINK_USER must be"},
+		{"a secret twice", map[string]string{"MATTR_CLIENT_SECRET_FILE": "/dev/null"}, nil, "MATTR_CLIENT_SECRET_FILE are both set"},
+		{"a file that is not there", map[string]string{"COASSEMBLE_AUTHORIZATION": "", "COASSEMBLE_AUTHORIZATION_FILE": "/nowhere/at-all"}, nil, "COASSEMBLE_AUTHORIZATION_FILE cannot be read"},
+		{"an unknown command", nil, []string{"serve"}, `there is no command "serve"`},
+		{"an unknown flag", nil, []string{"-no-such-flag"}, "no-such-flag"},
+		{"no backend at all", map[string]string{
+			"THOUGHTINDUSTRIES_URL": "", "THOUGHTINDUSTRIES_API_KEY": "", "COASSEMBLE_AUTHORIZATION": "", "MATTR_URL": "",
+			"MATTR_TOKEN_URL": "", "MATTR_CLIENT_ID": "", "MATTR_CLIENT_SECRET": ""}, nil, "no backend is configured"},
+	}
+	if _, err := loadConfig(nil, environment(nil), io.Discard); err != nil {
+		t.Fatalf("the configuration that is broken below is not whole: %v", err)
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := loadConfig(test.args, environment(test.env), io.Discard)
+			if err == nil || !strings.Contains(err.Error(), test.names) {
+				t.Fatalf("got %v, want an error that says %q", err, test.names)
+			}
+			for _, secret := range []string{"hidden", emulator.APIKey, emulator.Authorization, emulator.ClientSecret} {
+				if strings.Contains(err.Error(), secret) {
+					t.Errorf("the error shows a secret: %v", err)
+				}
+			}
+		})
+	}
+}
+
+func TestAnOpenAddressNeedsAUTHToBeSaid(t *testing.T) {
+	t.Parallel()
+	for _, env := range []map[string]string{
+		{"LISTEN": ":8080", "AUTH": "none"}, {"LISTEN": "[::1]:0"}, {"LISTEN": "localhost:0"}, {"LISTEN": "127.0.0.9:0"},
+	} {
+		if _, err := loadConfig(nil, environment(env), io.Discard); err != nil {
+			t.Errorf("%v: %v", env, err)
+		}
+	}
+}
+
+func TestAFlagWinsOverTheEnvironment(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadConfig([]string{"-link-client=sku", "-allow-deletes"}, environment(map[string]string{"LINK_CLIENT": "slug", "ALLOW_DELETES": "false"}), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.Link.Client != "sku" || !cfg.AllowDeletes {
+		t.Errorf("got LINK_CLIENT %q and ALLOW_DELETES %v, want the flags' sku and true", cfg.Link.Client, cfg.AllowDeletes)
+	}
+}
+
+func TestASecretComesFromAFile(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "secret")
+	if err := os.WriteFile(file, []byte(" from-a-file\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := loadConfig([]string{"-coassemble-authorization-file", file},
+		environment(map[string]string{"COASSEMBLE_AUTHORIZATION": "", "MATTR_CLIENT_SECRET": "", "MATTR_CLIENT_SECRET_FILE": file}), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.CoassembleAuthorization != "from-a-file" || cfg.MATTRClientSecret != "from-a-file" {
+		t.Errorf("got %q and %q, want the file's text without spaces around it", cfg.CoassembleAuthorization, cfg.MATTRClientSecret)
+	}
+	if text := strings.Join(cfg.effective, "\n"); strings.Contains(text, "from-a-file") {
+		t.Errorf("the effective configuration shows a secret:\n%s", text)
+	}
+}
+
+func TestTheEffectiveConfigurationHasEverySettingAndNoSecret(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadConfig(nil, environment(nil), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := strings.Join(cfg.effective, "\n")
+	for _, secret := range []string{emulator.APIKey, emulator.Authorization, emulator.ClientSecret} {
+		if strings.Contains(text, secret) {
+			t.Errorf("the effective configuration shows a secret:\n%s", text)
+		}
+	}
+	for _, s := range settings() {
+		if !strings.Contains("\n"+text, "\n"+s.name+"=") {
+			t.Errorf("the effective configuration has no %s", s.name)
+		}
+	}
+	if !strings.Contains(text, "THOUGHTINDUSTRIES_API_KEY=(secret)") {
+		t.Errorf("the effective configuration does not say that a secret is set:\n%s", text)
+	}
+}
+
+func TestTheDemoIgnoresTheBackendsOfTheEnvironment(t *testing.T) {
+	t.Parallel()
+	env := environment(map[string]string{"THOUGHTINDUSTRIES_URL": "https://real.example", "COASSEMBLE_RATE": "1/1h",
+		"MATTR_TOKEN": "a-real-token", "COASSEMBLE_AUTHORIZATION_FILE": "/nowhere/at-all", "ALLOW_DELETES": "false", "LINK_CLIENT": ""})
+	cfg, err := loadConfig([]string{"-demo"}, env, io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.ThoughtIndustries.URL != "http://localhost" || cfg.ThoughtIndustriesKey != emulator.APIKey || cfg.MATTRToken != "" {
+		t.Errorf("got %q: the demo took backends from the environment", cfg.ThoughtIndustries.URL)
+	}
+	if len(cfg.Coassemble.Rates) > 0 || !cfg.AllowDeletes || !cfg.Introspection {
+		t.Errorf("got rates %v, deletes %v, introspection %v: the demo holds nothing back", cfg.Coassemble.Rates, cfg.AllowDeletes, cfg.Introspection)
+	}
+	text := strings.Join(cfg.effective, "\n")
+	for _, hidden := range []string{"real.example", "a-real-token", emulator.APIKey} {
+		if strings.Contains(text, hidden) {
+			t.Errorf("the demo's configuration shows %q", hidden)
+		}
+	}
+}
+
+func TestHelpNamesEverySetting(t *testing.T) {
+	t.Parallel()
+	var stderr bytes.Buffer
+	if code := run(t.Context(), []string{"-h"}, environment(nil), io.Discard, &stderr); code != exitOK {
+		t.Errorf("got exit code %d, want %d", code, exitOK)
+	}
+	var names []string
+	for _, s := range settings() {
+		names = append(names, s.names()...)
+	}
+	if slices.ContainsFunc(names, func(name string) bool { return !strings.Contains(stderr.String(), "-"+flagName(name)) }) {
+		t.Errorf("got %s", stderr.String())
+	}
+}

@@ -1,0 +1,113 @@
+package main
+
+import (
+	"testing"
+	"testing/synctest"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/upstream/emulator"
+)
+
+// TestABackendThatFailsTakesOnlyItsOwnFields lets each backend fail in every way there is; faults that hang need fake
+// time.
+func TestABackendThatFailsTakesOnlyItsOwnFields(t *testing.T) {
+	t.Parallel()
+	faults := []struct {
+		name  string
+		fault emulator.Fault
+		code  string
+	}{
+		{"401", emulator.Fault{Status: 401}, "UPSTREAM_REJECTED"},
+		{"403", emulator.Fault{Status: 403}, "UPSTREAM_REJECTED"},
+		{"429", emulator.Fault{Status: 429, RetryAfter: "3600"}, "UPSTREAM_RATE_LIMITED"},
+		{"500", emulator.Fault{Status: 500}, "UPSTREAM_UNAVAILABLE"},
+		{"503 with a body that is no JSON", emulator.Fault{Status: 503, Body: "<h1>sorry</h1>", ContentType: "text/html"}, "UPSTREAM_UNAVAILABLE"},
+		{"a connection that breaks", emulator.Fault{Kind: emulator.FaultReset}, "UPSTREAM_UNAVAILABLE"},
+		{"no headers", emulator.Fault{Kind: emulator.FaultHangHeaders}, "UPSTREAM_TIMEOUT"},
+		{"half a body", emulator.Fault{Kind: emulator.FaultHangBody}, "UPSTREAM_TIMEOUT"},
+		{"a slow body", emulator.Fault{Kind: emulator.FaultSlowDrip}, "UPSTREAM_TIMEOUT"},
+		{"a body cut off", emulator.Fault{Kind: emulator.FaultTruncated}, "UPSTREAM_UNAVAILABLE"},
+		{"half of the JSON", emulator.Fault{Kind: emulator.FaultInvalidJSON}, "UPSTREAM_CONTRACT"},
+		{"a web page", emulator.Fault{Kind: emulator.FaultHTML}, "UPSTREAM_CONTRACT"},
+		{"nothing", emulator.Fault{Kind: emulator.FaultEmpty}, "UPSTREAM_CONTRACT"},
+		{"a redirect to another host", emulator.Fault{Kind: emulator.FaultRedirect}, "UPSTREAM_CONTRACT"},
+		{"errors beside status 200", emulator.Fault{Kind: emulator.FaultErrors200}, "UPSTREAM_REJECTED"},
+	}
+	backends := []struct {
+		backend emulator.Backend
+		paths   []string
+	}{
+		{emulator.ThoughtIndustries, []string{"clients", "embedClients.nodes.0.client"}},
+		{emulator.Coassemble, []string{"clients.nodes.0.embed", "clients.nodes.0.users", "embedClients", "users"}},
+		{emulator.MATTR, []string{"identities", "users.nodes.0.credentials", "users.nodes.0.identity"}},
+	}
+	const query = `{
+		clients { nodes { name embed { userCount } users { nodes { name } } } }
+		embedClients { nodes { sourceId client { name } } }
+		users { nodes { name identity { sourceId } credentials { nodes { type } } } }
+		identities { nodes { sourceId } }
+	}`
+	for _, b := range backends {
+		for _, f := range faults {
+			t.Run(string(b.backend)+" answers with "+f.name, func(t *testing.T) {
+				t.Parallel()
+				synctest.Test(t, func(t *testing.T) {
+					p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, CoursesPerClient: 1,
+						LearningPathsPerClient: -1, CredentialsPerUser: 1, Linked: true},
+						Env: map[string]string{"THOUGHTINDUSTRIES_TIMEOUT": "2s", "COASSEMBLE_TIMEOUT": "2s", "MATTR_TIMEOUT": "2s", "OPERATION_TIMEOUT": "30s"}})
+					p.backends.SetFault(string(b.backend), f.fault)
+					a := p.post(t, query, nil)
+					var want []string
+					for _, path := range b.paths {
+						want = append(want, path+" "+f.code+" "+string(b.backend))
+					}
+					if diff := cmp.Diff(want, a.failures()); diff != "" {
+						t.Errorf("errors (-want +got):\n%s", diff)
+					}
+					if a.Data == nil || a.status != 200 {
+						t.Errorf("got status %d and no data: a failing backend must not fail the operation", a.status)
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestAHugeAnswerOfABackendEndsAtTheConfiguredSize(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"UPSTREAM_MAX_BODY": "1MiB"}})
+	p.backends.SetFault("", emulator.Fault{Kind: emulator.FaultHuge})
+	a := p.post(t, `{ clients { nodes { name } } users { nodes { name } } }`, nil)
+	want := []string{"clients UPSTREAM_CONTRACT thoughtindustries", "users UPSTREAM_CONTRACT coassemble"}
+	if diff := cmp.Diff(want, a.failures()); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}
+
+func TestAFailingTokenEndpointIsMATTRsFailure(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
+	p.backends.SetFault("/oauth/token", emulator.Fault{Status: 401})
+	a := p.post(t, `{ clients { nodes { name } } identities { nodes { sourceId } } }`, nil)
+	if diff := cmp.Diff([]string{"identities UPSTREAM_REJECTED mattr"}, a.failures()); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}
+
+func TestAnExpiredTokenIsRenewedOnce(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true}})
+	p.post(t, `{ identities { nodes { sourceId } } }`, nil)
+	p.backends.SetFault("mattr", emulator.Fault{Kind: emulator.FaultExpiredToken})
+	p.backends.Reset()
+	a := p.post(t, `{ users { nodes { identity { sourceId } } } }`, nil)
+	if len(a.Errors) > 0 {
+		t.Errorf("got errors %v", a.failures())
+	}
+	for _, c := range p.calls() {
+		if c == "POST /oauth/token 1" {
+			return
+		}
+	}
+	t.Errorf("got calls %v, want one for a token", p.calls())
+}

@@ -1,0 +1,290 @@
+// Command learngraph is a GraphQL API in front of Thought Industries, Coassemble and MATTR.
+package main
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/graph"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/emulator"
+	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+//go:generate go run ./graph/gen
+
+func main() { os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr)) }
+
+// The exit codes of run.
+const (
+	exitOK     = 0
+	exitFailed = 1
+	exitUsage  = 2
+)
+
+// run is the program: it serves until ctx ends or the process is told to stop, and returns its exit code.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	cfg, err := loadConfig(args, getenv, stderr)
+	switch {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		fmt.Fprintln(stderr, "learngraph:", err)
+		return exitUsage
+	}
+	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	for _, line := range cfg.effective {
+		fmt.Fprintln(stderr, line)
+	}
+	for _, name := range cfg.ineffective {
+		log.Warn("a setting has no effect in this version", "setting", name)
+	}
+	var transport http.RoundTripper
+	if cfg.Demo {
+		backends := emulator.New(emulator.Options{})
+		defer backends.Close()
+		transport = backends.Transport()
+	}
+	s, err := newServer(cfg, transport, log)
+	if err != nil {
+		fmt.Fprintln(stderr, "learngraph:", err)
+		return exitUsage
+	}
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	err = s.listenAndServe(ctx, stdout)
+	if err := errors.Join(err, s.close()); err != nil {
+		fmt.Fprintln(stderr, "learngraph:", err)
+		return exitFailed
+	}
+	return exitOK
+}
+
+// server is the wired program without its listener.
+type server struct {
+	cfg      *config
+	log      *slog.Logger
+	handler  http.Handler
+	backends []*upstream.Client
+	cache    *cache.Cache
+	watch    *upstream.Watch
+}
+
+// close lets go of what outlives requests.
+func (s *server) close() error {
+	for _, b := range s.backends {
+		b.Close()
+	}
+	return s.cache.Close()
+}
+
+// reportFinding logs where a backend's answers differ from the schema, by names alone.
+func (s *server) reportFinding(f upstream.Finding) {
+	s.log.Warn("a backend's answer differs from the schema", "backend", f.Backend, "path", f.Path, "mismatch", f.Mismatch)
+}
+
+// newServer wires the program. transport carries the calls to the backends; nil is the network.
+func newServer(cfg *config, transport http.RoundTripper, log *slog.Logger) (*server, error) {
+	s := &server{cfg: cfg, log: log}
+	s.watch = upstream.NewWatch(upstream.WatchOptions{Report: s.reportFinding, Ignore: thoughtindustries.Withheld})
+	kept, err := s.openCache()
+	if err != nil {
+		return nil, err
+	}
+	s.cache = kept
+	backends := resolvers.Options{Link: cfg.Link, AllowDeletes: cfg.AllowDeletes, Cache: kept, Scopes: cfg.scopes()}
+	if err := s.wireBackends(&backends, transport); err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	root := resolvers.New(backends)
+	gw := gateway.New(gateway.Options{
+		Schema:        graph.NewEngine(graph.Config{Resolvers: root}),
+		Limits:        gateway.DefaultLimits(),
+		Timeout:       cfg.OperationTimeout,
+		Introspection: cfg.Introspection,
+		Operation: func(ctx context.Context) context.Context {
+			return root.WithOperation(upstream.WithAllowance(ctx, cfg.OperationCalls, cfg.OperationBytes))
+		},
+		Log: log,
+	})
+	mux := http.NewServeMux()
+	mux.Handle("/graphql", gw)
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	if cfg.Introspection {
+		mux.HandleFunc("GET /schema.graphqls", serveSchema)
+	}
+	s.handler = gateway.WithRequestID(gateway.WithAccessLog(log, mux))
+	return s, nil
+}
+
+func (s *server) wireBackends(root *resolvers.Options, transport http.RoundTripper) error {
+	if s.cfg.hasThoughtIndustries() {
+		rest, err := s.newClient(upstream.ThoughtIndustries, s.cfg.ThoughtIndustries, transport,
+			upstream.Header("Authorization", "Bearer "+s.cfg.ThoughtIndustriesKey))
+		if err != nil {
+			return err
+		}
+		root.ThoughtIndustries = thoughtindustries.New(rest,
+			thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
+	}
+	if s.cfg.hasCoassemble() {
+		rest, err := s.newClient(upstream.Coassemble, s.cfg.Coassemble, transport,
+			upstream.Header("Authorization", s.cfg.CoassembleAuthorization))
+		if err != nil {
+			return err
+		}
+		root.Coassemble = coassemble.New(rest)
+	}
+	if s.cfg.hasMATTR() {
+		authorizer, err := s.mattrAuthorizer(transport)
+		if err != nil {
+			return err
+		}
+		rest, err := s.newClient(upstream.MATTR, s.cfg.MATTR, transport, authorizer)
+		if err != nil {
+			return err
+		}
+		root.MATTR = mattr.New(rest, s.cfg.MATTRPathPrefix)
+	}
+	return nil
+}
+
+// cacheVersion is part of every key in Redis beside the schema: it changes with the form in which values are kept.
+const cacheVersion = "1"
+
+func (s *server) openCache() (*cache.Cache, error) {
+	o := s.cfg.Cache
+	schema := sha256.Sum256([]byte(schemaText))
+	o.Version = cacheVersion + "-" + hex.EncodeToString(schema[:8])
+	o.Log = s.log
+	o.Classify = staleReason
+	c, err := cache.New(o)
+	if err != nil {
+		return nil, fmt.Errorf("REDIS_URL %w", err)
+	}
+	return c, nil
+}
+
+// staleReason says what a failed call means where a stale answer is at hand. What the backend refuses because of the
+// caller's own input is no failure of the backend.
+func staleReason(err error) cache.Reason {
+	switch upstream.KindOf(err) {
+	case upstream.Invalid, upstream.NotConfigured, upstream.Canceled:
+		return ""
+	case upstream.RateLimited:
+		return cache.OverBudget
+	}
+	return cache.Failed
+}
+
+func (s *server) newClient(b upstream.Backend, cfg backendConfig, transport http.RoundTripper, a upstream.Authorizer) (*upstream.Client, error) {
+	c, err := upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Authorizer: a, Transport: transport,
+		Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: cfg.Rates,
+		Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: s.cfg.UpstreamMaxBody, Watch: s.watch})
+	if err == nil {
+		s.backends = append(s.backends, c)
+	}
+	return c, err
+}
+
+// sharedBudget is the budget that all replicas share; nil, without Redis, leaves each process to its own.
+func (s *server) sharedBudget(b upstream.Backend, rates []upstream.Rate) upstream.Budget {
+	if s.cfg.Cache.Redis == nil || len(rates) == 0 {
+		return nil
+	}
+	shared := make([]cache.Rate, len(rates))
+	for i, r := range rates {
+		shared[i] = cache.Rate{Count: r.Usable(), Per: r.Per}
+	}
+	return cache.NewWindow(s.cache, "budget:"+string(b)+":"+s.cfg.scopes()[b], shared)
+}
+
+func (s *server) mattrAuthorizer(transport http.RoundTripper) (upstream.Authorizer, error) {
+	if s.cfg.MATTRToken != "" {
+		return upstream.Header("Authorization", "Bearer "+s.cfg.MATTRToken), nil
+	}
+	return mattr.NewTokenSource(mattr.TokenOptions{URL: s.cfg.MATTRTokenURL, ClientID: s.cfg.MATTRClientID,
+		ClientSecret: s.cfg.MATTRClientSecret, Audience: s.cfg.MATTRAudience, Transport: transport, Timeout: s.cfg.MATTR.Timeout})
+}
+
+// outcomeLife is how long a failure says something about a backend.
+const outcomeLife = 30 * time.Second
+
+// ready is 503 only while every configured backend failed just now. It never calls one: a probe must not spend budget.
+func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
+	for _, b := range s.backends {
+		if !b.Status().Failing(outcomeLife) {
+			fmt.Fprintln(w, "ready")
+			return
+		}
+	}
+	http.Error(w, "every backend is failing", http.StatusServiceUnavailable)
+}
+
+func serveSchema(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	_, _ = io.WriteString(w, schemaText)
+}
+
+// Bounds of a connection that is not an operation's own business.
+const (
+	headerTimeout = 5 * time.Second
+	uploadTimeout = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	headerBytes   = 64 << 10
+)
+
+// listenAndServe binds before it says that it serves, and lets requests in flight finish when ctx ends.
+func (s *server) listenAndServe(ctx context.Context, stdout io.Writer) error {
+	listener, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("LISTEN: %w", err)
+	}
+	httpServer := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
+		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	s.announce(stdout, listener.Addr().String())
+	failed := make(chan error, 1)
+	go func() { failed <- httpServer.Serve(listener) }()
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
+	defer cancel()
+	if err := httpServer.Shutdown(grace); err != nil {
+		return errors.Join(errors.New("requests in flight did not finish in time"), httpServer.Close())
+	}
+	return nil
+}
+
+const demoQuery = `{ clients(first: 2) { nodes { name courses(first: 2) { totalCount nodes { title priceInCents } } ` +
+	`learningPaths(first: 1) { nodes { name } } licenses { name seatsLimit } ` +
+	`users(first: 2) { nodes { name credentials { nodes { type } } } } } } }`
+
+func (s *server) announce(stdout io.Writer, addr string) {
+	fmt.Fprintf(stdout, "GraphQL is at http://%s/graphql\n", addr)
+	if s.cfg.Demo {
+		fmt.Fprintf(stdout, "\nTry:\n\ncurl -s http://%s/graphql -H 'Content-Type: application/json' -d '{\"query\":\"%s\"}'\n", addr, demoQuery)
+	}
+}
