@@ -18,6 +18,7 @@ import (
 
 	"github.com/dustin/go-humanize"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/emulator"
@@ -51,6 +52,25 @@ type config struct {
 	Auth             string
 	AllowDeletes     bool
 	Introspection    bool
+	Explorer         bool
+	Explain          bool
+	PublicCatalog    bool
+
+	APIKeysFile      string
+	JWKS             string
+	JWTIssuer        string
+	JWTAudience      string
+	JWTAlgorithms    []string
+	JWTClientsClaim  string
+	TrustedDocuments string
+	TrustedMode      string
+	Origins          []string
+	BatchLimit       int
+	MaxCost          int
+	CostMode         string
+	Points           int
+	PointsRestore    int
+	MetricsListen    string
 
 	// given names the settings that were set by a flag or the environment.
 	given map[string]bool
@@ -84,7 +104,7 @@ type setting struct {
 }
 
 func settings() []setting {
-	list := []setting{
+	all := []setting{
 		text("LISTEN", "127.0.0.1:8080", "address to serve on", func(c *config) *string { return &c.Listen }),
 		backendText("THOUGHTINDUSTRIES_URL", "", "instance base, without /incoming/v2", func(c *config) *string { return &c.ThoughtIndustries.URL }),
 		secretText("THOUGHTINDUSTRIES_API_KEY", "API key", func(c *config) *string { return &c.ThoughtIndustriesKey }),
@@ -98,10 +118,10 @@ func settings() []setting {
 		backendText("MATTR_AUDIENCE", "", "OAuth2 audience; MATTR_URL unless set", func(c *config) *string { return &c.MATTRAudience }),
 		secretText("MATTR_TOKEN", "a fixed bearer token instead of OAuth2", func(c *config) *string { return &c.MATTRToken }),
 	}
-	list = append(list, backendSettings("THOUGHTINDUSTRIES", "60/1m,1000/1h", "5", "20s", func(c *config) *backendConfig { return &c.ThoughtIndustries })...)
-	list = append(list, backendSettings("COASSEMBLE", "100/1m", "10", "10s", func(c *config) *backendConfig { return &c.Coassemble })...)
-	list = append(list, backendSettings("MATTR", "600/1m", "20", "10s", func(c *config) *backendConfig { return &c.MATTR })...)
-	list = append(list,
+	all = append(all, backendSettings("THOUGHTINDUSTRIES", "60/1m,1000/1h", "5", "20s", func(c *config) *backendConfig { return &c.ThoughtIndustries })...)
+	all = append(all, backendSettings("COASSEMBLE", "100/1m", "10", "10s", func(c *config) *backendConfig { return &c.Coassemble })...)
+	all = append(all, backendSettings("MATTR", "600/1m", "20", "10s", func(c *config) *backendConfig { return &c.MATTR })...)
+	all = append(all,
 		bytesSetting("UPSTREAM_MAX_BODY", "64MiB", "largest answer of a backend, after inflating", func(c *config) *int64 { return &c.UpstreamMaxBody }),
 		duration("OPERATION_TIMEOUT", "15s", "one operation", func(c *config) *time.Duration { return &c.OperationTimeout }),
 		count("OPERATION_CALLS", "500", "backend calls of one operation", func(c *config) *int { return &c.OperationCalls }),
@@ -117,15 +137,32 @@ func settings() []setting {
 		span("CACHE_NEGATIVE", "10s", "an absence is remembered for", func(c *config) *time.Duration { return &c.Cache.Negative }),
 		bytesSetting("CACHE_MEMORY", "128MiB", "kept in the process", func(c *config) *int64 { return &c.Cache.Memory }),
 		onByDefault(boolean("COALESCE", "share calls in flight", func(c *config) *bool { return &c.Cache.Coalesce })),
-		text("AUTH", "none", "who may call: none (loopback only, unless said explicitly)", func(c *config) *string { return &c.Auth }),
+		text("AUTH", "none", "who may call: none (loopback only, unless said explicitly), keys, jwt or keys,jwt", func(c *config) *string { return &c.Auth }),
+		text("API_KEYS_FILE", "", "JSON list of keys: name, sha256, scopes, clients, points", func(c *config) *string { return &c.APIKeysFile }),
+		text("JWT_JWKS", "", "URL or file of the key set that tokens are signed with", func(c *config) *string { return &c.JWKS }),
+		text("JWT_ISSUER", "", "iss of tokens", func(c *config) *string { return &c.JWTIssuer }),
+		text("JWT_AUDIENCE", "", "aud of tokens", func(c *config) *string { return &c.JWTAudience }),
+		list("JWT_ALGORITHMS", "algorithms of tokens, with commas; the usual asymmetric ones unless set", func(c *config) *[]string { return &c.JWTAlgorithms }),
+		text("JWT_CLIENTS_CLAIM", "", "claim that binds a token to clients", func(c *config) *string { return &c.JWTClientsClaim }),
+		text("TRUSTED_DOCUMENTS", "", "manifest file or folder", func(c *config) *string { return &c.TrustedDocuments }),
+		text("TRUSTED_MODE", "off", "off, log or only", func(c *config) *string { return &c.TrustedMode }),
+		list("CORS_ORIGINS", "origins of pages that may call, with commas", func(c *config) *[]string { return &c.Origins }),
+		amount("BATCH_LIMIT", "10", "operations of one request; 0 takes no arrays", func(c *config) *int { return &c.BatchLimit }),
+		amount("MAX_COST", strconv.Itoa(gateway.DefaultMaxCost), "points of one operation; 0 for any", func(c *config) *int { return &c.MaxCost }),
+		text("COST_MODE", "enforce", "enforce, measure (report only) or off", func(c *config) *string { return &c.CostMode }),
+		amount("POINTS", "0", "size of each caller's bucket of points; 0 for none", func(c *config) *int { return &c.Points }),
+		amount("POINTS_RESTORE", "1000", "points that come back per second", func(c *config) *int { return &c.PointsRestore }),
+		text("METRICS_LISTEN", "", "address of /metrics, /status, /contract and /purge", func(c *config) *string { return &c.MetricsListen }),
 		inDemo("true", boolean("ALLOW_DELETES", "the three delete mutations", func(c *config) *bool { return &c.AllowDeletes })),
+		inDemo("true", boolean("EXPLORER", "the query page at /", func(c *config) *bool { return &c.Explorer })),
+		inDemo("true", boolean("EXPLAIN", "extensions.explain for who asks with X-Learngraph-Explain: 1", func(c *config) *bool { return &c.Explain })),
+		boolean("PUBLIC_CATALOG", "shared caches may keep what Thought Industries alone answers", func(c *config) *bool { return &c.PublicCatalog }),
 		inDemo("true", boolean("INTROSPECTION", "introspection, /schema.graphqls and suggestions", func(c *config) *bool { return &c.Introspection })),
 	)
-	for _, name := range []string{"API_KEYS_FILE", "JWT_JWKS", "JWT_ISSUER", "JWT_AUDIENCE", "JWT_ALGORITHMS", "JWT_CLIENTS_CLAIM", "EXPLORER",
-		"EXPLAIN", "TRUSTED_DOCUMENTS", "TRUSTED_MODE", "CORS_ORIGINS", "METRICS_LISTEN", "PUBLIC_CATALOG", "CAPTURE_DIR"} {
-		list = append(list, ineffective(name))
+	for _, name := range []string{"CAPTURE_DIR"} {
+		all = append(all, ineffective(name))
 	}
-	return list
+	return all
 }
 
 func text(name, fallback, usage string, field func(*config) *string) setting {
@@ -148,6 +185,30 @@ func secretText(name, usage string, field func(*config) *string) setting {
 	s := backendText(name, "", usage, field)
 	s.secret = true
 	return s
+}
+
+// list is a text of several values with commas.
+func list(name, usage string, field func(*config) *[]string) setting {
+	return setting{name: name, usage: usage, set: func(c *config, v string) error {
+		for _, item := range strings.Split(v, ",") {
+			if item = strings.TrimSpace(item); item != "" {
+				*field(c) = append(*field(c), item)
+			}
+		}
+		return nil
+	}}
+}
+
+// amount is a whole number that may be zero.
+func amount(name, fallback, usage string, field func(*config) *int) setting {
+	return setting{name: name, fallback: fallback, usage: usage, set: func(c *config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < 0 {
+			return errors.New("must be a whole number, or 0")
+		}
+		*field(c) = n
+		return nil
+	}}
 }
 
 func boolean(name, usage string, field func(*config) *bool) setting {
@@ -355,10 +416,13 @@ func (c *config) validate() error {
 	if err != nil {
 		return errors.New("LISTEN must be an address and a port, such as 127.0.0.1:8080")
 	}
-	if c.Auth != "none" {
-		return errors.New("AUTH must be none: this version knows no other way to tell callers apart")
+	if err := c.validateCallers(); err != nil {
+		return err
 	}
-	if !c.Demo && !isLoopback(host) && !c.given["AUTH"] {
+	if !slices.Contains([]string{"enforce", "measure", "off"}, c.CostMode) {
+		return errors.New("COST_MODE must be enforce, measure or off")
+	}
+	if !c.Demo && c.Auth == "none" && !isLoopback(host) && !c.given["AUTH"] {
 		return errors.New("LISTEN is not a loopback address: anyone who reaches it could use your backends; say AUTH=none to allow that")
 	}
 	if err := c.Link.Validate(); err != nil {
@@ -368,6 +432,29 @@ func (c *config) validate() error {
 		return nil
 	}
 	return c.validateBackends()
+}
+
+// withKeys and withTokens say how callers show who they are.
+func (c *config) withKeys() bool   { return c.Auth == "keys" || c.Auth == "keys,jwt" }
+func (c *config) withTokens() bool { return c.Auth == "jwt" || c.Auth == "keys,jwt" }
+
+func (c *config) validateCallers() error {
+	switch {
+	case c.Auth != "none" && !c.withKeys() && !c.withTokens():
+		return errors.New("AUTH must be none, keys, jwt or keys,jwt")
+	case c.withKeys() && c.APIKeysFile == "":
+		return errors.New("API_KEYS_FILE is missing: AUTH has keys")
+	case c.withTokens() && (c.JWKS == "" || c.JWTIssuer == "" || c.JWTAudience == ""):
+		return errors.New("JWT_JWKS, JWT_ISSUER or JWT_AUDIENCE is missing: AUTH has jwt")
+	case c.TrustedMode != "off" && c.TrustedDocuments == "":
+		return errors.New("TRUSTED_DOCUMENTS is missing: TRUSTED_MODE is set")
+	}
+	if strings.Contains(c.JWKS, "://") {
+		if err := checkURL(c.JWKS); err != nil {
+			return fmt.Errorf("JWT_JWKS %w", err)
+		}
+	}
+	return nil
 }
 
 func (c *config) validateBackends() error {

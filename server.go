@@ -18,8 +18,8 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/explorer"
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
@@ -42,6 +42,9 @@ const (
 
 // run is the program: it serves until ctx ends or the process is told to stop, and returns its exit code.
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+	if len(args) > 0 && args[0] == "check" {
+		return runCheck(args[1:], stdout, stderr)
+	}
 	cfg, err := loadConfig(args, getenv, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
@@ -115,25 +118,34 @@ func newServer(cfg *config, transport http.RoundTripper, log *slog.Logger) (*ser
 		return nil, errors.Join(err, s.close())
 	}
 	root := resolvers.New(backends)
-	gw := gateway.New(gateway.Options{
-		Schema:        graph.NewEngine(graph.Config{Resolvers: root}),
-		Limits:        gateway.DefaultLimits(),
-		Timeout:       cfg.OperationTimeout,
-		Introspection: cfg.Introspection,
-		Operation: func(ctx context.Context) context.Context {
-			return root.WithOperation(upstream.WithAllowance(ctx, cfg.OperationCalls, cfg.OperationBytes))
-		},
-		Log: log,
-	})
+	options, err := s.gatewayOptions(root)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	s.handler = s.routes(gateway.New(options))
+	return s, nil
+}
+
+// routes puts the paths behind what every request passes.
+func (s *server) routes(gw *gateway.Gateway) http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", gw)
+	mux.Handle("/graphql/plan", gw.PlanHandler())
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
-	if cfg.Introspection {
+	if s.cfg.Introspection {
 		mux.HandleFunc("GET /schema.graphqls", serveSchema)
 	}
-	s.handler = gateway.WithRequestID(gateway.WithAccessLog(log, mux))
-	return s, nil
+	if s.cfg.Explorer {
+		page := explorer.Handler()
+		mux.Handle("/{$}", page)
+		mux.Handle("/assets/", page)
+	}
+	handler := gateway.WithOrigins(s.cfg.Origins, mux)
+	if host, _, err := net.SplitHostPort(s.cfg.Listen); err == nil && s.cfg.Auth == "none" && isLoopback(host) {
+		handler = gateway.WithLoopbackHost(handler)
+	}
+	return gateway.WithRequestID(gateway.WithAccessLog(s.log, handler))
 }
 
 func (s *server) wireBackends(root *resolvers.Options, transport http.RoundTripper) error {

@@ -48,15 +48,16 @@ type Options struct {
 	Cost CostOptions
 	// Calls tells for /graphql/plan the most backend calls of each field; nil estimates them from the schema's @calls.
 	Calls Planner
-	// CallsMade tells after an operation how many backend calls were made under its context.
-	CallsMade func(context.Context) (int64, bool)
 	// Authenticate says who asks; nil takes anyone.
 	Authenticate func(*http.Request) (*caller.Caller, error)
 	// Digest makes of an identifier what may stand in a log: a keyed digest. It is needed for the audit log.
 	Digest func(string) string
-	// CacheHeaders may set Cache-Control and ETag on the answer to a query by GET that has no error; without it nothing
-	// is to be kept.
-	CacheHeaders func(context.Context, http.Header)
+	// Answers keeps whole answers; nil executes every operation.
+	Answers *cache.Space[*Answer]
+	// Explain allows callers to see what an operation used.
+	Explain bool
+	// PublicCatalog says that what Thought Industries alone answers may be kept by shared caches.
+	PublicCatalog bool
 }
 
 // The values that the options have unless they are set otherwise.
@@ -72,6 +73,8 @@ type Gateway struct {
 	documents *documents
 	costs     *costs
 	guard     *Guard
+	// callsMade is how many backend calls an operation made.
+	callsMade func(*provenance) int64
 }
 
 // New makes the gateway of a schema.
@@ -79,7 +82,8 @@ func New(opts Options) *Gateway {
 	opts.Limits = opts.Limits.withDefaults()
 	schema := opts.Schema.Schema()
 	g := &Gateway{opts: opts, exec: executor.New(opts.Schema), documents: newDocuments(schema, opts.Limits, opts.Introspection),
-		costs: newCosts(schema), guard: NewGuard(schema)}
+		costs: newCosts(schema), guard: NewGuard(schema),
+		callsMade: func(used *provenance) int64 { return int64(len(used.made())) }}
 	if g.opts.Calls == nil {
 		g.opts.Calls = g.costs.calls
 	}
@@ -123,7 +127,10 @@ func refuse(errs gqlerror.List) *reply {
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer) {
 	x := &exchange{w: w, head: r.Method == http.MethodHead, media: mediaJSON, compressAbove: g.opts.CompressAbove}
 	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodPost:
+	case http.MethodGet, http.MethodHead:
+		match := r.Header.Get("If-None-Match")
+		x.kept = &match
+	case http.MethodPost:
 	case http.MethodOptions:
 		w.Header().Set("Allow", allowedMethods)
 		w.WriteHeader(http.StatusNoContent)
@@ -229,13 +236,11 @@ func (g *Gateway) answer(ctx context.Context, r *http.Request, req *request) *re
 		return refusal
 	}
 	out := &reply{}
-	ctx = g.execute(ctx, op, out)
-	g.settle(ctx, spent, out.resp)
+	ctx, used := withProvenance(g.asked(ctx, r.Header))
+	g.run(ctx, op, used, out)
+	g.settle(ctx, spent, g.callsMade(used), out.resp)
 	g.opts.Limits.trim(out.resp)
-	if op.Operation.Operation == ast.Query && r.Method != http.MethodPost && len(out.resp.Errors) == 0 && g.opts.CacheHeaders != nil {
-		out.header = http.Header{}
-		g.opts.CacheHeaders(ctx, out.header)
-	}
+	g.describe(ctx, op, used, out)
 	return out
 }
 

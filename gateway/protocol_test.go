@@ -5,7 +5,6 @@ import (
 	"compress/gzip"
 	"context"
 	"io"
-	"net/http"
 	"net/http/httptest"
 	"net/url"
 	"strings"
@@ -318,28 +317,6 @@ func TestAnswersSayWhatABrowserMayDoWithThem(t *testing.T) {
 		"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'", "Cache-Control": "no-store"} {
 		if got := w.Header().Get(name); got != want {
 			t.Errorf("%s: got %q, want %q", name, got, want)
-		}
-	}
-}
-
-func TestOnlyAQueryByGETMayBeKept(t *testing.T) {
-	t.Parallel()
-	g := (&world{users: 1}).gateway(func(o *Options) {
-		o.CacheHeaders = func(_ context.Context, h http.Header) { h.Set("Cache-Control", "public, max-age=60") }
-	})
-	get := func(query string) *httptest.ResponseRecorder {
-		return send(t, g, "GET", "/graphql?query="+url.QueryEscape(query), "")
-	}
-	for name, test := range map[string]struct {
-		got  *httptest.ResponseRecorder
-		want string
-	}{
-		"a query":            {get("{ users { __typename } }"), "public, max-age=60"},
-		"one with an error":  {get("{ clients { __typename } }"), "no-store"},
-		"one that is POSTed": {post(t, g, "{ users { __typename } }", ""), "no-store"},
-	} {
-		if got := test.got.Header().Get("Cache-Control"); got != test.want {
-			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
 	}
 }

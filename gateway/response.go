@@ -2,9 +2,12 @@ package gateway
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -16,6 +19,8 @@ type exchange struct {
 	media, coding string
 	head          bool
 	compressAbove int
+	// kept is the If-None-Match of a GET; nil where the answer has no ETag.
+	kept *string
 }
 
 // refusedStatus is the status of a well-formed request that is not executed: clients of application/json expect 200 and
@@ -166,6 +171,14 @@ func (x *exchange) write(status int, header http.Header, pieces [][]byte) {
 		h.Set("Content-Encoding", x.coding)
 		pieces, size = [][]byte{packed.Bytes()}, packed.Len()
 	}
+	if x.kept != nil && h.Get("Cache-Control") != "no-store" {
+		tag := x.etag(pieces)
+		h.Set("ETag", tag)
+		if matches(*x.kept, tag) {
+			x.w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
 	h.Set("Content-Length", strconv.Itoa(size))
 	x.w.WriteHeader(status)
 	if x.head {
@@ -176,6 +189,26 @@ func (x *exchange) write(status int, header http.Header, pieces [][]byte) {
 			return
 		}
 	}
+}
+
+// etag is a strong validator: it tells media types and codings apart, whose bytes differ.
+func (x *exchange) etag(pieces [][]byte) string {
+	sum := sha256.New()
+	for _, p := range pieces {
+		sum.Write(p)
+	}
+	return fmt.Sprintf(`"%x-%c%s"`, sum.Sum(nil)[:12], x.media[len("application/")], x.coding)
+}
+
+// matches says whether an If-None-Match names the tag (RFC 9110, section 13.1.2, which compares weakly).
+func matches(header, tag string) bool {
+	for _, t := range strings.Split(header, ",") {
+		t = strings.TrimSpace(t)
+		if t == "*" || strings.TrimPrefix(t, "W/") == tag {
+			return true
+		}
+	}
+	return false
 }
 
 // setSecurityHeaders keeps a browser from taking an answer for anything but data.

@@ -12,9 +12,11 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// DefaultMaxCost is the most that one operation may cost: a thousand calls, which is what Thought Industries allows in
-// an hour. The README's queries cost below 3,000, a page of 25 clients with four users each and their credentials 25,000.
-const DefaultMaxCost = 1000 * CallPoints
+// DefaultMaxCost is the most that one operation may cost by its estimate, which takes every list for full and every call
+// for made. A page of 25 clients with users, identities and credentials, 25 a list unless the query says less, is
+// estimated at 210,000 points; the same with 100 a list, at sixteen times that, is refused. What an operation really
+// spends is bounded apart, by the calls that it may make.
+const DefaultMaxCost = 10000 * CallPoints
 
 // CostOptions bound what operations cost. The zero value bounds nothing.
 type CostOptions struct {
@@ -106,16 +108,11 @@ func (g *Gateway) cost(op *graphql.OperationContext) *Cost {
 }
 
 // settle gives back what an operation turned out not to need, and reports.
-func (g *Gateway) settle(ctx context.Context, s *spent, resp *graphql.Response) {
+func (g *Gateway) settle(ctx context.Context, s *spent, made int64, resp *graphql.Response) {
 	if s == nil || g.opts.Cost.Bucket == nil && !g.opts.Cost.Measure {
 		return
 	}
-	actual := s.estimate.Points
-	if g.opts.CallsMade != nil {
-		if made, ok := g.opts.CallsMade(ctx); ok {
-			actual = min(actual, actual-CallPoints*(total(s.estimate.Calls)-made))
-		}
-	}
+	actual := min(s.estimate.Points, s.estimate.Points-CallPoints*(total(s.estimate.Calls)-made))
 	if rest := int(s.estimate.Points - actual); rest > 0 && g.opts.Cost.Bucket != nil {
 		// The caller must get the points back though the operation ran out of time.
 		s.left = g.opts.Cost.Bucket.Take(context.WithoutCancel(ctx), caller.FromContext(ctx).Name, s.limit, -rest).Left

@@ -1,0 +1,155 @@
+package main
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/graph"
+	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// keptTexts is how many texts of automatic persisted queries are kept.
+const keptTexts = 1000
+
+// gatewayOptions are what stands between the internet and the schema.
+func (s *server) gatewayOptions(root *resolvers.Resolver) (gateway.Options, error) {
+	authenticate, err := s.authenticator()
+	if err != nil {
+		return gateway.Options{}, err
+	}
+	trusted, err := s.trustedDocuments()
+	if err != nil {
+		return gateway.Options{}, err
+	}
+	return gateway.Options{
+		Schema:        graph.NewEngine(graph.Config{Resolvers: root}),
+		Limits:        gateway.DefaultLimits(),
+		Timeout:       s.cfg.OperationTimeout,
+		Introspection: s.cfg.Introspection,
+		Operation: func(ctx context.Context) context.Context {
+			return root.WithOperation(upstream.WithAllowance(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
+		},
+		Log:           s.log,
+		BatchLimit:    s.cfg.BatchLimit,
+		CompressAbove: gateway.DefaultCompressAbove,
+		Persisted:     gateway.NewMemoryDocuments(keptTexts),
+		Trusted:       trusted,
+		Cost:          s.costOptions(),
+		Authenticate:  authenticate,
+		Digest:        s.digest,
+		Answers:       gateway.NewAnswers(s.cache, s.secret("answers")),
+		Explain:       s.cfg.Explain,
+		PublicCatalog: s.cfg.PublicCatalog,
+	}, nil
+}
+
+func (s *server) costOptions() gateway.CostOptions {
+	if s.cfg.CostMode == "off" {
+		return gateway.CostOptions{}
+	}
+	o := gateway.CostOptions{Max: int64(s.cfg.MaxCost), Measure: s.cfg.CostMode == "measure"}
+	if s.cfg.Points > 0 {
+		o.Bucket = cache.NewBucket(s.cache, s.secret("points"), "points")
+		o.Points, o.Restore = s.cfg.Points, float64(s.cfg.PointsRestore)
+	}
+	return o
+}
+
+// secret is a key for one use, the same in every replica. It comes from the backends' credentials, which all share.
+func (s *server) secret(use string) string {
+	h := sha256.New()
+	scopes := s.cfg.scopes()
+	for _, b := range []upstream.Backend{upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR} {
+		fmt.Fprintf(h, "%s\x00", scopes[b])
+	}
+	fmt.Fprint(h, use)
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// digestSize is how much of a digest stands in a log, in bytes.
+const digestSize = 12
+
+// digest makes of an identifier what may stand in a log.
+func (s *server) digest(text string) string {
+	mac := hmac.New(sha256.New, []byte(s.secret("digest")))
+	mac.Write([]byte(text))
+	return hex.EncodeToString(mac.Sum(nil)[:digestSize])
+}
+
+// authenticator tells callers apart; nil takes anyone.
+func (s *server) authenticator() (func(*http.Request) (*caller.Caller, error), error) {
+	if s.cfg.Auth == "none" {
+		return nil, nil
+	}
+	a := &caller.Authenticator{}
+	var err error
+	if s.cfg.withKeys() {
+		fsys, name := fileOf(s.cfg.APIKeysFile)
+		if a.Keys, err = caller.NewKeys(fsys, name, s.reloadFailed("API_KEYS_FILE")); err != nil {
+			return nil, fmt.Errorf("API_KEYS_FILE: %w", withoutPath(err))
+		}
+	}
+	if s.cfg.withTokens() {
+		if a.Tokens, err = s.tokens(); err != nil {
+			return nil, fmt.Errorf("JWT_JWKS: %w", withoutPath(err))
+		}
+	}
+	return a.Authenticate, nil
+}
+
+func (s *server) tokens() (*caller.Tokens, error) {
+	o := caller.TokenOptions{Issuer: s.cfg.JWTIssuer, Audience: s.cfg.JWTAudience, Algorithms: s.cfg.JWTAlgorithms,
+		ClientsClaim: s.cfg.JWTClientsClaim, Digest: s.digest}
+	if strings.Contains(s.cfg.JWKS, "://") {
+		o.URL = s.cfg.JWKS
+	} else {
+		o.Files, o.Name = fileOf(s.cfg.JWKS)
+	}
+	return caller.NewTokens(o)
+}
+
+func (s *server) trustedDocuments() (*gateway.Trusted, error) {
+	if s.cfg.TrustedDocuments == "" {
+		return nil, nil
+	}
+	fsys, name := fileOf(s.cfg.TrustedDocuments)
+	trusted, err := gateway.NewTrusted(gateway.TrustedOptions{Files: fsys, Name: name, Mode: gateway.TrustedMode(s.cfg.TrustedMode), Log: s.log})
+	if err != nil {
+		return nil, fmt.Errorf("TRUSTED_DOCUMENTS: %w", withoutPath(err))
+	}
+	return trusted, nil
+}
+
+// reloadFailed says that a changed file is not taken over.
+func (s *server) reloadFailed(setting string) func(error) {
+	return func(err error) {
+		s.log.Warn("a changed file is broken; what it said before holds on", "setting", setting, "cause", withoutPath(err).Error())
+	}
+}
+
+// fileOf is a path as a file system and a name in it.
+func fileOf(path string) (fs.FS, string) {
+	return os.DirFS(filepath.Dir(path)), filepath.Base(path)
+}
+
+// withoutPath is the cause alone: the setting that names the file stands before it already.
+func withoutPath(err error) error {
+	var p *fs.PathError
+	if errors.As(err, &p) {
+		return p.Err
+	}
+	return err
+}

@@ -1,0 +1,536 @@
+package main
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+)
+
+// verdict is how a check of the doctor ended.
+type verdict string
+
+const (
+	well    verdict = "ok"
+	doubt   verdict = "warning" // works, and should be mended
+	ill     verdict = "failed"
+	skipped verdict = "skipped"
+)
+
+// diagnosis is one line of the doctor's table. It holds no URL, credential or byte of a body.
+type diagnosis struct {
+	Check   string  `json:"check"`
+	Verdict verdict `json:"verdict"`
+	Detail  string  `json:"detail"`
+	Remedy  string  `json:"remedy,omitempty"`
+	Millis  int64   `json:"durationMs"`
+}
+
+// runDoctor is the command doctor: it holds the configuration against the real world with one cheap read of each
+// backend, and writes a table, or JSON with -json, to stdout and its progress to stderr. transport carries the calls; nil
+// is the network. The exit code is 0 where everything works, 1 where something does not, 2 for arguments it does not know.
+func runDoctor(ctx context.Context, cfg *config, transport http.RoundTripper, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	asJSON := flags.Bool("json", false, "write JSON")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return exitOK
+	case err != nil:
+		return exitUsage
+	case flags.NArg() > 0:
+		fmt.Fprintln(stderr, "learngraph: doctor takes no argument but -json")
+		return exitUsage
+	}
+	d := &doctor{cfg: cfg, clocks: clocks{base: transport, ahead: map[upstream.Backend]time.Duration{}}}
+	list := d.examine(ctx, stderr)
+	write := writeTable
+	if *asJSON {
+		write = writeDiagnoses
+	}
+	failed := slices.ContainsFunc(list, func(g diagnosis) bool { return g.Verdict == ill })
+	if write(stdout, list) != nil || failed || ctx.Err() != nil {
+		return exitFailed
+	}
+	return exitOK
+}
+
+type doctor struct {
+	cfg    *config
+	clocks clocks
+	// authorizer is MATTR's where its authorization server gave a token; without one there is nothing to ask its API with.
+	authorizer upstream.Authorizer
+}
+
+// question is one to the real world.
+type question struct {
+	name string
+	ask  func(context.Context) diagnosis
+}
+
+func (d *doctor) questions() []question {
+	list := []question{{"thoughtindustries", d.thoughtIndustries}, {"coassemble", d.coassemble}}
+	if d.cfg.hasMATTR() && d.cfg.MATTRToken == "" {
+		list = append(list, question{"mattr token", d.mattrToken})
+	}
+	return append(list, question{"mattr", d.mattr}, question{"redis", d.redis}, question{"clocks", d.clocksAgree})
+}
+
+// examine asks one thing after the other: a backend's limit of calls at once is not for the doctor.
+func (d *doctor) examine(ctx context.Context, progress io.Writer) []diagnosis {
+	questions := d.questions()
+	list := make([]diagnosis, len(questions))
+	report := progressTo(progress)
+	defer report("")
+	for i, q := range questions {
+		report(fmt.Sprintf("checking %s (%d of %d)", q.name, i+1, len(questions)))
+		start := time.Now()
+		if ctx.Err() != nil {
+			list[i] = diagnosis{Verdict: skipped, Detail: "interrupted", Remedy: "run the doctor again"}
+		} else {
+			list[i] = q.ask(ctx)
+		}
+		list[i].Check, list[i].Millis = q.name, time.Since(start).Milliseconds()
+	}
+	return list
+}
+
+// progressTo writes over one line on a terminal, which an empty text clears, and a line each elsewhere.
+func progressTo(w io.Writer) func(string) {
+	if file, ok := w.(*os.File); ok {
+		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
+			return func(text string) { fmt.Fprint(w, "\r\x1b[K", text) }
+		}
+	}
+	return func(text string) {
+		if text != "" {
+			fmt.Fprintln(w, text)
+		}
+	}
+}
+
+func writeTable(w io.Writer, list []diagnosis) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "CHECK\tVERDICT\tTIME\tDETAIL\tREMEDY")
+	for _, g := range list {
+		fmt.Fprintf(t, "%s\t%s\t%d ms\t%s\t%s\n", g.Check, g.Verdict, g.Millis, g.Detail, cmp.Or(g.Remedy, "-"))
+	}
+	return t.Flush()
+}
+
+func writeDiagnoses(w io.Writer, list []diagnosis) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		Checks []diagnosis `json:"checks"`
+	}{list})
+}
+
+// patient names the settings of a backend, for remedies; needs are those without which it is not configured.
+type patient struct{ backend, needs, url, credential, timeout, rate string }
+
+var (
+	patientThoughtIndustries = patient{"Thought Industries", "THOUGHTINDUSTRIES_URL and THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY",
+		"THOUGHTINDUSTRIES_TIMEOUT", "THOUGHTINDUSTRIES_RATE"}
+	patientCoassemble = patient{"Coassemble", "COASSEMBLE_AUTHORIZATION", "COASSEMBLE_URL", "COASSEMBLE_AUTHORIZATION",
+		"COASSEMBLE_TIMEOUT", "COASSEMBLE_RATE"}
+	patientMATTR      = patient{"MATTR", "MATTR_URL and its credentials", "MATTR_URL and MATTR_PATH_PREFIX", "MATTR_TOKEN", "MATTR_TIMEOUT", "MATTR_RATE"}
+	patientMATTRToken = patient{"MATTR's authorization server", "MATTR_TOKEN_URL", "MATTR_TOKEN_URL",
+		"MATTR_CLIENT_ID, MATTR_CLIENT_SECRET and MATTR_AUDIENCE", "MATTR_TIMEOUT", "MATTR_RATE"}
+)
+
+func (p patient) absent() diagnosis {
+	return diagnosis{Verdict: skipped, Detail: "not configured", Remedy: "set " + p.needs + " to use " + p.backend}
+}
+
+// judge makes a diagnosis of how a read of the backend ended.
+func (p patient) judge(err error) diagnosis {
+	if err == nil {
+		return diagnosis{Verdict: well, Detail: "reachable and authorised"}
+	}
+	var e *upstream.Error
+	if !errors.As(err, &e) {
+		return diagnosis{Verdict: ill, Detail: err.Error(), Remedy: "check " + p.url + " and " + p.credential}
+	}
+	return diagnosis{Verdict: ill, Detail: e.Error(), Remedy: p.remedy(e)}
+}
+
+func (p patient) remedy(e *upstream.Error) string {
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		return "check " + p.credential + ": " + p.backend + " does not know it"
+	case e.Status == http.StatusForbidden:
+		return "give the credential the role for reading, and see that the plan has the API: " + p.backend + " knows " + p.credential + " and refuses it"
+	case e.Kind == upstream.Timeout, e.Kind == upstream.Deadline:
+		return "check the way to " + p.backend + ", or raise " + p.timeout
+	case e.Kind == upstream.RateLimited:
+		return "lower " + p.rate + ": another program uses up the limit" + afterwards(e.RetryAfter)
+	case e.Status >= 500:
+		return "wait and see " + p.backend + "'s status page" + afterwards(e.RetryAfter)
+	case e.Kind == upstream.Unavailable, e.Kind == upstream.Canceled:
+		return "check " + p.url + ", name resolution, proxy and firewall: there is no connection"
+	}
+	return "check " + p.url + ": something answers there that is not this API"
+}
+
+func afterwards(wait time.Duration) string {
+	if wait <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and try again in %d s", int(wait.Seconds()))
+}
+
+// client is one that asks each thing once, and whose answers tell the time.
+func (d *doctor) client(b upstream.Backend, cfg backendConfig, a upstream.Authorizer) (*upstream.Client, error) {
+	return upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Authorizer: a, Transport: d.clocks.of(b),
+		Timeout: cfg.Timeout, Concurrency: 1, Gzip: cfg.Gzip, MaxBody: d.cfg.UpstreamMaxBody, Retries: -1})
+}
+
+func (d *doctor) thoughtIndustries(ctx context.Context) diagnosis {
+	p := patientThoughtIndustries
+	if !d.cfg.hasThoughtIndustries() {
+		return p.absent()
+	}
+	rest, err := d.client(upstream.ThoughtIndustries, d.cfg.ThoughtIndustries,
+		upstream.Header("Authorization", "Bearer "+d.cfg.ThoughtIndustriesKey))
+	if err != nil {
+		return p.judge(err)
+	}
+	var answer struct{ Valid bool }
+	_, err = rest.Do(ctx, upstream.Request{Method: http.MethodGet, Route: "/incoming/v2/ping", Path: []string{"incoming", "v2", "ping"},
+		Read: func(resp *upstream.Response) error { return upstream.DecodeJSON(resp.Body, &answer) }})
+	if err == nil && !answer.Valid {
+		return diagnosis{Verdict: ill, Detail: "the answer to a ping does not say that the key is valid", Remedy: "check " + p.credential}
+	}
+	return p.judge(err)
+}
+
+func (d *doctor) coassemble(ctx context.Context) diagnosis {
+	p := patientCoassemble
+	if !d.cfg.hasCoassemble() {
+		return p.absent()
+	}
+	rest, err := d.client(upstream.Coassemble, d.cfg.Coassemble, upstream.Header("Authorization", d.cfg.CoassembleAuthorization))
+	if err != nil {
+		return p.judge(err)
+	}
+	_, err = coassemble.New(rest).Clients(ctx, coassemble.Page{Length: 1})
+	return p.judge(err)
+}
+
+func (d *doctor) mattrToken(ctx context.Context) diagnosis {
+	source, err := mattr.NewTokenSource(mattr.TokenOptions{URL: d.cfg.MATTRTokenURL, ClientID: d.cfg.MATTRClientID,
+		ClientSecret: d.cfg.MATTRClientSecret, Audience: d.cfg.MATTRAudience, Transport: d.clocks.of(upstream.MATTR), Timeout: d.cfg.MATTR.Timeout})
+	if err == nil {
+		err = source.Authorize(ctx, &http.Request{Header: http.Header{}})
+	}
+	if err != nil {
+		return patientMATTRToken.judge(err)
+	}
+	d.authorizer = source
+	return diagnosis{Verdict: well, Detail: "gives tokens"}
+}
+
+func (d *doctor) mattr(ctx context.Context) diagnosis {
+	p := patientMATTR
+	if !d.cfg.hasMATTR() {
+		return p.absent()
+	}
+	authorizer := d.authorizer
+	switch {
+	case d.cfg.MATTRToken != "":
+		authorizer = upstream.Header("Authorization", "Bearer "+d.cfg.MATTRToken)
+	case authorizer == nil:
+		return diagnosis{Verdict: skipped, Detail: "there is no token to ask with", Remedy: "mend the token first"}
+	default:
+		p.credential = patientMATTRToken.credential
+	}
+	rest, err := d.client(upstream.MATTR, d.cfg.MATTR, authorizer)
+	if err != nil {
+		return p.judge(err)
+	}
+	_, err = mattr.New(rest, d.cfg.MATTRPathPrefix).Identities(ctx, 1, "")
+	return p.judge(err)
+}
+
+// clocks are how far the backends' clocks are ahead of ours, as the Date of any of their answers tells.
+type clocks struct {
+	base  http.RoundTripper
+	mu    sync.Mutex
+	ahead map[upstream.Backend]time.Duration
+}
+
+func (c *clocks) of(b upstream.Backend) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		base := c.base
+		if base == nil {
+			base = http.DefaultTransport
+		}
+		start := time.Now()
+		resp, err := base.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.ahead[b] = offset(date, start, time.Now())
+		}
+		return resp, nil
+	})
+}
+
+// offset is the least by which a clock that said date between start and end is off. A Date is cut to whole seconds.
+func offset(date, start, end time.Time) time.Duration {
+	switch {
+	case date.After(end):
+		return date.Sub(end)
+	case date.Add(time.Second).Before(start):
+		return date.Add(time.Second).Sub(start)
+	}
+	return 0
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+const (
+	// drift is what clocks may differ without effect.
+	drift = 5 * time.Second
+	// wrong is when moments that backends name, and the lives of tokens, are misread.
+	wrong = time.Minute
+)
+
+func (d *doctor) clocksAgree(context.Context) diagnosis {
+	d.clocks.mu.Lock()
+	defer d.clocks.mu.Unlock()
+	var worst time.Duration
+	var parts []string
+	for b, ahead := range d.clocks.ahead {
+		worst = max(worst, ahead.Abs())
+		parts = append(parts, fmt.Sprintf("%s %+d s", b, int(ahead.Round(time.Second).Seconds())))
+	}
+	if len(parts) == 0 {
+		return diagnosis{Verdict: skipped, Detail: "no backend told the time", Remedy: "mend the connections first"}
+	}
+	slices.Sort(parts)
+	g := diagnosis{Verdict: well, Detail: strings.Join(parts, ", ")}
+	if worst > drift {
+		g.Verdict = doubt
+		g.Remedy = "let this machine take its time from NTP; where one backend alone differs, tell its vendor"
+	}
+	if worst > wrong {
+		g.Verdict = ill
+	}
+	return g
+}
+
+// oldestRedis is the oldest major version that we know to work.
+const oldestRedis = 6
+
+func (d *doctor) redis(ctx context.Context) diagnosis {
+	if d.cfg.Cache.Redis == nil || d.cfg.Cache.Redis.URL == "" {
+		return diagnosis{Verdict: skipped, Detail: "not configured: this process caches for itself",
+			Remedy: "set REDIS_URL where several replicas run"}
+	}
+	start := time.Now()
+	version, trouble := redisVersion(ctx, d.cfg.Cache.Redis.URL)
+	took := time.Since(start)
+	if trouble != nil {
+		return diagnosis{Verdict: ill, Detail: trouble.detail, Remedy: trouble.remedy}
+	}
+	g := diagnosis{Verdict: well, Detail: "version " + version}
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err != nil || n < oldestRedis {
+		g.Verdict, g.Remedy = doubt, fmt.Sprintf("use Redis %d or later", oldestRedis)
+	} else if timeout := d.cfg.Cache.Redis.Timeout; timeout > 0 && took > 10*timeout {
+		// Several exchanges and perhaps TLS: ten times the timeout of one round is slow by any measure.
+		g.Verdict, g.Remedy = doubt, "bring Redis nearer or raise REDIS_TIMEOUT: it was slow"
+	}
+	return g
+}
+
+// redisTrouble is why Redis is of no use, in words of ours: its own would repeat addresses and user names.
+type redisTrouble struct{ detail, remedy string }
+
+// redisPatience bounds the whole conversation with Redis.
+const redisPatience = 5 * time.Second
+
+// redisVersion greets the first node that the URL names and pings it. Nothing else is said, so it is the same for a single
+// server, a Sentinel and a node of a Cluster, and needs hardly a right.
+func redisVersion(ctx context.Context, text string) (string, *redisTrouble) {
+	u, err := url.Parse(text)
+	if err != nil || u.Hostname() == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
+		return "", &redisTrouble{"the URL cannot be read", "write REDIS_URL as redis:// or rediss:// with a host"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	conn, err := dialRedis(ctx, u)
+	if err != nil {
+		return "", unreachableRedis(err)
+	}
+	defer conn.Close()
+	deadline, _ := ctx.Deadline()
+	_ = conn.SetDeadline(deadline) // where it cannot be set, reading ends with the connection
+	if _, err := conn.Write(greeting(u.User)); err != nil {
+		return "", unreachableRedis(err)
+	}
+	replies := bufio.NewReader(conn)
+	greeted, err := readReply(replies, 0)
+	if err != nil {
+		return "", strangeRedis
+	}
+	version, trouble := versionOf(greeted)
+	if trouble != nil || version == olderRedis {
+		return version, trouble
+	}
+	// Some servers greet whoever comes and want the password afterwards.
+	switch pinged, err := readReply(replies, 0); {
+	case err != nil:
+		return "", strangeRedis
+	case pinged != "PONG":
+		_, trouble = versionOf(pinged)
+	}
+	return version, trouble
+}
+
+var strangeRedis = &redisTrouble{"what answers does not speak Redis's protocol", "check the host, the port and the scheme of REDIS_URL"}
+
+func dialRedis(ctx context.Context, u *url.URL) (net.Conn, error) {
+	address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379"))
+	if u.Scheme == "redis" {
+		return new(net.Dialer).DialContext(ctx, "tcp", address)
+	}
+	secure := &tls.Dialer{Config: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12,
+		InsecureSkipVerify: u.Query().Get("skip_verify") == "true"}} // as the program's own connection does
+	return secure.DialContext(ctx, "tcp", address)
+}
+
+func unreachableRedis(err error) *redisTrouble {
+	var certificate *tls.CertificateVerificationError
+	if errors.As(err, &certificate) {
+		return &redisTrouble{"its certificate is not accepted", "use the name that the certificate was made for, or trust its issuer"}
+	}
+	return &redisTrouble{"not reachable", "check the host and port of REDIS_URL, and that Redis runs and lets this machine connect"}
+}
+
+// greeting is HELLO 2, with AUTH where the URL has a password, and PING.
+func greeting(user *url.Userinfo) []byte {
+	words := []string{"HELLO", "2"}
+	if password, ok := user.Password(); ok {
+		words = append(words, "AUTH", cmp.Or(user.Username(), "default"), password)
+	}
+	b := fmt.Appendf(nil, "*%d\r\n", len(words))
+	for _, w := range words {
+		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(w), w)
+	}
+	return append(b, "*1\r\n$4\r\nPING\r\n"...)
+}
+
+// redisError is an error that Redis answered with.
+type redisError string
+
+// olderRedis stands for the version of a server that does not know the greeting.
+const olderRedis = "older than 6"
+
+func versionOf(reply any) (string, *redisTrouble) {
+	switch r := reply.(type) {
+	case redisError:
+		switch word, _, _ := strings.Cut(string(r), " "); word {
+		case "WRONGPASS":
+			return "", &redisTrouble{"it does not accept the user or the password", "check the user and password in REDIS_URL"}
+		case "NOAUTH":
+			return "", &redisTrouble{"it wants a password", "put the user and password into REDIS_URL"}
+		case "LOADING":
+			return "", &redisTrouble{"it is loading its data", "wait until it has"}
+		case "NOPERM", "DENIED":
+			return "", &redisTrouble{"it lets this machine or user do nothing", "give the user of REDIS_URL rights, or Redis a password"}
+		}
+		if strings.HasPrefix(string(r), "ERR unknown command") {
+			return olderRedis, nil
+		}
+	case []any:
+		for i := 0; i+1 < len(r); i += 2 {
+			if version, ok := r[i+1].(string); ok && r[i] == "version" && printable(version) {
+				return version, nil
+			}
+		}
+	}
+	return "", &redisTrouble{"it refuses to be greeted", "check that REDIS_URL leads to a Redis, and its user and password"}
+}
+
+func printable(version string) bool {
+	return version != "" && len(version) <= 32 && !strings.ContainsFunc(version, func(r rune) bool { return r <= ' ' || r > '~' })
+}
+
+// Bounds of a reply to a greeting.
+const (
+	maxReplyDepth = 4
+	maxReplyItems = 256
+	maxReplyBytes = 16 << 10
+)
+
+var errReply = errors.New("not a reply")
+
+// readReply reads one value of RESP2: a string, an int64, nil, a redisError or a []any of them.
+func readReply(r *bufio.Reader, depth int) (any, error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil || len(line) < 3 || line[len(line)-2] != '\r' || depth > maxReplyDepth {
+		return nil, errReply
+	}
+	kind, text := line[0], string(line[1:len(line)-2])
+	switch kind {
+	case '+':
+		return text, nil
+	case '-':
+		return redisError(text), nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	switch {
+	case err != nil:
+		return nil, errReply
+	case kind == ':':
+		return n, nil
+	case n == -1 && (kind == '$' || kind == '*'):
+		return nil, nil
+	case kind == '$' && n >= 0 && n <= maxReplyBytes:
+		return readBulk(r, int(n))
+	case kind == '*' && n >= 0 && n <= maxReplyItems:
+		list := make([]any, n)
+		for i := range list {
+			if list[i], err = readReply(r, depth+1); err != nil {
+				return nil, err
+			}
+		}
+		return list, nil
+	}
+	return nil, errReply
+}
+
+func readBulk(r *bufio.Reader, n int) (any, error) {
+	b := make([]byte, n+2)
+	if _, err := io.ReadFull(r, b); err != nil || string(b[n:]) != "\r\n" {
+		return nil, errReply
+	}
+	return string(b[:n]), nil
+}

@@ -1,0 +1,401 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/emulator"
+)
+
+// visit is one run of the doctor.
+type visit struct {
+	exit           int
+	stdout, stderr string
+	// verdicts is the verdict of each check, remedies what is to be done about those that are not ok.
+	verdicts, remedies map[string]string
+}
+
+// examined runs the doctor with -json over a configuration of three backends. change may alter it.
+func examined(t *testing.T, transport http.RoundTripper, change func(*config)) visit {
+	t.Helper()
+	cfg, err := loadConfig(nil, environment(nil), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if change != nil {
+		change(cfg)
+	}
+	var stdout, stderr bytes.Buffer
+	v := visit{exit: runDoctor(t.Context(), cfg, transport, []string{"-json"}, &stdout, &stderr),
+		verdicts: map[string]string{}, remedies: map[string]string{}}
+	v.stdout, v.stderr = stdout.String(), stderr.String()
+	var answer struct{ Checks []diagnosis }
+	if err := json.Unmarshal(stdout.Bytes(), &answer); err != nil {
+		t.Fatalf("%v\n%s", err, v.stdout)
+	}
+	for _, g := range answer.Checks {
+		v.verdicts[g.Check] = string(g.Verdict)
+		if g.Verdict == well {
+			continue
+		}
+		if g.Remedy == "" {
+			t.Errorf("%s: there is no remedy", g.Check)
+		}
+		v.remedies[g.Check] = g.Remedy
+	}
+	for _, secret := range []string{emulator.APIKey, emulator.Authorization, emulator.ClientSecret, emulator.ClientID, "emulator-token",
+		"wrong-key", "hunter2", backendHost, "127.0.0.1:"} {
+		if strings.Contains(v.stdout+v.stderr, secret) {
+			t.Errorf("the doctor shows %q:\n%s%s", secret, v.stdout, v.stderr)
+		}
+	}
+	return v
+}
+
+func emulated(t *testing.T) *emulator.Emulator {
+	t.Helper()
+	backends := emulator.New(emulator.Options{})
+	t.Cleanup(backends.Close)
+	return backends
+}
+
+// healthy is what the doctor says of three emulated backends without Redis.
+func healthy(changes map[string]string) map[string]string {
+	want := map[string]string{"thoughtindustries": "ok", "coassemble": "ok", "mattr token": "ok", "mattr": "ok", "redis": "skipped", "clocks": "ok"}
+	maps.Copy(want, changes)
+	return want
+}
+
+func TestDoctorFindsHealthyBackendsWithOneReadEach(t *testing.T) {
+	t.Parallel()
+	backends := emulated(t)
+	v := examined(t, backends.Transport(), nil)
+	if diff := cmp.Diff(healthy(nil), v.verdicts); diff != "" || v.exit != exitOK {
+		t.Errorf("got exit code %d, want %d\n%s\n%s", v.exit, exitOK, diff, v.stdout)
+	}
+	calls := (&program{backends: backends}).calls()
+	want := []string{"GET /core/v1/users 1", "GET /incoming/v2/ping 1", "GET /v1/headless/clients 1", "POST /oauth/token 1"}
+	if diff := cmp.Diff(want, calls); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestDoctorNamesTheSettingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		change func(*config)
+		fault  map[string]emulator.Fault
+		want   map[string]string
+		remedy map[string]string // of a check, a part of it
+	}{
+		"wrong credentials": {
+			change: func(c *config) {
+				c.ThoughtIndustriesKey, c.CoassembleAuthorization, c.MATTRClientSecret = "wrong-key", "wrong-key", "wrong-key"
+			},
+			want: map[string]string{"thoughtindustries": "failed", "coassemble": "failed", "mattr token": "failed", "mattr": "skipped"},
+			remedy: map[string]string{"thoughtindustries": "THOUGHTINDUSTRIES_API_KEY", "coassemble": "COASSEMBLE_AUTHORIZATION",
+				"mattr token": "MATTR_CLIENT_SECRET", "mattr": "token"},
+		},
+		"a fixed token that is wrong": {
+			change: func(c *config) { c.MATTRToken = "wrong-key" },
+			want:   map[string]string{"mattr token": "", "mattr": "failed"},
+			remedy: map[string]string{"mattr": "MATTR_TOKEN"},
+		},
+		"a plan without the API": {
+			fault:  map[string]emulator.Fault{"coassemble": {Status: http.StatusForbidden}},
+			want:   map[string]string{"coassemble": "failed"},
+			remedy: map[string]string{"coassemble": "plan"},
+		},
+		"a key that a ping calls invalid": {
+			fault:  map[string]emulator.Fault{"thoughtindustries": {Status: http.StatusOK, Body: `{"valid":false}`, ContentType: "application/json"}},
+			want:   map[string]string{"thoughtindustries": "failed"},
+			remedy: map[string]string{"thoughtindustries": "THOUGHTINDUSTRIES_API_KEY"},
+		},
+		"a web page instead of an API": {
+			fault:  map[string]emulator.Fault{"": {Kind: emulator.FaultHTML}},
+			want:   map[string]string{"thoughtindustries": "failed", "coassemble": "failed", "mattr token": "failed", "mattr": "skipped"},
+			remedy: map[string]string{"thoughtindustries": "THOUGHTINDUSTRIES_URL", "coassemble": "COASSEMBLE_URL", "mattr token": "MATTR_TOKEN_URL"},
+		},
+		"another path": {
+			change: func(c *config) { c.MATTRPathPrefix = "/v9" },
+			want:   map[string]string{"mattr": "failed"},
+			remedy: map[string]string{"mattr": "MATTR_PATH_PREFIX"},
+		},
+		"a limit that another program uses up": {
+			fault:  map[string]emulator.Fault{"coassemble": {Status: http.StatusTooManyRequests, RetryAfter: "7"}},
+			want:   map[string]string{"coassemble": "failed"},
+			remedy: map[string]string{"coassemble": "try again in 7 s"},
+		},
+		"a backend that fails": {
+			fault:  map[string]emulator.Fault{"mattr": {Status: http.StatusServiceUnavailable}},
+			want:   map[string]string{"mattr": "failed"},
+			remedy: map[string]string{"mattr": "status page"},
+		},
+		"a backend that resets connections": {
+			fault:  map[string]emulator.Fault{"thoughtindustries": {Kind: emulator.FaultReset}},
+			want:   map[string]string{"thoughtindustries": "failed"},
+			remedy: map[string]string{"thoughtindustries": "firewall"},
+		},
+		"a backend that hangs": {
+			change: func(c *config) { c.Coassemble.Timeout = 20 * time.Millisecond },
+			fault:  map[string]emulator.Fault{"coassemble": {Kind: emulator.FaultHangHeaders}},
+			want:   map[string]string{"coassemble": "failed"},
+			remedy: map[string]string{"coassemble": "COASSEMBLE_TIMEOUT"},
+		},
+		"a backend that is not configured": {
+			change: func(c *config) { c.CoassembleAuthorization = "" },
+			want:   map[string]string{"coassemble": "skipped"},
+			remedy: map[string]string{"coassemble": "COASSEMBLE_AUTHORIZATION"},
+		},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			backends := emulated(t)
+			for route, fault := range test.fault {
+				backends.SetFault(route, fault)
+			}
+			v := examined(t, backends.Transport(), test.change)
+			want := healthy(test.want)
+			maps.DeleteFunc(want, func(_, verdict string) bool { return verdict == "" })
+			if diff := cmp.Diff(want, v.verdicts); diff != "" {
+				t.Errorf("%s\n%s", diff, v.stdout)
+			}
+			for check, part := range test.remedy {
+				if !strings.Contains(v.remedies[check], part) {
+					t.Errorf("%s: got remedy %q, want %q in it", check, v.remedies[check], part)
+				}
+			}
+			exit := exitOK
+			for _, verdict := range want {
+				if verdict == "failed" {
+					exit = exitFailed
+				}
+			}
+			if v.exit != exit {
+				t.Errorf("got exit code %d, want %d", v.exit, exit)
+			}
+		})
+	}
+}
+
+func TestDoctorFindsDeadBackends(t *testing.T) {
+	t.Parallel()
+	dead := roundTripper(func(r *http.Request) (*http.Response, error) {
+		return nil, &net.OpError{Op: "dial", Net: "tcp", Err: &net.DNSError{Name: r.URL.Host, Err: "no such host"}}
+	})
+	v := examined(t, dead, nil)
+	want := healthy(map[string]string{"thoughtindustries": "failed", "coassemble": "failed", "mattr token": "failed", "mattr": "skipped", "clocks": "skipped"})
+	if diff := cmp.Diff(want, v.verdicts); diff != "" || v.exit != exitFailed {
+		t.Errorf("got exit code %d, want %d\n%s", v.exit, exitFailed, diff)
+	}
+	if got := v.remedies["coassemble"]; !strings.Contains(got, "COASSEMBLE_URL") {
+		t.Errorf("got remedy %q", got)
+	}
+}
+
+func TestDoctorComparesClocks(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		ahead time.Duration
+		want  string
+		exit  int
+	}{
+		"the same":          {0, "ok", exitOK},
+		"ten seconds ahead": {10 * time.Second, "warning", exitOK},
+		"an hour behind":    {-time.Hour, "failed", exitFailed},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			inner := emulated(t).Transport()
+			v := examined(t, roundTripper(func(r *http.Request) (*http.Response, error) {
+				resp, err := inner.RoundTrip(r)
+				if err == nil {
+					resp.Header.Set("Date", time.Now().Add(test.ahead).UTC().Format(http.TimeFormat))
+				}
+				return resp, err
+			}), nil)
+			if v.verdicts["clocks"] != test.want || v.exit != test.exit {
+				t.Errorf("got %s and exit code %d, want %s and %d", v.verdicts["clocks"], v.exit, test.want, test.exit)
+			}
+		})
+	}
+	for name, test := range map[string]struct{ date, start, end, want time.Duration }{
+		"a cut second": {-900 * time.Millisecond, 0, time.Second, 0},
+		"while asking": {time.Second, 0, 2 * time.Second, 0},
+		"ahead":        {5 * time.Second, 0, 2 * time.Second, 3 * time.Second},
+		"behind":       {-5 * time.Second, 0, 2 * time.Second, 4 * time.Second},
+	} {
+		if got := offset(noon.Add(test.date), noon.Add(test.start), noon.Add(test.end)).Abs(); got != test.want {
+			t.Errorf("%s: got %s, want %s", name, got, test.want)
+		}
+	}
+}
+
+// spoken is a server that answers whatever it is told with one text.
+func spoken(t *testing.T, text string) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = listener.Close() })
+	go func() {
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			_, _ = conn.Read(make([]byte, 1024))
+			_, _ = conn.Write([]byte(text))
+			_ = conn.Close()
+		}
+	}()
+	return listener.Addr().String()
+}
+
+func TestDoctorExaminesRedis(t *testing.T) {
+	t.Parallel()
+	open := miniredis.RunT(t)
+	locked := miniredis.RunT(t)
+	locked.RequireUserAuth("user", "hunter2")
+	gone := spoken(t, "")
+	web := httptest.NewServer(http.NotFoundHandler())
+	t.Cleanup(web.Close)
+	tests := map[string]struct{ url, want, remedy string }{
+		"open":               {"redis://" + open.Addr(), "ok", ""},
+		"a password":         {"redis://user:hunter2@" + locked.Addr(), "ok", ""},
+		"a wrong password":   {"redis://user:hunter2x@" + locked.Addr(), "failed", "password"},
+		"no password":        {"redis://" + locked.Addr(), "failed", "password"},
+		"nobody there":       {"redis://:hunter2@127.0.0.1:1", "failed", "host and port"},
+		"one that hangs up":  {"redis://:hunter2@" + gone, "failed", "scheme"},
+		"a web server":       {"redis://:hunter2@" + strings.TrimPrefix(web.URL, "http://"), "failed", "scheme"},
+		"TLS to plain Redis": {"rediss://:hunter2@" + open.Addr(), "failed", "host and port"},
+		"no URL":             {"hunter2", "failed", "redis://"},
+		"an old version":     {"redis://" + spoken(t, "-ERR unknown command `HELLO`\r\n"), "warning", "Redis 6"},
+		"another old one":    {"redis://" + spoken(t, "*2\r\n$7\r\nversion\r\n$5\r\n5.0.3\r\n+PONG\r\n"), "warning", "Redis 6"},
+		"a loading one":      {"redis://" + spoken(t, "-LOADING hunter2\r\n"), "failed", "wait"},
+		"one that is odd":    {"redis://" + spoken(t, "-HUH hunter2\r\n"), "failed", "leads to a Redis"},
+		"no right":           {"redis://" + spoken(t, "-NOPERM hunter2\r\n"), "failed", "rights"},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			v := examined(t, emulated(t).Transport(), func(c *config) {
+				c.Cache.Redis = &cache.RedisOptions{URL: test.url, Timeout: time.Minute}
+			})
+			if v.verdicts["redis"] != test.want || !strings.Contains(v.remedies["redis"], test.remedy) {
+				t.Errorf("got %s %q, want %s %q\n%s", v.verdicts["redis"], v.remedies["redis"], test.want, test.remedy, v.stdout)
+			}
+			if exit := map[string]int{"failed": exitFailed}[test.want]; v.exit != exit {
+				t.Errorf("got exit code %d, want %d", v.exit, exit)
+			}
+		})
+	}
+}
+
+func TestDoctorDoesNotTakeMoreFromRedisThanItAskedFor(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{
+		"", "\r\n", "+", "+OK", "+OK\n", ":x\r\n", "$-2\r\n", "$5\r\nab\r\n", "$2\r\nabcd", "$99999999999\r\n", "*99999999\r\n",
+		"*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n*1\r\n", "%1\r\n", strings.Repeat("+", 1<<16),
+	} {
+		if got, err := readReply(bufio.NewReader(strings.NewReader(text)), 0); err == nil {
+			t.Errorf("%.20q is read as %v", text, got)
+		}
+	}
+}
+
+func FuzzDoctorReadsReplies(f *testing.F) {
+	for _, seed := range []string{"+OK\r\n", "-ERR no\r\n", ":7\r\n", "$-1\r\n", "*2\r\n$7\r\nversion\r\n$5\r\n7.4.0\r\n", "*1\r\n*0\r\n"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		reply, err := readReply(bufio.NewReader(bytes.NewReader(text)), 0)
+		if err != nil {
+			return
+		}
+		version, trouble := versionOf(reply)
+		if (trouble == nil) == (version == "") || len(version) > 32 {
+			t.Errorf("got version %q and trouble %v", version, trouble)
+		}
+	})
+}
+
+func TestDoctorPrintsATableAndPlainProgress(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadConfig(nil, environment(nil), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var stdout, stderr bytes.Buffer
+	if exit := runDoctor(t.Context(), cfg, emulated(t).Transport(), nil, &stdout, &stderr); exit != exitOK {
+		t.Errorf("got exit code %d", exit)
+	}
+	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
+	if len(lines) != 7 || !strings.HasPrefix(lines[0], "CHECK ") || !strings.Contains(lines[1], "reachable and authorised") {
+		t.Errorf("got\n%s", &stdout)
+	}
+	if got, want := strings.Split(stderr.String(), "\n")[0], "checking thoughtindustries (1 of 6)"; got != want {
+		t.Errorf("got progress %q, want %q", got, want)
+	}
+	if strings.Contains(stderr.String(), "\x1b") {
+		t.Error("what is no terminal gets a terminal's control sequences")
+	}
+}
+
+func TestDoctorExitsForScripts(t *testing.T) {
+	t.Parallel()
+	cfg, err := loadConfig(nil, environment(nil), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	interrupted, interrupt := context.WithCancel(t.Context())
+	interrupt()
+	for name, test := range map[string]struct {
+		ctx  context.Context
+		args []string
+		want int
+	}{
+		"help":             {t.Context(), []string{"-h"}, exitOK},
+		"an unknown flag":  {t.Context(), []string{"-yaml"}, exitUsage},
+		"an argument":      {t.Context(), []string{"mattr"}, exitUsage},
+		"an interruption":  {interrupted, nil, exitFailed},
+		"nothing is wrong": {t.Context(), nil, exitOK},
+	} {
+		if got := runDoctor(test.ctx, cfg, emulated(t).Transport(), test.args, io.Discard, io.Discard); got != test.want {
+			t.Errorf("%s: got exit code %d, want %d", name, got, test.want)
+		}
+	}
+	if got := runDoctor(t.Context(), cfg, emulated(t).Transport(), nil, brokenPipe{}, io.Discard); got != exitFailed {
+		t.Errorf("a table that nobody can read: got exit code %d, want %d", got, exitFailed)
+	}
+}
+
+type brokenPipe struct{}
+
+func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
+
+// The doctor's kinds of failure are the closed set of upstream; a new one must have a remedy.
+func TestDoctorHasARemedyForEachKindOfFailure(t *testing.T) {
+	t.Parallel()
+	for kind := upstream.Unknown; !strings.HasPrefix(kind.String(), "kind "); kind++ {
+		if g := patientMATTR.judge(&upstream.Error{Backend: upstream.MATTR, Kind: kind}); g.Remedy == "" {
+			t.Errorf("%s has no remedy", kind)
+		}
+	}
+}

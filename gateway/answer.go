@@ -1,0 +1,169 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"maps"
+	"math"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Answer is a whole answer as it is kept: what was sent, and what it was made of.
+type Answer struct {
+	data       []byte
+	errors     gqlerror.List
+	extensions map[string]any
+	facts      []cache.Fact
+	at         time.Time
+}
+
+// NewAnswers makes the space of whole answers. They stay in the process: a replica makes its own from what is shared.
+func NewAnswers(c *cache.Cache, scope string) *cache.Space[*Answer] {
+	return cache.NewSpace(c, cache.SpaceOptions[*Answer]{Kind: "answer", Scope: scope, Personal: true, Local: true, NoStale: true,
+		Size: (*Answer).size})
+}
+
+// factSize is about what a kept fact takes, in bytes.
+const factSize = 256
+
+func (a *Answer) size() int { return len(a.data) + factSize*len(a.facts) }
+
+// run answers an operation: from a whole answer that is kept and still as fresh as executing would make it, together
+// with whoever executes the same, or by executing it.
+func (g *Gateway) run(ctx context.Context, op *graphql.OperationContext, used *provenance, out *reply) context.Context {
+	if g.opts.Answers == nil || !repeatable(ctx, op) {
+		return g.execute(ctx, op, out)
+	}
+	key := answerKey(ctx, op)
+	results := g.opts.Answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, func(ctx context.Context, _ []cache.Wanted[*Answer]) (map[string]cache.Fetched[*Answer], map[string]error) {
+		return map[string]cache.Fetched[*Answer]{key: g.fetchAnswer(ctx, op)}, nil
+	})
+	r := results[key]
+	if r.Err != nil {
+		err := present(g.opts.Log)(ctx, &upstream.Error{Kind: upstream.KindOf(r.Err), Err: r.Err})
+		out.resp = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{err}}
+		return ctx
+	}
+	used.facts.Add(r.Value.factsNow(r.Fact.Verdict)...)
+	out.resp = &graphql.Response{Data: r.Value.data, Errors: slices.Clone(r.Value.errors), Extensions: maps.Clone(r.Value.extensions)}
+	return ctx
+}
+
+// repeatable says whether an answer may be shared and kept: nothing that writes, that asks for claims, or whose caller
+// wants another freshness or to see how it is made.
+func repeatable(ctx context.Context, op *graphql.OperationContext) bool {
+	return op.Operation.Operation == ast.Query && cache.WantsFrom(ctx) == (cache.Wants{}) && !explains(ctx) && !selectsClaims(op.Operation)
+}
+
+// answerKey names what decides about an answer: the document, the operation, the variables and what the caller may see.
+func answerKey(ctx context.Context, op *graphql.OperationContext) string {
+	h := sha256.New()
+	enc := json.NewEncoder(h)
+	_ = enc.Encode(op.OperationName)
+	_ = enc.Encode(op.Variables)
+	_ = enc.Encode(caller.FromContext(ctx).Scope())
+	h.Write([]byte(op.RawQuery))
+	return hex.EncodeToString(h.Sum(nil))
+}
+
+// fetchAnswer executes the operation for all who wait for it.
+func (g *Gateway) fetchAnswer(ctx context.Context, op *graphql.OperationContext) cache.Fetched[*Answer] {
+	ctx, used := withProvenance(ctx)
+	out := &reply{}
+	g.execute(ctx, op, out)
+	a := &Answer{data: bytes.Clone(out.resp.Data), errors: out.resp.Errors, extensions: out.resp.Extensions, facts: used.facts.List(), at: time.Now()}
+	if out.free != nil {
+		out.free()
+	}
+	f := cache.Fetched[*Answer]{Value: a, NoStore: true}
+	if left := lifetime(a.facts, a.at); left > 0 && len(a.errors) == 0 {
+		f.NoStore, f.MaxAge = false, left
+		for _, fact := range a.facts {
+			f.Tags = append(f.Tags, fact.DependsOn()...)
+		}
+	}
+	return f
+}
+
+// lifetime is how long every fact stays fresh; 0 where one is not, must not be kept, or none is known.
+func lifetime(facts []cache.Fact, now time.Time) time.Duration {
+	left := time.Duration(math.MaxInt64)
+	for _, f := range facts {
+		if f.NoStore || f.Reason != "" {
+			return 0
+		}
+		left = min(left, f.Fresh.Sub(now))
+	}
+	if len(facts) == 0 {
+		return 0
+	}
+	return max(left, 0)
+}
+
+// factsNow are the facts as they are when the answer is used: older, and kept unless it was made just now.
+func (a *Answer) factsNow(verdict cache.Verdict) []cache.Fact {
+	facts := slices.Clone(a.facts)
+	if verdict == cache.Called {
+		return facts
+	}
+	passed := time.Since(a.at)
+	for i := range facts {
+		facts[i].Age += passed
+		facts[i].Verdict = verdict
+	}
+	return facts
+}
+
+type explainKey struct{}
+
+func explains(ctx context.Context) bool {
+	on, _ := ctx.Value(explainKey{}).(bool)
+	return on
+}
+
+// asked gives the context what the caller asks of an answer beside its data.
+func (g *Gateway) asked(ctx context.Context, h http.Header) context.Context {
+	if wants, ok := wantsOf(h); ok {
+		ctx = cache.WithWants(ctx, wants)
+	}
+	if g.opts.Explain && h.Get("X-Learngraph-Explain") == "1" {
+		ctx = context.WithValue(ctx, explainKey{}, true)
+	}
+	return ctx
+}
+
+// describe derives from what was used what is said of the answer: freshness, the explain view and the cache headers.
+func (g *Gateway) describe(ctx context.Context, op *graphql.OperationContext, used *provenance, out *reply) {
+	facts := used.facts.List()
+	if stale := freshness(facts); len(stale) > 0 {
+		out.extend("freshness", map[string]any{"stale": stale})
+	}
+	if explains(ctx) {
+		out.extend("explain", used.explain(len(out.resp.Data)))
+	}
+	if op.Operation.Operation != ast.Query || len(out.resp.Errors) > 0 || selectsClaims(op.Operation) {
+		return
+	}
+	out.header = http.Header{}
+	policy(facts, g.opts.PublicCatalog, time.Now()).write(out.header)
+}
+
+// extend adds a member to the answer's extensions.
+func (r *reply) extend(name string, value any) {
+	if r.resp.Extensions == nil {
+		r.resp.Extensions = map[string]any{}
+	}
+	r.resp.Extensions[name] = value
+}

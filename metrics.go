@@ -1,0 +1,396 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/collectors"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+)
+
+// operationOutcome is how an operation ended, as far as its caller can tell.
+type operationOutcome string
+
+const (
+	operationOK      operationOutcome = "ok"      // whole, without an error
+	operationPartial operationOutcome = "partial" // data beside errors
+	operationFailed  operationOutcome = "failed"  // executed, and data is null
+	operationRefused operationOutcome = "refused" // not executed
+)
+
+// operationFigures is what one operation was.
+type operationFigures struct {
+	// Document is the id of a trusted document, empty for any other: a caller's text must not become a label.
+	Document string
+	// Kind is query or mutation, empty where the operation was refused before that was known.
+	Kind     string
+	Outcome  operationOutcome
+	Duration time.Duration
+	// Cost is the estimate before the operation ran in points, Calls how many exchanges with backends were made for it.
+	Cost, Calls int64
+	// Codes are the extensions.code of its errors, one for each error.
+	Codes []string
+	// RequestID joins traces with the log; it is no label.
+	RequestID string
+}
+
+// operationObserver is told of each operation at its end, with the context that it ran under.
+type operationObserver func(context.Context, operationFigures)
+
+// observers tells each of several, in turn.
+func observers(list ...operationObserver) operationObserver {
+	return func(ctx context.Context, f operationFigures) {
+		for _, observe := range list {
+			observe(ctx, f)
+		}
+	}
+}
+
+// otherDocument is the bucket of all documents that are not trusted.
+const otherDocument = "other"
+
+// maxDocuments bounds the series that a manifest, which can change while the program runs, makes; the documents past it
+// share the bucket of the others.
+const maxDocuments = 500
+
+// knownCodes are the values of extensions.code; a code that is none of them is counted as unknown.
+var knownCodes = nameSet("BAD_REQUEST", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT",
+	"LIMIT_EXCEEDED", "RATE_LIMITED", "DEADLINE_EXCEEDED", "PERSISTED_QUERY_NOT_FOUND", "DOCUMENT_NOT_TRUSTED", "NOT_CACHED",
+	"UNAUTHENTICATED", "FORBIDDEN", "BACKEND_NOT_CONFIGURED", "UPSTREAM_TIMEOUT", "UPSTREAM_UNAVAILABLE",
+	"UPSTREAM_RATE_LIMITED", "UPSTREAM_REJECTED", "UPSTREAM_CONTRACT", "WRITE_OUTCOME_UNKNOWN", "INTERNAL")
+
+func nameSet(names ...string) map[string]bool {
+	m := make(map[string]bool, len(names))
+	for _, name := range names {
+		m[name] = true
+	}
+	return m
+}
+
+// metrics are the program's figures in a registry of its own. Its methods are safe for concurrent use.
+type metrics struct {
+	registry *prometheus.Registry
+
+	operations, operationErrors       *prometheus.CounterVec
+	operationSeconds, operationPoints *prometheus.HistogramVec
+	operationCalls                    prometheus.Histogram
+
+	calls, failures, retries, received *prometheus.CounterVec
+	callSeconds                        *prometheus.HistogramVec
+
+	batchKeys *prometheus.HistogramVec
+
+	mu        sync.Mutex
+	documents map[string]bool
+}
+
+// durations are bounds in seconds for what takes from a cache hit to the longest timeout.
+var durations = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}
+
+// sizes are bounds for keys of a batch and calls of an operation.
+var sizes = []float64{0, 1, 2, 5, 10, 25, 50, 100, 250, 500}
+
+// newMetrics makes the figures, all zero, and adds those of Go and of the process.
+func newMetrics() *metrics {
+	m := &metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}}
+	m.operations = m.counter("operations_total", "Operations that ended.", "document", "type", "outcome")
+	m.operationErrors = m.counter("operation_errors_total", "Errors in answers to operations.", "code")
+	m.operationSeconds = m.histogram("operation_duration_seconds", "From an operation's parsing to its answer.", durations, "document")
+	m.operationPoints = m.histogram("operation_cost_points", "What operations could cost, as estimated before they ran.",
+		prometheus.ExponentialBuckets(10, 4, 9), "document")
+	m.operationCalls = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "learngraph_operation_backend_calls",
+		Help: "Exchanges with backends that an operation needed.", Buckets: sizes})
+	m.calls = m.counter("backend_calls_total", "Exchanges with a backend that ended.", "backend", "class", "status")
+	m.failures = m.counter("backend_failures_total", "Exchanges with a backend that failed.", "backend", "kind")
+	m.retries = m.counter("backend_retries_total", "Exchanges that repeated one that had failed.", "backend")
+	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' bodies, before inflating.", "backend", "class")
+	m.callSeconds = m.histogram("backend_call_duration_seconds", "From the sending of a call to the last byte of its answer.", durations, "backend", "class")
+	m.batchKeys = m.histogram("batch_keys", "Distinct keys that went out together.", sizes, "kind")
+	m.registry.MustRegister(m.operationCalls, collectors.NewGoCollector(),
+		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
+	return m
+}
+
+func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "learngraph_" + name, Help: help}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+func (m *metrics) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "learngraph_" + name, Help: help, Buckets: buckets}, labels)
+	m.registry.MustRegister(v)
+	return v
+}
+
+// handler answers with the figures as Prometheus reads them. Where one source fails the others are still told.
+func (m *metrics) handler(log *slog.Logger) http.Handler {
+	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError,
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)})
+}
+
+// operation counts an operation; it is an operationObserver.
+func (m *metrics) operation(_ context.Context, f operationFigures) {
+	document := m.document(f.Document)
+	m.operations.WithLabelValues(document, operationKind(f.Kind), string(f.Outcome)).Inc()
+	for _, code := range f.Codes {
+		if !knownCodes[code] {
+			code = "unknown"
+		}
+		m.operationErrors.WithLabelValues(code).Inc()
+	}
+	m.operationSeconds.WithLabelValues(document).Observe(f.Duration.Seconds())
+	if f.Outcome == operationRefused {
+		return
+	}
+	m.operationPoints.WithLabelValues(document).Observe(float64(f.Cost))
+	m.operationCalls.Observe(float64(f.Calls))
+}
+
+func operationKind(kind string) string {
+	switch kind {
+	case "query", "mutation":
+		return kind
+	}
+	return "unknown"
+}
+
+// document is the label of a document.
+func (m *metrics) document(id string) string {
+	if id == "" {
+		return otherDocument
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.documents[id] {
+		if len(m.documents) >= maxDocuments {
+			return otherDocument
+		}
+		m.documents[id] = true
+	}
+	return id
+}
+
+// call counts an exchange with a backend; it is the Observer of an upstream.Client.
+func (m *metrics) call(c upstream.Call) {
+	backend, class := string(c.Backend), routeClass(c.Method, c.Route)
+	m.calls.WithLabelValues(backend, class, statusClass(c.Status)).Inc()
+	m.callSeconds.WithLabelValues(backend, class).Observe(c.Duration.Seconds())
+	m.received.WithLabelValues(backend, class).Add(float64(c.Bytes))
+	if c.Kind != upstream.Unknown {
+		m.failures.WithLabelValues(backend, kindLabel(c.Kind)).Inc()
+	}
+	if c.Retries > 0 {
+		m.retries.WithLabelValues(backend).Inc()
+	}
+}
+
+// tokenRoute is that of MATTR's authorization server.
+const tokenRoute = "/oauth/token"
+
+// routeClass is what a call is for. A search of Thought Industries is among the reads: it has their route.
+func routeClass(method, route string) string {
+	switch {
+	case route == tokenRoute:
+		return "token"
+	case method == http.MethodGet || method == http.MethodHead:
+		return upstream.Reads.String()
+	case method == http.MethodPost && strings.HasSuffix(route, "/search"):
+		return upstream.Searches.String()
+	}
+	return upstream.Writes.String()
+}
+
+func statusClass(status int) string {
+	if status < 100 || status > 599 {
+		return "none"
+	}
+	return strconv.Itoa(status/100) + "xx"
+}
+
+func kindLabel(k upstream.Kind) string { return strings.ReplaceAll(k.String(), " ", "_") }
+
+// batch counts the keys of one batch. kind is the loader's own name.
+func (m *metrics) batch(kind string, keys int) {
+	m.batchKeys.WithLabelValues(kind).Observe(float64(keys))
+}
+
+// watch adds the figures that others keep: they are read whenever somebody asks. Call it once.
+func (m *metrics) watch(s sources) { m.registry.MustRegister(stateCollector{s}) }
+
+// sources are where the state of the program is. A nil one has nothing to tell.
+type sources struct {
+	Backends func() []upstream.Status
+	Cache    func() cache.Counters
+	Contract func() (findings []upstream.Finding, leftOut int64)
+}
+
+// backendStates asks each client for its state.
+func backendStates(clients []*upstream.Client) func() []upstream.Status {
+	return func() []upstream.Status {
+		list := make([]upstream.Status, len(clients))
+		for i, c := range clients {
+			list[i] = c.Status()
+		}
+		return list
+	}
+}
+
+// stateCollector turns the state of the sources into figures.
+type stateCollector struct{ sources }
+
+func newDesc(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("learngraph_"+name, help, labels, nil)
+}
+
+var (
+	descCircuit     = newDesc("backend_circuit_open", "1 while calls of the class are answered without asking the backend.", "backend", "class")
+	descLeft        = newDesc("backend_budget_left", "Calls that the window of a rate allows now.", "backend", "window")
+	descUsable      = newDesc("backend_budget_usable", "Calls of a rate that we use.", "backend", "window")
+	descHeld        = newDesc("backend_held", "1 while the backend's own words keep us from calling it.", "backend")
+	descWaiting     = newDesc("backend_calls_waiting", "Calls that wait for the budget or a slot.", "backend")
+	descUnderWay    = newDesc("backend_calls_under_way", "Exchanges under way.", "backend")
+	descLastSuccess = newDesc("backend_last_success_timestamp_seconds", "When the backend last did its part, 0 for never.", "backend")
+	descLastFailure = newDesc("backend_last_failure_timestamp_seconds", "When the backend last did not do its part, 0 for never.", "backend")
+
+	descLookups       = newDesc("cache_lookups_total", "Keys looked up, by where the answer came from.", "kind", "verdict")
+	descMemoryBytes   = newDesc("cache_memory_bytes", "Bytes kept in the process.")
+	descMemoryEntries = newDesc("cache_memory_entries", "Entries kept in the process.")
+	descRefreshes     = newDesc("cache_refreshes_total", "Fetches that ran behind stale answers.")
+	descRedisUp       = newDesc("redis_up", "0 while Redis fails and is left alone.")
+	descRedisErrors   = newDesc("redis_errors_total", "Rounds to Redis that failed.")
+	descRedisOutages  = newDesc("redis_outages_total", "Times that Redis went from answering to failing.")
+	descRedisDropped  = newDesc("redis_dropped_writes_total", "Values that Redis did not get.")
+	descRedisPending  = newDesc("redis_pending_drops", "Drops that Redis does not know of yet.")
+
+	descContract = newDesc("contract_breaks_total", "Values and members of a backend's answers that the schema does not expect.", "backend", "kind")
+	descLeftOut  = newDesc("contract_paths_left_out_total", "Contract breaks on paths past the number that is kept.")
+)
+
+var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay, descLastSuccess,
+	descLastFailure, descLookups, descMemoryBytes, descMemoryEntries, descRefreshes, descRedisUp, descRedisErrors,
+	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut}
+
+func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
+	for _, d := range stateDescs {
+		to <- d
+	}
+}
+
+func (c stateCollector) Collect(to chan<- prometheus.Metric) {
+	if c.Backends != nil {
+		for _, s := range c.Backends() {
+			collectBackend(to, s)
+		}
+	}
+	if c.Cache != nil {
+		collectCache(to, c.Cache())
+	}
+	if c.Contract != nil {
+		collectContract(to, c.Contract)
+	}
+}
+
+func emitGauge(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func emitTotal(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {
+	to <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, v, labels...)
+}
+
+func collectBackend(to chan<- prometheus.Metric, s upstream.Status) {
+	name := string(s.Backend)
+	for _, k := range s.Circuits {
+		emitGauge(to, descCircuit, asNumber(k.Open), name, k.Class.String())
+	}
+	windows := map[string]bool{}
+	for _, b := range s.Budget {
+		window := windowLabel(b.Rate.Per)
+		if windows[window] {
+			continue // two rates of one window: the registry would refuse the whole answer
+		}
+		windows[window] = true
+		emitGauge(to, descLeft, float64(b.Left), name, window)
+		emitGauge(to, descUsable, float64(b.Usable), name, window)
+	}
+	emitGauge(to, descHeld, asNumber(!s.ClosedUntil.IsZero()), name)
+	emitGauge(to, descWaiting, float64(s.Waiting), name)
+	emitGauge(to, descUnderWay, float64(s.UnderWay), name)
+	emitGauge(to, descLastSuccess, unixSeconds(s.LastSuccess), name)
+	emitGauge(to, descLastFailure, unixSeconds(s.LastFailure), name)
+}
+
+func collectCache(to chan<- prometheus.Metric, c cache.Counters) {
+	for kind, verdicts := range c.Verdicts {
+		for verdict, n := range verdicts {
+			emitTotal(to, descLookups, float64(n), kind, string(verdict))
+		}
+	}
+	emitGauge(to, descMemoryBytes, float64(c.MemoryBytes))
+	emitGauge(to, descMemoryEntries, float64(c.MemoryEntries))
+	emitTotal(to, descRefreshes, float64(c.Refreshes))
+	if !c.Redis {
+		return
+	}
+	emitGauge(to, descRedisUp, asNumber(c.RedisUp))
+	emitTotal(to, descRedisErrors, float64(c.RedisErrors))
+	emitTotal(to, descRedisOutages, float64(c.Outages))
+	emitTotal(to, descRedisDropped, float64(c.DroppedWrites))
+	emitGauge(to, descRedisPending, float64(c.PendingDrops))
+}
+
+func collectContract(to chan<- prometheus.Metric, findings func() ([]upstream.Finding, int64)) {
+	type group struct{ backend, kind string }
+	counts := map[group]int64{}
+	list, leftOut := findings()
+	for _, f := range list {
+		counts[group{string(f.Backend), findingKind(f)}] += f.Count
+	}
+	for g, n := range counts {
+		emitTotal(to, descContract, float64(n), g.backend, g.kind)
+	}
+	emitTotal(to, descLeftOut, float64(leftOut))
+}
+
+func findingKind(f upstream.Finding) string {
+	if f.Mismatch {
+		return "mismatch"
+	}
+	return "unknown"
+}
+
+func asNumber(b bool) float64 {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// unixSeconds is t as Prometheus tells moments, 0 for the zero time.
+func unixSeconds(t time.Time) float64 {
+	if t.IsZero() {
+		return 0
+	}
+	return float64(t.UnixMilli()) / 1000
+}
+
+// windowLabel writes a duration as it is configured: 1m, not 1m0s.
+func windowLabel(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
+}

@@ -1,0 +1,239 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"log/slog"
+	"mime"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// operator is what the listener METRICS_LISTEN serves to who runs the program. Nothing of it shows what a backend
+// answered or what a caller asked.
+type operator struct {
+	sources
+	Metrics *metrics
+	Log     *slog.Logger
+	// Purge drops what is kept of an object, in every replica. typeName is one of purgeTypes, id a global id or the
+	// backend's own key. Its error is shown to the operator, as a mistake of theirs.
+	Purge func(ctx context.Context, typeName, id string) error
+	// Authorize says whether a request may purge. Without it only a Loopback listener lets anyone.
+	Authorize func(*http.Request) bool
+	// Loopback says that the listener is on a loopback address; then requests must name it by one, so that no page that
+	// an operator looks at can reach it under a name of its own.
+	Loopback bool
+}
+
+// purgeTypes are the types whose objects can be dropped.
+var purgeTypes = []string{"Client", "EmbedClient", "User", "Identity"}
+
+// handler serves /metrics, /status, /contract and /purge.
+func (o operator) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET /metrics", o.Metrics.handler(o.Log))
+	mux.HandleFunc("GET /status", o.status)
+	mux.HandleFunc("GET /contract", o.contract)
+	mux.HandleFunc("POST /purge", o.purge)
+	if o.Loopback {
+		return gateway.WithLoopbackHost(mux)
+	}
+	return mux
+}
+
+// statusView is the answer of /status.
+type statusView struct {
+	Backends []backendView `json:"backends"`
+	Cache    cacheView     `json:"cache"`
+	Redis    redisView     `json:"redis"`
+}
+
+type backendView struct {
+	Backend  upstream.Backend `json:"backend"`
+	Circuits []circuitView    `json:"circuits"`
+	Budget   []budgetView     `json:"budget"`
+	// HeldUntil is when the backend lets us call again, after its own words.
+	HeldUntil   time.Time `json:"heldUntil,omitzero"`
+	Waiting     int       `json:"waiting"`
+	UnderWay    int       `json:"underWay"`
+	LastSuccess time.Time `json:"lastSuccess,omitzero"`
+	LastFailure time.Time `json:"lastFailure,omitzero"`
+	Failure     string    `json:"failure,omitempty"`
+}
+
+type circuitView struct {
+	Class     string    `json:"class"`
+	Open      bool      `json:"open"`
+	Since     time.Time `json:"since,omitzero"`
+	NextProbe time.Time `json:"nextProbe,omitzero"`
+	Calls     int       `json:"calls"`
+	Failures  int       `json:"failures"`
+}
+
+type budgetView struct {
+	Window string `json:"window"`
+	Limit  int    `json:"limit"`
+	Usable int    `json:"usable"`
+	Left   int    `json:"left"`
+}
+
+type cacheView struct {
+	MemoryBytes   int64                               `json:"memoryBytes"`
+	MemoryEntries int                                 `json:"memoryEntries"`
+	Refreshes     uint64                              `json:"refreshes"`
+	Verdicts      map[string]map[cache.Verdict]uint64 `json:"verdicts"`
+}
+
+type redisView struct {
+	Configured    bool   `json:"configured"`
+	Up            bool   `json:"up"`
+	Errors        uint64 `json:"errors"`
+	Outages       uint64 `json:"outages"`
+	DroppedWrites uint64 `json:"droppedWrites"`
+	PendingDrops  int    `json:"pendingDrops"`
+}
+
+func (o operator) status(w http.ResponseWriter, _ *http.Request) {
+	view := statusView{Backends: []backendView{}}
+	if o.Backends != nil {
+		for _, s := range o.Backends() {
+			view.Backends = append(view.Backends, viewBackend(s))
+		}
+	}
+	if o.Cache != nil {
+		c := o.Cache()
+		view.Cache = cacheView{c.MemoryBytes, c.MemoryEntries, c.Refreshes, c.Verdicts}
+		view.Redis = redisView{c.Redis, c.Redis && c.RedisUp, c.RedisErrors, c.Outages, c.DroppedWrites, c.PendingDrops}
+	}
+	writeJSON(w, http.StatusOK, view)
+}
+
+func viewBackend(s upstream.Status) backendView {
+	v := backendView{Backend: s.Backend, Circuits: []circuitView{}, Budget: []budgetView{}, HeldUntil: moment(s.ClosedUntil),
+		Waiting: s.Waiting, UnderWay: s.UnderWay, LastSuccess: moment(s.LastSuccess), LastFailure: moment(s.LastFailure)}
+	if !s.LastFailure.IsZero() {
+		v.Failure = s.Failure.String()
+	}
+	for _, k := range s.Circuits {
+		v.Circuits = append(v.Circuits, circuitView{k.Class.String(), k.Open, moment(k.Since), moment(k.NextProbe), k.Calls, k.Failures})
+	}
+	for _, b := range s.Budget {
+		v.Budget = append(v.Budget, budgetView{windowLabel(b.Rate.Per), b.Rate.Count, b.Usable, b.Left})
+	}
+	return v
+}
+
+// moment is t as it is shown; the zero time stays zero.
+func moment(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// contractView is the answer of /contract.
+type contractView struct {
+	Findings []findingView `json:"findings"`
+	// LeftOut is how many more were seen on paths past the number that is kept.
+	LeftOut int64 `json:"leftOut"`
+}
+
+type findingView struct {
+	Backend upstream.Backend `json:"backend"`
+	Path    string           `json:"path"`
+	// Kind is mismatch for a value of another kind than its field's, unknown for a member that the schema does not have.
+	Kind  string    `json:"kind"`
+	Count int64     `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
+}
+
+func (o operator) contract(w http.ResponseWriter, _ *http.Request) {
+	view := contractView{Findings: []findingView{}}
+	if o.Contract != nil {
+		list, leftOut := o.Contract()
+		view.LeftOut = leftOut
+		for _, f := range list {
+			view.Findings = append(view.Findings, findingView{f.Backend, f.Path, findingKind(f), f.Count, moment(f.First), moment(f.Last)})
+		}
+	}
+	writeJSON(w, http.StatusOK, view)
+}
+
+// purgeRequest is the body of /purge.
+type purgeRequest struct {
+	Type string `json:"type"`
+	ID   string `json:"id"`
+}
+
+const maxPurgeBody = 4 << 10
+
+func (o operator) purge(w http.ResponseWriter, r *http.Request) {
+	status, err := o.mayPurge(r)
+	if err == nil {
+		status, err = o.drop(w, r)
+	}
+	if err == nil {
+		writeJSON(w, http.StatusOK, struct {
+			Purged bool `json:"purged"`
+		}{true})
+		return
+	}
+	if status == http.StatusUnauthorized {
+		w.Header().Set("WWW-Authenticate", `Bearer realm="learngraph"`)
+	}
+	writeJSON(w, status, struct {
+		Error string `json:"error"`
+	}{err.Error()})
+}
+
+// mayPurge says why a request may not purge, with the status of that answer.
+func (o operator) mayPurge(r *http.Request) (int, error) {
+	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	switch {
+	case o.Purge == nil:
+		return http.StatusNotFound, errors.New("there is nothing to purge here")
+	case o.Authorize == nil && !o.Loopback:
+		return http.StatusForbidden, errors.New("purge is off: this listener can be reached from elsewhere and nobody has to say who they are; set AUTH")
+	case o.Authorize != nil && !o.Authorize(r):
+		return http.StatusUnauthorized, errors.New("send the credential of a caller with the scope operate")
+	case mediaType != "application/json":
+		// A page of another origin can post a form unasked, and JSON not.
+		return http.StatusUnsupportedMediaType, errors.New("Content-Type must be application/json")
+	}
+	return 0, nil
+}
+
+func (o operator) drop(w http.ResponseWriter, r *http.Request) (int, error) {
+	var req purgeRequest
+	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPurgeBody))
+	dec.DisallowUnknownFields()
+	if err := dec.Decode(&req); err != nil || dec.Decode(new(any)) != io.EOF {
+		return http.StatusBadRequest, errors.New(`send {"type": "User", "id": "…"}`)
+	}
+	if !slices.Contains(purgeTypes, req.Type) {
+		return http.StatusBadRequest, errors.New("type must be one of " + strings.Join(purgeTypes, ", "))
+	}
+	if req.ID == "" {
+		return http.StatusBadRequest, errors.New("id must not be empty")
+	}
+	if err := o.Purge(r.Context(), req.Type, req.ID); err != nil {
+		return http.StatusBadRequest, err
+	}
+	o.Log.LogAttrs(r.Context(), slog.LevelInfo, "purged", slog.String("type", req.Type))
+	return 0, nil
+}
+
+// writeJSON answers with a value of this package, which always has a form in JSON.
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	w.Header().Set("Content-Type", "application/json; charset=utf-8")
+	w.Header().Set("Cache-Control", "no-store")
+	w.Header().Set("X-Content-Type-Options", "nosniff")
+	w.WriteHeader(status)
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(v) // what cannot be written now has nobody to read it
+}

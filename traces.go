@@ -1,0 +1,264 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/learngraph/learngraph/upstream"
+	"go.opentelemetry.io/otel"
+	"go.opentelemetry.io/otel/attribute"
+	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
+	"go.opentelemetry.io/otel/propagation"
+	"go.opentelemetry.io/otel/sdk/resource"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/trace"
+)
+
+// tracer makes the spans of operations, batches and backend calls. nil makes none and costs nothing. No span holds a
+// URL, an identifier, a variable or a document.
+type tracer struct {
+	provider *sdktrace.TracerProvider
+	spans    trace.Tracer
+}
+
+// w3c reads and writes traceparent and tracestate.
+var w3c propagation.TraceContext
+
+// newTracer follows the standard environment variables; nil where none of them names a collector. The exporter reads the
+// process's own environment, so getenv only decides whether there is one.
+func newTracer(ctx context.Context, getenv func(string) string, log *slog.Logger) (*tracer, error) {
+	if !tracesWanted(getenv) {
+		return nil, nil
+	}
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
+		if protocol := getenv(name); protocol != "" && protocol != "http/protobuf" {
+			return nil, errors.New(name + " must be http/protobuf")
+		}
+	}
+	exporter, err := otlptracehttp.New(ctx)
+	if err != nil {
+		// Its own error may repeat the endpoint.
+		return nil, errors.New("the OTEL_EXPORTER_OTLP variables do not describe a collector")
+	}
+	otel.SetErrorHandler(&exportTrouble{log: log})
+	return tracerTo(sdktrace.NewBatchSpanProcessor(exporter)), nil
+}
+
+func tracesWanted(getenv func(string) string) bool {
+	exporter := getenv("OTEL_TRACES_EXPORTER")
+	if strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") || exporter != "" && exporter != "otlp" {
+		return false
+	}
+	return exporter == "otlp" || getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
+}
+
+func tracerTo(processor sdktrace.SpanProcessor) *tracer {
+	// The environment comes last: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
+	described, err := resource.New(context.Background(),
+		resource.WithAttributes(attribute.String("service.name", "learngraph")), resource.WithTelemetrySDK(), resource.WithFromEnv())
+	if err != nil {
+		described = resource.Default()
+	}
+	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(processor), sdktrace.WithResource(described))
+	return &tracer{provider: provider, spans: provider.Tracer("github.com/learngraph/learngraph")}
+}
+
+// close sends what is left, within ctx.
+func (t *tracer) close(ctx context.Context) error {
+	if t == nil {
+		return nil
+	}
+	if t.provider.Shutdown(ctx) != nil {
+		return errors.New("the last traces could not be sent")
+	}
+	return nil
+}
+
+// exportTrouble logs once a minute that traces are lost. The cause is left out: it may show the collector's URL.
+type exportTrouble struct {
+	log  *slog.Logger
+	mu   sync.Mutex
+	told time.Time
+}
+
+func (e *exportTrouble) Handle(error) {
+	e.mu.Lock()
+	due := e.told.IsZero() || time.Since(e.told) >= time.Minute
+	if due {
+		e.told = time.Now()
+	}
+	e.mu.Unlock()
+	if due {
+		e.log.Warn("traces could not be sent to the collector")
+	}
+}
+
+// accept takes over the trace that a request belongs to.
+func (t *tracer) accept(next http.Handler) http.Handler {
+	if t == nil {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r.WithContext(w3c.Extract(r.Context(), propagation.HeaderCarrier(r.Header))))
+	})
+}
+
+// begin starts the span of an operation; end, an operationObserver, ends it with what it turned out to be.
+func (t *tracer) begin(ctx context.Context) context.Context {
+	if t == nil {
+		return ctx
+	}
+	ctx, _ = t.spans.Start(ctx, "operation", trace.WithSpanKind(trace.SpanKindServer))
+	return ctx
+}
+
+func (t *tracer) end(ctx context.Context, f operationFigures) {
+	if t == nil {
+		return
+	}
+	span := trace.SpanFromContext(ctx)
+	defer span.End()
+	if !span.IsRecording() {
+		return
+	}
+	if f.Kind != "" {
+		span.SetName(f.Kind)
+	}
+	document := f.Document
+	if document == "" {
+		document = otherDocument
+	}
+	span.SetAttributes(attribute.String("graphql.operation.type", operationKind(f.Kind)),
+		attribute.String("learngraph.document", document), attribute.String("learngraph.outcome", string(f.Outcome)),
+		attribute.String("learngraph.request_id", f.RequestID), attribute.Int64("learngraph.cost", f.Cost),
+		attribute.Int64("learngraph.calls", f.Calls))
+	if f.Outcome == operationFailed {
+		span.SetStatus(codes.Error, strings.Join(f.Codes, " "))
+	}
+}
+
+// batch starts the span of one batch of keys, which the function that it returns ends.
+func (t *tracer) batch(ctx context.Context, kind string, keys int) (context.Context, func()) {
+	if t == nil {
+		return ctx, nothing
+	}
+	ctx, span := t.spans.Start(ctx, "batch "+kind, trace.WithAttributes(
+		attribute.String("learngraph.batch.kind", kind), attribute.Int("learngraph.batch.keys", keys)))
+	return ctx, func() { span.End() }
+}
+
+func nothing() {}
+
+// observeBatches counts and traces each batch; what it returns is called before a batch is fetched, and its function after.
+// kind is the loader's own name.
+func observeBatches(m *metrics, t *tracer) func(ctx context.Context, kind string, keys int) (context.Context, func()) {
+	return func(ctx context.Context, kind string, keys int) (context.Context, func()) {
+		m.batch(kind, keys)
+		return t.batch(ctx, kind, keys)
+	}
+}
+
+// transport traces the calls to a backend that base carries, which is base itself where traces are off. Where propagate
+// is set the backend is told the trace that it is part of.
+func (t *tracer) transport(backend upstream.Backend, base http.RoundTripper, propagate bool) http.RoundTripper {
+	if t == nil {
+		return base
+	}
+	return &tracedTransport{t, string(backend), base, propagate}
+}
+
+type tracedTransport struct {
+	*tracer
+	backend   string
+	base      http.RoundTripper
+	propagate bool
+}
+
+// RoundTrip makes a span of one exchange, from its sending to the end of its body.
+func (t *tracedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
+	ctx, span := t.spans.Start(r.Context(), t.backend+" "+r.Method, trace.WithSpanKind(trace.SpanKindClient),
+		trace.WithAttributes(attribute.String("learngraph.backend", t.backend), attribute.String("http.request.method", r.Method),
+			attribute.String("url.template", urlTemplate(r.URL.EscapedPath()))))
+	r = r.Clone(ctx)
+	if t.propagate {
+		w3c.Inject(ctx, propagation.HeaderCarrier(r.Header))
+	}
+	resp, err := t.base.RoundTrip(r)
+	if err != nil {
+		// Its text shows addresses.
+		span.SetStatus(codes.Error, "no answer")
+		span.End()
+		return nil, err
+	}
+	span.SetAttributes(attribute.Int("http.response.status_code", resp.StatusCode))
+	if resp.StatusCode >= 400 {
+		span.SetStatus(codes.Error, strconv.Itoa(resp.StatusCode))
+	}
+	resp.Body = &tracedBody{ReadCloser: resp.Body, span: span}
+	return resp, nil
+}
+
+// tracedBody ends its span when it is closed, which upstream does with every body.
+type tracedBody struct {
+	io.ReadCloser
+	span trace.Span
+	read int64
+}
+
+func (b *tracedBody) Read(p []byte) (int, error) {
+	n, err := b.ReadCloser.Read(p)
+	b.read += int64(n)
+	return n, err
+}
+
+func (b *tracedBody) Close() error {
+	b.span.SetAttributes(attribute.Int64("http.response.body.size", b.read))
+	b.span.End()
+	return b.ReadCloser.Close()
+}
+
+// literals are the words of the backends' routes; any other segment of a path may be an identifier.
+var literals = nameSet("api", "incoming", "v1", "v2", "ping", "headless", "client", "clients", "user", "users", "core", "search",
+	"credentials", "oauth", "token")
+
+// urlTemplate is a path without what identifies an object.
+func urlTemplate(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if s != "" && !literals[s] {
+			segments[i] = "{}"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+// logTraces adds the trace to the lines that are written under its context.
+func (t *tracer) logTraces(log *slog.Logger) *slog.Logger {
+	if t == nil {
+		return log
+	}
+	return slog.New(traceLog{log.Handler()})
+}
+
+type traceLog struct{ slog.Handler }
+
+func (h traceLog) Handle(ctx context.Context, r slog.Record) error {
+	if c := trace.SpanContextFromContext(ctx); c.IsValid() {
+		r.AddAttrs(slog.String("traceId", c.TraceID().String()))
+	}
+	return h.Handler.Handle(ctx, r)
+}
+
+func (h traceLog) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return traceLog{h.Handler.WithAttrs(attrs)}
+}
+
+func (h traceLog) WithGroup(name string) slog.Handler { return traceLog{h.Handler.WithGroup(name)} }
