@@ -11,12 +11,20 @@ import (
 
 // Embed is the client's record in Coassemble.
 func (r clientResolver) Embed(ctx context.Context, objs []*model.Client) ([]*coassemble.EmbedClient, error) {
-	return join(ctx, objs, loadersOf(ctx).embedClients, r.embedKey, itself)
+	return join(ctx, objs, loadersOf(ctx).embedClients, r.visibleKey(ctx), itself)
 }
 
 // Users are the client's users in Coassemble.
 func (r clientResolver) Users(ctx context.Context, objs []*model.Client, first *int, after *string) ([]*model.UserConnection, error) {
-	return usersOf(ctx, objs, "Client.users", r.embedKey, first, after)
+	return usersOf(ctx, objs, "Client.users", r.visibleKey(ctx), first, after)
+}
+
+// visibleKey is the key of a client that the caller sees: content may show others.
+func (r clientResolver) visibleKey(ctx context.Context) func(*model.Client) (string, bool, error) {
+	return func(c *model.Client) (string, bool, error) {
+		key, ok, err := r.embedKey(c)
+		return key, ok && seesClientKey(ctx, key), err
+	}
 }
 
 // embedKey is what Coassemble calls the client.

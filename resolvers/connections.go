@@ -93,6 +93,18 @@ func newUserList(k userPageKey, p userPage) *userList {
 	return l
 }
 
+// keep leaves out the users for whom keep says no.
+func (l *userList) keep(keep func(*coassemble.User) bool) {
+	var users []*coassemble.User
+	var places []int
+	for i, u := range l.users {
+		if keep(u) {
+			users, places = append(users, u), append(places, l.places[i])
+		}
+	}
+	l.users, l.places = users, places
+}
+
 func belongs(u *coassemble.User, client string) bool {
 	shown, err := u.ClientIdentifier()
 	return err == nil && shown != nil && *shown == client

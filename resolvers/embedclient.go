@@ -28,7 +28,8 @@ func (r embedClientResolver) Client(ctx context.Context, objs []*coassemble.Embe
 	key := func(c *coassemble.EmbedClient) (thoughtindustries.Key, bool, error) {
 		return r.clientKey(c.Identifier), c.Identifier != "", nil
 	}
-	return join(ctx, objs, loadersOf(ctx).clients, key, clientOf)
+	clients, err := join(ctx, objs, loadersOf(ctx).clients, key, clientOf)
+	return visible(ctx, clients, err, r.seesClient)
 }
 
 // Users are the client's users.

@@ -198,6 +198,20 @@ func anyOf(errs graphql.BatchErrorList) error {
 	return nil
 }
 
+// firstOf is the first error of a batch.
+func firstOf(err error) error {
+	errs, ok := err.(graphql.BatchErrorList)
+	if !ok {
+		return err
+	}
+	for _, err := range errs {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 // itself is the shape of what a join leads to as it is.
 func itself[K, V any](_ K, v V) V { return v }
 

@@ -17,6 +17,9 @@ func (r mutationResolver) UpdateEmbedClient(ctx context.Context, input model.Upd
 		_, err = jsonObject(input.Metadata, "metadata")
 	}
 	if err == nil {
+		err = r.ownsEmbedClient(ctx, key)
+	}
+	if err == nil {
 		err = r.writeCoassemble(ctx, embedClientChange(key), func(c *coassemble.Client) error { return c.UpdateClient(ctx, key, input.Metadata) })
 	}
 	if err == nil && selects(ctx, "UpdateEmbedClientPayload", "embedClient") {
@@ -37,6 +40,9 @@ func (r mutationResolver) DeleteEmbedClient(ctx context.Context, input model.Del
 		err = scalar.Input("must repeat the client's sourceId", "confirm")
 	}
 	if err == nil {
+		err = r.ownsEmbedClient(ctx, key)
+	}
+	if err == nil {
 		err = r.writeCoassemble(ctx, embedClientDelete(key), func(c *coassemble.Client) error { return c.DeleteClient(ctx, key) })
 	}
 	payload.DeletedID = deletedID(scalar.EmbedClientNode, key, err)
@@ -51,6 +57,12 @@ func (r mutationResolver) UpdateUser(ctx context.Context, input model.UpdateUser
 	var update coassemble.UserUpdate
 	if err == nil {
 		update, err = userUpdate(input)
+	}
+	if err == nil {
+		err = r.ownsUser(ctx, key)
+	}
+	if err == nil && update.ClientIdentifier != nil && !seesClientKey(ctx, *update.ClientIdentifier) {
+		err = scalar.Input("must name a client that you may change", "clientIdentifier")
 	}
 	if err == nil {
 		err = r.writeCoassemble(ctx, userChange(key, update), func(c *coassemble.Client) error { return c.UpdateUser(ctx, key, update) })
@@ -100,6 +112,12 @@ func (r mutationResolver) DeleteUser(ctx context.Context, input model.DeleteUser
 	if err == nil {
 		heir, err = reallocateTo(input)
 	}
+	if err == nil && heir != "" && r.ownsUser(ctx, heir) != nil {
+		err = scalar.Input("must name a user that exists", "reallocateTo")
+	}
+	if err == nil {
+		err = r.ownsUser(ctx, key)
+	}
 	if err == nil {
 		err = r.writeCoassemble(ctx, userDelete(key), func(c *coassemble.Client) error {
 			return c.DeleteUser(ctx, key, string(input.Action), heir)
@@ -137,6 +155,9 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.Update
 		update, err = identityUpdate(input)
 	}
 	if err == nil {
+		err = r.ownsIdentity(ctx, key)
+	}
+	if err == nil {
 		err = r.writeMATTR(ctx, r.identityChange(key, update), func(c *mattr.Client) (err error) {
 			payload.Identity, err = c.UpdateIdentity(ctx, key, update)
 			return err
@@ -166,6 +187,9 @@ func (r mutationResolver) DeleteIdentity(ctx context.Context, input model.Delete
 	}
 	payload := &model.DeleteIdentityPayload{}
 	key, err := keyBy(scalar.IdentityNode, input.By.ID, input.By.SourceID)
+	if err == nil {
+		err = r.ownsIdentity(ctx, key)
+	}
 	if err == nil {
 		err = r.writeMATTR(ctx, r.identityChange(key, mattr.Update{}), func(c *mattr.Client) error { return c.DeleteIdentity(ctx, key) })
 	}

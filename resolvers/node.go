@@ -8,6 +8,8 @@ import (
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -39,12 +41,34 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 	for t := range keys {
 		group.Go(func() error {
 			for j, n := range l.nodesOf(ctx, t, keys[t]) {
-				found[places[t][j]] = n
+				found[places[t][j]] = r.visibleNode(ctx, n)
 			}
 			return nil
 		})
 	}
 	return found, group.Wait()
+}
+
+// visibleNode is the node where the caller sees it.
+func (r queryResolver) visibleNode(ctx context.Context, n foundNode) foundNode {
+	if !bound(ctx) || n.node == nil {
+		return n
+	}
+	seen, err := false, n.err
+	switch v := n.node.(type) {
+	case *model.Client:
+		seen = r.seesClient(ctx, v)
+	case *coassemble.EmbedClient:
+		seen = seesEmbedClient(ctx, v)
+	case *coassemble.User:
+		seen = seesUser(ctx, v)
+	case *mattr.Identity:
+		seen, err = r.seesIdentity(ctx, v)
+	}
+	if !seen {
+		n.node = nil
+	}
+	return foundNode{n.node, err}
 }
 
 func (l *loaders) nodesOf(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {

@@ -33,7 +33,7 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 	if err != nil {
 		return nil, sortError(err, q)
 	}
-	return clientConnection(list, cursor, after != nil), nil
+	return r.clientConnection(ctx, list, cursor, after != nil), nil
 }
 
 // sortError says whose fault a refused search is: the caller named the field to sort by.
@@ -44,16 +44,22 @@ func sortError(err error, q thoughtindustries.Query) error {
 	return err
 }
 
-func clientConnection(l listed[*document.Document], cursor scalar.Cursor, continued bool) *model.ClientConnection {
-	nodes := make([]*model.Client, len(l.values))
-	cursors := make([]string, len(l.values))
+// clientConnection leaves out what the caller does not see, and with it totals and facets, which count all.
+func (r queryResolver) clientConnection(ctx context.Context, l listed[*document.Document], cursor scalar.Cursor, continued bool) *model.ClientConnection {
+	var nodes []*model.Client
+	var cursors []string
 	start := cursor.Offset
 	for i, d := range l.values {
-		nodes[i] = newClient(d)
+		if !r.seesDocument(ctx, d) || d == nil && bound(ctx) {
+			continue
+		}
 		cursor.Offset = start + i + 1
-		cursors[i] = cursor.Encode()
+		nodes, cursors = append(nodes, newClient(d)), append(cursors, cursor.Encode())
 	}
 	p := newPage(nodes, cursors, l.More, continued)
+	if bound(ctx) {
+		l.listing = &listing[*document.Document]{}
+	}
 	edge := func(cursor string, c *model.Client) *model.ClientEdge {
 		return &model.ClientEdge{Cursor: cursor, Node: c}
 	}
@@ -93,11 +99,15 @@ func (r queryResolver) EmbedClients(ctx context.Context, first *int, after *stri
 	if err != nil {
 		return nil, err
 	}
-	cursors := make([]string, len(l.values))
-	for i := range l.values {
-		cursors[i] = scalar.Cursor{List: list, Offset: cursor.Offset + i + 1}.Encode()
+	var clients []*coassemble.EmbedClient
+	var cursors []string
+	for i, c := range l.values {
+		if seesEmbedClient(ctx, c) {
+			clients = append(clients, c)
+			cursors = append(cursors, scalar.Cursor{List: list, Offset: cursor.Offset + i + 1}.Encode())
+		}
 	}
-	p := newPage(wholeEmbedClients(ctx, l.values), cursors, l.More, after != nil)
+	p := newPage(wholeEmbedClients(ctx, clients), cursors, l.More, after != nil)
 	edge := func(cursor string, c *coassemble.EmbedClient) *model.EmbedClientEdge {
 		return &model.EmbedClientEdge{Cursor: cursor, Node: c}
 	}
@@ -122,6 +132,9 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 	if err != nil {
 		return nil, err
 	}
+	if clientIdentifier != nil && !seesClientKey(ctx, *clientIdentifier) {
+		return userConnection(newPage[*coassemble.User](nil, nil, false, after != nil)), nil
+	}
 	key := userPageKey{value(clientIdentifier), cursor.Offset, size}
 	p, err := load(ctx, loadersOf(ctx).userPages, key)
 	if err != nil {
@@ -129,6 +142,9 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 	}
 	l := newUserList(key, p)
 	wholeUsers(ctx, []*userList{l})
+	if clientIdentifier == nil {
+		l.keep(func(u *coassemble.User) bool { return u == nil || seesUser(ctx, u) })
+	}
 	return l.connection(list, after != nil), nil
 }
 
@@ -154,11 +170,29 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 	if err != nil {
 		return nil, err
 	}
-	p := cursorPage(found, cursor, after != nil)
+	p, err := r.visibleIdentities(ctx, cursorPage(found, cursor, after != nil))
+	if err != nil {
+		return nil, err
+	}
 	edge := func(cursor string, i *mattr.Identity) *model.IdentityEdge {
 		return &model.IdentityEdge{Cursor: cursor, Node: i}
 	}
 	return &model.IdentityConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}, nil
+}
+
+// visibleIdentities leaves out whom the caller does not see.
+func (r queryResolver) visibleIdentities(ctx context.Context, p page[*mattr.Identity]) (page[*mattr.Identity], error) {
+	if !bound(ctx) {
+		return p, nil
+	}
+	seen, err := r.seesIdentities(ctx, p.nodes)
+	kept := page[*mattr.Identity]{nodes: []*mattr.Identity{}, info: p.info}
+	for i, ok := range seen {
+		if ok {
+			kept.nodes, kept.cursors = append(kept.nodes, p.nodes[i]), append(kept.cursors, p.cursors[i])
+		}
+	}
+	return kept, firstOf(err)
 }
 
 // identityCriteria reads a filter, and says what a cursor is bound to under it. Without a filter there are no criteria.
@@ -192,6 +226,9 @@ func (r queryResolver) Client(ctx context.Context, by model.ClientBy) (*model.Cl
 		return nil, err
 	}
 	d, err := load(ctx, loadersOf(ctx).clients, key)
+	if !r.seesDocument(ctx, d) {
+		return nil, err
+	}
 	return newClient(d), err
 }
 
@@ -200,6 +237,9 @@ func (r queryResolver) EmbedClient(ctx context.Context, by model.EmbedClientBy) 
 	key, err := keyBy(scalar.EmbedClientNode, by.ID, by.SourceID)
 	if err != nil {
 		return nil, err
+	}
+	if !seesClientKey(ctx, key) {
+		return nil, nil
 	}
 	return load(ctx, loadersOf(ctx).embedClients, key)
 }
@@ -210,7 +250,11 @@ func (r queryResolver) User(ctx context.Context, by model.UserBy) (*coassemble.U
 	if err != nil {
 		return nil, err
 	}
-	return load(ctx, loadersOf(ctx).users, key)
+	u, err := load(ctx, loadersOf(ctx).users, key)
+	if !seesUser(ctx, u) {
+		return nil, err
+	}
+	return u, err
 }
 
 // Identity looks one identity up.
@@ -219,7 +263,11 @@ func (r queryResolver) Identity(ctx context.Context, by model.IdentityBy) (*matt
 	if err != nil {
 		return nil, err
 	}
-	return load(ctx, loadersOf(ctx).identities, key)
+	i, err := load(ctx, loadersOf(ctx).identities, key)
+	if seen, seeErr := r.seesIdentity(ctx, i); err == nil && (!seen || seeErr != nil) {
+		return nil, seeErr
+	}
+	return i, err
 }
 
 // Node looks any object up by its global id.

@@ -1,0 +1,131 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/upstream/emulator"
+)
+
+// asKey sends an operation with an API key.
+func (p *program) asKey(t *testing.T, key, query string) *answer {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": query})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(string(body)))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-API-Key", key)
+	return readAnswer(t, p.send(r))
+}
+
+// keysFile writes a file of API keys, each named as it is spelt.
+func keysFile(t *testing.T, keys map[string]map[string]any) string {
+	t.Helper()
+	var list []map[string]any
+	for key, entry := range keys {
+		sum := sha256.Sum256([]byte(key))
+		entry["name"], entry["sha256"] = key, hex.EncodeToString(sum[:])
+		list = append(list, entry)
+	}
+	text, err := json.Marshal(list)
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := filepath.Join(t.TempDir(), "keys.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return file
+}
+
+// A caller who is bound to a client, or who lacks a scope, gets nothing of what lies behind on any route, also where
+// others have filled the cache.
+func TestNoRouteLeadsPastABinding(t *testing.T) {
+	t.Parallel()
+	options := emulator.Options{Clients: 3, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, UsersPerClient: 2, CredentialsPerUser: 1, ProviderInList: true}
+	catalogue := emulator.New(options)
+	mine, other := catalogue.Clients()[0], catalogue.Clients()[1]
+	user := catalogue.Users(other.Identifier)[0]
+	ownUser := catalogue.Users(mine.Identifier)[0]
+	scopes := []string{"clients:read", "users:read", "identities:read", "claims:read", "clients:write", "users:write", "identities:write", "delete"}
+	p := start(t, setup{Emulator: options, Env: map[string]string{"AUTH": "keys", "CACHE_TTL": "60s", "ALLOW_DELETES": "true",
+		"API_KEYS_FILE": keysFile(t, map[string]map[string]any{
+			"whole-key":        {"scopes": scopes},
+			"bound-key":        {"scopes": scopes, "clients": []string{mine.Identifier}},
+			"clients-only-key": {"scopes": []string{"clients:read"}},
+		})}})
+	routes := []string{
+		`{ clients { totalCount aggregations { buckets { count } } nodes { name slug users { nodes { sourceId name identity { sourceId claims } credentials { nodes { id } } } } embed { sourceId } } edges { node { sourceId } } } }`,
+		`{ embedClients { nodes { sourceId client { name } users { nodes { sourceId } } } } }`,
+		`{ users { nodes { sourceId name clientIdentifier client { name } identity { sourceId } } } }`,
+		fmt.Sprintf(`{ users(clientIdentifier: %q) { nodes { sourceId name } } }`, other.Identifier),
+		`{ identities { nodes { sourceId claims user { sourceId } credentials { nodes { id } } } } }`,
+		fmt.Sprintf(`{ a: client(by: {slug: %q}) { name } b: client(by: {sourceId: %q}) { name users { nodes { name } } } c: embedClient(by: {sourceId: %q}) { userCount } d: user(by: {sourceId: %q}) { name client { name } } e: identity(by: {sourceId: %q}) { claims } }`,
+			other.Slug, other.ID, other.Identifier, user.Identifier, user.IdentityID),
+		fmt.Sprintf(`{ nodes(ids: [%q, %q, %q, %q]) { __typename ... on Client { name } ... on EmbedClient { sourceId } ... on User { name } ... on Identity { claims } } }`,
+			scalar.EncodeID(scalar.ClientNode, other.ID), scalar.EncodeID(scalar.EmbedClientNode, other.Identifier),
+			scalar.EncodeID(scalar.UserNode, user.Identifier), scalar.EncodeID(scalar.IdentityNode, user.IdentityID)),
+	}
+	for _, route := range routes {
+		if a := p.asKey(t, "whole-key", route); len(a.Errors) > 0 {
+			t.Fatalf("%s: got errors %v", route, a.failures())
+		}
+	}
+	foreign := []string{other.ID, other.Slug, other.Name, user.IdentityID, jsonText(user.Identifier), `"count"`, `"totalCount":3`}
+	for _, route := range routes {
+		for range 2 {
+			a := p.asKey(t, "bound-key", route)
+			for _, marker := range foreign {
+				if strings.Contains(string(a.raw), marker) {
+					t.Errorf("%s: the answer shows %q: %s", route, marker, a.raw)
+				}
+			}
+		}
+	}
+	own := p.asKey(t, "bound-key", fmt.Sprintf(`{ user(by: {sourceId: %q}) { client { slug } identity { sourceId } } }`, ownUser.Identifier))
+	if !strings.Contains(string(own.raw), mine.Slug) || !strings.Contains(string(own.raw), ownUser.IdentityID) {
+		t.Errorf("the caller's own records are gone: %s", own.raw)
+	}
+	p.backends.Reset()
+	for _, write := range []string{
+		fmt.Sprintf(`mutation { w: updateUser(input: {by: {sourceId: %q}, name: "x"}) { userErrors { code } } }`, user.Identifier),
+		fmt.Sprintf(`mutation { w: updateUser(input: {by: {sourceId: %q}, clientIdentifier: %q}) { userErrors { code } } }`, ownUser.Identifier, other.Identifier),
+		fmt.Sprintf(`mutation { w: deleteUser(input: {by: {sourceId: %q}, action: ignore}) { userErrors { code } } }`, user.Identifier),
+		fmt.Sprintf(`mutation { w: updateEmbedClient(input: {by: {sourceId: %q}, metadata: {}}) { userErrors { code } } }`, other.Identifier),
+		fmt.Sprintf(`mutation { w: deleteIdentity(input: {by: {sourceId: %q}}) { userErrors { code } } }`, user.IdentityID),
+	} {
+		a := p.asKey(t, "bound-key", write)
+		if !strings.Contains(string(a.raw), `"userErrors":[{"code":"`) {
+			t.Errorf("%s: got %s", write, a.raw)
+		}
+	}
+	for _, call := range p.calls() {
+		if strings.HasPrefix(call, "PUT") || strings.HasPrefix(call, "DELETE") {
+			t.Errorf("a write reached a backend: %s", call)
+		}
+	}
+	p.backends.Reset()
+	a := p.asKey(t, "clients-only-key", `{ users { nodes { name } } identities { nodes { claims } } clients { nodes { users { nodes { name } } } } }`)
+	for _, f := range a.failures() {
+		if !strings.HasSuffix(f, "FORBIDDEN") {
+			t.Errorf("got %s", f)
+		}
+	}
+	if len(a.failures()) == 0 || strings.Contains(string(a.raw), `"users":{`) {
+		t.Errorf("got %s", a.raw)
+	}
+	if a := p.asKey(t, "unknown-key", `{ __typename }`); len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "UNAUTHENTICATED" {
+		t.Errorf("got %s", a.raw)
+	}
+}

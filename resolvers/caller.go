@@ -1,0 +1,114 @@
+package resolvers
+
+import (
+	"context"
+
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+)
+
+// A caller who is bound to clients sees their records alone; all else does not exist, whichever way leads there. Clients
+// are named by what Coassemble calls them, which is what LINK_CLIENT joins on.
+
+// bound says whether the caller sees some clients alone.
+func bound(ctx context.Context) bool { return caller.FromContext(ctx).Bound }
+
+func seesClientKey(ctx context.Context, key string) bool { return caller.FromContext(ctx).Allows(key) }
+
+func (r *Resolver) seesClient(ctx context.Context, c *model.Client) bool {
+	if c == nil || !bound(ctx) {
+		return true
+	}
+	key, ok, err := clientResolver{r}.embedKey(c)
+	return err == nil && ok && seesClientKey(ctx, key)
+}
+
+func (r *Resolver) seesDocument(ctx context.Context, d *document.Document) bool {
+	return r.seesClient(ctx, newClient(d))
+}
+
+func seesEmbedClient(ctx context.Context, c *coassemble.EmbedClient) bool {
+	return c == nil || seesClientKey(ctx, c.Identifier)
+}
+
+// seesUser takes a user who was listed under a client by name alone for one of that client.
+func seesUser(ctx context.Context, u *coassemble.User) bool {
+	if u == nil || !bound(ctx) {
+		return true
+	}
+	client, ok, err := present(u.ClientIdentifier())
+	return err == nil && ok && seesClientKey(ctx, client)
+}
+
+// seesIdentities asks for the users whom identities belong to: an identity belongs to its user's client, else to none.
+func (r *Resolver) seesIdentities(ctx context.Context, list []*mattr.Identity) ([]bool, error) {
+	seen := make([]bool, len(list))
+	if !bound(ctx) {
+		for i := range seen {
+			seen[i] = true
+		}
+		return seen, nil
+	}
+	users, err := identityResolver{r}.User(ctx, list)
+	for i, u := range users {
+		seen[i] = u != nil && seesUser(ctx, u)
+	}
+	return seen, err
+}
+
+func (r *Resolver) seesIdentity(ctx context.Context, i *mattr.Identity) (bool, error) {
+	if i == nil {
+		return true, nil
+	}
+	seen, err := r.seesIdentities(ctx, []*mattr.Identity{i})
+	return seen[0], firstOf(err)
+}
+
+// visible keeps what the caller sees of what a join leads to.
+func visible[T any](ctx context.Context, list []*T, err error, sees func(context.Context, *T) bool) ([]*T, error) {
+	if bound(ctx) {
+		for i, v := range list {
+			if v != nil && !sees(ctx, v) {
+				list[i] = nil
+			}
+		}
+	}
+	return list, err
+}
+
+// checkTarget refuses a write to what the caller does not see, as to what does not exist.
+func (r mutationResolver) checkTarget(ctx context.Context, sees func() (bool, error)) error {
+	if !bound(ctx) {
+		return nil
+	}
+	ok, err := sees()
+	if err == nil && !ok {
+		return &upstream.Error{Kind: upstream.NotFound}
+	}
+	return err
+}
+
+func (r mutationResolver) ownsEmbedClient(ctx context.Context, key string) error {
+	return r.checkTarget(ctx, func() (bool, error) { return seesClientKey(ctx, key), nil })
+}
+
+func (r mutationResolver) ownsUser(ctx context.Context, key string) error {
+	return r.checkTarget(ctx, func() (bool, error) {
+		u, err := load(ctx, loadersOf(ctx).users, key)
+		return u != nil && seesUser(ctx, u), err
+	})
+}
+
+func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
+	return r.checkTarget(ctx, func() (bool, error) {
+		i, err := load(ctx, loadersOf(ctx).identities, key)
+		if i == nil || err != nil {
+			return false, err
+		}
+		return r.seesIdentity(ctx, i)
+	})
+}
