@@ -43,6 +43,8 @@ func (s *server) gatewayOptions(root *resolvers.Resolver) (gateway.Options, erro
 			return root.WithOperation(upstream.WithAllowance(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
 		},
 		Log:           s.log,
+		Begin:         s.traces.begin,
+		Observe:       s.observe,
 		BatchLimit:    s.cfg.BatchLimit,
 		CompressAbove: gateway.DefaultCompressAbove,
 		Persisted:     gateway.NewMemoryDocuments(keptTexts),

@@ -71,6 +71,10 @@ type config struct {
 	Points           int
 	PointsRestore    int
 	MetricsListen    string
+	TraceBackends    []string
+
+	// Command is what to do instead of serving, with its arguments; empty serves.
+	Command []string
 
 	// given names the settings that were set by a flag or the environment.
 	given map[string]bool
@@ -152,6 +156,7 @@ func settings() []setting {
 		text("COST_MODE", "enforce", "enforce, measure (report only) or off", func(c *config) *string { return &c.CostMode }),
 		amount("POINTS", "0", "size of each caller's bucket of points; 0 for none", func(c *config) *int { return &c.Points }),
 		amount("POINTS_RESTORE", "1000", "points that come back per second", func(c *config) *int { return &c.PointsRestore }),
+		list("TRACE_BACKENDS", "backends that are told the trace, with commas", func(c *config) *[]string { return &c.TraceBackends }),
 		text("METRICS_LISTEN", "", "address of /metrics, /status, /contract and /purge", func(c *config) *string { return &c.MetricsListen }),
 		inDemo("true", boolean("ALLOW_DELETES", "the three delete mutations", func(c *config) *bool { return &c.AllowDeletes })),
 		inDemo("true", boolean("EXPLORER", "the query page at /", func(c *config) *bool { return &c.Explorer })),
@@ -331,8 +336,8 @@ func loadConfig(args []string, getenv func(string) string, stderr io.Writer) (*c
 		}
 		c.effective = append(c.effective, s.name+"="+value)
 	}
-	if rest := flags.Args(); len(rest) > 0 {
-		return nil, fmt.Errorf("there is no command %q", rest[0])
+	if c.Command = flags.Args(); len(c.Command) > 0 && !c.command("doctor") && !c.command("purge") {
+		return nil, fmt.Errorf("there is no command %q", c.Command[0])
 	}
 	if c.Demo {
 		c.useEmulator()
@@ -433,6 +438,8 @@ func (c *config) validate() error {
 	}
 	return c.validateBackends()
 }
+
+func (c *config) command(name string) bool { return len(c.Command) > 0 && c.Command[0] == name }
 
 // withKeys and withTokens say how callers show who they are.
 func (c *config) withKeys() bool   { return c.Auth == "keys" || c.Auth == "keys,jwt" }

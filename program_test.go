@@ -63,7 +63,7 @@ func start(t *testing.T, s setup) *program {
 	if s.Wrap != nil {
 		transport = s.Wrap(transport)
 	}
-	p.server, err = newServer(cfg, transport, slog.New(slog.NewJSONHandler(p.logged, nil)))
+	p.server, err = newServer(cfg, transport, nil, slog.New(slog.NewJSONHandler(p.logged, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

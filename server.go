@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -14,6 +15,7 @@ import (
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -53,26 +55,37 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		fmt.Fprintln(stderr, "learngraph:", err)
 		return exitUsage
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, nil))
-	for _, line := range cfg.effective {
-		fmt.Fprintln(stderr, line)
-	}
-	for _, name := range cfg.ineffective {
-		log.Warn("a setting has no effect in this version", "setting", name)
-	}
 	var transport http.RoundTripper
 	if cfg.Demo {
 		backends := emulator.New(emulator.Options{})
 		defer backends.Close()
 		transport = backends.Transport()
 	}
-	s, err := newServer(cfg, transport, log)
+	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	switch {
+	case cfg.command("doctor"):
+		return runDoctor(ctx, cfg, transport, cfg.Command[1:], stdout, stderr)
+	case cfg.command("purge"):
+		return runPurge(ctx, cfg, log, stdout, stderr)
+	}
+	for _, line := range cfg.effective {
+		fmt.Fprintln(stderr, line)
+	}
+	for _, name := range cfg.ineffective {
+		log.Warn("a setting has no effect in this version", "setting", name)
+	}
+	traces, err := newTracer(ctx, getenv, log)
 	if err != nil {
 		fmt.Fprintln(stderr, "learngraph:", err)
 		return exitUsage
 	}
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
+	s, err := newServer(cfg, transport, traces, log)
+	if err != nil {
+		fmt.Fprintln(stderr, "learngraph:", err)
+		return exitUsage
+	}
 	err = s.listenAndServe(ctx, stdout)
 	if err := errors.Join(err, s.close()); err != nil {
 		fmt.Fprintln(stderr, "learngraph:", err)
@@ -89,6 +102,9 @@ type server struct {
 	backends []*upstream.Client
 	cache    *cache.Cache
 	watch    *upstream.Watch
+	metrics  *metrics
+	traces   *tracer
+	root     *resolvers.Resolver
 }
 
 // close lets go of what outlives requests.
@@ -96,7 +112,9 @@ func (s *server) close() error {
 	for _, b := range s.backends {
 		b.Close()
 	}
-	return s.cache.Close()
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
+	defer cancel()
+	return errors.Join(s.cache.Close(), s.traces.close(ctx))
 }
 
 // reportFinding logs where a backend's answers differ from the schema, by names alone.
@@ -105,20 +123,23 @@ func (s *server) reportFinding(f upstream.Finding) {
 }
 
 // newServer wires the program. transport carries the calls to the backends; nil is the network.
-func newServer(cfg *config, transport http.RoundTripper, log *slog.Logger) (*server, error) {
-	s := &server{cfg: cfg, log: log}
+func newServer(cfg *config, transport http.RoundTripper, traces *tracer, log *slog.Logger) (*server, error) {
+	s := &server{cfg: cfg, traces: traces, log: traces.logTraces(log)}
+	s.metrics = newMetrics()
 	s.watch = upstream.NewWatch(upstream.WatchOptions{Report: s.reportFinding, Ignore: thoughtindustries.Withheld})
 	kept, err := s.openCache()
 	if err != nil {
 		return nil, err
 	}
 	s.cache = kept
-	backends := resolvers.Options{Link: cfg.Link, AllowDeletes: cfg.AllowDeletes, Cache: kept, Scopes: cfg.scopes()}
+	backends := resolvers.Options{Link: cfg.Link, AllowDeletes: cfg.AllowDeletes, Cache: kept, Scopes: cfg.scopes(),
+		Batch: observeBatches(s.metrics, s.traces)}
 	if err := s.wireBackends(&backends, transport); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	root := resolvers.New(backends)
-	options, err := s.gatewayOptions(root)
+	s.metrics.watch(s.sources())
+	s.root = resolvers.New(backends)
+	options, err := s.gatewayOptions(s.root)
 	if err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -145,7 +166,7 @@ func (s *server) routes(gw *gateway.Gateway) http.Handler {
 	if host, _, err := net.SplitHostPort(s.cfg.Listen); err == nil && s.cfg.Auth == "none" && isLoopback(host) {
 		handler = gateway.WithLoopbackHost(handler)
 	}
-	return gateway.WithRequestID(gateway.WithAccessLog(s.log, handler))
+	return s.traces.accept(gateway.WithRequestID(gateway.WithAccessLog(s.log, handler)))
 }
 
 func (s *server) wireBackends(root *resolvers.Options, transport http.RoundTripper) error {
@@ -209,7 +230,10 @@ func staleReason(err error) cache.Reason {
 }
 
 func (s *server) newClient(b upstream.Backend, cfg backendConfig, transport http.RoundTripper, a upstream.Authorizer) (*upstream.Client, error) {
-	c, err := upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Authorizer: a, Transport: transport,
+	if s.traces != nil {
+		transport = s.traces.transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)), slices.Contains(s.cfg.TraceBackends, string(b)))
+	}
+	c, err := upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Authorizer: a, Transport: transport, Observer: s.metrics.call,
 		Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: cfg.Rates,
 		Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: s.cfg.UpstreamMaxBody, Watch: s.watch})
 	if err == nil {
@@ -235,7 +259,15 @@ func (s *server) mattrAuthorizer(transport http.RoundTripper) (upstream.Authoriz
 		return upstream.Header("Authorization", "Bearer "+s.cfg.MATTRToken), nil
 	}
 	return mattr.NewTokenSource(mattr.TokenOptions{URL: s.cfg.MATTRTokenURL, ClientID: s.cfg.MATTRClientID,
-		ClientSecret: s.cfg.MATTRClientSecret, Audience: s.cfg.MATTRAudience, Transport: transport, Timeout: s.cfg.MATTR.Timeout})
+		ClientSecret: s.cfg.MATTRClientSecret, Audience: s.cfg.MATTRAudience, Transport: transport, Timeout: s.cfg.MATTR.Timeout,
+		Observer: s.metrics.call})
+}
+
+// newTransport is the network, with as many idle connections as calls are made at once.
+func newTransport(concurrency int) http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = concurrency
+	return t
 }
 
 // outcomeLife is how long a failure says something about a backend.
@@ -274,6 +306,11 @@ func (s *server) listenAndServe(ctx context.Context, stdout io.Writer) error {
 	httpServer := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
 		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	stopOperator, err := s.serveOperator()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer stopOperator()
 	s.announce(stdout, listener.Addr().String())
 	failed := make(chan error, 1)
 	go func() { failed <- httpServer.Serve(listener) }()

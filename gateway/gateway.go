@@ -52,6 +52,9 @@ type Options struct {
 	Authenticate func(*http.Request) (*caller.Caller, error)
 	// Digest makes of an identifier what may stand in a log: a keyed digest. It is needed for the audit log.
 	Digest func(string) string
+	// Begin prepares the context of each operation, Observe is told of it at its end, under that context.
+	Begin   func(context.Context) context.Context
+	Observe func(context.Context, Figures)
 	// Answers keeps whole answers; nil executes every operation.
 	Answers *cache.Space[*Answer]
 	// Explain allows callers to see what an operation used.
@@ -223,10 +226,25 @@ func (g *Gateway) deadline(r *http.Request) (context.Context, context.CancelFunc
 }
 
 func (g *Gateway) answer(ctx context.Context, r *http.Request, req *request) *reply {
+	if g.opts.Begin != nil {
+		ctx = g.opts.Begin(ctx)
+	}
+	var f Figures
+	began := time.Now()
+	out := g.answerOperation(ctx, r, req, &f)
+	if g.opts.Observe != nil {
+		f.finish(ctx, began, out)
+		g.opts.Observe(ctx, f)
+	}
+	return out
+}
+
+func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *request, f *Figures) *reply {
 	op, refusal := g.prepare(ctx, req)
 	if refusal != nil {
 		return refusal
 	}
+	f.Kind, f.Document = string(op.Operation.Operation), req.trusted
 	if op.Operation.Operation == ast.Mutation && r.Method != http.MethodPost {
 		return fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: http.MethodPost,
 			message: "a mutation must be sent by POST"})
@@ -238,7 +256,11 @@ func (g *Gateway) answer(ctx context.Context, r *http.Request, req *request) *re
 	out := &reply{}
 	ctx, used := withProvenance(g.asked(ctx, r.Header))
 	g.run(ctx, op, used, out)
-	g.settle(ctx, spent, g.callsMade(used), out.resp)
+	f.Calls = g.callsMade(used)
+	if spent != nil {
+		f.Cost = spent.estimate.Points
+	}
+	g.settle(ctx, spent, f.Calls, out.resp)
 	g.opts.Limits.trim(out.resp)
 	g.describe(ctx, op, used, out)
 	return out

@@ -73,6 +73,7 @@ func (g *Gateway) text(ctx context.Context, req *request) (string, *reply) {
 		id = p.hash
 	}
 	if text, ok := g.opts.Trusted.text(id); ok && req.Query == "" {
+		req.trusted = id
 		return text, nil
 	}
 	if g.opts.Trusted.only() {

@@ -41,6 +41,8 @@ type request struct {
 	graphql.RawParams
 	// documentID names a document that the server knows, in place of its text.
 	documentID string
+	// trusted is the id where it names a document of the manifest.
+	trusted string
 	// variablesSize is that of the variables as they were sent, in bytes.
 	variablesSize int
 }

@@ -78,13 +78,25 @@ func forget(ctx context.Context) {
 
 func (r *Resolver) newLoaders(ctx context.Context) *loaders {
 	return &loaders{
-		clients:         loader.New(ctx, r.fetchClients()).Traced(purpose),
-		embedClients:    loader.New(ctx, r.fetchEmbedClients).Traced(purpose),
-		users:           loader.New(ctx, r.fetchUsers).Traced(purpose),
-		userPages:       loader.New(ctx, r.fetchUserPages).Traced(purpose),
-		identities:      loader.New(ctx, r.fetchIdentities).Traced(purpose),
-		userIdentities:  loader.New(ctx, r.fetchUserIdentities).Traced(purpose),
-		credentialPages: loader.New(ctx, r.fetchCredentialPages).Traced(purpose),
+		clients:         loader.New(ctx, watched(r, "clients", r.fetchClients())).Traced(purpose),
+		embedClients:    loader.New(ctx, watched(r, "embedClients", r.fetchEmbedClients)).Traced(purpose),
+		users:           loader.New(ctx, watched(r, "users", r.fetchUsers)).Traced(purpose),
+		userPages:       loader.New(ctx, watched(r, "userPages", r.fetchUserPages)).Traced(purpose),
+		identities:      loader.New(ctx, watched(r, "identities", r.fetchIdentities)).Traced(purpose),
+		userIdentities:  loader.New(ctx, watched(r, "userIdentities", r.fetchUserIdentities)).Traced(purpose),
+		credentialPages: loader.New(ctx, watched(r, "credentialPages", r.fetchCredentialPages)).Traced(purpose),
+	}
+}
+
+// watched tells of each batch of a fetch.
+func watched[K comparable, V any](r *Resolver, kind string, fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
+	if r.Batch == nil {
+		return fetch
+	}
+	return func(ctx context.Context, keys []K) (map[K]V, map[K]error) {
+		ctx, done := r.Batch(ctx, kind, len(keys))
+		defer done()
+		return fetch(ctx, keys)
 	}
 }
 

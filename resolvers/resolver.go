@@ -3,6 +3,7 @@
 package resolvers
 
 import (
+	"context"
 	"errors"
 	"slices"
 	"strings"
@@ -27,6 +28,8 @@ type Options struct {
 	Cache *cache.Cache
 	// Scopes are a digest of each backend's address and credential: what one credential may see, another never gets.
 	Scopes map[upstream.Backend]string
+	// Batch is told of each batch before it is fetched, and what it returns is called after; nil is told nothing.
+	Batch func(ctx context.Context, kind string, keys int) (context.Context, func())
 }
 
 // Resolver is the root of all resolvers.

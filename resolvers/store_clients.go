@@ -7,8 +7,12 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
+
+// allClients is the tag of the lists of clients.
+const allClients = "clients"
 
 // clientQuery names a part of a search for clients.
 type clientQuery struct {
@@ -38,7 +42,8 @@ func (r *Resolver) readClientPages(ctx context.Context, keys []string) (map[stri
 		if err != nil {
 			return nil, err
 		}
-		page := &arrived[*document.Document]{listing: &listing[*document.Document]{More: w.More, Total: w.Total}, values: w.Clients, reply: said}
+		page := &arrived[*document.Document]{listing: &listing[*document.Document]{More: w.More, Total: w.Total}, values: w.Clients, reply: said,
+			tags: []cache.Tag{r.store.tag(upstream.ThoughtIndustries, allClients)}}
 		for _, d := range w.Clients {
 			page.Keys = append(page.Keys, r.clientID(d))
 			r.keepClientKeys(ctx, d, said)

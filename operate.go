@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/caller"
+)
+
+// sources are where metrics and the status come from.
+func (s *server) sources() sources {
+	return sources{Backends: backendStates(s.backends), Cache: s.cache.Counters, Contract: s.watch.Findings}
+}
+
+// observe tells metrics and traces of an operation.
+func (s *server) observe(ctx context.Context, f gateway.Figures) {
+	observers(s.metrics.operation, s.traces.end)(ctx, operationFigures{Document: f.Document, Kind: f.Kind,
+		Outcome: operationOutcome(f.Outcome), Duration: f.Duration, Cost: f.Cost, Calls: f.Calls, Codes: f.Codes, RequestID: f.RequestID})
+}
+
+// serveOperator serves the operator's paths on a listener of their own, where one is configured.
+func (s *server) serveOperator() (stop func(), err error) {
+	if s.cfg.MetricsListen == "" {
+		return func() {}, nil
+	}
+	host, _, err := net.SplitHostPort(s.cfg.MetricsListen)
+	if err != nil {
+		return nil, errors.New("METRICS_LISTEN must be an address and a port, such as 127.0.0.1:9090")
+	}
+	authorize, err := s.operators()
+	if err != nil {
+		return nil, err
+	}
+	listener, err := net.Listen("tcp", s.cfg.MetricsListen)
+	if err != nil {
+		return nil, fmt.Errorf("METRICS_LISTEN: %w", err)
+	}
+	o := operator{sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.root.Purge, Authorize: authorize, Loopback: isLoopback(host)}
+	server := &http.Server{Handler: o.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	go func() {
+		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the operator's listener ended", "cause", err.Error())
+		}
+	}()
+	return func() { _ = server.Close() }, nil
+}
+
+// operators says who may purge: callers with the scope operate; nil where nobody has to say who they are.
+func (s *server) operators() (func(*http.Request) bool, error) {
+	authenticate, err := s.authenticator()
+	if authenticate == nil || err != nil {
+		return nil, err
+	}
+	return func(r *http.Request) bool {
+		c, err := authenticate(r)
+		return err == nil && c.Has(caller.Operate)
+	}, nil
+}
+
+// runPurge is the command purge TYPE ID. It reaches the replicas through Redis; without it each keeps its own memory, and
+// has /purge on METRICS_LISTEN.
+func runPurge(ctx context.Context, cfg *config, log *slog.Logger, stdout, stderr io.Writer) int {
+	if len(cfg.Command) != 3 {
+		fmt.Fprintln(stderr, "learngraph: usage: purge TYPE ID")
+		return exitUsage
+	}
+	if cfg.Cache.Redis == nil {
+		fmt.Fprintln(stderr, "learngraph: REDIS_URL is missing: without it, POST to /purge on each replica's METRICS_LISTEN")
+		return exitUsage
+	}
+	s, err := newServer(cfg, nil, nil, log)
+	if err != nil {
+		fmt.Fprintln(stderr, "learngraph:", err)
+		return exitUsage
+	}
+	err = s.root.Purge(ctx, cfg.Command[1], cfg.Command[2])
+	failed := s.cache.Counters().PendingDrops > 0
+	if err := errors.Join(err, s.close()); err != nil {
+		fmt.Fprintln(stderr, "learngraph:", err)
+		return exitUsage
+	}
+	if failed {
+		fmt.Fprintln(stderr, "learngraph: Redis could not be reached: nothing was purged")
+		return exitFailed
+	}
+	fmt.Fprintln(stdout, "purged")
+	return exitOK
+}
