@@ -87,12 +87,10 @@ func (g *Gateway) fetchAnswer(ctx context.Context, op *graphql.OperationContext)
 	if out.free != nil {
 		out.free()
 	}
-	f := cache.Fetched[*Answer]{Value: a, NoStore: true}
+	// The tags also of what is not kept: nobody who asks after a write may take an answer from before it.
+	f := cache.Fetched[*Answer]{Value: a, NoStore: true, Tags: used.facts.Tags()}
 	if left := lifetime(a.facts, a.at); left > 0 && len(a.errors) == 0 {
 		f.NoStore, f.MaxAge = false, left
-		for _, fact := range a.facts {
-			f.Tags = append(f.Tags, fact.DependsOn()...)
-		}
 	}
 	return f
 }

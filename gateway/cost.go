@@ -26,11 +26,11 @@ const mostPoints = 1e12
 // Cost is what an operation can take at most.
 type Cost struct {
 	// Points are CallPoints for each call, and what @cost and @listSize make of the fields.
-	Points int64 `json:"requestedQueryCost"`
+	Points int64
 	// Calls are by backend, and as if nothing were cached.
-	Calls map[string]int64 `json:"calls"`
+	Calls map[string]int64
 	// Fields are the calls by field, in the order of the operation.
-	Fields []FieldCalls `json:"fields"`
+	Fields []FieldCalls
 }
 
 // FieldCalls is how many calls of a backend one field makes at most.

@@ -23,9 +23,11 @@ func (g *Gateway) PlanHandler() http.Handler {
 
 // planned is the data of a plan.
 type planned struct {
-	*Cost
-	// Maximum is the most that the server lets an operation cost, 0 for any.
-	Maximum int64 `json:"maximumQueryCost"`
+	Cost   costReport       `json:"cost"`
+	Calls  map[string]int64 `json:"calls"`
+	Fields []FieldCalls     `json:"fields"`
+	// Limit is the most that the server lets an operation cost, 0 for any.
+	Limit int64 `json:"limit"`
 }
 
 func (g *Gateway) plan(ctx context.Context, _ *http.Request, req *request) *reply {
@@ -33,7 +35,8 @@ func (g *Gateway) plan(ctx context.Context, _ *http.Request, req *request) *repl
 	if refusal != nil {
 		return refusal
 	}
-	data, err := json.Marshal(map[string]planned{"plan": {g.cost(op), g.opts.Cost.Max}})
+	cost := g.cost(op)
+	data, err := json.Marshal(map[string]planned{"plan": {costReport{Requested: cost.Points}, cost.Calls, cost.Fields, g.opts.Cost.Max}})
 	if err != nil {
 		return refuse(nil)
 	}

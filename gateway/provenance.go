@@ -27,19 +27,11 @@ type provenance struct {
 	calls []upstream.Call
 }
 
-type provenanceKey struct{}
-
 func withProvenance(ctx context.Context) (context.Context, *provenance) {
 	p := &provenance{began: time.Now()}
-	ctx = context.WithValue(ctx, provenanceKey{}, p)
 	ctx = cache.WithFacts(ctx, &p.facts)
 	ctx = loader.WithTally(ctx, &p.asked)
 	return upstream.WithObserver(ctx, p.called), p
-}
-
-func provenanceOf(ctx context.Context) *provenance {
-	p, _ := ctx.Value(provenanceKey{}).(*provenance)
-	return p
 }
 
 func (p *provenance) called(c upstream.Call) {
