@@ -273,15 +273,21 @@ func newTransport(concurrency int) http.RoundTripper {
 // outcomeLife is how long a failure says something about a backend.
 const outcomeLife = 30 * time.Second
 
-// ready is 503 only while every configured backend failed just now. It never calls one: a probe must not spend budget.
+// ready is 503 only while every configured backend failed just now and none has answered so recently that what it said
+// may still be served stale. It never calls one: a probe must not spend budget.
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	for _, b := range s.backends {
-		if !b.Status().Failing(outcomeLife) {
+		if status := b.Status(); !status.Failing(outcomeLife) || s.stillServed(status.LastSuccess) {
 			fmt.Fprintln(w, "ready")
 			return
 		}
 	}
 	http.Error(w, "every backend is failing", http.StatusServiceUnavailable)
+}
+
+// stillServed says whether answers of that time may still be served stale.
+func (s *server) stillServed(at time.Time) bool {
+	return s.cfg.Cache.TTL > 0 && time.Since(at) < s.cfg.Cache.TTL+s.cfg.Cache.Stale
 }
 
 func serveSchema(w http.ResponseWriter, _ *http.Request) {

@@ -5,6 +5,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -22,6 +23,8 @@ type row struct {
 	Got     float64 `json:"got"`
 	Target  float64 `json:"target,omitempty"`
 	AtLeast bool    `json:"atLeast,omitempty"` // else at most
+	// Required says that the target does not depend on the machine: missing it fails the run.
+	Required bool `json:"required,omitempty"`
 	// Detail are the measurements behind the ratio.
 	Detail string `json:"detail"`
 }
@@ -85,7 +88,16 @@ func run(args []string, stdout, stderr io.Writer) int {
 			rows = append(rows, r)
 		}
 	}
-	return report(stderr, write(stdout, rows, *asJSON))
+	return report(stderr, errors.Join(write(stdout, rows, *asJSON), missed(rows)))
+}
+
+func missed(rows []row) error {
+	for _, r := range rows {
+		if r.Required && r.reached() == "NO" {
+			return fmt.Errorf("%s: %s: not reached", r.Part, r.Work)
+		}
+	}
+	return nil
 }
 
 func report(stderr io.Writer, err error) int {

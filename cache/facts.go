@@ -57,6 +57,26 @@ func (f Fact) DependsOn() []Tag {
 type Facts struct {
 	mu   sync.Mutex
 	list []Fact
+	tags []Tag
+}
+
+// DependOn records what an answer depends on besides its facts: the objects that came along with a list, for example,
+// and were not asked for by key.
+func (f *Facts) DependOn(tags ...Tag) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.tags = append(f.tags, tags...)
+}
+
+// Tags is every tag whose drop makes what was made of the facts untrue.
+func (f *Facts) Tags() []Tag {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	tags := slices.Clone(f.tags)
+	for _, fact := range f.list {
+		tags = append(tags, fact.DependsOn()...)
+	}
+	return tags
 }
 
 // Add records facts: those of an answer that was stored whole, for example. Loads record their own.

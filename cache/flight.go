@@ -26,7 +26,8 @@ type flight struct {
 	cancel context.CancelFunc
 	keys   []digest
 	begun  time.Time
-	refs   int // who waits for it; guarded by flights
+	drops  uint64 // how many there were when it began
+	refs   int    // who waits for it; guarded by flights
 
 	done     chan struct{}
 	outcomes map[digest]outcome // to be read after done
@@ -112,12 +113,12 @@ func (fs *flights) close() {
 
 // begin makes a flight for keys and, if it may be joined, lists it; the caller holds the lock and calls run. It is nil
 // after close.
-func (fs *flights) begin(ctx context.Context, cancel context.CancelFunc, keys []digest, listed bool) *flight {
+func (fs *flights) begin(ctx context.Context, cancel context.CancelFunc, drops uint64, keys []digest, listed bool) *flight {
 	if fs.closed {
 		cancel()
 		return nil
 	}
-	f := &flight{ctx: ctx, cancel: cancel, keys: keys, begun: time.Now(), refs: 1, done: make(chan struct{})}
+	f := &flight{ctx: ctx, cancel: cancel, keys: keys, begun: time.Now(), drops: drops, refs: 1, done: make(chan struct{})}
 	if fs.all == nil {
 		fs.all = map[*flight]struct{}{}
 	}

@@ -226,3 +226,22 @@ func TestCloseEndsFetchesAndLaterLoadsFail(t *testing.T) {
 		expect(t, one(t.Context(), s, b, "a"), "error: cache is closed")
 	})
 }
+
+func TestNobodyJoinsAfterADropOfATagWhatBeganBefore(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := open(t, options())
+		s, b := words(c), &backend{delay: time.Second}
+		b.shape = func(_ string, f Fetched[string]) Fetched[string] {
+			f.Tags = []Tag{NewTag("scope", "all")}
+			return f
+		}
+		before := behind(t.Context(), s, b, "a")
+		b.set(func(b *backend) { b.version = 1 })
+		c.DropTags(t.Context(), NewTag("scope", "all"))
+		after := behind(t.Context(), s, b, "a")
+		expect(t, <-before, "a@0 call")
+		expect(t, <-after, "a@1 call")
+		expect(t, one(t.Context(), s, b, "a"), "a@1 memory")
+		expectCalls(t, b, 2)
+	})
+}

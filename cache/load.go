@@ -222,7 +222,7 @@ func (l *load) begin(wanted map[string]*request, listed, refresh bool) *flight {
 		copies[key] = *q
 	}
 	ctx, cancel := l.flightContext(l.ctx, l.began, refresh)
-	f := l.c.flights.begin(ctx, cancel, keys, listed)
+	f := l.c.flights.begin(ctx, cancel, l.began.drops, keys, listed)
 	if f == nil {
 		return nil
 	}
@@ -328,7 +328,8 @@ func (l *load) abandon(f *flight) {
 	l.c.flights.leave(f)
 }
 
-// land takes a flight's outcomes. Who joined a flight that ran out of its own time tries again.
+// land takes a flight's outcomes. Who joined a flight that ran out of its own time tries again, and so does who began
+// after a drop of what the flight brings: which tags that has, nobody could know while it was under way.
 func (l *load) land(f *flight) {
 	for _, q := range l.open {
 		if q.flight != f {
@@ -336,6 +337,8 @@ func (l *load) land(f *flight) {
 		}
 		o := f.outcomes[q.digest]
 		switch {
+		case o.err == nil && !q.own && l.began.drops > f.drops && l.c.memory.droppedSince(f.drops, q.digest, o.rec.tags):
+			q.flight = nil
 		case o.err == nil:
 			verdict := o.verdict
 			if !q.own {

@@ -134,6 +134,13 @@ func (m *memory) remove(start uint64, d digest) {
 	}
 }
 
+// droppedSince reports whether a value that a backend was asked for at start was dropped, by its key or by a tag.
+func (m *memory) droppedSince(start uint64, d digest, tags []Tag) bool {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	return m.dropped(start, d, tags)
+}
+
 func (m *memory) dropped(start uint64, d digest, tags []Tag) bool {
 	if m.floor > start || m.marks[d.mark()] > start {
 		return true

@@ -640,14 +640,15 @@ func (r *remote) alive(ctx context.Context, sub *redis.PubSub, quiet int) bool {
 	}
 }
 
-// reserve books a start in the window that replicas share; wait is from now.
-func (r *remote) reserve(ctx context.Context, key, name string, latest time.Time, longest time.Duration, rates []Rate, unshared []booking) (wait time.Duration, booked bool, err error) {
+// reserve books a start in the window that replicas share; wait is from now. Where Redis does not hold the start known,
+// unless that is empty, it has lost what it held: nothing is booked and lost is true.
+func (r *remote) reserve(ctx context.Context, key, name, known string, latest time.Time, longest time.Duration, rates []Rate, unshared []booking) (wait time.Duration, booked, lost bool, err error) {
 	now := time.Now()
 	bound := int64(-1)
 	if !latest.IsZero() {
 		bound = max(latest.Sub(now).Microseconds(), 0)
 	}
-	args := []any{name, bound, longest.Microseconds(), len(rates)}
+	args := []any{name, known, bound, longest.Microseconds(), len(rates)}
 	for _, rate := range rates {
 		args = append(args, rate.Count, rate.Per.Microseconds())
 	}
@@ -656,9 +657,9 @@ func (r *remote) reserve(ctx context.Context, key, name string, latest time.Time
 	}
 	numbers, err := r.script(ctx, reserveScript, key, args...)
 	if err != nil {
-		return 0, false, err
+		return 0, false, false, err
 	}
-	return time.Duration(numbers[1]) * time.Microsecond, numbers[0] == 1, nil
+	return time.Duration(numbers[1]) * time.Microsecond, numbers[0] == 1, numbers[0] == 2, nil
 }
 
 // unreserve gives a start back. If Redis does not hear of it, the start counts until its window is over.

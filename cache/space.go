@@ -148,6 +148,13 @@ func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 	s.inner.c.drop(ctx, targets)
 }
 
+// Current reports whether a value of a key that was fetched under a marked context, as Begin and a Fetch mark it, may
+// still be kept: neither the key nor one of the tags was dropped since.
+func (s *Space[V]) Current(ctx context.Context, key string, tags ...Tag) bool {
+	began, ok := ctx.Value(startKey{}).(start)
+	return ok && !s.inner.c.memory.droppedSince(began.drops, s.inner.digest(key), tags)
+}
+
 // Tag is the tag of a key: values that carry it go when the key is dropped.
 func (s *Space[V]) Tag(key string) Tag { return newTag(s.inner.label, s.inner.digest(key)) }
 

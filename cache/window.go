@@ -18,7 +18,8 @@ type Rate struct {
 }
 
 // Window is a rolling-window budget that replicas share through Redis. While Redis is away each process keeps to the
-// rates by itself, counting what it booked in the shared window; what it books meanwhile is added to that one later.
+// rates by itself, counting what it booked in the shared window; what it books meanwhile is added to that one later, and so
+// is what a Redis that restarted has forgotten.
 // It is safe for concurrent use.
 type Window struct {
 	remote *remote
@@ -85,8 +86,13 @@ func (w *Window) name() string {
 }
 
 func (w *Window) reserveShared(ctx context.Context, name string, latest time.Time) (time.Time, bool, error) {
-	unshared := w.unshared()
-	wait, booked, err := w.remote.reserve(ctx, w.key, name, latest, w.longest(), w.rates, unshared)
+	unshared, known := w.unshared()
+	wait, booked, lost, err := w.remote.reserve(ctx, w.key, name, known, latest, w.longest(), w.rates, unshared)
+	if lost && err == nil {
+		// Redis restarted empty or evicted the window: what this process booked in it still counts.
+		unshared = w.unshare()
+		wait, booked, _, err = w.remote.reserve(ctx, w.key, name, "", latest, w.longest(), w.rates, unshared)
+	}
 	if err != nil {
 		return time.Time{}, false, err
 	}
@@ -105,16 +111,30 @@ func (w *Window) reserveShared(ctx context.Context, name string, latest time.Tim
 	return start, booked, nil
 }
 
-func (w *Window) unshared() []booking {
+// unshared are the starts that Redis does not know; known names the last one that it knows, empty if there is none.
+func (w *Window) unshared() (list []booking, known string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.forget(time.Now())
-	var list []booking
 	for _, b := range w.booked {
-		if !b.shared && len(list) < maxUnshared {
+		switch {
+		case b.shared:
+			known = b.name
+		case len(list) < maxUnshared:
 			list = append(list, b)
 		}
 	}
+	return list, known
+}
+
+// unshare takes all starts for unknown to Redis and returns what unshared does then.
+func (w *Window) unshare() []booking {
+	w.mu.Lock()
+	for i := range w.booked {
+		w.booked[i].shared = false
+	}
+	w.mu.Unlock()
+	list, _ := w.unshared()
 	return list
 }
 

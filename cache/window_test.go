@@ -116,6 +116,22 @@ func TestAWindowGoesOnAloneAndTellsRedisLater(t *testing.T) {
 	})
 }
 
+func TestAWindowOutlivesARedisThatForgetsIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMemoryRedis(t)
+		limit := []Rate{{3, time.Hour}}
+		first, second := NewWindow(replica(t, m), "backend", limit), NewWindow(replica(t, m), "backend", limit)
+		offsets(first, 3)
+		m.FlushAll()
+		if got, want := offsets(first, 1), []time.Duration{time.Hour}; !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+		if _, _, ok := second.Reserve(t.Context(), time.Now().Add(time.Minute)); ok {
+			t.Error("the second replica does not know what the first booked before")
+		}
+	})
+}
+
 func TestABucketGivesPointsAndFillsUpAgain(t *testing.T) {
 	t.Parallel()
 	for name, shared := range map[string]bool{"alone": false, "shared": true} {

@@ -27,14 +27,21 @@ type listing[V any] struct {
 
 	// carried are the objects of a page that has just arrived, for all who waited for the same call; they need not be
 	// kept anywhere else. They are let go soon, since the store of objects knows better from then on.
-	carried atomic.Pointer[[]V]
+	carried atomic.Pointer[cargo[V]]
+}
+
+// cargo is what a page that has just arrived brings, and under which context it was asked for.
+type cargo[V any] struct {
+	values []V
+	reply  reply
+	asked  context.Context
 }
 
 // carryLife is long enough for everyone who waited for a call to take its objects.
 const carryLife = time.Second
 
-func (l *listing[V]) carry(values []V) {
-	l.carried.Store(&values)
+func (l *listing[V]) carry(c cargo[V]) {
+	l.carried.Store(&c)
 	time.AfterFunc(carryLife, func() { l.carried.Store(nil) })
 }
 
@@ -113,14 +120,15 @@ func (l *lists[V]) load(ctx context.Context, keys []string, fetch fetchPages[V])
 	found, failed := map[string]listed[V]{}, map[string]error{}
 	kept := map[string]cache.Result[*listing[V]]{}
 	for key, r := range l.pages.Load(ctx, keys, l.keeping(fetch)) {
-		values := carriedBy(r)
+		carried := l.carriedBy(r)
 		switch {
 		case r.Err != nil:
 			failed[key] = r.Err
 		case !r.Found:
 			found[key] = listed[V]{listing: &listing[V]{}}
-		case values != nil:
-			found[key] = listed[V]{r.Value, values, time.Now().Add(-r.Fact.Age)}
+		case carried != nil:
+			l.dependOn(ctx, r.Value)
+			found[key] = listed[V]{r.Value, carried.values, time.Now().Add(-r.Fact.Age)}
 		default:
 			kept[key] = r
 		}
@@ -129,15 +137,37 @@ func (l *lists[V]) load(ctx context.Context, keys []string, fetch fetchPages[V])
 	return found, failed
 }
 
-// carriedBy are the objects of a page that has just arrived, nil for one that was kept.
-func carriedBy[V any](r cache.Result[*listing[V]]) []V {
+// dependOn says that the operation used the objects that came with a page: a change of one of them changes its answer.
+func (l *lists[V]) dependOn(ctx context.Context, page *listing[V]) {
+	facts := cache.FactsFrom(ctx)
+	if facts == nil {
+		return
+	}
+	tags := make([]cache.Tag, 0, len(page.Keys))
+	for i, k := range page.Keys {
+		if k != "" && !page.bare(i) {
+			tags = append(tags, l.objects.Tag(k))
+		}
+	}
+	facts.DependOn(tags...)
+}
+
+// carriedBy is what a page that has just arrived brings; nil for a page that was kept, and for one that others had asked
+// for before one of its objects was changed.
+func (l *lists[V]) carriedBy(r cache.Result[*listing[V]]) *cargo[V] {
 	if r.Err != nil || !r.Found || r.Fact.Verdict != cache.Called && r.Fact.Verdict != cache.Coalesced {
 		return nil
 	}
-	if values := r.Value.carried.Load(); values != nil {
-		return *values
+	c := r.Value.carried.Load()
+	if c == nil || r.Fact.Verdict == cache.Called {
+		return c
 	}
-	return nil
+	for i, k := range r.Value.Keys {
+		if k != "" && !r.Value.bare(i) && !l.objects.Current(c.asked, k, l.objectTags(c.values[i])...) {
+			return nil
+		}
+	}
+	return c
 }
 
 // keeping files what arrives: the listing under its key, each whole object under its own.
@@ -154,7 +184,7 @@ func (l *lists[V]) keeping(fetch fetchPages[V]) cache.Fetch[*listing[V]] {
 
 // file keeps the whole objects of a page and gives what is to be kept of the page itself.
 func (l *lists[V]) file(ctx context.Context, page *arrived[V]) cache.Fetched[*listing[V]] {
-	page.carry(page.values)
+	page.carry(cargo[V]{page.values, page.reply, ctx})
 	f := keep(page.listing, page.reply, page.tags...)
 	f.At = page.kept
 	for i, k := range page.Keys {
@@ -207,7 +237,7 @@ func (l *lists[V]) put(v *listing[V], objects map[string]cache.Result[V]) (liste
 	page := listed[V]{listing: whole}
 	for i, k := range v.Keys {
 		value, ok := l.value(v, i, objects)
-		if err := objects[k].Err; err != nil && !v.bare(i) {
+		if err := objects[k].Err; err != nil && !v.bare(i) && !errors.Is(err, errElsewhere) {
 			return page, err
 		}
 		if ok {
@@ -226,6 +256,9 @@ func (l *lists[V]) value(v *listing[V], i int, objects map[string]cache.Result[V
 	return r.Value, r.Found
 }
 
+// errElsewhere is an object that has left the page that it was on, which does not say that it does not exist.
+var errElsewhere = errors.New("no longer on its page")
+
 // again reads the pages that missing objects were on, together with whoever refreshes those pages already.
 func (l *lists[V]) again(pageOf map[string]string, fetch fetchPages[V]) cache.Fetch[V] {
 	return func(ctx context.Context, missing []cache.Wanted[V]) (map[string]cache.Fetched[V], map[string]error) {
@@ -238,18 +271,49 @@ func (l *lists[V]) again(pageOf map[string]string, fetch fetchPages[V]) cache.Fe
 			pages[pageOf[w.Key]] = true
 		}
 		results := l.pages.Load(cache.WithWants(ctx, cache.Wants{NoCache: true}), slices.Collect(maps.Keys(pages)), l.keeping(fetch))
-		for _, w := range missing {
-			if err := results[pageOf[w.Key]].Err; err != nil {
-				failed[w.Key] = err
+		errs := map[string]error{}
+		var bare []string
+		for key, r := range results {
+			if c := l.carriedBy(r); c != nil {
+				l.unload(r.Value, c, time.Now().Add(-r.Fact.Age), found)
+			} else if r.Err == nil && r.Found {
+				bare = append(bare, key)
+			} else {
+				errs[key] = r.Err
 			}
 		}
-		for _, r := range results {
-			for i, v := range carriedBy(r) {
-				if k := r.Value.Keys[i]; k != "" && !r.Value.bare(i) {
-					found[k] = cache.Fetched[V]{Value: v, Tags: l.objectTags(v)}
-				}
+		maps.Copy(errs, l.anew(ctx, bare, fetch, found))
+		for _, w := range missing {
+			if err := errs[pageOf[w.Key]]; err != nil {
+				failed[w.Key] = err
+			} else if _, ok := found[w.Key]; !ok {
+				failed[w.Key] = errElsewhere
 			}
 		}
 		return found, failed
+	}
+}
+
+// anew reads the pages that came without their objects: they had only just been kept, or one of theirs was changed.
+func (l *lists[V]) anew(ctx context.Context, keys []string, fetch fetchPages[V], found map[string]cache.Fetched[V]) map[string]error {
+	if len(keys) == 0 {
+		return nil
+	}
+	pages, failed := fetch(ctx, keys)
+	for key, page := range pages {
+		l.pages.Put(ctx, key, l.file(ctx, page))
+		l.unload(page.listing, &cargo[V]{page.values, page.reply, ctx}, page.kept, found)
+	}
+	return failed
+}
+
+// unload takes the whole objects that a page brought, which hold since at.
+func (l *lists[V]) unload(page *listing[V], c *cargo[V], at time.Time, found map[string]cache.Fetched[V]) {
+	for i, v := range c.values {
+		if k := page.Keys[i]; k != "" && !page.bare(i) {
+			f := keep(v, c.reply, l.objectTags(v)...)
+			f.At = at
+			found[k] = f
+		}
 	}
 }

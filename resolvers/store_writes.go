@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
@@ -26,11 +27,21 @@ func (r mutationResolver) writeMATTR(ctx context.Context, changed drop, write fu
 	return r.write(ctx, changed, func() error { return write(r.MATTR) })
 }
 
-// write forgets also after a write that failed, because it may have happened.
+// write forgets also after a write that failed, because it may have happened, unless it certainly never left: what is
+// kept is worth most while a backend cannot be reached.
 func (r mutationResolver) write(ctx context.Context, changed drop, write func() error) error {
-	defer forget(ctx)
-	defer changed(context.WithoutCancel(ctx), r.store)
-	return write()
+	err := write()
+	if !neverLeft(err) {
+		changed(context.WithoutCancel(ctx), r.store)
+		forget(ctx)
+	}
+	return err
+}
+
+// neverLeft says whether a call failed before anything of it was sent.
+func neverLeft(err error) bool {
+	var e *upstream.Error
+	return errors.As(err, &e) && (e.Local || e.Kind == upstream.Unavailable && e.Status == 0)
 }
 
 func embedClientChange(key string) drop {
