@@ -26,8 +26,9 @@ const keptTexts = 1000
 
 // gatewayOptions are what stands between the internet and the schema.
 func (s *server) gatewayOptions(root *resolvers.Resolver) (gateway.Options, error) {
-	authenticate, err := s.authenticator()
-	if err != nil {
+	s.digest = digester(s.secret("digest"))
+	var err error
+	if s.authenticate, err = s.authenticator(); err != nil {
 		return gateway.Options{}, err
 	}
 	trusted, err := s.trustedDocuments()
@@ -50,7 +51,7 @@ func (s *server) gatewayOptions(root *resolvers.Resolver) (gateway.Options, erro
 		Persisted:     gateway.NewMemoryDocuments(keptTexts),
 		Trusted:       trusted,
 		Cost:          s.costOptions(),
-		Authenticate:  authenticate,
+		Authenticate:  s.authenticate,
 		Digest:        s.digest,
 		Answers:       gateway.NewAnswers(s.cache, s.secret("answers")),
 		Explain:       s.cfg.Explain,
@@ -84,11 +85,13 @@ func (s *server) secret(use string) string {
 // digestSize is how much of a digest stands in a log, in bytes.
 const digestSize = 12
 
-// digest makes of an identifier what may stand in a log.
-func (s *server) digest(text string) string {
-	mac := hmac.New(sha256.New, []byte(s.secret("digest")))
-	mac.Write([]byte(text))
-	return hex.EncodeToString(mac.Sum(nil)[:digestSize])
+// digester makes of an identifier what may stand in a log.
+func digester(key string) func(string) string {
+	return func(text string) string {
+		mac := hmac.New(sha256.New, []byte(key))
+		mac.Write([]byte(text))
+		return hex.EncodeToString(mac.Sum(nil)[:digestSize])
+	}
 }
 
 // authenticator tells callers apart; nil takes anyone.

@@ -33,15 +33,11 @@ func (s *server) serveOperator() (stop func(), err error) {
 	if err != nil {
 		return nil, errors.New("METRICS_LISTEN must be an address and a port, such as 127.0.0.1:9090")
 	}
-	authorize, err := s.operators()
-	if err != nil {
-		return nil, err
-	}
 	listener, err := net.Listen("tcp", s.cfg.MetricsListen)
 	if err != nil {
 		return nil, fmt.Errorf("METRICS_LISTEN: %w", err)
 	}
-	o := operator{sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.root.Purge, Authorize: authorize, Loopback: isLoopback(host)}
+	o := operator{sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.root.Purge, Authorize: s.operators(), Loopback: isLoopback(host)}
 	server := &http.Server{Handler: o.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	go func() {
@@ -53,15 +49,14 @@ func (s *server) serveOperator() (stop func(), err error) {
 }
 
 // operators says who may purge: callers with the scope operate; nil where nobody has to say who they are.
-func (s *server) operators() (func(*http.Request) bool, error) {
-	authenticate, err := s.authenticator()
-	if authenticate == nil || err != nil {
-		return nil, err
+func (s *server) operators() func(*http.Request) bool {
+	if s.authenticate == nil {
+		return nil
 	}
 	return func(r *http.Request) bool {
-		c, err := authenticate(r)
+		c, err := s.authenticate(r)
 		return err == nil && c.Has(caller.Operate)
-	}, nil
+	}
 }
 
 // runPurge is the command purge TYPE ID. It reaches the replicas through Redis; without it each keeps its own memory, and

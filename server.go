@@ -22,6 +22,7 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/explorer"
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
@@ -105,6 +106,9 @@ type server struct {
 	metrics  *metrics
 	traces   *tracer
 	root     *resolvers.Resolver
+	// authenticate says who asks, on both listeners; nil where nobody has to say.
+	authenticate func(*http.Request) (*caller.Caller, error)
+	digest       func(string) string
 }
 
 // close lets go of what outlives requests.

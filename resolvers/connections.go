@@ -166,18 +166,12 @@ func bareUsers(users []*coassemble.User) []string {
 }
 
 func (l *userList) fill(whole map[string]*coassemble.User) {
-	var users []*coassemble.User
-	var places []int
 	for i, u := range l.users {
 		if u.Bare {
-			u = whole[u.Identifier]
+			l.users[i] = whole[u.Identifier]
 		}
-		if u != nil && l.key.client != "" && !belongs(u, l.key.client) {
-			continue
-		}
-		users, places = append(users, u), append(places, l.places[i])
 	}
-	l.users, l.places = users, places
+	l.keep(func(u *coassemble.User) bool { return u == nil || l.key.client == "" || belongs(u, l.key.client) })
 }
 
 // selectsBeyond says whether the nodes of the connection that is being resolved are asked for more than these fields.

@@ -2,7 +2,6 @@ package scalar
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -42,13 +41,4 @@ func UnmarshalDate(v any) (string, error) {
 		return "", fmt.Errorf("must be a date as text, not %T", v)
 	}
 	return s, nil
-}
-
-// MarshalInt writes a 32-bit integer.
-func MarshalInt(v int) graphql.Marshaler { return graphql.MarshalInt(v) }
-
-// UnmarshalInt takes an integer; a whole number that a client wrote with a fraction of zero is one too.
-func UnmarshalInt(_ context.Context, v any) (int, error) {
-	n, err := graphql.UnmarshalInt32(v)
-	return int(n), err
 }
