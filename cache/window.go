@@ -48,13 +48,10 @@ func NewWindow(c *Cache, name string, rates []Rate) *Window {
 }
 
 // Reserve books the earliest start at which every rate has room; release gives it back unused. If that start is after
-// latest (the zero time is no bound), ok is false, nothing is booked and release is nil.
+// latest (the zero time is no bound) and not at once, ok is false, nothing is booked and release is nil.
 func (w *Window) Reserve(ctx context.Context, latest time.Time) (start time.Time, release func(), ok bool) {
 	if len(w.rates) == 0 {
 		return time.Now(), func() {}, true
-	}
-	if now := time.Now(); !latest.IsZero() && latest.Before(now) {
-		return now, nil, false
 	}
 	name := w.name()
 	if w.remote != nil {
@@ -144,7 +141,7 @@ func (w *Window) reserveAlone(name string, latest time.Time) (time.Time, bool) {
 	now := time.Now()
 	w.forget(now)
 	start := w.earliest(now)
-	if !latest.IsZero() && start.After(latest) {
+	if !latest.IsZero() && start.After(latest) && start.After(now) {
 		return start, false
 	}
 	w.insert(booking{name: name, start: start})

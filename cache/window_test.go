@@ -39,6 +39,27 @@ func TestAWindowBooksTheEarliestStartThatEveryRateAllows(t *testing.T) {
 	}
 }
 
+func TestAStartThatIsFreeAtOnceIsNeverTooLate(t *testing.T) {
+	t.Parallel()
+	for name, shared := range map[string]bool{"alone": false, "shared": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				c := open(t, options())
+				if shared {
+					c = replica(t, newMemoryRedis(t))
+				}
+				w := NewWindow(c, "backend", rates)
+				asked := time.Now().Add(-time.Microsecond)
+				for n, want := range []bool{true, true, false} {
+					if _, _, ok := w.Reserve(t.Context(), asked); ok != want {
+						t.Errorf("start %d: ok = %v, want %v", n, ok, want)
+					}
+				}
+			})
+		})
+	}
+}
+
 func TestReplicasShareAWindow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)

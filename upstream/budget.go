@@ -59,7 +59,8 @@ func (r Rate) Usable() int { return max(1, r.Count*95/100) }
 // what each of the client's rates has left now; else it is told by the calls of this process alone.
 type Budget interface {
 	// Reserve books the earliest start that the budget allows and returns it; release gives it back unused. If that
-	// start is after latest (the zero time is no bound), ok is false, nothing is booked and release is nil.
+	// start is after latest (the zero time is no bound) and not at once, ok is false, nothing is booked and release is
+	// nil: who asks for a start now reads the clock before the budget does.
 	Reserve(ctx context.Context, latest time.Time) (start time.Time, release func(), ok bool)
 }
 
@@ -81,7 +82,7 @@ func (w *window) Reserve(_ context.Context, latest time.Time) (time.Time, func()
 	now := time.Now()
 	w.forget(now)
 	start := w.earliest(now)
-	if !latest.IsZero() && start.After(latest) {
+	if !latest.IsZero() && start.After(latest) && start.After(now) {
 		return start, nil, false
 	}
 	i, _ := slices.BinarySearchFunc(w.starts, start, time.Time.Compare)

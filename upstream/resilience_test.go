@@ -452,6 +452,17 @@ func TestWritesGoFirstReadsWaitRefreshesGiveWay(t *testing.T) {
 	})
 }
 
+// Outside of a bubble, where the clock moves on while a start is booked.
+func TestARefreshStartsWhereTheBudgetHasRoom(t *testing.T) {
+	t.Parallel()
+	c := newClient(t, Options{Transport: always(200, "{}"), Rates: []Rate{{1000, time.Hour}}})
+	for n := range 100 {
+		if _, err := c.Do(WithPriority(t.Context(), Refresh), get); err != nil {
+			t.Fatalf("refresh %d: %v", n, err)
+		}
+	}
+}
+
 func TestRefreshesLeaveTheLastQuarter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
