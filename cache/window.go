@@ -19,7 +19,7 @@ type Rate struct {
 
 // Window is a rolling-window budget that replicas share through Redis. While Redis is away each process keeps to the
 // rates by itself, counting what it booked in the shared window; what it books meanwhile is added to that one later, and so
-// is what a Redis that restarted has forgotten.
+// is what a Redis that restarted has forgotten, or what it does not know yet of starts that turned out to be later.
 // It is safe for concurrent use.
 type Window struct {
 	remote *remote
@@ -35,7 +35,7 @@ type Window struct {
 type booking struct {
 	name   string
 	start  time.Time
-	shared bool // Redis knows it
+	shared bool // Redis knows this start
 }
 
 // NewWindow makes the budget of that name, of which Redis sees a digest. Replicas that share it give it the same rates.
@@ -47,11 +47,13 @@ func NewWindow(c *Cache, name string, rates []Rate) *Window {
 	return w
 }
 
-// Reserve books the earliest start at which every rate has room; release gives it back unused. If that start is after
-// latest (the zero time is no bound) and not at once, ok is false, nothing is booked and release is nil.
-func (w *Window) Reserve(ctx context.Context, latest time.Time) (start time.Time, release func(), ok bool) {
+// Reserve books the earliest start at which every rate has room. If that start is after latest (the zero time is no
+// bound) and not at once, ok is false, nothing is booked and settle is nil. Only the first call of settle counts: with
+// the moment from which on the start counts after all, which the other replicas hear of with this one's next booking, or
+// with the zero time to give it back unused.
+func (w *Window) Reserve(ctx context.Context, latest time.Time) (start time.Time, settle func(at time.Time), ok bool) {
 	if len(w.rates) == 0 {
-		return time.Now(), func() {}, true
+		return time.Now(), func(time.Time) {}, true
 	}
 	name := w.name()
 	if w.remote != nil {
@@ -62,14 +64,25 @@ func (w *Window) Reserve(ctx context.Context, latest time.Time) (start time.Time
 		case !booked:
 			return start, nil, false
 		default:
-			return start, sync.OnceFunc(func() { w.release(name) }), true
+			return start, w.settler(name), true
 		}
 	}
 	start, ok = w.reserveAlone(name, latest)
 	if !ok {
 		return start, nil, false
 	}
-	return start, sync.OnceFunc(func() { w.release(name) }), true
+	return start, w.settler(name), true
+}
+
+func (w *Window) settler(name string) func(time.Time) {
+	var once sync.Once
+	return func(at time.Time) {
+		once.Do(func() {
+			if shared := w.settle(name, at); shared && at.IsZero() {
+				w.remote.unreserve(w.key, name)
+			}
+		})
+	}
 }
 
 func (w *Window) name() string {
@@ -98,7 +111,7 @@ func (w *Window) reserveShared(ctx context.Context, name string, latest time.Tim
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for i, b := range w.booked {
-		if slices.ContainsFunc(unshared, func(u booking) bool { return u.name == b.name }) {
+		if slices.Contains(unshared, b) {
 			w.booked[i].shared = true
 		}
 	}
@@ -153,17 +166,18 @@ func (w *Window) insert(b booking) {
 	w.booked = slices.Insert(w.booked, i, b)
 }
 
-func (w *Window) release(name string) {
+// settle moves a start, or takes it out where at is the zero time, and says whether Redis knows it.
+func (w *Window) settle(name string, at time.Time) (shared bool) {
 	w.mu.Lock()
-	i := slices.IndexFunc(w.booked, func(b booking) bool { return b.name == name })
-	shared := i >= 0 && w.booked[i].shared
-	if i >= 0 {
+	defer w.mu.Unlock()
+	if i := slices.IndexFunc(w.booked, func(b booking) bool { return b.name == name }); i >= 0 {
+		shared = w.booked[i].shared
 		w.booked = slices.Delete(w.booked, i, i+1)
 	}
-	w.mu.Unlock()
-	if shared {
-		w.remote.unreserve(w.key, name)
+	if !at.IsZero() {
+		w.insert(booking{name: name, start: at})
 	}
+	return shared
 }
 
 func (w *Window) longest() (d time.Duration) {

@@ -85,7 +85,7 @@ func TestAWindowRefusesAStartAfterTheLatestAndTakesBackWhatIsReleased(t *testing
 					c = replica(t, newMemoryRedis(t))
 				}
 				w := NewWindow(c, "backend", []Rate{{1, time.Minute}})
-				_, release, ok := w.Reserve(t.Context(), time.Now())
+				_, settle, ok := w.Reserve(t.Context(), time.Now())
 				if !ok {
 					t.Fatal("the first start is refused")
 				}
@@ -96,8 +96,8 @@ func TestAWindowRefusesAStartAfterTheLatestAndTakesBackWhatIsReleased(t *testing
 				if _, _, ok := w.Reserve(t.Context(), time.Now().Add(-1)); ok {
 					t.Error("a start in the past is booked")
 				}
-				release()
-				release()
+				settle(time.Time{})
+				settle(time.Time{})
 				if _, _, ok := w.Reserve(t.Context(), time.Now()); !ok {
 					t.Error("a start that was given back is not there")
 				}
@@ -109,7 +109,7 @@ func TestAWindowRefusesAStartAfterTheLatestAndTakesBackWhatIsReleased(t *testing
 func TestAWindowWithoutRatesIsNoLimit(t *testing.T) {
 	t.Parallel()
 	w := NewWindow(open(t, options()), "backend", nil)
-	if _, release, ok := w.Reserve(t.Context(), time.Now()); !ok || release == nil {
+	if _, settle, ok := w.Reserve(t.Context(), time.Now()); !ok || settle == nil {
 		t.Error("refused")
 	}
 }
@@ -135,6 +135,33 @@ func TestAWindowGoesOnAloneAndTellsRedisLater(t *testing.T) {
 			t.Error("the second replica does not know what the first booked alone")
 		}
 	})
+}
+
+func TestAStartThatCameLaterCountsFromThenForEveryReplica(t *testing.T) {
+	t.Parallel()
+	for name, shared := range map[string]bool{"alone": false, "shared": true} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				first := NewWindow(open(t, options()), "backend", []Rate{{2, time.Minute}})
+				second := first
+				if shared {
+					m := newMemoryRedis(t)
+					first = NewWindow(replica(t, m), "backend", []Rate{{2, time.Minute}})
+					second = NewWindow(replica(t, m), "backend", []Rate{{2, time.Minute}})
+				}
+				_, settle, _ := first.Reserve(t.Context(), time.Time{})
+				time.Sleep(10 * time.Second)
+				settle(time.Now())
+				settle(time.Now().Add(time.Hour))
+				if got, want := offsets(first, 1), []time.Duration{0}; !slices.Equal(got, want) {
+					t.Errorf("the second start: got %v, want %v", got, want)
+				}
+				if got, want := offsets(second, 1), []time.Duration{time.Minute}; !slices.Equal(got, want) {
+					t.Errorf("the third start: got %v, want %v", got, want)
+				}
+			})
+		})
+	}
 }
 
 func TestAWindowOutlivesARedisThatForgetsIt(t *testing.T) {

@@ -58,10 +58,12 @@ func (r Rate) Usable() int { return max(1, r.Count*95/100) }
 // another process must bound itself. A budget that is shared by several processes may also have a method Left() []int,
 // what each of the client's rates has left now; else it is told by the calls of this process alone.
 type Budget interface {
-	// Reserve books the earliest start that the budget allows and returns it; release gives it back unused. If that
-	// start is after latest (the zero time is no bound) and not at once, ok is false, nothing is booked and release is
-	// nil: who asks for a start now reads the clock before the budget does.
-	Reserve(ctx context.Context, latest time.Time) (start time.Time, release func(), ok bool)
+	// Reserve books the earliest start that the budget allows and returns it. If that start is after latest (the zero
+	// time is no bound) and not at once, ok is false, nothing is booked and settle is nil: who asks for a start now reads
+	// the clock before the budget does. Only the first call of settle counts: when the call is over with the latest
+	// moment at which it can have reached the backend, from which on the start counts then, or with the zero time to give
+	// it back unused.
+	Reserve(ctx context.Context, latest time.Time) (start time.Time, settle func(arrived time.Time), ok bool)
 }
 
 // NewBudget is a budget in this process: no window of any rate ever holds more starts than it allows.
@@ -76,7 +78,7 @@ type window struct {
 
 var _ Budget = (*window)(nil)
 
-func (w *window) Reserve(_ context.Context, latest time.Time) (time.Time, func(), bool) {
+func (w *window) Reserve(_ context.Context, latest time.Time) (time.Time, func(time.Time), bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()
@@ -85,30 +87,42 @@ func (w *window) Reserve(_ context.Context, latest time.Time) (time.Time, func()
 	if !latest.IsZero() && start.After(latest) && start.After(now) {
 		return start, nil, false
 	}
-	i, _ := slices.BinarySearchFunc(w.starts, start, time.Time.Compare)
-	w.starts = slices.Insert(w.starts, i, start)
-	return start, sync.OnceFunc(func() { w.release(start) }), true
+	w.insert(start)
+	var once sync.Once
+	return start, func(arrived time.Time) { once.Do(func() { w.settle(start, arrived) }) }, true
 }
 
-func (w *window) release(start time.Time) {
+func (w *window) insert(start time.Time) {
+	i, _ := slices.BinarySearchFunc(w.starts, start, time.Time.Compare)
+	w.starts = slices.Insert(w.starts, i, start)
+}
+
+func (w *window) settle(start, arrived time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if i, ok := slices.BinarySearchFunc(w.starts, start, time.Time.Compare); ok {
 		w.starts = slices.Delete(w.starts, i, i+1)
 	}
+	if !arrived.IsZero() {
+		w.insert(arrived)
+	}
 }
 
 // forget drops the starts that no window reaches any more.
 func (w *window) forget(now time.Time) {
-	var longest time.Duration
-	for _, r := range w.rates {
-		longest = max(longest, r.Per)
-	}
+	longest := longest(w.rates)
 	old := 0
 	for old < len(w.starts) && now.Sub(w.starts[old]) >= longest {
 		old++
 	}
 	w.starts = slices.Delete(w.starts, 0, old)
+}
+
+func longest(rates []Rate) (d time.Duration) {
+	for _, r := range rates {
+		d = max(d, r.Per)
+	}
+	return d
 }
 
 // earliest is the first instant from now on at which every rate has room. A start that was given back leaves a hole,
@@ -153,18 +167,8 @@ func earlier(a, b time.Time) time.Time {
 	return b
 }
 
-// note books a start that another budget allowed.
-func (w *window) note(at time.Time) (release func()) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.forget(time.Now())
-	i, _ := slices.BinarySearchFunc(w.starts, at, time.Time.Compare)
-	w.starts = slices.Insert(w.starts, i, at)
-	return sync.OnceFunc(func() { w.release(at) })
-}
-
-// left is what every rate has left now; starts that are booked for later are taken already.
-func (w *window) left() []int {
+// Left is what every rate has left now; starts that are booked for later are taken already.
+func (w *window) Left() []int {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := time.Now()

@@ -160,6 +160,7 @@ type answer struct {
 	err      *Error   // of an answer that is not 2xx
 	redirect *url.URL // set besides err if the request may be sent there
 	header   *http.Response
+	began    time.Time // when header came
 }
 
 // attempt makes one exchange. Its error means that there was no whole answer.
@@ -192,7 +193,7 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	} else if a.err != nil {
 		call.Kind = a.err.Kind
 	}
-	turn.done(a.header, call.Duration)
+	turn.done(a.header, a.began, call.Duration)
 	c.observe(ctx, call)
 	if err != nil {
 		return nil, err
@@ -242,7 +243,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 	if err != nil {
 		return a, err
 	}
-	a.header = resp
+	a.header, a.began = resp, time.Now()
 	wire := &counter{r: resp.Body, allowance: allowanceOf(r.Context())}
 	defer func() {
 		wire.drain()

@@ -31,10 +31,10 @@ const (
 // Every call that waits has a booking in the budget, but bookings belong to no call: whenever one comes due it goes to
 // the call that is then the first. A call that this leaves without a start before its deadline is told at once.
 type governor struct {
-	budget Budget  // nil allows everything
-	own    *window // the calls of this process
+	budget Budget // nil allows everything
 
 	mu      sync.Mutex
+	own     ledger
 	free    int // slots
 	size    int
 	mean    time.Duration // of an exchange
@@ -48,12 +48,11 @@ type governor struct {
 	closedBy Kind
 	refusals int // 429s in a row
 
-	underway int
-	known    bool      // the backend said what is left
-	low      int       // the least that it said: of answers that overtake each other that is the last word
-	missing  int       // answers that did not come since
-	limit    int       // 0 if it did not say
-	until    time.Time // there is more then
+	known   bool      // the backend said what is left
+	low     int       // the least that it said: of answers that overtake each other that is the last word
+	missing int       // answers that did not come since
+	limit   int       // 0 if it did not say
+	until   time.Time // there is more then
 }
 
 // ticket is a call that waits.
@@ -72,20 +71,18 @@ type grant struct {
 // pass is the permission to start one call now, and its slot.
 type pass struct {
 	governor *governor
-	release  func()
+	settle   func(arrived time.Time)
 }
 
 type booking struct {
-	at      time.Time
-	release func()
+	at     time.Time
+	settle func(arrived time.Time)
 }
 
+func (b booking) release() { b.settle(time.Time{}) }
+
 func newGovernor(slots int, rates []Rate, budget Budget) *governor {
-	g := &governor{budget: budget, own: &window{rates: rates}, free: slots, size: slots}
-	if w, ok := budget.(*window); ok {
-		g.own = w
-	}
-	return g
+	return &governor{budget: budget, own: ledger{rates: rates}, free: slots, size: slots}
 }
 
 // admit waits until the call may start. What cannot start before ctx's deadline fails at once, and so does a Refresh
@@ -151,11 +148,14 @@ func (g *governor) refresh(ctx context.Context) (*pass, error) {
 	case g.free == 0 || len(g.waiting) > 0 || g.lastQuarter():
 		return nil, g.refusal(0)
 	}
+	if room := g.own.room(now); room.After(now) {
+		return nil, g.refusal(room.Sub(now))
+	}
 	b, ok := g.reserve(ctx, now, now)
 	if !ok {
 		return nil, g.refusal(b.at.Sub(now))
 	}
-	return g.start(now, b), nil
+	return g.start(b), nil
 }
 
 // lastQuarter says whether a window of the budget, ours or the backend's, has no more than a quarter left; g.mu is
@@ -173,21 +173,22 @@ func (g *governor) lastQuarter() bool {
 }
 
 // left is what the backend's own words leave: calls under way may not be counted in them. g.mu is held.
-func (g *governor) left() int { return g.low - g.underway - g.missing }
+func (g *governor) left() int { return g.low - g.own.underway - g.missing }
 
+// lefts is what the rates have left now, as far as the budget tells.
 func (g *governor) lefts() []int {
-	if shared, ok := g.budget.(interface{ Left() []int }); ok {
-		return shared.Left()
+	if b, ok := g.budget.(interface{ Left() []int }); ok {
+		return b.Left()
 	}
-	return g.own.left()
+	return g.own.left(time.Now())
 }
 
 func (g *governor) reserve(ctx context.Context, now, latest time.Time) (booking, bool) {
 	if g.budget == nil {
-		return booking{now, func() {}}, true
+		return booking{now, func(time.Time) {}}, true
 	}
-	at, release, ok := g.budget.Reserve(ctx, latest)
-	return booking{later(at, now), release}, ok
+	at, settle, ok := g.budget.Reserve(ctx, latest)
+	return booking{later(at, now), settle}, ok
 }
 
 // gate says whether the backend lets us call; if not, from when on it will, the zero time if a call under way may tell.
@@ -206,7 +207,7 @@ func (g *governor) gate(now time.Time) (until time.Time, open bool) {
 		return g.until, false
 	}
 	// What is left by now is not known: one call at a time finds out.
-	return time.Time{}, g.underway == 0
+	return time.Time{}, g.own.underway == 0
 }
 
 // pump answers every ticket that can be answered now and sets the timer for the next; g.mu is held.
@@ -234,13 +235,19 @@ func (g *governor) pump() {
 		case g.free == 0:
 			return
 		}
-		g.booked = slices.Delete(g.booked, 0, 1)
 		if g.budget != nil && now.Sub(b.at) > lateness {
-			b.release() // it waited for a slot and is no longer true
+			g.booked = slices.Delete(g.booked, 0, 1)
+			b.release() // it waited for a slot or for room and is no longer true
 			continue
 		}
+		if room := g.own.room(now); room.After(now) {
+			g.refuseBefore(room, now)
+			g.wake(room)
+			return
+		}
+		g.booked = slices.Delete(g.booked, 0, 1)
 		g.waiting = slices.Delete(g.waiting, 0, 1)
-		t.answer <- grant{pass: g.start(now, b)}
+		t.answer <- grant{pass: g.start(b)}
 	}
 }
 
@@ -328,35 +335,34 @@ func (g *governor) refusal(wait time.Duration) error {
 }
 
 // start counts a call that starts now with the booking b; g.mu is held.
-func (g *governor) start(now time.Time, b booking) *pass {
+func (g *governor) start(b booking) *pass {
 	g.free--
-	g.underway++
-	p := &pass{governor: g, release: b.release}
-	if g.budget != nil && g.budget != Budget(g.own) {
-		forget := g.own.note(now)
-		p.release = func() { b.release(); forget() }
-	}
-	return p
+	g.own.underway++
+	return &pass{g, b.settle}
 }
 
 // unused gives the start and its slot back.
 func (p *pass) unused() {
 	g := p.governor
-	p.release()
+	p.settle(time.Time{})
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.free++
-	g.underway--
+	g.own.underway--
 	g.pump()
 }
 
-// done ends the call, which took so long; resp is its answer, nil if none came.
-func (p *pass) done(resp *http.Response, took time.Duration) {
-	g := p.governor
+// done ends the call, which took so long; resp is its answer, which began at answered, nil if none came.
+func (p *pass) done(resp *http.Response, answered time.Time, took time.Duration) {
+	g, now := p.governor, time.Now()
+	if resp == nil {
+		answered = now
+	}
+	p.settle(answered)
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.free++
-	g.underway--
+	g.own.end(answered, now)
 	if g.samples++; g.samples == 1 {
 		g.mean = took
 	}

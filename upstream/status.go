@@ -73,6 +73,8 @@ func (h *health) describe(s *Status) {
 }
 
 func (g *governor) describe(s *Status) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	left := g.lefts()
 	for i, r := range g.own.rates {
 		b := BudgetStatus{Rate: r, Usable: r.Usable()}
@@ -81,10 +83,8 @@ func (g *governor) describe(s *Status) {
 		}
 		s.Budget = append(s.Budget, b)
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	s.Waiting = len(g.waiting)
-	s.UnderWay = g.underway
+	s.UnderWay = g.own.underway
 	if until, open := g.gate(time.Now()); !open {
 		s.ClosedUntil = until
 	}

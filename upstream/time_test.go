@@ -157,6 +157,58 @@ func TestTheBudgetHoldsInEveryWindow(t *testing.T) {
 	})
 }
 
+// elsewhere is a budget that knows its starts as it booked them, as one that other processes share does for a while.
+type elsewhere struct{ window Budget }
+
+func (e elsewhere) Reserve(ctx context.Context, latest time.Time) (time.Time, func(time.Time), bool) {
+	start, settle, ok := e.window.Reserve(ctx, latest)
+	return start, func(arrived time.Time) {
+		if arrived.IsZero() {
+			settle(arrived)
+		}
+	}, ok
+}
+
+func TestTheBudgetHoldsWhereCallsReachTheBackendLate(t *testing.T) {
+	t.Parallel()
+	rates := []Rate{{20, time.Second}, {100, 10 * time.Second}}
+	for name, budget := range map[string]Budget{"a budget of our own": nil, "a shared budget": elsewhere{NewBudget(rates)}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var mu sync.Mutex
+				var arrivals []time.Time
+				random := rand.New(rand.NewPCG(3, 4))
+				c := newClient(t, Options{Concurrency: 30, Rates: rates, Budget: budget, Timeout: time.Second, Retries: -1, Transport: transport(func(*http.Request) (*http.Response, error) {
+					mu.Lock()
+					way, back, lost := random.IntN(300), random.IntN(300), random.IntN(10) == 0
+					mu.Unlock()
+					time.Sleep(time.Duration(way) * time.Millisecond)
+					mu.Lock()
+					arrivals = append(arrivals, time.Now())
+					mu.Unlock()
+					time.Sleep(time.Duration(back) * time.Millisecond)
+					if lost {
+						return nil, io.ErrUnexpectedEOF
+					}
+					return respond(200, "{}"), nil
+				})})
+				begin := time.Now()
+				var group sync.WaitGroup
+				for range 200 {
+					group.Go(func() { _, _ = c.Do(t.Context(), get) })
+				}
+				group.Wait()
+				checkWindows(t, arrivals, rates)
+				// 95 in ten seconds and what the calls themselves take.
+				if got := time.Since(begin); got < 20*time.Second || got > 27*time.Second {
+					t.Errorf("%d calls took %v", len(arrivals), got)
+				}
+			})
+		})
+	}
+}
+
 // checkWindows fails where one window of a rate holds more starts than we use of it.
 func checkWindows(t *testing.T, starts []time.Time, rates []Rate) {
 	t.Helper()
@@ -177,13 +229,13 @@ func TestReservationsStayExactWhenSomeAreGivenBack(t *testing.T) {
 		b := NewBudget(rates)
 		var kept []time.Time
 		for range 2000 {
-			start, release, ok := b.Reserve(t.Context(), time.Now().Add(20*time.Second))
+			start, settle, ok := b.Reserve(t.Context(), time.Now().Add(20*time.Second))
 			switch {
 			case !ok:
 				time.Sleep(time.Second)
 			case random.IntN(3) == 0 && start.After(time.Now()):
-				release()
-				release()
+				settle(time.Time{})
+				settle(time.Time{})
 			default:
 				kept = append(kept, start)
 			}
