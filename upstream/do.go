@@ -244,6 +244,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 		return a, err
 	}
 	a.header, a.began = resp, time.Now()
+	c.http1.Store(resp.ProtoMajor == 1)
 	wire := &counter{r: resp.Body, allowance: allowanceOf(r.Context())}
 	defer func() {
 		wire.drain()

@@ -266,6 +266,31 @@ func (b *backends) recovers(t *testing.T, label string, backend upstream.Backend
 	}
 }
 
+func TestEveryCallThatABackendSeesIsCounted(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		for i := range 15 {
+			var counted atomic.Int64
+			b := newBackends(t, emulator.Options{Clients: 1, Linked: true}, func(o *upstream.Options) {
+				o.Observer = func(upstream.Call) { counted.Add(1) }
+			})
+			op := b.operations()[i]
+			for _, warm := range b.operations() { // a connection that was used before
+				if warm.backend == op.backend && warm.kind == read {
+					perform(t, warm)
+				}
+			}
+			counted.Store(0)
+			b.emulator.Reset()
+			b.emulator.SetFault(string(op.backend), emulator.Fault{Kind: emulator.FaultReset})
+			perform(t, op)
+			if got, want := counted.Load(), int64(len(b.emulator.Calls())); got != want {
+				t.Errorf("%s %d: counted %d calls of %d", op.route, op.kind, got, want)
+			}
+		}
+	})
+}
+
 func TestARefusedConnectionIsTriedAgainForAnything(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

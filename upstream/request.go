@@ -127,6 +127,11 @@ func (c *Client) newRequest(ctx context.Context, method string, u *url.URL, body
 		r.ContentLength = int64(len(body))
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	} else if c.http1.Load() {
+		// Where a connection breaks that was used before, net/http sends a read again by itself: a call that neither
+		// the budget nor the caps on repeating know. Over HTTP/1 it does not if there is a body that it cannot have
+		// again, and sends none that is empty. HTTP/2 would send it, and repeats only what the backend did not look at.
+		r.Body = io.NopCloser(strings.NewReader(""))
 	}
 	return r
 }

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 )
 
@@ -76,6 +77,7 @@ type Client struct {
 	retries  retryBudget
 	health   *health
 	outcomes outcomes
+	http1    atomic.Bool    // the last answer's protocol
 	random   func() float64 // from 0 to 1
 }
 
