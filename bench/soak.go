@@ -47,6 +47,7 @@ const (
 	// soakOperation and soakCall bound an operation and a call; some faults last until then.
 	soakOperation = 3 * time.Second
 	soakCall      = time.Second
+	soakRecovery  = time.Minute
 	soakReaders   = 8
 	soakWriters   = 3
 	// strangerPause keeps the writes that go past the gateway within the 5 % of each limit that it holds back.
@@ -96,12 +97,24 @@ func benchSoak(quick bool) ([]row, error) {
 	}
 	// Longer than any answer is kept, and than a breaker stays open.
 	rest(context.Background(), soakTTL+soakStale+3*time.Second)
+	s.recover()
 	s.atEnd = s.goroutines()
 	lost, err := s.lost()
 	if err != nil {
 		return nil, err
 	}
 	return s.rows(lost, s.heap())
+}
+
+// recover waits until the probes have closed every circuit: they come ever more rarely to a backend that went on failing.
+func (s *soak) recover() {
+	ctx, cancel := context.WithTimeout(context.Background(), soakRecovery)
+	defer cancel()
+	open := func(c *upstream.Client) bool {
+		return slices.ContainsFunc(c.Status().Circuits, func(k upstream.CircuitStatus) bool { return k.Open })
+	}
+	for slices.ContainsFunc(s.clients, open) && rest(ctx, 100*time.Millisecond) {
+	}
 }
 
 // rest waits; it is false if ctx ended first.
