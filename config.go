@@ -46,6 +46,7 @@ type config struct {
 	OperationTimeout time.Duration
 	OperationCalls   int
 	OperationBytes   int64
+	ShutdownDelay    time.Duration
 	ShutdownTimeout  time.Duration
 	Link             resolvers.Link
 	Cache            cache.Options
@@ -130,7 +131,8 @@ func settings() []setting {
 		duration("OPERATION_TIMEOUT", "15s", "one operation", func(c *config) *time.Duration { return &c.OperationTimeout }),
 		count("OPERATION_CALLS", "500", "backend calls of one operation", func(c *config) *int { return &c.OperationCalls }),
 		bytesSetting("OPERATION_BYTES", "512MiB", "what one operation may receive from backends", func(c *config) *int64 { return &c.OperationBytes }),
-		duration("SHUTDOWN_TIMEOUT", "10s", "what requests in flight get when the program is told to stop", func(c *config) *time.Duration { return &c.ShutdownTimeout }),
+		inDemo("0s", span("SHUTDOWN_DELAY", "1s", "time for load balancers: told to stop, the program is not ready and serves on", func(c *config) *time.Duration { return &c.ShutdownDelay })),
+		duration("SHUTDOWN_TIMEOUT", "10s", "what requests in flight get after that", func(c *config) *time.Duration { return &c.ShutdownTimeout }),
 		text("LINK_CLIENT", "id", "the client's id, slug or sku is Coassemble's clientIdentifier", func(c *config) *string { return &c.Link.Client }),
 		text("LINK_USER", "subjectId", "subjectId, id or claims.KEY of the identity is the user's identifier", func(c *config) *string { return &c.Link.User }),
 		text("LINK_USER_PROVIDER", "", "providerId that subjectId belongs to", func(c *config) *string { return &c.Link.UserProvider }),

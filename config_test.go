@@ -42,6 +42,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		{"a concurrency of none", map[string]string{"MATTR_CONCURRENCY": "0"}, nil, "MATTR_CONCURRENCY"},
 		{"a timeout without a unit", map[string]string{"COASSEMBLE_TIMEOUT": "10"}, nil, "COASSEMBLE_TIMEOUT must be a duration"},
 		{"a timeout below zero", map[string]string{"OPERATION_TIMEOUT": "-1s"}, nil, "OPERATION_TIMEOUT must be a duration"},
+		{"a shutdown delay in the past", map[string]string{"SHUTDOWN_DELAY": "-1s"}, nil, "SHUTDOWN_DELAY must be a duration, such as 60s, or 0"},
 		{"a shutdown timeout of zero", map[string]string{"SHUTDOWN_TIMEOUT": "0s"}, nil, "SHUTDOWN_TIMEOUT must be a duration"},
 		{"a switch that is neither", map[string]string{"ALLOW_DELETES": "perhaps"}, nil, "ALLOW_DELETES must be true or false"},
 		{"gzip that is neither", map[string]string{"MATTR_GZIP": "perhaps"}, nil, "MATTR_GZIP must be true or false"},

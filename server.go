@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync/atomic"
 	"syscall"
 	"time"
 
@@ -65,6 +66,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	log := slog.New(slog.NewJSONHandler(stderr, nil))
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	context.AfterFunc(ctx, stop) // who signals twice does not want to wait
 	switch {
 	case cfg.command("doctor"):
 		return runDoctor(ctx, cfg, transport, cfg.Command[1:], stdout, stderr)
@@ -109,6 +111,7 @@ type server struct {
 	// authenticate says who asks, on both listeners; nil where nobody has to say.
 	authenticate func(*http.Request) (*caller.Caller, error)
 	digest       func(string) string
+	draining     atomic.Bool
 }
 
 // close lets go of what outlives requests.
@@ -277,9 +280,13 @@ func newTransport(concurrency int) http.RoundTripper {
 // outcomeLife is how long a failure says something about a backend.
 const outcomeLife = 30 * time.Second
 
-// ready is 503 only while every configured backend failed just now and none has answered so recently that what it said
-// may still be served stale. It never calls one: a probe must not spend budget.
+// ready is 503 only once the program was told to stop, and while every configured backend failed just now and none has
+// answered so recently that what it said may still be served stale. It never calls one: a probe must not spend budget.
 func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
+	if s.draining.Load() {
+		http.Error(w, "draining", http.StatusServiceUnavailable)
+		return
+	}
 	for _, b := range s.backends {
 		if status := b.Status(); !status.Failing(outcomeLife) || s.stillServed(status.LastSuccess) {
 			fmt.Fprintln(w, "ready")
@@ -313,15 +320,19 @@ func (s *server) listenAndServe(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("LISTEN: %w", err)
 	}
-	httpServer := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
-		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	stopOperator, err := s.serveOperator()
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer stopOperator()
 	s.announce(stdout, listener.Addr().String())
+	return s.serve(ctx, listener)
+}
+
+func (s *server) serve(ctx context.Context, listener net.Listener) error {
+	httpServer := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
+		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	failed := make(chan error, 1)
 	go func() { failed <- httpServer.Serve(listener) }()
 	select {
@@ -329,7 +340,17 @@ func (s *server) listenAndServe(ctx context.Context, stdout io.Writer) error {
 		return err
 	case <-ctx.Done():
 	}
-	grace, cancel := context.WithTimeout(context.WithoutCancel(ctx), s.cfg.ShutdownTimeout)
+	return s.drain(context.WithoutCancel(ctx), httpServer)
+}
+
+// drain ends a server that was told to stop: who asks whether it is ready learns first that it is not, and it serves on
+// until load balancers can have seen that.
+func (s *server) drain(ctx context.Context, httpServer *http.Server) error {
+	s.draining.Store(true)
+	s.log.Info("draining")
+	httpServer.SetKeepAlivesEnabled(false)
+	time.Sleep(s.cfg.ShutdownDelay)
+	grace, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
 	defer cancel()
 	if err := httpServer.Shutdown(grace); err != nil {
 		return errors.Join(errors.New("requests in flight did not finish in time"), httpServer.Close())

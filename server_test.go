@@ -3,12 +3,16 @@ package main
 import (
 	"bufio"
 	"context"
+	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -91,7 +95,7 @@ func TestRunRefusesToStartWithASentence(t *testing.T) {
 
 func TestShutdownLetsRequestsFinish(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{Emulator: emulator.Options{Clients: 1, Latency: 200 * time.Millisecond}, Env: map[string]string{"LISTEN": "127.0.0.1:0"}})
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1, Latency: 200 * time.Millisecond}, Env: map[string]string{"LISTEN": "127.0.0.1:0", "SHUTDOWN_DELAY": "0"}})
 	ctx, cancel := context.WithCancel(t.Context())
 	out, announced := io.Pipe()
 	stopped := make(chan error, 1)
@@ -127,6 +131,87 @@ func TestShutdownLetsRequestsFinish(t *testing.T) {
 	if err := <-stopped; err != nil {
 		t.Errorf("got %v", err)
 	}
+}
+
+// wire is a listener in memory.
+type wire struct {
+	conns  chan net.Conn
+	closed chan struct{}
+	once   sync.Once
+}
+
+func newWire() *wire { return &wire{conns: make(chan net.Conn), closed: make(chan struct{})} }
+
+func (w *wire) Accept() (net.Conn, error) {
+	select {
+	case c := <-w.conns:
+		return c, nil
+	case <-w.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+func (w *wire) Close() error {
+	w.once.Do(func() { close(w.closed) })
+	return nil
+}
+
+func (w *wire) Addr() net.Addr { return &net.TCPAddr{} }
+
+func (w *wire) dial(context.Context, string, string) (net.Conn, error) {
+	client, server := net.Pipe()
+	select {
+	case w.conns <- server:
+		return client, nil
+	case <-w.closed:
+		return nil, syscall.ECONNREFUSED
+	}
+}
+
+// TestDraining stops a program that has ten seconds to say so and twenty to finish, while each answer takes eight.
+func TestDraining(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, setup{Emulator: emulator.Options{Clients: 1, Latency: 8 * time.Second}, Env: map[string]string{"SHUTDOWN_DELAY": "10s", "SHUTDOWN_TIMEOUT": "20s"}})
+		ctx, stop := context.WithCancel(t.Context())
+		listener := newWire()
+		stopped := make(chan error, 1)
+		go func() { stopped <- p.serve(ctx, listener) }()
+		transport := &http.Transport{DialContext: listener.dial}
+		defer transport.CloseIdleConnections()
+		begin := time.Now()
+		ask := func(path string) string {
+			resp, err := (&http.Client{Transport: transport}).Get("http://localhost" + path)
+			if err != nil {
+				return fmt.Sprintf("refused: %t", errors.Is(err, syscall.ECONNREFUSED))
+			}
+			defer func() { _ = resp.Body.Close() }()
+			body, _ := io.ReadAll(resp.Body)
+			return fmt.Sprintf("%d %.9s closed: %t after %s", resp.StatusCode, strings.TrimSpace(string(body)), resp.Close, time.Since(begin))
+		}
+		expect := func(what, got, want string) {
+			t.Helper()
+			if got != want {
+				t.Errorf("%s: got %q, want %q", what, got, want)
+			}
+		}
+		const query = "/graphql?query=%7Bclients%7Bnodes%7Bname%7D%7D%7D"
+		expect("before", ask("/readyz"), "200 ready closed: false after 0s")
+		early, late := make(chan string, 1), make(chan string, 1)
+		go func() { early <- ask(query) }()
+		time.Sleep(5 * time.Second)
+		stop()
+		time.Sleep(4 * time.Second)
+		expect("told to stop", ask("/readyz"), "503 draining closed: true after 9s")
+		expect("a request from before", <-early, `200 {"data":{ closed: true after 8s`)
+		go func() { late <- ask(query) }()
+		time.Sleep(7 * time.Second)
+		expect("after the delay", ask("/readyz"), "refused: true")
+		expect("a request from within the delay", <-late, `200 {"data":{ closed: true after 17s`)
+		if err := <-stopped; err != nil {
+			t.Errorf("got %v", err)
+		}
+	})
 }
 
 func TestHealthIsAboutTheProcess(t *testing.T) {
