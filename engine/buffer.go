@@ -2,11 +2,22 @@ package engine
 
 import (
 	"context"
+	"fmt"
 	"sync"
 )
 
 // Buffer is where an answer is written. Whoever gives one with [WithBuffer] may use it again once the answer is sent.
-type Buffer struct{ Bytes []byte }
+type Buffer struct {
+	Bytes []byte
+	// Max is the most bytes that an answer may have; 0 is any number.
+	Max int
+}
+
+// SizeError is the failure of an operation whose answer is larger than its Buffer allows. Writing ends at the first
+// value past the bound, and Reached is where.
+type SizeError struct{ Reached, Max int }
+
+func (e *SizeError) Error() string { return fmt.Sprintf("the answer is larger than %d bytes", e.Max) }
 
 // maxPooled is the most that a buffer in the pool holds; one huge answer must not stay for ever.
 const maxPooled = 1 << 20
@@ -21,7 +32,7 @@ func (b *Buffer) Free() {
 	if cap(b.Bytes) > maxPooled {
 		return
 	}
-	b.Bytes = b.Bytes[:0]
+	b.Bytes, b.Max = b.Bytes[:0], 0
 	buffers.Put(b)
 }
 

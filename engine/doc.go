@@ -56,7 +56,8 @@
 // parents of each place in the order in which the columns hold them, so a counter per place finds the results. Leaves of
 // documents are copied with their escapes and checked on the way. A null where none may be takes back what was
 // written since the nearest place that may be null, but what remains of that object is still visited: the errors in
-// it count. The buffer becomes the response's Data as it is; with [WithBuffer] it is the caller's.
+// it count. The buffer becomes the response's Data as it is; with [WithBuffer] it is the caller's,
+// who may bound it: past the bound writing ends and the answer is null with a [SizeError].
 //
 // An error stands at the path where it shows, with the location of the field's first occurrence, and has its cause in
 // its chain. One call that fails, panics or gives too few results is an error at each of its places.

@@ -54,6 +54,8 @@ type execution struct {
 	gates    []gate     // by the numbers of fields
 
 	buf     []byte
+	max     int // of buf; 0 is any
+	reached int // by buf where that is past max, else 0
 	path    []step
 	stack   []any   // elements of the lists that are being walked
 	kept    []int32 // places of the elements on the pages that are being walked
@@ -76,7 +78,7 @@ func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (dat
 	x.prepare(e.Plan(op))
 	target := bufferOf(ctx)
 	if target != nil {
-		x.buf = target.Bytes[:0]
+		x.buf, x.max = target.Bytes[:0], target.Max
 	} else {
 		x.buf = make([]byte, 0, x.plan.size.Load()+64)
 	}
@@ -96,9 +98,22 @@ func (x *execution) answer() {
 	for _, segment := range x.plan.segments {
 		x.run(segment)
 	}
-	if !x.write(x.plan.Root, Parent{}) {
+	ok := x.write(x.plan.Root, Parent{})
+	if x.full() {
+		graphql.AddError(x.ctx, &SizeError{x.reached, x.max})
+		ok = false
+	}
+	if !ok {
 		x.buf = append(x.buf[:0], "null"...)
 	}
+}
+
+// full says whether the answer is larger than it may be. Once it is, nothing that follows is written.
+func (x *execution) full() bool {
+	if x.max > 0 && x.reached == 0 && len(x.buf) > x.max {
+		x.reached = len(x.buf)
+	}
+	return x.reached > 0
 }
 
 func (x *execution) prepare(p *Plan) {
@@ -127,7 +142,7 @@ func (x *execution) release() {
 	clear(x.outcomes)
 	clear(x.pages)
 	clear(x.gates)
-	x.ctx, x.op, x.plan, x.buf = nil, nil, nil, nil
+	x.ctx, x.op, x.plan, x.buf, x.max, x.reached = nil, nil, nil, nil, 0, 0
 	x.path, x.stack, x.kept = x.path[:0], emptied(x.stack), emptied(x.kept)
 	executions.Put(x)
 }

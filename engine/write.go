@@ -30,6 +30,9 @@ func (x *execution) write(s *Selection, p Parent) bool {
 	ok := true
 	x.buf = append(x.buf, '{')
 	for _, f := range s.Fields {
+		if x.full() {
+			return false
+		}
 		x.buf = append(x.buf, f.prefix...)
 		start := len(x.buf)
 		x.path = append(x.path, step{key: f.Key})
@@ -47,6 +50,9 @@ func (x *execution) members(s *Selection, part func(*Field) bool) bool {
 	ok := true
 	x.buf = append(x.buf, '{')
 	for _, f := range s.Fields {
+		if x.full() {
+			return false
+		}
 		x.buf = append(x.buf, f.prefix...)
 		start := len(x.buf)
 		x.path = append(x.path, step{key: f.Key})
@@ -96,6 +102,9 @@ func (x *execution) elements(f *Field, t *ast.Type, n int, element func(i int) b
 	x.path = append(x.path, step{})
 	x.buf = append(x.buf, '[')
 	for i := range n {
+		if x.full() {
+			break
+		}
 		if i > 0 {
 			x.buf = append(x.buf, ',')
 		}

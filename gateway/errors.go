@@ -10,6 +10,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/engine"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -76,6 +77,7 @@ func explain(err error) (string, map[string]any) {
 		input     *scalar.InputError
 		forbidden *scalar.ForbiddenError
 		mismatch  *document.Mismatch
+		tooLarge  *engine.SizeError
 		ready     *gqlerror.Error
 	)
 	switch {
@@ -90,6 +92,9 @@ func explain(err error) (string, map[string]any) {
 		return forbidden.Error(), map[string]any{"code": codeForbidden}
 	case errors.As(err, &ready) && ready.Extensions["code"] != nil:
 		return ready.Message, maps.Clone(ready.Extensions)
+	case errors.As(err, &tooLarge):
+		return "the answer is too large: ask for less at once",
+			map[string]any{"code": codeLimitExceeded, "limit": limit{"answer", int64(tooLarge.Reached), int64(tooLarge.Max)}}
 	case errors.Is(err, cache.ErrNotCached):
 		return "what the field needs is not kept, and the caller wants nothing fetched", map[string]any{"code": codeNotCached}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):

@@ -320,6 +320,7 @@ func (g *Gateway) execute(ctx context.Context, op *graphql.OperationContext, out
 		ctx = g.opts.Operation(ctx)
 	}
 	buffer := engine.GetBuffer()
+	buffer.Max = g.opts.Limits.Answer
 	out.free = buffer.Free
 	respond, ctx := g.exec.DispatchOperation(engine.WithBuffer(ctx, buffer), op)
 	if out.resp = respond(ctx); out.resp == nil {

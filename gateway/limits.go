@@ -39,6 +39,8 @@ type Limits struct {
 	// Overlaps are the pairs of fields that one answer's field is merged of.
 	Overlaps int
 
+	// Answer is the size of an answer's data, in bytes; past it the data is null.
+	Answer int
 	// Errors and ErrorBytes bound the errors of an answer. What is over them is counted and left out.
 	Errors, ErrorBytes int
 }
@@ -48,7 +50,7 @@ func DefaultLimits() Limits {
 	return Limits{Body: 1 << 20, Upload: 10 * time.Second, Variables: 256 << 10,
 		Tokens: 5000, Aliases: 100, Directives: 100, Fragments: 100, Spreads: 200,
 		Depth: 20, RootFields: 50, Selections: 5000, Overlaps: 2000,
-		Errors: 100, ErrorBytes: 48 << 10}
+		Answer: 32 << 20, Errors: 100, ErrorBytes: 48 << 10}
 }
 
 func (l Limits) withDefaults() Limits {

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -94,6 +95,48 @@ func TestEachLimitTakesItsNumberAndRefusesOneMore(t *testing.T) {
 				t.Error("a resolver or the validator was reached")
 			}
 		})
+	}
+}
+
+func TestAnAnswerThatIsTooLargeIsNull(t *testing.T) {
+	t.Parallel()
+	const query = `{ users(first: 100) { nodes { sourceId again: sourceId } pageInfo { hasNextPage } } user(by: {sourceId: "user0"}) { sourceId } clients { totalCount } }`
+	var raw struct{ Data json.RawMessage }
+	all := post(t, (&world{users: 100}).gateway(nil), query, "")
+	if err := json.Unmarshal(all.Body.Bytes(), &raw); err != nil {
+		t.Fatal(err)
+	}
+	whole := read(t, all)
+	for name, test := range map[string]struct {
+		allowed int
+		null    bool
+	}{
+		"as large as allowed": {len(raw.Data), false},
+		"one byte less":       {len(raw.Data) - 1, true},
+		"a tenth":             {len(raw.Data) / 10, true},
+		"any size":            {0, false},
+	} {
+		g := (&world{users: 100}).gateway(func(o *Options) { o.Limits.Answer = test.allowed })
+		for range 2 { // the second writes where the first did
+			got := read(t, post(t, g, query, ""))
+			if !test.null {
+				if diff := cmp.Diff(whole.Data, got.Data); diff != "" {
+					t.Errorf("%s (-want +got):\n%s", name, diff)
+				}
+				continue
+			}
+			last := got.Errors[len(got.Errors)-1]
+			l := last.Extensions.Limit
+			if got.Data != nil || last.Extensions.Code != "LIMIT_EXCEEDED" || l == nil {
+				t.Fatalf("%s: got %+v", name, got)
+			}
+			if l.Name != "answer" || l.Allowed != int64(test.allowed) || l.Reached <= l.Allowed || l.Reached > l.Allowed+64 || last.Path != nil {
+				t.Errorf("%s: got %+v at %v; the answer went on growing", name, *l, last.Path)
+			}
+		}
+		if got := read(t, post(t, g, "{ __typename }", "")); got.code() != "" {
+			t.Errorf("%s: a small answer after it: %+v", name, got)
+		}
 	}
 }
 
