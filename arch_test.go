@@ -34,6 +34,7 @@ var allowed = map[string][]string{
 	"cache":                          {},
 	"document":                       {},
 	"explorer":                       {},
+	"explorer/browsertest":           {},
 	"upstream":                       {"document"},
 	"upstream/coassemble":            {"upstream", "document"},
 	"upstream/mattr":                 {"upstream", "document"},
@@ -52,7 +53,7 @@ var forbidden = map[string]string{
 // exempt names who may import a forbidden module after all.
 var exempt = map[string][]string{
 	"github.com/redis/go-redis/v9": {"cache"},
-	"os":                           {"", "graph/gen", "upstream/emulator/cmd/emulator", "bench", "cache"},
+	"os":                           {"", "graph/gen", "upstream/emulator/cmd/emulator", "bench", "cache", "explorer/browsertest"},
 }
 
 type goPackage struct {

@@ -76,8 +76,10 @@ func (s *stub) plan(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write([]byte(`{"cost":{"requestedQueryCost":17,"throttleStatus":{"maximumAvailable":1000}},
-		"calls":[{"backend":"thoughtindustries","calls":1},{"backend":"coassemble","calls":3},{"backend":"mattr","calls":30}]}`))
+	_, _ = w.Write([]byte(`{"data":{"plan":{"cost":{"requestedQueryCost":17,"actualQueryCost":0},"limit":1000,
+		"calls":{"thoughtindustries":1,"coassemble":3,"mattr":30},
+		"fields":[{"path":"clients","backend":"thoughtindustries","calls":1},{"path":"clients.nodes.users","backend":"coassemble","calls":3},
+			{"path":"clients.nodes.users.nodes.identity","backend":"mattr","calls":30}]}}}`))
 }
 
 // answers by the name of the operation.

@@ -78,7 +78,8 @@ function usePlan(tab: string | undefined): [PlanState | undefined, () => void, (
     }
     put({ state: 'asking' });
     const answer = await fetchPlan({ query, variables, operationName }, (headers ?? {}) as Record<string, string>);
-    put('fault' in answer ? { state: 'fault', message: answer.fault } : { state: 'made', plan: readPlan(answer.body) });
+    const plan = 'fault' in answer ? undefined : readPlan(answer.body);
+    put(plan ? { state: 'made', plan } : { state: 'fault', message: 'fault' in answer ? answer.fault : 'The answer holds no plan.' });
   };
   return [plans[id], () => void make(), () => put(undefined)];
 }
@@ -127,7 +128,8 @@ function AnswerView({ answer, selected, marked, onSelect }: AnswerProps) {
       {faults.length > 0 && <Faults faults={faults} />}
       {stale.length > 0 && <StaleNotice stale={stale} />}
       <Totals answer={answer} />
-      {!explain && (
+      {!explain && !answer.ran && <p className="lg-empty">Nothing was run, and no backend called.</p>}
+      {!explain && answer.ran && (
         <p className="lg-empty">
           Explain is off on this server, so it does not say which backend calls it made. It is allowed with the setting{' '}
           <code>EXPLAIN</code>.
@@ -199,7 +201,7 @@ function oldest(answer: Answer): number | undefined {
 
 function callsTotal({ callsMade, callsNaive }: Explain): [string, string] {
   if (callsNaive === undefined) return [count(callsMade), plural(callsMade, 'backend call').replace(/^\S+ /, '')];
-  return [`${count(callsMade)} of ${count(callsNaive)}`, 'made, of those a naive server makes'];
+  return [count(callsMade), `made; a naive server makes ${count(callsNaive)}`];
 }
 
 /** unbroken keeps a number and its unit on one line. */

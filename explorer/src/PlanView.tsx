@@ -1,4 +1,5 @@
 import type { Plan } from './explain';
+import { show } from './locate';
 import { backendName, count, plural } from './units';
 
 export type PlanState = { state: 'asking' } | { state: 'fault'; message: string } | { state: 'made'; plan: Plan };
@@ -20,14 +21,14 @@ export function PlanView({ plan, onClose }: { plan: PlanState; onClose: () => vo
   );
 }
 
-function Made({ plan: { cost, limit, calls } }: { plan: Plan }) {
+function Made({ plan: { cost, limit, calls, fields } }: { plan: Plan }) {
   const total = calls.reduce((sum, c) => sum + c.calls, 0);
   return (
     <>
       <p>
-        {cost?.requested !== undefined && (
+        {cost !== undefined && (
           <>
-            Cost <strong>{count(cost.requested)}</strong>
+            Cost <strong>{count(cost)}</strong>
             {limit !== undefined && ` of ${count(limit)}`}.{' '}
           </>
         )}
@@ -40,6 +41,18 @@ function Made({ plan: { cost, limit, calls } }: { plan: Plan }) {
           </li>
         ))}
       </ul>
+      {fields.length > 0 && (
+        <ul className="lg-plan-fields">
+          {fields.map((f, i) => (
+            <li key={i}>
+              <code>{show(f.path)}</code>{' '}
+              <span className="lg-quiet">
+                {backendName(f.backend)} {count(f.calls)}
+              </span>
+            </li>
+          ))}
+        </ul>
+      )}
     </>
   );
 }

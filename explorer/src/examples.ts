@@ -8,7 +8,8 @@ export interface Example {
 export const examples: [Example, ...Example[]] = [
   {
     title: 'Clients with their users',
-    query: `# One question over three backends: clients (Thought Industries), their users (Coassemble),
+    query: `# One question over three backends: clients
+# (Thought Industries), their users (Coassemble),
 # each user's identity and credentials (MATTR).
 query ClientsWithUsers {
   clients(first: 3) {

@@ -56,6 +56,8 @@ export interface Fault {
 
 /** Answer is what the panel shows of a GraphQL answer. Explain is missing where the server does not explain. */
 export interface Answer {
+  /** ran is false where the server refused the operation before anything was executed. */
+  ran: boolean;
   explain?: Explain;
   cost?: Cost;
   stale: Stale[];
@@ -121,7 +123,6 @@ function toExplain(v: unknown): Explain | undefined {
 
 /** toCost reads the cost of an operation; undefined where the server does not count it. */
 export function toCost(v: unknown): Cost | undefined {
-  if (typeof v === 'number') return { requested: v };
   if (typeof v !== 'object' || v === null) return undefined;
   const m = members(v);
   const throttle = members(m.throttleStatus);
@@ -161,6 +162,7 @@ export function readAnswer(response: string | null | undefined): Answer | undefi
   }
   const extensions = members(members(body).extensions);
   return {
+    ran: 'data' in members(body),
     explain: toExplain(extensions.explain),
     cost: toCost(extensions.cost),
     stale: list(members(extensions.freshness).stale).map(toStale),
@@ -168,29 +170,29 @@ export function readAnswer(response: string | null | undefined): Answer | undefi
   };
 }
 
-/** Plan is what an operation would call, by backend, at most. */
+/** Plan is what an operation would call, by backend and by field, at most. */
 export interface Plan {
-  cost?: Cost;
+  cost?: number;
+  /** limit is the most that the server lets an operation cost; undefined where it lets it cost anything. */
   limit?: number;
   calls: { backend: string; calls: number }[];
+  fields: { path: Path; backend: string; calls: number }[];
 }
 
-/** readPlan reads the answer of the plan path: a cost, and calls as a list or as an object by backend. */
-export function readPlan(body: unknown): Plan {
-  const outer = members(body);
-  const m = members(outer.plan ?? outer.data ?? outer);
-  const cost = toCost(m.cost) ?? toCost(members(outer.extensions).cost);
-  const calls = Array.isArray(m.calls)
-    ? m.calls.map((c) => {
-        const call = members(c);
-        return { backend: text(call.backend), calls: number(call.calls) ?? number(call.count) ?? number(call.max) ?? 1 };
-      })
-    : Object.entries(members(m.calls)).map(([backend, n]) => ({ backend, calls: number(n) ?? 0 }));
-  const byBackend = new Map<string, number>();
-  for (const c of calls) byBackend.set(c.backend, (byBackend.get(c.backend) ?? 0) + c.calls);
+function toPlannedField(v: unknown): Plan['fields'][number] {
+  const m = members(v);
+  return { path: toPath(m.path), backend: text(m.backend), calls: number(m.calls) ?? 0 };
+}
+
+/** readPlan reads data.plan of the plan path's answer; undefined for what has none. */
+export function readPlan(body: unknown): Plan | undefined {
+  const { plan } = members(members(body).data);
+  if (typeof plan !== 'object' || plan === null) return undefined;
+  const m = members(plan);
   return {
-    cost,
-    limit: number(m.limit) ?? cost?.maximum,
-    calls: [...byBackend].map(([backend, n]) => ({ backend, calls: n })),
+    cost: toCost(m.cost)?.requested,
+    limit: number(m.limit) || undefined,
+    calls: Object.entries(members(m.calls)).map(([backend, n]) => ({ backend, calls: number(n) ?? 0 })),
+    fields: list(m.fields).map(toPlannedField),
   };
 }

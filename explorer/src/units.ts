@@ -23,9 +23,9 @@ export function age(seconds: number): string {
   return `${tenth.format(seconds / 3600)} h`;
 }
 
-/** ticks gives about four round values from 0 up to end. */
+/** ticks gives at most four round values from 0 up to end: more would not fit a phone. */
 export function ticks(end: number): number[] {
-  const rough = end / 4;
+  const rough = end / 3;
   const magnitude = 10 ** Math.floor(Math.log10(rough));
   const step = [1, 2, 5, 10].map((n) => n * magnitude).find((n) => n >= rough) ?? rough;
   const values = [];
