@@ -46,6 +46,7 @@ var contentTypes = map[string]string{
 // asset is one file of the page as it is served.
 type asset struct {
 	body         []byte
+	packed       map[string]func() []byte
 	contentType  string
 	cacheControl string
 	etag         string
@@ -89,8 +90,15 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
 	h.Set("Cache-Control", a.cacheControl)
-	h.Set("ETag", a.etag)
-	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(a.body))
+	h.Set("Vary", "Accept-Encoding")
+	body, tag := a.body, a.etag
+	if coding := negotiate(r.Header); coding != "" {
+		h.Set("Content-Encoding", coding)
+		// A strong validator is that of one coding (RFC 9110, section 8.8.3).
+		body, tag = a.packed[coding](), a.etag+"-"+coding
+	}
+	h.Set("ETag", `"`+tag+`"`)
+	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(body))
 }
 
 // load reads every file of the build and gives it its path on the server.
@@ -131,9 +139,10 @@ func newAsset(name string, body []byte) asset {
 	sum := sha256.Sum256(body)
 	a := asset{
 		body:         body,
+		packed:       packings(body),
 		contentType:  contentTypes[path.Ext(name)],
 		cacheControl: "no-cache",
-		etag:         `"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`,
+		etag:         base64.RawURLEncoding.EncodeToString(sum[:12]),
 	}
 	// The names below assets carry a digest of their content: another content has another name.
 	if strings.HasPrefix(name, "dist/assets/") {
