@@ -163,7 +163,7 @@ func TestTheBuildIsTextWithoutFonts(t *testing.T) {
 			t.Errorf("%s names a font file", name)
 		}
 	}
-	if total > 8<<20 {
+	if total > 11<<19 {
 		t.Errorf("the build has %d bytes", total)
 	}
 }

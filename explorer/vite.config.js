@@ -20,6 +20,8 @@ const smaller = () => ({
   enforce: 'pre',
   resolveId(id, importer) {
     if (id === './editor.all.js' && importer?.includes('/monaco-editor/')) return source('editor.ts');
+    // An old and a new name of the same module.
+    if (id === 'prettier/parser-graphql') return this.resolve('prettier/plugins/graphql', importer);
     if (id === 'prettier/plugins/estree' || id === 'prettier/parser-babel') return source('prettier-json.ts');
     return null;
   },

@@ -1,5 +1,5 @@
 declare module 'monaco-editor/esm/*';
-declare module 'monaco-graphql/esm/graphql.worker.js?worker' {
-  const GraphQLWorker: new () => Worker;
-  export default GraphQLWorker;
+declare module '*?worker' {
+  const LanguageWorker: new (options: { name: string }) => Worker;
+  export default LanguageWorker;
 }
