@@ -36,7 +36,7 @@ func (s *server) gatewayOptions(root *resolvers.Resolver) (gateway.Options, erro
 		return gateway.Options{}, err
 	}
 	return gateway.Options{
-		Schema:        graph.NewEngine(graph.Config{Resolvers: root}),
+		Schema:        s.traces.watchLevels(graph.NewEngine(graph.Config{Resolvers: root})),
 		Limits:        gateway.DefaultLimits(),
 		Timeout:       s.cfg.OperationTimeout,
 		Introspection: s.cfg.Introspection,

@@ -34,6 +34,8 @@ type setup struct {
 	// Env joins and overrides the configuration of the three backends; an empty value takes a setting away.
 	Env  map[string]string
 	Args []string
+	// Traces gets the spans; nil is off.
+	Traces *tracer `json:"-"`
 	// Wrap stands between the program and the backends.
 	Wrap func(http.RoundTripper) http.RoundTripper `json:"-"`
 }
@@ -63,7 +65,7 @@ func start(t *testing.T, s setup) *program {
 	if s.Wrap != nil {
 		transport = s.Wrap(transport)
 	}
-	p.server, err = newServer(cfg, transport, nil, slog.New(slog.NewJSONHandler(p.logged, nil)))
+	p.server, err = newServer(cfg, transport, s.Traces, slog.New(slog.NewJSONHandler(p.logged, nil)))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -141,6 +141,7 @@ func newServer(cfg *config, transport http.RoundTripper, traces *tracer, log *sl
 	s.cache = kept
 	backends := resolvers.Options{Link: cfg.Link, AllowDeletes: cfg.AllowDeletes, Cache: kept, Scopes: cfg.scopes(),
 		Batch: observeBatches(s.metrics, s.traces)}
+	s.traces.watchBatches(&backends)
 	if err := s.wireBackends(&backends, transport); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -217,6 +218,7 @@ func (s *server) openCache() (*cache.Cache, error) {
 	o.Version = cacheVersion + "-" + hex.EncodeToString(schema[:8])
 	o.Log = s.log
 	o.Classify = staleReason
+	s.traces.watchRounds(&o)
 	c, err := cache.New(o)
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL %w", err)

@@ -11,6 +11,9 @@ import (
 	"sync"
 	"time"
 
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/engine"
+	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -22,7 +25,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// tracer makes the spans of operations, batches and backend calls. nil makes none and costs nothing. No span holds a
+// tracer makes the spans of operations, levels, batches, cache rounds and backend calls. nil makes none and costs nothing. No span holds a
 // URL, an identifier, a variable or a document.
 type tracer struct {
 	provider *sdktrace.TracerProvider
@@ -156,6 +159,54 @@ func (t *tracer) batch(ctx context.Context, kind string, keys int) (context.Cont
 }
 
 func nothing() {}
+
+// level starts the span of one resolver's call for all its parents at a level of an operation.
+func (t *tracer) level(ctx context.Context, object, field string, parents int) (context.Context, func()) {
+	ctx, span := t.spans.Start(ctx, "level "+object+"."+field, trace.WithAttributes(attribute.Int("learngraph.level.parents", parents)))
+	return ctx, func() { span.End() }
+}
+
+// within puts what a batch does below the level that asked for it.
+func (t *tracer) within(operation, field context.Context) context.Context {
+	return trace.ContextWithSpan(operation, trace.SpanFromContext(field))
+}
+
+// round starts the span of one round of the cache, which the function that it returns ends with how often each verdict was.
+func (t *tracer) round(ctx context.Context, kind string, keys int) (context.Context, func([]cache.Fact)) {
+	ctx, span := t.spans.Start(ctx, "cache "+kind, trace.WithAttributes(
+		attribute.String("learngraph.cache.kind", kind), attribute.Int("learngraph.cache.keys", keys)))
+	return ctx, func(facts []cache.Fact) {
+		counts := map[cache.Verdict]int{}
+		for _, f := range facts {
+			counts[f.Verdict]++
+		}
+		for verdict, n := range counts {
+			span.SetAttributes(attribute.Int("learngraph.cache."+string(verdict), n))
+		}
+		span.End()
+	}
+}
+
+// watchLevels, watchBatches and watchRounds hang the tracer on the hooks of who knows nothing of traces. Where traces are
+// off the hooks stay nil, which costs those who have them nothing.
+func (t *tracer) watchLevels(e *engine.Engine) *engine.Engine {
+	if t != nil {
+		e.Watch = t.level
+	}
+	return e
+}
+
+func (t *tracer) watchBatches(o *resolvers.Options) {
+	if t != nil {
+		o.Within = t.within
+	}
+}
+
+func (t *tracer) watchRounds(o *cache.Options) {
+	if t != nil {
+		o.Round = t.round
+	}
+}
 
 // observeBatches counts and traces each batch; what it returns is called before a batch is fetched, and its function after.
 // kind is the loader's own name.

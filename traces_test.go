@@ -3,14 +3,20 @@ package main
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/engine"
+	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/emulator"
@@ -19,6 +25,7 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace"
 )
 
 const (
@@ -62,6 +69,15 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 	})
 	if allocations != 0 {
 		t.Errorf("got %v allocations, want none", allocations)
+	}
+	var levels engine.Engine
+	var batches resolvers.Options
+	var rounds cache.Options
+	off.watchLevels(&levels)
+	off.watchBatches(&batches)
+	off.watchRounds(&rounds)
+	if levels.Watch != nil || batches.Within != nil || rounds.Round != nil {
+		t.Error("levels, batches or cache rounds are watched")
 	}
 	if off.transport(upstream.MATTR, base, true) != base {
 		t.Error("calls go through another transport than the backend's own")
@@ -252,5 +268,127 @@ func TestTracesDoNotRepeatTheirTrouble(t *testing.T) {
 	}
 	if got := strings.Count(log.String(), "\n"); got != 1 || strings.Contains(log.String(), io.ErrUnexpectedEOF.Error()) {
 		t.Errorf("got %s, want one line without the cause", log)
+	}
+}
+
+// tree writes spans as lines that are indented by their depth, siblings in the order of their names; equal ones are one
+// line with their number.
+func tree(spans tracetest.SpanStubs) []string {
+	below := map[trace.SpanID][]tracetest.SpanStub{}
+	known := map[trace.SpanID]bool{}
+	for _, s := range spans {
+		known[s.SpanContext.SpanID()] = true
+	}
+	for _, s := range spans {
+		parent := s.Parent.SpanID()
+		if !known[parent] {
+			parent = trace.SpanID{}
+		}
+		below[parent] = append(below[parent], s)
+	}
+	var write func(parent trace.SpanID, depth int) []string
+	write = func(parent trace.SpanID, depth int) []string {
+		blocks := map[string]int{}
+		for _, s := range below[parent] {
+			lines := append([]string{strings.Repeat("  ", depth) + s.Name}, write(s.SpanContext.SpanID(), depth+1)...)
+			blocks[strings.Join(lines, "\n")]++
+		}
+		var lines []string
+		for _, block := range slices.Sorted(maps.Keys(blocks)) {
+			first, rest, more := strings.Cut(block, "\n")
+			lines = append(lines, fmt.Sprint(first, " ", blocks[block]))
+			if more {
+				lines = append(lines, strings.Split(rest, "\n")...)
+			}
+		}
+		return lines
+	}
+	return write(trace.SpanID{}, 0)
+}
+
+func TestTracesShowAnOperationAsATree(t *testing.T) {
+	t.Parallel()
+	traces, exporter := recorded(t)
+	p := start(t, setup{Traces: traces, Emulator: emulator.Options{Clients: 2, UsersPerClient: 1, Linked: true},
+		Env: map[string]string{"TRACE_BACKENDS": "coassemble", "CACHE_TTL": "60s"}})
+	body := `{"query":"{ clients(first: 2) { nodes { name users(first: 1) { nodes { name identity { id } } } } } }"}`
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(body))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("traceparent", traceparent)
+	if got := readAnswer(t, p.send(r)); len(got.Errors) > 0 {
+		t.Fatal(got.failures())
+	}
+	spans := exporter.GetSpans()
+	want := []string{
+		"query 1",
+		"  cache answer 1",
+		"    level Client.users 1",
+		"      batch userPages 1",
+		"        cache userPage 1",
+		"          cache userPage 1",
+		"          cache userWalk 1",
+		"            coassemble GET 1",
+		"    level Query.clients 1",
+		"      cache clientPage 1",
+		"        thoughtindustries GET 1",
+		"    level User.identity 1",
+		"      batch userIdentities 1",
+		"        cache userIdentity 1",
+		"          cache identityWalk 1",
+		"          cache identityWalkFlight 1",
+		"            mattr GET 1",
+		"          mattr POST 2",
+	}
+	if diff := cmp.Diff(want, tree(spans)); diff != "" {
+		t.Errorf("spans (-want +got):\n%s", diff)
+	}
+	var secrets []string
+	for _, c := range p.backends.Clients() {
+		secrets = append(secrets, c.Identifier)
+		for _, u := range p.backends.Users(c.Identifier) {
+			secrets = append(secrets, u.Identifier)
+		}
+	}
+	for _, s := range spans {
+		if got := s.SpanContext.TraceID().String(); got != callersTrace {
+			t.Errorf("%s: got trace %s, want the caller's", s.Name, got)
+		}
+		shown := s.Name
+		for _, a := range s.Attributes {
+			shown += "\n" + a.Value.Emit()
+		}
+		for _, secret := range append(secrets, backendHost) {
+			if strings.Contains(shown, secret) {
+				t.Errorf("the span shows %q:\n%s", secret, shown)
+			}
+		}
+	}
+	for _, c := range p.backends.Calls() {
+		told := strings.HasPrefix(c.Header.Get("traceparent"), "00-"+callersTrace)
+		if want := c.Backend == emulator.Coassemble; told != want {
+			t.Errorf("%s %s: told the trace: %t, want %t", c.Method, c.Route, told, want)
+		}
+	}
+}
+
+func TestTracesTellWhereTheCacheFoundThings(t *testing.T) {
+	t.Parallel()
+	traces, exporter := recorded(t)
+	p := start(t, setup{Traces: traces, Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"CACHE_TTL": "60s"}})
+	const query = `{ clients(first: 1) { nodes { name } } }`
+	verdicts := []string{}
+	for _, text := range []string{query, query + " "} {
+		exporter.Reset()
+		p.post(t, text, nil)
+		for _, s := range exporter.GetSpans() {
+			for _, a := range s.Attributes {
+				if v, ok := strings.CutPrefix(string(a.Key), "learngraph.cache."); ok && v != "kind" && v != "keys" {
+					verdicts = append(verdicts, s.Name+" "+v+" "+a.Value.Emit())
+				}
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"cache clientPage call 1", "cache answer call 1", "cache clientPage memory 1", "cache client memory 1", "cache answer call 1"}, verdicts); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
 }

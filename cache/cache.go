@@ -47,6 +47,10 @@ type Options struct {
 	// one is served, or "" to pass the error on. Nil takes every error for Failed.
 	Classify func(error) Reason
 
+	// Round is told of each Load before it looks, and what it returns is called with the facts that were found. What is
+	// fetched runs under the context that it gives back. nil is told nothing.
+	Round func(ctx context.Context, kind string, keys int) (context.Context, func([]Fact))
+
 	Version string       // of encoding and schema: what was kept under another one is not seen
 	Log     *slog.Logger // one line per outage of Redis; nil discards
 }

@@ -59,6 +59,10 @@ type load struct {
 }
 
 func (s *space) load(ctx context.Context, keys []string, fetch Fetch[any]) map[string]outcome {
+	done := func([]Fact) {}
+	if s.c.o.Round != nil {
+		ctx, done = s.c.o.Round(ctx, s.kind, len(keys))
+	}
 	l := &load{
 		space: s, ctx: ctx, wants: WantsFrom(ctx), fetch: fetch, began: s.c.start(),
 		open: map[string]*request{}, refresh: map[string]*request{}, outcomes: make(map[string]outcome, len(keys)),
@@ -76,6 +80,7 @@ func (s *space) load(ctx context.Context, keys []string, fetch Fetch[any]) map[s
 	}
 	l.runOut()
 	l.record()
+	done(l.facts)
 	return l.outcomes
 }
 

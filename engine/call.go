@@ -178,6 +178,11 @@ func (x *execution) invoke(c *call) {
 		}
 	}()
 	ctx := x.resolverContext(c)
+	if x.watch != nil {
+		var done func()
+		ctx, done = x.watch(ctx, c.fields[0].Object, c.fields[0].Name, len(c.parents))
+		defer done()
+	}
 	if x.op.ResolverMiddleware == nil {
 		c.accept(c.fields[0].binding.Resolve(ctx, c.parents, c.args))
 		return

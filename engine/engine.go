@@ -12,9 +12,16 @@ import (
 type Engine struct {
 	graphql.ExecutableSchema
 
+	// Watch is told of each call of a resolver before it is made, under the context that it gives back, and what it returns
+	// is called after. Calls run in parallel. nil is told nothing.
+	Watch Watch
+
 	schema *Schema
 	plans  plans
 }
+
+// Watch gets the field of the schema, as its object and its name, and how many parents the call is for.
+type Watch func(ctx context.Context, object, field string, parents int) (context.Context, func())
 
 var _ graphql.ExecutableSchema = (*Engine)(nil)
 
@@ -44,9 +51,10 @@ func (e *Engine) Exec(ctx context.Context) graphql.ResponseHandler {
 
 // execution is the state of one operation. It is used again, so that what it allocates is allocated once.
 type execution struct {
-	ctx  context.Context
-	op   *graphql.OperationContext
-	plan *Plan
+	ctx   context.Context
+	op    *graphql.OperationContext
+	plan  *Plan
+	watch Watch
 
 	columns  []column   // by the slots of selections
 	outcomes []outcome  // by the slots of calls
@@ -66,7 +74,7 @@ var executions = sync.Pool{New: func() any { return new(execution) }}
 
 func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (data []byte) {
 	x := executions.Get().(*execution)
-	x.ctx, x.op = ctx, op
+	x.ctx, x.op, x.watch = ctx, op, e.Watch
 	defer func() {
 		if p := recover(); p != nil {
 			graphql.AddError(ctx, x.recovered(p))
@@ -142,7 +150,7 @@ func (x *execution) release() {
 	clear(x.outcomes)
 	clear(x.pages)
 	clear(x.gates)
-	x.ctx, x.op, x.plan, x.buf, x.max, x.reached = nil, nil, nil, nil, 0, 0
+	x.ctx, x.op, x.plan, x.watch, x.buf, x.max, x.reached = nil, nil, nil, nil, nil, 0, 0
 	x.path, x.stack, x.kept = x.path[:0], emptied(x.stack), emptied(x.kept)
 	executions.Put(x)
 }

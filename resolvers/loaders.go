@@ -78,13 +78,13 @@ func forget(ctx context.Context) {
 
 func (r *Resolver) newLoaders(ctx context.Context) *loaders {
 	return &loaders{
-		clients:         loader.New(ctx, watched(r, "clients", r.fetchClients())).Traced(purpose),
-		embedClients:    loader.New(ctx, watched(r, "embedClients", r.fetchEmbedClients)).Traced(purpose),
-		users:           loader.New(ctx, watched(r, "users", r.fetchUsers)).Traced(purpose),
-		userPages:       loader.New(ctx, watched(r, "userPages", r.fetchUserPages)).Traced(purpose),
-		identities:      loader.New(ctx, watched(r, "identities", r.fetchIdentities)).Traced(purpose),
-		userIdentities:  loader.New(ctx, watched(r, "userIdentities", r.fetchUserIdentities)).Traced(purpose),
-		credentialPages: loader.New(ctx, watched(r, "credentialPages", r.fetchCredentialPages)).Traced(purpose),
+		clients:         loader.New(ctx, watched(r, "clients", r.fetchClients())).Traced(r.purpose),
+		embedClients:    loader.New(ctx, watched(r, "embedClients", r.fetchEmbedClients)).Traced(r.purpose),
+		users:           loader.New(ctx, watched(r, "users", r.fetchUsers)).Traced(r.purpose),
+		userPages:       loader.New(ctx, watched(r, "userPages", r.fetchUserPages)).Traced(r.purpose),
+		identities:      loader.New(ctx, watched(r, "identities", r.fetchIdentities)).Traced(r.purpose),
+		userIdentities:  loader.New(ctx, watched(r, "userIdentities", r.fetchUserIdentities)).Traced(r.purpose),
+		credentialPages: loader.New(ctx, watched(r, "credentialPages", r.fetchCredentialPages)).Traced(r.purpose),
 	}
 }
 
@@ -101,7 +101,14 @@ func watched[K comparable, V any](r *Resolver, kind string, fetch loader.Fetch[K
 }
 
 // purpose tells the calls of a batch which field they are for.
-func purpose(operation, caller context.Context, n int) context.Context {
+func (r *Resolver) purpose(operation, caller context.Context, n int) context.Context {
+	if r.Within != nil {
+		operation = r.Within(operation, caller)
+	}
+	return withPurpose(operation, caller, n)
+}
+
+func withPurpose(operation, caller context.Context, n int) context.Context {
 	return upstream.WithPurpose(operation, upstream.Purpose{Path: fieldPath(caller), BatchSize: n})
 }
 
@@ -119,7 +126,7 @@ func fieldPath(ctx context.Context) string {
 // listPurpose is the purpose of a field that reads a page of a list.
 func listPurpose(ctx context.Context) context.Context {
 	loader.Count(ctx, 1)
-	return purpose(ctx, ctx, 1)
+	return withPurpose(ctx, ctx, 1)
 }
 
 func refuse[K comparable, V any](b upstream.Backend) loader.Fetch[K, V] {

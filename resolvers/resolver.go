@@ -30,6 +30,9 @@ type Options struct {
 	Scopes map[upstream.Backend]string
 	// Batch is told of each batch before it is fetched, and what it returns is called after; nil is told nothing.
 	Batch func(ctx context.Context, kind string, keys int) (context.Context, func())
+	// Within adds to the operation's context, under which a batch is fetched, what belongs to the field that asked for it;
+	// nil adds nothing.
+	Within func(operation, field context.Context) context.Context
 }
 
 // Resolver is the root of all resolvers.
