@@ -9,9 +9,11 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
@@ -103,6 +105,8 @@ func TestNoRouteLeadsPastABinding(t *testing.T) {
 		fmt.Sprintf(`mutation { w: updateUser(input: {by: {sourceId: %q}, clientIdentifier: %q}) { userErrors { code } } }`, ownUser.Identifier, other.Identifier),
 		fmt.Sprintf(`mutation { w: deleteUser(input: {by: {sourceId: %q}, action: ignore}) { userErrors { code } } }`, user.Identifier),
 		fmt.Sprintf(`mutation { w: updateEmbedClient(input: {by: {sourceId: %q}, metadata: {}}) { userErrors { code } } }`, other.Identifier),
+		fmt.Sprintf(`mutation { w: updateIdentity(input: {by: {sourceId: %q}, claims: {}, authenticationProvider: {subjectId: %q}}) { userErrors { code } } }`, ownUser.IdentityID, user.Identifier),
+		fmt.Sprintf(`mutation { w: updateIdentity(input: {by: {sourceId: %q}, claims: {}, authenticationProvider: {subjectId: "nobody"}}) { userErrors { code } } }`, ownUser.IdentityID),
 		fmt.Sprintf(`mutation { w: deleteIdentity(input: {by: {sourceId: %q}}) { userErrors { code } } }`, user.IdentityID),
 	} {
 		a := p.asKey(t, "bound-key", write)
@@ -127,5 +131,31 @@ func TestNoRouteLeadsPastABinding(t *testing.T) {
 	}
 	if a := p.asKey(t, "unknown-key", `{ __typename }`); len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "UNAUTHENTICATED" {
 		t.Errorf("got %s", a.raw)
+	}
+}
+
+// Who may write and not read is told of the write alone, and the backend is not asked for what it may not see.
+func TestAWriterWhoMayNotReadGetsNoRecordBack(t *testing.T) {
+	t.Parallel()
+	options := emulator.Options{Clients: 1, Linked: true, UsersPerClient: 1}
+	world := emulator.New(options)
+	client := world.Clients()[0]
+	user := world.Users(client.Identifier)[0]
+	p := start(t, setup{Emulator: options, Env: map[string]string{"AUTH": "keys", "API_KEYS_FILE": keysFile(t, map[string]map[string]any{
+		"writer": {"scopes": []string{"clients:write", "users:write", "identities:write"}}})}})
+	for _, test := range []struct{ mutation, call string }{
+		{fmt.Sprintf(`mutation { w: updateUser(input: {by: {sourceId: %q}, name: "x"}) { user { name } userErrors { code } } }`, user.Identifier), "PUT /v1/headless/user/{identifier} 1"},
+		{fmt.Sprintf(`mutation { w: updateEmbedClient(input: {by: {sourceId: %q}, metadata: {}}) { embedClient { userCount } userErrors { code } } }`, client.Identifier), "PUT /v1/headless/client/{identifier} 1"},
+		{fmt.Sprintf(`mutation { w: updateIdentity(input: {by: {sourceId: %q}, claims: {}}) { identity { sourceId } userErrors { code } } }`, user.IdentityID), "PUT /core/v1/users/{id} 1"},
+	} {
+		p.backends.Reset()
+		a := p.asKey(t, "writer", test.mutation)
+		if len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "FORBIDDEN" || a.get(t, "data", "w", "userErrors") == nil {
+			t.Errorf("%s: got %s", test.mutation, a.raw)
+		}
+		calls := slices.DeleteFunc(p.calls(), func(call string) bool { return strings.HasPrefix(call, "POST /oauth") })
+		if diff := cmp.Diff([]string{test.call}, calls); diff != "" {
+			t.Errorf("%s: calls (-want +got):\n%s", test.mutation, diff)
+		}
 	}
 }

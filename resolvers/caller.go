@@ -6,6 +6,7 @@ import (
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
@@ -111,4 +112,30 @@ func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
 		}
 		return r.seesIdentity(ctx, i)
 	})
+}
+
+// keepsOwner refuses a change that would hang an identity on a user whom the caller does not see. Whether such a user
+// exists must make no difference.
+func (r mutationResolver) keepsOwner(ctx context.Context, change mattr.Update) error {
+	user, path := r.newOwner(change)
+	if user == "" {
+		return nil
+	}
+	err := r.ownsUser(ctx, user)
+	if upstream.KindOf(err) == upstream.NotFound {
+		return scalar.Input("must name a user whom you may change", path...)
+	}
+	return err
+}
+
+// newOwner is the user that a change of an identity names by the key that joins, and where; "" is a change of other
+// things.
+func (r *Resolver) newOwner(change mattr.Update) (user string, path []string) {
+	switch claim := r.Link.claim(); {
+	case claim != "":
+		return textMember(change.Claims, claim), []string{"claims"}
+	case r.Link.User != "id" && change.Provider != nil:
+		return value(change.Provider.SubjectID), []string{"authenticationProvider", "subjectId"}
+	}
+	return "", nil
 }

@@ -59,10 +59,15 @@ func claimText(i *mattr.Identity, name string) (string, bool, error) {
 	if err != nil || raw == nil {
 		return "", false, err
 	}
-	var claims map[string]json.RawMessage
-	var text string
-	if json.Unmarshal(raw, &claims) != nil || json.Unmarshal(claims[name], &text) != nil {
-		return "", false, nil
-	}
+	text := textMember(raw, name)
 	return text, text != "", nil
+}
+
+// textMember is a member of a JSON object, empty where it is no text.
+func textMember(object json.RawMessage, name string) (text string) {
+	var members map[string]json.RawMessage
+	if json.Unmarshal(object, &members) != nil || json.Unmarshal(members[name], &text) != nil {
+		return ""
+	}
+	return text
 }

@@ -158,6 +158,9 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.Update
 		err = r.ownsIdentity(ctx, key)
 	}
 	if err == nil {
+		err = r.keepsOwner(ctx, update)
+	}
+	if err == nil {
 		err = r.writeMATTR(ctx, r.identityChange(key, update), func(c *mattr.Client) (err error) {
 			payload.Identity, err = c.UpdateIdentity(ctx, key, update)
 			return err
