@@ -29,11 +29,25 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 	if r.ThoughtIndustries == nil {
 		return nil, notConfigured(upstream.ThoughtIndustries)
 	}
-	list, err := r.clientPage(listPurpose(ctx), clientQuery{Search: q.Search, Sort: q.Sort, Offset: cursor.Offset, First: size})
+	if own := ownKeys(ctx); own != nil {
+		p, err := r.ownClients(ctx, own, q, cursor, size, after != nil)
+		if err != nil {
+			return nil, sortError(err, q)
+		}
+		return clientConnection(p), nil
+	}
+	l, err := r.clientPage(listPurpose(ctx), clientQuery{Search: q.Search, Sort: q.Sort, Offset: cursor.Offset, First: size})
 	if err != nil {
 		return nil, sortError(err, q)
 	}
-	return r.clientConnection(ctx, list, cursor, after != nil), nil
+	cursors := make([]string, len(l.values))
+	for i := range cursors {
+		cursor.Offset++
+		cursors[i] = cursor.Encode()
+	}
+	connection := clientConnection(newPage(l.values, cursors, l.More, after != nil))
+	connection.TotalCount, connection.Aggregations = l.Total, aggregations(l.Extra)
+	return connection, nil
 }
 
 // sortError says whose fault a refused search is: the caller named the field to sort by.
@@ -44,27 +58,16 @@ func sortError(err error, q thoughtindustries.Query) error {
 	return err
 }
 
-// clientConnection leaves out what the caller does not see, and with it totals and facets, which count all.
-func (r queryResolver) clientConnection(ctx context.Context, l listed[*document.Document], cursor scalar.Cursor, continued bool) *model.ClientConnection {
-	var nodes []*model.Client
-	var cursors []string
-	start := cursor.Offset
-	for i, d := range l.values {
-		if !r.seesDocument(ctx, d) || d == nil && bound(ctx) {
-			continue
-		}
-		cursor.Offset = start + i + 1
-		nodes, cursors = append(nodes, newClient(d)), append(cursors, cursor.Encode())
-	}
-	p := newPage(nodes, cursors, l.More, continued)
-	if bound(ctx) {
-		l.listing = &listing[*document.Document]{}
+// clientConnection has neither totals nor facets: they count all clients, and come with the backend's own pages.
+func clientConnection(p page[*document.Document]) *model.ClientConnection {
+	nodes := make([]*model.Client, len(p.nodes))
+	for i, d := range p.nodes {
+		nodes[i] = newClient(d)
 	}
 	edge := func(cursor string, c *model.Client) *model.ClientEdge {
 		return &model.ClientEdge{Cursor: cursor, Node: c}
 	}
-	return &model.ClientConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info, TotalCount: l.Total,
-		Aggregations: aggregations(l.Extra)}
+	return &model.ClientConnection{Edges: edges(page[*model.Client]{nodes: nodes, cursors: p.cursors}, edge), Nodes: nodes, PageInfo: p.info}
 }
 
 // aggregations reads the facets that came with a page; one that is no object is null.
@@ -95,23 +98,30 @@ func (r queryResolver) EmbedClients(ctx context.Context, first *int, after *stri
 	if r.Coassemble == nil {
 		return nil, notConfigured(upstream.Coassemble)
 	}
+	if own := ownKeys(ctx); own != nil {
+		p, err := ownPage(ctx, loadersOf(ctx).embedClients, own, cursor, size, after != nil)
+		if err != nil {
+			return nil, err
+		}
+		return embedClientConnection(p), nil
+	}
 	l, err := r.embedClientPage(listPurpose(ctx), cursor.Offset, size)
 	if err != nil {
 		return nil, err
 	}
-	var clients []*coassemble.EmbedClient
-	var cursors []string
-	for i, c := range l.values {
-		if seesEmbedClient(ctx, c) {
-			clients = append(clients, c)
-			cursors = append(cursors, scalar.Cursor{List: list, Offset: cursor.Offset + i + 1}.Encode())
-		}
+	cursors := make([]string, len(l.values))
+	for i := range cursors {
+		cursor.Offset++
+		cursors[i] = cursor.Encode()
 	}
-	p := newPage(wholeEmbedClients(ctx, clients), cursors, l.More, after != nil)
+	return embedClientConnection(newPage(wholeEmbedClients(ctx, l.values), cursors, l.More, after != nil)), nil
+}
+
+func embedClientConnection(p page[*coassemble.EmbedClient]) *model.EmbedClientConnection {
 	edge := func(cursor string, c *coassemble.EmbedClient) *model.EmbedClientEdge {
 		return &model.EmbedClientEdge{Cursor: cursor, Node: c}
 	}
-	return &model.EmbedClientConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}, nil
+	return &model.EmbedClientConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}
 }
 
 // Users lists users, of one client or of all.
@@ -135,6 +145,13 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 	if clientIdentifier != nil && !seesClientKey(ctx, *clientIdentifier) {
 		return userConnection(newPage[*coassemble.User](nil, nil, false, after != nil)), nil
 	}
+	if own := ownKeys(ctx); own != nil && clientIdentifier == nil {
+		p, err := ownUserPage(ctx, own, cursor, size, after != nil)
+		if err != nil {
+			return nil, err
+		}
+		return userConnection(p), nil
+	}
 	key := userPageKey{value(clientIdentifier), cursor.Offset, size}
 	p, err := load(ctx, loadersOf(ctx).userPages, key)
 	if err != nil {
@@ -142,9 +159,6 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 	}
 	l := newUserList(key, p)
 	wholeUsers(ctx, []*userList{l})
-	if clientIdentifier == nil {
-		l.keep(func(u *coassemble.User) bool { return u == nil || seesUser(ctx, u) })
-	}
 	return l.connection(list, after != nil), nil
 }
 
@@ -166,11 +180,7 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 	if r.MATTR == nil {
 		return nil, notConfigured(upstream.MATTR)
 	}
-	found, err := r.identityPage(listPurpose(ctx), identityQuery{Filter: criteria, Limit: cursor.Offset + size, Token: cursor.Token})
-	if err != nil {
-		return nil, err
-	}
-	p, err := r.visibleIdentities(ctx, cursorPage(found, cursor, after != nil))
+	p, err := r.identityList(ctx, criteria, cursor, size, after != nil)
 	if err != nil {
 		return nil, err
 	}
@@ -180,19 +190,16 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 	return &model.IdentityConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}, nil
 }
 
-// visibleIdentities leaves out whom the caller does not see.
-func (r queryResolver) visibleIdentities(ctx context.Context, p page[*mattr.Identity]) (page[*mattr.Identity], error) {
-	if !bound(ctx) {
-		return p, nil
+func (r queryResolver) identityList(ctx context.Context, filter *identityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+	own := ownKeys(ctx)
+	switch {
+	case own != nil && filter.empty():
+		return ownIdentityPage(ctx, own, c, size, continued)
+	case own != nil:
+		return r.ownMatches(ctx, filter, c, size, continued)
 	}
-	seen, err := r.seesIdentities(ctx, p.nodes)
-	kept := page[*mattr.Identity]{nodes: []*mattr.Identity{}, info: p.info}
-	for i, ok := range seen {
-		if ok {
-			kept.nodes, kept.cursors = append(kept.nodes, p.nodes[i]), append(kept.cursors, p.cursors[i])
-		}
-	}
-	return kept, firstOf(err)
+	found, err := r.identityPage(listPurpose(ctx), identityQuery{Filter: filter, Limit: c.Offset + size, Token: c.Token})
+	return cursorPage(found, c, continued), err
 }
 
 // identityCriteria reads a filter, and says what a cursor is bound to under it. Without a filter there are no criteria.

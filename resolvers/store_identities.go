@@ -229,6 +229,11 @@ type identityFilter struct {
 	ProviderID, SubjectID *string         `json:",omitempty"`
 }
 
+// empty says whether the filter matches everyone.
+func (f *identityFilter) empty() bool {
+	return f == nil || f.Claims == nil && f.ProviderID == nil && f.SubjectID == nil
+}
+
 // identityPage reads a part of the list of identities, or of a search.
 func (r *Resolver) identityPage(ctx context.Context, q identityQuery) (mattr.Page[*mattr.Identity], error) {
 	text, err := json.Marshal(q)
