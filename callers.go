@@ -21,9 +21,6 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// keptTexts is how many texts of automatic persisted queries are kept.
-const keptTexts = 1000
-
 // gatewayOptions are what stands between the internet and the schema.
 func (s *server) gatewayOptions(root *resolvers.Resolver) (gateway.Options, error) {
 	s.digest = digester(s.secret("digest"))
@@ -48,7 +45,7 @@ func (s *server) gatewayOptions(root *resolvers.Resolver) (gateway.Options, erro
 		Observe:       s.observe,
 		BatchLimit:    s.cfg.BatchLimit,
 		CompressAbove: gateway.DefaultCompressAbove,
-		Persisted:     gateway.NewMemoryDocuments(keptTexts),
+		Persisted:     gateway.NewSharedDocuments(s.cache, s.secret("documents")),
 		Trusted:       trusted,
 		Cost:          s.costOptions(),
 		Authenticate:  s.authenticate,

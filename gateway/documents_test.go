@@ -32,7 +32,7 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 	if hashOf(typename) != typenameHash {
 		t.Fatalf("the hash is %s", hashOf(typename))
 	}
-	g := (&world{}).gateway(func(o *Options) { o.Persisted = NewMemoryDocuments(2) })
+	g := (&world{}).gateway(func(o *Options) { o.Persisted = NewMemoryDocuments(1 << 10) })
 	get := "/graphql?" + url.Values{"extensions": {`{"persistedQuery":{"version":1,"sha256Hash":"` + typenameHash + `"}}`}}.Encode()
 	for _, step := range []struct {
 		name, method, target, body, want string
@@ -58,6 +58,34 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 	}
 	if w := send(t, (&world{}).gateway(nil), "GET", get, ""); !strings.Contains(w.Body.String(), "PersistedQueryNotSupported") {
 		t.Errorf("switched off: got %s", w.Body)
+	}
+}
+
+func TestKeptTextsAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	text := func(c string) string { return strings.Repeat(c, 100) }
+	m := NewMemoryDocuments(3 * documentSize(text("a")))
+	kept := func() (hashes string) {
+		for _, hash := range []string{"a", "b", "c", "d", "e"} {
+			if _, ok := m.texts.Peek(hash); ok {
+				hashes += hash
+			}
+		}
+		return hashes
+	}
+	for _, step := range []struct{ put, text, want string }{
+		{"a", text("a"), "a"}, {"b", text("b"), "ab"}, {"c", text("c"), "abc"},
+		{"d", text("d"), "bcd"}, {"d", text("d"), "bcd"}, {"c", text("c"), "bcd"},
+		{"e", strings.Repeat("e", 3*100), "ce"},
+		{"b", strings.Repeat("b", m.most), "ce"},
+	} {
+		m.Put(t.Context(), step.put, step.text)
+		if got := kept(); got != step.want {
+			t.Errorf("after %q of %d bytes: kept %q, want %q", step.put, len(step.text), got, step.want)
+		}
+	}
+	if m.size > m.most || m.size <= 0 {
+		t.Errorf("got %d bytes, want at most %d", m.size, m.most)
 	}
 }
 
@@ -109,7 +137,7 @@ func TestTrustedDocumentsAreTakenByIDAndOthersByMode(t *testing.T) {
 		for mode, want := range test.want {
 			w := &world{}
 			g := w.gateway(func(o *Options) {
-				o.Trusted, o.Persisted = trusted(t, w, mode, files), NewMemoryDocuments(5)
+				o.Trusted, o.Persisted = trusted(t, w, mode, files), NewMemoryDocuments(1<<10)
 			})
 			got := send(t, g, test.method, test.target, test.body)
 			if !strings.Contains(got.Body.String(), want) {

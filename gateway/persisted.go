@@ -4,8 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"sync"
+	"time"
 
-	"github.com/hashicorp/golang-lru/v2"
+	"github.com/hashicorp/golang-lru/v2/simplelru"
+	"github.com/learngraph/learngraph/cache"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -17,24 +20,104 @@ type DocumentStore interface {
 }
 
 // MemoryDocuments is a DocumentStore that forgets what was not used for longest.
-type MemoryDocuments struct{ kept *lru.Cache[string, string] }
+type MemoryDocuments struct {
+	mu         sync.Mutex
+	texts      *simplelru.LRU[string, string]
+	size, most int
+}
 
 var _ DocumentStore = (*MemoryDocuments)(nil)
 
-// NewMemoryDocuments makes a store of that many texts.
-func NewMemoryDocuments(size int) *MemoryDocuments {
-	kept, err := lru.New[string, string](size)
-	if err != nil {
-		panic("gateway: a store of documents needs a size above zero")
-	}
-	return &MemoryDocuments{kept}
+// documentOverhead is about what a kept text takes beside its bytes and its hash's.
+const documentOverhead = 256
+
+// NewMemoryDocuments makes a store that takes at most so many bytes.
+func NewMemoryDocuments(most int) *MemoryDocuments {
+	m := &MemoryDocuments{most: most}
+	// The list never evicts by number: each text takes at least the overhead.
+	m.texts, _ = simplelru.NewLRU(most/documentOverhead+1, func(_, text string) { m.size -= documentSize(text) })
+	return m
 }
 
+func documentSize(text string) int { return len(text) + documentOverhead }
+
 // Get gives the text of a hash.
-func (m *MemoryDocuments) Get(_ context.Context, hash string) (string, bool) { return m.kept.Get(hash) }
+func (m *MemoryDocuments) Get(_ context.Context, hash string) (string, bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.texts.Get(hash)
+}
+
+// Put keeps a text, unless it takes more than all texts may.
+func (m *MemoryDocuments) Put(_ context.Context, hash, text string) {
+	if documentSize(text) > m.most {
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.texts.Remove(hash)
+	m.texts.Add(hash, text)
+	for m.size += documentSize(text); m.size > m.most; {
+		m.texts.RemoveOldest()
+	}
+}
+
+// SharedDocuments is a DocumentStore in the cache, for all replicas and across restarts. Each process keeps what it uses
+// apart from the cache as well: pages of a backend must not push it out, and a cache that is off keeps nothing.
+type SharedDocuments struct {
+	near *MemoryDocuments
+	c    *cache.Cache
+	far  *cache.Space[string]
+}
+
+var _ DocumentStore = (*SharedDocuments)(nil)
+
+const (
+	// nearDocuments bounds what a process keeps, in bytes.
+	nearDocuments = 16 << 20
+	// longestShared is the longest text that is shared, in bytes: whoever may ask may register.
+	longestShared = 64 << 10
+	// sharedLife is how long a text stays that nobody uses.
+	sharedLife = 24 * time.Hour
+)
+
+// NewSharedDocuments makes a store in c. The scope is as that of a space.
+func NewSharedDocuments(c *cache.Cache, scope string) *SharedDocuments {
+	return &SharedDocuments{near: NewMemoryDocuments(nearDocuments), c: c, far: cache.NewSpace(c, cache.SpaceOptions[string]{
+		Kind: "document", Scope: scope, NoStale: true,
+		Encode: func(text string) ([]byte, error) { return []byte(text), nil },
+		Decode: func(data []byte) (string, error) { return string(data), nil },
+		Size:   func(text string) int { return len(text) },
+	})}
+}
+
+// Get gives the text of a hash, whichever replica learnt it.
+func (s *SharedDocuments) Get(ctx context.Context, hash string) (string, bool) {
+	if text, ok := s.near.Get(ctx, hash); ok {
+		return text, true
+	}
+	r := s.far.Load(cache.WithWants(ctx, cache.Wants{OnlyIfCached: true}), []string{hash}, nil)[hash]
+	if !r.Found || hashOf(r.Value) != hash {
+		return "", false
+	}
+	if r.Fact.Age > sharedLife/2 {
+		s.share(ctx, hash, r.Value)
+	}
+	s.near.Put(ctx, hash, r.Value)
+	return r.Value, true
+}
 
 // Put keeps a text.
-func (m *MemoryDocuments) Put(_ context.Context, hash, text string) { m.kept.Add(hash, text) }
+func (s *SharedDocuments) Put(ctx context.Context, hash, text string) {
+	s.near.Put(ctx, hash, text)
+	if len(text) <= longestShared {
+		s.share(ctx, hash, text)
+	}
+}
+
+func (s *SharedDocuments) share(ctx context.Context, hash, text string) {
+	s.far.Put(s.c.Begin(ctx), hash, cache.Fetched[string]{Value: text, MaxAge: sharedLife})
+}
 
 // persistedQuery is what Apollo's protocol puts into extensions: the hash of a document that the server may know.
 type persistedQuery struct{ hash string }
