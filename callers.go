@@ -21,62 +21,52 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// gatewayOptions are what stands between the internet and the schema.
-func (s *server) gatewayOptions(root *resolvers.Resolver) (gateway.Options, error) {
-	s.digest = digester(s.secret("digest"))
-	var err error
+// knowCallers makes what tells callers and their documents apart, which no credential of a backend changes.
+func (s *server) knowCallers() (err error) {
+	s.digest = digester(s.cfg.secret("digest"))
 	if s.authenticate, err = s.authenticator(); err != nil {
-		return gateway.Options{}, err
+		return err
 	}
-	trusted, err := s.trustedDocuments()
-	if err != nil {
-		return gateway.Options{}, err
-	}
+	s.trusted, err = s.trustedDocuments()
+	return err
+}
+
+// gatewayOptions are what stands between the internet and the schema.
+func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.Options {
 	return gateway.Options{
 		Schema:        s.traces.watchLevels(graph.NewEngine(graph.Config{Resolvers: root})),
 		Limits:        gateway.DefaultLimits(),
-		Timeout:       s.cfg.OperationTimeout,
-		Introspection: s.cfg.Introspection,
+		Timeout:       cfg.OperationTimeout,
+		Introspection: cfg.Introspection,
 		Operation: func(ctx context.Context) context.Context {
-			return root.WithOperation(upstream.WithAllowance(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
+			return root.WithOperation(upstream.WithAllowance(ctx, cfg.OperationCalls, cfg.OperationBytes))
 		},
 		Log:           s.log,
 		Begin:         s.traces.begin,
 		Observe:       s.observe,
-		BatchLimit:    s.cfg.BatchLimit,
+		BatchLimit:    cfg.BatchLimit,
 		CompressAbove: gateway.DefaultCompressAbove,
-		Persisted:     gateway.NewSharedDocuments(s.cache, s.secret("documents")),
-		Trusted:       trusted,
-		Cost:          s.costOptions(),
+		Persisted:     gateway.NewSharedDocuments(s.cache, cfg.secret("documents")),
+		Trusted:       s.trusted,
+		Cost:          s.costOptions(cfg),
 		Authenticate:  s.authenticate,
 		Digest:        s.digest,
-		Answers:       gateway.NewAnswers(s.cache, s.secret("answers")),
-		Explain:       s.cfg.Explain,
-		PublicCatalog: s.cfg.PublicCatalog,
-	}, nil
+		Answers:       gateway.NewAnswers(s.cache, cfg.secret("answers")),
+		Explain:       cfg.Explain,
+		PublicCatalog: cfg.PublicCatalog,
+	}
 }
 
-func (s *server) costOptions() gateway.CostOptions {
-	if s.cfg.CostMode == "off" {
+func (s *server) costOptions(cfg *config) gateway.CostOptions {
+	if cfg.CostMode == "off" {
 		return gateway.CostOptions{}
 	}
-	o := gateway.CostOptions{Max: int64(s.cfg.MaxCost), Measure: s.cfg.CostMode == "measure"}
-	if s.cfg.Points > 0 {
-		o.Bucket = cache.NewBucket(s.cache, s.secret("points"), "points")
-		o.Points, o.Restore = s.cfg.Points, float64(s.cfg.PointsRestore)
+	o := gateway.CostOptions{Max: int64(cfg.MaxCost), Measure: cfg.CostMode == "measure"}
+	if cfg.Points > 0 {
+		o.Bucket = cache.NewBucket(s.cache, cfg.secret("points"), "points")
+		o.Points, o.Restore = cfg.Points, float64(cfg.PointsRestore)
 	}
 	return o
-}
-
-// secret is a key for one use, the same in every replica. It comes from the backends' credentials, which all share.
-func (s *server) secret(use string) string {
-	h := sha256.New()
-	scopes := s.cfg.scopes()
-	for _, b := range []upstream.Backend{upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR} {
-		fmt.Fprintf(h, "%s\x00", scopes[b])
-	}
-	fmt.Fprint(h, use)
-	return hex.EncodeToString(h.Sum(nil))
 }
 
 // digestSize is how much of a digest stands in a log, in bytes.

@@ -77,6 +77,9 @@ type config struct {
 	// Command is what to do instead of serving, with its arguments; empty serves.
 	Command []string
 
+	// secretFiles are the files that backends' credentials came from.
+	secretFiles []secretFile
+
 	// given names the settings that were set by a flag or the environment.
 	given map[string]bool
 	// ineffective names the settings that were set and that this version accepts without effect.
@@ -401,6 +404,9 @@ func lookup(c *config, s setting, flags map[string]string, getenv func(string) s
 			}
 			value = strings.TrimSpace(string(text))
 		}
+		if file != "" && value != "" && s.upstream {
+			c.secretFiles = append(c.secretFiles, secretFile{name: s.name + "_FILE", path: file, value: value, set: s.set})
+		}
 	}
 	if value == "" {
 		return s.fallback, nil
@@ -551,4 +557,15 @@ func (c *config) scopes() map[upstream.Backend]string {
 		upstream.MATTR: digest(c.MATTR.URL, c.MATTRPathPrefix, c.MATTRToken, c.MATTRTokenURL, c.MATTRClientID, c.MATTRClientSecret,
 			c.Link.User, c.Link.UserProvider),
 	}
+}
+
+// secret is a key for one use, the same in every replica. It comes from the backends' credentials, which all share.
+func (c *config) secret(use string) string {
+	h := sha256.New()
+	scopes := c.scopes()
+	for _, b := range []upstream.Backend{upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR} {
+		fmt.Fprintf(h, "%s\x00", scopes[b])
+	}
+	fmt.Fprint(h, use)
+	return hex.EncodeToString(h.Sum(nil))
 }

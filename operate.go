@@ -37,7 +37,7 @@ func (s *server) serveOperator() (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("METRICS_LISTEN: %w", err)
 	}
-	o := operator{sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.root.Purge, Authorize: s.operators(), Loopback: isLoopback(host)}
+	o := operator{sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.purge, Authorize: s.operators(), Loopback: isLoopback(host)}
 	server := &http.Server{Handler: o.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	go func() {
@@ -75,7 +75,7 @@ func runPurge(ctx context.Context, cfg *config, log *slog.Logger, stdout, stderr
 		fmt.Fprintln(stderr, "learngraph:", err)
 		return exitUsage
 	}
-	err = s.root.Purge(ctx, cfg.Command[1], cfg.Command[2])
+	err = s.purge(ctx, cfg.Command[1], cfg.Command[2])
 	failed := s.cache.Counters().PendingDrops > 0
 	if err := errors.Join(err, s.close()); err != nil {
 		fmt.Fprintln(stderr, "learngraph:", err)

@@ -16,6 +16,7 @@ import (
 	"os"
 	"os/signal"
 	"slices"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -24,12 +25,8 @@ import (
 	"github.com/learngraph/learngraph/explorer"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/gateway/caller"
-	"github.com/learngraph/learngraph/graph/model"
-	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
-	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/emulator"
-	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
@@ -107,11 +104,16 @@ type server struct {
 	watch    *upstream.Watch
 	metrics  *metrics
 	traces   *tracer
-	root     *resolvers.Resolver
+	// transport carries the calls to the backends; nil is the network.
+	transport http.RoundTripper
+	secrets   []watchedSecret
+	live      atomic.Pointer[generation]
+	renewing  sync.Mutex
 	// authenticate says who asks, on both listeners; nil where nobody has to say.
 	authenticate func(*http.Request) (*caller.Caller, error)
 	digest       func(string) string
 	draining     atomic.Bool
+	trusted      *gateway.Trusted
 }
 
 // close lets go of what outlives requests.
@@ -131,7 +133,7 @@ func (s *server) reportFinding(f upstream.Finding) {
 
 // newServer wires the program. transport carries the calls to the backends; nil is the network.
 func newServer(cfg *config, transport http.RoundTripper, traces *tracer, log *slog.Logger) (*server, error) {
-	s := &server{cfg: cfg, traces: traces, log: traces.logTraces(log)}
+	s := &server{cfg: cfg, transport: transport, traces: traces, log: traces.logTraces(log)}
 	s.metrics = newMetrics()
 	s.watch = upstream.NewWatch(upstream.WatchOptions{Report: s.reportFinding, Ignore: thoughtindustries.Withheld})
 	kept, err := s.openCache()
@@ -139,27 +141,36 @@ func newServer(cfg *config, transport http.RoundTripper, traces *tracer, log *sl
 		return nil, err
 	}
 	s.cache = kept
-	backends := resolvers.Options{Link: cfg.Link, AllowDeletes: cfg.AllowDeletes, Cache: kept, Scopes: cfg.scopes(),
-		Batch: observeBatches(s.metrics, s.traces)}
-	s.traces.watchBatches(&backends)
-	if err := s.wireBackends(&backends, transport); err != nil {
+	if err := s.wire(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
 	s.metrics.watch(s.sources())
-	s.root = resolvers.New(backends)
-	options, err := s.gatewayOptions(s.root)
-	if err != nil {
-		return nil, errors.Join(err, s.close())
-	}
-	s.handler = s.routes(gateway.New(options))
+	s.handler = s.routes()
 	return s, nil
 }
 
+func (s *server) wire() error {
+	if err := s.connect(); err != nil {
+		return err
+	}
+	if err := s.knowCallers(); err != nil {
+		return err
+	}
+	if err := s.watchSecrets(); err != nil {
+		return err
+	}
+	first, err := s.generate(s.cfg)
+	if err == nil {
+		s.live.Store(first)
+	}
+	return err
+}
+
 // routes puts the paths behind what every request passes.
-func (s *server) routes(gw *gateway.Gateway) http.Handler {
+func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("/graphql", gw)
-	mux.Handle("/graphql/plan", gw.PlanHandler())
+	mux.HandleFunc("/graphql", func(w http.ResponseWriter, r *http.Request) { s.generation().graphql.ServeHTTP(w, r) })
+	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) { s.generation().plan.ServeHTTP(w, r) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.cfg.Introspection {
@@ -177,34 +188,25 @@ func (s *server) routes(gw *gateway.Gateway) http.Handler {
 	return s.traces.accept(gateway.WithRequestID(gateway.WithAccessLog(s.log, handler)))
 }
 
-func (s *server) wireBackends(root *resolvers.Options, transport http.RoundTripper) error {
-	if s.cfg.hasThoughtIndustries() {
-		rest, err := s.newClient(upstream.ThoughtIndustries, s.cfg.ThoughtIndustries, transport,
-			upstream.Header("Authorization", "Bearer "+s.cfg.ThoughtIndustriesKey))
+// connect makes a client for each backend that is configured, which sends no credential yet.
+func (s *server) connect() error {
+	for _, b := range []struct {
+		backend    upstream.Backend
+		configured bool
+		cfg        backendConfig
+	}{
+		{upstream.ThoughtIndustries, s.cfg.hasThoughtIndustries(), s.cfg.ThoughtIndustries},
+		{upstream.Coassemble, s.cfg.hasCoassemble(), s.cfg.Coassemble},
+		{upstream.MATTR, s.cfg.hasMATTR(), s.cfg.MATTR},
+	} {
+		if !b.configured {
+			continue
+		}
+		c, err := s.newClient(b.backend, b.cfg)
 		if err != nil {
 			return err
 		}
-		root.ThoughtIndustries = thoughtindustries.New(rest,
-			thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
-	}
-	if s.cfg.hasCoassemble() {
-		rest, err := s.newClient(upstream.Coassemble, s.cfg.Coassemble, transport,
-			upstream.Header("Authorization", s.cfg.CoassembleAuthorization))
-		if err != nil {
-			return err
-		}
-		root.Coassemble = coassemble.New(rest)
-	}
-	if s.cfg.hasMATTR() {
-		authorizer, err := s.mattrAuthorizer(transport)
-		if err != nil {
-			return err
-		}
-		rest, err := s.newClient(upstream.MATTR, s.cfg.MATTR, transport, authorizer)
-		if err != nil {
-			return err
-		}
-		root.MATTR = mattr.New(rest, s.cfg.MATTRPathPrefix)
+		s.backends = append(s.backends, c)
 	}
 	return nil
 }
@@ -238,17 +240,14 @@ func staleReason(err error) cache.Reason {
 	return cache.Failed
 }
 
-func (s *server) newClient(b upstream.Backend, cfg backendConfig, transport http.RoundTripper, a upstream.Authorizer) (*upstream.Client, error) {
+func (s *server) newClient(b upstream.Backend, cfg backendConfig) (*upstream.Client, error) {
+	transport := s.transport
 	if s.traces != nil {
 		transport = s.traces.transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)), slices.Contains(s.cfg.TraceBackends, string(b)))
 	}
-	c, err := upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Authorizer: a, Transport: transport, Observer: s.metrics.call,
+	return upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Transport: transport, Observer: s.metrics.call,
 		Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: cfg.Rates,
 		Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: s.cfg.UpstreamMaxBody, Watch: s.watch})
-	if err == nil {
-		s.backends = append(s.backends, c)
-	}
-	return c, err
 }
 
 // sharedBudget is the budget that all replicas share; nil, without Redis, leaves each process to its own.
@@ -261,15 +260,6 @@ func (s *server) sharedBudget(b upstream.Backend, rates []upstream.Rate) upstrea
 		shared[i] = cache.Rate{Count: r.Usable(), Per: r.Per}
 	}
 	return cache.NewWindow(s.cache, "budget:"+string(b)+":"+s.cfg.scopes()[b], shared)
-}
-
-func (s *server) mattrAuthorizer(transport http.RoundTripper) (upstream.Authorizer, error) {
-	if s.cfg.MATTRToken != "" {
-		return upstream.Header("Authorization", "Bearer "+s.cfg.MATTRToken), nil
-	}
-	return mattr.NewTokenSource(mattr.TokenOptions{URL: s.cfg.MATTRTokenURL, ClientID: s.cfg.MATTRClientID,
-		ClientSecret: s.cfg.MATTRClientSecret, Audience: s.cfg.MATTRAudience, Transport: transport, Timeout: s.cfg.MATTR.Timeout,
-		Observer: s.metrics.call})
 }
 
 // newTransport is the network, with as many idle connections as calls are made at once.

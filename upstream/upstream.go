@@ -70,7 +70,12 @@ type Options struct {
 
 // Client calls one backend. It is safe for concurrent use.
 type Client struct {
-	opts     Options
+	opts Options
+	*shared
+}
+
+// shared is what clients of one backend have in common, whichever credential they send.
+type shared struct {
 	base     *url.URL
 	governor *governor
 	order    order
@@ -105,10 +110,17 @@ func New(o Options) (*Client, error) {
 		}
 	}
 	o = withDefaults(o)
-	return &Client{
-		opts: o, base: base, governor: newGovernor(o.Concurrency, o.Rates, o.Budget),
+	return &Client{o, &shared{
+		base: base, governor: newGovernor(o.Concurrency, o.Rates, o.Budget),
 		health: newHealth(o.Concurrency), random: rand.Float64,
-	}, nil
+	}}, nil
+}
+
+// WithAuthorizer is a client of the same backend with another credential. The two share budget, slots and health.
+func (c *Client) WithAuthorizer(a Authorizer) *Client {
+	o := c.opts
+	o.Authorizer = a
+	return &Client{o, c.shared}
 }
 
 func withDefaults(o Options) Options {

@@ -1,0 +1,166 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"unicode"
+
+	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+// generation is the program under one set of credentials. Another credential may see other data, so whatever is kept
+// under a digest of it is read by its own generation alone; budgets, circuits and connections outlive generations, for
+// the backend is the same.
+type generation struct {
+	// secrets are the credentials that came from files, in the order of server.secrets.
+	secrets       []string
+	root          *resolvers.Resolver
+	graphql, plan http.Handler
+}
+
+// generate wires what depends on credentials.
+func (s *server) generate(cfg *config) (*generation, error) {
+	o := resolvers.Options{Link: cfg.Link, AllowDeletes: cfg.AllowDeletes, Cache: s.cache, Scopes: cfg.scopes(),
+		Batch: observeBatches(s.metrics, s.traces)}
+	s.traces.watchBatches(&o)
+	for _, b := range s.backends {
+		switch b.Backend() {
+		case upstream.ThoughtIndustries:
+			rest := b.WithAuthorizer(upstream.Header("Authorization", "Bearer "+cfg.ThoughtIndustriesKey))
+			o.ThoughtIndustries = thoughtindustries.New(rest, thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
+		case upstream.Coassemble:
+			o.Coassemble = coassemble.New(b.WithAuthorizer(upstream.Header("Authorization", cfg.CoassembleAuthorization)))
+		case upstream.MATTR:
+			authorizer, err := s.mattrAuthorizer(cfg)
+			if err != nil {
+				return nil, err
+			}
+			o.MATTR = mattr.New(b.WithAuthorizer(authorizer), cfg.MATTRPathPrefix)
+		}
+	}
+	root := resolvers.New(o)
+	gw := gateway.New(s.gatewayOptions(cfg, root))
+	g := &generation{root: root, graphql: gw, plan: gw.PlanHandler()}
+	for _, f := range cfg.secretFiles {
+		g.secrets = append(g.secrets, f.value)
+	}
+	return g, nil
+}
+
+func (s *server) mattrAuthorizer(cfg *config) (upstream.Authorizer, error) {
+	if cfg.MATTRToken != "" {
+		return upstream.Header("Authorization", "Bearer "+cfg.MATTRToken), nil
+	}
+	return mattr.NewTokenSource(mattr.TokenOptions{URL: cfg.MATTRTokenURL, ClientID: cfg.MATTRClientID,
+		ClientSecret: cfg.MATTRClientSecret, Audience: cfg.MATTRAudience, Transport: s.transport, Timeout: cfg.MATTR.Timeout,
+		Observer: s.metrics.call})
+}
+
+// secretFile is a credential of a backend that came from a file.
+type secretFile struct {
+	name, path, value string
+	set               func(*config, string) error
+}
+
+// watchedSecret is one that is read again when its file changes.
+type watchedSecret struct {
+	secretFile
+	file *reload.Value[string]
+}
+
+// now is the credential as the file has it. What is no regular file, such as a pipe, can be read once.
+func (w *watchedSecret) now() string {
+	if w.file == nil {
+		return w.value
+	}
+	return w.file.Get()
+}
+
+func (s *server) watchSecrets() error {
+	for _, f := range s.cfg.secretFiles {
+		w := watchedSecret{secretFile: f}
+		if info, err := os.Stat(f.path); err == nil && info.Mode().IsRegular() {
+			fsys, name := fileOf(f.path)
+			if w.file, err = reload.New(fsys, name, parseSecret, s.reloadFailed(f.name)); err != nil {
+				return errors.New(f.name + " cannot be read")
+			}
+		}
+		s.secrets = append(s.secrets, w)
+	}
+	return nil
+}
+
+func parseSecret(files []reload.File) (string, error) {
+	if len(files) != 1 {
+		return "", errors.New("a secret must be in one file")
+	}
+	text := strings.TrimSpace(string(files[0].Text))
+	switch {
+	case text == "":
+		return "", errors.New("the file is empty")
+	case strings.ContainsFunc(text, unicode.IsControl):
+		return "", errors.New("the file has more than one line of text")
+	}
+	return text, nil
+}
+
+// generation is that of the credentials as their files have them.
+func (s *server) generation() *generation {
+	g := s.live.Load()
+	if s.current(g) {
+		return g
+	}
+	return s.renew()
+}
+
+func (s *server) current(g *generation) bool {
+	for i := range s.secrets {
+		if s.secrets[i].now() != g.secrets[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// renew begins a generation. Requests under way end in theirs.
+func (s *server) renew() *generation {
+	s.renewing.Lock()
+	defer s.renewing.Unlock()
+	old := s.live.Load()
+	if s.current(old) {
+		return old
+	}
+	cfg := *s.cfg
+	cfg.secretFiles = slices.Clone(s.cfg.secretFiles)
+	for i := range s.secrets {
+		f := &cfg.secretFiles[i]
+		f.value = s.secrets[i].now()
+		_ = f.set(&cfg, f.value) // any text is a secret
+		if f.value != old.secrets[i] {
+			s.log.Info("a changed secret is in use", "setting", f.name)
+		}
+	}
+	next, err := s.generate(&cfg)
+	if err != nil {
+		s.log.Error("a changed secret cannot be used", "cause", err.Error())
+		return old
+	}
+	s.live.Store(next)
+	return next
+}
+
+// purge forgets an object.
+func (s *server) purge(ctx context.Context, kind, id string) error {
+	return s.generation().root.Purge(ctx, kind, id)
+}
