@@ -28,7 +28,7 @@ const maxRedirects = 3
 // errTimeout is the cause that tells a call's own time from the operation's.
 var errTimeout = errors.New("the call's own time ended")
 
-// Do makes the call and returns its 2xx answer, or an *Error.
+// Do makes the call and returns its 2xx answer, or an *Error; for a read under WithValidator also ErrNotModified.
 //
 // Before it is sent a call waits for the changes of the same object before it, for the budget and for a slot, all
 // within ctx. Where the budget or the slots cannot let it start before ctx's deadline it fails at once with
@@ -38,9 +38,13 @@ var errTimeout = errors.New("the call's own time ended")
 // one that was refused with a time to come back, and where the request is safe to repeat one that found the backend
 // unavailable. A write whose answer was lost stays OutcomeUnknown unless a repetition succeeds.
 func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
+	req.validator = takeValidator(ctx, &req)
 	resp, err := c.do(ctx, &req)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, c.failure(&req, err)
+	case resp.Status == http.StatusNotModified:
+		return nil, ErrNotModified
 	}
 	return resp, nil
 }
@@ -97,7 +101,7 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 // try makes the call once, and tells what it says about the backend.
 func (c *Client) try(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*Response, *Error) {
 	resp, err := c.send(ctx, req, u, body, n)
-	if err == nil && req.Read != nil {
+	if err == nil && req.Read != nil && resp.Status != http.StatusNotModified {
 		if err = req.Read(resp); err != nil {
 			err = unread(err, resp.Status)
 		}
@@ -157,7 +161,7 @@ func (c *Client) send(ctx context.Context, req *Request, u *url.URL, body []byte
 type answer struct {
 	request  *http.Request
 	response *Response
-	err      *Error   // of an answer that is not 2xx
+	err      *Error   // of an answer that is neither 2xx nor the 304 that was asked for
 	redirect *url.URL // set besides err if the request may be sent there
 	header   *http.Response
 	began    time.Time // when header came
@@ -169,6 +173,9 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 		return nil, err
 	}
 	r := c.newRequest(ctx, req.Method, u, body)
+	if req.validator != "" {
+		r.Header.Set("If-None-Match", req.validator)
+	}
 	if err := c.opts.Authorizer.Authorize(ctx, r); err != nil {
 		return nil, unauthorized(err)
 	}
@@ -252,13 +259,18 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 		call.Bytes = wire.n
 	}()
 	call.Status = resp.StatusCode
-	if resp.StatusCode < 200 || resp.StatusCode > 299 {
+	unmodified := resp.StatusCode == http.StatusNotModified && req.validator != ""
+	if !unmodified && (resp.StatusCode < 200 || resp.StatusCode > 299) {
 		a.err = refusal(resp, wire, req.Write)
 		a.redirect = c.redirect(r, resp)
 		return a, nil
 	}
 	c.opts.Authorizer.Accepted(r)
 	noteReply(r.Context(), resp.Header)
+	if unmodified {
+		a.response = &Response{Status: resp.StatusCode, Header: resp.Header}
+		return a, nil
+	}
 	body, err := c.body(resp, wire)
 	if err != nil {
 		return a, err

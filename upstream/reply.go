@@ -13,8 +13,10 @@ import (
 // shortest word wins. It is safe for concurrent use.
 type Reply struct {
 	mu      sync.Mutex
+	answers int
 	maxAge  time.Duration
 	noStore bool
+	etag    string
 }
 
 type replyKey struct{}
@@ -39,6 +41,17 @@ func (r *Reply) NoStore() bool {
 	return r.noStore
 }
 
+// ETag is the validator of what was read, empty where the backend sent none that is well formed, or where it took more than
+// one answer: no tag names several.
+func (r *Reply) ETag() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.answers != 1 {
+		return ""
+	}
+	return r.etag
+}
+
 // noteReply takes what the headers of one answer say.
 func noteReply(ctx context.Context, h http.Header) {
 	r, ok := ctx.Value(replyKey{}).(*Reply)
@@ -48,6 +61,8 @@ func noteReply(ctx context.Context, h http.Header) {
 	maxAge, noStore := cacheControl(h)
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	r.answers++
+	r.etag = etag(h)
 	r.noStore = r.noStore || noStore
 	if maxAge > 0 && (r.maxAge == 0 || maxAge < r.maxAge) {
 		r.maxAge = maxAge

@@ -36,7 +36,8 @@ type Request struct {
 	// Its error must not carry anything of the body.
 	Read func(*Response) error
 
-	probe bool // made to find out whether the backend is well
+	probe     bool   // made to find out whether the backend is well
+	validator string // sent as If-None-Match; empty sends none
 }
 
 func (r *Request) class() Class {

@@ -84,6 +84,10 @@ func refusal(resp *http.Response, wire *counter, write bool) *Error {
 		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
 		about:      about{kind: statusKind(resp.StatusCode, false)},
 	}
+	if resp.StatusCode == http.StatusNotModified {
+		e.Err = errors.New("not modified, which was not asked")
+		return e
+	}
 	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
 		e.Err = errors.New("a redirect that is not followed")
 		return e
