@@ -157,6 +157,33 @@ func (s *space) thaw(d digest, v stored, now time.Time) *record {
 	return r
 }
 
+// kept are the records that either level holds, in one round of each.
+func (s *space) kept(ctx context.Context, keys []string) map[string]*record {
+	records := make(map[string]*record, len(keys))
+	elsewhere := map[string]digest{}
+	var targets []target
+	for _, key := range keys {
+		d := s.digest(key)
+		if r := s.c.memory.get(d); r != nil {
+			records[key] = r
+		} else if s.shared && s.c.o.TTL > 0 {
+			elsewhere[key] = d
+			targets = append(targets, s.c.target(s.label, s.kind, d))
+		}
+	}
+	if len(targets) == 0 {
+		return records
+	}
+	found := s.c.remote.read(ctx, targets)
+	now := time.Now()
+	for key, d := range elsewhere {
+		if r := s.thaw(d, found[d], now); r != nil {
+			records[key] = r
+		}
+	}
+	return records
+}
+
 // serveStale answers what may be served stale at once.
 func (l *load) serveStale() {
 	now := time.Now()

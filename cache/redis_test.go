@@ -9,6 +9,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 func TestReplicasShareValuesThroughRedis(t *testing.T) {
@@ -400,4 +402,30 @@ func TestEveryKindOfRedisURLMakesACacheWithoutARedis(t *testing.T) {
 		words(c).Drop(context.Background(), "a")
 		expect(t, one(context.Background(), words(c), b, "a"), "a@0 call")
 	}
+}
+
+func TestKeptIsWhatEitherLevelHoldsFreshOrNot(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMemoryRedis(t)
+		b := &backend{absent: map[string]bool{"gone": true}, shape: func(_ string, f Fetched[string]) Fetched[string] { f.ETag = `"1"`; return f }}
+		first := words(replica(t, m))
+		first.Load(t.Context(), []string{"a", "b", "dropped", "gone"}, b.fetch)
+		synctest.Wait()
+		time.Sleep(2 * time.Minute)
+		first.Drop(t.Context(), "dropped")
+		want := map[string]Wanted[string]{
+			"a": {Key: "a", Stale: "a@0", Kept: true, ETag: `"1"`}, "b": {Key: "b", Stale: "b@0", Kept: true, ETag: `"1"`},
+		}
+		facts := new(Facts)
+		for name, s := range map[string]*Space[string]{"memory": first, "redis": words(replica(t, m))} {
+			got := s.Kept(WithFacts(t.Context(), facts), "a", "b", "dropped", "gone", "never", "")
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", name, diff)
+			}
+		}
+		if n := len(facts.List()); n > 0 {
+			t.Errorf("left %d facts", n)
+		}
+		expectCalls(t, b, 1)
+	})
 }

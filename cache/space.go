@@ -127,6 +127,18 @@ func (s *Space[V]) Peek(keys ...string) map[string]Result[V] {
 	return results
 }
 
+// Kept returns what either level holds of the keys, fresh or not, without a fact in the operation's record. Absences and
+// what is kept nowhere are left out.
+func (s *Space[V]) Kept(ctx context.Context, keys ...string) map[string]Wanted[V] {
+	found := map[string]Wanted[V]{}
+	for key, r := range s.inner.kept(ctx, keys) {
+		if r.found {
+			found[key] = Wanted[V]{Key: key, Stale: as[V](r.value), Kept: true, ETag: r.etag}
+		}
+	}
+	return found
+}
+
 // Put keeps a value that came along with something else, such as a list. The context is one that Begin or a Fetch
 // marked; without a mark nothing is kept, because the value may be older than the last Drop.
 func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {

@@ -24,6 +24,9 @@ type listing[V any] struct {
 	Total *int   `json:"total,omitempty"`
 	// Extra is what else came with the page.
 	Extra []json.RawMessage `json:"extra,omitempty"`
+	// Sums are checksums of the objects as the page showed them, where it came with a validator: the page may be renewed
+	// without a body only while they are kept like that.
+	Sums []uint64 `json:"sums,omitempty"`
 
 	// carried are the objects of a page that has just arrived, for all who waited for the same call; they need not be
 	// kept anywhere else. They are let go soon, since the store of objects knows better from then on.
@@ -33,8 +36,16 @@ type listing[V any] struct {
 // cargo is what a page that has just arrived brings, and under which context it was asked for.
 type cargo[V any] struct {
 	values []V
+	etags  []string // of the objects themselves, where those are known
 	reply  reply
 	asked  context.Context
+}
+
+func (c *cargo[V]) etag(i int) string {
+	if i < len(c.etags) {
+		return c.etags[i]
+	}
+	return ""
 }
 
 // carryLife is long enough for everyone who waited for a call to take its objects.
@@ -59,7 +70,7 @@ func (l *listing[V]) add(key string, bare bool) {
 }
 
 func (l *listing[V]) size() int {
-	n := 128 + len(l.Next)
+	n := 128 + len(l.Next) + 8*len(l.Sums)
 	for _, k := range l.Keys {
 		n += len(k) + 17
 	}
@@ -77,6 +88,10 @@ type lists[V any] struct {
 	bare func(key string) V
 	// tags are what an object depends on besides its own key; nil is nothing.
 	tags func(V) []cache.Tag
+	// encode gives the bytes that an object is kept as.
+	encode func(V) ([]byte, error)
+	// filed is told of each object that a page brought or renewed; nil is told nothing.
+	filed func(context.Context, V, reply)
 }
 
 // arrived is a page that was just read. An empty key is an object that cannot be kept.
@@ -87,6 +102,10 @@ type arrived[V any] struct {
 	reply  reply
 	// kept says since when a page holds that was made of what is kept already; its objects need no keeping.
 	kept time.Time
+	// etag is the validator of the page, empty where it has none or is made of several answers.
+	etag string
+	// unchanged says that the backend still has what is kept of the page; the rest but the reply is empty then.
+	unchanged bool
 }
 
 // listed is a page as resolvers see it.
@@ -103,7 +122,7 @@ func newListings[V any](c *cache.Cache, kind string, o spaceOptions) *cache.Spac
 		Decode: func(data []byte) (*listing[V], error) {
 			l := new(listing[V])
 			err := json.Unmarshal(data, l)
-			if err == nil && l.Bare != nil && len(l.Bare) != len(l.Keys) {
+			if err == nil && (l.Bare != nil && len(l.Bare) != len(l.Keys) || l.Sums != nil && len(l.Sums) != len(l.Keys)) {
 				err = errors.New("a listing that does not fit together")
 			}
 			return l, err
@@ -112,8 +131,8 @@ func newListings[V any](c *cache.Cache, kind string, o spaceOptions) *cache.Spac
 	})
 }
 
-// fetchPages reads pages by their keys; a page in neither map is empty.
-type fetchPages[V any] func(ctx context.Context, keys []string) (map[string]*arrived[V], map[string]error)
+// fetchPages reads pages by their keys; a page in neither map is empty, and one that has a validator may come unchanged.
+type fetchPages[V any] func(ctx context.Context, keys []string, kept validators) (map[string]*arrived[V], map[string]error)
 
 // load gives the pages of the keys, from what is kept where that is honest.
 func (l *lists[V]) load(ctx context.Context, keys []string, fetch fetchPages[V]) (map[string]listed[V], map[string]error) {
@@ -152,14 +171,19 @@ func (l *lists[V]) dependOn(ctx context.Context, page *listing[V]) {
 	facts.DependOn(tags...)
 }
 
-// carriedBy is what a page that has just arrived brings; nil for a page that was kept, and for one that others had asked
+// carriedBy is what a page that has just arrived or been renewed brings; nil for a page that was kept, and for one that others had asked
 // for before one of its objects was changed.
 func (l *lists[V]) carriedBy(r cache.Result[*listing[V]]) *cargo[V] {
-	if r.Err != nil || !r.Found || r.Fact.Verdict != cache.Called && r.Fact.Verdict != cache.Coalesced {
+	if r.Err != nil || !r.Found {
+		return nil
+	}
+	switch r.Fact.Verdict {
+	case cache.Called, cache.Revalidated, cache.Coalesced:
+	default:
 		return nil
 	}
 	c := r.Value.carried.Load()
-	if c == nil || r.Fact.Verdict == cache.Called {
+	if c == nil || r.Fact.Verdict != cache.Coalesced {
 		return c
 	}
 	for i, k := range r.Value.Keys {
@@ -170,13 +194,19 @@ func (l *lists[V]) carriedBy(r cache.Result[*listing[V]]) *cargo[V] {
 	return c
 }
 
-// keeping files what arrives: the listing under its key, each whole object under its own.
+// keeping files what arrives: the listing under its key, each whole object under its own. What has not changed since is
+// renewed.
 func (l *lists[V]) keeping(fetch fetchPages[V]) cache.Fetch[*listing[V]] {
 	return func(ctx context.Context, missing []cache.Wanted[*listing[V]]) (map[string]cache.Fetched[*listing[V]], map[string]error) {
-		pages, failed := fetch(ctx, keysOf(missing))
+		kept, shown := l.renewable(ctx, missing)
+		pages, failed := fetch(ctx, keysOf(missing), kept)
 		found := make(map[string]cache.Fetched[*listing[V]], len(pages))
 		for key, page := range pages {
-			found[key] = l.file(ctx, page)
+			if page.unchanged {
+				found[key] = l.renew(ctx, shown[key], page.reply)
+			} else {
+				found[key] = l.file(ctx, page)
+			}
 		}
 		return found, failed
 	}
@@ -184,16 +214,29 @@ func (l *lists[V]) keeping(fetch fetchPages[V]) cache.Fetch[*listing[V]] {
 
 // file keeps the whole objects of a page and gives what is to be kept of the page itself.
 func (l *lists[V]) file(ctx context.Context, page *arrived[V]) cache.Fetched[*listing[V]] {
-	page.carry(cargo[V]{page.values, page.reply, ctx})
+	page.carry(cargo[V]{values: page.values, reply: page.reply, asked: ctx})
 	f := keep(page.listing, page.reply, page.tags...)
 	f.At = page.kept
 	for i, k := range page.Keys {
 		f.NoStore = f.NoStore || k == ""
 		if k != "" && page.kept.IsZero() && !page.bare(i) {
-			l.objects.Put(ctx, k, keep(page.values[i], page.reply, l.objectTags(page.values[i])...))
+			l.put(ctx, k, page.values[i], "", page.reply)
 		}
 	}
+	if page.etag != "" && l.sum(page) {
+		f.ETag = page.etag
+	}
 	return f
+}
+
+// put keeps an object that a page showed.
+func (l *lists[V]) put(ctx context.Context, key string, v V, etag string, r reply) {
+	f := keep(v, r, l.objectTags(v)...)
+	f.ETag = etag
+	l.objects.Put(ctx, key, f)
+	if l.filed != nil {
+		l.filed(ctx, v, r)
+	}
 }
 
 func (l *lists[V]) objectTags(v V) []cache.Tag {
@@ -222,7 +265,7 @@ func (l *lists[V]) assemble(ctx context.Context, kept map[string]cache.Result[*l
 	}
 	objects := l.objects.Load(ctx, wanted, l.again(pageOf, fetch))
 	for page, r := range kept {
-		p, err := l.put(r.Value, objects)
+		p, err := l.compose(r.Value, objects)
 		if err != nil {
 			failed[page] = err
 			continue
@@ -232,7 +275,7 @@ func (l *lists[V]) assemble(ctx context.Context, kept map[string]cache.Result[*l
 	}
 }
 
-func (l *lists[V]) put(v *listing[V], objects map[string]cache.Result[V]) (listed[V], error) {
+func (l *lists[V]) compose(v *listing[V], objects map[string]cache.Result[V]) (listed[V], error) {
 	whole := &listing[V]{More: v.More, Next: v.Next, Total: v.Total, Extra: v.Extra}
 	page := listed[V]{listing: whole}
 	for i, k := range v.Keys {
@@ -299,10 +342,10 @@ func (l *lists[V]) anew(ctx context.Context, keys []string, fetch fetchPages[V],
 	if len(keys) == 0 {
 		return nil
 	}
-	pages, failed := fetch(ctx, keys)
+	pages, failed := fetch(ctx, keys, nil)
 	for key, page := range pages {
 		l.pages.Put(ctx, key, l.file(ctx, page))
-		l.unload(page.listing, &cargo[V]{page.values, page.reply, ctx}, page.kept, found)
+		l.unload(page.listing, &cargo[V]{values: page.values, reply: page.reply, asked: ctx}, page.kept, found)
 	}
 	return failed
 }
@@ -312,7 +355,7 @@ func (l *lists[V]) unload(page *listing[V], c *cargo[V], at time.Time, found map
 	for i, v := range c.values {
 		if k := page.Keys[i]; k != "" && !page.bare(i) {
 			f := keep(v, c.reply, l.objectTags(v)...)
-			f.At = at
+			f.At, f.ETag = at, c.etag(i)
 			found[k] = f
 		}
 	}

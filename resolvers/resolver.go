@@ -42,7 +42,11 @@ type Resolver struct {
 }
 
 // New makes the resolvers of a server.
-func New(o Options) *Resolver { return &Resolver{Options: o, store: newStore(o.Cache, o.Scopes)} }
+func New(o Options) *Resolver {
+	r := &Resolver{Options: o, store: newStore(o.Cache, o.Scopes)}
+	r.store.clients.filed = r.keepClientKeys
+	return r
+}
 
 var _ graph.ResolverRoot = (*Resolver)(nil)
 

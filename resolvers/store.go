@@ -84,18 +84,18 @@ func newStore(c *cache.Cache, scopes map[upstream.Backend]string) *store {
 	co := spaceOptions{upstream.Coassemble, scopes[upstream.Coassemble], true}
 	ma := spaceOptions{upstream.MATTR, scopes[upstream.MATTR], true}
 
-	s.clients = lists[*document.Document]{pages: newListings[*document.Document](c, "clientPage", ti), objects: documents(c, ti)}
+	s.clients = lists[*document.Document]{pages: newListings[*document.Document](c, "clientPage", ti), objects: documents(c, ti), encode: jsonOfDocument}
 	s.clientKeys = newSpace(c, "clientKey", ti, jsonOf[string], fromJSON[string], func(v string) int { return len(v) })
 	s.clientWalk = newSpace(c, "clientWalk", ti, jsonOf[clientWalk], fromJSON[clientWalk], clientWalk.size)
 
 	s.embedClients = lists[*coassemble.EmbedClient]{pages: newListings[*coassemble.EmbedClient](c, "embedClientPage", co),
 		objects: newSpace(c, "embedClient", co, jsonOf[*coassemble.EmbedClient], recordFrom[coassemble.EmbedClient], (*coassemble.EmbedClient).Size),
 		bare:    func(key string) *coassemble.EmbedClient { return &coassemble.EmbedClient{Identifier: key, Bare: true} },
-		tags:    s.embedClientTags}
+		tags:    s.embedClientTags, encode: jsonOf[*coassemble.EmbedClient]}
 	s.users = lists[*coassemble.User]{pages: newListings[*coassemble.User](c, "userPage", co),
 		objects: newSpace(c, "user", co, jsonOf[*coassemble.User], recordFrom[coassemble.User], (*coassemble.User).Size),
 		bare:    func(key string) *coassemble.User { return &coassemble.User{Identifier: key, Bare: true} },
-		tags:    s.userTags}
+		tags:    s.userTags, encode: jsonOf[*coassemble.User]}
 
 	s.identities = s.identityLists(c, "identity", ma)
 	s.found = s.identityLists(c, "foundIdentity", ma)
@@ -115,17 +115,20 @@ func newSpace[V any](c *cache.Cache, kind string, o spaceOptions, encode func(V)
 
 func documents(c *cache.Cache, o spaceOptions) *cache.Space[*document.Document] {
 	return newSpace(c, "client", o,
-		func(d *document.Document) ([]byte, error) { return d.JSON(), nil },
+		jsonOfDocument,
 		func(data []byte) (*document.Document, error) { return document.Parse(data, model.Shapes.Client) },
 		(*document.Document).Size)
 }
+
+func jsonOfDocument(d *document.Document) ([]byte, error) { return d.JSON(), nil }
 
 func identitySpace(c *cache.Cache, kind string, o spaceOptions) *cache.Space[*mattr.Identity] {
 	return newSpace(c, kind, o, jsonOf[*mattr.Identity], recordFrom[mattr.Identity], (*mattr.Identity).Size)
 }
 
 func (s *store) identityLists(c *cache.Cache, kind string, o spaceOptions) lists[*mattr.Identity] {
-	return lists[*mattr.Identity]{pages: newListings[*mattr.Identity](c, kind+"Page", o), objects: identitySpace(c, kind, o), tags: s.identityTags}
+	return lists[*mattr.Identity]{pages: newListings[*mattr.Identity](c, kind+"Page", o), objects: identitySpace(c, kind, o),
+		tags: s.identityTags, encode: jsonOf[*mattr.Identity]}
 }
 
 // sharedWalks is a space for walks under way: nothing is kept in it.
@@ -215,6 +218,18 @@ func eachKept[V any](ctx context.Context, keys []string, read func(context.Conte
 			return cache.Fetched[V]{}, err
 		}
 		return keep(v, r, tags(v)...), nil
+	})
+}
+
+// eachRenewed reads every key on its own, by a route that the key alone decides, and keeps what arrives or is as it was.
+func eachRenewed[V any](ctx context.Context, keys []string, kept validators, read func(context.Context, string) (V, error), tags func(V) []cache.Tag) (map[string]cache.Fetched[V], map[string]error) {
+	return each(ctx, keys, func(ctx context.Context, key string) (cache.Fetched[V], error) {
+		ctx, said := renewing(ctx, kept[key])
+		v, err := read(ctx, key)
+		if err != nil {
+			return renewed(v, err, said)
+		}
+		return renewed(v, nil, said, tags(v)...)
 	})
 }
 

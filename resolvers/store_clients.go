@@ -31,22 +31,21 @@ func (r *Resolver) clientPage(ctx context.Context, q clientQuery) (listed[*docum
 	return found[key], failed[key]
 }
 
-func (r *Resolver) readClientPages(ctx context.Context, keys []string) (map[string]*arrived[*document.Document], map[string]error) {
+func (r *Resolver) readClientPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*document.Document], map[string]error) {
 	return each(ctx, keys, func(ctx context.Context, key string) (*arrived[*document.Document], error) {
 		var q clientQuery
 		if err := json.Unmarshal([]byte(key), &q); err != nil {
 			return nil, err
 		}
-		ctx, said := listening(ctx)
+		ctx, said := renewing(ctx, kept[key])
 		w, err := r.ThoughtIndustries.Window(ctx, thoughtindustries.Query{Search: q.Search, Sort: q.Sort}, q.Offset, q.First)
 		if err != nil {
-			return nil, err
+			return unchanged[*document.Document](err, said)
 		}
 		page := &arrived[*document.Document]{listing: &listing[*document.Document]{More: w.More, Total: w.Total}, values: w.Clients, reply: said,
-			tags: []cache.Tag{r.store.tag(upstream.ThoughtIndustries, allClients)}}
+			etag: said.ETag(), tags: []cache.Tag{r.store.tag(upstream.ThoughtIndustries, allClients)}}
 		for _, d := range w.Clients {
 			page.Keys = append(page.Keys, r.clientID(d))
-			r.keepClientKeys(ctx, d, said)
 		}
 		for _, a := range w.Aggregations {
 			page.Extra = append(page.Extra, rawDocument(a))

@@ -72,7 +72,7 @@ func (r *Resolver) readIdentities(ctx context.Context, missing []cache.Wanted[*m
 			return found, nil
 		}
 	}
-	rest, failed := eachKept(ctx, without(keys, found), r.identityByID, r.store.identityTags)
+	rest, failed := eachRenewed(ctx, without(keys, found), validatorsOf(missing), r.identityByID, r.store.identityTags)
 	return merged(found, rest), failed
 }
 
@@ -256,13 +256,13 @@ func next[V any](l *listing[V]) string {
 	return l.Next
 }
 
-func (r *Resolver) readIdentityPages(ctx context.Context, keys []string) (map[string]*arrived[*mattr.Identity], map[string]error) {
+func (r *Resolver) readIdentityPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*mattr.Identity], map[string]error) {
 	return each(ctx, keys, func(ctx context.Context, key string) (*arrived[*mattr.Identity], error) {
 		var q identityQuery
 		if err := json.Unmarshal([]byte(key), &q); err != nil {
 			return nil, err
 		}
-		ctx, said := listening(ctx)
+		ctx, said := renewing(ctx, kept[key])
 		var p mattr.Page[*mattr.Identity]
 		var err error
 		if q.Filter == nil {
@@ -271,10 +271,10 @@ func (r *Resolver) readIdentityPages(ctx context.Context, keys []string) (map[st
 			p, err = r.MATTR.Search(ctx, mattr.Criteria(*q.Filter), q.Limit, q.Token)
 		}
 		if err != nil {
-			return nil, err
+			return unchanged[*mattr.Identity](err, said)
 		}
 		page := &arrived[*mattr.Identity]{listing: &listing[*mattr.Identity]{Next: p.Next}, values: p.Items, reply: said,
-			tags: []cache.Tag{r.store.tag(upstream.MATTR, allIdentities)}}
+			etag: said.ETag(), tags: []cache.Tag{r.store.tag(upstream.MATTR, allIdentities)}}
 		for _, i := range p.Items {
 			page.Keys = append(page.Keys, i.ID)
 		}
@@ -294,11 +294,12 @@ func (r *Resolver) fetchCredentialPages(ctx context.Context, keys []credentialPa
 		byText[texts[i]] = k
 	}
 	results := r.store.credentials.Load(ctx, texts, func(ctx context.Context, missing []cache.Wanted[mattr.Page[*mattr.Credential]]) (map[string]cache.Fetched[mattr.Page[*mattr.Credential]], map[string]error) {
+		kept := validatorsOf(missing)
 		return each(ctx, keysOf(missing), func(ctx context.Context, text string) (cache.Fetched[mattr.Page[*mattr.Credential]], error) {
 			k := byText[text]
-			ctx, said := listening(ctx)
+			ctx, said := renewing(ctx, kept[text])
 			p, err := r.credentialsOf(ctx, k)
-			return keep(p, said, r.store.identityTag(k.identity)), err
+			return renewed(p, err, said, r.store.identityTag(k.identity))
 		})
 	})
 	found, failed := make(map[credentialPageKey]mattr.Page[*mattr.Credential], len(keys)), map[credentialPageKey]error{}

@@ -60,7 +60,7 @@ func (r *Resolver) readEmbedClients(ctx context.Context, missing []cache.Wanted[
 			return found, nil
 		}
 	}
-	rest, failed := eachKept(ctx, without(keys, found), r.Coassemble.Client, r.store.embedClientTags)
+	rest, failed := eachRenewed(ctx, without(keys, found), validatorsOf(missing), r.Coassemble.Client, r.store.embedClientTags)
 	return merged(found, rest), failed
 }
 
@@ -71,16 +71,16 @@ func (r *Resolver) embedClientPage(ctx context.Context, offset, first int) (list
 	return found[key], failed[key]
 }
 
-func (r *Resolver) readEmbedClientPages(ctx context.Context, keys []string) (map[string]*arrived[*coassemble.EmbedClient], map[string]error) {
+func (r *Resolver) readEmbedClientPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*coassemble.EmbedClient], map[string]error) {
 	return each(ctx, keys, func(ctx context.Context, key string) (*arrived[*coassemble.EmbedClient], error) {
 		offset, first, _ := parsePageKey(key)
-		ctx, said := listening(ctx)
+		ctx, said := renewing(ctx, kept[key])
 		clients, more, err := r.Coassemble.ClientWindow(ctx, offset, first)
 		if err != nil {
-			return nil, err
+			return unchanged[*coassemble.EmbedClient](err, said)
 		}
 		page := &arrived[*coassemble.EmbedClient]{listing: &listing[*coassemble.EmbedClient]{More: more}, values: clients, reply: said,
-			tags: []cache.Tag{r.store.tag(upstream.Coassemble, allEmbedClients)}}
+			etag: said.ETag(), tags: []cache.Tag{r.store.tag(upstream.Coassemble, allEmbedClients)}}
 		for _, c := range clients {
 			page.add(c.Identifier, c.Bare)
 		}
@@ -113,7 +113,7 @@ func (r *Resolver) readUsers(ctx context.Context, missing []cache.Wanted[*coasse
 			return found, nil
 		}
 	}
-	rest, failed := eachKept(ctx, without(keys, found), r.Coassemble.User, r.store.userTags)
+	rest, failed := eachRenewed(ctx, without(keys, found), validatorsOf(missing), r.Coassemble.User, r.store.userTags)
 	return merged(found, rest), failed
 }
 
@@ -200,7 +200,7 @@ func (r *Resolver) fetchUserPages(ctx context.Context, keys []userPageKey) (map[
 
 // readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
 // are fewer.
-func (r *Resolver) readUserPages(ctx context.Context, keys []string) (map[string]*arrived[*coassemble.User], map[string]error) {
+func (r *Resolver) readUserPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*coassemble.User], map[string]error) {
 	ofClients := 0
 	for _, key := range keys {
 		if _, _, client := parsePageKey(key); client != "" {
@@ -222,7 +222,9 @@ func (r *Resolver) readUserPages(ctx context.Context, keys []string) (map[string
 			}
 		}
 	}
-	rest, failed := each(ctx, without(keys, found), r.readUserPage)
+	rest, failed := each(ctx, without(keys, found), func(ctx context.Context, key string) (*arrived[*coassemble.User], error) {
+		return r.readUserPage(ctx, key, kept[key])
+	})
 	return merged(found, rest), failed
 }
 
@@ -271,15 +273,15 @@ func (w *userWalk) part(places []int, offset, first int) *arrived[*coassemble.Us
 	return page
 }
 
-func (r *Resolver) readUserPage(ctx context.Context, key string) (*arrived[*coassemble.User], error) {
+func (r *Resolver) readUserPage(ctx context.Context, key, etag string) (*arrived[*coassemble.User], error) {
 	offset, first, client := parsePageKey(key)
-	ctx, said := listening(ctx)
+	ctx, said := renewing(ctx, etag)
 	users, more, err := r.Coassemble.UserWindow(ctx, client, offset, first)
 	if err != nil {
-		return nil, err
+		return unchanged[*coassemble.User](err, said)
 	}
 	page := &arrived[*coassemble.User]{listing: &listing[*coassemble.User]{More: more}, values: users, reply: said,
-		tags: []cache.Tag{r.store.tag(upstream.Coassemble, allUsers), r.store.usersOf(client)}}
+		etag: said.ETag(), tags: []cache.Tag{r.store.tag(upstream.Coassemble, allUsers), r.store.usersOf(client)}}
 	for _, u := range users {
 		page.add(u.Identifier, u.Bare)
 	}

@@ -1,0 +1,268 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/upstream/emulator"
+)
+
+// explained is an answer with extensions.explain.
+type explained struct {
+	*answer
+	Calls []struct {
+		Backend, Route    string
+		Status, BatchSize int
+		Bytes             int64
+		Coalesced         bool
+		Paths             []string
+	}
+	Facts []struct {
+		Backend, Key, Verdict, Reason string
+	}
+	CallsMade     int
+	BytesReceived int64
+}
+
+// explain sends an operation and asks what it cost. header are names and values in turn.
+func (p *program) explain(t *testing.T, query string, header ...string) *explained {
+	t.Helper()
+	body, err := json.Marshal(map[string]any{"query": query})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(string(body)))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Learngraph-Explain", "1")
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	e := &explained{answer: readAnswer(t, p.send(r))}
+	text, err := json.Marshal(e.Extensions["explain"])
+	if err == nil {
+		err = json.Unmarshal(text, e)
+	}
+	if err != nil || len(e.Errors) > 0 {
+		t.Fatalf("%s: got errors %v, %v", query, e.failures(), err)
+	}
+	return e
+}
+
+// exchanges are the calls as "route status", in the order of their names.
+func (e *explained) exchanges() []string {
+	list := []string{}
+	for _, c := range e.Calls {
+		list = append(list, fmt.Sprint(c.Route, " ", c.Status))
+	}
+	slices.Sort(list)
+	return list
+}
+
+func (e *explained) verdicts() []string {
+	list := []string{}
+	for _, f := range e.Facts {
+		kind, _, _ := strings.Cut(f.Key, ":")
+		list = append(list, strings.TrimSpace(kind+" "+f.Verdict+" "+f.Reason))
+	}
+	slices.Sort(list)
+	return list
+}
+
+// tagged starts a program whose backends send validators, and whose answers are never stale.
+func tagged(t *testing.T, change func(*emulator.Options)) *program {
+	t.Helper()
+	o := emulator.Options{Clients: 3, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, UsersPerClient: 2, CredentialsPerUser: 2, ETags: true}
+	if change != nil {
+		change(&o)
+	}
+	return start(t, setup{Emulator: o, Env: map[string]string{"CACHE_TTL": "60s", "CACHE_STALE": "0s", "EXPLAIN": "true"}})
+}
+
+const pastTTL = 61 * time.Second
+
+func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
+	t.Parallel()
+	catalogue := tagged(t, nil).backends
+	client := catalogue.Clients()[1]
+	user := catalogue.Users(client.Identifier)[0]
+	tests := []struct {
+		name, query string
+		calls       []string
+		verdicts    []string
+		shows       string // an object of the answer, looked up alone
+	}{
+		{"a page of clients", `{ clients(first: 2) { totalCount aggregations { label } nodes { name slug } } }`,
+			[]string{"GET /incoming/v2/clients 304"}, []string{"clientPage revalidated"},
+			fmt.Sprintf(`{ a: client(by: {slug: %q}) { name } b: client(by: {sourceId: %q}) { slug } }`, client.Slug, client.ID)},
+		{"a page of embed clients", `{ embedClients(first: 2) { nodes { sourceId metadata } } }`,
+			[]string{"GET /v1/headless/clients 304"}, []string{"embedClientPage revalidated"},
+			fmt.Sprintf(`{ embedClient(by: {sourceId: %q}) { created } }`, client.Identifier)},
+		{"a page of all users", `{ users(first: 5) { nodes { sourceId name } pageInfo { hasNextPage } } }`,
+			[]string{"GET /v1/headless/users 304"}, []string{"userPage revalidated"},
+			fmt.Sprintf(`{ user(by: {sourceId: %q}) { name } }`, user.Identifier)},
+		{"a page of a client's users", fmt.Sprintf(`{ users(clientIdentifier: %q) { nodes { name } } }`, client.Identifier),
+			[]string{"GET /v1/headless/users 304"}, []string{"userPage revalidated"},
+			fmt.Sprintf(`{ user(by: {sourceId: %q}) { name } }`, user.Identifier)},
+		{"a page of identities", `{ identities(first: 5) { nodes { sourceId claims } } }`,
+			[]string{"GET /core/v1/users 304"}, []string{"identityPage revalidated"},
+			fmt.Sprintf(`{ identity(by: {sourceId: %q}) { claims } }`, user.IdentityID)},
+		{"an embed client", fmt.Sprintf(`{ embedClient(by: {sourceId: %q}) { metadata userCount } }`, client.Identifier),
+			[]string{"GET /v1/headless/client/{identifier} 304"}, []string{"embedClient revalidated"}, ""},
+		{"a user", fmt.Sprintf(`{ user(by: {sourceId: %q}) { name avatar } }`, user.Identifier),
+			[]string{"GET /v1/headless/user/{identifier} 304"}, []string{"user revalidated"}, ""},
+		{"an identity and its credentials", fmt.Sprintf(`{ identity(by: {sourceId: %q}) { claims credentials { nodes { type } } } }`, user.IdentityID),
+			[]string{"GET /core/v1/users/{id} 304", "GET /core/v1/users/{userId}/credentials 304"},
+			[]string{"credentialPage revalidated", "identity revalidated"}, ""},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := tagged(t, nil)
+				want := p.explain(t, test.query)
+				for range 2 {
+					time.Sleep(pastTTL)
+					got := p.explain(t, test.query)
+					if diff := cmp.Diff(want.Data, got.Data); diff != "" {
+						t.Errorf("answer (-first +then):\n%s", diff)
+					}
+					if diff := cmp.Diff(test.calls, got.exchanges()); diff != "" {
+						t.Errorf("calls (-want +got):\n%s", diff)
+					}
+					if diff := cmp.Diff(test.verdicts, got.verdicts()); diff != "" {
+						t.Errorf("verdicts (-want +got):\n%s", diff)
+					}
+					if got.BytesReceived != 0 {
+						t.Errorf("received %d bytes", got.BytesReceived)
+					}
+				}
+				p.backends.Reset()
+				for _, again := range []string{test.query, test.shows} {
+					if again == "" {
+						continue
+					}
+					if a := p.post(t, again, nil); len(a.Errors) > 0 {
+						t.Errorf("%s: got errors %v", again, a.failures())
+					}
+					if calls := p.calls(); len(calls) > 0 {
+						t.Errorf("%s: got calls %v", again, calls)
+					}
+				}
+			})
+		})
+	}
+}
+
+func TestWhatHasChangedIsSentWhole(t *testing.T) {
+	t.Parallel()
+	const page = `{ users(first: 5) { nodes { sourceId name } } }`
+	tests := []struct {
+		name string
+		// between is done after the page was read, on what changed the user of this name and key elsewhere.
+		between func(t *testing.T, p *program, change func(string), single string)
+		calls   []string
+		changed bool
+	}{
+		{"nothing", func(*testing.T, *program, func(string), string) {}, []string{"GET /v1/headless/users 304"}, false},
+		{"a write elsewhere", func(_ *testing.T, _ *program, change func(string), _ string) { change("new") },
+			[]string{"GET /v1/headless/users 200"}, true},
+		{"a user who was read anew and is the same", func(t *testing.T, p *program, _ func(string), single string) {
+			time.Sleep(30 * time.Second)
+			p.explain(t, single, "Cache-Control", "no-cache")
+		}, []string{"GET /v1/headless/users 304"}, false},
+		{"a user who was another for a while", func(t *testing.T, p *program, change func(string), single string) {
+			change("new")
+			time.Sleep(30 * time.Second)
+			p.explain(t, single, "Cache-Control", "no-cache")
+			change("")
+		}, []string{"GET /v1/headless/users 200"}, false},
+		{"a write of its own", func(t *testing.T, p *program, _ func(string), _ string) {
+			key := p.backends.Users(p.backends.Clients()[0].Identifier)[0].Identifier
+			p.post(t, fmt.Sprintf(`mutation { updateUser(input: {by: {sourceId: %q}, name: "new"}) { userErrors { code } } }`, key), nil)
+		}, []string{"GET /v1/headless/users 200"}, true},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := tagged(t, nil)
+				elsewhere := p.beside(t, nil)
+				first := p.explain(t, page)
+				key, name := first.get(t, "data", "users", "nodes", 0, "sourceId"), first.get(t, "data", "users", "nodes", 0, "name")
+				change := func(to string) {
+					if to == "" {
+						to = fmt.Sprint(name)
+					}
+					elsewhere.post(t, fmt.Sprintf(`mutation { updateUser(input: {by: {sourceId: %q}, name: %q}) { userErrors { code } } }`, key, to), nil)
+				}
+				test.between(t, p, change, fmt.Sprintf(`{ user(by: {sourceId: %q}) { name } }`, key))
+				time.Sleep(pastTTL)
+				got := p.explain(t, page)
+				if diff := cmp.Diff(test.calls, got.exchanges()); diff != "" {
+					t.Errorf("calls (-want +got):\n%s", diff)
+				}
+				want := name
+				if test.changed {
+					want = "new"
+				}
+				if now := got.get(t, "data", "users", "nodes", 0, "name"); now != want {
+					t.Errorf("got the name %v, want %v", now, want)
+				}
+			})
+		})
+	}
+}
+
+func TestStalePagesAreRenewedBehindWithoutABody(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, setup{Emulator: emulator.Options{Clients: 3, Linked: true, CoursesPerClient: 1, UsersPerClient: 2, ETags: true},
+			Env: map[string]string{"CACHE_TTL": "60s", "EXPLAIN": "true"}})
+		const query = `{ clients(first: 3) { nodes { name } } embedClients { nodes { sourceId } } }`
+		p.explain(t, query)
+		time.Sleep(pastTTL)
+		p.backends.Reset()
+		stale := p.explain(t, query)
+		synctest.Wait()
+		for _, call := range p.backends.Calls() {
+			if call.Status != http.StatusNotModified {
+				t.Errorf("%s answers %d", call.Route, call.Status)
+			}
+		}
+		if diff := cmp.Diff([]string{"GET /incoming/v2/clients 1", "GET /v1/headless/clients 1"}, p.calls()); diff != "" {
+			t.Errorf("calls behind (-want +got):\n%s", diff)
+		}
+		if !slices.Contains(stale.verdicts(), "clientPage stale refreshing") {
+			t.Errorf("got %v", stale.verdicts())
+		}
+		p.backends.Reset()
+		if fresh := p.explain(t, query); len(fresh.Calls) > 0 || fresh.Extensions["freshness"] != nil {
+			t.Errorf("got calls %v and freshness %v", fresh.exchanges(), fresh.Extensions["freshness"])
+		}
+	})
+}
+
+func TestPlainIdentifiersAreRenewedToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := tagged(t, func(o *emulator.Options) { o.StringLists = true })
+		const query = `{ embedClients(first: 2) { nodes { sourceId } } }`
+		want := p.explain(t, query)
+		time.Sleep(pastTTL)
+		got := p.explain(t, query)
+		if diff := cmp.Diff([]string{"GET /v1/headless/clients 304"}, got.exchanges()); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+		if diff := cmp.Diff(want.Data, got.Data); diff != "" {
+			t.Errorf("answer (-first +then):\n%s", diff)
+		}
+	})
+}
