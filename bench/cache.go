@@ -1,44 +1,36 @@
 package main
 
 import (
-	"bufio"
-	"bytes"
-	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
-	"net"
 	"net/http"
-	"net/http/httptest"
+	"os"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
-	"sync"
-	"sync/atomic"
 	"time"
 
-	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/graph"
-	"github.com/learngraph/learngraph/graph/model"
-	"github.com/learngraph/learngraph/resolvers"
-	"github.com/learngraph/learngraph/upstream"
-	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/emulator"
-	"github.com/learngraph/learngraph/upstream/mattr"
-	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
 func init() { parts["cache"] = benchCache }
 
-// facadeWork is a query and what share of the floor's rate a warm answer to it should reach.
+// catalogue is what the emulated backends hold: 25 clients of 4 users each, all linked.
+var catalogue = emulator.Options{Linked: true, ProviderInList: true}
+
+// facadeWork is a query, and what share of the floor's rate a warm answer to it should reach.
 type facadeWork struct {
 	name, query string
 	target      float64
 }
 
-func facadeWorks(e *emulator.Emulator) []facadeWork {
-	user := e.Users(e.Clients()[0].Identifier)[0].Identifier
+func facadeWorks() []facadeWork {
+	backends := emulator.New(catalogue)
+	defer backends.Close()
+	user := backends.Users(backends.Clients()[0].Identifier)[0].Identifier
 	return []facadeWork{
 		{"nested query", `{ clients(first: 1) { nodes { name courses(first: 1) { totalCount nodes { title priceInCents } } users(first: 1) { nodes { name credentials { nodes { type } } } } } } }`, 0.5},
 		{"fan-out", `{ clients { nodes { name users { nodes { name identity { sourceId } credentials { nodes { type } } } } } } }`, 0.5},
@@ -46,280 +38,373 @@ func facadeWorks(e *emulator.Emulator) []facadeWork {
 	}
 }
 
-// facadeMode is how the facade is set up for a measurement.
+// facadeMode is how the program is set up for a measurement.
 type facadeMode struct {
-	name        string
-	latency     time.Duration // of the backends
-	ttl         time.Duration
-	coalesce    bool
+	name     string
+	latency  time.Duration // of the backends
+	settings []string
+	header   string // of requests
+	works    []facadeWork
+	// connections are how many ask at once.
 	connections []int
+	// warm says that the answers are kept, and have a target; rounds are as many as a rate without noise needs.
+	warm   bool
+	rounds int
 }
 
-// benchCache compares the facade over the emulated backends with a bare handler that reads the request and writes the
-// same bytes, both over loopback in this process, which also is the client: CPU counts all of it, also where it is the
-// emulator's.
-func benchCache(quick bool) ([]row, error) {
-	modes := []facadeMode{
-		{name: "warm", ttl: time.Hour, coalesce: true, connections: []int{1, 32}},
-		{name: "cold", connections: []int{1, 32}},
-		{name: "cold, 5 ms", latency: 5 * time.Millisecond, connections: []int{1, 32}},
-		{name: "shared in flight, 5 ms", latency: 5 * time.Millisecond, coalesce: true, connections: []int{32}},
+var (
+	anyConnections = []int{1, 32, 128}
+	// cold keeps nothing, and lets every operation call at once: what the backends' limits cost is not the program's.
+	cold = []string{"CACHE_TTL=0", "THOUGHTINDUSTRIES_CONCURRENCY=200", "COASSEMBLE_CONCURRENCY=200", "MATTR_CONCURRENCY=200", "OPERATION_TIMEOUT=60s"}
+)
+
+// facadeBench is what the modes of benchCache have in common.
+type facadeBench struct {
+	folder, binary string
+	quick          bool
+	redis          *soakRedis
+	works          []facadeWork
+}
+
+// benchCache compares the program over the emulated backends with a bare handler that reads the request and writes the
+// same bytes. Program, backends, Redis and floor are processes of one core each; the client is this one.
+func benchCache(quick bool) (rows []row, err error) {
+	b := &facadeBench{quick: quick, works: facadeWorks()}
+	if b.folder, err = os.MkdirTemp("", "bench"); err != nil {
+		return nil, err
 	}
-	var rows []row
+	defer func() { err = errors.Join(err, os.RemoveAll(b.folder)) }()
+	if b.binary, err = buildProgram(b.folder); err != nil {
+		return nil, err
+	}
+	if b.redis, err = startRedis(); err != nil {
+		return nil, err
+	}
+	defer b.redis.stop()
+	modes, err := b.modes()
+	if err != nil {
+		return nil, err
+	}
 	for _, m := range modes {
-		got, err := measureMode(m, quick)
+		progress(m.name)
+		got, err := b.measure(m)
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", m.name, err)
+		}
+		rows = append(rows, got...)
+	}
+	for _, measure := range []func() ([]row, error){b.replicas, b.memory} {
+		got, err := measure()
+		if err != nil {
+			return nil, err
 		}
 		rows = append(rows, got...)
 	}
 	return rows, nil
 }
 
-func measureMode(m facadeMode, quick bool) (rows []row, err error) {
-	f, err := newFacade(m)
+func (b *facadeBench) modes() ([]facadeMode, error) {
+	keys, key, err := writeKeys(b.folder)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, f.close()) }()
-	address, stop, err := listen(f.handler)
+	tokens, token, err := writeKeySet(b.folder)
 	if err != nil {
 		return nil, err
 	}
-	defer stop()
-	for _, w := range facadeWorks(f.backends) {
-		for _, n := range m.connections {
-			r, err := f.against(address, w, n, quick)
-			if err != nil {
-				return nil, err
-			}
-			r.Work = fmt.Sprintf("%s, %s, %d connections, rate of the floor's", w.name, m.name, n)
-			if m.ttl > 0 {
-				r.Target, r.AtLeast = w.target, true
-			}
-			rows = append(rows, r)
+	one := []facadeWork{b.works[2]}
+	one[0].target = 0
+	hour := "CACHE_TTL=1h"
+	modes := []facadeMode{
+		{name: "warm in memory", settings: []string{hour, "AUTH=none"}, works: b.works, connections: anyConnections, warm: true, rounds: 3},
+		{name: "warm in memory, AUTH=keys", settings: append(keys, hour), header: "X-API-Key: " + key, works: one, connections: anyConnections, warm: true, rounds: 2},
+		{name: "warm in memory, AUTH=jwt", settings: append(tokens, hour), header: "Authorization: Bearer " + token, works: one, connections: anyConnections, warm: true, rounds: 2},
+		{name: "warm in Redis only", settings: []string{hour, "CACHE_MEMORY=1B", "REDIS_URL=redis://" + b.redis.address}, works: withoutTargets(b.works), connections: anyConnections, warm: true, rounds: 1},
+	}
+	latencies := []time.Duration{0, 5 * time.Millisecond, 50 * time.Millisecond}
+	if b.quick {
+		latencies = latencies[1:2]
+		for i := range modes {
+			modes[i].connections = []int{1, 32}
 		}
+	}
+	for _, latency := range latencies {
+		m := facadeMode{name: fmt.Sprint("cold, backends of ", latency), latency: latency, works: withoutTargets(b.works), connections: anyConnections}
+		m.settings = append([]string{"COALESCE=false"}, cold...)
+		if b.quick {
+			m.connections = []int{1}
+		}
+		modes = append(modes, m)
+		m.name, m.settings, m.connections = fmt.Sprint("shared in flight, backends of ", latency), cold, []int{32, 128}
+		modes = append(modes, m)
+	}
+	return modes, nil
+}
+
+func withoutTargets(works []facadeWork) []facadeWork {
+	works = slices.Clone(works)
+	for i := range works {
+		works[i].target = 0
+	}
+	return works
+}
+
+// measure starts what a mode needs and measures each of its works.
+func (b *facadeBench) measure(m facadeMode) (rows []row, err error) {
+	backends, err := startSideProcess("emulator", m.latency.String(), "0")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, backends.stop()) }()
+	p, err := startProgram(b.binary, backends.address, m.settings...)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	for _, w := range m.works {
+		got, err := b.measureWork(p, m, w)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", w.name, err)
+		}
+		rows = append(rows, got...)
 	}
 	return rows, nil
 }
 
-// against measures the facade and the floor in alternating rounds and takes the best of each.
-func (f *facade) against(address string, w facadeWork, connections int, quick bool) (row, error) {
-	request := post(w.query)
-	recorded, err := f.answer(w.query)
-	if err != nil {
-		return row{}, err
+// measureWork compares with the floor that writes what the program answers.
+func (b *facadeBench) measureWork(p *program, m facadeMode, w facadeWork) (rows []row, err error) {
+	text, err := p.ask(w.query, m.header)
+	if err == nil && m.warm {
+		text, err = p.ask(w.query, m.header)
 	}
-	floor, stop, err := listen(floorOf(recorded))
-	if err != nil {
-		return row{}, err
-	}
-	defer stop()
-	rounds, period := 3, 400*time.Millisecond
-	if quick {
-		rounds, period = 1, 0
-	}
-	var best [2]volley
-	var calls float64
-	for range rounds {
-		for i, address := range []string{address, floor} {
-			before := f.calls.Load()
-			v, err := fire(address, request, connections, period)
-			if err != nil {
-				return row{}, err
-			}
-			if v.rate > best[i].rate {
-				best[i] = v
-				if i == 0 {
-					calls = float64(f.calls.Load()-before) / float64(v.answers)
-				}
-			}
-		}
-	}
-	return row{Got: best[0].rate / best[1].rate,
-		Detail: fmt.Sprintf("%v, %.3g calls, %d bytes; floor %v", best[0], calls, recorded.Body.Len(), best[1])}, nil
-}
-
-// facade is the gateway with everything behind it.
-type facade struct {
-	backends *emulator.Emulator
-	handler  http.Handler
-	cache    *cache.Cache
-	clients  []*upstream.Client
-	calls    atomic.Int64
-}
-
-func newFacade(m facadeMode) (*facade, error) {
-	f := &facade{backends: emulator.New(emulator.Options{Linked: true, ProviderInList: true, Latency: m.latency})}
-	var err error
-	if f.cache, err = cache.New(cache.Options{TTL: m.ttl, Memory: 128 << 20, Coalesce: m.coalesce, Version: "bench"}); err != nil {
-		return nil, err
-	}
-	o := resolvers.Options{Link: resolvers.Link{Client: "id", User: "subjectId"}, Cache: f.cache,
-		Scopes: map[upstream.Backend]string{upstream.ThoughtIndustries: "1", upstream.Coassemble: "2", upstream.MATTR: "3"}}
-	if err := f.wire(&o); err != nil {
-		return nil, errors.Join(err, f.close())
-	}
-	root := resolvers.New(o)
-	log := slog.New(slog.NewJSONHandler(io.Discard, nil))
-	gw := gateway.New(gateway.Options{Schema: graph.NewEngine(graph.Config{Resolvers: root}), Limits: gateway.DefaultLimits(),
-		Timeout: time.Minute, Log: log, Operation: func(ctx context.Context) context.Context { return root.WithOperation(ctx) },
-		CompressAbove: gateway.DefaultCompressAbove, Cost: gateway.CostOptions{Max: gateway.DefaultMaxCost},
-		Answers: gateway.NewAnswers(f.cache, "answers")})
-	f.handler = gateway.WithRequestID(gateway.WithAccessLog(log, gw))
-	return f, nil
-}
-
-// countingTransport counts the calls of the backends, without those for tokens.
-type countingTransport struct {
-	http.RoundTripper
-	calls *atomic.Int64
-}
-
-func (t countingTransport) RoundTrip(r *http.Request) (*http.Response, error) {
-	t.calls.Add(1)
-	return t.RoundTripper.RoundTrip(r)
-}
-
-func (f *facade) wire(o *resolvers.Options) error {
-	transport := f.backends.Transport()
-	tokens, err := mattr.NewTokenSource(mattr.TokenOptions{URL: "https://auth.example/oauth/token", ClientID: emulator.ClientID,
-		ClientSecret: emulator.ClientSecret, Audience: emulator.Audience, Transport: transport})
-	if err != nil {
-		return err
-	}
-	client := func(b upstream.Backend, base string, concurrency int, a upstream.Authorizer) *upstream.Client {
-		c, failed := upstream.New(upstream.Options{Backend: b, BaseURL: base, Authorizer: a, Timeout: 20 * time.Second,
-			Transport: countingTransport{transport, &f.calls}, Concurrency: concurrency})
-		if failed == nil {
-			f.clients = append(f.clients, c)
-		}
-		err = errors.Join(err, failed)
-		return c
-	}
-	catalogue := client(upstream.ThoughtIndustries, "https://catalogue.example", 5, upstream.Header("Authorization", "Bearer "+emulator.APIKey))
-	users := client(upstream.Coassemble, "https://embed.example/api", 10, upstream.Header("Authorization", emulator.Authorization))
-	identities := client(upstream.MATTR, "https://tenant.example", 20, tokens)
-	if err != nil {
-		return err
-	}
-	o.ThoughtIndustries = thoughtindustries.New(catalogue, thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
-	o.Coassemble, o.MATTR = coassemble.New(users), mattr.New(identities, "/core/v1")
-	return nil
-}
-
-func (f *facade) close() error {
-	for _, c := range f.clients {
-		c.Close()
-	}
-	f.backends.Close()
-	return f.cache.Close()
-}
-
-// answer asks twice, so that what can be warm is.
-func (f *facade) answer(query string) (*httptest.ResponseRecorder, error) {
-	var w *httptest.ResponseRecorder
-	for range 2 {
-		w = httptest.NewRecorder()
-		r := httptest.NewRequestWithContext(context.Background(), http.MethodPost, "/graphql", strings.NewReader(queryBody(query)))
-		r.Header.Set("Content-Type", "application/json")
-		f.handler.ServeHTTP(w, r)
-		if w.Code != http.StatusOK || strings.Contains(w.Body.String(), `"errors":`) {
-			return nil, fmt.Errorf("status %d, %.200s", w.Code, w.Body)
-		}
-	}
-	return w, nil
-}
-
-// floorOf is the least that any server does: it reads the request and writes the recorded bytes.
-func floorOf(recorded *httptest.ResponseRecorder) http.Handler {
-	text, media := recorded.Body.Bytes(), recorded.Header().Get("Content-Type")
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		_, _ = io.Copy(io.Discard, r.Body)
-		w.Header().Set("Content-Type", media)
-		_, _ = w.Write(text)
-	})
-}
-
-func listen(h http.Handler) (address string, stop func(), err error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", nil, err
-	}
-	srv := &http.Server{Handler: h}
-	go func() { _ = srv.Serve(l) }()
-	return l.Addr().String(), func() { _ = srv.Close() }, nil
-}
-
-func queryBody(query string) string { return fmt.Sprintf(`{"query":%q}`, query) }
-
-func post(query string) []byte {
-	body := queryBody(query)
-	return fmt.Appendf(nil, "POST /graphql HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
-}
-
-// volley is what many requests over some connections gave.
-type volley struct {
-	answers       int
-	rate          float64 // answers a second
-	p50, p99, cpu time.Duration
-}
-
-func (v volley) String() string {
-	return fmt.Sprintf("%.0f/s p50 %v p99 %v CPU %v", v.rate, v.p50.Round(time.Microsecond), v.p99.Round(time.Microsecond), v.cpu.Round(time.Microsecond))
-}
-
-// fire sends the request over each connection again and again for a period, at least once.
-func fire(address string, request []byte, connections int, period time.Duration) (volley, error) {
-	var (
-		wg    sync.WaitGroup
-		mu    sync.Mutex
-		waits []time.Duration
-		errs  []error
-	)
-	cpu, start := processCPU(), time.Now()
-	for range connections {
-		wg.Go(func() {
-			took, err := fireOne(address, request, start.Add(period))
-			mu.Lock()
-			defer mu.Unlock()
-			waits, errs = append(waits, took...), append(errs, err)
-		})
-	}
-	wg.Wait()
-	elapsed, used := time.Since(start), processCPU()-cpu
-	if err := errors.Join(errs...); err != nil {
-		return volley{}, err
-	}
-	slices.Sort(waits)
-	n := len(waits)
-	return volley{answers: n, rate: float64(n) / elapsed.Seconds(), p50: waits[n/2], p99: waits[n*99/100], cpu: used / time.Duration(n)}, nil
-}
-
-func fireOne(address string, request []byte, end time.Time) (took []time.Duration, err error) {
-	conn, err := net.Dial("tcp", address)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = conn.Close() }()
-	r, body := bufio.NewReaderSize(conn, 64<<10), bytes.Buffer{}
-	for len(took) == 0 || time.Now().Before(end) {
-		start := time.Now()
-		if _, err := conn.Write(request); err != nil {
-			return nil, err
-		}
-		resp, err := http.ReadResponse(r, nil)
+	file := filepath.Join(b.folder, "answer")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return nil, err
+	}
+	floor, err := startSideProcess("floor", file)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, floor.stop()) }()
+	for _, n := range m.connections {
+		r, err := b.against(p, floor, m, w, n)
 		if err != nil {
 			return nil, err
 		}
-		body.Reset()
-		if _, err := body.ReadFrom(resp.Body); err != nil {
+		r.Work = fmt.Sprintf("%s, %s, connections: %d, rate of the floor's", w.name, m.name, n)
+		r.Target, r.AtLeast = w.target, w.target > 0
+		r.Detail += fmt.Sprintf(", %d bytes sent", len(text))
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// against measures the program and the floor in alternating rounds and takes the best of each.
+func (b *facadeBench) against(p *program, floor *process, m facadeMode, w facadeWork, connections int) (row, error) {
+	period := 400 * time.Millisecond
+	if b.quick {
+		period = 0
+	}
+	before, err := p.spent()
+	if err != nil {
+		return row{}, err
+	}
+	var program, bare volley
+	answers := 0
+	for range max(m.rounds, 1) {
+		v, err := fire(p.process, post(p.address, w.query, header(m.header)...), connections, period)
+		if err != nil {
+			return row{}, err
+		}
+		answers += v.answers
+		program = faster(program, v)
+		if v, err = fire(floor, post(floor.address, w.query), connections, period); err != nil {
+			return row{}, err
+		}
+		bare = faster(bare, v)
+	}
+	after, err := p.spent()
+	if err != nil {
+		return row{}, err
+	}
+	now, _ := p.memory()
+	n := float64(answers)
+	return row{Got: program.rate / bare.rate, Detail: fmt.Sprintf("%v, %.0f MiB; floor %v; an answer: %.3g calls, %.3g bytes received",
+		program, now, bare, (after.calls-before.calls)/n, (after.bytes-before.bytes)/n)}, nil
+}
+
+func faster(a, b volley) volley {
+	if a.rate > b.rate {
+		return a
+	}
+	return b
+}
+
+func header(line string) []string {
+	if line == "" {
+		return nil
+	}
+	return []string{line}
+}
+
+// ask gives the bytes of one answer without errors.
+func (p *program) ask(query, line string) ([]byte, error) {
+	req, err := http.NewRequest(http.MethodPost, "http://"+p.address+"/graphql", strings.NewReader(queryBody(query)))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	if name, value, ok := strings.Cut(line, ": "); ok {
+		req.Header.Set(name, value)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	var answer struct {
+		Data   json.RawMessage
+		Errors []struct{ Message string }
+	}
+	var text json.RawMessage
+	if err := json.NewDecoder(resp.Body).Decode(&text); err != nil {
+		return nil, fmt.Errorf("status %d: %w", resp.StatusCode, err)
+	}
+	if err := json.Unmarshal(text, &answer); err != nil || resp.StatusCode != http.StatusOK || len(answer.Errors) > 0 {
+		return nil, fmt.Errorf("status %d, %.200s", resp.StatusCode, text)
+	}
+	return text, nil
+}
+
+// replicas counts the calls that each work costs a replica after another has filled the Redis that they share.
+func (b *facadeBench) replicas() (rows []row, err error) {
+	progress("second replica")
+	if err := b.redis.restart(); err != nil {
+		return nil, err
+	}
+	backends, err := startSideProcess("emulator", "0s", "0")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, backends.stop()) }()
+	var calls [2]float64
+	for i := range calls {
+		p, err := startProgram(b.binary, backends.address, "REDIS_URL=redis://"+b.redis.address, "CACHE_TTL=1h", "REDIS_TIMEOUT=1s")
+		if err != nil {
 			return nil, err
 		}
-		took = append(took, time.Since(start))
-		if resp.StatusCode != http.StatusOK || bytes.Contains(body.Bytes(), []byte(`"errors":`)) {
-			return nil, fmt.Errorf("status %d, %.200s", resp.StatusCode, body.Bytes())
+		for _, w := range b.works {
+			if _, err := p.ask(w.query, ""); err != nil {
+				return nil, errors.Join(err, p.stop())
+			}
+		}
+		s, err := p.spent()
+		// Stopping it writes what it had queued for Redis.
+		if err := errors.Join(err, p.stop()); err != nil {
+			return nil, err
+		}
+		calls[i] = s.calls
+	}
+	return []row{{Work: "calls of a second replica that shares Redis, of the first's", Got: calls[1] / calls[0], Target: 0.1, Required: true,
+		Detail: fmt.Sprintf("%.0f, then %.0f", calls[0], calls[1])}}, nil
+}
+
+// memory lets a program with the usual bound see more clients than it can keep.
+func (b *facadeBench) memory() (rows []row, err error) {
+	clients := 10000
+	if b.quick {
+		clients = 300
+	}
+	progress(fmt.Sprint("memory, ", clients, " clients"))
+	backends, err := startSideProcess("emulator", "0s", strconv.Itoa(clients))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, backends.stop()) }()
+	p, err := startProgram(b.binary, backends.address, "CACHE_MEMORY=128MiB", "CACHE_TTL=1h")
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, p.stop()) }()
+	seen, err := p.walkClients()
+	if err != nil {
+		return nil, err
+	}
+	if seen != clients {
+		return nil, fmt.Errorf("%d of %d clients seen", seen, clients)
+	}
+	now, peak := p.memory()
+	return []row{{Work: fmt.Sprintf("memory at its peak in MiB, CACHE_MEMORY=128MiB, %d clients seen", seen), Got: peak, Target: 256,
+		Detail: fmt.Sprintf("%.0f MiB at the end", now)}}, nil
+}
+
+// walkClients reads all clients page by page and says how many there are.
+func (p *program) walkClients() (seen int, err error) {
+	for cursor := "null"; cursor != ""; {
+		text, err := p.ask(fmt.Sprintf(`{ clients(first: 100, after: %s) { pageInfo { endCursor hasNextPage } nodes { name courses { nodes { title } } } } }`, cursor), "")
+		if err != nil {
+			return seen, err
+		}
+		var page struct {
+			Data struct {
+				Clients struct {
+					Nodes    []struct{}
+					PageInfo struct {
+						EndCursor   string
+						HasNextPage bool
+					}
+				}
+			}
+		}
+		if err := json.Unmarshal(text, &page); err != nil {
+			return seen, err
+		}
+		seen += len(page.Data.Clients.Nodes)
+		cursor = ""
+		if page.Data.Clients.PageInfo.HasNextPage {
+			cursor = strconv.Quote(page.Data.Clients.PageInfo.EndCursor)
 		}
 	}
-	return took, nil
+	return seen, nil
+}
+
+// emulatorSide is the backends with a latency and a number of clients, 0 for the catalogue of the measurements. More
+// clients have less content: what they hold takes long to make up.
+func emulatorSide(args []string) (http.Handler, error) {
+	if len(args) != 2 {
+		return nil, errors.New("emulator needs a latency and a number of clients")
+	}
+	o := catalogue
+	var err error
+	if o.Latency, err = time.ParseDuration(args[0]); err != nil {
+		return nil, err
+	}
+	if o.Clients, err = strconv.Atoi(args[1]); err != nil {
+		return nil, err
+	}
+	if o.Clients > 0 {
+		o.CoursesPerClient, o.LearningPathsPerClient, o.UsersPerClient = 2, 1, 1
+	}
+	return emulator.New(o), nil
+}
+
+// floorSide is the least that any server does: it reads the request and writes the bytes of a file.
+func floorSide(args []string) (http.Handler, error) {
+	if len(args) != 1 {
+		return nil, errors.New("floor needs a file")
+	}
+	text, err := os.ReadFile(args[0])
+	if err != nil {
+		return nil, err
+	}
+	size := strconv.Itoa(len(text))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		w.Header().Set("Content-Type", "application/json; charset=utf-8")
+		w.Header().Set("Content-Length", size)
+		_, _ = w.Write(text)
+	}), nil
 }

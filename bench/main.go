@@ -1,6 +1,6 @@
 // Command bench measures what the issues promise, as ratios within one run: `go run ./bench`, or one part of it with
-// `-only NAME`. It prints one table. CPU is that of the whole process while nothing else of it runs, and of several
-// alternating rounds the best one counts on each side, since a busy machine only ever adds.
+// `-only NAME`. It prints one table. Of several alternating rounds the best one counts on each side, since a busy machine
+// only ever adds.
 package main
 
 import (
@@ -77,8 +77,10 @@ func run(args []string, stdout, stderr io.Writer) int {
 		}
 		names = []string{*only}
 	}
+	progress = progressTo(stderr)
 	var rows []row
 	for _, name := range names {
+		progress(name)
 		got, err := parts[name](*quick)
 		if err != nil {
 			return report(stderr, fmt.Errorf("%s: %w", name, err))
@@ -88,7 +90,28 @@ func run(args []string, stdout, stderr io.Writer) int {
 			rows = append(rows, r)
 		}
 	}
+	progress("")
 	return report(stderr, errors.Join(write(stdout, rows, *asJSON), missed(rows)))
+}
+
+// progress says what is measured now; "" that nothing is.
+var progress func(string)
+
+// progressTo keeps one line of a terminal up to date, and writes a line for each step to anything else.
+func progressTo(w io.Writer) func(string) {
+	f, ok := w.(*os.File)
+	if ok {
+		info, err := f.Stat()
+		ok = err == nil && info.Mode()&os.ModeCharDevice != 0
+	}
+	return func(step string) {
+		switch {
+		case ok:
+			fmt.Fprint(w, "\r\x1b[K", step)
+		case step != "":
+			fmt.Fprintln(w, step)
+		}
+	}
 }
 
 func missed(rows []row) error {

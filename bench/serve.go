@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
@@ -55,34 +54,25 @@ func coldOverHTTP(quick bool) ([]row, error) {
 
 // startSide starts this program as a server with one core. It returns its address and what ends it.
 func startSide(side string, args ...string) (string, func(), error) {
+	p, err := startSideProcess(side, args...)
+	if err != nil {
+		return "", nil, err
+	}
+	return p.address, func() { _ = p.stop() }, nil
+}
+
+func startSideProcess(side string, args ...string) (*process, error) {
 	self, err := os.Executable()
 	if err != nil {
-		return "", nil, err
+		return nil, err
 	}
 	cmd := exec.Command(self, append([]string{"-serve", side}, args...)...)
-	cmd.Env = append(os.Environ(), "GOMAXPROCS=1")
-	cmd.Stderr = os.Stderr
-	stdin, err := cmd.StdinPipe()
+	cmd.Env, cmd.Stderr = os.Environ(), os.Stderr
+	p, err := startProcess(cmd, "", "")
 	if err != nil {
-		return "", nil, err
+		return nil, fmt.Errorf("%s: %w", side, err)
 	}
-	stdout, err := cmd.StdoutPipe()
-	if err != nil {
-		return "", nil, err
-	}
-	if err := cmd.Start(); err != nil {
-		return "", nil, err
-	}
-	stop := func() {
-		_ = stdin.Close()
-		_ = cmd.Wait()
-	}
-	address, err := bufio.NewReader(stdout).ReadString('\n')
-	if err != nil {
-		stop()
-		return "", nil, fmt.Errorf("%s does not start: %w", side, err)
-	}
-	return strings.TrimSpace(address), stop, nil
+	return p, nil
 }
 
 // serveSide serves until its standard input ends.
@@ -110,8 +100,13 @@ func serveSide(side string, args []string, stdout io.Writer) error {
 }
 
 func sideHandler(side string, args []string) (http.Handler, error) {
-	if side == "backend" {
+	switch side {
+	case "backend":
 		return backendHandler()
+	case "emulator":
+		return emulatorSide(args)
+	case "floor":
+		return floorSide(args)
 	}
 	if len(args) != 1 {
 		return nil, fmt.Errorf("%s needs the backend's address", side)
