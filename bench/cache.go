@@ -55,7 +55,8 @@ type facadeMode struct {
 var (
 	anyConnections = []int{1, 32, 128}
 	// cold keeps nothing, and lets every operation call at once: what the backends' limits cost is not the program's.
-	cold = []string{"CACHE_TTL=0", "THOUGHTINDUSTRIES_CONCURRENCY=200", "COASSEMBLE_CONCURRENCY=200", "MATTR_CONCURRENCY=200", "OPERATION_TIMEOUT=60s"}
+	cold = []string{"CACHE_TTL=0", "THOUGHTINDUSTRIES_CONCURRENCY=200", "COASSEMBLE_CONCURRENCY=200", "MATTR_CONCURRENCY=200",
+		"THOUGHTINDUSTRIES_TIMEOUT=60s", "COASSEMBLE_TIMEOUT=60s", "MATTR_TIMEOUT=60s", "OPERATION_TIMEOUT=60s"}
 )
 
 // facadeBench is what the modes of benchCache have in common.
