@@ -24,6 +24,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -221,8 +222,21 @@ func (c *Cache) forgetAll() {
 
 // tally counts the verdicts of one kind.
 type tally struct {
+	hits   atomic.Uint64 // of Memory, by Fresh
 	mu     sync.Mutex
 	counts map[Verdict]uint64
+}
+
+func (t *tally) hit() { t.hits.Add(1) }
+
+func (t *tally) snapshot() map[Verdict]uint64 {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	counts := maps.Clone(t.counts)
+	if n := t.hits.Load(); n > 0 {
+		counts[Memory] += n
+	}
+	return counts
 }
 
 func (t *tally) add(facts []Fact) {
@@ -249,9 +263,7 @@ func (c *Cache) Counters() Counters {
 	s := Counters{Verdicts: map[string]map[Verdict]uint64{}, Refreshes: c.flights.refreshes.Load()}
 	c.mu.Lock()
 	for kind, t := range c.tallies {
-		t.mu.Lock()
-		s.Verdicts[kind] = maps.Clone(t.counts)
-		t.mu.Unlock()
+		s.Verdicts[kind] = t.snapshot()
 	}
 	c.mu.Unlock()
 	s.MemoryBytes, s.MemoryEntries = c.memory.usage()

@@ -431,3 +431,40 @@ func BenchmarkLoadFromMemory(b *testing.B) {
 		s.Load(b.Context(), keys, words.fetch)
 	}
 }
+
+func TestWhoKnowsAKeysNameGetsWhatMemoryHoldsFreshAndNothingElse(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := open(t, options())
+		s, b := words(c), &backend{absent: map[string]bool{"none": true}}
+		fresh := func(key string) string {
+			v, ok := s.Fresh(s.Name(key))
+			return fmt.Sprint(v, ok)
+		}
+		expect(t, fresh("a"), "false")
+		one(t.Context(), s, b, "a")
+		one(t.Context(), s, b, "none")
+		expect(t, fresh("a"), "a@0true")
+		expect(t, fresh("none"), "false")
+		if got := c.Counters().Verdicts["word"][Memory]; got != 1 {
+			t.Errorf("%d lookups were counted as answered from memory, want 1", got)
+		}
+		s.Drop(t.Context(), "a")
+		expect(t, fresh("a"), "false")
+		one(t.Context(), s, b, "a")
+		time.Sleep(time.Minute)
+		expect(t, fresh("a"), "false")
+		expectCalls(t, b, 3)
+	})
+}
+
+func TestWithoutATTLNoNameIsFresh(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := options()
+		o.TTL = 0
+		s, b := words(open(t, o)), &backend{}
+		one(t.Context(), s, b, "a")
+		if v, ok := s.Fresh(s.Name("a")); ok {
+			t.Errorf("got %s, want nothing", v)
+		}
+	})
+}

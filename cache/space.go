@@ -139,6 +139,27 @@ func (s *Space[V]) Kept(ctx context.Context, keys ...string) map[string]Wanted[V
 	return found
 }
 
+// Name is a key as the cache knows it, for who looks the same one up again and again.
+type Name struct{ digest digest }
+
+// Name gives the name of a key.
+func (s *Space[V]) Name(key string) Name { return Name{s.inner.digest(key)} }
+
+// Fresh returns the value of a key if memory holds it fresh: what Load would answer then, and counted as such, but for
+// the fact, which is the caller's to record.
+func (s *Space[V]) Fresh(n Name) (v V, ok bool) {
+	c := s.inner.c
+	if c.o.TTL <= 0 {
+		return v, false
+	}
+	r := c.memory.get(n.digest)
+	if r == nil || !r.found || !time.Now().Before(r.fresh) {
+		return v, false
+	}
+	s.inner.tally.hit()
+	return as[V](r.value), true
+}
+
 // Put keeps a value that came along with something else, such as a list. The context is one that Begin or a Fetch
 // marked; without a mark nothing is kept, because the value may be older than the last Drop.
 func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -10,6 +9,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -22,11 +22,15 @@ import (
 
 // Answer is a whole answer as it is kept: what was sent, and what it was made of.
 type Answer struct {
+	// plain is the answer as it is sent where there is nothing to say beside the data.
+	plain      form
 	data       []byte
 	errors     gqlerror.List
 	extensions map[string]any
 	facts      []cache.Fact
 	at         time.Time
+	policy     cachePolicy
+	packed     [packedForms]atomic.Pointer[form]
 }
 
 // NewAnswers makes the space of whole answers. They stay in the process: a replica makes its own from what is shared.
@@ -38,7 +42,8 @@ func NewAnswers(c *cache.Cache, scope string) *cache.Space[*Answer] {
 // factSize is about what a kept fact takes, in bytes.
 const factSize = 256
 
-func (a *Answer) size() int { return len(a.data) + factSize*len(a.facts) }
+// size leaves room for the packed forms, of which none is kept that is too large for it.
+func (a *Answer) size() int { return 2*len(a.plain.text) + factSize*len(a.facts) }
 
 // run answers an operation: from a whole answer that is kept and still as fresh as executing would make it, together
 // with whoever executes the same, or by executing it.
@@ -57,23 +62,36 @@ func (g *Gateway) run(ctx context.Context, op *graphql.OperationContext, used *p
 		return ctx
 	}
 	used.facts.Add(r.Value.factsNow(r.Fact.Verdict)...)
-	out.resp = &graphql.Response{Data: r.Value.data, Errors: slices.Clone(r.Value.errors), Extensions: maps.Clone(r.Value.extensions)}
+	out.resp, out.kept = r.Value.response(), r.Value
 	return ctx
+}
+
+// response is one that its receiver may add to.
+func (a *Answer) response() *graphql.Response {
+	return &graphql.Response{Data: a.data, Errors: slices.Clone(a.errors), Extensions: maps.Clone(a.extensions)}
 }
 
 // repeatable says whether an answer may be shared and kept: nothing that writes, that asks for claims, or whose caller
 // wants another freshness or to see how it is made.
 func repeatable(ctx context.Context, op *graphql.OperationContext) bool {
-	return op.Operation.Operation == ast.Query && cache.WantsFrom(ctx) == (cache.Wants{}) && !explains(ctx) && !selectsClaims(op.Operation)
+	return storable(op) && cache.WantsFrom(ctx) == (cache.Wants{}) && !explains(ctx)
 }
 
-// answerKey names what decides about an answer: the document, the operation, the variables and what the caller may see.
+func storable(op *graphql.OperationContext) bool {
+	return op.Operation.Operation == ast.Query && !selectsClaims(op.Operation)
+}
+
+// answerKey names what decides about an answer: the question, and what the caller may see.
 func answerKey(ctx context.Context, op *graphql.OperationContext) string {
+	return questionKey(op) + caller.FromContext(ctx).Scope()
+}
+
+// questionKey names what a caller asks: the document, the operation and the variables.
+func questionKey(op *graphql.OperationContext) string {
 	h := sha256.New()
 	enc := json.NewEncoder(h)
 	_ = enc.Encode(op.OperationName)
 	_ = enc.Encode(op.Variables)
-	_ = enc.Encode(caller.FromContext(ctx).Scope())
 	h.Write([]byte(op.RawQuery))
 	return hex.EncodeToString(h.Sum(nil))
 }
@@ -83,7 +101,7 @@ func (g *Gateway) fetchAnswer(ctx context.Context, op *graphql.OperationContext)
 	ctx, used := withProvenance(ctx)
 	out := &reply{}
 	g.execute(ctx, op, out)
-	a := &Answer{data: bytes.Clone(out.resp.Data), errors: out.resp.Errors, extensions: out.resp.Extensions, facts: used.facts.List(), at: time.Now()}
+	a := newAnswer(out.resp, used.facts.List(), g.opts.PublicCatalog)
 	if out.free != nil {
 		out.free()
 	}
@@ -93,6 +111,14 @@ func (g *Gateway) fetchAnswer(ctx context.Context, op *graphql.OperationContext)
 		f.NoStore, f.MaxAge = false, left
 	}
 	return f
+}
+
+func newAnswer(resp *graphql.Response, facts []cache.Fact, publicCatalog bool) *Answer {
+	const before, after = `{"data":`, `}`
+	text := slices.Concat([]byte(before), resp.Data, []byte(after))
+	now := time.Now()
+	return &Answer{plain: newForm(text), data: text[len(before) : len(text)-len(after)], errors: resp.Errors, extensions: resp.Extensions,
+		facts: facts, at: now, policy: policy(facts, publicCatalog, now)}
 }
 
 // lifetime is how long every fact stays fresh; 0 where one is not, must not be kept, or none is known.
@@ -151,11 +177,9 @@ func (g *Gateway) describe(ctx context.Context, op *graphql.OperationContext, us
 	if explains(ctx) {
 		out.extend("explain", used.explain(len(out.resp.Data)))
 	}
-	if op.Operation.Operation != ast.Query || len(out.resp.Errors) > 0 || selectsClaims(op.Operation) {
-		return
+	if storable(op) && len(out.resp.Errors) == 0 {
+		out.policy = policy(facts, g.opts.PublicCatalog, time.Now())
 	}
-	out.header = http.Header{}
-	policy(facts, g.opts.PublicCatalog, time.Now()).write(out.header)
 }
 
 // extend adds a member to the answer's extensions.

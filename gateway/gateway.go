@@ -5,6 +5,7 @@ package gateway
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -76,6 +77,7 @@ type Gateway struct {
 	documents *documents
 	costs     *costs
 	guard     *Guard
+	repeats   *repeats
 	// callsMade is how many backend calls an operation made.
 	callsMade func(*provenance) int64
 }
@@ -89,6 +91,7 @@ func New(opts Options) *Gateway {
 		callsMade: func(used *provenance) int64 { return int64(len(used.made())) }}
 	if g.opts.Calls == nil {
 		g.opts.Calls = g.costs.calls
+		g.repeats = newRepeats(opts)
 	}
 	g.exec.SetErrorPresenter(present(opts.Log))
 	g.exec.SetRecoverFunc(recovered)
@@ -103,10 +106,16 @@ func (g *Gateway) Validations() int64 { return g.documents.validations.Load() }
 const allowedMethods = "GET, HEAD, POST, OPTIONS"
 
 // ServeHTTP answers one request. A request whose answer no media type can carry gets 406 before it is read.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.serve(w, r, g.answer) }
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	g.serve(w, r, answerer{one: g.answer, repeated: g.repeated})
+}
 
 // answerer makes the answer to one operation.
-type answerer func(context.Context, *http.Request, *request) *reply
+type answerer struct {
+	one func(context.Context, *http.Request, *request) *reply
+	// repeated answers a request that came before, or gives nil; it may be nil.
+	repeated func(*http.Request, [sha256.Size]byte) *reply
+}
 
 // reply is the answer to one operation before it has a media type.
 type reply struct {
@@ -115,8 +124,10 @@ type reply struct {
 	// refused says that nothing was executed.
 	refused bool
 	resp    *graphql.Response
-	// header is set on the answer to a single operation.
-	header http.Header
+	// policy is what the answer to a single operation allows its receivers.
+	policy cachePolicy
+	// kept is the whole answer that resp was made from; nil where there is none.
+	kept *Answer
 	// free lets others use the memory of resp.Data; nil where there is nothing to do.
 	free func()
 }
@@ -154,7 +165,18 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		x.fail(fault)
 		return
 	}
-	all, fault := g.readRequest(w, r)
+	raw, fault := g.readRaw(w, r)
+	if fault != nil {
+		x.fail(fault)
+		return
+	}
+	if answer.repeated != nil {
+		if out := answer.repeated(r, raw.sum()); out != nil {
+			x.send(out)
+			return
+		}
+	}
+	all, fault := g.readRequests(raw)
 	if fault != nil {
 		x.fail(fault)
 		return
@@ -166,20 +188,21 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 	}
 	defer cancel()
 	if !all.batch {
-		x.send(answer(graphql.StartOperationTrace(ctx), r, all.list[0]))
+		all.list[0].raw = raw
+		x.send(answer.one(graphql.StartOperationTrace(ctx), r, all.list[0]))
 		return
 	}
 	replies := make([]*reply, len(all.list))
 	var group sync.WaitGroup
 	for i, req := range all.list {
-		group.Go(func() { replies[i] = g.contained(graphql.StartOperationTrace(ctx), r, req, answer) })
+		group.Go(func() { replies[i] = g.contained(graphql.StartOperationTrace(ctx), r, req, answer.one) })
 	}
 	group.Wait()
 	x.sendBatch(replies)
 }
 
 // contained answers an operation of a batch; outside of the request's goroutine a panic would end the process.
-func (g *Gateway) contained(ctx context.Context, r *http.Request, req *request, answer answerer) (out *reply) {
+func (g *Gateway) contained(ctx context.Context, r *http.Request, req *request, answer func(context.Context, *http.Request, *request) *reply) (out *reply) {
 	defer func() {
 		if p := recover(); p != nil {
 			out = refuse(gqlerror.List{present(g.opts.Log)(ctx, recovered(ctx, p))})
@@ -198,15 +221,22 @@ func (g *Gateway) admit(r *http.Request) (*http.Request, *requestError) {
 		}
 		who = c
 	}
-	r = r.Clone(caller.NewContext(r.Context(), who))
+	r = r.WithContext(caller.NewContext(r.Context(), who))
 	if !who.Has(caller.Explain) {
-		r.Header.Del("X-Learngraph-Explain")
+		withoutHeader(r, "X-Learngraph-Explain")
 	}
 	if !who.Has(caller.Fresh) {
-		r.Header.Del("Cache-Control")
-		r.Header.Del("Pragma")
+		withoutHeader(r, "Cache-Control")
 	}
 	return r, nil
+}
+
+// withoutHeader takes a header away from a request whose headers others may read too.
+func withoutHeader(r *http.Request, name string) {
+	if r.Header.Values(name) != nil {
+		r.Header = r.Header.Clone()
+		r.Header.Del(name)
+	}
 }
 
 const headerTimeout = "X-Learngraph-Timeout"
@@ -226,12 +256,17 @@ func (g *Gateway) deadline(r *http.Request) (context.Context, context.CancelFunc
 }
 
 func (g *Gateway) answer(ctx context.Context, r *http.Request, req *request) *reply {
+	return g.observed(ctx, func(ctx context.Context, f *Figures) *reply { return g.answerOperation(ctx, r, req, f) })
+}
+
+// observed has the figures of an operation taken while it is answered.
+func (g *Gateway) observed(ctx context.Context, answer func(context.Context, *Figures) *reply) *reply {
 	if g.opts.Begin != nil {
 		ctx = g.opts.Begin(ctx)
 	}
 	var f Figures
 	began := time.Now()
-	out := g.answerOperation(ctx, r, req, &f)
+	out := answer(ctx, &f)
 	if g.opts.Observe != nil {
 		f.finish(ctx, began, out)
 		g.opts.Observe(ctx, f)
@@ -256,6 +291,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *req
 	out := &reply{}
 	ctx, used := withProvenance(g.asked(ctx, r.Header))
 	g.run(ctx, op, used, out)
+	g.repeats.remember(req, op, spent)
 	f.Calls = g.callsMade(used)
 	if spent != nil {
 		f.Cost = spent.estimate.Points

@@ -17,7 +17,7 @@ func (g *Gateway) PlanHandler() http.Handler {
 			x.fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: "POST, OPTIONS", message: "use POST"})
 			return
 		}
-		g.serve(w, r, g.plan)
+		g.serve(w, r, answerer{one: g.plan})
 	})
 }
 

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"math"
 	"net/http"
 	"slices"
 	"strconv"
@@ -73,36 +72,48 @@ func freshness(facts []cache.Fact) []staleFact {
 
 func wholeSeconds(d time.Duration) int { return int(d / time.Second) }
 
-// cachePolicy is what the facts of an answer allow its receivers.
+// cachePolicy is what the facts of an answer allow its receivers. The zero value allows nothing.
 type cachePolicy struct {
 	// keep says that the answer may be kept at all, shared that it may be kept for others.
 	keep, shared bool
-	maxAge, age  time.Duration
+	// born is when the backend said the oldest fact, fresh until when the least fresh one is.
+	born, fresh time.Time
 }
 
-// policy takes the least fresh fact for all. What holds no fact has no lifetime that anyone knows.
+// policy takes the least fresh fact for all, whose ages are those of now. What holds no fact has no lifetime that anyone
+// knows.
 func policy(facts []cache.Fact, publicCatalog bool, now time.Time) cachePolicy {
-	p := cachePolicy{keep: len(facts) > 0, shared: publicCatalog, maxAge: math.MaxInt64}
+	if len(facts) == 0 {
+		return cachePolicy{}
+	}
+	p := cachePolicy{keep: true, shared: publicCatalog, born: now, fresh: facts[0].Fresh}
 	for _, f := range facts {
 		p.keep = p.keep && !f.NoStore
 		p.shared = p.shared && f.Backend == string(upstream.ThoughtIndustries)
-		p.age = max(p.age, f.Age)
-		p.maxAge = min(p.maxAge, max(f.Fresh.Sub(now), 0))
+		if born := now.Add(-f.Age); born.Before(p.born) {
+			p.born = born
+		}
+		if f.Fresh.Before(p.fresh) {
+			p.fresh = f.Fresh
+		}
 	}
 	return p
 }
 
-func (p cachePolicy) write(h http.Header) {
+// write says it in headers, as it is now.
+func (p cachePolicy) write(h http.Header, now time.Time) {
 	if !p.keep {
+		h["Cache-Control"] = valueNoStore
 		return
 	}
 	who := "private"
 	if p.shared {
 		who = "public"
 	}
+	age, left := wholeSeconds(now.Sub(p.born)), wholeSeconds(max(p.fresh.Sub(now), 0))
 	// A cache adds Age to what it is told, so the lifetime counts from when the backend spoke (RFC 9111, section 4.2).
-	h.Set("Cache-Control", who+", max-age="+strconv.Itoa(wholeSeconds(p.maxAge)+wholeSeconds(p.age)))
-	h.Set("Age", strconv.Itoa(wholeSeconds(p.age)))
+	h["Cache-Control"] = []string{who + ", max-age=" + strconv.Itoa(left+age)}
+	h["Age"] = []string{strconv.Itoa(age)}
 }
 
 // selectsField says whether the operation reads a field of this name anywhere.

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -43,6 +44,8 @@ type request struct {
 	documentID string
 	// trusted is the id where it names a document of the manifest.
 	trusted string
+	// raw is what the operation was read from; nothing where it is one of a batch.
+	raw raw
 	// variablesSize is that of the variables as they were sent, in bytes.
 	variablesSize int
 }
@@ -53,20 +56,40 @@ type requests struct {
 	batch bool
 }
 
-// readRequest takes the parameters of GraphQL requests out of an HTTP request; what is wrong with it is named without
-// repeating any of it.
-func (g *Gateway) readRequest(w http.ResponseWriter, r *http.Request) (*requests, *requestError) {
+// raw is the part of an HTTP request that holds the parameters, as it came: one of the two.
+type raw struct {
+	query string
+	body  []byte
+}
+
+func (r raw) empty() bool { return r.body == nil && r.query == "" }
+
+// sum tells requests apart; a query string is no body.
+func (r raw) sum() [sha256.Size]byte {
+	if r.body == nil {
+		return sha256.Sum256([]byte("?" + r.query))
+	}
+	return sha256.Sum256(r.body)
+}
+
+// readRaw takes out of an HTTP request what readRequests reads; what is wrong with it is named without repeating any of it.
+func (g *Gateway) readRaw(w http.ResponseWriter, r *http.Request) (raw, *requestError) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
-		return one(readQuery(r.URL.RawQuery))
+		return raw{query: r.URL.RawQuery}, nil
 	}
 	if err := checkContentType(r.Header); err != nil {
-		return nil, err
+		return raw{}, err
 	}
 	body, err := readBody(w, r, g.opts.Limits)
-	if err != nil {
-		return nil, err
+	return raw{body: body}, err
+}
+
+// readRequests reads the parameters of GraphQL requests.
+func (g *Gateway) readRequests(r raw) (*requests, *requestError) {
+	if r.body == nil {
+		return one(readQuery(r.query))
 	}
-	return parseBody(body, g.opts.BatchLimit)
+	return parseBody(r.body, g.opts.BatchLimit)
 }
 
 func one(req *request, fault *requestError) (*requests, *requestError) {

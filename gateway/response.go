@@ -3,12 +3,14 @@ package gateway
 import (
 	"bytes"
 	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"fmt"
 	"net/http"
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 )
@@ -35,6 +37,10 @@ func refusedStatus(media string) int {
 func (x *exchange) fail(fault *requestError) { x.send(fail(fault)) }
 
 func (x *exchange) send(out *reply) {
+	if out.kept != nil && len(out.resp.Errors) == 0 && len(out.resp.Extensions) == 0 {
+		x.sendForm(out.kept.form(x.codingFor(len(out.kept.plain.text))), out.policy)
+		return
+	}
 	status := http.StatusOK
 	switch {
 	case out.fault != nil:
@@ -46,7 +52,7 @@ func (x *exchange) send(out *reply) {
 	frame := frames.Get().(*bytes.Buffer)
 	defer release(frame)
 	parts := appendResponse(nil, frame, out.resp)
-	x.write(status, out.header, resolve(frame, parts))
+	x.write(status, out.policy, resolve(frame, parts))
 	if out.free != nil {
 		out.free()
 	}
@@ -70,7 +76,7 @@ func (x *exchange) sendBatch(replies []*reply) {
 	start := frame.Len()
 	frame.WriteByte(']')
 	parts = append(parts, part{from: start, to: frame.Len()})
-	x.write(http.StatusOK, nil, resolve(frame, parts))
+	x.write(http.StatusOK, cachePolicy{}, resolve(frame, parts))
 	for _, out := range replies {
 		if out.free != nil {
 			out.free()
@@ -149,42 +155,89 @@ func writeName(frame *bytes.Buffer, separator byte, name string) {
 	frame.WriteString(`":`)
 }
 
-// vary names what of a request decides about its answer, for caches on the way.
-const vary = "Accept, Accept-Encoding, Authorization, X-API-Key"
+// The values of headers that most answers have. An answer that shares them allocates none; adding to one makes a copy.
+var (
+	valueNoStore        = []string{"no-store"}
+	valueJSON           = []string{mediaJSON + "; charset=utf-8"}
+	valueResponse       = []string{mediaResponse + "; charset=utf-8"}
+	valueNoSniff        = []string{"nosniff"}
+	valueNoReferrer     = []string{"no-referrer"}
+	valueSecurityPolicy = []string{"default-src 'none'; frame-ancestors 'none'"}
+	// valueVary names what of a request decides about its answer, for caches on the way.
+	valueVary = []string{"Accept, Accept-Encoding, Authorization, X-API-Key"}
+)
 
-func (x *exchange) write(status int, header http.Header, pieces [][]byte) {
+func (x *exchange) setHeaders(policy cachePolicy) http.Header {
 	h := x.w.Header()
-	h.Set("Cache-Control", "no-store")
-	for name, values := range header {
-		h[name] = values
+	policy.write(h, time.Now())
+	h["Content-Type"] = valueJSON
+	if x.media == mediaResponse {
+		h["Content-Type"] = valueResponse
 	}
-	h.Set("Content-Type", x.media+"; charset=utf-8")
-	h.Add("Vary", vary)
+	if kept := h["Vary"]; len(kept) > 0 {
+		h["Vary"] = append(kept, valueVary...)
+	} else {
+		h["Vary"] = valueVary
+	}
 	setSecurityHeaders(h)
+	return h
+}
+
+// codingFor is the content coding for an answer of a size in bytes, "" for none.
+func (x *exchange) codingFor(size int) string {
+	if x.compressAbove > 0 && size > x.compressAbove {
+		return x.coding
+	}
+	return ""
+}
+
+func (x *exchange) write(status int, policy cachePolicy, pieces [][]byte) {
 	size := 0
 	for _, p := range pieces {
 		size += len(p)
 	}
-	if x.coding != "" && x.compressAbove > 0 && size > x.compressAbove {
-		packed := compress(x.coding, pieces)
+	coding := x.codingFor(size)
+	if coding != "" {
+		packed := compress(coding, pieces)
 		defer release(packed)
-		h.Set("Content-Encoding", x.coding)
 		pieces, size = [][]byte{packed.Bytes()}, packed.Len()
 	}
-	if x.kept != nil && h.Get("Cache-Control") != "no-store" {
-		tag := x.etag(pieces)
-		h.Set("ETag", tag)
+	x.finish(status, policy, body{pieces: pieces, coding: coding, length: []string{strconv.Itoa(size)},
+		sum: func() string { return sumOf(pieces) }})
+}
+
+// sendForm answers with what is ready to be sent.
+func (x *exchange) sendForm(f *form, policy cachePolicy) {
+	x.finish(http.StatusOK, policy, body{pieces: [][]byte{f.text}, coding: f.coding, length: f.length, sum: f.sum})
+}
+
+// body is what follows the headers, and what they say of it.
+type body struct {
+	pieces [][]byte
+	coding string
+	length []string      // the value of Content-Length
+	sum    func() string // of the bytes
+}
+
+func (x *exchange) finish(status int, policy cachePolicy, b body) {
+	h := x.setHeaders(policy)
+	if b.coding != "" {
+		h["Content-Encoding"] = []string{b.coding}
+	}
+	if x.kept != nil && policy.keep {
+		tag := x.etag(b)
+		h["Etag"] = []string{tag}
 		if matches(*x.kept, tag) {
 			x.w.WriteHeader(http.StatusNotModified)
 			return
 		}
 	}
-	h.Set("Content-Length", strconv.Itoa(size))
+	h["Content-Length"] = b.length
 	x.w.WriteHeader(status)
 	if x.head {
 		return
 	}
-	for _, p := range pieces {
+	for _, p := range b.pieces {
 		if _, err := x.w.Write(p); err != nil {
 			return
 		}
@@ -192,12 +245,19 @@ func (x *exchange) write(status int, header http.Header, pieces [][]byte) {
 }
 
 // etag is a strong validator: it tells media types and codings apart, whose bytes differ.
-func (x *exchange) etag(pieces [][]byte) string {
+func (x *exchange) etag(b body) string {
+	return fmt.Sprintf(`"%s-%c%s"`, b.sum(), x.media[len("application/")], b.coding)
+}
+
+// sumSize is how much of a digest stands in an ETag, in bytes.
+const sumSize = 12
+
+func sumOf(pieces [][]byte) string {
 	sum := sha256.New()
 	for _, p := range pieces {
 		sum.Write(p)
 	}
-	return fmt.Sprintf(`"%x-%c%s"`, sum.Sum(nil)[:12], x.media[len("application/")], x.coding)
+	return hex.EncodeToString(sum.Sum(nil)[:sumSize])
 }
 
 // matches says whether an If-None-Match names the tag (RFC 9110, section 13.1.2, which compares weakly).
@@ -213,7 +273,7 @@ func matches(header, tag string) bool {
 
 // setSecurityHeaders keeps a browser from taking an answer for anything but data.
 func setSecurityHeaders(h http.Header) {
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
+	h["X-Content-Type-Options"] = valueNoSniff
+	h["Referrer-Policy"] = valueNoReferrer
+	h["Content-Security-Policy"] = valueSecurityPolicy
 }

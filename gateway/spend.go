@@ -60,11 +60,19 @@ type throttleStatus struct {
 
 // spend charges the caller for an operation before it runs, or refuses it.
 func (g *Gateway) spend(ctx context.Context, op *graphql.OperationContext) (*spent, *reply) {
-	o := g.opts.Cost
-	if o.Max == 0 && o.Bucket == nil && !o.Measure {
+	if !g.opts.Cost.counted() {
 		return nil, nil
 	}
-	s := &spent{estimate: g.cost(op)}
+	return g.charge(ctx, g.cost(op))
+}
+
+// counted says whether what operations cost is of interest.
+func (o CostOptions) counted() bool { return o.Max > 0 || o.Bucket != nil || o.Measure }
+
+// charge charges the caller what an operation is estimated to cost.
+func (g *Gateway) charge(ctx context.Context, estimate *Cost) (*spent, *reply) {
+	o := g.opts.Cost
+	s := &spent{estimate: estimate}
 	if o.Max > 0 && s.estimate.Points > o.Max && !o.Measure {
 		return nil, refuse(gqlerror.List{limitError(fmt.Sprintf("the operation can cost more than %d points", o.Max),
 			limit{"cost", s.estimate.Points, o.Max})})

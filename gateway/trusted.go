@@ -71,6 +71,9 @@ func NewTrusted(opts TrustedOptions) (*Trusted, error) {
 
 func (t *Trusted) only() bool { return t != nil && t.mode == TrustedOnly }
 
+// logs says whether every document that is used has to be looked at.
+func (t *Trusted) logs() bool { return t != nil && t.mode == TrustedLog }
+
 // text gives the document of an id.
 func (t *Trusted) text(id string) (string, bool) {
 	if t == nil || id == "" {

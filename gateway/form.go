@@ -1,0 +1,44 @@
+package gateway
+
+import (
+	"bytes"
+	"slices"
+	"strconv"
+	"sync"
+)
+
+// form is a whole answer as it is sent under one content coding.
+type form struct {
+	text   []byte
+	coding string
+	length []string // the value of Content-Length
+	// sum is the digest of text, made when somebody first asks for it.
+	sum func() string
+}
+
+func newForm(text []byte) form {
+	return form{text: text, length: []string{strconv.Itoa(len(text))}, sum: sync.OnceValue(func() string { return sumOf([][]byte{text}) })}
+}
+
+// packedForms is how many content codings there are.
+const packedForms = 3
+
+// form gives the answer under a coding; "" is as it is. It is packed once, and kept with the answer unless it packs badly:
+// all forms together are no larger than the answer.
+func (a *Answer) form(coding string) *form {
+	i := slices.IndexFunc(coders, func(c coder) bool { return c.name == coding })
+	if i < 0 {
+		return &a.plain
+	}
+	if f := a.packed[i].Load(); f != nil {
+		return f
+	}
+	packed := compress(coding, [][]byte{a.plain.text})
+	defer release(packed)
+	f := newForm(bytes.Clone(packed.Bytes()))
+	f.coding = coding
+	if len(f.text) <= len(a.plain.text)/packedForms {
+		a.packed[i].Store(&f)
+	}
+	return &f
+}
