@@ -413,3 +413,27 @@ func TestFinitenessIsDecidedLikeFloat(t *testing.T) {
 		}
 	}
 }
+
+func TestAnExpectedNameIsComparedToItsLastByte(t *testing.T) {
+	t.Parallel()
+	for length := 1; length <= 40; length++ {
+		declared := strings.Repeat("m", length)
+		s := &Shape{Members: []Member{{Name: declared}}}
+		mustParse(t, `{"`+declared+`":1}`, s) // from now on the name is expected
+		for _, end := range []string{"}", `,"another":"member"}`} {
+			for at := range length {
+				other := declared[:at] + "n" + declared[at+1:]
+				if got := mustParse(t, `{"`+other+`":1`+end, s).JSON(); string(got) != `{}` {
+					t.Errorf("%s for %s: %s, want nothing", other, declared, got)
+				}
+			}
+			want := `{"` + declared + `":1}`
+			if got := mustParse(t, `{"`+declared+`":1`+end, s).JSON(); string(got) != want {
+				t.Errorf("%s before %s: %s, want it kept", declared, end, got)
+			}
+			if got := mustParse(t, `{"`+declared+`m":1`+end, s).JSON(); string(got) != `{}` {
+				t.Errorf("a byte more than %s: %s, want nothing", declared, got)
+			}
+		}
+	}
+}

@@ -1,6 +1,7 @@
 package document
 
 import (
+	"math/bits"
 	"slices"
 	"sync"
 )
@@ -8,26 +9,34 @@ import (
 // pruner turns the objects of a source into Documents. It builds in scratch that is used again, so that a Document's
 // own buffers are made once and in the right size.
 //
-// What is kept stands mostly together in the source. So nothing is copied until something must be left out or replaced:
-// text is what was copied, and the source from copied on follows it.
+// What is kept stands mostly together in the source. So nothing is copied before the whole object is read: what must be
+// left out or replaced is noted as an edit.
 type pruner struct {
 	source
 	unknown func(*Shape, []byte)
 
-	text    []byte
-	copied  int
+	start    int // where the document begins in the source
+	edits    []edit
+	inserted []byte // what the edits put in, end to end
+	shift    int    // what is to be added to a place in the source behind the edits, for its place in the text
+
 	index   []uint32
-	slots   []slot // of the open objects, one per member; of the open arrays, one per element
-	scratch []byte // for names with escapes
-	start   int    // where the document begins in the source
+	slots   []slot   // of the open objects, one per member; of the open arrays, one per element
+	marks   []uint32 // of the open objects: a bit per member that was seen, then one per member that is not null
+	scratch []byte   // for names with escapes
 
 	superseded map[uint32]bool // slot.at of the members that a later one of the same name replaces
 }
 
-// slot is what is known of a member or an element of an object or array that is still open.
+// edit says that what stands from from up to to in the source, counted from the start of the document, is left out, and
+// that inserted up to its end follows there.
+type edit struct{ from, to, inserted uint32 }
+
+// slot is what is known of a member or an element of an object or array that is still open. That of a member is valid
+// from when the member was seen.
 type slot struct {
-	ref uint32 // 0 for an absent or null member: no member's value stands at the start of the text
-	at  uint32 // where the member's name stands, counted from the start of the document; 0 while it was not seen
+	ref uint32
+	at  uint32 // where the member's name stands, counted from the start of the document
 }
 
 var pruners = sync.Pool{New: func() any { return new(pruner) }}
@@ -39,37 +48,52 @@ const maxScratch = 8 << 20
 func prune(src *source, i, depth int, s *Shape, unknown func(*Shape, []byte)) (*Document, int, error) {
 	p := pruners.Get().(*pruner)
 	defer p.release()
-	p.source, p.start, p.copied, p.unknown = *src, i, i, unknown
+	p.source, p.start, p.shift, p.unknown = *src, i, -i, unknown
 	ref, next, err := p.object(i, depth, s)
 	if err == nil && p.superseded != nil {
-		p.text, p.index, p.copied, p.unknown = p.text[:0], p.index[:0], i, nil
+		p.edits, p.inserted, p.index, p.shift, p.unknown = p.edits[:0], p.inserted[:0], p.index[:0], -i, nil
 		ref, next, err = p.object(i, depth, s)
 	}
 	if err != nil {
 		return nil, 0, err
 	}
-	p.replace(next, next, "")
-	if len(p.text) > maxText || len(p.index) > maxText {
+	if next-i > maxText || p.at(next) > maxText || len(p.index) > maxText {
 		return nil, 0, &Error{i, "document over 2 GiB"}
 	}
-	return &Document{text: slices.Clone(p.text), index: slices.Clone(p.index), shape: s, root: ref}, next, nil
+	return &Document{text: p.text(next), index: slices.Clone(p.index), shape: s, root: ref}, next, nil
 }
 
 func (p *pruner) release() {
-	text, index, slots, scratch := p.text[:0], p.index[:0], p.slots[:0], p.scratch[:0]
-	*p = pruner{text: text, index: index, slots: slots, scratch: scratch}
-	if cap(text)+4*cap(index)+8*cap(slots)+cap(scratch) <= maxScratch {
+	*p = pruner{edits: p.edits[:0], inserted: p.inserted[:0], index: p.index[:0], slots: p.slots[:0], marks: p.marks[:0], scratch: p.scratch[:0]}
+	if 12*cap(p.edits)+cap(p.inserted)+4*cap(p.index)+8*cap(p.slots)+4*cap(p.marks)+cap(p.scratch) <= maxScratch {
 		pruners.Put(p)
 	}
 }
 
 // at returns where what stands at i in the source will stand in the text, if it is kept.
-func (p *pruner) at(i int) int { return len(p.text) + i - p.copied }
+func (p *pruner) at(i int) int { return i + p.shift }
 
 // replace keeps the source up to from, and then the given text instead of what stands up to to.
 func (p *pruner) replace(from, to int, text string) {
-	p.text = append(append(p.text, p.data[p.copied:from]...), text...)
-	p.copied = to
+	p.inserted = append(p.inserted, text...)
+	p.edits = append(p.edits, edit{uint32(from - p.start), uint32(to - p.start), uint32(len(p.inserted))})
+	p.shift += len(text) - (to - from)
+}
+
+// text applies the edits to the source up to end.
+func (p *pruner) text(end int) []byte {
+	source, inserted := p.data[p.start:end], p.inserted
+	if len(p.edits) == 0 {
+		return slices.Clone(source)
+	}
+	text := slices.Grow([]byte(nil), p.at(end)) // with the capacity that the heap gives, as Size counts it
+	var last edit
+	for _, e := range p.edits {
+		text = append(text, source[last.to:e.from]...)
+		text = append(text, inserted[last.inserted:e.inserted]...)
+		last = e
+	}
+	return append(text, source[last.to:]...)
 }
 
 // join lets what begins at i follow what was kept last, up to end, behind the separator. The source has a comma there if
@@ -80,15 +104,26 @@ func (p *pruner) join(end, i int, separator string) {
 	}
 }
 
+// open is where the slots and the marks of an open object begin.
+type open struct{ slots, marks int }
+
+// open makes room for an object of shape s.
+func (p *pruner) open(s *Shape) open {
+	o := open{len(p.slots), len(p.marks)}
+	p.slots = slices.Grow(p.slots, len(s.Members))[:o.slots+len(s.Members)]
+	for range 2 * bitmapWords(len(s.Members)) {
+		p.marks = append(p.marks, 0)
+	}
+	return o
+}
+
 // object keeps the declared members of the object at i and returns a reference to what it kept.
 func (p *pruner) object(i, depth int, s *Shape) (uint32, int, error) {
 	if err := p.enter(i, depth); err != nil {
 		return 0, 0, err
 	}
 	s.ready()
-	at, base := p.at(i), len(p.slots)
-	p.slots = slices.Grow(p.slots, len(s.Members))[:base+len(s.Members)]
-	clear(p.slots[base:])
+	at, o := p.at(i), p.open(s)
 	kept, separator, previous := i+1, "", -1
 	i = p.space(kept)
 	more := i >= len(p.data) || p.data[i] != '}'
@@ -105,9 +140,9 @@ func (p *pruner) object(i, depth int, s *Shape) (uint32, int, error) {
 		} else {
 			p.join(kept, i, separator)
 			if !verbatim {
-				p.replace(i, value, s.quoted[k])
+				p.replace(i, value, s.names[k].quoted)
 			}
-			i, err = p.keep(&s.Members[k], base+k, i, value, depth+1)
+			i, err = p.keep(s, o, k, i, value, depth+1)
 			kept, separator, previous = i, ",", k
 		}
 		if err != nil {
@@ -118,30 +153,34 @@ func (p *pruner) object(i, depth int, s *Shape) (uint32, int, error) {
 		}
 	}
 	p.join(kept, i-1, "")
-	return p.closeObject(at, base), i, nil
+	return p.closeObject(at, o), i, nil
 }
 
-// keep reads the value of a declared member, whose name stands at i, into the slot numbered n.
-func (p *pruner) keep(m *Member, n, i, value, depth int) (int, error) {
+// keep reads the value of member k of the open object o, whose name stands at i, into its slot.
+func (p *pruner) keep(s *Shape, o open, k, i, value, depth int) (next int, err error) {
 	if i-p.start > maxText {
 		return 0, &Error{i, "document over 2 GiB"}
 	}
-	if previous := p.slots[n].at; previous != 0 {
-		p.supersede(previous)
+	seen, bit := o.marks+k/32, uint32(1)<<(k%32)
+	if p.marks[seen]&bit != 0 {
+		p.supersede(p.slots[o.slots+k].at)
 	}
-	ref, next, err := p.value(m, value, depth)
+	p.marks[seen] |= bit
+	ref, next, err := p.value(&s.Members[k], value, depth)
 	if err != nil {
 		return 0, err
 	}
-	if p.data[value] == 'n' {
-		ref = 0
+	if set := seen + bitmapWords(len(s.Members)); p.data[value] == 'n' {
+		p.marks[set] &^= bit
+	} else {
+		p.marks[set] |= bit
 	}
-	p.slots[n] = slot{ref, uint32(i - p.start)}
+	p.slots[o.slots+k] = slot{ref, uint32(i - p.start)}
 	return next, nil
 }
 
-// supersede notes a member that a later one of the same name replaces. As its text is already written and other
-// references count on their place, the document is read a second time without it; repeated names are a rarity.
+// supersede notes a member that a later one of the same name replaces. As the places of what follows count on it, the
+// document is read a second time without it; repeated names are a rarity.
 func (p *pruner) supersede(at uint32) {
 	if p.superseded == nil {
 		p.superseded = map[uint32]bool{}
@@ -151,19 +190,15 @@ func (p *pruner) supersede(at uint32) {
 
 // closeObject moves the slots of the object that begins at at in the text into the index. An object that has nothing but
 // nulls needs no entry.
-func (p *pruner) closeObject(at, base int) uint32 {
-	slots, entry := p.slots[base:], len(p.index)
-	p.slots = p.slots[:base]
-	bitmap := entry + 1
-	p.index = append(p.index, uint32(at))
-	for range bitmapWords(len(slots)) {
-		p.index = append(p.index, 0)
-	}
+func (p *pruner) closeObject(at int, o open) uint32 {
+	slots, marks, entry := p.slots[o.slots:], p.marks[o.marks:], len(p.index)
+	p.slots, p.marks = p.slots[:o.slots], p.marks[:o.marks]
+	set := marks[len(marks)/2:]
+	p.index = append(append(p.index, uint32(at)), set...)
 	first := len(p.index)
-	for k, slot := range slots {
-		if slot.ref != 0 {
-			p.index[bitmap+k/32] |= 1 << (k % 32)
-			p.index = append(p.index, slot.ref)
+	for w, word := range set {
+		for ; word != 0; word &= word - 1 {
+			p.index = append(p.index, slots[32*w+bits.TrailingZeros32(word)].ref)
 		}
 	}
 	if len(p.index) == first {
@@ -219,8 +254,8 @@ func (p *pruner) closeArray(at, base int) uint32 {
 // member reads the member name at i. It returns the number of the member, -1 for an undeclared one, where its value
 // begins, and whether name and colon stand in the source as they shall in the text.
 func (p *pruner) member(i int, s *Shape, previous int) (k, value int, verbatim bool, err error) {
-	if k = s.guess(previous); k >= 0 && p.follows(i, s.quoted[k]) {
-		end := i + len(s.quoted[k])
+	if k = s.guess(previous); k >= 0 && i+16 <= len(p.data) && s.names[k].begins(p.data[i:]) {
+		end := i + len(s.names[k].quoted)
 		value = p.space(end)
 		return k, value, value == end, nil
 	}
@@ -236,17 +271,11 @@ func (p *pruner) member(i int, s *Shape, previous int) (k, value int, verbatim b
 	}
 	if k = s.find(name); k >= 0 {
 		s.learn(previous, k)
-		verbatim = string(p.data[i:value]) == s.quoted[k]
+		verbatim = string(p.data[i:value]) == s.names[k].quoted
 	} else if p.unknown != nil {
 		p.unknown(s, name)
 	}
 	return k, value, verbatim, nil
-}
-
-// follows reports whether text stands at i in the source.
-func (p *pruner) follows(i int, text string) bool {
-	end := i + len(text)
-	return end <= len(p.data) && string(p.data[i:end]) == text
 }
 
 // value keeps of the value at i what m declares and returns a reference to it.
@@ -268,7 +297,9 @@ func (p *pruner) value(m *Member, i, depth int) (ref uint32, next int, err error
 		}
 		return at, next, err
 	case kind == KindString:
-		next, err = p.string(i)
+		if next = plain(p.data, i+1) + 1; next > len(p.data) || p.data[next-1] != '"' {
+			next, err = p.string(i)
+		}
 	case kind != KindObject:
 		next, err = p.scalar(i)
 	case m.JSON:
@@ -288,8 +319,8 @@ var emptied = [...]string{KindBoolean: "false", KindNumber: "0", KindString: `""
 func (p *pruner) string(i int) (int, error) {
 	next, clean, err := p.skipString(i)
 	if err == nil && !clean {
-		p.replace(i, next, "")
-		p.text = p.appendString(p.text, i)
+		p.scratch = p.appendString(p.scratch[:0], i)
+		p.replace(i, next, string(p.scratch))
 	}
 	return next, err
 }
@@ -302,8 +333,9 @@ func (p *pruner) whole(i, depth int) (int, error) {
 		case p.data[i] == '"':
 			i, err = p.string(i)
 		case isSpace(p.data[i]):
-			p.replace(i, i+1, "")
-			i++
+			token := p.space(i)
+			p.replace(i, token, "")
+			i = token
 		default:
 			i++
 		}

@@ -15,10 +15,10 @@ type Shape struct {
 	Name    string
 	Members []Member
 
-	once   sync.Once
-	quoted []string // of each member its name as it stands in the text: "name":
-	slots  []uint16 // hash table of member numbers, counted from 1
-	shift  uint8    // of a hash, to a slot
+	once  sync.Once
+	names []name   // of the members
+	slots []uint16 // hash table of member numbers, counted from 1
+	shift uint8    // of a hash, to a slot
 
 	// after[k] is the member, counted from 1, that followed member k-1 in the object read last; after[0] is the first
 	// one. A backend writes its objects in one order, so this guess is nearly always right and spares a look-up.
@@ -45,7 +45,7 @@ func (s *Shape) compile() {
 	width := max(bits.Len(uint(2*n)), 1)
 	s.shift = uint8(64 - width)
 	s.slots = make([]uint16, 1<<width)
-	s.quoted = make([]string, n)
+	s.names = make([]name, n)
 	s.after = make([]atomic.Uint32, n+1)
 	for k, m := range s.Members {
 		if s.find([]byte(m.Name)) >= 0 {
@@ -55,13 +55,44 @@ func (s *Shape) compile() {
 			panic("document: member " + m.Name + " of shape " + s.Name + " has a shape and is JSON")
 		}
 		quoted, _ := json.Marshal(m.Name) // a string always marshals
-		s.quoted[k] = string(quoted) + ":"
+		s.names[k] = newName(string(quoted) + ":")
 		i := hash([]byte(m.Name)) >> s.shift
 		for s.slots[i] != 0 {
 			i = (i + 1) % uint64(len(s.slots))
 		}
 		s.slots[i] = uint16(k + 1)
 	}
+}
+
+// name is a member's name as it stands in the text: "name":. Its first sixteen bytes stand in two words, and masks tell
+// which bytes of them there are.
+type name struct {
+	quoted      string
+	words, mask [2]uint64
+}
+
+func newName(quoted string) name {
+	var text, mask [16]byte
+	for i := range copy(text[:], quoted) {
+		mask[i] = 0xff
+	}
+	return name{quoted, wordsOf(text), wordsOf(mask)}
+}
+
+func wordsOf(b [16]byte) [2]uint64 {
+	return [2]uint64{binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])}
+}
+
+// begins reports whether data, of sixteen bytes or more, begins with the name. Most names are that short, so that two
+// comparisons tell it without a loop or a branch on the length.
+func (n *name) begins(data []byte) bool {
+	first, second := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
+	return (first^n.words[0])&n.mask[0]|(second^n.words[1])&n.mask[1] == 0 &&
+		(len(n.quoted) <= 16 || n.goesOn(data))
+}
+
+func (n *name) goesOn(data []byte) bool {
+	return len(n.quoted) <= len(data) && string(data[16:len(n.quoted)]) == n.quoted[16:]
 }
 
 // find returns the number of the member called name, -1 where there is none.
