@@ -16,8 +16,8 @@ import (
 
 const repeatedQuery = `{ clients { nodes { name courses { nodes { title } } users { nodes { name } } } } }`
 
-// ask sends one query with headers, as NAME: VALUE lines.
-func (p *program) ask(t *testing.T, method, query string, headers ...string) *httptest.ResponseRecorder {
+// repeat sends one query with headers, as NAME: VALUE lines.
+func (p *program) repeat(t *testing.T, method, query string, headers ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	target, body := "/graphql", fmt.Sprintf(`{"query": %q}`, query)
 	if method != http.MethodPost {
@@ -40,7 +40,7 @@ func TestARepeatedRequestIsAnsweredLikeOneThatIsExecuted(t *testing.T) {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 3, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s", "EXPLAIN": "true"}})
 		methods := []string{http.MethodPost, http.MethodGet, http.MethodHead}
 		for _, method := range methods {
-			p.ask(t, method, repeatedQuery)
+			p.repeat(t, method, repeatedQuery)
 		}
 		p.backends.Reset()
 		time.Sleep(7 * time.Second)
@@ -61,7 +61,7 @@ func TestARepeatedRequestIsAnsweredLikeOneThatIsExecuted(t *testing.T) {
 				// Twice: the first may be the one that packs the answer, the second gets what that kept.
 				for range 2 {
 					spaces += " " // a request of other bytes, that is read and executed
-					got, want := p.ask(t, method, repeatedQuery, headers...), p.ask(t, method, repeatedQuery+spaces, headers...)
+					got, want := p.repeat(t, method, repeatedQuery, headers...), p.repeat(t, method, repeatedQuery+spaces, headers...)
 					if got.Code != want.Code {
 						t.Errorf("%s %v: got status %d, want %d", method, headers, got.Code, want.Code)
 					}
@@ -74,7 +74,7 @@ func TestARepeatedRequestIsAnsweredLikeOneThatIsExecuted(t *testing.T) {
 				}
 			}
 		}
-		if w := p.ask(t, http.MethodPost, repeatedQuery, "X-Learngraph-Explain: 1"); !strings.Contains(w.Body.String(), `"explain"`) {
+		if w := p.repeat(t, http.MethodPost, repeatedQuery, "X-Learngraph-Explain: 1"); !strings.Contains(w.Body.String(), `"explain"`) {
 			t.Errorf("a repeated request is not explained: %.300s", w.Body)
 		}
 		if got := p.calls(); len(got) > 0 {
@@ -87,20 +87,20 @@ func TestARepeatedRequestAgesWithWhatItShows(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s", "CACHE_STALE": "0"}})
-		p.ask(t, http.MethodPost, repeatedQuery)
+		p.repeat(t, http.MethodPost, repeatedQuery)
 		time.Sleep(20 * time.Second)
-		w := p.ask(t, http.MethodPost, repeatedQuery)
+		w := p.repeat(t, http.MethodPost, repeatedQuery)
 		if got := w.Header().Get("Age"); got != "20" {
 			t.Errorf("got Age %s, want 20", got)
 		}
 		p.backends.Reset()
-		w = p.ask(t, http.MethodPost, repeatedQuery, "Cache-Control: no-cache")
+		w = p.repeat(t, http.MethodPost, repeatedQuery, "Cache-Control: no-cache")
 		if got := w.Header().Get("Age"); got != "0" || len(p.calls()) == 0 {
 			t.Errorf("no-cache: got Age %s after calls %v", got, p.calls())
 		}
 		time.Sleep(61 * time.Second)
 		p.backends.Reset()
-		if w = p.ask(t, http.MethodPost, repeatedQuery); len(p.calls()) == 0 {
+		if w = p.repeat(t, http.MethodPost, repeatedQuery); len(p.calls()) == 0 {
 			t.Errorf("an answer is served that is no longer fresh: %v", w.Header())
 		}
 	})
@@ -118,7 +118,7 @@ func TestARepeatedRequestShowsWhatWasWritten(t *testing.T) {
 			t.Fatalf("got %s", a.raw)
 		}
 		for range 3 {
-			if w := p.ask(t, http.MethodPost, repeatedQuery); !strings.Contains(w.Body.String(), name) {
+			if w := p.repeat(t, http.MethodPost, repeatedQuery); !strings.Contains(w.Body.String(), name) {
 				t.Errorf("after the write of %q: got %s", name, w.Body)
 			}
 		}
@@ -138,15 +138,15 @@ func TestARepeatedRequestShowsEachCallerTheirOwn(t *testing.T) {
 	p := start(t, setup{Emulator: options, Env: map[string]string{"AUTH": "keys", "CACHE_TTL": "60s", "API_KEYS_FILE": keysFile(t, keys)}})
 	for range 3 {
 		for i, own := range clients {
-			w := p.ask(t, http.MethodPost, repeatedQuery, fmt.Sprint("X-API-Key: key-", i))
+			w := p.repeat(t, http.MethodPost, repeatedQuery, fmt.Sprint("X-API-Key: key-", i))
 			if text := w.Body.String(); !strings.Contains(text, own.Name) || strings.Contains(text, clients[1-i].Name) {
 				t.Errorf("caller %d got %s", i, text)
 			}
 		}
-		if w := p.ask(t, http.MethodPost, repeatedQuery, "X-API-Key: unable-key"); !strings.Contains(w.Body.String(), "FORBIDDEN") {
+		if w := p.repeat(t, http.MethodPost, repeatedQuery, "X-API-Key: unable-key"); !strings.Contains(w.Body.String(), "FORBIDDEN") {
 			t.Errorf("a caller without the scope got %s", w.Body)
 		}
-		if w := p.ask(t, http.MethodPost, repeatedQuery, "X-API-Key: no-key"); w.Code != http.StatusUnauthorized {
+		if w := p.repeat(t, http.MethodPost, repeatedQuery, "X-API-Key: no-key"); w.Code != http.StatusUnauthorized {
 			t.Errorf("nobody got %d %s", w.Code, w.Body)
 		}
 	}
@@ -156,8 +156,8 @@ func TestARepeatedRequestIsChargedCountedAndLogged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s", "COST_MODE": "measure"}})
-		first := p.ask(t, http.MethodPost, repeatedQuery)
-		second := readAnswer(t, p.ask(t, http.MethodPost, repeatedQuery))
+		first := p.repeat(t, http.MethodPost, repeatedQuery)
+		second := readAnswer(t, p.repeat(t, http.MethodPost, repeatedQuery))
 		cost, _ := second.Extensions["cost"].(map[string]any)
 		if cost["requestedQueryCost"] == nil || cost["actualQueryCost"] == nil || first.Code != 200 {
 			t.Errorf("got %s, want its cost", second.raw)
@@ -185,7 +185,7 @@ func TestPointsEndRepeatedRequestsToo(t *testing.T) {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true},
 			Env: map[string]string{"CACHE_TTL": "60s", "POINTS": "100000", "POINTS_RESTORE": "1"}})
 		for range 1000 {
-			if w := p.ask(t, http.MethodPost, repeatedQuery); w.Code == http.StatusTooManyRequests {
+			if w := p.repeat(t, http.MethodPost, repeatedQuery); w.Code == http.StatusTooManyRequests {
 				return
 			}
 		}
