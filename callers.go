@@ -44,6 +44,7 @@ func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.O
 		Log:           s.log,
 		Begin:         s.traces.begin,
 		Observe:       s.observe,
+		Mismatch:      s.watch.Mismatch,
 		BatchLimit:    cfg.BatchLimit,
 		CompressAbove: gateway.DefaultCompressAbove,
 		Persisted:     gateway.NewSharedDocuments(s.cache, cfg.secret("documents")),

@@ -1,6 +1,9 @@
 package main
 
 import (
+	"fmt"
+	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -81,6 +84,59 @@ func TestAHugeAnswerOfABackendEndsAtTheConfiguredSize(t *testing.T) {
 	want := []string{"clients UPSTREAM_CONTRACT thoughtindustries", "users UPSTREAM_CONTRACT coassemble"}
 	if diff := cmp.Diff(want, a.failures()); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}
+
+// TestAValueThatBreaksTheSchemaIsCountedByItsPath lets each backend send values of other kinds than it promises.
+func TestAValueThatBreaksTheSchemaIsCountedByItsPath(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
+	for route, body := range map[string]string{
+		"thoughtindustries": `{"data": {"Clients": {"pageInfo": {"total": 1, "hasMore": false}, "clients": [
+			{"id": "1", "courses": [{"id": "a", "priceInCents": "a-secret-price"}, {"id": "b", "priceInCents": "another"}], "languages": [7]}]}}}`,
+		"GET /v1/headless/users": `[{"identifier": "u", "name": {"first": "a-secret-name"}}]`,
+		"GET /core/v1/users":     `{"data": [{"id": "i", "authenticationProvider": {"subjectId": 5}}]}`,
+	} {
+		p.backends.SetFault(route, emulator.Fault{Status: 200, Body: body})
+	}
+	const query = `{
+		clients { nodes { courses { nodes { id price: priceInCents } } languages } }
+		users { nodes { sourceId name } }
+		identities { nodes { sourceId authenticationProvider { subjectId } } }
+	}`
+	for range 2 {
+		want := []string{
+			"clients.nodes.0.courses.nodes.0.price UPSTREAM_CONTRACT thoughtindustries",
+			"clients.nodes.0.courses.nodes.1.price UPSTREAM_CONTRACT thoughtindustries",
+			"clients.nodes.0.languages.0 UPSTREAM_CONTRACT thoughtindustries",
+			"identities.nodes.0.authenticationProvider.subjectId UPSTREAM_CONTRACT mattr",
+			"users.nodes.0.name UPSTREAM_CONTRACT coassemble",
+		}
+		if diff := cmp.Diff(want, p.post(t, query, nil).failures()); diff != "" {
+			t.Fatalf("errors (-want +got):\n%s", diff)
+		}
+	}
+	_, got := ask(t, operator{sources: p.sources(), Metrics: p.metrics}, http.MethodGet, "/contract", "")
+	counts := map[string]any{}
+	for _, f := range got["findings"].([]any) {
+		f := f.(map[string]any)
+		path := fmt.Sprint(f["backend"], " ", f["path"], " ", f["kind"])
+		counts[path] = f["count"]
+		if n := strings.Count(p.logged.String(), `"path":"`+fmt.Sprint(f["path"])+`"`); n != 1 {
+			t.Errorf("%s: got %d lines in the log, want one", path, n)
+		}
+	}
+	want := map[string]any{
+		"thoughtindustries Course.priceInCents mismatch": 4.0, "thoughtindustries Client.languages[] mismatch": 2.0,
+		"coassemble User.name mismatch": 2.0, "mattr AuthenticationProvider.subjectId mismatch": 2.0,
+	}
+	if diff := cmp.Diff(want, counts); diff != "" {
+		t.Errorf("/contract (-want +got):\n%s", diff)
+	}
+	for _, value := range []string{"a-secret", "another"} {
+		if strings.Contains(p.logged.String(), value) {
+			t.Errorf("the log shows the value %q", value)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package engine
 
 import (
 	"errors"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -13,6 +14,16 @@ import (
 type argumentError struct{ error }
 
 func (e *argumentError) Unwrap() error { return e.error }
+
+// FieldError says what schema an error of a field belongs to: the object type and the field, followed by [] for each list
+// that the value was an element of. It holds no value and no place in the answer.
+type FieldError struct {
+	Object, Field string
+	Err           error
+}
+
+func (e *FieldError) Error() string { return e.Err.Error() }
+func (e *FieldError) Unwrap() error { return e.Err }
 
 // fail notes the error of the field, or of an element of it, that is written now. It returns false, which is what the
 // writer of a failed value returns.
@@ -32,7 +43,7 @@ func (x *execution) fail(f *Field, err error) bool {
 // located wraps err with the path and the location. What a resolver gave as a GraphQL error keeps its message and
 // extensions, and its own path where it has one.
 func (x *execution) located(f *Field, err error) *gqlerror.Error {
-	out := &gqlerror.Error{Err: err, Message: err.Error()}
+	out := &gqlerror.Error{Err: &FieldError{f.Object, f.Name + x.lists(), err}, Message: err.Error()}
 	var own *gqlerror.Error
 	if errors.As(err, &own) && own != nil {
 		out.Message, out.Extensions, out.Rule = own.Message, own.Extensions, own.Rule
@@ -46,6 +57,15 @@ func (x *execution) located(f *Field, err error) *gqlerror.Error {
 		out.Locations = []gqlerror.Location{{Line: pos.Line, Column: pos.Column}}
 	}
 	return out
+}
+
+// lists is [] for each list that the value which is written now is an element of.
+func (x *execution) lists() string {
+	n := 0
+	for n < len(x.path) && x.path[len(x.path)-1-n].key == "" {
+		n++
+	}
+	return strings.Repeat("[]", n)
 }
 
 func (x *execution) responsePath() ast.Path {

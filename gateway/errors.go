@@ -70,6 +70,34 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 	}
 }
 
+// watch tells of the values that break the schema before they are presented.
+func watch(tell func(backend upstream.Backend, object, field string), next graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
+	if tell == nil {
+		return next
+	}
+	return func(ctx context.Context, err error) *gqlerror.Error {
+		var field *engine.FieldError
+		if backend := breaker(err); backend != "" && errors.As(err, &field) {
+			tell(backend, field.Object, field.Field)
+		}
+		return next(ctx, err)
+	}
+}
+
+// breaker is the backend whose value does not fit the schema; empty where that is not what went wrong. A value of a
+// document has no backend of its own to name: there is one that has documents.
+func breaker(err error) upstream.Backend {
+	var backend *upstream.Error
+	var mismatch *document.Mismatch
+	switch {
+	case errors.As(err, &backend) && backend.Kind == upstream.Mismatch:
+		return backend.Backend
+	case backend == nil && errors.As(err, &mismatch):
+		return upstream.ThoughtIndustries
+	}
+	return ""
+}
+
 // explain gives the sentence and the extensions of an error.
 func explain(err error) (string, map[string]any) {
 	var (

@@ -21,6 +21,7 @@ import (
 	"github.com/learngraph/learngraph/engine"
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -56,6 +57,8 @@ type Options struct {
 	// Begin prepares the context of each operation, Observe is told of it at its end, under that context.
 	Begin   func(context.Context) context.Context
 	Observe func(context.Context, Figures)
+	// Mismatch is told of each value that breaks the schema, by its type and field: never of the value.
+	Mismatch func(backend upstream.Backend, object, field string)
 	// Answers keeps whole answers; nil executes every operation.
 	Answers *cache.Space[*Answer]
 	// Explain allows callers to see what an operation used.
@@ -93,7 +96,7 @@ func New(opts Options) *Gateway {
 		g.opts.Calls = g.costs.calls
 		g.repeats = newRepeats(opts)
 	}
-	g.exec.SetErrorPresenter(present(opts.Log))
+	g.exec.SetErrorPresenter(watch(opts.Mismatch, present(opts.Log)))
 	g.exec.SetRecoverFunc(recovered)
 	return g
 }

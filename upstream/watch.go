@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"regexp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,7 +21,7 @@ const (
 // Finding is one way in which a backend's answers differ from the schema. It holds names, never a value.
 type Finding struct {
 	Backend Backend
-	// Path is a type's name and a member's, such as "Client.newName".
+	// Path is a type's name and a member's, such as "Client.newName", and [] for an element of a list: "Client.tags[]".
 	Path string
 	// Mismatch is set for a declared member of another kind than it should be, not set for an unknown member.
 	Mismatch    bool
@@ -84,9 +85,10 @@ func (w *Watch) unknown(b Backend) func(*document.Shape, []byte) {
 	}
 }
 
-// Mismatch counts a value that its field does not accept: owner is the name of the type, name that of the field.
+// Mismatch counts a value that its field does not accept: owner is the name of the type, name that of the field, with []
+// for each list that the value is an element of.
 func (w *Watch) Mismatch(b Backend, owner, name string) {
-	if w == nil || !speakable.MatchString(owner) || !speakable.MatchString(name) {
+	if w == nil || !speakable.MatchString(owner) || !speakable.MatchString(strings.TrimRight(name, "[]")) {
 		return
 	}
 	w.count(spot{b, owner, name, true})
