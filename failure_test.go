@@ -87,6 +87,41 @@ func TestAHugeAnswerOfABackendEndsAtTheConfiguredSize(t *testing.T) {
 	}
 }
 
+// TestAnOperationsOwnLimitsTakeOnlyWhatIsPastThem asks for more than one operation may call or receive.
+func TestAnOperationsOwnLimitsTakeOnlyWhatIsPastThem(t *testing.T) {
+	t.Parallel()
+	const query = `{ clients { nodes { name embed { userCount } } } }`
+	tests := map[string]struct {
+		env   map[string]string
+		calls int
+		want  []string
+		limit string
+	}{
+		"enough calls":    {map[string]string{"OPERATION_CALLS": "2"}, 2, []string{}, ""},
+		"one call":        {map[string]string{"OPERATION_CALLS": "1"}, 1, []string{"clients.nodes.0.embed LIMIT_EXCEEDED coassemble"}, "upstreamCalls 2 1"},
+		"a hundred bytes": {map[string]string{"OPERATION_BYTES": "100"}, 1, []string{"clients LIMIT_EXCEEDED thoughtindustries"}, "upstreamBytes "},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true}, Env: test.env})
+			a := p.post(t, query, nil)
+			if diff := cmp.Diff(test.want, a.failures()); diff != "" {
+				t.Errorf("errors (-want +got):\n%s\n%s", diff, a.raw)
+			}
+			if got := len(p.backends.Calls()); got != test.calls {
+				t.Errorf("got %d calls, want %d", got, test.calls)
+			}
+			for _, e := range a.Errors {
+				limit, _ := e.Extensions["limit"].(map[string]any)
+				if got := fmt.Sprint(limit["name"], " ", limit["reached"], " ", limit["allowed"]); !strings.HasPrefix(got, test.limit) {
+					t.Errorf("got limit %q, want %q", got, test.limit)
+				}
+			}
+		})
+	}
+}
+
 // TestAValueThatBreaksTheSchemaIsCountedByItsPath lets each backend send values of other kinds than it promises.
 func TestAValueThatBreaksTheSchemaIsCountedByItsPath(t *testing.T) {
 	t.Parallel()
