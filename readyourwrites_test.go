@@ -31,3 +31,32 @@ func TestAWriteShowsInEveryListAtOnceWhateverTheListIsMadeOf(t *testing.T) {
 		})
 	}
 }
+
+// TestAnIdentityIsReadAgainAfterItIsWritten asks for it and its join in the mutation's own answer, which the backend's
+// answer to the write does not show in full.
+func TestAnIdentityIsReadAgainAfterItIsWritten(t *testing.T) {
+	t.Parallel()
+	for name, drops := range map[string]bool{"the provider survives": false, "the provider does not": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 2, Linked: true, ProviderInList: true, DropProviderOnPut: drops},
+				Env: map[string]string{"CACHE_TTL": "1h"}})
+			user := p.backends.Users(p.backends.Clients()[0].Identifier)[0]
+			const fields = `{ claims user { sourceId } }`
+			p.post(t, `query($id: ID!) { identity(by: {sourceId: $id}) `+fields+` }`, map[string]any{"id": user.IdentityID})
+			p.backends.Reset()
+			a := p.post(t, `mutation($id: ID!) { w: updateIdentity(input: {by: {sourceId: $id}, claims: {n: 1}}) { identity `+fields+` userErrors { code } } }`,
+				map[string]any{"id": user.IdentityID})
+			var want any = map[string]any{"sourceId": user.Identifier}
+			if drops {
+				want = nil
+			}
+			if diff := cmp.Diff(want, a.get(t, "data", "w", "identity", "user")); diff != "" || len(a.Errors) > 0 {
+				t.Errorf("the join (-want +got):\n%s\n%s", diff, a.raw)
+			}
+			if diff := cmp.Diff([]string{"GET /core/v1/users/{id} 1", "PUT /core/v1/users/{id} 1"}, p.calls()); diff != "" {
+				t.Errorf("calls (-want +got):\n%s", diff)
+			}
+		})
+	}
+}

@@ -161,12 +161,13 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.Update
 		err = r.keepsOwner(ctx, update)
 	}
 	if err == nil {
-		err = r.writeMATTR(ctx, r.identityChange(key, update), func(c *mattr.Client) (err error) {
-			payload.Identity, err = c.UpdateIdentity(ctx, key, update)
+		err = r.writeMATTR(ctx, r.identityChange(key, update), func(c *mattr.Client) error {
+			_, err := c.UpdateIdentity(ctx, key, update)
 			return err
 		})
 	}
-	if err == nil && payload.Identity == nil && selects(ctx, "UpdateIdentityPayload", "identity") {
+	// Not from the answer: whether what was left out survives, and with it the join, is known when it is read again.
+	if err == nil && selects(ctx, "UpdateIdentityPayload", "identity") {
 		payload.Identity = reread(ctx, loadersOf(ctx).identities, key, "identity")
 	}
 	payload.UserErrors, err = userErrors(err)
