@@ -237,3 +237,37 @@ func TestAFieldThatIsLeftOutIsNotLookedAt(t *testing.T) {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 }
+
+// TestWhatTheBackendSaysOfInputNamesTheArgument lets MATTR refuse a write in its own words.
+func TestWhatTheBackendSaysOfInputNamesTheArgument(t *testing.T) {
+	t.Parallel()
+	tests := map[string]struct {
+		details string
+		want    map[string]any
+	}{
+		"a malformed id": {`[{"value": "a-value", "msg": "Invalid value", "param": "id", "location": "params"}]`,
+			map[string]any{"message": "by is not accepted by the backend: Invalid value", "path": []any{"input", "by"}}},
+		"a claim": {`[{"value": "a-value", "msg": "Invalid value", "param": "claims.email", "location": "body"}]`,
+			map[string]any{"message": "claims.email is not accepted by the backend: Invalid value", "path": []any{"input", "claims", "email"}}},
+		"no argument": {`[{"value": "a-value", "msg": "Too much", "location": "body"}]`,
+			map[string]any{"message": "the backend does not accept this input: Too much", "path": []any{"input"}}},
+		"no words": {`[{"value": "a-value", "param": "claims"}]`,
+			map[string]any{"message": "claims is not accepted by the backend", "path": []any{"input", "claims"}}},
+		"nothing": {`[]`, map[string]any{"message": "the backend does not accept this input", "path": []any{"input"}}},
+	}
+	for name, test := range tests {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
+			p.backends.SetFault("PUT /core/v1/users/{id}", emulator.Fault{Status: 400, Body: `{"code": "BadRequest", "message": "Validation Error", "details": ` + test.details + `}`})
+			a := p.post(t, `mutation { w: updateIdentity(input: {by: {sourceId: "a-key"}, claims: {}}) { userErrors { code message path } } }`, nil)
+			test.want["code"] = "BAD_USER_INPUT"
+			if diff := cmp.Diff([]any{test.want}, a.get(t, "data", "w", "userErrors")); diff != "" || len(a.Errors) > 0 {
+				t.Errorf("(-want +got):\n%s\n%s", diff, a.raw)
+			}
+			if strings.Contains(string(a.raw), "a-value") {
+				t.Error("the answer shows the value")
+			}
+		})
+	}
+}

@@ -51,7 +51,14 @@ func refusedInput(err *upstream.Error) []*model.UserError {
 		if d.Location == "params" {
 			path = inputPath("by")
 		}
-		list[i] = &model.UserError{Code: "BAD_USER_INPUT", Message: "the backend does not accept this input: " + d.Message, Path: path}
+		message := "the backend does not accept this input"
+		if len(path) > 1 {
+			message = strings.Join(path[1:], ".") + " is not accepted by the backend"
+		}
+		if d.Message != "" {
+			message += ": " + d.Message
+		}
+		list[i] = &model.UserError{Code: "BAD_USER_INPUT", Message: message, Path: path}
 	}
 	return list
 }
