@@ -22,8 +22,12 @@ func TestABackendThatFailsTakesOnlyItsOwnFields(t *testing.T) {
 	}{
 		{"401", emulator.Fault{Status: 401}, "UPSTREAM_REJECTED"},
 		{"403", emulator.Fault{Status: 403}, "UPSTREAM_REJECTED"},
+		{"408", emulator.Fault{Status: 408}, "UPSTREAM_UNAVAILABLE"},
+		{"409", emulator.Fault{Status: 409}, "UPSTREAM_REJECTED"},
 		{"429", emulator.Fault{Status: 429, RetryAfter: "3600"}, "UPSTREAM_RATE_LIMITED"},
 		{"500", emulator.Fault{Status: 500}, "UPSTREAM_UNAVAILABLE"},
+		{"502", emulator.Fault{Status: 502}, "UPSTREAM_UNAVAILABLE"},
+		{"504", emulator.Fault{Status: 504}, "UPSTREAM_UNAVAILABLE"},
 		{"503 with a body that is no JSON", emulator.Fault{Status: 503, Body: "<h1>sorry</h1>", ContentType: "text/html"}, "UPSTREAM_UNAVAILABLE"},
 		{"a connection that breaks", emulator.Fault{Kind: emulator.FaultReset}, "UPSTREAM_UNAVAILABLE"},
 		{"no headers", emulator.Fault{Kind: emulator.FaultHangHeaders}, "UPSTREAM_TIMEOUT"},

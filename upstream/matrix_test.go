@@ -356,6 +356,46 @@ func TestATokenEndpointThatFailsIsNotStormed(t *testing.T) {
 	})
 }
 
+func TestWithoutATokenNothingIsSentOnAnyRoute(t *testing.T) {
+	t.Parallel()
+	faults := map[string]struct {
+		fault emulator.Fault
+		want  upstream.Kind
+	}{
+		"down":     {emulator.Fault{Kind: emulator.FaultReset}, upstream.Unavailable},
+		"failing":  {emulator.Fault{Kind: emulator.FaultStatus, Status: 503}, upstream.Unavailable},
+		"refusing": {emulator.Fault{Kind: emulator.FaultStatus, Status: 401}, upstream.Rejected},
+		"limited":  {emulator.Fault{Kind: emulator.FaultStatus, Status: 429, RetryAfter: "60"}, upstream.RateLimited},
+		"hanging":  {emulator.Fault{Kind: emulator.FaultHangHeaders}, upstream.Timeout},
+		"markup":   {emulator.Fault{Kind: emulator.FaultHTML}, upstream.Contract},
+	}
+	for name, tt := range faults {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			for i := range 15 {
+				synctest.Test(t, func(t *testing.T) {
+					b := newBackends(t, emulator.Options{Clients: 1, Linked: true}, nil)
+					op := b.operations()[i]
+					b.emulator.SetFault("/oauth/token", tt.fault)
+					got, want := perform(t, op), tt.want
+					if op.backend != upstream.MATTR {
+						want = fine
+					}
+					sent := 0
+					for _, c := range b.emulator.Calls() {
+						if c.Route == op.route {
+							sent++
+						}
+					}
+					if got.kind != want || op.backend == upstream.MATTR && sent > 0 {
+						t.Errorf("%s %s %d: got %+v and %d calls, want %v", op.backend, op.route, op.kind, got, sent, want)
+					}
+				})
+			}
+		})
+	}
+}
+
 func TestABackendsOwnWordsKeepItFromRefusing(t *testing.T) {
 	t.Parallel()
 	limits := map[emulator.Backend][]emulator.Limit{
