@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
+	"os/exec"
 	"regexp"
 	"strings"
 	"sync"
@@ -212,6 +214,43 @@ func TestDraining(t *testing.T) {
 			t.Errorf("got %v", err)
 		}
 	})
+}
+
+// TestASecondSignalEndsTheProgramAtOnce runs the program in a process of its own, which would drain for an hour.
+func TestASecondSignalEndsTheProgramAtOnce(t *testing.T) {
+	t.Parallel()
+	const child = "LEARNGRAPH_TEST_CHILD"
+	if os.Getenv(child) != "" {
+		env := environment(map[string]string{"LISTEN": "127.0.0.1:0", "SHUTDOWN_DELAY": "1h"})
+		os.Exit(run(context.Background(), nil, env, io.Discard, os.Stderr))
+	}
+	cmd := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
+	cmd.Env = append(os.Environ(), child+"=1")
+	stderr, err := cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	lines := bufio.NewScanner(stderr)
+	for draining := false; !draining && lines.Scan(); draining = strings.Contains(lines.Text(), `"draining"`) {
+		_ = cmd.Process.Signal(syscall.SIGTERM) // of many lines: it must be one that the program hears
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			var signalled *exec.ExitError
+			if !errors.As(err, &signalled) {
+				t.Errorf("got %v, want an end by the signal", err)
+			}
+			return
+		case <-time.After(time.Millisecond):
+			_ = cmd.Process.Signal(syscall.SIGTERM)
+		}
+	}
 }
 
 func TestHealthIsAboutTheProcess(t *testing.T) {
