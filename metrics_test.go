@@ -328,3 +328,59 @@ func TestMetricsOfRealBackendsAreTheirStatus(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestMetricsOfARunningProgramNameTrustedDocumentsAlone sends what a caller can make up in every place that has a text.
+func TestMetricsOfARunningProgramNameTrustedDocumentsAlone(t *testing.T) {
+	t.Parallel()
+	manifest := filepath.Join(folder(t, map[string]string{"documents.json": `{"a1b2":"query Names { clients(first: 1) { nodes { name users(first: 1) { nodes { name identity { id } } } } } }"}`}), "documents.json")
+	p := start(t, setup{Env: map[string]string{"TRUSTED_DOCUMENTS": manifest, "TRUSTED_MODE": "log", "CACHE_TTL": "60s", "MATTR_RATE": "600/1m"}})
+	const madeUp = "madeUpByTheCaller"
+	for _, body := range []string{
+		`{"documentId":"a1b2"}`,
+		`{"documentId":"a1b2"}`,
+		`{"documentId":"` + madeUp + `"}`,
+		`{"query":"query ` + madeUp + ` { ` + madeUp + `: clients(first: 1, query: \"` + madeUp + `\") { totalCount } }","operationName":"` + madeUp + `"}`,
+		`{"query":"query ` + madeUp + `2 { ` + madeUp + ` }"}`,
+		`{"query":"query Q($v: String) { users(clientIdentifier: $v) { nodes { name } } }","variables":{"v":"` + madeUp + `"}}`,
+		`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + strings.Repeat("ab", 32) + `"}}}`,
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("User-Agent", madeUp)
+		r.Header.Set("X-Request-Id", madeUp)
+		p.send(r)
+	}
+	got := figures(t, p.metrics)
+	for name, want := range map[string]string{
+		`operations_total{document="a1b2",outcome="ok",type="query"}`:         "2",
+		`operations_total{document="other",outcome="ok",type="query"}`:        "2",
+		`operations_total{document="other",outcome="refused",type="unknown"}`: "3",
+		`operation_duration_seconds_count{document="a1b2"}`:                   "2",
+		`operation_cost_points_count{document="a1b2"}`:                        "2",
+	} {
+		if got[name] != want {
+			t.Errorf("%s: got %q, want %s", name, got[name], want)
+		}
+	}
+	// What the README promises an operator is there without anybody's help.
+	for _, name := range []string{"operation_errors_total{", "operation_backend_calls_sum", "backend_calls_total{", "backend_call_duration_seconds_count{",
+		"backend_received_bytes_total{", "backend_circuit_open{", "backend_budget_left{", "cache_lookups_total{", "cache_memory_bytes", "batch_keys_count{",
+		"contract_paths_left_out_total"} {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(got)), func(line string) bool { return strings.HasPrefix(line, name) }) {
+			t.Errorf("there is no figure %s", name)
+		}
+	}
+	families, err := p.metrics.registry.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			for _, l := range m.GetLabel() {
+				if strings.Contains(l.GetValue(), madeUp) || strings.Contains(l.GetValue(), "abab") {
+					t.Errorf("%s has the label %s=%q", f.GetName(), l.GetName(), l.GetValue())
+				}
+			}
+		}
+	}
+}
