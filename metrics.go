@@ -114,6 +114,10 @@ func newMetrics() *metrics {
 	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' bodies, before inflating.", "backend", "class")
 	m.callSeconds = m.histogram("backend_call_duration_seconds", "From the sending of a call to the last byte of its answer.", durations, "backend", "class")
 	m.batchKeys = m.histogram("batch_keys", "Distinct keys that went out together.", sizes, "kind")
+	// A figure that begins at 1 has not grown, as Prometheus sees it: the first error would raise no alert.
+	for code := range knownCodes {
+		m.operationErrors.WithLabelValues(code)
+	}
 	m.registry.MustRegister(m.operationCalls, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
@@ -286,16 +290,18 @@ func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
 }
 
 func (c stateCollector) Collect(to chan<- prometheus.Metric) {
+	breaks := contractBreaks{}
 	if c.Backends != nil {
 		for _, s := range c.Backends() {
 			collectBackend(to, s)
+			breaks.begin(string(s.Backend))
 		}
 	}
 	if c.Cache != nil {
 		collectCache(to, c.Cache())
 	}
 	if c.Contract != nil {
-		collectContract(to, c.Contract)
+		breaks.collect(to, c.Contract)
 	}
 }
 
@@ -348,24 +354,36 @@ func collectCache(to chan<- prometheus.Metric, c cache.Counters) {
 	emitGauge(to, descRedisPending, float64(c.PendingDrops))
 }
 
-func collectContract(to chan<- prometheus.Metric, findings func() ([]upstream.Finding, int64)) {
-	type group struct{ backend, kind string }
-	counts := map[group]int64{}
+// contractBreaks are the numbers of findings by backend and kind.
+type contractBreaks map[[2]string]int64
+
+// The kinds of contract breaks.
+const (
+	breakMismatch = "mismatch"
+	breakUnknown  = "unknown"
+)
+
+// begin counts a backend from 0, so that its first break is seen to be one.
+func (b contractBreaks) begin(backend string) {
+	b[[2]string{backend, breakMismatch}], b[[2]string{backend, breakUnknown}] = 0, 0
+}
+
+func (b contractBreaks) collect(to chan<- prometheus.Metric, findings func() ([]upstream.Finding, int64)) {
 	list, leftOut := findings()
 	for _, f := range list {
-		counts[group{string(f.Backend), findingKind(f)}] += f.Count
+		b[[2]string{string(f.Backend), findingKind(f)}] += f.Count
 	}
-	for g, n := range counts {
-		emitTotal(to, descContract, float64(n), g.backend, g.kind)
+	for g, n := range b {
+		emitTotal(to, descContract, float64(n), g[0], g[1])
 	}
 	emitTotal(to, descLeftOut, float64(leftOut))
 }
 
 func findingKind(f upstream.Finding) string {
 	if f.Mismatch {
-		return "mismatch"
+		return breakMismatch
 	}
-	return "unknown"
+	return breakUnknown
 }
 
 func asNumber(b bool) float64 {

@@ -131,6 +131,27 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	}
 }
 
+// A counter that appears with its first event has not increased: each that an alert waits for begins at 0.
+func TestMetricsThatAlertsWaitForBeginAtZero(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{})
+	got := figures(t, p.metrics)
+	want := map[string]string{}
+	for code := range knownCodes {
+		want[`operation_errors_total{code="`+code+`"}`] = "0"
+	}
+	for _, backend := range []string{"thoughtindustries", "coassemble", "mattr"} {
+		for _, kind := range []string{"mismatch", "unknown"} {
+			want[`contract_breaks_total{backend="`+backend+`",kind="`+kind+`"}`] = "0"
+		}
+	}
+	for name, value := range want {
+		if got[name] != value {
+			t.Errorf("%s: got %q, want %s", name, got[name], value)
+		}
+	}
+}
+
 func TestMetricsTakeNoLabelFromACaller(t *testing.T) {
 	t.Parallel()
 	m := newMetrics()
@@ -141,8 +162,8 @@ func TestMetricsTakeNoLabelFromACaller(t *testing.T) {
 	if got, want := testutil.CollectAndCount(m.operations), maxDocuments+1; got != want {
 		t.Errorf("got %d series of operations, want %d", got, want)
 	}
-	if got := testutil.CollectAndCount(m.operationErrors); got != 1 {
-		t.Errorf("got %d series of errors, want 1", got)
+	if got, want := testutil.CollectAndCount(m.operationErrors), len(knownCodes)+1; got != want {
+		t.Errorf("got %d series of errors, want %d", got, want)
 	}
 	if got := testutil.CollectAndCount(m.operationPoints); got != 0 {
 		t.Errorf("refused operations are counted as cost: %d series", got)
@@ -323,6 +344,9 @@ func TestMetricsOfRealBackendsAreTheirStatus(t *testing.T) {
 	}
 	for _, name := range []string{"operation_backend_calls_sum", "operation_backend_calls_count"} {
 		want[name] = "0"
+	}
+	for code := range knownCodes {
+		want[`operation_errors_total{code="`+code+`"}`] = "0"
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
