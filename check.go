@@ -19,8 +19,8 @@ import (
 )
 
 // runCheck is the command check: it validates the documents of a manifest against this program's schema and their
-// budgets, and an older schema against this one. It exits with 0 where all is well, 1 where something fails, 2 where it
-// cannot be told what to do.
+// budgets, and an older schema against this one. The result goes to stdout, progress to stderr. It exits with 0 where all
+// is well, 1 where something fails, 2 where it cannot be told what to do.
 func runCheck(args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("learngraph check", flag.ContinueOnError)
 	flags.SetOutput(stderr)
@@ -36,7 +36,7 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "learngraph check: needs -manifest or -against, and nothing else")
 		return exitUsage
 	}
-	result, err := check(*manifest, *against)
+	result, err := check(*manifest, *against, progressTo(stderr))
 	if err != nil {
 		fmt.Fprintln(stderr, "learngraph check:", err)
 		return exitUsage
@@ -85,16 +85,18 @@ type budget struct {
 	Calls *int64 `json:"calls"`
 }
 
-func check(manifest, against string) (*checkResult, error) {
+func check(manifest, against string, p progress) (*checkResult, error) {
 	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
 	checker := gateway.NewChecker(schema, gateway.DefaultLimits())
 	result := &checkResult{OK: true}
+	defer p.end()
 	if manifest != "" {
 		documents, budgets, err := readDocuments(manifest)
 		if err != nil {
 			return nil, err
 		}
-		for _, d := range documents {
+		for i, d := range documents {
+			p.count("documents", i+1, len(documents))
 			checked := checkDocument(checker, d, budgets)
 			result.OK = result.OK && len(checked.Problems) == 0
 			result.Documents = append(result.Documents, checked)
@@ -112,6 +114,7 @@ func check(manifest, against string) (*checkResult, error) {
 	if err != nil {
 		return nil, err
 	}
+	p.say("comparing the schemas")
 	result.Breaking = breakingChanges(old, schema, result.Documents, manifest != "")
 	result.OK = result.OK && len(result.Breaking) == 0
 	return result, nil

@@ -116,3 +116,17 @@ func TestCheckWantsToKnowWhat(t *testing.T) {
 		}
 	}
 }
+
+func TestCheckTellsItsProgressApartFromItsResult(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"m.json": `{"a1":"{ clients { totalCount } }","a2":"{ users { nodes { name } } }"}`, "old.graphqls": schemaText})
+	var stdout, stderr bytes.Buffer
+	code := runCheck([]string{"-json", "-manifest", filepath.Join(dir, "m.json"), "-against", filepath.Join(dir, "old.graphqls")}, &stdout, &stderr)
+	if code != exitOK || !json.Valid(stdout.Bytes()) {
+		t.Errorf("got exit code %d and\n%s", code, &stdout)
+	}
+	want := "checking documents (1 of 2)\nchecking documents (2 of 2)\ncomparing the schemas\n"
+	if diff := cmp.Diff(want, stderr.String()); diff != "" {
+		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+}

@@ -13,7 +13,6 @@ import (
 	"net"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -62,7 +61,7 @@ func runDoctor(ctx context.Context, cfg *config, transport http.RoundTripper, ar
 		return exitUsage
 	}
 	d := &doctor{cfg: cfg, clocks: clocks{base: transport, ahead: map[upstream.Backend]time.Duration{}}}
-	list := d.examine(ctx, stderr)
+	list := d.examine(ctx, progressTo(stderr))
 	write := writeTable
 	if *asJSON {
 		write = writeDiagnoses
@@ -96,13 +95,12 @@ func (d *doctor) questions() []question {
 }
 
 // examine asks one thing after the other: a backend's limit of calls at once is not for the doctor.
-func (d *doctor) examine(ctx context.Context, progress io.Writer) []diagnosis {
+func (d *doctor) examine(ctx context.Context, p progress) []diagnosis {
 	questions := d.questions()
 	list := make([]diagnosis, len(questions))
-	report := progressTo(progress)
-	defer report("")
+	defer p.end()
 	for i, q := range questions {
-		report(fmt.Sprintf("checking %s (%d of %d)", q.name, i+1, len(questions)))
+		p.say(fmt.Sprintf("checking %s (%d of %d)", q.name, i+1, len(questions)))
 		start := time.Now()
 		if ctx.Err() != nil {
 			list[i] = diagnosis{Verdict: skipped, Detail: "interrupted", Remedy: "run the doctor again"}
@@ -112,20 +110,6 @@ func (d *doctor) examine(ctx context.Context, progress io.Writer) []diagnosis {
 		list[i].Check, list[i].Millis = q.name, time.Since(start).Milliseconds()
 	}
 	return list
-}
-
-// progressTo writes over one line on a terminal, which an empty text clears, and a line each elsewhere.
-func progressTo(w io.Writer) func(string) {
-	if file, ok := w.(*os.File); ok {
-		if info, err := file.Stat(); err == nil && info.Mode()&os.ModeCharDevice != 0 {
-			return func(text string) { fmt.Fprint(w, "\r\x1b[K", text) }
-		}
-	}
-	return func(text string) {
-		if text != "" {
-			fmt.Fprintln(w, text)
-		}
-	}
 }
 
 func writeTable(w io.Writer, list []diagnosis) error {
