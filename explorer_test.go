@@ -63,6 +63,9 @@ func TestTheExplorerDrawsEachCallThatTheBackendsSaw(t *testing.T) {
 	if want := fmt.Sprintf("Calls %d made; ", len(saw)); !strings.Contains(totals, want) {
 		t.Errorf("totals lack %q:\n%s", want, totals)
 	}
+	if known := page.Attributes(`.lg-known i`, "data-verdict"); len(known) < len(saw)-1 || slices.ContainsFunc(known, func(v string) bool { return v != "call" }) {
+		t.Errorf("facts on the axis: %q", known)
+	}
 	page.Shoot("desktop-light")
 
 	page.Do("find the call for credentials", chromedp.Evaluate(`[...document.querySelectorAll('.lg-call')]

@@ -42,6 +42,7 @@ type Fact struct {
 	Found    bool          // false where the fact is an absence
 	Verdict  Verdict       //
 	Reason   Reason        // not empty exactly when the answer is stale, or older than the caller asked for
+	At       time.Time     // when it was found
 	Age      time.Duration // since the backend said it
 	Fresh    time.Time     // until when it is fresh; not after now when stale or not kept at all
 	NoStore  bool          // the backend forbids keeping it

@@ -453,7 +453,7 @@ func (l *load) conclusion(q *request, o outcome) {
 func (s *space) fact(d digest, r *record, verdict Verdict, reason Reason, now time.Time) Fact {
 	return Fact{
 		Kind: s.kind, Backend: s.backend, Scope: s.label, Digest: d.String(), Personal: s.personal, Found: r.found,
-		Verdict: verdict, Reason: reason, Age: max(now.Sub(r.at), 0), Fresh: r.fresh, Tags: r.tags,
+		Verdict: verdict, Reason: reason, At: now, Age: max(now.Sub(r.at), 0), Fresh: r.fresh, Tags: r.tags,
 	}
 }
 

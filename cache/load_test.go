@@ -373,8 +373,8 @@ func TestEveryAnswerLeavesAFact(t *testing.T) {
 		s.Load(ctx, []string{"a"}, b.fetch)
 		s.Load(ctx, []string{"none"}, b.fetch)
 		want := []Fact{
-			{Kind: "word", Backend: "emulator", Digest: s.Digest("a"), Found: true, Verdict: Memory, Age: 5 * time.Second, Fresh: time.Now().Add(55 * time.Second)},
-			{Kind: "word", Backend: "emulator", Digest: s.Digest("none"), Verdict: Called, Fresh: time.Now().Add(10 * time.Second)},
+			{Kind: "word", Backend: "emulator", Digest: s.Digest("a"), Found: true, Verdict: Memory, At: time.Now(), Age: 5 * time.Second, Fresh: time.Now().Add(55 * time.Second)},
+			{Kind: "word", Backend: "emulator", Digest: s.Digest("none"), Verdict: Called, At: time.Now(), Fresh: time.Now().Add(10 * time.Second)},
 		}
 		if diff := cmp.Diff(want, facts.List(), cmpopts.IgnoreFields(Fact{}, "Scope")); diff != "" {
 			t.Error(diff)

@@ -38,6 +38,14 @@ func TestTheExampleRunsAndItsCallsAreDrawn(t *testing.T) {
 	if diff := cmp.Diff([]string{"call 2", "stale 1", "redis 1", "memory 1"}, p.Texts(`.lg-facts .lg-legend li`)); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff([]string{"call", "stale", "redis", "memory", "call"}, p.Attributes(`.lg-known i`, "data-verdict")); diff != "" {
+		t.Errorf("facts on the axis (-want +got):\n%s", diff)
+	}
+	var places []int
+	p.Do("read the places", chromedp.Evaluate(`[...document.querySelectorAll('.lg-known i')].map(i => Math.round(parseFloat(i.style.getPropertyValue('--at'))))`, &places))
+	if diff := cmp.Diff([]int{54, 54, 55, 74, 100}, places); diff != "" {
+		t.Errorf("places on the axis in percent (-want +got):\n%s", diff)
+	}
 	s.mu.Lock()
 	if diff := cmp.Diff([]string{"1"}, s.explains); diff != "" {
 		t.Errorf("X-Learngraph-Explain of the operations (-want +got):\n%s", diff)

@@ -34,6 +34,7 @@ type explainedFact struct {
 	Backend    string        `json:"backend"`
 	Key        string        `json:"key"`
 	Verdict    cache.Verdict `json:"verdict"`
+	AtMs       float64       `json:"atMs"`
 	AgeSeconds int           `json:"ageSeconds"`
 	Reason     cache.Reason  `json:"reason,omitempty"`
 }
@@ -50,7 +51,7 @@ func (p *provenance) explain(bytesSent int) explanation {
 	}
 	for _, f := range p.facts.List() {
 		e.Facts = append(e.Facts, explainedFact{Backend: f.Backend, Key: f.Kind + ":" + f.Digest, Verdict: f.Verdict,
-			AgeSeconds: wholeSeconds(f.Age), Reason: f.Reason})
+			AtMs: milliseconds(f.At.Sub(p.began)), AgeSeconds: wholeSeconds(f.Age), Reason: f.Reason})
 	}
 	return e
 }

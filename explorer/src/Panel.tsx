@@ -4,7 +4,7 @@ import { readAnswer, readPlan, type Answer, type Explain, type Fact, type Fault,
 import { locate, show } from './locate';
 import { PlanView, type PlanState } from './PlanView';
 import { fetchPlan } from './request';
-import { age, backendName, bytes, count, plural } from './units';
+import { age, backendName, bytes, count, milliseconds, plural, toneOf, verdicts } from './units';
 import { Waterfall } from './Waterfall';
 
 // More marks than this slow the editor down and no longer point anywhere.
@@ -143,7 +143,7 @@ function AnswerView({ answer, selected, marked, onSelect }: AnswerProps) {
         </p>
       )}
       {explain && explain.calls.length > 0 && (
-        <Waterfall calls={explain.calls} selected={selected} onSelect={onSelect} />
+        <Waterfall calls={explain.calls} facts={explain.facts} selected={selected} onSelect={onSelect} />
       )}
       {call && <Served paths={call.paths} marked={marked} route={call.route} />}
       {explain && explain.facts.length > 0 && <Facts facts={explain.facts} />}
@@ -266,10 +266,7 @@ function Served({ paths, marked, route }: { paths: Path[]; marked: number; route
   );
 }
 
-const verdicts = ['call', 'revalidated', 'stale', 'redis', 'memory'];
-
 function Facts({ facts }: { facts: Fact[] }) {
-  const known = (v: string) => (verdicts.includes(v) ? v : 'other');
   const counts = new Map<string, number>();
   for (const fact of facts) counts.set(fact.verdict, (counts.get(fact.verdict) ?? 0) + 1);
   const order = [...counts].sort(([a], [b]) => verdicts.indexOf(a) - verdicts.indexOf(b));
@@ -281,13 +278,13 @@ function Facts({ facts }: { facts: Fact[] }) {
           facts
             .filter((fact) => fact.verdict === verdict)
             .slice(0, 200)
-            .map((_, i) => <i key={`${verdict}${i}`} data-verdict={known(verdict)} />),
+            .map((_, i) => <i key={`${verdict}${i}`} data-verdict={toneOf(verdict)} />),
         )}
       </div>
       <ul className="lg-legend">
         {order.map(([verdict, n]) => (
           <li key={verdict}>
-            <i data-verdict={known(verdict)} aria-hidden="true" /> {verdict || 'no verdict'} {count(n)}
+            <i data-verdict={toneOf(verdict)} aria-hidden="true" /> {verdict || 'no verdict'} {count(n)}
           </li>
         ))}
       </ul>
@@ -300,6 +297,7 @@ function Facts({ facts }: { facts: Fact[] }) {
                 <th scope="col">Backend</th>
                 <th scope="col">Key digest</th>
                 <th scope="col">Verdict</th>
+                <th scope="col">Found at</th>
                 <th scope="col">Age</th>
               </tr>
             </thead>
@@ -314,6 +312,7 @@ function Facts({ facts }: { facts: Fact[] }) {
                     {fact.verdict}
                     {fact.reason && ` (${fact.reason})`}
                   </td>
+                  <td>{milliseconds(fact.atMs)}</td>
                   <td>{age(fact.ageSeconds)}</td>
                 </tr>
               ))}

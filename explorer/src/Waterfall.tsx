@@ -1,9 +1,13 @@
 import type { CSSProperties } from 'react';
-import type { Call } from './explain';
-import { backendName, bytes, milliseconds, plural, ticks } from './units';
+import type { Call, Fact } from './explain';
+import { backendName, bytes, milliseconds, plural, ticks, toneOf } from './units';
+
+// More marks than this on one line are one bar.
+const maxFacts = 500;
 
 interface WaterfallProps {
   calls: Call[];
+  facts: Fact[];
   selected: number | undefined;
   onSelect: (call: number | undefined) => void;
 }
@@ -26,9 +30,10 @@ function spoken(call: Call): string {
   return `${backendName(call.backend)}, ${call.route}, ${times}, ${remarks(call).join(', ')}, serves ${plural(call.paths.length, 'path')}`;
 }
 
-/** Waterfall draws calls as bars on one time axis. A bar is a button that selects its call, or lets go of it. */
-export function Waterfall({ calls, selected, onSelect }: WaterfallProps) {
-  const end = calls.reduce((last, call) => Math.max(last, call.startMs + call.durationMs), 0) || 1;
+/** Waterfall draws what was known, and calls as bars, on one time axis. A bar is a button that selects its call, or lets go of it. */
+export function Waterfall({ calls, facts, selected, onSelect }: WaterfallProps) {
+  const ends = [...calls.map((call) => call.startMs + call.durationMs), ...facts.map((fact) => fact.atMs)];
+  const end = ends.reduce((last, at) => Math.max(last, at), 0) || 1;
   const backends = [...new Set(calls.map((call) => call.backend))];
   return (
     <section className="lg-waterfall" aria-label="Waterfall of backend calls">
@@ -48,6 +53,16 @@ export function Waterfall({ calls, selected, onSelect }: WaterfallProps) {
           ))}
         </div>
       </div>
+      {facts.length > 0 && (
+        <div className="lg-known" aria-hidden="true">
+          <span className="lg-quiet">{plural(facts.length, 'fact')} found, by verdict</span>
+          <span className="lg-call-track">
+            {facts.slice(0, maxFacts).map((fact, i) => (
+              <i key={i} data-verdict={toneOf(fact.verdict)} style={{ '--at': `${(100 * fact.atMs) / end}%` } as CSSProperties} />
+            ))}
+          </span>
+        </div>
+      )}
       <ol>
         {calls.map((call, i) => (
           <li key={i}>

@@ -15,11 +15,12 @@ export interface Call {
 /** Path leads to a field of the answer. Lists may be left out of it: then it means the field in every element. */
 export type Path = (string | number)[];
 
-/** Fact is one thing that the operation had to know, and where it was found. */
+/** Fact is one thing that the operation had to know, and where and when it was found, as a call's times are told. */
 export interface Fact {
   backend: string;
   key: string;
   verdict: string;
+  atMs: number;
   ageSeconds: number;
   reason: string;
 }
@@ -102,6 +103,7 @@ function toFact(v: unknown): Fact {
     backend: text(m.backend),
     key: text(m.key),
     verdict: text(m.verdict),
+    atMs: Math.max(0, number(m.atMs) ?? 0),
     ageSeconds: number(m.ageSeconds) ?? 0,
     reason: text(m.reason),
   };

@@ -39,4 +39,10 @@ const names: Record<string, string> = {
   mattr: 'MATTR',
 };
 
+/** verdicts of the cache, in the order from the dearest to the cheapest. */
+export const verdicts = ['call', 'coalesced', 'revalidated', 'stale', 'redis', 'memory'];
+
+/** toneOf is the verdict as the style sheet colours it. */
+export const toneOf = (verdict: string): string => (verdicts.includes(verdict) ? verdict : 'other');
+
 export const backendName = (id: string): string => names[id] ?? (id || 'unknown backend');
