@@ -113,15 +113,17 @@ func checkContentType(h http.Header) *requestError {
 // readBody reads a body within its bounds of size and time. The time is that of the whole upload: a body that comes a
 // byte at a time must not hold a connection.
 func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *requestError) {
+	control := http.NewResponseController(w)
 	if limits.Upload > 0 {
-		control := http.NewResponseController(w)
 		// A writer without a connection behind it has no deadline to set, and no slow body either.
-		if control.SetReadDeadline(time.Now().Add(limits.Upload)) == nil {
-			defer func() { _ = control.SetReadDeadline(time.Time{}) }()
-		}
+		_ = control.SetReadDeadline(time.Now().Add(limits.Upload))
 	}
 	start := time.Now()
 	data, err := io.ReadAll(io.LimitReader(r.Body, limits.Body+1))
+	if limits.Upload > 0 && err == nil && int64(len(data)) <= limits.Body {
+		// Of a body that is refused the server reads on before it answers. There the deadline stays.
+		_ = control.SetReadDeadline(time.Time{})
+	}
 	switch {
 	case int64(len(data)) > limits.Body:
 		return nil, overLimit(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", limits.Body),
