@@ -213,3 +213,30 @@ func TestIntrospectionAndTheSchemaAreServedWhereSwitchedOn(t *testing.T) {
 		}
 	}
 }
+
+func TestAnOperationThatRanOutOfTimeBlamesNoBackend(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"CACHE_TTL": "60s"}})
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(`{"query": "{ clients { totalCount } }"}`))
+	r.Header.Set("Content-Type", "application/json")
+	r.Header.Set("X-Learngraph-Timeout", "1ns")
+	a := readAnswer(t, p.send(r))
+	if len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "DEADLINE_EXCEEDED" {
+		t.Fatalf("got %s", a.raw)
+	}
+	if backend, ok := a.Errors[0].Extensions["backend"]; ok {
+		t.Errorf("got backend %q", backend)
+	}
+}
+
+func TestAnExplainedAnswerIsKeptByNobody(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"CACHE_TTL": "60s", "EXPLAIN": "true"}})
+	for explain, want := range map[string]string{"": "private, max-age", "1": "no-store"} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/graphql?query="+url.QueryEscape("{ clients { totalCount } }"), nil)
+		r.Header.Set("X-Learngraph-Explain", explain)
+		if w := p.send(r); !strings.HasPrefix(w.Header().Get("Cache-Control"), want) {
+			t.Errorf("explain %q: got Cache-Control %q, want %q", explain, w.Header().Get("Cache-Control"), want)
+		}
+	}
+}

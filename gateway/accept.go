@@ -14,15 +14,15 @@ const (
 )
 
 // negotiate picks the media type of the answer from the Accept header: by weight, then by the more specific range, then
-// by the caller's order. Without the header, and for a wildcard, it is application/json, which every client reads.
+// by the caller's order. Without the header, with nothing in it, and for a wildcard, it is application/json, which every client reads.
 // Nothing acceptable is "".
 func negotiate(h http.Header) string {
-	values := h.Values("Accept")
-	if len(values) == 0 {
+	ranges := strings.Join(h.Values("Accept"), ",")
+	if strings.TrimSpace(ranges) == "" {
 		return mediaJSON
 	}
 	weights := map[string]acceptance{}
-	for i, item := range strings.Split(strings.Join(values, ","), ",") {
+	for i, item := range strings.Split(ranges, ",") {
 		media, params, err := mime.ParseMediaType(item)
 		if err != nil || !acceptsUTF8(params) {
 			continue

@@ -136,7 +136,10 @@ func explainBackend(err *upstream.Error) (string, map[string]any) {
 	if !ok {
 		p = presentation{codeInternal, "something went wrong on this server"}
 	}
-	extensions := map[string]any{"code": p.code, "backend": err.Backend}
+	extensions := map[string]any{"code": p.code}
+	if err.Backend != "" {
+		extensions["backend"] = err.Backend
+	}
 	if l := err.Limit; l != nil {
 		extensions["limit"] = limit{l.Name, l.Reached, l.Allowed}
 	}

@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -149,8 +150,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		x.kept = &match
 	case http.MethodPost:
 	case http.MethodOptions:
-		w.Header().Set("Allow", allowedMethods)
-		w.WriteHeader(http.StatusNoContent)
+		tellMethods(w, allowedMethods)
 		return
 	default:
 		x.fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: allowedMethods, message: "use GET or POST"})
@@ -214,6 +214,11 @@ func (g *Gateway) contained(ctx context.Context, r *http.Request, req *request, 
 	return answer(ctx, r, req)
 }
 
+func tellMethods(w http.ResponseWriter, methods string) {
+	w.Header().Set("Allow", methods)
+	w.WriteHeader(http.StatusNoContent)
+}
+
 // admit finds out who asks, and takes the headers away that the caller may not use.
 func (g *Gateway) admit(r *http.Request) (*http.Request, *requestError) {
 	who := caller.Anyone
@@ -247,7 +252,7 @@ const headerTimeout = "X-Learngraph-Timeout"
 // deadline bounds the operation by the server's timeout, or by the caller's where that is less.
 func (g *Gateway) deadline(r *http.Request) (context.Context, context.CancelFunc, *requestError) {
 	timeout := g.opts.Timeout
-	if text := r.Header.Get(headerTimeout); text != "" {
+	if text := strings.Join(r.Header.Values(headerTimeout), ","); text != "" {
 		asked, err := time.ParseDuration(text)
 		if err != nil || asked <= 0 {
 			return nil, nil, badRequest(headerTimeout + " must be a duration above zero, such as 3s")

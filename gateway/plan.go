@@ -8,16 +8,21 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
+const plannedMethods = "POST, OPTIONS"
+
 // PlanHandler answers POST /graphql/plan: the same requests as the gateway itself, and in data the cost of the operation
 // and the most backend calls that it would make, by backend and by field. It makes none.
 func (g *Gateway) PlanHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodPost && r.Method != http.MethodOptions {
+		switch r.Method {
+		case http.MethodPost:
+			g.serve(w, r, answerer{one: g.plan})
+		case http.MethodOptions:
+			tellMethods(w, plannedMethods)
+		default:
 			x := &exchange{w: w, media: mediaJSON, head: r.Method == http.MethodHead}
-			x.fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: "POST, OPTIONS", message: "use POST"})
-			return
+			x.fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: plannedMethods, message: "use POST"})
 		}
-		g.serve(w, r, answerer{one: g.plan})
 	})
 }
 

@@ -44,6 +44,7 @@ func TestTheAnswersMediaTypeIsThatOfTheGreatestWeight(t *testing.T) {
 		{"text/html", older, 406},
 		{"application/json;q=high", older, 406},
 		{"nonsense", older, 406},
+		{" ", older, 200},
 	} {
 		t.Run(test.accept, func(t *testing.T) {
 			t.Parallel()
@@ -90,6 +91,27 @@ func TestStatusAndBodyFollowTheSpecification(t *testing.T) {
 		{"an Int as 5.5", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":5.5}}`, "", 200, "BAD_USER_INPUT"},
 		{"a repeated member", "POST", "/graphql", `{"query":"{__typename}","query":"{__typename}"}`, "", 400, "repeated"},
 		{"a repeated parameter", "GET", "/graphql?query={__typename}&query={__typename}", "", "", 400, "more than once"},
+		{"a repeated member, spelt otherwise", "POST", "/graphql", `{"query":"{__typename}","\u0071uery":"{__typename}"}`, "", 400, "repeated"},
+		{"a member in another case is another member", "POST", "/graphql", `{"Query":"{__typename}"}`, "", 400, "query is missing"},
+		{"a repeated variable", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":1,"n":2}}`, "", 400, "variables has a member more than once"},
+		{"a repeated member deep in variables", "POST", "/graphql", `{"query":"{__typename}","variables":{"a":[1,{"b":"b","c":{"b":1,"b":2}}]}}`, "", 400, "variables has a member"},
+		{"a repeated variable by GET", "GET", get(url.Values{"query": {"{__typename}"}, "variables": {` {"n":1,"n":2}`}}), "", "", 400, "variables has a member"},
+		{"a repeated extension", "POST", "/graphql", `{"query":"{__typename}","extensions":{"a":1,"a":1}}`, "", 400, "extensions has a member"},
+		{"a name in several objects, and as a value", "POST", "/graphql", `{"query":"{__typename}","variables":{"a":{"b":"a","c":["b","b"]},"b":[{"a":"a"},{"a":1}],"c":[[],{}]}}`, "", 200, `"data"`},
+		{"variables that are null", "POST", "/graphql", `{"query":"{__typename}","variables":null,"extensions":null,"operationName":null}`, "", 200, `"data"`},
+		{"variables that are an array", "POST", "/graphql", `{"query":"{__typename}","variables":[]}`, "", 400, "variables must be"},
+		{"variables that are a text", "POST", "/graphql", `{"query":"{__typename}","variables":"{}"}`, "", 400, "variables must be"},
+		{"extensions that are an array", "POST", "/graphql", `{"query":"{__typename}","extensions":[]}`, "", 400, "extensions must be"},
+		{"a query that is null", "POST", "/graphql", `{"query":null}`, "", 400, "query must be"},
+		{"a query that is empty", "POST", "/graphql", `{"query":""}`, "", 400, "query is missing"},
+		{"a query in the address of a POST", "POST", "/graphql?query={__typename}", `{}`, "", 400, "query is missing"},
+		{"an empty name of the only operation", "POST", "/graphql", `{"query":"{__typename}","operationName":""}`, "", 200, `"data"`},
+		{"an empty name of one of two operations", "POST", "/graphql", `{"query":"query A{__typename} query B{__typename}","operationName":""}`, "", 400, "operationName"},
+		{"empty variables by GET", "GET", "/graphql?query={__typename}&variables=", "", "", 400, "variables must be"},
+		{"an Int as 1e1", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":1e1}}`, "", 200, `"data"`},
+		{"an Int beyond all numbers", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":1e400}}`, "", 200, "BAD_USER_INPUT"},
+		{"JSON nested without end", "POST", "/graphql", `{"query":"{__typename}","variables":` + strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000) + "}", "", 400, "BAD_REQUEST"},
+		{"a subscription", "POST", "/graphql", `{"query":"subscription{x}"}`, "", 200, "GRAPHQL_VALIDATION_FAILED"},
 		{"trailing garbage", "POST", "/graphql", `{"query":"{__typename}"}{}`, "", 400, "BAD_REQUEST"},
 		{"a DELETE", "DELETE", "/graphql", "", "", 405, "BAD_REQUEST"},
 	} {
@@ -138,6 +160,8 @@ func TestTheBodyMustBeJSONInUTF8(t *testing.T) {
 		{"multipart/form-data; boundary=x", "", 415},
 		{"", "", 415},
 		{"application/json", "identity", 200},
+		{"application/json", "Identity", 200},
+		{"application/json, text/plain", "", 415},
 		{"application/json", "gzip", 415},
 	} {
 		w := post(t, (&world{}).gateway(nil), "{ __typename }", "", "Content-Type", test.contentType, "Content-Encoding", test.encoding)
@@ -281,6 +305,8 @@ func TestTheCallerMayShortenTheTimeAndNotLengthenIt(t *testing.T) {
 		{"0s", 0, 400},
 		{"-1s", 0, 400},
 		{"soon", 0, 400},
+		{"3", 0, 400},
+		{"3s,4s", 0, 400},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := &world{work: func(ctx context.Context) { <-ctx.Done() }}
@@ -294,6 +320,41 @@ func TestTheCallerMayShortenTheTimeAndNotLengthenIt(t *testing.T) {
 				t.Errorf("%q: got %d after %s, want %d after %s", test.header, got.Code, spent, test.status, test.want)
 			}
 		})
+	}
+}
+
+// A header that comes twice is none of the two values.
+func TestAHeaderThatComesTwiceIsNotReadByHalf(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		header, first, second string
+		want                  int
+	}{
+		{headerTimeout, "3s", "1s", 400},
+		{"Content-Type", "application/json", "text/plain", 415},
+		{"Content-Encoding", "identity", "gzip", 415},
+		{"Accept", "text/html", "application/json", 200},
+	} {
+		r := httptest.NewRequestWithContext(t.Context(), "POST", "/graphql", strings.NewReader(`{"query":"{__typename}"}`))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header[test.header] = []string{test.first, test.second}
+		w := httptest.NewRecorder()
+		(&world{}).gateway(nil).ServeHTTP(w, r)
+		if w.Code != test.want {
+			t.Errorf("%s: got %d %s, want %d", test.header, w.Code, w.Body, test.want)
+		}
+	}
+}
+
+func TestThePlanTellsItsOwnMethods(t *testing.T) {
+	t.Parallel()
+	plan := (&world{}).gateway(nil).PlanHandler()
+	for method, status := range map[string]int{"OPTIONS": 204, "GET": 405, "PUT": 405} {
+		w := httptest.NewRecorder()
+		plan.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/graphql/plan", nil))
+		if w.Code != status || w.Header().Get("Allow") != plannedMethods {
+			t.Errorf("%s: got %d and Allow %q", method, w.Code, w.Header().Get("Allow"))
+		}
 	}
 }
 

@@ -97,13 +97,13 @@ func one(req *request, fault *requestError) (*requests, *requestError) {
 }
 
 func checkContentType(h http.Header) *requestError {
-	media, params, err := mime.ParseMediaType(h.Get("Content-Type"))
+	media, params, err := mime.ParseMediaType(strings.Join(h.Values("Content-Type"), ","))
 	charset, named := params["charset"]
 	if err != nil || media != mediaJSON || named && !isUTF8(charset) {
 		return &requestError{status: http.StatusUnsupportedMediaType, code: codeBadRequest,
 			message: "the Content-Type must be application/json in UTF-8"}
 	}
-	if coding := h.Get("Content-Encoding"); coding != "" && coding != "identity" {
+	if coding := strings.Join(h.Values("Content-Encoding"), ","); coding != "" && !strings.EqualFold(coding, "identity") {
 		return &requestError{status: http.StatusUnsupportedMediaType, code: codeBadRequest,
 			message: "the body must come without a Content-Encoding"}
 	}
@@ -236,6 +236,9 @@ func parseParams(member func(name string) json.RawMessage) (*request, *requestEr
 		if isNull(raw) || decode(raw, p.target) != nil {
 			return nil, badRequest("%s must be %s", p.name, p.want)
 		}
+		if strings.HasPrefix(p.want, "an object") && hasTwice(raw) {
+			return nil, badRequest("%s has a member more than once", p.name)
+		}
 	}
 	if req.Query == "" && req.documentID == "" && req.Extensions["persistedQuery"] == nil {
 		return nil, badRequest("query is missing: send the text of a GraphQL document")
@@ -263,6 +266,43 @@ func decode(raw json.RawMessage, target any) error {
 }
 
 var errTrailing = errors.New("something follows after its end")
+
+// hasTwice says whether an object in a JSON text that is well-formed has a member twice.
+func hasTwice(raw []byte) bool {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	// open are the names in each object around the place, nil for an array.
+	var open []map[string]bool
+	name := false // the next text is a member's name
+	for {
+		t, err := dec.Token()
+		if err != nil {
+			return false
+		}
+		inner := len(open) - 1
+		switch t := t.(type) {
+		case json.Delim:
+			switch t {
+			case '{':
+				open = append(open, map[string]bool{})
+			case '[':
+				open = append(open, nil)
+			default:
+				open = open[:inner]
+			}
+			name = len(open) > 0 && open[len(open)-1] != nil
+			continue
+		case string:
+			if name {
+				if open[inner][t] {
+					return true
+				}
+				open[inner][t], name = true, false
+				continue
+			}
+		}
+		name = len(open) > 0 && open[inner] != nil
+	}
+}
 
 // objectMembers reads one JSON object and nothing after it. A repeated member is an error: which of two queries runs
 // must not depend on who reads the body.
