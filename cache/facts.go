@@ -102,7 +102,43 @@ type Wants struct {
 	OnlyIfCached bool           // nothing is fetched; what is not kept is ErrNotCached
 }
 
+// Notes is told what the fetches of others noted that some of the keys of a Load waited for, under the Load's context.
+type Notes func(ctx context.Context, keys []string, notes []any)
+
+// WithNotes has f told of every Load under the context that took part in a fetch which it had not begun. Loads run in
+// parallel, so f must be safe for concurrent use.
+func WithNotes(ctx context.Context, f Notes) context.Context {
+	return context.WithValue(ctx, notesKey{}, f)
+}
+
+// Note leaves something with the fetch that a context belongs to, for all who share it; outside of a fetch it is lost.
+func Note(ctx context.Context, note any) {
+	if log, ok := ctx.Value(noteLogKey{}).(*noteLog); ok {
+		log.add(note)
+	}
+}
+
+// noteLog is what was noted during one fetch, those that it waited for included.
+type noteLog struct {
+	mu   sync.Mutex
+	list []any
+}
+
+func (l *noteLog) add(notes ...any) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.list = append(l.list, notes...)
+}
+
+func (l *noteLog) all() []any {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return slices.Clone(l.list)
+}
+
 type (
+	notesKey   struct{}
+	noteLogKey struct{}
 	factsKey   struct{}
 	wantsKey   struct{}
 	startKey   struct{}

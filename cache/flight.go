@@ -28,6 +28,7 @@ type flight struct {
 	begun  time.Time
 	drops  uint64 // how many there were when it began
 	refs   int    // who waits for it; guarded by flights
+	notes  *noteLog
 
 	done     chan struct{}
 	outcomes map[digest]outcome // to be read after done
@@ -119,6 +120,7 @@ func (fs *flights) begin(ctx context.Context, cancel context.CancelFunc, drops u
 		return nil
 	}
 	f := &flight{ctx: ctx, cancel: cancel, keys: keys, begun: time.Now(), drops: drops, refs: 1, done: make(chan struct{})}
+	f.notes, _ = ctx.Value(noteLogKey{}).(*noteLog)
 	if fs.all == nil {
 		fs.all = map[*flight]struct{}{}
 	}
@@ -172,6 +174,7 @@ func (s *space) flightContext(ctx context.Context, began start, refresh bool) (c
 	own = context.WithValue(own, wantsKey{}, Wants{})
 	own = context.WithValue(own, startKey{}, began)
 	own = context.WithValue(own, refreshKey{}, refresh)
+	own = context.WithValue(own, noteLogKey{}, new(noteLog))
 	if refresh {
 		return context.WithTimeout(own, s.c.o.Refresh)
 	}

@@ -3,7 +3,9 @@ package cache
 import (
 	"context"
 	"errors"
+	"fmt"
 	"runtime"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -243,5 +245,44 @@ func TestNobodyJoinsAfterADropOfATagWhatBeganBefore(t *testing.T) {
 		expect(t, <-after, "a@1 call")
 		expect(t, one(t.Context(), s, b, "a"), "a@1 memory")
 		expectCalls(t, b, 2)
+	})
+}
+
+func TestWhatAFetchNotesReachesAllWhoShareIt(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := open(t, options())
+		inner, outer := words(c), NewSpace(c, SpaceOptions[string]{Kind: "sentence", Scope: "scope", Local: true, Size: func(s string) int { return len(s) }})
+		fetchInner := func(ctx context.Context, missing []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+			time.Sleep(time.Second)
+			Note(ctx, "asked for "+missing[0].Key)
+			return map[string]Fetched[string]{missing[0].Key: {Value: "v"}}, nil
+		}
+		fetchOuter := func(ctx context.Context, missing []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+			r := inner.Load(ctx, []string{"word"}, fetchInner)["word"]
+			return map[string]Fetched[string]{missing[0].Key: {Value: r.Value, NoStore: true}}, nil
+		}
+		listen := func(name string, heard *[]string) context.Context {
+			return WithNotes(t.Context(), func(_ context.Context, keys []string, notes []any) {
+				*heard = append(*heard, fmt.Sprint(name, " ", keys, " ", notes))
+			})
+		}
+		var began, joined, beside []string
+		var wg sync.WaitGroup
+		wg.Go(func() { outer.Load(listen("began", &began), []string{"a"}, fetchOuter) })
+		synctest.Wait()
+		wg.Go(func() { outer.Load(listen("joined", &joined), []string{"a"}, fetchOuter) })
+		wg.Go(func() { outer.Load(listen("beside", &beside), []string{"b"}, fetchOuter) })
+		wg.Wait()
+		if len(began) > 0 {
+			t.Errorf("who began the fetch was told %v", began)
+		}
+		if diff := cmp.Diff([]string{"joined [a] [asked for word]"}, joined); diff != "" {
+			t.Error(diff)
+		}
+		// Its own fetch waited for the fetch of another.
+		if diff := cmp.Diff([]string{"beside [word] [asked for word]"}, beside); diff != "" {
+			t.Error(diff)
+		}
+		Note(t.Context(), "outside of a fetch")
 	})
 }

@@ -326,6 +326,7 @@ func (l *load) waitFor(f *flight, slow <-chan struct{}) {
 	for {
 		select {
 		case <-f.done:
+			l.hear(f)
 			l.land(f)
 			l.c.flights.leave(f)
 			return
@@ -353,11 +354,37 @@ func (l *load) abandon(f *flight) {
 		defer timer.Stop()
 		select {
 		case <-f.done:
+			l.hear(f)
 			l.land(f)
 		case <-timer.C:
 		}
 	}
 	l.c.flights.leave(f)
+}
+
+// hear passes on what was noted in a flight: to the fetch that this Load is part of, and, where others had begun it, to
+// whoever wants to know.
+func (l *load) hear(f *flight) {
+	notes := f.notes.all()
+	if len(notes) == 0 {
+		return
+	}
+	if outer, ok := l.ctx.Value(noteLogKey{}).(*noteLog); ok {
+		outer.add(notes...)
+	}
+	tell, ok := l.ctx.Value(notesKey{}).(Notes)
+	if !ok {
+		return
+	}
+	var keys []string
+	for key, q := range l.open {
+		if q.flight == f && !q.own {
+			keys = append(keys, key)
+		}
+	}
+	if len(keys) > 0 {
+		tell(l.ctx, keys, notes)
+	}
 }
 
 // land takes a flight's outcomes. Who joined a flight that ran out of its own time tries again, and so does who began

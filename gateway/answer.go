@@ -176,7 +176,7 @@ func (g *Gateway) describe(ctx context.Context, op *graphql.OperationContext, us
 	}
 	if explains(ctx) {
 		// What answers this once is not kept for who asks without the header.
-		out.extend("explain", used.explain(len(out.resp.Data)))
+		out.extend("explain", used.explain(out.resp.Data))
 		return
 	}
 	if storable(op) && len(out.resp.Errors) == 0 {

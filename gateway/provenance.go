@@ -24,25 +24,53 @@ type provenance struct {
 
 	mu    sync.Mutex
 	calls []upstream.Call
+	// shared are the calls that this operation waited for besides, each with what this operation wanted of it. They are
+	// gathered only for who asks what the operation cost.
+	shared []upstream.Call
 }
 
 func withProvenance(ctx context.Context) (context.Context, *provenance) {
 	p := &provenance{began: time.Now()}
 	ctx = cache.WithFacts(ctx, &p.facts)
 	ctx = loader.WithTally(ctx, &p.asked)
+	if explains(ctx) {
+		ctx = cache.WithNotes(upstream.WithExplanation(ctx), p.joined)
+	}
 	return upstream.WithObserver(ctx, p.called), p
 }
 
-func (p *provenance) called(c upstream.Call) {
+// called takes a call of the operation's own, and leaves it for those who share the fetch that it is made for.
+func (p *provenance) called(ctx context.Context, c upstream.Call) {
+	cache.Note(ctx, c)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.calls = append(p.calls, c)
+}
+
+// joined takes the calls of a fetch that some keys waited for.
+func (p *provenance) joined(ctx context.Context, keys []string, notes []any) {
+	wanted := upstream.PurposeOf(ctx).For(keys...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, note := range notes {
+		if c, ok := note.(upstream.Call); ok {
+			wanted.BatchSize = c.BatchSize
+			c.Purpose = wanted
+			p.shared = append(p.shared, c)
+		}
+	}
 }
 
 func (p *provenance) made() []upstream.Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return slices.Clone(p.calls)
+}
+
+func (p *provenance) waitedFor() []upstream.Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.shared)
 }
 
 // staleFact is one line of extensions.freshness.

@@ -35,15 +35,15 @@ type Loader[K comparable, V any] struct {
 	ctx   context.Context
 	mu    sync.Mutex
 	inner *dataloader.Loader[K, Result[V]]
-	trace Trace
+	trace Trace[K]
 }
 
-// Trace gives the context that a batch of n keys is fetched under: the operation's own, with what is to be known of the
-// caller that the batch is for.
-type Trace func(operation, caller context.Context, n int) context.Context
+// Trace gives the context that a caller's keys are fetched under: the operation's own, with what is to be known of the
+// caller that they are for.
+type Trace[K comparable] func(operation, caller context.Context, keys []K) context.Context
 
 // Traced makes the loader's batches run under what trace gives.
-func (l *Loader[K, V]) Traced(trace Trace) *Loader[K, V] {
+func (l *Loader[K, V]) Traced(trace Trace[K]) *Loader[K, V] {
 	l.trace = trace
 	return l
 }
@@ -115,7 +115,7 @@ func (l *Loader[K, V]) dispatch(ctx context.Context, keys []K) []dataloader.Thun
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.trace != nil {
-		ctx = l.trace(l.ctx, ctx, len(keys))
+		ctx = l.trace(l.ctx, ctx, keys)
 	} else {
 		ctx = l.ctx
 	}

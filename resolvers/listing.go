@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/upstream"
 )
 
 // listing is one page of a backend's list as it is kept: which objects in which order. The objects themselves are kept
@@ -199,7 +200,8 @@ func (l *lists[V]) carriedBy(r cache.Result[*listing[V]]) *cargo[V] {
 func (l *lists[V]) keeping(fetch fetchPages[V]) cache.Fetch[*listing[V]] {
 	return func(ctx context.Context, missing []cache.Wanted[*listing[V]]) (map[string]cache.Fetched[*listing[V]], map[string]error) {
 		kept, shown := l.renewable(ctx, missing)
-		pages, failed := fetch(ctx, keysOf(missing), kept)
+		keys := keysOf(missing)
+		pages, failed := fetch(upstream.WithKeys(ctx, keys...), keys, kept)
 		found := make(map[string]cache.Fetched[*listing[V]], len(pages))
 		for key, page := range pages {
 			if page.unchanged {

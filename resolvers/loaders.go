@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"strconv"
 	"strings"
 	"sync"
 
@@ -32,6 +33,9 @@ type userPageKey struct {
 	offset, first int
 }
 
+// text is the key of the part among what is kept.
+func (k userPageKey) text() string { return pageKey(k.offset, k.first, k.client) }
+
 type userPage struct {
 	users []*coassemble.User
 	more  bool
@@ -41,6 +45,11 @@ type credentialPageKey struct {
 	identity string
 	limit    int
 	token    string
+}
+
+// text is the key of the part among what is kept.
+func (k credentialPageKey) text() string {
+	return strconv.Itoa(k.limit) + "." + strconv.Quote(k.identity) + "." + k.token
 }
 
 // operation holds the loaders of one operation, and makes new ones after a write.
@@ -78,13 +87,13 @@ func forget(ctx context.Context) {
 
 func (r *Resolver) newLoaders(ctx context.Context) *loaders {
 	return &loaders{
-		clients:         loader.New(ctx, watched(r, "clients", r.fetchClients())).Traced(r.purpose),
-		embedClients:    loader.New(ctx, watched(r, "embedClients", r.fetchEmbedClients)).Traced(r.purpose),
-		users:           loader.New(ctx, watched(r, "users", r.fetchUsers)).Traced(r.purpose),
-		userPages:       loader.New(ctx, watched(r, "userPages", r.fetchUserPages)).Traced(r.purpose),
-		identities:      loader.New(ctx, watched(r, "identities", r.fetchIdentities)).Traced(r.purpose),
-		userIdentities:  loader.New(ctx, watched(r, "userIdentities", r.fetchUserIdentities)).Traced(r.purpose),
-		credentialPages: loader.New(ctx, watched(r, "credentialPages", r.fetchCredentialPages)).Traced(r.purpose),
+		clients:         traced(ctx, r, clientText, loader.New(ctx, watched(r, "clients", r.fetchClients()))),
+		embedClients:    traced(ctx, r, sameText, loader.New(ctx, watched(r, "embedClients", r.fetchEmbedClients))),
+		users:           traced(ctx, r, sameText, loader.New(ctx, watched(r, "users", r.fetchUsers))),
+		userPages:       traced(ctx, r, userPageKey.text, loader.New(ctx, watched(r, "userPages", r.fetchUserPages))),
+		identities:      traced(ctx, r, sameText, loader.New(ctx, watched(r, "identities", r.fetchIdentities))),
+		userIdentities:  traced(ctx, r, sameText, loader.New(ctx, watched(r, "userIdentities", r.fetchUserIdentities))),
+		credentialPages: traced(ctx, r, credentialPageKey.text, loader.New(ctx, watched(r, "credentialPages", r.fetchCredentialPages))),
 	}
 }
 
@@ -100,17 +109,48 @@ func watched[K comparable, V any](r *Resolver, kind string, fetch loader.Fetch[K
 	}
 }
 
-// purpose tells the calls of a batch which field they are for.
-func (r *Resolver) purpose(operation, caller context.Context, n int) context.Context {
-	if r.Within != nil {
-		operation = r.Within(operation, caller)
-	}
-	return withPurpose(operation, caller, n)
+type placesKey struct{}
+
+// places says which of a field's parents ask for the keys of a Load: each key's parent, and how many there are.
+type places struct {
+	parents []int
+	of      int
 }
 
-func withPurpose(operation, caller context.Context, n int) context.Context {
-	return upstream.WithPurpose(operation, upstream.Purpose{Path: fieldPath(caller), BatchSize: n})
+// place is where the nth key of the Load is wanted.
+func (p places) place(path string, n, keys int) upstream.Place {
+	if len(p.parents) != keys {
+		return upstream.Place{Path: path, Parent: -1}
+	}
+	return upstream.Place{Path: path, Parent: p.parents[n], Of: p.of}
 }
+
+// traced tells the calls of an operation's loader what they are for, where somebody wants to know. keyOf is the text under
+// which a key is kept.
+func traced[K comparable, V any](ctx context.Context, r *Resolver, keyOf func(K) string, l *loader.Loader[K, V]) *loader.Loader[K, V] {
+	explained := upstream.IsExplained(ctx)
+	if !explained && r.Within == nil {
+		return l
+	}
+	claims := new(upstream.Claims)
+	return l.Traced(func(operation, caller context.Context, keys []K) context.Context {
+		if r.Within != nil {
+			operation = r.Within(operation, caller)
+		}
+		if !explained {
+			return operation
+		}
+		asked, _ := caller.Value(placesKey{}).(places)
+		path, texts := fieldPath(caller), make([]string, len(keys))
+		for i, k := range keys {
+			texts[i] = keyOf(k)
+			claims.Add(texts[i], asked.place(path, i, len(keys)))
+		}
+		return upstream.WithPurpose(operation, upstream.NewPurpose(claims, texts...))
+	})
+}
+
+func sameText(key string) string { return key }
 
 // fieldPath is the place of the field that is being resolved, without indexes.
 func fieldPath(ctx context.Context) string {
@@ -126,7 +166,12 @@ func fieldPath(ctx context.Context) string {
 // listPurpose is the purpose of a field that reads a page of a list.
 func listPurpose(ctx context.Context) context.Context {
 	loader.Count(ctx, 1)
-	return withPurpose(ctx, ctx, 1)
+	if !upstream.IsExplained(ctx) {
+		return ctx
+	}
+	claims := new(upstream.Claims)
+	claims.Add("", upstream.Place{Path: fieldPath(ctx), Parent: -1})
+	return upstream.WithPurpose(ctx, upstream.NewPurpose(claims, ""))
 }
 
 func refuse[K comparable, V any](b upstream.Backend) loader.Fetch[K, V] {
@@ -141,16 +186,16 @@ func refuse[K comparable, V any](b upstream.Backend) loader.Fetch[K, V] {
 
 // each reads every key on its own, all at once; the backend's concurrency is kept below. A key that is not found is in
 // neither map.
-func each[K comparable, V any](ctx context.Context, keys []K, read func(context.Context, K) (V, error)) (map[K]V, map[K]error) {
+func each[V any](ctx context.Context, keys []string, read func(context.Context, string) (V, error)) (map[string]V, map[string]error) {
 	var (
 		wg     sync.WaitGroup
 		mu     sync.Mutex
-		found  = make(map[K]V, len(keys))
-		failed = map[K]error{}
+		found  = make(map[string]V, len(keys))
+		failed = map[string]error{}
 	)
 	for _, key := range keys {
 		wg.Go(func() {
-			value, err := contained(ctx, key, read)
+			value, err := contained(upstream.WithKeys(ctx, key), key, read)
 			mu.Lock()
 			defer mu.Unlock()
 			switch {
@@ -166,7 +211,7 @@ func each[K comparable, V any](ctx context.Context, keys []K, read func(context.
 }
 
 // contained turns a panic into the key's error: a goroutine of its own that panics ends the process.
-func contained[K comparable, V any](ctx context.Context, key K, read func(context.Context, K) (V, error)) (value V, err error) {
+func contained[V any](ctx context.Context, key string, read func(context.Context, string) (V, error)) (value V, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = loader.NewPanicError(p)
@@ -181,20 +226,23 @@ func join[P any, K comparable, V, R any](ctx context.Context, parents []P, l *lo
 	results := make([]R, len(parents))
 	errs := make(graphql.BatchErrorList, len(parents))
 	var keys []K
-	var places []int
+	var asking []int
 	for i, p := range parents {
 		k, ok, err := key(p)
 		errs[i] = err
 		if ok && err == nil {
-			keys, places = append(keys, k), append(places, i)
+			keys, asking = append(keys, k), append(asking, i)
 		}
 	}
 	if len(keys) > 0 {
+		if upstream.IsExplained(ctx) {
+			ctx = context.WithValue(ctx, placesKey{}, places{asking, len(parents)})
+		}
 		for j, result := range l.Load(ctx, keys) {
 			if result.Err != nil {
-				errs[places[j]] = result.Err
+				errs[asking[j]] = result.Err
 			} else if result.Found {
-				results[places[j]] = shape(keys[j], result.Value)
+				results[asking[j]] = shape(keys[j], result.Value)
 			}
 		}
 	}

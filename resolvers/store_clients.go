@@ -81,6 +81,14 @@ func (r *Resolver) keepClientKeys(ctx context.Context, d *document.Document, sai
 	}
 }
 
+// clientText is the key of what is asked for first to find a client.
+func clientText(k thoughtindustries.Key) string {
+	if k.Field == "id" {
+		return k.Value
+	}
+	return clientKeyText(k)
+}
+
 func clientKeyText(k thoughtindustries.Key) string { return k.Field + ":" + k.Value }
 
 // clientWalk is what a finished walk over all clients saw: whom each key leads to.
@@ -168,6 +176,7 @@ func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) (m
 }
 
 func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[string]thoughtindustries.Key) (map[string]cache.Fetched[string], map[string]error) {
+	ctx = upstream.WithKeys(ctx, texts...)
 	walk, at, walked := peekWalk(ctx, s.store.clientWalk)
 	found, failed := map[string]cache.Fetched[string]{}, map[string]error{}
 	var unknown []thoughtindustries.Key
@@ -190,6 +199,7 @@ func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[
 }
 
 func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Wanted[*document.Document]) (map[string]cache.Fetched[*document.Document], map[string]error) {
+	ctx = upstream.WithKeys(ctx, keysOf(missing)...)
 	walk, _, walked := peekWalk(ctx, s.store.clientWalk)
 	var unknown []thoughtindustries.Key
 	for _, w := range missing {

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"net/http"
-	"strconv"
 	"strings"
 
 	"github.com/learngraph/learngraph/cache"
@@ -49,6 +48,7 @@ func (r *Resolver) fetchIdentities(ctx context.Context, keys []string) (map[stri
 
 func (r *Resolver) readIdentities(ctx context.Context, missing []cache.Wanted[*mattr.Identity]) (map[string]cache.Fetched[*mattr.Identity], map[string]error) {
 	keys := keysOf(missing)
+	ctx = upstream.WithKeys(ctx, keys...)
 	found := map[string]cache.Fetched[*mattr.Identity]{}
 	if bound := r.store.identityPages.bound(len(keys)); bound > 0 {
 		walkCtx, said := listening(ctx)
@@ -116,6 +116,7 @@ func (r *Resolver) fetchUserIdentities(ctx context.Context, users []string) (map
 // the key that joins.
 func (r *Resolver) readUserIdentities(ctx context.Context, missing []cache.Wanted[*mattr.Identity]) (map[string]cache.Fetched[*mattr.Identity], map[string]error) {
 	users := keysOf(missing)
+	ctx = upstream.WithKeys(ctx, users...)
 	if walk, _, ok := peekWalk(ctx, r.store.identityWalk); ok {
 		return r.fromWalk(ctx, users, walk)
 	}
@@ -290,7 +291,7 @@ func (r *Resolver) fetchCredentialPages(ctx context.Context, keys []credentialPa
 	texts := make([]string, len(keys))
 	byText := map[string]credentialPageKey{}
 	for i, k := range keys {
-		texts[i] = strconv.Itoa(k.limit) + "." + strconv.Quote(k.identity) + "." + k.token
+		texts[i] = k.text()
 		byText[texts[i]] = k
 	}
 	results := r.store.credentials.Load(ctx, texts, func(ctx context.Context, missing []cache.Wanted[mattr.Page[*mattr.Credential]]) (map[string]cache.Fetched[mattr.Page[*mattr.Credential]], map[string]error) {

@@ -41,6 +41,7 @@ func (r *Resolver) fetchEmbedClients(ctx context.Context, keys []string) (map[st
 
 func (r *Resolver) readEmbedClients(ctx context.Context, missing []cache.Wanted[*coassemble.EmbedClient]) (map[string]cache.Fetched[*coassemble.EmbedClient], map[string]error) {
 	keys := keysOf(missing)
+	ctx = upstream.WithKeys(ctx, keys...)
 	found := map[string]cache.Fetched[*coassemble.EmbedClient]{}
 	if bound := r.store.embedClientPages.bound(len(keys)); bound > 0 {
 		listeningCtx, said := listening(ctx)
@@ -98,6 +99,7 @@ func (r *Resolver) fetchUsers(ctx context.Context, keys []string) (map[string]*c
 
 func (r *Resolver) readUsers(ctx context.Context, missing []cache.Wanted[*coassemble.User]) (map[string]cache.Fetched[*coassemble.User], map[string]error) {
 	keys := keysOf(missing)
+	ctx = upstream.WithKeys(ctx, keys...)
 	found := map[string]cache.Fetched[*coassemble.User]{}
 	w, err := r.walkUsers(ctx, len(keys))
 	if err != nil {
@@ -184,7 +186,7 @@ func (r *Resolver) fetchUserPages(ctx context.Context, keys []userPageKey) (map[
 	}
 	texts := make([]string, len(keys))
 	for i, k := range keys {
-		texts[i] = pageKey(k.offset, k.first, k.client)
+		texts[i] = k.text()
 	}
 	pages, errs := r.store.users.load(ctx, texts, r.readUserPages)
 	found, failed := make(map[userPageKey]userPage, len(keys)), map[userPageKey]error{}

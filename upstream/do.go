@@ -188,7 +188,7 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 		allowance.put()
 		return nil, err
 	}
-	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: purposeOf(ctx)}
+	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: PurposeOf(ctx), Number: numbers.Add(1)}
 	limited, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
 	defer cancel()
 	var sent sending

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -22,23 +23,31 @@ type Call struct {
 	Purpose
 	// Kind is the failure of the exchange, Unknown if it brought a 2xx or the 304 that was asked for. What reading its body finds later is not in it.
 	Kind Kind
+	// Number tells the exchanges of this process apart.
+	Number uint64
 }
+
+// numbers is the last Call's.
+var numbers atomic.Uint64
 
 type observerKey struct{}
 
-// WithObserver has f called at the end of each exchange made under the returned context, besides the observers that
-// ctx already has. Calls run in parallel, so f must be safe for concurrent use.
-func WithObserver(ctx context.Context, f func(Call)) context.Context {
-	outer, _ := ctx.Value(observerKey{}).(func(Call))
+// observer is told of an exchange, and of the context that it was made under.
+type observer func(context.Context, Call)
+
+// WithObserver has f called at the end of each exchange made under the returned context, with the exchange's own context,
+// besides the observers that ctx already has. Calls run in parallel, so f must be safe for concurrent use.
+func WithObserver(ctx context.Context, f func(context.Context, Call)) context.Context {
+	outer, _ := ctx.Value(observerKey{}).(observer)
 	if outer == nil {
-		return context.WithValue(ctx, observerKey{}, f)
+		return context.WithValue(ctx, observerKey{}, observer(f))
 	}
-	return context.WithValue(ctx, observerKey{}, func(c Call) { outer(c); f(c) })
+	return context.WithValue(ctx, observerKey{}, observer(func(ctx context.Context, c Call) { outer(ctx, c); f(ctx, c) }))
 }
 
 func (c *Client) observe(ctx context.Context, call Call) {
-	if f, ok := ctx.Value(observerKey{}).(func(Call)); ok {
-		f(call)
+	if f, ok := ctx.Value(observerKey{}).(observer); ok {
+		f(ctx, call)
 	}
 	if c.opts.Observer != nil {
 		c.opts.Observer(call)
