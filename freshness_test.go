@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"slices"
@@ -265,4 +266,102 @@ func TestPlainIdentifiersAreRenewedToo(t *testing.T) {
 			t.Errorf("answer (-first +then):\n%s", diff)
 		}
 	})
+}
+
+// reasons are those of extensions.freshness.
+func (a *answer) reasons() []string {
+	stale, _ := member(a.Extensions["freshness"], "stale").([]any)
+	list := []string{}
+	for _, s := range stale {
+		list = append(list, fmt.Sprint(member(s, "backend"), " ", member(s, "reason")))
+	}
+	return list
+}
+
+func TestAStaleAnswerSaysWhy(t *testing.T) {
+	t.Parallel()
+	const query = `{ users { nodes { name } } }`
+	read := func(t *testing.T, p *program, header ...string) *explained { return p.explain(t, query, header...) }
+	tests := []struct {
+		name string
+		env  map[string]string
+		// trouble is what happens between the first answer and the one that is stale.
+		trouble func(t *testing.T, p *program)
+		header  []string
+		want    string
+	}{
+		{name: "a refresh runs behind", trouble: func(*testing.T, *program) {}, want: "refreshing"},
+		{name: "the backend failed when it was asked", trouble: func(t *testing.T, p *program) {
+			p.backends.SetFault("coassemble", emulator.Fault{Status: 503})
+			read(t, p)
+			synctest.Wait()
+		}, want: "failed"},
+		{name: "the backend asked for a pause", trouble: func(t *testing.T, p *program) {
+			p.backends.SetFault("coassemble", emulator.Fault{Status: 503, RetryAfter: "60"})
+			read(t, p)
+			synctest.Wait()
+			time.Sleep(2 * time.Second)
+			read(t, p)
+			synctest.Wait()
+		}, want: "failed"},
+		{name: "the circuit is open", trouble: func(t *testing.T, p *program) {
+			p.backends.SetFault("coassemble", emulator.Fault{Status: 503})
+			for i := range 30 {
+				p.post(t, fmt.Sprintf(`{ user(by: {sourceId: "nobody %d"}) { name } }`, i), nil)
+			}
+			read(t, p)
+			synctest.Wait()
+		}, want: "failed"},
+		{name: "the budget has only what is held back", env: map[string]string{"COASSEMBLE_RATE": "4/10m"}, trouble: func(t *testing.T, p *program) {
+			for i := range 2 {
+				p.post(t, fmt.Sprintf(`{ user(by: {sourceId: "nobody %d"}) { name } }`, i), nil)
+			}
+			read(t, p)
+			synctest.Wait()
+		}, want: "budget"},
+		{name: "the backend refuses for its budget", trouble: func(t *testing.T, p *program) {
+			p.backends.SetFault("coassemble", emulator.Fault{Status: 429, RetryAfter: "60"})
+			read(t, p)
+			synctest.Wait()
+		}, want: "budget"},
+		{name: "a refresh takes long", trouble: func(t *testing.T, p *program) {
+			p.backends.SetFault("coassemble", emulator.Fault{Kind: emulator.FaultHangHeaders})
+			read(t, p)
+			time.Sleep(3 * time.Second)
+		}, want: "slow"},
+		{name: "who asks for fresh answers waits too long", trouble: func(_ *testing.T, p *program) {
+			p.backends.SetFault("coassemble", emulator.Fault{Kind: emulator.FaultHangHeaders})
+		}, header: []string{"Cache-Control", "no-cache"}, want: "slow"},
+		{name: "all slots are taken", env: map[string]string{"COASSEMBLE_CONCURRENCY": "1"}, trouble: func(t *testing.T, p *program) {
+			p.backends.SetFault("coassemble", emulator.Fault{Kind: emulator.FaultHangHeaders})
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, `/graphql?query={embedClient(by:{sourceId:"nobody"}){userCount}}`, nil)
+			go p.send(r)
+			synctest.Wait()
+			read(t, p)
+			synctest.Wait()
+		}, want: "slow"},
+		{name: "the caller takes stale answers", trouble: func(*testing.T, *program) {}, header: []string{"Cache-Control", "max-stale=600"}, want: "asked"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				env := map[string]string{"CACHE_TTL": "60s", "EXPLAIN": "true"}
+				maps.Copy(env, test.env)
+				p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true, CoursesPerClient: 1, UsersPerClient: 2}, Env: env})
+				want := read(t, p)
+				time.Sleep(pastTTL)
+				test.trouble(t, p)
+				got := read(t, p, test.header...)
+				if diff := cmp.Diff([]string{"coassemble " + test.want}, got.reasons()); diff != "" {
+					t.Errorf("reasons (-want +got):\n%s", diff)
+				}
+				if diff := cmp.Diff(want.Data, got.Data); diff != "" {
+					t.Errorf("answer (-fresh +stale):\n%s", diff)
+				}
+				p.backends.ClearFaults()
+				time.Sleep(time.Minute)
+			})
+		})
+	}
 }

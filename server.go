@@ -229,12 +229,20 @@ func (s *server) openCache() (*cache.Cache, error) {
 }
 
 // staleReason says what a failed call means where a stale answer is at hand. What the backend refuses because of the
-// caller's own input is no failure of the backend.
+// caller's own input is no failure of the backend; a backend that keeps all slots busy is slow, whatever its budget; an
+// operation that may make no more calls is over its own.
 func staleReason(err error) cache.Reason {
 	switch upstream.KindOf(err) {
 	case upstream.Invalid, upstream.NotConfigured, upstream.Canceled:
 		return ""
+	case upstream.Deadline:
+		return cache.Slow
 	case upstream.RateLimited:
+		if errors.Is(err, upstream.ErrNoSlot) {
+			return cache.Slow
+		}
+		return cache.OverBudget
+	case upstream.LimitExceeded:
 		return cache.OverBudget
 	}
 	return cache.Failed

@@ -27,8 +27,8 @@ type Reason string
 const (
 	Refreshing Reason = "refreshing" // a refresh runs behind
 	Failed     Reason = "failed"     // the backend fails
-	OverBudget Reason = "budget"     // the backend's budget is used up
-	Slow       Reason = "slow"       // the backend takes longer than Options.Slow
+	OverBudget Reason = "budget"     // the backend's budget, or the operation's, is used up
+	Slow       Reason = "slow"       // the backend takes longer than Options.Slow, or than there is time
 	Asked      Reason = "asked"      // the caller accepts stale answers
 )
 

@@ -173,7 +173,7 @@ func (s *space) flightContext(ctx context.Context, began start, refresh bool) (c
 	own = context.WithValue(own, factsKey{}, (*Facts)(nil))
 	own = context.WithValue(own, wantsKey{}, Wants{})
 	own = context.WithValue(own, startKey{}, began)
-	own = context.WithValue(own, refreshKey{}, refresh)
+	own = context.WithValue(own, refreshKey{}, refresh || IsRefresh(ctx))
 	own = context.WithValue(own, noteLogKey{}, new(noteLog))
 	if refresh {
 		return context.WithTimeout(own, s.c.o.Refresh)

@@ -128,6 +128,13 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
+// ErrNoSlot is behind a RateLimited where the budget has room and every slot is taken by calls that are under way.
+var ErrNoSlot = errors.New("no slot comes free in time")
+
+func noSlot(wait time.Duration) error {
+	return &Error{Kind: RateLimited, Local: true, RetryAfter: wait, Err: ErrNoSlot}
+}
+
 // KindOf is the kind of the first Error in err's chain. Context errors and mismatches of a document have their kinds
 // too; for any other error it is Unknown.
 func KindOf(err error) Kind {

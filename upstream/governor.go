@@ -135,7 +135,7 @@ func (g *governor) hopeless(position int, deadline time.Time) error {
 	if wait/2 <= time.Until(deadline) {
 		return nil
 	}
-	return &Error{Kind: RateLimited, Local: true, RetryAfter: wait, Err: errors.New("no slot comes free in time")}
+	return noSlot(wait)
 }
 
 // refresh lets a call start now or not at all; g.mu is held.
@@ -145,8 +145,10 @@ func (g *governor) refresh(ctx context.Context) (*pass, error) {
 	switch {
 	case !open:
 		return nil, g.refusal(until.Sub(now))
-	case g.free == 0 || len(g.waiting) > 0 || g.lastQuarter():
+	case g.lastQuarter():
 		return nil, g.refusal(0)
+	case g.free == 0 || len(g.waiting) > 0:
+		return nil, noSlot(0)
 	}
 	if room := g.own.room(now); room.After(now) {
 		return nil, g.refusal(room.Sub(now))
