@@ -365,3 +365,42 @@ func TestAStaleAnswerSaysWhy(t *testing.T) {
 		})
 	}
 }
+
+func TestAnObjectThatCannotBeHadLeavesTheRestOfItsPage(t *testing.T) {
+	t.Parallel()
+	for list, write := range map[string]string{
+		"users":        `mutation { updateUser(input: {by: {sourceId: %q}, name: "new"}) { userErrors { code } } }`,
+		"embedClients": `mutation { updateEmbedClient(input: {by: {sourceId: %q}, metadata: {new: 1}}) { userErrors { code } } }`,
+	} {
+		t.Run(list, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := start(t, setup{Emulator: emulator.Options{Clients: 3, Linked: true, CoursesPerClient: 1, UsersPerClient: 1},
+					Env: map[string]string{"CACHE_TTL": "60s"}})
+				query := fmt.Sprintf(`{ %s { nodes { sourceId created } } }`, list)
+				want := p.post(t, query, nil)
+				// The page is still kept; the object that was written is not.
+				p.post(t, fmt.Sprintf(write, want.get(t, "data", list, "nodes", 1, "sourceId")), nil)
+				p.backends.SetFault("coassemble", emulator.Fault{Status: 503})
+				got := p.post(t, query, nil)
+				for i := range 3 {
+					one := want.get(t, "data", list, "nodes", i)
+					if i == 1 {
+						one = nil
+					}
+					if diff := cmp.Diff(one, got.get(t, "data", list, "nodes", i)); diff != "" {
+						t.Errorf("node %d (-want +got):\n%s", i, diff)
+					}
+				}
+				if diff := cmp.Diff([]string{list + " UPSTREAM_UNAVAILABLE coassemble"}, got.failures()); diff != "" {
+					t.Errorf("errors (-want +got):\n%s", diff)
+				}
+				p.backends.ClearFaults()
+				time.Sleep(convalescence)
+				if again := p.post(t, query, nil); len(again.Errors) > 0 || len(member(member(again.Data, list), "nodes").([]any)) != 3 {
+					t.Errorf("once the backend is well: %s", again.raw)
+				}
+			})
+		})
+	}
+}

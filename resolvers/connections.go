@@ -69,6 +69,7 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 	results := make([]*model.UserConnection, len(lists))
 	for i, l := range lists {
 		if l != nil {
+			complain(ctx, l.missing)
 			results[i] = l.connection(list, after != nil)
 		}
 	}
@@ -81,13 +82,15 @@ type userList struct {
 	users  []*coassemble.User
 	places []int
 	more   bool
+	// missing is why some of the users are nil.
+	missing error
 }
 
 // newUserList leaves out what the backend lists under a client and shows under another, or under none.
 func newUserList(k userPageKey, p userPage) *userList {
-	l := &userList{key: k, more: p.more}
+	l := &userList{key: k, more: p.more, missing: p.missing}
 	for i, u := range p.users {
-		if k.client == "" || u.Bare || belongs(u, k.client) {
+		if u == nil || k.client == "" || u.Bare || belongs(u, k.client) {
 			l.users, l.places = append(l.users, u), append(l.places, k.offset+i+1)
 		}
 	}
@@ -159,7 +162,7 @@ func wholeUsers(ctx context.Context, lists []*userList) {
 func bareUsers(users []*coassemble.User) []string {
 	var keys []string
 	for _, u := range users {
-		if u.Bare {
+		if u != nil && u.Bare {
 			keys = append(keys, u.Identifier)
 		}
 	}
@@ -168,7 +171,7 @@ func bareUsers(users []*coassemble.User) []string {
 
 func (l *userList) fill(whole map[string]*coassemble.User) {
 	for i, u := range l.users {
-		if u.Bare {
+		if u != nil && u.Bare {
 			l.users[i] = whole[u.Identifier]
 		}
 	}

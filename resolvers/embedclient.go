@@ -65,7 +65,7 @@ func wholeEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient) [
 	var keys []string
 	var places []int
 	for i, c := range clients {
-		if c.Bare {
+		if c != nil && c.Bare {
 			keys, places = append(keys, c.Identifier), append(places, i)
 		}
 	}

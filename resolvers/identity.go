@@ -36,6 +36,9 @@ func (r identityResolver) Credentials(ctx context.Context, objs []*mattr.Identit
 
 // userKeyOf is the user's identifier as the identity carries it.
 func (r *Resolver) userKeyOf(i *mattr.Identity) (string, bool, error) {
+	if i == nil {
+		return "", false, nil
+	}
 	if r.Link.User == "id" {
 		return i.ID, i.ID != "", nil
 	}

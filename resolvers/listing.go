@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/upstream"
 )
@@ -114,6 +115,8 @@ type listed[V any] struct {
 	*listing[V]
 	values []V
 	at     time.Time
+	// missing is why some of the values are nil: they are no longer kept and cannot be read.
+	missing error
 }
 
 func newListings[V any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[*listing[V]] {
@@ -148,7 +151,7 @@ func (l *lists[V]) load(ctx context.Context, keys []string, fetch fetchPages[V])
 			found[key] = listed[V]{listing: &listing[V]{}}
 		case carried != nil:
 			l.dependOn(ctx, r.Value)
-			found[key] = listed[V]{r.Value, carried.values, time.Now().Add(-r.Fact.Age)}
+			found[key] = listed[V]{listing: r.Value, values: carried.values, at: time.Now().Add(-r.Fact.Age)}
 		default:
 			kept[key] = r
 		}
@@ -277,20 +280,34 @@ func (l *lists[V]) assemble(ctx context.Context, kept map[string]cache.Result[*l
 	}
 }
 
+// compose puts a page together. An object that cannot be had leaves its place empty, as long as there is another.
 func (l *lists[V]) compose(v *listing[V], objects map[string]cache.Result[V]) (listed[V], error) {
 	whole := &listing[V]{More: v.More, Next: v.Next, Total: v.Total, Extra: v.Extra}
 	page := listed[V]{listing: whole}
+	had := 0
 	for i, k := range v.Keys {
 		value, ok := l.value(v, i, objects)
-		if err := objects[k].Err; err != nil && !v.bare(i) && !errors.Is(err, errElsewhere) {
-			return page, err
-		}
 		if ok {
-			whole.Keys = append(whole.Keys, k)
-			page.values = append(page.values, value)
+			had++
+		} else if err := objects[k].Err; err != nil && !errors.Is(err, errElsewhere) {
+			page.missing = err
+		} else {
+			continue
 		}
+		whole.Keys = append(whole.Keys, k)
+		page.values = append(page.values, value)
+	}
+	if had == 0 && page.missing != nil {
+		return page, page.missing
 	}
 	return page, nil
+}
+
+// complain tells the caller of the field that is being resolved why some of a page's nodes are null.
+func complain(ctx context.Context, missing error) {
+	if missing != nil {
+		graphql.AddError(ctx, missing)
+	}
 }
 
 func (l *lists[V]) value(v *listing[V], i int, objects map[string]cache.Result[V]) (V, bool) {

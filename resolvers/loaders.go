@@ -39,6 +39,8 @@ func (k userPageKey) text() string { return pageKey(k.offset, k.first, k.client)
 type userPage struct {
 	users []*coassemble.User
 	more  bool
+	// missing is why some of the users are nil.
+	missing error
 }
 
 type credentialPageKey struct {

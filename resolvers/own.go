@@ -119,6 +119,7 @@ func (o *ownUsers) next(n int) (*userList, error) {
 	if o.offset += n; !p.more {
 		o.client, o.offset = o.client+1, 0
 	}
+	complain(o.ctx, p.missing)
 	return newUserList(key, p), nil
 }
 
@@ -168,10 +169,13 @@ func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size in
 	return newPage(nodes, cursors, users.more(), continued), nil
 }
 
+// identifiers are the users' own keys, empty for one that could not be read.
 func identifiers(users []*coassemble.User) []string {
 	keys := make([]string, len(users))
 	for i, u := range users {
-		keys[i] = u.Identifier
+		if u != nil {
+			keys[i] = u.Identifier
+		}
 	}
 	return keys
 }

@@ -158,6 +158,7 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 		return nil, err
 	}
 	l := newUserList(key, p)
+	complain(ctx, l.missing)
 	wholeUsers(ctx, []*userList{l})
 	return l.connection(list, after != nil), nil
 }

@@ -28,6 +28,7 @@ func (r *Resolver) clientPage(ctx context.Context, q clientQuery) (listed[*docum
 	}
 	key := string(text)
 	found, failed := r.store.clients.load(ctx, []string{key}, r.readClientPages)
+	complain(ctx, found[key].missing)
 	return found[key], failed[key]
 }
 

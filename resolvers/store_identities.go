@@ -247,6 +247,7 @@ func (r *Resolver) identityPage(ctx context.Context, q identityQuery) (mattr.Pag
 	}
 	key := string(text)
 	found, failed := kept.load(ctx, []string{key}, r.readIdentityPages)
+	complain(ctx, found[key].missing)
 	return mattr.Page[*mattr.Identity]{Items: found[key].values, Next: next(found[key].listing)}, failed[key]
 }
 

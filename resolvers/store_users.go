@@ -69,6 +69,7 @@ func (r *Resolver) readEmbedClients(ctx context.Context, missing []cache.Wanted[
 func (r *Resolver) embedClientPage(ctx context.Context, offset, first int) (listed[*coassemble.EmbedClient], error) {
 	key := pageKey(offset, first, "")
 	found, failed := r.store.embedClients.load(ctx, []string{key}, r.readEmbedClientPages)
+	complain(ctx, found[key].missing)
 	return found[key], failed[key]
 }
 
@@ -194,7 +195,7 @@ func (r *Resolver) fetchUserPages(ctx context.Context, keys []userPageKey) (map[
 		if err := errs[text]; err != nil {
 			failed[keys[i]] = err
 		} else {
-			found[keys[i]] = userPage{users: pages[text].values, more: pages[text].More}
+			found[keys[i]] = userPage{users: pages[text].values, more: pages[text].More, missing: pages[text].missing}
 		}
 	}
 	return found, failed
@@ -240,7 +241,7 @@ func (r *Resolver) allUsers(ctx context.Context, n int) (*userWalk, error) {
 	}
 	tags := []cache.Tag{r.store.tag(upstream.Coassemble, allUsers)}
 	kept, _ := r.store.users.load(keptOnly(ctx), []string{wholeWalk}, nil)
-	if l, ok := kept[wholeWalk]; ok && len(l.values) > 0 {
+	if l, ok := kept[wholeWalk]; ok && len(l.values) > 0 && l.missing == nil {
 		return &userWalk{&arrived[*coassemble.User]{listing: l.listing, values: l.values, kept: l.at, tags: tags, reply: new(upstream.Reply)}}, nil
 	}
 	page, err := r.walkUsers(ctx, n)
