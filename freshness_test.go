@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -399,6 +400,50 @@ func TestAnObjectThatCannotBeHadLeavesTheRestOfItsPage(t *testing.T) {
 				time.Sleep(convalescence)
 				if again := p.post(t, query, nil); len(again.Errors) > 0 || len(member(member(again.Data, list), "nodes").([]any)) != 3 {
 					t.Errorf("once the backend is well: %s", again.raw)
+				}
+			})
+		})
+	}
+}
+
+func TestTheAnswersLifetimeIsThatOfItsLeastFreshFact(t *testing.T) {
+	t.Parallel()
+	const catalogue, query = `{clients{nodes{name}}}`, `{clients{nodes{name}}users{nodes{name}}}`
+	const without = "private, max-age=0, no-cache"
+	tests := []struct {
+		name, query string
+		env         map[string]string
+		wait        time.Duration
+		want        string
+	}{
+		{"nothing outlives its operation", query, nil, 0, without},
+		{"fresh", query, map[string]string{"CACHE_TTL": "100s"}, 0, "private, max-age="},
+		{"public where it is the catalogue alone", catalogue, map[string]string{"CACHE_TTL": "100s", "PUBLIC_CATALOG": "true"}, 0, "public, max-age="},
+		{"private where it is not", query, map[string]string{"CACHE_TTL": "100s", "PUBLIC_CATALOG": "true"}, 0, "private, max-age="},
+		{"stale", query, map[string]string{"CACHE_TTL": "100s"}, 101 * time.Second, without},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true, CoursesPerClient: 1, UsersPerClient: 1}, Env: test.env})
+				get := func(tag string) *httptest.ResponseRecorder {
+					r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/graphql?query="+url.QueryEscape(test.query), nil)
+					r.Header.Set("If-None-Match", tag)
+					return p.send(r)
+				}
+				first := get("")
+				time.Sleep(test.wait)
+				w := get("")
+				got := w.Header().Get("Cache-Control")
+				if !strings.HasPrefix(got, test.want) || strings.Contains(got, "=0") != (test.want == without) {
+					t.Errorf("got %q, want %q", got, test.want)
+				}
+				if test.wait > 0 {
+					return // its extensions say that it is stale
+				}
+				if again := get(first.Header().Get("ETag")); again.Code != http.StatusNotModified {
+					t.Errorf("asked with its ETag: got %d", again.Code)
 				}
 			})
 		})

@@ -139,9 +139,15 @@ func (p cachePolicy) write(h http.Header, now time.Time) {
 		who = "public"
 	}
 	age, left := wholeSeconds(now.Sub(p.born)), wholeSeconds(max(p.fresh.Sub(now), 0))
+	h["Age"] = []string{strconv.Itoa(age)}
+	if left == 0 {
+		// Without a lifetime, as with CACHE_TTL=0, an answer may be kept to save its bytes, by its ETag, and not be used
+		// without asking; a cache may take max-age=0 alone for leave to use it when we cannot be reached.
+		h["Cache-Control"] = []string{who + ", max-age=0, no-cache"}
+		return
+	}
 	// A cache adds Age to what it is told, so the lifetime counts from when the backend spoke (RFC 9111, section 4.2).
 	h["Cache-Control"] = []string{who + ", max-age=" + strconv.Itoa(left+age)}
-	h["Age"] = []string{strconv.Itoa(age)}
 }
 
 // selectsField says whether the operation reads a field of this name anywhere.
