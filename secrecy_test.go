@@ -365,7 +365,9 @@ func TestWhatABoundCallerIsToldDoesNotDependOnOthers(t *testing.T) {
 				mine := emulator.New(lonely).Clients()[0]
 				file := keysFile(t, map[string]map[string]any{"bound": {"clients": []string{mine.Identifier},
 					"scopes": []string{"clients:read", "users:read", "identities:read", "claims:read", "clients:write", "users:write", "identities:write"}}})
-				env := map[string]string{"AUTH": "keys", "API_KEYS_FILE": file, "CACHE_TTL": "60s", "MAX_COST": "0", "THOUGHTINDUSTRIES_GZIP": "false"}
+				link := []string{"subjectId", "id", "claims.campus"}[seed%3]
+				crowded.LinkUser, lonely.LinkUser = link, link
+				env := map[string]string{"AUTH": "keys", "API_KEYS_FILE": file, "CACHE_TTL": "60s", "MAX_COST": "0", "LINK_USER": link, "THOUGHTINDUSTRIES_GZIP": "false"}
 				among, alone := start(t, setup{Emulator: crowded, Env: env}), start(t, setup{Emulator: lonely, Env: env})
 				q := newQuerist(among.backends, rand.New(rand.NewPCG(seed, 22)))
 				for n := range secrecySteps {
