@@ -90,6 +90,16 @@ type metrics struct {
 
 	mu        sync.Mutex
 	documents map[string]bool
+	series    map[operationLabels]operationSeries
+}
+
+// operationLabels tell operations apart: document, kind and outcome.
+type operationLabels struct{ document, kind, outcome string }
+
+// operationSeries are the figures of operations with equal labels, looked up once.
+type operationSeries struct {
+	count           prometheus.Counter
+	seconds, points prometheus.Observer // points is nil where nothing was executed
 }
 
 // durations are bounds in seconds for what takes from a cache hit to the longest timeout.
@@ -100,7 +110,7 @@ var sizes = []float64{0, 1, 2, 5, 10, 25, 50, 100, 250, 500}
 
 // newMetrics makes the figures, all zero, and adds those of Go and of the process.
 func newMetrics() *metrics {
-	m := &metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}}
+	m := &metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}, series: map[operationLabels]operationSeries{}}
 	m.operations = m.counter("operations_total", "Operations that ended.", "document", "type", "outcome")
 	m.operationErrors = m.counter("operation_errors_total", "Errors in answers to operations.", "code")
 	m.operationSeconds = m.histogram("operation_duration_seconds", "From an operation's parsing to its answer.", durations, "document")
@@ -143,20 +153,34 @@ func (m *metrics) handler(log *slog.Logger) http.Handler {
 
 // operation counts an operation; it is an operationObserver.
 func (m *metrics) operation(_ context.Context, f operationFigures) {
-	document := m.document(f.Document)
-	m.operations.WithLabelValues(document, operationKind(f.Kind), string(f.Outcome)).Inc()
+	series := m.seriesOf(operationLabels{m.document(f.Document), operationKind(f.Kind), string(f.Outcome)})
+	series.count.Inc()
 	for _, code := range f.Codes {
 		if !knownCodes[code] {
 			code = "unknown"
 		}
 		m.operationErrors.WithLabelValues(code).Inc()
 	}
-	m.operationSeconds.WithLabelValues(document).Observe(f.Duration.Seconds())
+	series.seconds.Observe(f.Duration.Seconds())
 	if f.Outcome == operationRefused {
 		return
 	}
-	m.operationPoints.WithLabelValues(document).Observe(float64(f.Cost))
+	series.points.Observe(float64(f.Cost))
 	m.operationCalls.Observe(float64(f.Calls))
+}
+
+func (m *metrics) seriesOf(l operationLabels) operationSeries {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := m.series[l]
+	if !ok {
+		s.count, s.seconds = m.operations.WithLabelValues(l.document, l.kind, l.outcome), m.operationSeconds.WithLabelValues(l.document)
+		if l.outcome != string(operationRefused) {
+			s.points = m.operationPoints.WithLabelValues(l.document)
+		}
+		m.series[l] = s
+	}
+	return s
 }
 
 func operationKind(kind string) string {

@@ -17,7 +17,11 @@ const (
 // by the caller's order. Without the header, with nothing in it, and for a wildcard, it is application/json, which every client reads.
 // Nothing acceptable is "".
 func negotiate(h http.Header) string {
-	ranges := strings.Join(h.Values("Accept"), ",")
+	values := h.Values("Accept")
+	if len(values) == 1 && (values[0] == mediaJSON || values[0] == "*/*") {
+		return mediaJSON // what most send, and what needs no parsing
+	}
+	ranges := strings.Join(values, ",")
 	if strings.TrimSpace(ranges) == "" {
 		return mediaJSON
 	}

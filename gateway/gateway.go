@@ -118,7 +118,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type answerer struct {
 	one func(context.Context, *http.Request, *request) *reply
 	// repeated answers a request that came before, or gives nil; it may be nil.
-	repeated func(*http.Request, [sha256.Size]byte) *reply
+	repeated func(context.Context, http.Header, [sha256.Size]byte) *reply
 }
 
 // reply is the answer to one operation before it has a media type.
@@ -163,7 +163,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		return
 	}
 	x.coding = negotiateCoding(r.Header)
-	r, fault := g.admit(r)
+	ctx, r, fault := g.admit(r)
 	if fault != nil {
 		x.fail(fault)
 		return
@@ -174,7 +174,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		return
 	}
 	if answer.repeated != nil {
-		if out := answer.repeated(r, raw.sum()); out != nil {
+		if out := answer.repeated(ctx, r.Header, raw.sum()); out != nil {
 			x.send(out)
 			return
 		}
@@ -184,7 +184,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		x.fail(fault)
 		return
 	}
-	ctx, cancel, fault := g.deadline(r)
+	ctx, cancel, fault := g.deadline(ctx, r.Header)
 	if fault != nil {
 		x.fail(fault)
 		return
@@ -219,47 +219,48 @@ func tellMethods(w http.ResponseWriter, methods string) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// admit finds out who asks, and takes the headers away that the caller may not use.
-func (g *Gateway) admit(r *http.Request) (*http.Request, *requestError) {
+// admit finds out who asks, which the context tells, and takes the headers away that the caller may not use.
+func (g *Gateway) admit(r *http.Request) (context.Context, *http.Request, *requestError) {
 	who := caller.Anyone
 	if g.opts.Authenticate != nil {
 		c, err := g.opts.Authenticate(r)
 		if err != nil {
-			return nil, &requestError{status: http.StatusUnauthorized, code: codeUnauthenticated, message: err.Error(), challenge: true}
+			return nil, nil, &requestError{status: http.StatusUnauthorized, code: codeUnauthenticated, message: err.Error(), challenge: true}
 		}
 		who = c
 	}
-	r = r.WithContext(caller.NewContext(r.Context(), who))
 	if !who.Has(caller.Explain) {
-		withoutHeader(r, "X-Learngraph-Explain")
+		r = withoutHeader(r, "X-Learngraph-Explain")
 	}
 	if !who.Has(caller.Fresh) {
-		withoutHeader(r, "Cache-Control")
+		r = withoutHeader(r, "Cache-Control")
 	}
-	return r, nil
+	return caller.NewContext(r.Context(), who), r, nil
 }
 
-// withoutHeader takes a header away from a request whose headers others may read too.
-func withoutHeader(r *http.Request, name string) {
-	if r.Header.Values(name) != nil {
-		r.Header = r.Header.Clone()
-		r.Header.Del(name)
+// withoutHeader is the request without a header; the request itself stays as it is.
+func withoutHeader(r *http.Request, name string) *http.Request {
+	if r.Header.Values(name) == nil {
+		return r
 	}
+	r = r.Clone(r.Context())
+	r.Header.Del(name)
+	return r
 }
 
 const headerTimeout = "X-Learngraph-Timeout"
 
 // deadline bounds the operation by the server's timeout, or by the caller's where that is less.
-func (g *Gateway) deadline(r *http.Request) (context.Context, context.CancelFunc, *requestError) {
+func (g *Gateway) deadline(ctx context.Context, h http.Header) (context.Context, context.CancelFunc, *requestError) {
 	timeout := g.opts.Timeout
-	if text := strings.Join(r.Header.Values(headerTimeout), ","); text != "" {
+	if text := strings.Join(h.Values(headerTimeout), ","); text != "" {
 		asked, err := time.ParseDuration(text)
 		if err != nil || asked <= 0 {
 			return nil, nil, badRequest(headerTimeout + " must be a duration above zero, such as 3s")
 		}
 		timeout = min(timeout, asked)
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), timeout)
+	ctx, cancel := context.WithTimeout(ctx, timeout)
 	return ctx, cancel, nil
 }
 

@@ -136,7 +136,7 @@ func TestHeadersThatNeedAScopeAreIgnoredWithoutIt(t *testing.T) {
 			o.Authenticate = as(&caller.Caller{Scopes: strings.Fields(scopes)})
 		})
 		req := newRequest(t, "Cache-Control", "no-cache", "X-Learngraph-Explain", "1")
-		admitted, fault := g.admit(req)
+		_, admitted, fault := g.admit(req)
 		if fault != nil {
 			t.Fatal(fault)
 		}

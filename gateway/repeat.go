@@ -78,15 +78,15 @@ func documentText(op *graphql.OperationContext) string {
 
 // repeated answers a request that came before with the whole answer that is kept, where memory has it fresh and the
 // request's headers ask for nothing else. Otherwise it is nil, nothing was done, and the request is one like any other.
-func (g *Gateway) repeated(r *http.Request, sum [sha256.Size]byte) *reply {
-	if g.repeats == nil || wantsOtherwise(r.Header) {
+func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]byte) *reply {
+	if g.repeats == nil || wantsOtherwise(h) {
 		return nil
 	}
 	again, ok := g.repeats.kept.Get(sum)
 	if !ok {
 		return nil
 	}
-	ctx, req := r.Context(), again.req
+	req := again.req
 	if text, refusal := g.text(ctx, &req); refusal != nil || text != again.text {
 		return nil // the trusted documents have changed
 	}

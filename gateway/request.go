@@ -97,7 +97,11 @@ func one(req *request, fault *requestError) (*requests, *requestError) {
 }
 
 func checkContentType(h http.Header) *requestError {
-	media, params, err := mime.ParseMediaType(strings.Join(h.Values("Content-Type"), ","))
+	value := strings.Join(h.Values("Content-Type"), ",")
+	media, params, err := value, map[string]string(nil), error(nil)
+	if value != mediaJSON { // which almost all send, and which needs no parsing
+		media, params, err = mime.ParseMediaType(value)
+	}
 	charset, named := params["charset"]
 	if err != nil || media != mediaJSON || named && !isUTF8(charset) {
 		return &requestError{status: http.StatusUnsupportedMediaType, code: codeBadRequest,
