@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"reflect"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -53,9 +54,9 @@ func (x *execution) run(fields []*Field) {
 		}
 	}()
 	for {
-		if running == 0 && len(ready) == 1 {
+		if running == 0 && (len(ready) == 1 || x.inOrder && len(ready) > 0) {
 			c := ready[0]
-			ready = ready[:0]
+			ready = slices.Delete(ready, 0, 1)
 			x.invoke(c)
 			ready = x.settle(c, ready)
 			continue

@@ -11,6 +11,9 @@ import (
 // Engine executes operations. It is a graphql.ExecutableSchema, safe for concurrent use.
 type Engine struct {
 	graphql.ExecutableSchema
+	// InOrder makes one call of a resolver after the other, in an order that the operation alone decides, so that what an
+	// operation does can be done again. Set it before the first operation.
+	InOrder bool
 
 	// Watch is told of each call of a resolver before it is made, under the context that it gives back, and what it returns
 	// is called after. Calls run in parallel. nil is told nothing.
@@ -51,10 +54,11 @@ func (e *Engine) Exec(ctx context.Context) graphql.ResponseHandler {
 
 // execution is the state of one operation. It is used again, so that what it allocates is allocated once.
 type execution struct {
-	ctx   context.Context
-	op    *graphql.OperationContext
-	plan  *Plan
-	watch Watch
+	ctx     context.Context
+	op      *graphql.OperationContext
+	plan    *Plan
+	watch   Watch
+	inOrder bool
 
 	columns  []column   // by the slots of selections
 	outcomes []outcome  // by the slots of calls
@@ -74,7 +78,7 @@ var executions = sync.Pool{New: func() any { return new(execution) }}
 
 func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (data []byte) {
 	x := executions.Get().(*execution)
-	x.ctx, x.op, x.watch = ctx, op, e.Watch
+	x.ctx, x.op, x.watch, x.inOrder = ctx, op, e.Watch, e.InOrder
 	defer func() {
 		if p := recover(); p != nil {
 			graphql.AddError(ctx, x.recovered(p))

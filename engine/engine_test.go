@@ -5,8 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
@@ -146,4 +149,32 @@ func TestPlansOfOperationsThatAreNotUsedAreForgotten(t *testing.T) {
 	if grown := int64(after.HeapAlloc) - int64(before.HeapAlloc); grown > int64(before.HeapAlloc)/2 {
 		t.Errorf("as many operations again hold %d bytes more than %d", grown, before.HeapAlloc)
 	}
+}
+
+func TestAnEngineInOrderMakesOneCallAfterTheOther(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var order []string
+		under := 0
+		e := newEngine()
+		e.InOrder = true
+		op := operation(t, e, `{ a: thing { name } b: must { name } c: thing { x: name } }`, nil)
+		op.ResolverMiddleware = func(ctx context.Context, next graphql.Resolver) (any, error) {
+			if fc := graphql.GetFieldContext(ctx); fc.IsResolver {
+				under++
+				defer func() { under-- }()
+				time.Sleep(time.Second)
+				order = append(order, fmt.Sprint(fc.Field.Name, " beside ", under-1))
+			}
+			return next(ctx)
+		}
+		respond, ctx := executor.New(e).DispatchOperation(t.Context(), op)
+		if resp := respond(ctx); len(resp.Errors) > 0 {
+			t.Fatal(resp.Errors)
+		}
+		want := []string{"thing beside 0", "must beside 0"}
+		if !slices.Equal(order, want) {
+			t.Errorf("got %v, want %v", order, want)
+		}
+	})
 }
