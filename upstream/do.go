@@ -100,6 +100,9 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 
 // try makes the call once, and tells what it says about the backend.
 func (c *Client) try(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*Response, *Error) {
+	if n > 0 {
+		ctx = context.WithValue(ctx, attemptKey{}, n)
+	}
 	resp, err := c.send(ctx, req, u, body, n)
 	if err == nil && req.Read != nil && resp.Status != http.StatusNotModified {
 		if err = req.Read(resp); err != nil {

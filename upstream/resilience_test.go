@@ -800,3 +800,30 @@ func FuzzRemainder(f *testing.F) {
 		}
 	})
 }
+
+// counting notes of each exchange how often its call was sent before.
+type counting struct {
+	next     http.RoundTripper
+	attempts []int
+}
+
+func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
+	c.attempts = append(c.attempts, Attempt(r.Context()))
+	return c.next.RoundTrip(r)
+}
+
+func TestATransportCanTellARetry(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		transport := &counting{next: statuses(nil, 503, 503, 200, 200)}
+		c := newClient(t, Options{Transport: transport})
+		for range 2 {
+			if _, err := c.Do(t.Context(), get); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if diff := cmp.Diff([]int{0, 1, 2, 0}, transport.attempts); diff != "" {
+			t.Errorf("attempts (-want +got):\n%s", diff)
+		}
+	})
+}

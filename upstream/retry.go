@@ -84,6 +84,14 @@ func (c *Client) backoff(n int) time.Duration {
 	return d/2 + time.Duration(c.random()*float64(d/2))
 }
 
+type attemptKey struct{}
+
+// Attempt is how often the call that a transport sends was sent before and failed.
+func Attempt(ctx context.Context) int {
+	n, _ := ctx.Value(attemptKey{}).(int)
+	return n
+}
+
 // sleep waits and says whether it was to the end.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)

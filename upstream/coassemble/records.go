@@ -44,6 +44,9 @@ var userShape = &document.Shape{Name: "User", Members: []document.Member{
 	{Name: "testMode"}, {Name: "created"}, {Name: "createdAt"}, {Name: "updated"}, {Name: "updatedAt"},
 }}
 
+// Shapes are the members that are read of each record.
+var Shapes = struct{ EmbedClient, User *document.Shape }{clientShape, userShape}
+
 // EmbedClient is a client as Coassemble shows it. What a record does not have is nil; a value of another kind than
 // promised is a *document.Mismatch of its accessor alone. Its JSON form holds all that the accessors show.
 type EmbedClient struct {

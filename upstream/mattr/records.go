@@ -53,6 +53,9 @@ var credentialShape = &document.Shape{Name: "Credential", Members: []document.Me
 	{Name: "issuedDate"}, {Name: "validFrom"}, {Name: "validUntil"}, {Name: "status"},
 }}
 
+// Shapes are the members that are read of each record.
+var Shapes = struct{ Identity, Credential *document.Shape }{identityShape, credentialShape}
+
 // Identity is a user of the MATTR tenant. What a record does not have is nil; a value of another kind than promised is
 // a *document.Mismatch of its accessor alone. Its JSON form holds all that the accessors show.
 type Identity struct {
