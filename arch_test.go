@@ -35,6 +35,7 @@ var allowed = map[string][]string{
 	"document":                       {},
 	"explorer":                       {},
 	"explorer/browsertest":           {},
+	"capture":                        {"document", "upstream", "upstream/*"},
 	"upstream":                       {"document"},
 	"upstream/coassemble":            {"upstream", "document"},
 	"upstream/mattr":                 {"upstream", "document"},

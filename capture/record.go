@@ -1,0 +1,250 @@
+package capture
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"regexp"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/klauspost/compress/gzip"
+
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// Recording gathers the calls that are made under its context. It is safe for concurrent use until Calls.
+type Recording struct {
+	began time.Time
+
+	mu        sync.Mutex
+	exchanges []*exchange
+}
+
+// NewRecording starts a recording now.
+func NewRecording() *Recording { return &Recording{began: time.Now()} }
+
+// Began is when the recording started.
+func (r *Recording) Began() time.Time { return r.began }
+
+type contextKey struct{}
+
+// NewContext has the calls under the returned context recorded.
+func NewContext(ctx context.Context, r *Recording) context.Context {
+	return context.WithValue(ctx, contextKey{}, r)
+}
+
+// Transport records the calls of a context that has a recording, and passes all others on. base is the path of the
+// backend's base URL, which paths are recorded without.
+func Transport(b upstream.Backend, base string, next http.RoundTripper) http.RoundTripper {
+	return &recorder{b, strings.TrimSuffix(base, "/"), next}
+}
+
+type recorder struct {
+	backend upstream.Backend
+	base    string
+	next    http.RoundTripper
+}
+
+// exchange is a call as it was, in memory alone.
+type exchange struct {
+	backend      upstream.Backend
+	method, path string
+	query        map[string][]string
+	body         []byte
+	retry        int
+	start        time.Duration
+
+	mu       sync.Mutex
+	duration time.Duration
+	status   int
+	header   http.Header
+	answer   bytes.Buffer
+	whole    bool
+	failure  string
+	unsent   bool
+}
+
+func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
+	rec, ok := r.Context().Value(contextKey{}).(*Recording)
+	if !ok {
+		return t.next.RoundTrip(r)
+	}
+	x := rec.begin(t, r)
+	var sought, written atomic.Bool
+	trace := &httptrace.ClientTrace{GetConn: func(string) { sought.Store(true) }, WroteHeaders: func() { written.Store(true) }}
+	resp, err := t.next.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	if err != nil {
+		x.fail(rec, r.Context(), err, sought.Load() && !written.Load() || errors.Is(err, syscall.ECONNREFUSED))
+		return nil, err
+	}
+	x.mu.Lock()
+	x.status, x.header = resp.StatusCode, resp.Header.Clone()
+	x.mu.Unlock()
+	resp.Body = &tee{ReadCloser: resp.Body, exchange: x, recording: rec, ctx: r.Context()}
+	return resp, nil
+}
+
+func (r *Recording) begin(t *recorder, req *http.Request) *exchange {
+	x := &exchange{backend: t.backend, method: req.Method, query: req.URL.Query(), retry: upstream.Attempt(req.Context()),
+		path: strings.TrimPrefix(req.URL.EscapedPath(), t.base), start: time.Since(r.began)}
+	if req.GetBody != nil {
+		if body, err := req.GetBody(); err == nil {
+			x.body, _ = io.ReadAll(body) // of bytes in memory
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.exchanges = append(r.exchanges, x)
+	return x
+}
+
+// fail says why no whole answer came.
+func (x *exchange) fail(r *Recording, ctx context.Context, err error, unsent bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.failure, x.unsent, x.duration = failureOf(ctx, err), unsent, time.Since(r.began)-x.start
+}
+
+func failureOf(ctx context.Context, err error) string {
+	var timeout interface{ Timeout() bool }
+	switch {
+	case errors.Is(context.Cause(ctx), context.DeadlineExceeded):
+		return "deadline"
+	case errors.Is(ctx.Err(), context.DeadlineExceeded):
+		return "timeout" // the call's own, which names another cause
+	case ctx.Err() != nil:
+		return "canceled"
+	case errors.As(err, &timeout) && timeout.Timeout():
+		return "timeout"
+	}
+	return "unavailable"
+}
+
+// tee keeps what is read of an answer.
+type tee struct {
+	io.ReadCloser
+	exchange  *exchange
+	recording *Recording
+	ctx       context.Context
+}
+
+func (t *tee) Read(p []byte) (int, error) {
+	n, err := t.ReadCloser.Read(p)
+	x := t.exchange
+	x.mu.Lock()
+	x.answer.Write(p[:n])
+	if err == io.EOF {
+		x.whole, x.duration = true, time.Since(t.recording.began)-x.start
+	}
+	x.mu.Unlock()
+	if err != nil && err != io.EOF {
+		x.fail(t.recording, t.ctx, err, false)
+	}
+	return n, err
+}
+
+// errRoute is why a call cannot be kept: nobody knows what in it is personal.
+var errRoute = errors.New("a call went to a path that no route of the backend has")
+
+// Calls are the recorded calls in pseudonyms. An operation whose calls cannot all be kept gives an error.
+func (r *Recording) Calls(m *Masker, routes *Routes) ([]Call, error) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	calls := make([]Call, len(r.exchanges))
+	for i, x := range r.exchanges {
+		c, err := x.call(m, routes)
+		if err != nil {
+			return nil, err
+		}
+		calls[i] = *c
+	}
+	return calls, nil
+}
+
+func (x *exchange) call(m *Masker, routes *Routes) (*Call, error) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	at := routes.find(x.backend, x.path)
+	if at == nil {
+		return nil, errRoute
+	}
+	c := &Call{Backend: x.backend, Method: x.method, Route: at.template, Path: m.path(at.template, x.path), Query: m.query(x.query),
+		Retry: x.retry, StartMs: x.start.Milliseconds(), DurationMs: x.duration.Milliseconds(), Failure: x.failure, Unsent: x.unsent}
+	if x.body != nil {
+		body, err := m.body(x.body)
+		if err != nil {
+			return nil, err
+		}
+		c.Body = body
+	}
+	success := x.status >= 200 && x.status <= 299
+	if !x.whole && success && x.failure == "" {
+		c.Failure = "contract" // larger than anyone reads
+	}
+	if c.Failure == "" {
+		c.Status, c.Headers = x.status, telling(x.header, time.Now())
+		x.keepAnswer(c, pruner{m, routes.kept}, at, success)
+	}
+	return c, nil
+}
+
+func (x *exchange) keepAnswer(c *Call, p pruner, at *route, success bool) {
+	body := bytes.TrimSpace(bytes.TrimPrefix(x.inflated(), []byte("\xef\xbb\xbf")))
+	v, err := decode(body)
+	switch {
+	case len(body) == 0:
+	case body[0] == '<':
+		c.NoJSON = "markup"
+	case err != nil:
+		c.NoJSON = "malformed"
+	case success:
+		c.Answer = encode(p.root(v, at.record))
+	default:
+		c.Answer = encode(p.refusal(v))
+	}
+}
+
+// inflated is the answer without its encoding. What cannot be inflated is no JSON.
+func (x *exchange) inflated() []byte {
+	if !strings.Contains(strings.ToLower(x.header.Get("Content-Encoding")), "gzip") || x.answer.Len() == 0 {
+		return x.answer.Bytes()
+	}
+	z, err := gzip.NewReader(&x.answer)
+	if err != nil {
+		return []byte("?")
+	}
+	plain, err := io.ReadAll(z)
+	if err != nil && len(plain) == 0 {
+		return []byte("?")
+	}
+	return plain
+}
+
+var (
+	told  = []string{"Cache-Control", "Content-Type", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+	plain = regexp.MustCompile(`^[A-Za-z0-9 ,=;:"/._-]{1,200}$`)
+)
+
+// telling are the headers of an answer that say something to the program. A date to come back at becomes seconds, since a
+// replay is later.
+func telling(h http.Header, now time.Time) map[string]string {
+	kept := map[string]string{}
+	for _, name := range told {
+		value := h.Get(name)
+		if at, err := http.ParseTime(value); err == nil && name == "Retry-After" {
+			value = strconv.Itoa(max(int(at.Sub(now).Round(time.Second)/time.Second), 0))
+		}
+		if plain.MatchString(value) {
+			kept[name] = value
+		}
+	}
+	return kept
+}

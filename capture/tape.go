@@ -1,0 +1,151 @@
+package capture
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptrace"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// Host is where a replay finds a backend: nowhere, should a call ever leave.
+func Host(b upstream.Backend) string { return string(b) + ".invalid" }
+
+// Tape is a transport that answers as the backends did, call by call: each of several equal calls gets its own answer, in
+// order. A call that was sent again after a failure is one call with the answer that it got last, so that a replay waits
+// for nothing; it has to be made by a client that repeats none. A call that was not recorded fails. Tape is safe for
+// concurrent use.
+type Tape struct {
+	backends []upstream.Backend
+
+	mu     sync.Mutex
+	calls  map[string][]*Call // still to be made
+	strays []Count
+}
+
+// Count is how many calls of a route there are.
+type Count struct {
+	Route string `json:"route"`
+	Calls int    `json:"calls"`
+}
+
+// NewTape makes the tape of a file.
+func NewTape(f *File) *Tape {
+	t := &Tape{backends: f.Backends, calls: map[string][]*Call{}}
+	for i := range f.Calls {
+		c := &f.Calls[i]
+		key := c.key()
+		list := t.calls[key]
+		if n := len(list); n > 0 && (c.Retry > 0 || list[n-1].Status == http.StatusUnauthorized) {
+			list[n-1] = c
+			continue
+		}
+		t.calls[key] = append(list, c)
+	}
+	return t
+}
+
+// errStray is the failure of a call that was not recorded.
+var errStray = errors.New("no such call was recorded")
+
+// RoundTrip answers a call from the tape.
+func (t *Tape) RoundTrip(r *http.Request) (*http.Response, error) {
+	c, err := t.asked(r)
+	if err != nil {
+		return nil, err
+	}
+	recorded := t.take(c)
+	if recorded == nil {
+		return nil, &upstream.Error{Kind: upstream.Contract, Err: errStray}
+	}
+	if kind, failed := failures[recorded.Failure]; failed {
+		if trace := httptrace.ContextClientTrace(r.Context()); recorded.Unsent && trace != nil && trace.GetConn != nil {
+			trace.GetConn("") // a connection was sought, and nothing was written to it
+		}
+		return nil, &upstream.Error{Kind: kind, Err: errors.New("as recorded")}
+	}
+	resp := &http.Response{StatusCode: recorded.Status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, ContentLength: -1,
+		Body: io.NopCloser(bytes.NewReader(recorded.text())), Request: r}
+	for name, value := range recorded.Headers {
+		resp.Header.Set(name, value)
+	}
+	return resp, nil
+}
+
+// asked is the call that a request makes.
+func (t *Tape) asked(r *http.Request) (*Call, error) {
+	c := &Call{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query().Encode()}
+	if i := slices.IndexFunc(t.backends, func(b upstream.Backend) bool { return Host(b) == r.URL.Hostname() }); i >= 0 {
+		c.Backend = t.backends[i]
+	}
+	if r.Body == nil {
+		return c, nil
+	}
+	var err error
+	c.Body, err = io.ReadAll(r.Body)
+	return c, errors.Join(err, r.Body.Close())
+}
+
+// take gives the next recorded call that equals c; nil, which is noted, where there is none.
+func (t *Tape) take(c *Call) *Call {
+	key := c.key()
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	list := t.calls[key]
+	if len(list) == 0 {
+		t.strays = add(t.strays, string(c.Backend)+" "+c.Method+" "+form(c.Path))
+		return nil
+	}
+	t.calls[key] = list[1:]
+	return list[0]
+}
+
+// form names a path that no recorded call has: what cannot be a part of a route becomes a place.
+func form(path string) string {
+	segments := strings.Split(path, "/")
+	for i, s := range segments {
+		if !speakable.MatchString(s) && s != "" {
+			segments[i] = "{}"
+		}
+	}
+	return strings.Join(segments, "/")
+}
+
+func add(list []Count, route string) []Count {
+	i := slices.IndexFunc(list, func(c Count) bool { return c.Route == route })
+	if i < 0 {
+		return append(list, Count{route, 1})
+	}
+	list[i].Calls++
+	return list
+}
+
+// Missing are the recorded calls that were not made, Additional those that were made and not recorded, by route.
+func (t *Tape) Missing() []Count {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	var list []Count
+	for _, calls := range t.calls {
+		for _, c := range calls {
+			list = add(list, string(c.Backend)+" "+c.Method+" "+c.Route)
+		}
+	}
+	return sorted(list)
+}
+
+// Additional are the calls that were made and not recorded.
+func (t *Tape) Additional() []Count {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return sorted(slices.Clone(t.strays))
+}
+
+func sorted(list []Count) []Count {
+	slices.SortFunc(list, func(a, b Count) int { return strings.Compare(a.Route, b.Route) })
+	return list
+}
