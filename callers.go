@@ -38,9 +38,7 @@ func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.O
 		Limits:        gateway.DefaultLimits(),
 		Timeout:       cfg.OperationTimeout,
 		Introspection: cfg.Introspection,
-		Operation: func(ctx context.Context) context.Context {
-			return root.WithOperation(upstream.WithAllowance(ctx, cfg.OperationCalls, cfg.OperationBytes))
-		},
+		Operation:     s.operation(root),
 		Log:           s.log,
 		Begin:         s.traces.begin,
 		Observe:       s.observe,
@@ -55,6 +53,13 @@ func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.O
 		Answers:       gateway.NewAnswers(s.cache, cfg.secret("answers")),
 		Explain:       cfg.Explain,
 		PublicCatalog: cfg.PublicCatalog,
+	}
+}
+
+// operation prepares the context of each operation that these resolvers answer.
+func (s *server) operation(root *resolvers.Resolver) func(context.Context) context.Context {
+	return func(ctx context.Context) context.Context {
+		return root.WithOperation(upstream.WithAllowance(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
 	}
 }
 

@@ -73,6 +73,9 @@ type config struct {
 	PointsRestore    int
 	MetricsListen    string
 	TraceBackends    []string
+	CaptureDir       string
+	// Retries is how often a call is sent again, as upstream.Options say. A replay repeats none.
+	Retries int
 
 	// Command is what to do instead of serving, with its arguments; empty serves.
 	Command []string
@@ -82,8 +85,6 @@ type config struct {
 
 	// given names the settings that were set by a flag or the environment.
 	given map[string]bool
-	// ineffective names the settings that were set and that this version accepts without effect.
-	ineffective []string
 	// effective lists NAME=value of every setting, without secrets.
 	effective []string
 }
@@ -166,12 +167,10 @@ func settings() []setting {
 		inDemo("true", boolean("ALLOW_DELETES", "the three delete mutations", func(c *config) *bool { return &c.AllowDeletes })),
 		inDemo("true", boolean("EXPLORER", "the query page at /", func(c *config) *bool { return &c.Explorer })),
 		inDemo("true", boolean("EXPLAIN", "extensions.explain for who asks with X-Learngraph-Explain: 1", func(c *config) *bool { return &c.Explain })),
+		text("CAPTURE_DIR", "", "folder for operations that come with X-Learngraph-Capture: 1", func(c *config) *string { return &c.CaptureDir }),
 		boolean("PUBLIC_CATALOG", "shared caches may keep what Thought Industries alone answers", func(c *config) *bool { return &c.PublicCatalog }),
 		inDemo("true", boolean("INTROSPECTION", "introspection, /schema.graphqls and suggestions", func(c *config) *bool { return &c.Introspection })),
 	)
-	for _, name := range []string{"CAPTURE_DIR"} {
-		all = append(all, ineffective(name))
-	}
 	return all
 }
 
@@ -309,16 +308,6 @@ func backendSettings(prefix, rate, concurrency, timeout string, backend func(*co
 	}
 }
 
-// ineffective is a setting whose name is fixed and whose feature this version does not have.
-func ineffective(name string) setting {
-	return setting{name: name, usage: "no effect in this version", set: func(c *config, v string) error {
-		if v != "" {
-			c.ineffective = append(c.ineffective, name)
-		}
-		return nil
-	}}
-}
-
 func flagName(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") }
 
 // loadConfig reads flags, then the environment, then defaults; the first that names a setting wins. An error names it.
@@ -441,10 +430,31 @@ func (c *config) validate() error {
 	if err := c.Link.Validate(); err != nil {
 		return err
 	}
+	if err := c.validateCapture(host); err != nil {
+		return err
+	}
 	if c.Demo {
 		return nil
 	}
 	return c.validateBackends()
+}
+
+// validateCapture finds out now, and not with the first operation, whether a file can be written. Where nobody has to say
+// who they are, anyone who reaches the server could fill the disk: that is for this machine alone.
+func (c *config) validateCapture(host string) error {
+	switch {
+	case c.CaptureDir == "":
+		return nil
+	case !c.Explain:
+		return errors.New("EXPLAIN is missing: CAPTURE_DIR is set, and only who may explain may capture")
+	case c.Auth == "none" && !isLoopback(host):
+		return errors.New("CAPTURE_DIR needs AUTH, or a LISTEN on loopback: anyone could have files written")
+	}
+	probe, err := os.CreateTemp(c.CaptureDir, ".probe-*")
+	if err != nil {
+		return errors.New("CAPTURE_DIR must be a folder that files can be written to")
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
 
 func (c *config) command(name string) bool { return len(c.Command) > 0 && c.Command[0] == name }

@@ -52,6 +52,9 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		{"a claim without a name", map[string]string{"LINK_USER": "claims."}, nil, "LINK_USER must be"},
 		{"a secret twice", map[string]string{"MATTR_CLIENT_SECRET_FILE": "/dev/null"}, nil, "MATTR_CLIENT_SECRET_FILE are both set"},
 		{"a file that is not there", map[string]string{"COASSEMBLE_AUTHORIZATION": "", "COASSEMBLE_AUTHORIZATION_FILE": "/nowhere/at-all"}, nil, "COASSEMBLE_AUTHORIZATION_FILE cannot be read"},
+		{"captures where nobody may explain", map[string]string{"CAPTURE_DIR": "."}, nil, "EXPLAIN is missing"},
+		{"captures in no folder", map[string]string{"CAPTURE_DIR": "/nowhere/at-all", "EXPLAIN": "true"}, nil, "CAPTURE_DIR must be a folder"},
+		{"captures for anyone", map[string]string{"CAPTURE_DIR": ".", "EXPLAIN": "true", "AUTH": "none", "LISTEN": ":8080"}, nil, "CAPTURE_DIR needs AUTH"},
 		{"an unknown command", nil, []string{"serve"}, `there is no command "serve"`},
 		{"an unknown flag", nil, []string{"-no-such-flag"}, "no-such-flag"},
 		{"no backend at all", map[string]string{

@@ -26,6 +26,7 @@ type generation struct {
 	// secrets are the credentials that came from files, in the order of server.secrets.
 	secrets       []string
 	root          *resolvers.Resolver
+	gateway       gateway.Options
 	graphql, plan http.Handler
 }
 
@@ -50,8 +51,9 @@ func (s *server) generate(cfg *config) (*generation, error) {
 		}
 	}
 	root := resolvers.New(o)
-	gw := gateway.New(s.gatewayOptions(cfg, root))
-	g := &generation{root: root, graphql: gw, plan: gw.PlanHandler()}
+	options := s.gatewayOptions(cfg, root)
+	gw := gateway.New(options)
+	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler()}
 	for _, f := range cfg.secretFiles {
 		g.secrets = append(g.secrets, f.value)
 	}

@@ -22,6 +22,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/capture"
 	"github.com/learngraph/learngraph/explorer"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/gateway/caller"
@@ -45,6 +46,9 @@ const (
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	if len(args) > 0 && args[0] == "check" {
 		return runCheck(args[1:], stdout, stderr)
+	}
+	if len(args) > 0 && args[0] == "replay" {
+		return runReplay(ctx, args[1:], stdout, stderr)
 	}
 	cfg, err := loadConfig(args, getenv, stderr)
 	switch {
@@ -72,9 +76,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	for _, line := range cfg.effective {
 		fmt.Fprintln(stderr, line)
-	}
-	for _, name := range cfg.ineffective {
-		log.Warn("a setting has no effect in this version", "setting", name)
 	}
 	traces, err := newTracer(ctx, getenv, log)
 	if err != nil {
@@ -169,7 +170,7 @@ func (s *server) wire() error {
 // routes puts the paths behind what every request passes.
 func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("/graphql", func(w http.ResponseWriter, r *http.Request) { s.generation().graphql.ServeHTTP(w, r) })
+	mux.Handle("/graphql", s.capturing(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.generation().graphql.ServeHTTP(w, r) })))
 	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) { s.generation().plan.ServeHTTP(w, r) })
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
 	mux.HandleFunc("GET /readyz", s.ready)
@@ -253,7 +254,10 @@ func (s *server) newClient(b upstream.Backend, cfg backendConfig) (*upstream.Cli
 	if s.traces != nil {
 		transport = s.traces.transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)), slices.Contains(s.cfg.TraceBackends, string(b)))
 	}
-	return upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Transport: transport, Observer: s.metrics.call,
+	if s.cfg.CaptureDir != "" {
+		transport = capture.Transport(b, basePath(cfg.URL), cmp.Or(transport, newTransport(cfg.Concurrency)))
+	}
+	return upstream.New(upstream.Options{Backend: b, Retries: s.cfg.Retries, BaseURL: cfg.URL, Transport: transport, Observer: s.metrics.call,
 		Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: cfg.Rates,
 		Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: s.cfg.UpstreamMaxBody, Watch: s.watch})
 }

@@ -26,6 +26,8 @@ type Options struct {
 	AllowDeletes bool
 	// Cache keeps what the backends answered.
 	Cache *cache.Cache
+	// Beside is told of writes too: resolvers over the same backends with a cache of their own; nil where there are none.
+	Beside *Resolver
 	// Scopes are a digest of each backend's address and credential: what one credential may see, another never gets.
 	Scopes map[upstream.Backend]string
 	// Batch is told of each batch before it is fetched, and what it returns is called after; nil is told nothing.

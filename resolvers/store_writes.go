@@ -33,6 +33,9 @@ func (r mutationResolver) write(ctx context.Context, changed drop, write func() 
 	err := write()
 	if !neverLeft(err) {
 		changed(context.WithoutCancel(ctx), r.store)
+		if r.Beside != nil {
+			changed(context.WithoutCancel(ctx), r.Beside.store)
+		}
 		forget(ctx)
 	}
 	return err
