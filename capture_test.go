@@ -181,7 +181,8 @@ var ailments = []emulator.Fault{
 	{Kind: emulator.FaultStatus, Status: http.StatusServiceUnavailable}, {Kind: emulator.FaultStatus, Status: http.StatusServiceUnavailable, Times: 1},
 	{Kind: emulator.FaultStatus, Status: http.StatusTooManyRequests, RetryAfter: "2", Times: 1}, {Kind: emulator.FaultStatus, Status: http.StatusBadRequest},
 	{Kind: emulator.FaultReset}, {Kind: emulator.FaultTruncated}, {Kind: emulator.FaultHTML}, {Kind: emulator.FaultEmpty}, {Kind: emulator.FaultInvalidJSON},
-	{Kind: emulator.FaultErrors200}, {Kind: emulator.FaultHangHeaders}, {Kind: emulator.FaultRedirect},
+	{Kind: emulator.FaultErrors200}, {Kind: emulator.FaultHangHeaders}, {Kind: emulator.FaultHangBody},
+	{Kind: emulator.FaultRedirect}, {Kind: emulator.FaultExpiredToken},
 }
 
 // links are ways in which the backends are joined.
@@ -235,6 +236,23 @@ func TestACaptureOfAFailureReplaysTheSame(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestACaptureSaysWhatAReplayCannotShow(t *testing.T) {
+	t.Parallel()
+	s := startStudio(t, setup{Env: map[string]string{"COASSEMBLE_RATE": "1/1h"}, Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, CoursesPerClient: -1}})
+	// What the budget refuses is no call, so that the file has no answer to it.
+	a, name := s.ask(t, `{ embedClients { nodes { sourceId } } users { nodes { name } } }`, nil, nil)
+	if diff := cmp.Diff([]string{"users UPSTREAM_RATE_LIMITED coassemble"}, a.failures()); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+	f, err := readCapture(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !slices.Contains(f.Differs, "errors[0].extensions.code") || !slices.Contains(f.Differs, "additional coassemble GET /v1/headless/users") {
+		t.Errorf("the file says that it differs at %v", f.Differs)
 	}
 }
 
