@@ -374,6 +374,25 @@ func TestACapturedWriteShowsAtOnce(t *testing.T) {
 	}
 }
 
+func TestAVariableWithinFreeJSONIsReplacedWhateverItsType(t *testing.T) {
+	t.Parallel()
+	s := startStudio(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, CoursesPerClient: -1}})
+	user := s.backends.Users(s.backends.Clients()[0].Identifier)[0].Identifier
+	_, name := s.ask(t, `mutation ($user: ID!, $number: Int, $room: Int = 904172836) {
+		updateUser(input: {by: {sourceId: $user}, metadata: {number: $number, room: $room, flags: [{big: BIGGEST, ratio: 0.25}]}}) { user { metadata } } }`,
+		map[string]any{"user": user, "number": 735092164}, nil)
+	f := reproduced(t, name, "the write")
+	text, err := json.Marshal(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, own := range []string{"735092164", "904172836", "BIGGEST"} {
+		if bytes.Contains(text, []byte(own)) {
+			t.Errorf("the capture shows %s", own)
+		}
+	}
+}
+
 func compactJSON(t *testing.T, text []byte) string {
 	t.Helper()
 	var out bytes.Buffer

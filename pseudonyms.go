@@ -21,32 +21,42 @@ type pseudonyms struct {
 	schema *ast.Schema
 	// cursors are what stands for the cursors of the document.
 	cursors map[string]string
+	// loose are the variables that stand within free JSON, where any value may be somebody's.
+	loose map[string]bool
 }
 
 // request replaces the values of an operation that was validated and is run with these variables. The document is
 // changed.
 func (p *pseudonyms) request(doc *ast.QueryDocument, op *ast.OperationDefinition, variables map[string]any) (lines []string, masked map[string]any) {
-	p.cursors = map[string]string{}
+	p.cursors, p.loose = map[string]string{}, map[string]bool{}
 	p.eachField(doc, func(f *ast.Field) { p.cursor(f, variables) })
-	masked = map[string]any{}
-	for _, d := range op.VariableDefinitions {
-		if v, ok := variables[d.Variable]; ok {
-			masked[d.Variable] = p.variable(v, d.Type)
-		}
-	}
-	for _, o := range doc.Operations {
-		for _, d := range o.VariableDefinitions {
-			p.literal(d.DefaultValue, d.Type)
-		}
-	}
 	p.eachField(doc, func(f *ast.Field) {
 		for _, a := range f.Arguments {
 			p.literal(a.Value, f.Definition.Arguments.ForName(a.Name).Type)
 		}
 	})
+	for _, o := range doc.Operations {
+		for _, d := range o.VariableDefinitions {
+			p.literal(d.DefaultValue, p.typeOf(d))
+		}
+	}
+	masked = map[string]any{}
+	for _, d := range op.VariableDefinitions {
+		if v, ok := variables[d.Variable]; ok {
+			masked[d.Variable] = p.variable(v, p.typeOf(d))
+		}
+	}
 	var text strings.Builder
 	formatter.NewFormatter(&text, formatter.WithIndent("  ")).FormatQueryDocument(doc)
 	return strings.Split(strings.TrimSpace(text.String()), "\n"), masked
+}
+
+// typeOf is the type that says what of a variable is replaced.
+func (p *pseudonyms) typeOf(d *ast.VariableDefinition) *ast.Type {
+	if p.loose[d.Variable] {
+		return ast.NamedType(free, d.Position)
+	}
+	return d.Type
 }
 
 func (p *pseudonyms) eachField(doc *ast.QueryDocument, visit func(*ast.Field)) {
@@ -126,6 +136,10 @@ func (p *pseudonyms) literal(v *ast.Value, t *ast.Type) {
 	def := p.schema.Types[t.Name()]
 	anything := def.Name == free
 	switch v.Kind {
+	case ast.Variable:
+		if anything {
+			p.loose[v.Raw] = true
+		}
 	case ast.StringValue, ast.BlockValue:
 		v.Kind = ast.StringValue
 		if anything {
@@ -141,32 +155,33 @@ func (p *pseudonyms) literal(v *ast.Value, t *ast.Type) {
 		if anything {
 			v.Raw = p.Text(v.Raw)
 		}
-	case ast.ListValue:
-		if t.Elem != nil {
-			t = t.Elem
-		}
+	default:
 		for _, c := range v.Children {
-			p.literal(c.Value, t)
-		}
-	case ast.ObjectValue:
-		for _, c := range v.Children {
-			inner := t
-			if !anything {
-				inner = def.Fields.ForName(c.Name).Type
-			} else {
-				c.Name = p.Key(c.Name)
-			}
-			p.literal(c.Value, inner)
+			p.literal(c.Value, p.inner(c, t, anything))
 		}
 	}
 }
 
+// inner is the type of an element or a member of a literal; a member of free JSON gets another name where its own may be a
+// value.
+func (p *pseudonyms) inner(c *ast.ChildValue, t *ast.Type, anything bool) *ast.Type {
+	switch {
+	case anything && c.Name != "":
+		c.Name = p.Key(c.Name)
+	case c.Name != "":
+		return p.schema.Types[t.Name()].Fields.ForName(c.Name).Type
+	case t.Elem != nil:
+		return t.Elem
+	}
+	return t
+}
+
 // lists are those whose cursors are bound to nothing but arguments.
 var lists = map[string]func(args map[string]any) []string{
-	"Query.clients":      func(args map[string]any) []string { return []string{text1(args, "query"), text1(args, "sort")} },
+	"Query.clients":      func(args map[string]any) []string { return []string{given(args, "query"), given(args, "sort")} },
 	"Query.embedClients": func(map[string]any) []string { return nil },
 	"Query.users": func(args map[string]any) []string {
-		if client := text1(args, "clientIdentifier"); client != "" {
+		if client := given(args, "clientIdentifier"); client != "" {
 			return []string{client}
 		}
 		return nil
@@ -180,7 +195,8 @@ var lists = map[string]func(args map[string]any) []string{
 	},
 }
 
-func text1(args map[string]any, name string) string {
+// given is an argument that is a text, empty where it is none.
+func given(args map[string]any, name string) string {
 	s, _ := args[name].(string)
 	return s
 }
