@@ -33,7 +33,9 @@ import (
 
 //go:generate go run ./graph/gen
 
-func main() { os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr)) }
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr, paceCollector))
+}
 
 // The exit codes of run.
 const (
@@ -42,8 +44,9 @@ const (
 	exitUsage  = 2
 )
 
-// run is the program: it serves until ctx ends or the process is told to stop, and returns its exit code.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
+// run is the program: it serves until ctx ends or the process is told to stop, and returns its exit code. What own does
+// with the configuration is for a process that is the program's own.
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer, own ...func(*config, func(string) string)) int {
 	if len(args) > 0 && args[0] == "check" {
 		return runCheck(args[1:], stdout, stderr)
 	}
@@ -57,6 +60,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	case err != nil:
 		fmt.Fprintln(stderr, "learngraph:", err)
 		return exitUsage
+	}
+	for _, prepare := range own {
+		prepare(cfg, getenv)
 	}
 	var transport http.RoundTripper
 	if cfg.Demo {
