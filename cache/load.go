@@ -224,7 +224,12 @@ func (l *load) refreshBehind(now time.Time) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	due := map[string]*request{}
+	renewed, _ := l.ctx.Value(renewalKey{l.space}).(map[string]Reason)
 	for key, q := range l.refresh {
+		if why := renewed[key]; why != "" {
+			l.answer(q, q.kept, Stale, why)
+			continue
+		}
 		reason := Refreshing
 		t := q.kept.trouble.Load()
 		if t != nil {

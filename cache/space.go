@@ -160,6 +160,14 @@ func (s *Space[V]) Fresh(n Name) (v V, ok bool) {
 	return as[V](r.value), true
 }
 
+type renewalKey struct{ space *space }
+
+// WithRenewal says which keys something else renews, such as the list that shows them, and how far that is: where a Load
+// under the context answers one of these stale, it gives that reason and begins no fetch behind it.
+func (s *Space[V]) WithRenewal(ctx context.Context, keys map[string]Reason) context.Context {
+	return context.WithValue(ctx, renewalKey{s.inner}, keys)
+}
+
 // Put keeps a value that came along with something else, such as a list. The context is one that Begin or a Fetch
 // marked; without a mark nothing is kept, because the value may be older than the last Drop.
 func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {

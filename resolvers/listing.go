@@ -258,17 +258,24 @@ func (l *lists[V]) assemble(ctx context.Context, kept map[string]cache.Result[*l
 	if len(kept) == 0 {
 		return
 	}
-	pageOf := map[string]string{}
+	pageOf, renewed := map[string]string{}, map[string]cache.Reason{}
 	var wanted []string
 	for page, r := range kept {
 		for i, k := range r.Value.Keys {
-			if _, seen := pageOf[k]; !seen && !r.Value.bare(i) {
+			if r.Value.bare(i) {
+				continue
+			}
+			if _, seen := pageOf[k]; !seen {
 				pageOf[k] = page
 				wanted = append(wanted, k)
 			}
+			// The call behind a stale page brings its objects as well.
+			if why := r.Fact.Reason; why != "" && why != cache.Asked {
+				renewed[k] = why
+			}
 		}
 	}
-	objects := l.objects.Load(ctx, wanted, l.again(pageOf, fetch))
+	objects := l.objects.Load(l.objects.WithRenewal(ctx, renewed), wanted, l.again(pageOf, fetch))
 	for page, r := range kept {
 		p, err := l.compose(r.Value, objects)
 		if err != nil {
