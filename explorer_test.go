@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -72,8 +73,10 @@ func TestTheExplorerDrawsEachCallThatTheBackendsSaw(t *testing.T) {
 		.find(bar => bar.innerText.includes('/credentials')).setAttribute('data-test', 'credentials')`, nil))
 	page.Click(`[data-test="credentials"]`)
 	page.Await(`.result-window .lg-mark`)
-	if diff := cmp.Diff([]string{"clients.nodes.users.nodes.identity.credentials"}, page.Texts(`.lg-served li`)); diff != "" {
-		t.Errorf("fields that the call served (-want +got):\n%s", diff)
+	// Which user's call is the first to begin is not decided.
+	one := regexp.MustCompile(`^clients\.nodes\[\d+\]\.users\.nodes\[\d+\]\.identity\.credentials$`)
+	if served := page.Texts(`.lg-served li`); len(served) != 1 || !one.MatchString(served[0]) {
+		t.Errorf("fields that the call served: %q", served)
 	}
 	page.Shoot("desktop-light-selected")
 	page.Behaved()
