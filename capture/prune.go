@@ -100,9 +100,6 @@ func (p pruner) leaf(v any, shape, member string) any {
 
 var word = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// known are messages of the vendors that say nothing of anyone.
-var known = map[string]bool{"Invalid value": true, "Resource Not Found": true, "id and createdAt is missing": true}
-
 // refusal keeps of an error's body the code words and which parts of the input are wrong.
 func (p pruner) refusal(v any) any {
 	object, ok := v.(map[string]any)
@@ -131,12 +128,6 @@ func (p pruner) refusal(v any) any {
 func (p pruner) detail(d map[string]any) map[string]any {
 	out := map[string]any{}
 	p.words(out, d, "param", "location")
-	if msg, ok := d["msg"].(string); ok {
-		if !known[msg] {
-			msg = p.Text(msg)
-		}
-		out["msg"] = msg
-	}
 	return out
 }
 

@@ -40,7 +40,7 @@ func userErrors(err error) ([]*model.UserError, error) {
 	return none, err
 }
 
-// refusedInput shows what the backend says of the input, which never includes the input.
+// refusedInput names the parts of the input that the backend does not accept.
 func refusedInput(err *upstream.Error) []*model.UserError {
 	if len(err.Details) == 0 {
 		return []*model.UserError{{Code: "BAD_USER_INPUT", Message: "the backend does not accept this input", Path: inputPath()}}
@@ -54,9 +54,6 @@ func refusedInput(err *upstream.Error) []*model.UserError {
 		message := "the backend does not accept this input"
 		if len(path) > 1 {
 			message = strings.Join(path[1:], ".") + " is not accepted by the backend"
-		}
-		if d.Message != "" {
-			message += ": " + d.Message
 		}
 		list[i] = &model.UserError{Code: "BAD_USER_INPUT", Message: message, Path: path}
 	}

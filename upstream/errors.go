@@ -79,7 +79,7 @@ type Error struct {
 	Local bool
 	// Limit is the bound of ours that was reached, for LimitExceeded.
 	Limit *Limit
-	// Code is the backend's own word for the failure, if it is one word.
+	// Code is the backend's own word for the failure, if it is one that its documentation names.
 	Code string
 	// Details explain an Invalid.
 	Details []Detail
@@ -97,11 +97,11 @@ type about struct {
 	under     time.Duration
 }
 
-// Detail is what a backend says about one part of the input. It never holds the input's value.
+// Detail is one part of the input that a backend does not accept. It holds neither the part's value nor the backend's text
+// about it, which may repeat the value.
 type Detail struct {
 	// Param names the part, Location where it was: "params", "query" or "body".
 	Param, Location string
-	Message         string
 }
 
 func (e *Error) Error() string {

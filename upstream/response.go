@@ -77,7 +77,7 @@ func inflate(resp *http.Response, wire *counter) (r io.Reader, done func(), err 
 }
 
 // refusal classifies an answer that is not 2xx. The status decides the kind; the body only explains, and nothing of
-// it is kept but a code word and details without values.
+// it is kept but a documented code and the names of what is wrong.
 func refusal(resp *http.Response, wire *counter, write bool) *Error {
 	e := &Error{
 		Kind: statusKind(resp.StatusCode, write), Status: resp.StatusCode,
@@ -115,9 +115,16 @@ func retryAfter(s string, now time.Time) time.Duration {
 	return 0
 }
 
-var word = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+// codes are the words for failures that the backends' documentation names; any other may be part of what was sent.
+var codes = map[string]bool{
+	"BAD_REQUEST": true, "UNAUTHORIZED": true, "FORBIDDEN": true, "NOT_FOUND": true, "TOO_MANY_REQUESTS": true, "INTERNAL_SERVER_ERROR": true,
+	"BadRequest": true, "NotFound": true, "access_denied": true, "rate_limit_exceeded": true,
+}
 
-// explain takes the code word and the details from any of the shapes that the backends use for errors.
+// param is the name of a part of the input, with dots where it is nested.
+var param = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+
+// explain takes the code and the names of the parts that are wrong from any of the shapes that the backends use for errors.
 func explain(body []byte) (code string, details []Detail) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
@@ -127,7 +134,7 @@ func explain(body []byte) (code string, details []Detail) {
 	_ = json.Unmarshal(members["error"], &nested)
 	for _, raw := range []json.RawMessage{nested["code"], members["code"], members["error"]} {
 		var s string
-		if json.Unmarshal(raw, &s) == nil && word.MatchString(s) {
+		if json.Unmarshal(raw, &s) == nil && codes[s] {
 			code = s
 			break
 		}
@@ -135,18 +142,18 @@ func explain(body []byte) (code string, details []Detail) {
 	var entries []json.RawMessage
 	_ = json.Unmarshal(members["details"], &entries)
 	for _, raw := range entries[:min(len(entries), 20)] {
-		var d struct{ Param, Location, Msg any }
+		var d struct{ Param, Location any }
 		if json.Unmarshal(raw, &d) == nil {
-			details = append(details, Detail{Param: printable(d.Param, 64), Location: printable(d.Location, 16), Message: printable(d.Msg, 120)})
+			details = append(details, Detail{Param: name(d.Param), Location: name(d.Location)})
 		}
 	}
 	return code, details
 }
 
-// printable is v if it is a short plain text, else "".
-func printable(v any, limit int) string {
+// name is v if it can be the name of a part of the input, else "".
+func name(v any) string {
 	s, _ := v.(string)
-	if len(s) > limit || strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+	if !param.MatchString(s) {
 		return ""
 	}
 	return s
