@@ -5,6 +5,7 @@ import (
 
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
@@ -124,6 +125,11 @@ func (r mutationResolver) DeleteUser(ctx context.Context, input model.DeleteUser
 		})
 	}
 	payload.DeletedID = deletedID(scalar.UserNode, key, err)
+	if heir != "" && upstream.KindOf(err) == upstream.NotFound {
+		// The backend answers alike for either.
+		payload.UserErrors = []*model.UserError{{Code: "NOT_FOUND", Message: "by or reallocateTo names nothing that exists", Path: inputPath()}}
+		return payload, nil
+	}
 	payload.UserErrors, err = userErrors(err)
 	return orNil(payload, err)
 }
