@@ -235,10 +235,14 @@ func (s *server) openCache() (*cache.Cache, error) {
 	return c, nil
 }
 
-// staleReason says what a failed call means where a stale answer is at hand. What the backend refuses because of the
+// staleReason says what a failed call means where a stale answer is at hand. That a key has become ambiguous is an answer,
+// not a failure. What the backend refuses because of the
 // caller's own input is no failure of the backend; a backend that keeps all slots busy is slow, whatever its budget; an
 // operation that may make no more calls is over its own.
 func staleReason(err error) cache.Reason {
+	if errors.Is(err, upstream.ErrAmbiguous) {
+		return ""
+	}
 	switch upstream.KindOf(err) {
 	case upstream.Invalid, upstream.NotConfigured, upstream.Canceled:
 		return ""

@@ -45,7 +45,7 @@ type Options struct {
 	Refresh time.Duration // the deadline of a fetch behind a stale answer; 0 is 10 s
 
 	// Classify says what a failed fetch means where a stale answer is at hand: Failed or OverBudget, with which the stale
-	// one is served, or "" to pass the error on. Nil takes every error for Failed.
+	// one is served, or "" to pass the error on and to forget the stale one. Nil takes every error for Failed.
 	Classify func(error) Reason
 
 	// Round is told of each Load before it looks, and what it returns is called with the facts that were found. What is
@@ -153,10 +153,16 @@ type start struct {
 	drops uint64
 	seq   int64
 	at    time.Time
+	// cut is the part that is cut off the lifetimes of what the backend answers, from 0 up to 1: what came together ages
+	// together, so that an answer made of a list holds as long as one made of the objects that the list brought.
+	cut float64
 }
 
 func (c *Cache) start() start {
 	s := start{drops: c.memory.now(), at: time.Now()}
+	if c.o.Jitter > 0 {
+		s.cut = min(c.o.Jitter, 1) * c.o.Random()
+	}
 	if c.remote != nil {
 		s.seq = c.remote.seq.Load()
 	}

@@ -1,7 +1,6 @@
 package cache
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"runtime/debug"
@@ -198,7 +197,7 @@ func (s *space) fly(ctx context.Context, began start, wanted map[string]request,
 	}
 	for key, f := range found {
 		if _, asked := wanted[key]; !asked && key != "" && !f.NotModified {
-			s.keep(began, s.digest(key), s.record(f, true, now))
+			s.keep(began, s.digest(key), s.record(began, f, true, now))
 		}
 	}
 	return outcomes
@@ -207,7 +206,7 @@ func (s *space) fly(ctx context.Context, began start, wanted map[string]request,
 func (s *space) conclude(began start, q request, key string, found map[string]Fetched[any], failed map[string]error, now time.Time) outcome {
 	if err, ok := failed[key]; ok {
 		if q.kept != nil && !errors.Is(err, context.Canceled) {
-			q.kept.trouble.Store(&trouble{cmp.Or(s.c.o.Classify(err), Failed), now.Add(pause)})
+			s.doubt(began, q, err, now)
 		}
 		return outcome{err: err}
 	}
@@ -226,11 +225,22 @@ func (s *space) conclude(began start, q request, key string, found map[string]Fe
 			f.Tags = q.kept.tags
 		}
 	}
-	k := s.record(f, ok, now)
+	k := s.record(began, f, ok, now)
 	if k.keep || q.kept != nil {
 		s.keep(began, q.digest, k)
 	}
 	return outcome{rec: k.rec, verdict: verdict, noStore: f.NoStore}
+}
+
+// doubt tells a kept value that it was not renewed. An error that is to be passed on is what holds by now, so that the
+// value must not be served in its place.
+func (s *space) doubt(began start, q request, err error, now time.Time) {
+	reason := s.c.o.Classify(err)
+	if reason == "" {
+		s.keep(began, q.digest, kept{})
+		return
+	}
+	q.kept.trouble.Store(&trouble{reason, now.Add(pause)})
 }
 
 // kept is a record and whether it may outlive those who wait for it.
@@ -240,7 +250,7 @@ type kept struct {
 }
 
 // record gives what a backend said its lifetime.
-func (s *space) record(f Fetched[any], found bool, now time.Time) kept {
+func (s *space) record(began start, f Fetched[any], found bool, now time.Time) kept {
 	o := &s.c.o
 	r := &record{found: found, etag: f.ETag, tags: f.Tags, at: now}
 	if found {
@@ -262,9 +272,7 @@ func (s *space) record(f Fetched[any], found bool, now time.Time) kept {
 	if f.NoStore || o.TTL <= 0 {
 		ttl, stale = 0, 0
 	}
-	if o.Jitter > 0 {
-		ttl -= time.Duration(float64(ttl) * min(o.Jitter, 1) * o.Random())
-	}
+	ttl -= time.Duration(float64(ttl) * began.cut)
 	r.fresh = r.at.Add(ttl)
 	r.stale = r.fresh.Add(stale)
 	return kept{r, now.Before(r.stale)}

@@ -199,6 +199,20 @@ func TestStaleIsServedWhenTheBackendFails(t *testing.T) {
 	}
 }
 
+func TestAnErrorThatHoldsEndsTheStaleValue(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		o := options()
+		o.Classify = classify
+		s, b := words(open(t, o)), &backend{}
+		one(t.Context(), s, b, "a")
+		time.Sleep(2 * time.Minute)
+		b.set(func(b *backend) { b.err = errRefused })
+		expect(t, one(t.Context(), s, b, "a"), "a@0 stale refreshing")
+		synctest.Wait()
+		expect(t, one(t.Context(), s, b, "a"), "error: refused")
+	})
+}
+
 func TestAfterAFailedRefreshStaleSaysSoAndTheBackendIsAskedOnceASecond(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}

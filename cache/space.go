@@ -175,7 +175,7 @@ func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {
 	if !ok || key == "" || f.NotModified {
 		return
 	}
-	s.inner.keep(began, s.inner.digest(key), s.inner.record(box(f), true, time.Now()))
+	s.inner.keep(began, s.inner.digest(key), s.inner.record(began, box(f), true, time.Now()))
 }
 
 // Drop forgets keys after a write: in memory, in Redis and in other replicas, together with all that carries their tags.

@@ -202,7 +202,7 @@ func (r *Resolver) searchUserIdentity(ctx context.Context, user string) (*mattr.
 	return one(r.MATTR.FindBySubject(ctx, r.Link.UserProvider, user))
 }
 
-var errTwoIdentities = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract, Err: errors.New("two identities carry the same key")}
+var errTwoIdentities = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract, Err: upstream.ErrAmbiguous}
 
 // one takes the only match. Two that carry one key cannot both be meant, and the first need not be the right one.
 func one(matches []*mattr.Identity, err error) (*mattr.Identity, error) {

@@ -86,7 +86,7 @@ func (l *Lookup) take(wanted map[Key]bool, failed map[Key]error) map[Key]*docume
 		switch s := l.seen[k]; {
 		case s == nil:
 		case s.twice:
-			failed[k] = l.failure(upstream.Contract, "two clients carry the same key")
+			failed[k] = ambiguous()
 		default:
 			found[k] = s.client
 		}
@@ -309,6 +309,10 @@ func (l *Lookup) advance(page *Page) error {
 		l.left = max((*page.Total+page.PerPage-1)/page.PerPage-page.Number, 0)
 	}
 	return nil
+}
+
+func ambiguous() error {
+	return &upstream.Error{Backend: upstream.ThoughtIndustries, Kind: upstream.Contract, Method: "GET", Route: route, Err: upstream.ErrAmbiguous}
 }
 
 func (l *Lookup) failure(kind upstream.Kind, reason string) error {
