@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"path"
 	"strings"
+	"sync"
 	"time"
 )
 
@@ -55,13 +56,16 @@ type asset struct {
 // Handler serves the page at / and its files below /assets/, licences (/assets/LICENSES.txt) among them; every other path
 // is 404. The page finds GraphQL at graphql and plans at graphql/plan, relative to its own address. It reads nothing but
 // the embedded build, and panics if that is broken.
-func Handler() http.Handler {
+func Handler() http.Handler { return embedded() }
+
+// embedded is the build, whose files are packed once for all handlers.
+var embedded = sync.OnceValue(func() handler {
 	assets, err := load(dist)
 	if err != nil {
 		panic(fmt.Sprintf("explorer: the embedded page: %v", err))
 	}
-	return handler(assets)
-}
+	return assets
+})
 
 type handler map[string]asset
 

@@ -25,7 +25,10 @@ import (
 )
 
 // patience ends a step whose page is stuck, and five times that a test; it measures nothing.
-const patience = 60 * time.Second
+const patience = 3 * time.Minute
+
+// free is taken by the one browser that a test binary has open: several at once only get in each other's way.
+var free = make(chan struct{}, 1)
 
 // findBrowser gives the path of Chromium, and skips the test where there is none: in CI that is a failure.
 func findBrowser(t *testing.T) string {
@@ -61,6 +64,8 @@ var ofBrowser = regexp.MustCompile(`\.(google|googleapis|gvt1)\.com(:443)?$`)
 func Open(t *testing.T, address string, width, height int, media ...*emulation.MediaFeature) *Tab {
 	t.Helper()
 	browser := findBrowser(t)
+	free <- struct{}{}
+	t.Cleanup(func() { <-free })
 	p := &Tab{t: t}
 	// Whatever is not for this machine goes to a proxy that only takes note, workers' requests included.
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
