@@ -13,6 +13,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"sync"
@@ -99,11 +100,14 @@ func (s *studio) listen(member string, v any) {
 	}
 }
 
-// note remembers a value that is long enough to be told from a pseudonym.
+var day = regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
+
+// note remembers a value that can be told from a pseudonym, which a short one cannot, and a day neither: there are so few
+// that somebody's pseudonym may be the birthday of somebody else.
 func (s *studio) note(v string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(v) > 6 {
+	if len(v) > 6 && !day.MatchString(v) {
 		s.personal[v] = true
 	}
 }
