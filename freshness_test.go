@@ -406,6 +406,32 @@ func TestAnObjectThatCannotBeHadLeavesTheRestOfItsPage(t *testing.T) {
 	}
 }
 
+func TestAUserWhoCannotBeHadIsMissedAtTheListOfTheirClient(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, setup{Emulator: emulator.Options{Clients: 3, Linked: true, CoursesPerClient: 1, UsersPerClient: 2},
+			Env: map[string]string{"CACHE_TTL": "60s"}})
+		const query = `{ clients { nodes { users { nodes { sourceId name } } } } }`
+		want := p.post(t, query, nil)
+		key := want.get(t, "data", "clients", "nodes", 1, "users", "nodes", 0, "sourceId")
+		p.post(t, fmt.Sprintf(`mutation { updateUser(input: {by: {sourceId: %q}, name: "new"}) { userErrors { code } } }`, key), nil)
+		p.backends.SetFault("coassemble", emulator.Fault{Status: 503})
+		got := p.post(t, query, nil)
+		if diff := cmp.Diff([]string{"clients.nodes.1.users UPSTREAM_UNAVAILABLE coassemble"}, got.failures()); diff != "" {
+			t.Errorf("errors (-want +got):\n%s", diff)
+		}
+		for _, at := range [][]any{{0, 0}, {0, 1}, {1, 1}, {2, 0}, {2, 1}} {
+			path := []any{"data", "clients", "nodes", at[0], "users", "nodes", at[1]}
+			if diff := cmp.Diff(want.get(t, path...), got.get(t, path...)); diff != "" {
+				t.Errorf("%v (-want +got):\n%s", path, diff)
+			}
+		}
+		if lost := got.get(t, "data", "clients", "nodes", 1, "users", "nodes", 0); lost != nil {
+			t.Errorf("got %v of the user who was written", lost)
+		}
+	})
+}
+
 func TestTheAnswersLifetimeIsThatOfItsLeastFreshFact(t *testing.T) {
 	t.Parallel()
 	const catalogue, query = `{clients{nodes{name}}}`, `{clients{nodes{name}}users{nodes{name}}}`

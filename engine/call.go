@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"slices"
@@ -36,10 +37,31 @@ func (o *outcome) item(i int) (any, error) {
 	if o.at != nil {
 		i = int(o.at[i])
 	}
-	if o.errs != nil && o.errs[i] != nil {
+	if o.errs != nil && o.errs[i] != nil && !stands(o.errs[i]) {
 		return nil, o.errs[i]
 	}
 	return o.values[i], nil
+}
+
+// beside returns the error that stands beside what the call gave to the field's parent i, if there is one.
+func (o *outcome) beside(i int) error {
+	if o.err != nil || o.errs == nil {
+		return nil
+	}
+	if o.at != nil {
+		i = int(o.at[i])
+	}
+	if err := o.errs[i]; err != nil && stands(err) {
+		return err
+	}
+	return nil
+}
+
+// stands says whether an item's error stands beside its value, as the error of a list does that lacks some of its nodes.
+// Such an error has a method Beside.
+func stands(err error) bool {
+	var beside interface{ Beside() }
+	return errors.As(err, &beside)
 }
 
 // run makes the calls of a segment. A call goes out as soon as all its parents are known, and what is below it goes on

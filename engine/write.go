@@ -89,6 +89,9 @@ func (x *execution) writeField(f *Field, p Parent, row int) bool {
 		if err != nil {
 			return x.fail(f, err)
 		}
+		if err := x.outcomes[f.slot].beside(row); err != nil {
+			x.fail(f, err)
+		}
 		return x.writeValue(f, f.Type, v)
 	default:
 		return x.introspect(f)

@@ -1,6 +1,7 @@
 package resolvers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -8,6 +9,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -66,15 +68,29 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 	}
 	lists, err := join(ctx, parents, loadersOf(ctx).userPages, pageKey, newUserList)
 	wholeUsers(ctx, lists)
-	results := make([]*model.UserConnection, len(lists))
-	for i, l := range lists {
-		if l != nil {
-			complain(ctx, l.missing)
-			results[i] = l.connection(list, after != nil)
-		}
+	results, errs := make([]*model.UserConnection, len(lists)), make(graphql.BatchErrorList, len(lists))
+	if failed, ok := err.(graphql.BatchErrorList); ok {
+		errs = failed
 	}
-	return results, err
+	for i, l := range lists {
+		if l == nil {
+			continue
+		}
+		if l.missing != nil {
+			errs[i] = besideError{l.missing}
+		}
+		results[i] = l.connection(list, after != nil)
+	}
+	return results, anyOf(errs)
 }
+
+// besideError is why some nodes of one parent's connection are null; the engine shows both.
+type besideError struct{ error }
+
+func (e besideError) Unwrap() error { return e.error }
+
+// Beside marks the error for the engine.
+func (besideError) Beside() {}
 
 // userList is a part of one client's users, or of all, with the position of each.
 type userList struct {
@@ -144,13 +160,9 @@ func wholeUsers(ctx context.Context, lists []*userList) {
 	if len(keys) == 0 {
 		return
 	}
-	whole := map[string]*coassemble.User{}
+	whole := map[string]loader.Result[*coassemble.User]{}
 	for i, result := range loadersOf(ctx).users.Load(ctx, keys) {
-		if result.Err != nil {
-			graphql.AddError(ctx, result.Err)
-		} else if result.Found {
-			whole[keys[i]] = result.Value
-		}
+		whole[keys[i]] = result
 	}
 	for _, l := range lists {
 		if l != nil {
@@ -169,10 +181,11 @@ func bareUsers(users []*coassemble.User) []string {
 	return keys
 }
 
-func (l *userList) fill(whole map[string]*coassemble.User) {
+func (l *userList) fill(whole map[string]loader.Result[*coassemble.User]) {
 	for i, u := range l.users {
 		if u != nil && u.Bare {
-			l.users[i] = whole[u.Identifier]
+			r := whole[u.Identifier]
+			l.users[i], l.missing = r.Value, cmp.Or(l.missing, r.Err)
 		}
 	}
 	l.keep(func(u *coassemble.User) bool { return u == nil || l.key.client == "" || belongs(u, l.key.client) })

@@ -119,7 +119,6 @@ func (o *ownUsers) next(n int) (*userList, error) {
 	if o.offset += n; !p.more {
 		o.client, o.offset = o.client+1, 0
 	}
-	complain(o.ctx, p.missing)
 	return newUserList(key, p), nil
 }
 
@@ -140,6 +139,7 @@ func ownUserPage(ctx context.Context, own []string, c scalar.Cursor, size int, c
 			return page[*coassemble.User]{}, err
 		}
 		wholeUsers(ctx, []*userList{l})
+		complain(ctx, l.missing)
 		for i, u := range l.users {
 			nodes, cursors = append(nodes, u), append(cursors, l.ownPlace(c, i))
 		}
@@ -157,6 +157,7 @@ func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size in
 		if err != nil {
 			return page[*mattr.Identity]{}, err
 		}
+		complain(ctx, l.missing)
 		for i, result := range loadersOf(ctx).userIdentities.Load(ctx, identifiers(l.users)) {
 			if result.Err != nil {
 				graphql.AddError(ctx, result.Err)

@@ -158,8 +158,8 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 		return nil, err
 	}
 	l := newUserList(key, p)
-	complain(ctx, l.missing)
 	wholeUsers(ctx, []*userList{l})
+	complain(ctx, l.missing)
 	return l.connection(list, after != nil), nil
 }
 
