@@ -137,17 +137,18 @@ func (h *health) record(class Class, v verdict) {
 	if !v.slow {
 		k.slow = 0
 	}
-	if !v.failed {
-		k.RecordSuccess()
-		return
-	}
 	if v.slow {
 		k.slow++
 	}
-	k.RecordFailure()
+	if v.failed {
+		k.RecordFailure()
+	} else {
+		k.RecordSuccess()
+	}
 	if k.slow >= max(minSlow, h.slots) {
 		k.Open()
 	}
+	// A success opens it too, where it is the call that makes the volume full.
 	if k.IsOpen() {
 		k.since = time.Now()
 		h.schedule(k.since)

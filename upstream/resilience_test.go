@@ -278,6 +278,25 @@ func TestACircuitOpensProbesAndCloses(t *testing.T) {
 	})
 }
 
+// The call that makes the volume full may be the one that succeeds.
+func TestACircuitThatOpensAtASuccessIsProbedToo(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := newProbed(t, Options{})
+		p.ask(t, 12, get)
+		p.answerWith(200)
+		p.ask(t, 8, get)
+		if !p.Status().Circuits[Reads].Open {
+			t.Fatal("closed after 12 failures of 20 calls")
+		}
+		time.Sleep(firstProbe)
+		synctest.Wait()
+		if err := p.ask(t, 1, get); err != nil || p.Status().Circuits[Reads].Open {
+			t.Errorf("after its probe: %v", err)
+		}
+	})
+}
+
 func TestWhatOpensACircuit(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
