@@ -350,6 +350,9 @@ func (e *equivalence) read(query string, variables map[string]any) {
 			// What is stale is refreshed behind the first answer that shows it.
 			synctest.Wait()
 			got = e.cached.post(e.T, query, variables)
+			if got.Extensions["freshness"] != nil {
+				return // the refresh gave way to others, and the answer says so
+			}
 		}
 	}
 	if e.fault == nil {
