@@ -29,14 +29,20 @@ type outcome struct {
 	at []int32 // of each of the field's parents the place among the call's; nil where they are the same
 }
 
+// place is the field's parent i among the call's.
+func (o *outcome) place(i int) int {
+	if o.at != nil {
+		return int(o.at[i])
+	}
+	return i
+}
+
 // item returns what the call gave to the field's parent i.
 func (o *outcome) item(i int) (any, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
-	if o.at != nil {
-		i = int(o.at[i])
-	}
+	i = o.place(i)
 	if o.errs != nil && o.errs[i] != nil && !stands(o.errs[i]) {
 		return nil, o.errs[i]
 	}
@@ -48,10 +54,7 @@ func (o *outcome) beside(i int) error {
 	if o.err != nil || o.errs == nil {
 		return nil
 	}
-	if o.at != nil {
-		i = int(o.at[i])
-	}
-	if err := o.errs[i]; err != nil && stands(err) {
+	if err := o.errs[o.place(i)]; err != nil && stands(err) {
 		return err
 	}
 	return nil
