@@ -22,7 +22,8 @@ func offsets(w *Window, n int) (list []time.Duration) {
 
 var want = []time.Duration{0, 0, time.Second, time.Minute, time.Minute, time.Minute + time.Second}
 
-func TestAWindowBooksTheEarliestStartThatEveryRateAllows(t *testing.T) {
+// aloneAndShared runs a test on a window of one process, and on one that is in Redis.
+func aloneAndShared(t *testing.T, test func(t *testing.T, w *Window)) {
 	t.Parallel()
 	for name, shared := range map[string]bool{"alone": false, "shared": true} {
 		t.Run(name, func(t *testing.T) {
@@ -31,33 +32,29 @@ func TestAWindowBooksTheEarliestStartThatEveryRateAllows(t *testing.T) {
 				if shared {
 					c = replica(t, newMemoryRedis(t))
 				}
-				if got := offsets(NewWindow(c, "backend", rates), 6); !slices.Equal(got, want) {
-					t.Errorf("got %v, want %v", got, want)
-				}
+				test(t, NewWindow(c, "backend", rates))
 			})
 		})
 	}
 }
 
+func TestAWindowBooksTheEarliestStartThatEveryRateAllows(t *testing.T) {
+	aloneAndShared(t, func(t *testing.T, w *Window) {
+		if got := offsets(w, 6); !slices.Equal(got, want) {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	})
+}
+
 func TestAStartThatIsFreeAtOnceIsNeverTooLate(t *testing.T) {
-	t.Parallel()
-	for name, shared := range map[string]bool{"alone": false, "shared": true} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				c := open(t, options())
-				if shared {
-					c = replica(t, newMemoryRedis(t))
-				}
-				w := NewWindow(c, "backend", rates)
-				asked := time.Now().Add(-time.Microsecond)
-				for n, want := range []bool{true, true, false} {
-					if _, _, ok := w.Reserve(t.Context(), asked); ok != want {
-						t.Errorf("start %d: ok = %v, want %v", n, ok, want)
-					}
-				}
-			})
-		})
-	}
+	aloneAndShared(t, func(t *testing.T, w *Window) {
+		asked := time.Now().Add(-time.Microsecond)
+		for n, want := range []bool{true, true, false} {
+			if _, _, ok := w.Reserve(t.Context(), asked); ok != want {
+				t.Errorf("start %d: ok = %v, want %v", n, ok, want)
+			}
+		}
+	})
 }
 
 func TestReplicasShareAWindow(t *testing.T) {
