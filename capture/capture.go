@@ -12,6 +12,8 @@ import (
 	"io"
 	"regexp"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/learngraph/learngraph/upstream"
@@ -191,7 +193,8 @@ func (c *Call) key() string {
 	return string(c.Backend) + " " + c.Method + " " + c.Path + "?" + c.Query + " " + canonical(c.Body)
 }
 
-// canonical is a JSON text with its members in order, so that two of one meaning are equal.
+// canonical is a JSON text with its members in order and its numbers by value, so that two of one meaning are equal: a
+// pseudonym such as 0.10 is sent as 0.1 when it is replayed.
 func canonical(body []byte) string {
 	if len(body) == 0 {
 		return ""
@@ -200,7 +203,26 @@ func canonical(body []byte) string {
 	if err != nil {
 		return string(body)
 	}
-	return string(encode(v))
+	return string(encode(byValue(v)))
+}
+
+// byValue writes the numbers with a fraction or an exponent in a decoded JSON value in one form.
+func byValue(v any) any {
+	switch v := v.(type) {
+	case []any:
+		for i, e := range v {
+			v[i] = byValue(e)
+		}
+	case map[string]any:
+		for name, e := range v {
+			v[name] = byValue(e)
+		}
+	case json.Number:
+		if f, err := v.Float64(); err == nil && strings.ContainsAny(v.String(), ".eE") {
+			return json.Number(strconv.FormatFloat(f, 'f', -1, 64))
+		}
+	}
+	return v
 }
 
 // decode reads one JSON value with its numbers as they are written.

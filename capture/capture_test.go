@@ -226,6 +226,37 @@ func TestATapeAnswersInOrderAndNotesStrays(t *testing.T) {
 	}
 }
 
+func TestATapeKnowsABodyByItsValue(t *testing.T) {
+	t.Parallel()
+	tests := []struct {
+		recorded, sent string
+		want           bool
+	}{
+		{`{"a":1,"b":[2]}`, `{ "b": [2], "a": 1 }`, true},
+		{`{"n":[0.10]}`, `{"n":[0.1]}`, true},
+		{`{"n":7.0}`, `{"n":7}`, true},
+		{`{"n":1.5e3}`, `{"n":1500}`, true},
+		{`{"n":9007199254740993}`, `{"n":9007199254740992}`, false},
+		{`{"n":"0.10"}`, `{"n":"0.1"}`, false},
+		{`{"n":1e999}`, `{"n":1e999}`, true},
+	}
+	for _, test := range tests {
+		tape := capture.NewTape(&capture.File{Backends: []upstream.Backend{upstream.Coassemble},
+			Calls: []capture.Call{{Backend: upstream.Coassemble, Method: http.MethodPut, Path: "/u", Body: []byte(test.recorded), Status: http.StatusOK}}})
+		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://coassemble.invalid/u", strings.NewReader(test.sent))
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := tape.RoundTrip(r)
+		if err == nil {
+			resp.Body.Close()
+		}
+		if got := err == nil; got != test.want {
+			t.Errorf("%s for %s: got %v, want %v", test.sent, test.recorded, got, test.want)
+		}
+	}
+}
+
 func TestCompareNamesEachPlace(t *testing.T) {
 	t.Parallel()
 	a := `{"data":{"a":1,"list":[{"x":"y"},2],"gone":null},"errors":[{"message":"m","path":["b"]},{"message":"m","path":["a"]}]}`
