@@ -24,8 +24,11 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// equivalenceFor is how long TestCachingChangesNoAnswer goes on with further seeds after its fixed ones.
-var equivalenceFor = flag.Duration("equivalence", 0, "go on with further seeds for so long")
+// TestCachingChangesNoAnswer goes on for equivalenceFor with the seeds from equivalenceFrom, whatever fails.
+var (
+	equivalenceFor  = flag.Duration("equivalence", 0, "go on with further seeds for so long")
+	equivalenceFrom = flag.Uint64("equivalence-from", 100, "the first of the further seeds")
+)
 
 // querist writes random queries over the schema that ask for records of a catalogue.
 type querist struct {
@@ -364,11 +367,18 @@ func (e *equivalence) read(query string, variables map[string]any) {
 	}
 	plain := e.plain.post(e.T, query, variables)
 	for _, f := range got.Errors {
-		if !slices.ContainsFunc(plain.Errors, func(p answerError) bool { return related(p.Path, f.Path) }) {
+		if !e.heldBack(f) && !slices.ContainsFunc(plain.Errors, func(p answerError) bool { return related(p.Path, f.Path) }) {
 			e.Errorf("%s %v: %s fails alone with a cache", query, variables, f)
 		}
 	}
 	e.compare(query, want, got, got.Errors)
+}
+
+// heldBack says whether an error is that of a call which an open circuit held back and which might have succeeded: one that
+// is answered with 404 tells all that it has to, however its body is cut. The program without a cache makes other calls,
+// and its circuits open at other times.
+func (e *equivalence) heldBack(f answerError) bool {
+	return e.fault.Kind == emulator.FaultTruncated && f.Extensions["retryAfter"] != nil && f.Extensions["backend"] == string(e.ailing)
 }
 
 func (e *equivalence) compare(query string, want, got *answer, errors []answerError) {
@@ -463,15 +473,14 @@ func TestCachingChangesNoAnswer(t *testing.T) {
 			}
 		})
 	}
-	const seeds = 6
-	for seed := range uint64(seeds) {
+	for seed := range uint64(6) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
 			run(t, seed)
 		})
 	}
 	end := time.Now().Add(*equivalenceFor)
-	for seed := uint64(seeds); time.Now().Before(end) && !t.Failed(); seed++ {
+	for seed := *equivalenceFrom; time.Now().Before(end); seed++ {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) { run(t, seed) })
 	}
 }
