@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -157,6 +158,76 @@ func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
 					if calls := p.calls(); len(calls) > 0 {
 						t.Errorf("%s: got calls %v", again, calls)
 					}
+				}
+			})
+		})
+	}
+}
+
+// Walks and lookups are many answers or one of many; none that still holds is sent again.
+func TestAWalkIsNotSentAgainPageByPage(t *testing.T) {
+	t.Parallel()
+	refs := tagged(t, nil).backends
+	client := refs.Clients()[1]
+	nodes := func(t scalar.NodeType, key func(emulator.ClientRef) string) string {
+		var ids []string
+		for _, c := range refs.Clients() {
+			ids = append(ids, fmt.Sprintf("%q", scalar.EncodeID(t, key(c))))
+		}
+		return fmt.Sprintf(`{ nodes(ids: [%s]) { id ... on User { name } ... on EmbedClient { metadata } ... on Client { name } } }`, strings.Join(ids, ", "))
+	}
+	const nested = `{ clients { nodes { name users { nodes { name identity { claims credentials { nodes { type } } } } } } } }`
+	tests := []struct {
+		name, query string
+		change      func(*emulator.Options)
+		calls       []string // each in turn answered with 304 once it is asked again
+	}{
+		{"clients with users, identities and credentials", nested, nil, append(slices.Repeat([]string{"GET /core/v1/users/{userId}/credentials"}, 6),
+			"GET /core/v1/users", "GET /incoming/v2/clients", "GET /v1/headless/users")},
+		{"users of several pages", `{ clients { nodes { users { nodes { sourceId } } } } }`,
+			func(o *emulator.Options) { o.UsersPerClient = 50; o.CredentialsPerUser = -1 },
+			[]string{"GET /incoming/v2/clients", "GET /v1/headless/users", "GET /v1/headless/users"}},
+		{"users by key", nodes(scalar.UserNode, func(c emulator.ClientRef) string { return refs.Users(c.Identifier)[0].Identifier }), nil,
+			[]string{"GET /v1/headless/users"}},
+		{"embed clients by key", nodes(scalar.EmbedClientNode, func(c emulator.ClientRef) string { return c.Identifier }), nil,
+			[]string{"GET /v1/headless/clients"}},
+		{"a client by id", fmt.Sprintf(`{ client(by: {sourceId: %q}) { name } }`, client.ID), nil, slices.Repeat([]string{"GET /incoming/v2/clients"}, 2)},
+		{"a client by slug", fmt.Sprintf(`{ client(by: {slug: %q}) { name } }`, client.Slug), nil, []string{"GET /incoming/v2/clients"}},
+		{"clients by key", nodes(scalar.ClientNode, func(c emulator.ClientRef) string { return c.ID }), nil, []string{"GET /incoming/v2/clients"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				p := tagged(t, func(o *emulator.Options) {
+					o.ProviderInList = true
+					if test.change != nil {
+						test.change(o)
+					}
+				})
+				want := p.explain(t, test.query)
+				for round := range 3 {
+					time.Sleep(pastTTL)
+					got := p.explain(t, test.query)
+					if diff := cmp.Diff(want.Data, got.Data); diff != "" {
+						t.Errorf("answer (-first +then):\n%s", diff)
+					}
+					var calls []string
+					for _, c := range test.calls {
+						calls = append(calls, c+" 304")
+					}
+					slices.Sort(calls)
+					if diff := cmp.Diff(calls, got.exchanges()); diff != "" {
+						t.Errorf("round %d: calls (-want +got):\n%s", round, diff)
+					}
+				}
+				elsewhere := p.beside(t, nil)
+				for _, u := range p.backends.Users(client.Identifier) {
+					elsewhere.post(t, fmt.Sprintf(`mutation { updateUser(input: {by: {sourceId: %q}, metadata: {new: 1}}) { userErrors { code } } }`, u.Identifier), nil)
+				}
+				time.Sleep(pastTTL)
+				if diff := cmp.Diff(elsewhere.post(t, test.query, nil).Data, p.explain(t, test.query).Data); diff != "" {
+					t.Errorf("after a change elsewhere (-there +here):\n%s", diff)
 				}
 			})
 		})

@@ -94,6 +94,8 @@ type lists[V any] struct {
 	encode func(V) ([]byte, error)
 	// filed is told of each object that a page brought or renewed; nil is told nothing.
 	filed func(context.Context, V, reply)
+	// validators is set once a page of a walk came with one.
+	validators *atomic.Bool
 }
 
 // arrived is a page that was just read. An empty key is an object that cannot be kept.

@@ -35,13 +35,17 @@ type store struct {
 	// found are identities as a search shows them, which is more than other routes do.
 	found          lists[*mattr.Identity]
 	userIdentities *cache.Space[*mattr.Identity]
-	identityWalk   *cache.Space[identityWalk]
-	credentials    *cache.Space[mattr.Page[*mattr.Credential]]
+	// joined are the pages of a walk over identities, by the users that they are joined with.
+	joined       lists[*mattr.Identity]
+	identityWalk *cache.Space[identityWalk]
+	credentials  *cache.Space[mattr.Page[*mattr.Credential]]
 
 	// Walks under way are shared by all who wait for one, and kept by none of these.
-	userWalks        *cache.Space[coassemble.Walk[*coassemble.User]]
-	embedClientWalks *cache.Space[coassemble.Walk[*coassemble.EmbedClient]]
-	identityWalks    *cache.Space[mattr.Walk]
+	userWalks        *cache.Space[walked[coassemble.Walk[*coassemble.User]]]
+	embedClientWalks *cache.Space[walked[coassemble.Walk[*coassemble.EmbedClient]]]
+	identityWalks    *cache.Space[walked[mattr.Walk]]
+	// userIdentityWalks are those that look for users' identities.
+	userIdentityWalks *cache.Space[walked[mattr.Walk]]
 
 	userPages, embedClientPages, identityPages walkSize
 	// identitiesLackKeys is set once a walk has shown that the list of identities does not carry the key that joins.
@@ -84,26 +88,31 @@ func newStore(c *cache.Cache, scopes map[upstream.Backend]string) *store {
 	co := spaceOptions{upstream.Coassemble, scopes[upstream.Coassemble], true}
 	ma := spaceOptions{upstream.MATTR, scopes[upstream.MATTR], true}
 
-	s.clients = lists[*document.Document]{pages: newListings[*document.Document](c, "clientPage", ti), objects: documents(c, ti), encode: jsonOfDocument}
+	s.clients = lists[*document.Document]{pages: newListings[*document.Document](c, "clientPage", ti), objects: documents(c, ti),
+		encode: jsonOfDocument, validators: new(atomic.Bool)}
 	s.clientKeys = newSpace(c, "clientKey", ti, jsonOf[string], fromJSON[string], func(v string) int { return len(v) })
 	s.clientWalk = newSpace(c, "clientWalk", ti, jsonOf[clientWalk], fromJSON[clientWalk], clientWalk.size)
 
 	s.embedClients = lists[*coassemble.EmbedClient]{pages: newListings[*coassemble.EmbedClient](c, "embedClientPage", co),
 		objects: newSpace(c, "embedClient", co, jsonOf[*coassemble.EmbedClient], recordFrom[coassemble.EmbedClient], (*coassemble.EmbedClient).Size),
 		bare:    func(key string) *coassemble.EmbedClient { return &coassemble.EmbedClient{Identifier: key, Bare: true} },
-		tags:    s.embedClientTags, encode: jsonOf[*coassemble.EmbedClient]}
+		tags:    s.embedClientTags, encode: jsonOf[*coassemble.EmbedClient], validators: new(atomic.Bool)}
 	s.users = lists[*coassemble.User]{pages: newListings[*coassemble.User](c, "userPage", co),
 		objects: newSpace(c, "user", co, jsonOf[*coassemble.User], recordFrom[coassemble.User], (*coassemble.User).Size),
 		bare:    func(key string) *coassemble.User { return &coassemble.User{Identifier: key, Bare: true} },
-		tags:    s.userTags, encode: jsonOf[*coassemble.User]}
+		tags:    s.userTags, encode: jsonOf[*coassemble.User], validators: new(atomic.Bool)}
 
 	s.identities = s.identityLists(c, "identity", ma)
 	s.found = s.identityLists(c, "foundIdentity", ma)
 	s.userIdentities = identitySpace(c, "userIdentity", ma)
+	s.joined = lists[*mattr.Identity]{pages: newListings[*mattr.Identity](c, "userIdentityPage", ma), objects: s.userIdentities,
+		bare: func(key string) *mattr.Identity { return &mattr.Identity{ID: key} },
+		tags: s.identityTags, encode: jsonOf[*mattr.Identity], validators: new(atomic.Bool)}
 	s.identityWalk = newSpace(c, "identityWalk", ma, jsonOf[identityWalk], fromJSON[identityWalk], identityWalk.size)
 	s.userWalks = sharedWalks[coassemble.Walk[*coassemble.User]](c, "userWalk", co)
 	s.embedClientWalks = sharedWalks[coassemble.Walk[*coassemble.EmbedClient]](c, "embedClientWalk", co)
 	s.identityWalks = sharedWalks[mattr.Walk](c, "identityWalkFlight", ma)
+	s.userIdentityWalks = sharedWalks[mattr.Walk](c, "userIdentityWalk", ma)
 	s.credentials = newSpace(c, "credentialPage", ma, jsonOf[mattr.Page[*mattr.Credential]], fromJSON[mattr.Page[*mattr.Credential]], credentialsSize)
 	return s
 }
@@ -132,21 +141,9 @@ func (s *store) identityLists(c *cache.Cache, kind string, o spaceOptions) lists
 }
 
 // sharedWalks is a space for walks under way: nothing is kept in it.
-func sharedWalks[V any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[V] {
-	return cache.NewSpace(c, cache.SpaceOptions[V]{Kind: kind, Backend: string(o.backend), Scope: o.scope, Personal: o.personal,
-		Local: true, NoStale: true, Size: func(V) int { return 0 }})
-}
-
-// share makes a walk, or waits for the one that is under way.
-func share[V any](ctx context.Context, space *cache.Space[V], walk func(context.Context) (V, error)) (V, error) {
-	r := space.Load(ctx, []string{wholeWalk}, func(ctx context.Context, _ []cache.Wanted[V]) (map[string]cache.Fetched[V], map[string]error) {
-		v, err := walk(ctx)
-		if err != nil {
-			return nil, map[string]error{wholeWalk: err}
-		}
-		return map[string]cache.Fetched[V]{wholeWalk: {Value: v, NoStore: true}}, nil
-	})[wholeWalk]
-	return r.Value, r.Err
+func sharedWalks[W any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[walked[W]] {
+	return cache.NewSpace(c, cache.SpaceOptions[walked[W]]{Kind: kind, Backend: string(o.backend), Scope: o.scope, Personal: o.personal,
+		Local: true, NoStale: true, Size: func(walked[W]) int { return 0 }})
 }
 
 func jsonOf[V any](v V) ([]byte, error) { return json.Marshal(v) }

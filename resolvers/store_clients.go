@@ -114,6 +114,7 @@ func (r *Resolver) fetchClients() loader.Fetch[thoughtindustries.Key, *document.
 	search := &clientSearch{Resolver: r}
 	if r.ThoughtIndustries != nil {
 		search.lookup = r.ThoughtIndustries.NewLookup()
+		search.lookup.Read = r.lookupPage
 	}
 	return search.find
 }

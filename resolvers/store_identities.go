@@ -51,9 +51,8 @@ func (r *Resolver) readIdentities(ctx context.Context, missing []cache.Wanted[*m
 	ctx = upstream.WithKeys(ctx, keys...)
 	found := map[string]cache.Fetched[*mattr.Identity]{}
 	if bound := r.store.identityPages.bound(len(keys)); bound > 0 {
-		walkCtx, said := listening(ctx)
-		w, err := share(walkCtx, r.store.identityWalks, func(ctx context.Context) (mattr.Walk, error) {
-			return r.MATTR.WalkIdentities(ctx, bound, func([]*mattr.Identity) bool { return true })
+		w, said, err := shareWalk(ctx, r.store.identityWalks, func(ctx context.Context) (mattr.Walk, error) {
+			return mattr.WalkIdentities(ctx, bound, r.longestIdentityPage, func([]*mattr.Identity) bool { return true })
 		})
 		if err != nil {
 			return nil, failAll(keys, err)
@@ -150,9 +149,8 @@ func (r *Resolver) walkForUsers(ctx context.Context, users []string) (found map[
 	if bound == 0 || r.store.identitiesLackKeys.Load() {
 		return nil, nil, false
 	}
-	ctx, said := listening(ctx)
-	w, err := share(ctx, r.store.identityWalks, func(ctx context.Context) (mattr.Walk, error) {
-		return r.MATTR.WalkIdentities(ctx, bound, r.showsKeys)
+	w, said, err := shareWalk(ctx, r.store.userIdentityWalks, func(ctx context.Context) (mattr.Walk, error) {
+		return mattr.WalkIdentities(ctx, bound, r.walkIdentityPage, r.showsKeys)
 	})
 	if err != nil {
 		return nil, failAll(users, err), true

@@ -44,9 +44,8 @@ func (r *Resolver) readEmbedClients(ctx context.Context, missing []cache.Wanted[
 	ctx = upstream.WithKeys(ctx, keys...)
 	found := map[string]cache.Fetched[*coassemble.EmbedClient]{}
 	if bound := r.store.embedClientPages.bound(len(keys)); bound > 0 {
-		listeningCtx, said := listening(ctx)
-		w, err := share(listeningCtx, r.store.embedClientWalks, func(ctx context.Context) (coassemble.Walk[*coassemble.EmbedClient], error) {
-			return r.Coassemble.WalkClients(ctx, bound)
+		w, said, err := shareWalk(ctx, r.store.embedClientWalks, func(ctx context.Context) (coassemble.Walk[*coassemble.EmbedClient], error) {
+			return coassemble.WalkClients(ctx, bound, r.walkEmbedClientPage)
 		})
 		if err != nil {
 			return nil, failAll(keys, err)
@@ -127,9 +126,8 @@ func (r *Resolver) walkUsers(ctx context.Context, n int) (*arrived[*coassemble.U
 	if bound == 0 {
 		return nil, nil
 	}
-	ctx, said := listening(ctx)
-	w, err := share(ctx, r.store.userWalks, func(ctx context.Context) (coassemble.Walk[*coassemble.User], error) {
-		return r.Coassemble.WalkUsers(ctx, bound)
+	w, said, err := shareWalk(ctx, r.store.userWalks, func(ctx context.Context) (coassemble.Walk[*coassemble.User], error) {
+		return coassemble.WalkUsers(ctx, bound, r.walkUserPage)
 	})
 	if err != nil {
 		return nil, err

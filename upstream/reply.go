@@ -17,12 +17,16 @@ type Reply struct {
 	maxAge  time.Duration
 	noStore bool
 	etag    string
+	// outer hears too what is said under a context within its own.
+	outer *Reply
 }
 
 type replyKey struct{}
 
-// WithReply gathers into r what is said of the answers to calls under the context.
+// WithReply gathers into r, which serves one context, what is said of the answers to calls under it. What gathers already
+// goes on.
 func WithReply(ctx context.Context, r *Reply) context.Context {
+	r.outer, _ = ctx.Value(replyKey{}).(*Reply)
 	return context.WithValue(ctx, replyKey{}, r)
 }
 
@@ -59,10 +63,16 @@ func noteReply(ctx context.Context, h http.Header) {
 		return
 	}
 	maxAge, noStore := cacheControl(h)
+	for tag := etag(h); r != nil; r = r.outer {
+		r.note(maxAge, noStore, tag)
+	}
+}
+
+func (r *Reply) note(maxAge time.Duration, noStore bool, tag string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.answers++
-	r.etag = etag(h)
+	r.etag = tag
 	r.noStore = r.noStore || noStore
 	if maxAge > 0 && (r.maxAge == 0 || maxAge < r.maxAge) {
 		r.maxAge = maxAge

@@ -13,14 +13,13 @@ type Walk[T any] struct {
 }
 
 // WalkUsers reads at most bound pages of all users.
-func (c *Client) WalkUsers(ctx context.Context, bound int) (Walk[*User], error) {
-	return walk(ctx, bound, func(ctx context.Context, p Page) ([]*User, error) { return c.Users(ctx, "", p) },
-		func(u *User) bool { return u.Bare })
+func WalkUsers(ctx context.Context, bound int, read func(context.Context, Page) ([]*User, error)) (Walk[*User], error) {
+	return walk(ctx, bound, read, func(u *User) bool { return u.Bare })
 }
 
 // WalkClients reads at most bound pages of all embed clients.
-func (c *Client) WalkClients(ctx context.Context, bound int) (Walk[*EmbedClient], error) {
-	return walk(ctx, bound, c.Clients, func(c *EmbedClient) bool { return c.Bare })
+func WalkClients(ctx context.Context, bound int, read func(context.Context, Page) ([]*EmbedClient, error)) (Walk[*EmbedClient], error) {
+	return walk(ctx, bound, read, func(c *EmbedClient) bool { return c.Bare })
 }
 
 func walk[T any](ctx context.Context, bound int, read func(context.Context, Page) ([]T, error), bare func(T) bool) (w Walk[T], err error) {

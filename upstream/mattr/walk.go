@@ -10,12 +10,12 @@ type Walk struct {
 	Done  bool
 }
 
-// WalkIdentities reads at most bound of the longest pages. After each page that is not the last, goOn says whether the
-// walk is worth its calls.
-func (c *Client) WalkIdentities(ctx context.Context, bound int, goOn func(page []*Identity) bool) (w Walk, err error) {
+// WalkIdentities reads at most bound pages, each by its cursor. After each page that is not the last, goOn says whether
+// the walk is worth its calls.
+func WalkIdentities(ctx context.Context, bound int, read func(ctx context.Context, cursor string) (Page[*Identity], error), goOn func(page []*Identity) bool) (w Walk, err error) {
 	cursor := ""
 	for w.Pages < bound && !w.Done {
-		page, err := c.Identities(ctx, MaxLimit, cursor)
+		page, err := read(ctx, cursor)
 		if err != nil {
 			return w, err
 		}

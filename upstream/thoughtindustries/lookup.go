@@ -23,6 +23,9 @@ type Key struct{ Field, Value string }
 // that it does not bring up is looked for in all pages of the list. There is one walk over the pages: it stops when
 // all keys that wait for it are found, goes on from there when others are not, and once at its end answers every miss.
 type Lookup struct {
+	// Read reads a page, which is the client's Page unless it is set before the first Find.
+	Read func(ctx context.Context, q Query, number, count int) (*Page, error)
+
 	client *Client
 
 	mu       sync.Mutex
@@ -49,7 +52,7 @@ type step struct {
 
 // NewLookup returns a Lookup that has seen nothing.
 func (c *Client) NewLookup() *Lookup {
-	return &Lookup{client: c, seen: map[Key]*sighting{}, searched: map[Key]bool{}, next: 1, left: -1}
+	return &Lookup{Read: c.Page, client: c, seen: map[Key]*sighting{}, searched: map[Key]bool{}, next: 1, left: -1}
 }
 
 // Find returns the clients of the keys, and for each key that could not be decided the reason: the failure of a call,
@@ -161,7 +164,7 @@ func (l *Lookup) searchOne(ctx context.Context, k Key) error {
 	if again {
 		return nil
 	}
-	page, err := l.client.Page(ctx, Query{Search: k.Value}, 1, searchCount)
+	page, err := l.Read(ctx, Query{Search: k.Value}, 1, searchCount)
 	switch {
 	case upstream.KindOf(err) == upstream.Invalid:
 		// A text that the search does not take can still be a key.
@@ -257,7 +260,7 @@ func (l *Lookup) walk(ctx context.Context, enough func() bool) error {
 		number := l.next
 		l.mu.Unlock()
 
-		page, err := l.client.Page(ctx, Query{}, number, MaxCount)
+		page, err := l.Read(ctx, Query{}, number, MaxCount)
 		l.mu.Lock()
 		if err == nil {
 			err = l.advance(page)

@@ -1,0 +1,177 @@
+package resolvers
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+// revisit reads a page of a walk or of a search. Where the backend names the states of its answers it notes under the key
+// what the page showed: it need not be sent again while the backend still has it and all of it is kept.
+func (l *lists[V]) revisit(ctx context.Context, key string, read func(context.Context) (*arrived[V], error)) (*arrived[V], error) {
+	var kept validators
+	var shown map[string]display[V]
+	if l.validators.Load() {
+		kept, shown = l.renewable(ctx, []cache.Wanted[*listing[V]]{l.pages.Kept(ctx, key)[key]})
+	}
+	ctx, said := renewing(ctx, kept[key])
+	page, err := read(ctx)
+	switch {
+	case errors.Is(err, upstream.ErrNotModified):
+		page = shown[key].arrived()
+		page.etag = kept[key]
+	case err != nil:
+		return nil, err
+	}
+	if tag := said.ETag(); tag != "" {
+		page.etag = tag
+		l.validators.Store(true)
+	}
+	l.note(ctx, key, page, said)
+	return page, nil
+}
+
+// note keeps which objects a page shows, and how; the objects themselves are for who reads it to keep.
+func (l *lists[V]) note(ctx context.Context, key string, page *arrived[V], said reply) {
+	if page.etag == "" || slices.Contains(page.Keys, "") || !l.sum(page) {
+		return
+	}
+	f := keep(page.listing, said, page.tags...)
+	f.ETag = page.etag
+	l.pages.Put(ctx, key, f)
+}
+
+// arrived is a page that the backend still has as it is kept.
+func (d display[V]) arrived() *arrived[V] {
+	p := d.page
+	page := &arrived[V]{listing: &listing[V]{Keys: p.Keys, Bare: p.Bare, More: p.More, Next: p.Next, Total: p.Total, Extra: p.Extra}}
+	for _, o := range d.objects {
+		page.values = append(page.values, o.Stale)
+	}
+	return page
+}
+
+// walked is a walk and what its answers said, for all who wait for it.
+type walked[W any] struct {
+	walk W
+	said reply
+}
+
+// shareWalk makes a walk, or waits for the one that is under way.
+func shareWalk[W any](ctx context.Context, space *cache.Space[walked[W]], walk func(context.Context) (W, error)) (W, reply, error) {
+	r := space.Load(ctx, []string{wholeWalk}, func(ctx context.Context, _ []cache.Wanted[walked[W]]) (map[string]cache.Fetched[walked[W]], map[string]error) {
+		ctx, said := listening(ctx)
+		w, err := walk(ctx)
+		if err != nil {
+			return nil, map[string]error{wholeWalk: err}
+		}
+		return map[string]cache.Fetched[walked[W]]{wholeWalk: {Value: walked[W]{w, said}, NoStore: true}}, nil
+	})[wholeWalk]
+	return r.Value.walk, r.Value.said, r.Err
+}
+
+// walkUserPage reads a page of a walk over all users.
+func (r *Resolver) walkUserPage(ctx context.Context, p coassemble.Page) ([]*coassemble.User, error) {
+	page, err := r.store.users.revisit(ctx, walkKey(p), func(ctx context.Context) (*arrived[*coassemble.User], error) {
+		users, err := r.Coassemble.Users(ctx, "", p)
+		page := &arrived[*coassemble.User]{listing: &listing[*coassemble.User]{}, values: users, tags: []cache.Tag{r.store.tag(upstream.Coassemble, allUsers)}}
+		for _, u := range users {
+			page.add(u.Identifier, u.Bare)
+		}
+		return page, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page.values, nil
+}
+
+// walkEmbedClientPage reads a page of a walk over all embed clients.
+func (r *Resolver) walkEmbedClientPage(ctx context.Context, p coassemble.Page) ([]*coassemble.EmbedClient, error) {
+	page, err := r.store.embedClients.revisit(ctx, walkKey(p), func(ctx context.Context) (*arrived[*coassemble.EmbedClient], error) {
+		clients, err := r.Coassemble.Clients(ctx, p)
+		page := &arrived[*coassemble.EmbedClient]{listing: &listing[*coassemble.EmbedClient]{}, values: clients,
+			tags: []cache.Tag{r.store.tag(upstream.Coassemble, allEmbedClients)}}
+		for _, c := range clients {
+			page.add(c.Identifier, c.Bare)
+		}
+		return page, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return page.values, nil
+}
+
+func walkKey(p coassemble.Page) string { return fmt.Sprint(wholeWalk, ":", p.Number) }
+
+func (r *Resolver) longestIdentityPage(ctx context.Context, cursor string) (mattr.Page[*mattr.Identity], error) {
+	return r.MATTR.Identities(ctx, mattr.MaxLimit, cursor)
+}
+
+// walkIdentityPage reads a page of a walk that looks for users' identities. Of a page that need not be sent again, those
+// that are joined with nobody have nothing but their ids.
+func (r *Resolver) walkIdentityPage(ctx context.Context, cursor string) (mattr.Page[*mattr.Identity], error) {
+	page, err := r.store.joined.revisit(ctx, wholeWalk+":"+cursor, func(ctx context.Context) (*arrived[*mattr.Identity], error) {
+		p, err := r.longestIdentityPage(ctx, cursor)
+		page := &arrived[*mattr.Identity]{listing: &listing[*mattr.Identity]{Next: p.Next}, values: p.Items,
+			tags: []cache.Tag{r.store.tag(upstream.MATTR, allIdentities)}}
+		for _, i := range p.Items {
+			if user, ok, err := r.userKeyOf(i); ok && err == nil {
+				page.add(user, false)
+			} else {
+				page.add(i.ID, true)
+			}
+		}
+		return page, err
+	})
+	if err != nil {
+		return mattr.Page[*mattr.Identity]{}, err
+	}
+	return mattr.Page[*mattr.Identity]{Items: page.values, Next: page.Next}, nil
+}
+
+// clientLookupPage is a page of a lookup among clients, as its key names it.
+type clientLookupPage struct {
+	thoughtindustries.Query
+	Number, Count int
+}
+
+// lookupPage reads a page of a lookup among clients.
+func (r *Resolver) lookupPage(ctx context.Context, q thoughtindustries.Query, number, count int) (*thoughtindustries.Page, error) {
+	key, err := json.Marshal(clientLookupPage{q, number, count})
+	if err != nil {
+		return nil, err
+	}
+	page, err := r.store.clients.revisit(ctx, string(key), func(ctx context.Context) (*arrived[*document.Document], error) {
+		p, err := r.ThoughtIndustries.Page(ctx, q, number, count)
+		if err != nil {
+			return nil, err
+		}
+		page := &arrived[*document.Document]{listing: &listing[*document.Document]{More: p.HasMore, Total: p.Total}, values: p.Clients,
+			tags: []cache.Tag{r.store.tag(upstream.ThoughtIndustries, allClients)}}
+		for _, d := range p.Clients {
+			page.Keys = append(page.Keys, r.clientID(d))
+		}
+		at, err := json.Marshal([2]int{p.Number, p.PerPage})
+		page.Extra = []json.RawMessage{at}
+		return page, err
+	})
+	if err != nil {
+		return nil, err
+	}
+	var at [2]int
+	if len(page.Extra) != 1 || json.Unmarshal(page.Extra[0], &at) != nil {
+		return nil, errors.New("a page that does not say which it is")
+	}
+	return &thoughtindustries.Page{Clients: page.values, Total: page.Total, HasMore: page.More, Number: at[0], PerPage: at[1]}, nil
+}
