@@ -29,7 +29,7 @@ var allowed = map[string][]string{
 	"graph/model":                    {"graph/scalar", "document", "upstream/*"},
 	"graph/scalar":                   {},
 	"resolvers":                      {"gateway/caller", "graph", "graph/*", "document", "loader", "cache", "upstream", "upstream/*"},
-	"engine":                         {"document"},
+	"engine":                         {"document", "loader"},
 	"loader":                         {},
 	"cache":                          {},
 	"document":                       {},

@@ -2,9 +2,14 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -140,5 +145,63 @@ func TestTheBackendsConcurrencyIsKept(t *testing.T) {
 		if got := p.backends.MaxConcurrent(b); got > most {
 			t.Errorf("%s had %d calls at once, want at most %d", b, got, most)
 		}
+	}
+}
+
+// Fields of one level that differ in their arguments leave together, like one field of many parents.
+func TestAliasesAreOneBatch(t *testing.T) {
+	t.Parallel()
+	options := emulator.Options{Clients: 5, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, UsersPerClient: 2, CredentialsPerUser: 1}
+	refs := emulator.New(options)
+	defer refs.Close()
+	each := func(format string, key func(emulator.ClientRef) string) string {
+		var fields []string
+		for i, c := range refs.Clients() {
+			fields = append(fields, fmt.Sprintf("a%d: "+format, i, key(c)))
+		}
+		return "{ " + strings.Join(fields, " ") + " }"
+	}
+	user := func(c emulator.ClientRef) emulator.UserRef { return refs.Users(c.Identifier)[1] }
+	tests := []struct {
+		name, query string
+		want        []string
+	}{
+		{"users by key", each(`user(by: {sourceId: %q}) { name }`, func(c emulator.ClientRef) string { return user(c).Identifier }), []string{"GET /v1/headless/users 1"}},
+		{"embed clients by key", each(`embedClient(by: {sourceId: %q}) { userCount }`, func(c emulator.ClientRef) string { return c.Identifier }),
+			[]string{"GET /v1/headless/clients 1"}},
+		{"clients by key", each(`client(by: {slug: %q}) { name }`, func(c emulator.ClientRef) string { return c.Slug }), []string{"GET /incoming/v2/clients 1"}},
+		{"identities by key", each(`identity(by: {sourceId: %q}) { claims }`, func(c emulator.ClientRef) string { return user(c).IdentityID }),
+			[]string{"GET /core/v1/users 1", "POST /oauth/token 1"}},
+		{"nodes", each(`node(id: %q) { id }`, func(c emulator.ClientRef) string { return scalar.EncodeID(scalar.UserNode, user(c).Identifier) }),
+			[]string{"GET /v1/headless/users 1"}},
+		{"clients' users", each(`users(clientIdentifier: %q) { nodes { name } }`, func(c emulator.ClientRef) string { return c.Identifier }),
+			[]string{"GET /v1/headless/users 1"}},
+		{"pages of one list", `{ clients { nodes { a: users(first: 1) { nodes { name } } b: users(first: 2) { nodes { name } } } } }`,
+			[]string{"GET /incoming/v2/clients 1", "GET /v1/headless/users 1"}},
+		{"a list beside", fmt.Sprintf(`{ all: users(first: 3) { nodes { name } } mine: users(clientIdentifier: %q) { nodes { name } } clients(first: 1) { nodes { name } } other: clients(first: 2) { nodes { name } } }`,
+			refs.Clients()[0].Identifier), []string{"GET /incoming/v2/clients 2", "GET /v1/headless/users 2"}},
+		{"one that is refused", fmt.Sprintf(`{ a: user(by: {sourceId: %q}) { name } b: user(by: {sourceId: ""}) { name } c: user(by: {sourceId: %q}) { name } }`,
+			user(refs.Clients()[0]).Identifier, user(refs.Clients()[1]).Identifier), []string{"GET /v1/headless/users 1"}},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				o := options
+				o.Latency = time.Second
+				p := start(t, setup{Emulator: o})
+				began := time.Now()
+				a := p.post(t, test.query, nil)
+				if diff := cmp.Diff(test.want, p.calls()); diff != "" {
+					t.Errorf("calls (-want +got):\n%s", diff)
+				}
+				if took, most := time.Since(began), 2*time.Second; took > most {
+					t.Errorf("took %v, more than two calls one after the other", took)
+				}
+				if len(a.Errors) > 0 && test.name != "one that is refused" {
+					t.Errorf("got errors %v", a.failures())
+				}
+			})
+		})
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/loader"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -17,6 +18,7 @@ type call struct {
 	args    map[string]any
 	waiting int // fields whose parents are not known yet
 	parents []Parent
+	party   *loader.Party // of the calls of the class that go out at once; nil where it is alone
 
 	values []any
 	errs   []error // per parent, or nil
@@ -86,6 +88,7 @@ func (x *execution) run(fields []*Field) {
 			ready = x.settle(c, ready)
 			continue
 		}
+		x.together(ready)
 		for _, c := range ready {
 			running++
 			go func() {
@@ -100,6 +103,27 @@ func (x *execution) run(fields []*Field) {
 		c := <-back
 		running--
 		ready = x.settle(c, ready)
+	}
+}
+
+// together makes parties of the calls of one class, which differ in their arguments: what they load is one batch.
+func (x *execution) together(ready []*call) {
+	if len(ready) < 2 || x.plan.classes == x.plan.calls {
+		return
+	}
+	byClass := map[int][]*call{}
+	for _, c := range ready {
+		class := c.fields[0].class
+		byClass[class] = append(byClass[class], c)
+	}
+	for _, calls := range byClass {
+		if len(calls) < 2 {
+			continue
+		}
+		party := loader.NewParty(len(calls))
+		for _, c := range calls {
+			c.party = party
+		}
 	}
 }
 
@@ -191,11 +215,17 @@ func (x *execution) parents(f *Field) []Parent { return x.columns[f.selection.sl
 
 // invoke calls the resolver. It runs beside other calls and touches nothing but c.
 func (x *execution) invoke(c *call) {
+	ctx := x.ctx
+	if c.party != nil {
+		var leave func()
+		ctx, leave = c.party.Join(ctx)
+		defer leave()
+	}
 	if c.err != nil {
 		c.err = &argumentError{c.err}
 		return
 	}
-	if c.err = x.ctx.Err(); c.err != nil {
+	if c.err = ctx.Err(); c.err != nil {
 		return
 	}
 	defer func() {
@@ -203,7 +233,7 @@ func (x *execution) invoke(c *call) {
 			c.err = x.recovered(p)
 		}
 	}()
-	ctx := x.resolverContext(c)
+	ctx = x.resolverContext(ctx, c)
 	if x.watch != nil {
 		var done func()
 		ctx, done = x.watch(ctx, c.fields[0].Object, c.fields[0].Name, len(c.parents))
@@ -250,7 +280,7 @@ func (c *call) accept(values []any, err error) {
 
 // resolverContext shows the resolver what it is called for, as far as one call for many parents has such a thing: the path
 // is the plan's, without indices, and the selections are those of all fields of the call.
-func (x *execution) resolverContext(c *call) context.Context {
+func (x *execution) resolverContext(ctx context.Context, c *call) context.Context {
 	f := c.fields[0]
 	field := f.collected()
 	if len(c.fields) > 1 {
@@ -260,7 +290,7 @@ func (x *execution) resolverContext(c *call) context.Context {
 		}
 	}
 	fc := &graphql.FieldContext{Object: f.Object, Field: field, Args: c.args, IsMethod: true, IsResolver: true}
-	ctx := graphql.WithFieldContext(x.ctx, fc)
+	ctx = graphql.WithFieldContext(ctx, fc)
 	fc.Parent = f.parent
 	return ctx
 }

@@ -87,11 +87,14 @@ type Result[V any] struct {
 	Err   error
 }
 
-// Load gives the result of each key, in the keys' order. Keys that nobody asked for before leave at once, as one batch.
+// Load gives the result of each key, in the keys' order. Keys that nobody asked for before leave at once, as one batch, or
+// with those of the caller's Party.
 // When ctx ends first, the keys that are not there yet get its error.
 func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	tallyOf(ctx).add(len(keys))
-	thunks := l.dispatch(ctx, keys)
+	thunks := l.enter(ctx, keys)
+	awaitParty(ctx)
+	l.flush()
 	done := make(chan struct{})
 	results := make([]Result[V], len(keys))
 	go func() {
@@ -110,8 +113,8 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	}
 }
 
-// dispatch holds the lock from the first key to the flush: a batch is exactly one caller's new keys.
-func (l *Loader[K, V]) dispatch(ctx context.Context, keys []K) []dataloader.Thunk[Result[V]] {
+// enter adds the keys that nobody asked for before to the batch that leaves next.
+func (l *Loader[K, V]) enter(ctx context.Context, keys []K) []dataloader.Thunk[Result[V]] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.trace != nil {
@@ -123,8 +126,13 @@ func (l *Loader[K, V]) dispatch(ctx context.Context, keys []K) []dataloader.Thun
 	for i, key := range keys {
 		thunks[i] = l.inner.Load(ctx, key)
 	}
-	l.inner.Flush()
 	return thunks
+}
+
+func (l *Loader[K, V]) flush() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.inner.Flush()
 }
 
 func abandoned[V any](n int, cause error) []Result[V] {

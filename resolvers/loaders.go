@@ -165,9 +165,10 @@ func fieldPath(ctx context.Context) string {
 	return strings.Join(names, ".")
 }
 
-// listPurpose is the purpose of a field that reads a page of a list.
+// listPurpose is the purpose of a field that reads a page of a list, which no batch waits for.
 func listPurpose(ctx context.Context) context.Context {
 	loader.Count(ctx, 1)
+	loader.Alone(ctx)
 	if !upstream.IsExplained(ctx) {
 		return ctx
 	}
