@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 
@@ -205,4 +206,32 @@ func TestAnExpiredTokenIsRenewedOnce(t *testing.T) {
 		}
 	}
 	t.Errorf("got calls %v, want one for a token", p.calls())
+}
+
+func TestWhoSharesAnExecutionHasTheirOwnTimeForIt(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true}})
+		p.backends.SetFault("coassemble", emulator.Fault{Kind: emulator.FaultHangHeaders, Times: 1})
+		const query = `{ users { nodes { name } } }`
+		var first, second *answer
+		var wg sync.WaitGroup
+		wg.Go(func() {
+			first = readAnswer(t, p.repeat(t, http.MethodPost, query, "X-Learngraph-Timeout: 1s"))
+		})
+		synctest.Wait()
+		wg.Go(func() {
+			second = readAnswer(t, p.repeat(t, http.MethodPost, query, "X-Learngraph-Timeout: 5s"))
+		})
+		wg.Wait()
+		if len(first.Errors) != 1 || first.Errors[0].Extensions["code"] != "DEADLINE_EXCEEDED" {
+			t.Errorf("who has a second got %s", first.raw)
+		}
+		if len(second.Errors) > 0 || second.get(t, "data", "users", "nodes") == nil {
+			t.Errorf("who has five seconds got %s", second.raw)
+		}
+		if diff := cmp.Diff([]string{"GET /v1/headless/users 2"}, p.calls()); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -67,6 +67,13 @@ func (fs *flights) join(d digest, joined map[*flight]bool) *flight {
 	return f
 }
 
+// over says whether its time is: by the clock too, since a call of the fetch may end at the deadline before the context
+// does.
+func (f *flight) over() bool {
+	deadline, ok := f.ctx.Deadline()
+	return f.ctx.Err() != nil || ok && !time.Now().Before(deadline)
+}
+
 // leave gives up waiting. A flight for which nobody waits is cancelled.
 func (fs *flights) leave(f *flight) {
 	fs.mu.Lock()
@@ -159,7 +166,7 @@ func (fs *flights) run(f *flight, fetch func() map[digest]outcome) {
 func (fs *flights) land(f *flight, outcomes map[digest]outcome) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	f.outcomes, f.expired = outcomes, f.ctx.Err() != nil
+	f.outcomes, f.expired = outcomes, f.over()
 	fs.unlist(f)
 	delete(fs.all, f)
 	close(f.done)

@@ -30,7 +30,9 @@ type Answer struct {
 	facts      []cache.Fact
 	at         time.Time
 	policy     cachePolicy
-	packed     [packedForms]atomic.Pointer[form]
+	// hurried says that something is missing because whoever began the execution had no more time.
+	hurried bool
+	packed  [packedForms]atomic.Pointer[form]
 }
 
 // NewAnswers makes the space of whole answers. They stay in the process: a replica makes its own from what is shared.
@@ -46,16 +48,17 @@ const factSize = 256
 func (a *Answer) size() int { return 2*len(a.plain.text) + factSize*len(a.facts) }
 
 // run answers an operation: from a whole answer that is kept and still as fresh as executing would make it, together
-// with whoever executes the same, or by executing it.
+// with whoever executes the same, or by executing it. Who has more time than the one whose execution was shared does not
+// run out of time with them.
 func (g *Gateway) run(ctx context.Context, op *graphql.OperationContext, used *provenance, out *reply) context.Context {
 	if g.opts.Answers == nil || !repeatable(ctx, op) {
 		return g.execute(ctx, op, out)
 	}
 	key := answerKey(ctx, op)
-	results := g.opts.Answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, func(ctx context.Context, _ []cache.Wanted[*Answer]) (map[string]cache.Fetched[*Answer], map[string]error) {
-		return map[string]cache.Fetched[*Answer]{key: g.fetchAnswer(ctx, op)}, nil
-	})
-	r := results[key]
+	r := g.loadAnswer(ctx, op, key)
+	for r.Err == nil && r.Value.hurried && r.Fact.Verdict == cache.Coalesced && ctx.Err() == nil {
+		r = g.loadAnswer(ctx, op, key)
+	}
 	if r.Err != nil {
 		err := present(g.opts.Log)(ctx, &upstream.Error{Kind: upstream.KindOf(r.Err), Err: r.Err})
 		out.resp = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{err}}
@@ -64,6 +67,13 @@ func (g *Gateway) run(ctx context.Context, op *graphql.OperationContext, used *p
 	used.facts.Add(r.Value.factsNow(r.Fact.Verdict)...)
 	out.resp, out.kept = r.Value.response(), r.Value
 	return ctx
+}
+
+func (g *Gateway) loadAnswer(ctx context.Context, op *graphql.OperationContext, key string) cache.Result[*Answer] {
+	fetch := func(ctx context.Context, _ []cache.Wanted[*Answer]) (map[string]cache.Fetched[*Answer], map[string]error) {
+		return map[string]cache.Fetched[*Answer]{key: g.fetchAnswer(ctx, op)}, nil
+	}
+	return g.opts.Answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[key]
 }
 
 // response is one that its receiver may add to.
@@ -102,6 +112,7 @@ func (g *Gateway) fetchAnswer(ctx context.Context, op *graphql.OperationContext)
 	out := &reply{}
 	g.execute(ctx, op, out)
 	a := newAnswer(out.resp, used.facts.List(), g.opts.PublicCatalog)
+	a.hurried = len(a.errors) > 0 && outOfTime(ctx)
 	if out.free != nil {
 		out.free()
 	}
@@ -111,6 +122,12 @@ func (g *Gateway) fetchAnswer(ctx context.Context, op *graphql.OperationContext)
 		f.NoStore, f.MaxAge = false, left
 	}
 	return f
+}
+
+// outOfTime goes by the clock too: what was called on a context may end at its deadline before the context does.
+func outOfTime(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
 func newAnswer(resp *graphql.Response, facts []cache.Fact, publicCatalog bool) *Answer {
