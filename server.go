@@ -277,11 +277,21 @@ func (s *server) sharedBudget(b upstream.Backend, rates []upstream.Rate) upstrea
 	if s.cfg.Cache.Redis == nil || len(rates) == 0 {
 		return nil
 	}
+	return cache.NewWindow(s.cache, "budget:"+string(b)+":"+s.cfg.scopes()[b], sharedRates(rates))
+}
+
+// onTheWay is how long a call may take to reach its backend for the rates to hold there whichever replica made it, or a
+// twentieth of the span where that is less.
+const onTheWay = 100 * time.Millisecond
+
+// sharedRates are the rates that replicas keep to together. A process knows when its own calls were answered; of those of
+// the others it knows when they were to start, and they may arrive later, so the spans are longer by that.
+func sharedRates(rates []upstream.Rate) []cache.Rate {
 	shared := make([]cache.Rate, len(rates))
 	for i, r := range rates {
-		shared[i] = cache.Rate{Count: r.Usable(), Per: r.Per}
+		shared[i] = cache.Rate{Count: r.Usable(), Per: r.Per + min(onTheWay, r.Per/20)}
 	}
-	return cache.NewWindow(s.cache, "budget:"+string(b)+":"+s.cfg.scopes()[b], shared)
+	return shared
 }
 
 // newTransport is the network, with as many idle connections as calls are made at once.
