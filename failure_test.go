@@ -81,6 +81,25 @@ func TestABackendThatFailsTakesOnlyItsOwnFields(t *testing.T) {
 	}
 }
 
+// A backend answers so where its base URL or path prefix is not the right one.
+func TestAListThatIsNotFoundIsNotTakenForAnEmptyOne(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, Linked: true}})
+	p.backends.SetFault("", emulator.Fault{Status: 404})
+	a := p.post(t, `{
+		clients { nodes { name } } embedClients { nodes { sourceId } } users { nodes { name } } of: users(clientIdentifier: "nobody") { nodes { name } }
+		identities { nodes { sourceId } } found: identities(filter: {authenticationProvider: {subjectId: "a"}}) { nodes { sourceId } }
+		client(by: {sourceId: "nobody"}) { name } embedClient(by: {sourceId: "nobody"}) { metadata } user(by: {sourceId: "nobody"}) { name }
+	}`, nil)
+	want := []string{
+		"client UPSTREAM_REJECTED thoughtindustries", "clients UPSTREAM_REJECTED thoughtindustries", "embedClients UPSTREAM_REJECTED coassemble",
+		"found UPSTREAM_REJECTED mattr", "identities UPSTREAM_REJECTED mattr", "users UPSTREAM_REJECTED coassemble",
+	}
+	if diff := cmp.Diff(want, a.failures()); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+}
+
 func TestAHugeAnswerOfABackendEndsAtTheConfiguredSize(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"UPSTREAM_MAX_BODY": "1MiB"}})

@@ -156,6 +156,18 @@ func KindOf(err error) Kind {
 	return Unknown
 }
 
+// Unlisted is the failure of a call for a list. A list is there even where nothing is in it, so a backend that does not
+// find it was asked in the wrong place: NotFound becomes Rejected.
+func Unlisted(err error) error {
+	var e *Error
+	if !errors.As(err, &e) || e.Kind != NotFound {
+		return err
+	}
+	refused := *e
+	refused.Kind = Rejected
+	return &refused
+}
+
 // Broken is the error of an answer that is not what the backend promises. The reason is a sentence of ours and holds
 // nothing of the answer.
 func Broken(reason string) error { return &Error{Kind: Contract, Err: errors.New(reason)} }

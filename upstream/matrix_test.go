@@ -200,6 +200,8 @@ func want(fault string, op operation, ends [3]end) end {
 		w.calls = 2
 	case fault == "404" && strings.HasSuffix(op.route, "/credentials"):
 		w.kind = fine
+	case fault == "404" && !strings.HasSuffix(op.route, "}"):
+		w.kind = upstream.Rejected // a list
 	}
 	return w
 }

@@ -187,8 +187,11 @@ func list[T any](ctx context.Context, rest *upstream.Client, route, resource str
 			return err
 		},
 	})
-	if err != nil {
-		return nil, err
+	switch {
+	case err != nil && q.Has("clientIdentifier"):
+		return nil, err // it may be the client that is not found
+	case err != nil:
+		return nil, upstream.Unlisted(err)
 	}
 	return items, nil
 }

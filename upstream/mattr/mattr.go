@@ -46,7 +46,7 @@ type Page[T any] struct {
 
 // Identities reads a page of all identities; limit is 1 to MaxLimit, cursor that of the page before or "".
 func (c *Client) Identities(ctx context.Context, limit int, cursor string) (Page[*Identity], error) {
-	return list(ctx, c, c.request(http.MethodGet, "/users", "users").paged(limit, cursor), identityShape, newIdentity)
+	return c.identities(ctx, c.request(http.MethodGet, "/users", "users").paged(limit, cursor))
 }
 
 // Criteria are what Search compares, all that are set and by exact equality.
@@ -79,7 +79,12 @@ func (c *Client) Search(ctx context.Context, criteria Criteria, limit int, curso
 		Limit    int             `json:"limit"`
 		Cursor   string          `json:"cursor,omitempty"`
 	}{criteria.Claims, providerOf(criteria.ProviderID, criteria.SubjectID), limit, cursor}
-	return list(ctx, c, req, identityShape, newIdentity)
+	return c.identities(ctx, req)
+}
+
+func (c *Client) identities(ctx context.Context, req request) (Page[*Identity], error) {
+	page, err := list(ctx, c, req, identityShape, newIdentity)
+	return page, upstream.Unlisted(err)
 }
 
 // Identity reads one identity. A record without an id, or with another than asked for, breaks the contract.

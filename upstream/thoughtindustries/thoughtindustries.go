@@ -90,7 +90,7 @@ func (c *Client) Page(ctx context.Context, q Query, number, count int) (page *Pa
 		},
 	})
 	if err != nil {
-		return nil, err
+		return nil, upstream.Unlisted(err)
 	}
 	return page, nil
 }
