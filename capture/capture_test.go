@@ -39,7 +39,9 @@ func TestAPseudonymIsOfTheSameKind(t *testing.T) {
 		if !regexp.MustCompile(want).MatchString(got) || got == text || m.Text(text) != got {
 			t.Errorf("%q: got %q, then %q, want %s", text, got, m.Text(text), want)
 		}
-		if again := capture.NewMasker().Text(text); again == got && len(text) > 6 {
+		// One date in thirty thousand keeps its pseudonym under another key, hardly any under three others.
+		same := func() bool { return capture.NewMasker().Text(text) == got }
+		if len(text) > 6 && same() && same() && same() {
 			t.Errorf("%q has the same pseudonym under another key", text)
 		}
 	}
@@ -341,13 +343,19 @@ func FuzzRead(f *testing.F) {
 	})
 }
 
+var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+
 func FuzzMasker(f *testing.F) {
+	f.Add("A1B2C3D4-0000-4ABC-8DEF-0123456789AB", "a1b2c3d4-0000-4ABC-8DEF-0123456789AB")
 	for _, text := range []string{"Jane Doe", "0", "-1.5", "a@b.example", "2019-05-01", "https://a.example", "Å\x00", ""} {
 		f.Add(text, text+"1")
 	}
 	f.Fuzz(func(t *testing.T, a, b string) {
+		if a == b || uuid.MatchString(a) && strings.EqualFold(a, b) {
+			return
+		}
 		m := capture.NewMasker()
-		if pa, pb := m.Text(a), m.Text(b); a != b && pa == pb {
+		if pa, pb := m.Text(a), m.Text(b); pa == pb {
 			t.Errorf("%q and %q are both %q", a, b, pa)
 		}
 	})
