@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -227,6 +228,19 @@ func realRedis(t *testing.T) (url string, stop func()) {
 		m := miniredis.RunT(t)
 		return "redis://" + m.Addr(), m.Close
 	}
+	// Between the choice of a port and the server's start another process may take it: then the server ends.
+	for range 10 {
+		if url, stop, ok := redisOnFreePort(t, path); ok {
+			return url, stop
+		}
+	}
+	t.Fatal("redis-server finds no port")
+	return "", nil
+}
+
+// redisOnFreePort starts a server and waits until it says that it accepts connections; not ok is that it ended before.
+func redisOnFreePort(t *testing.T, path string) (url string, stop func(), ok bool) {
+	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -234,22 +248,29 @@ func realRedis(t *testing.T) (url string, stop func()) {
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	_ = l.Close()
 	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	said, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	lines := bufio.NewScanner(said)
+	for !ok && lines.Scan() {
+		ok = strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections")
+	}
+	read := make(chan struct{})
+	go func() {
+		defer close(read)
+		_, _ = io.Copy(io.Discard, said) // a full pipe would hold the server up
+	}()
 	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()
+		<-read
 		_ = cmd.Wait()
 	})
 	t.Cleanup(stop)
-	until(t, "redis-server accepts connections", func() bool {
-		c, err := net.Dial("tcp", "127.0.0.1:"+port)
-		if err == nil {
-			_ = c.Close()
-		}
-		return err == nil
-	})
-	return "redis://127.0.0.1:" + port, stop
+	return "redis://127.0.0.1:" + port, stop, ok
 }
 
 // until waits for what a process outside of fake time does.
