@@ -71,64 +71,68 @@ func TestANestedQueryMakesTheFewestCalls(t *testing.T) {
 
 func TestAWarmQueryMakesNoCall(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{Emulator: emulator.Options{Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, CredentialsPerUser: 1},
-		Env: map[string]string{"CACHE_TTL": "60s"}})
-	const query = `{ clients { nodes { users { nodes { name identity { sourceId } credentials { nodes { type } } } } } } }`
-	cold := p.post(t, query, nil)
-	p.backends.Reset()
-	for name, again := range map[string]string{
-		"the same":                       query,
-		"through edges":                  `{ clients { edges { node { users { edges { node { identity { claims } credentials { nodes { id } } } } } } } } }`,
-		"back to where it came from":     `{ clients { nodes { users { nodes { client { name } } } } } }`,
-		"single users, by the page":      `{ clients { nodes { users(first: 25) { nodes { sourceId } } } } }`,
-		"what was looked up on the side": `{ clients { nodes { slug } } }`,
-	} {
-		if a := p.post(t, again, nil); len(a.Errors) > 0 {
-			t.Errorf("%s: got errors %v", name, a.failures())
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, setup{Emulator: emulator.Options{Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, CredentialsPerUser: 1},
+			Env: map[string]string{"CACHE_TTL": "60s"}})
+		const query = `{ clients { nodes { users { nodes { name identity { sourceId } credentials { nodes { type } } } } } } }`
+		cold := p.post(t, query, nil)
+		p.backends.Reset()
+		for name, again := range map[string]string{
+			"the same":                       query,
+			"through edges":                  `{ clients { edges { node { users { edges { node { identity { claims } credentials { nodes { id } } } } } } } } }`,
+			"back to where it came from":     `{ clients { nodes { users { nodes { client { name } } } } } }`,
+			"single users, by the page":      `{ clients { nodes { users(first: 25) { nodes { sourceId } } } } }`,
+			"what was looked up on the side": `{ clients { nodes { slug } } }`,
+		} {
+			if a := p.post(t, again, nil); len(a.Errors) > 0 {
+				t.Errorf("%s: got errors %v", name, a.failures())
+			}
+			if got := p.calls(); len(got) > 0 {
+				t.Errorf("%s: got calls %v", name, got)
+			}
 		}
-		if got := p.calls(); len(got) > 0 {
-			t.Errorf("%s: got calls %v", name, got)
+		if len(cold.Errors) > 0 {
+			t.Errorf("got errors %v", cold.failures())
 		}
-	}
-	if len(cold.Errors) > 0 {
-		t.Errorf("got errors %v", cold.failures())
-	}
+	})
 }
 
 func TestPagesOfALargeListShareOneWalk(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{Emulator: emulator.Options{Clients: 250, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, CredentialsPerUser: 1},
-		Env: map[string]string{"CACHE_TTL": "60s"}})
-	var after any
-	clients, users := 0, 0
-	for range 10 {
-		a := p.post(t, `query($after: String) { clients(first: 25, after: $after) { nodes { users { nodes { name } } } pageInfo { endCursor } } }`,
-			map[string]any{"after": after})
-		var page struct {
-			Data struct {
-				Clients struct {
-					Nodes []struct {
-						Users struct{ Nodes []struct{ Name string } }
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, setup{Emulator: emulator.Options{Clients: 250, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, CredentialsPerUser: 1},
+			Env: map[string]string{"CACHE_TTL": "60s"}})
+		var after any
+		clients, users := 0, 0
+		for range 10 {
+			a := p.post(t, `query($after: String) { clients(first: 25, after: $after) { nodes { users { nodes { name } } } pageInfo { endCursor } } }`,
+				map[string]any{"after": after})
+			var page struct {
+				Data struct {
+					Clients struct {
+						Nodes []struct {
+							Users struct{ Nodes []struct{ Name string } }
+						}
+						PageInfo struct{ EndCursor string }
 					}
-					PageInfo struct{ EndCursor string }
 				}
 			}
+			if err := json.Unmarshal(a.raw, &page); err != nil || len(a.Errors) > 0 {
+				t.Fatalf("got %v, errors %v", err, a.failures())
+			}
+			clients += len(page.Data.Clients.Nodes)
+			for _, c := range page.Data.Clients.Nodes {
+				users += len(c.Users.Nodes)
+			}
+			after = page.Data.Clients.PageInfo.EndCursor
 		}
-		if err := json.Unmarshal(a.raw, &page); err != nil || len(a.Errors) > 0 {
-			t.Fatalf("got %v, errors %v", err, a.failures())
+		if clients != 250 || users != 1000 {
+			t.Errorf("got %d clients and %d users, want 250 and 1000", clients, users)
 		}
-		clients += len(page.Data.Clients.Nodes)
-		for _, c := range page.Data.Clients.Nodes {
-			users += len(c.Users.Nodes)
+		if diff := cmp.Diff([]string{"GET /incoming/v2/clients 10", "GET /v1/headless/users 11"}, p.calls()); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
 		}
-		after = page.Data.Clients.PageInfo.EndCursor
-	}
-	if clients != 250 || users != 1000 {
-		t.Errorf("got %d clients and %d users, want 250 and 1000", clients, users)
-	}
-	if diff := cmp.Diff([]string{"GET /incoming/v2/clients 10", "GET /v1/headless/users 11"}, p.calls()); diff != "" {
-		t.Errorf("calls (-want +got):\n%s", diff)
-	}
+	})
 }
 
 func TestTheBackendsConcurrencyIsKept(t *testing.T) {
