@@ -172,6 +172,9 @@ type answer struct {
 
 // attempt makes one exchange. Its error means that there was no whole answer.
 func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*answer, error) {
+	if ctx.Err() != nil {
+		return nil, contextError(ctx) // it would take a start, or be refused one, that nobody waits for
+	}
 	if err := c.refused(req); err != nil {
 		return nil, err
 	}

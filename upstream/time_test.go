@@ -293,6 +293,32 @@ func TestAnEmptyBudgetIsWaitedForWithinTheDeadlineElseRefusedAtOnce(t *testing.T
 	})
 }
 
+func TestACallWhoseCallerHasLeftTakesNoStart(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		left, cancel := context.WithCancel(t.Context())
+		cancel()
+		late, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
+		defer cancel()
+		s := &script{answer: func(int, *http.Request) (*http.Response, error) { return respond(200, "{}"), nil }}
+		c := newClient(t, Options{Rates: []Rate{{1, time.Hour}}, Transport: s})
+		for want, ctx := range map[Kind]context.Context{Canceled: left, Deadline: late} {
+			for _, req := range []Request{get, put} {
+				if _, err := c.Do(ctx, req); KindOf(err) != want {
+					t.Errorf("%s: got %v, want %v", req.Method, err, want)
+				}
+			}
+		}
+		if s.calls() != 0 {
+			t.Errorf("got %d calls, want none", s.calls())
+		}
+		begun := time.Now()
+		if _, err := c.Do(t.Context(), get); err != nil || time.Since(begun) != 0 {
+			t.Errorf("got %v after %v of one who is there", err, time.Since(begun))
+		}
+	})
+}
+
 func TestAReservationWhoseCallerLeavesIsReturned(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
