@@ -47,13 +47,17 @@ type facadeMode struct {
 	works    []facadeWork
 	// connections are how many ask at once.
 	connections []int
-	// warm says that the answers are kept, and have a target; rounds are as many as a rate without noise needs.
-	warm   bool
-	rounds int
+	// warm says that the answers are kept, and have a target.
+	warm bool
+	// pairs are how many slices of time each of program and floor gets, as many as a ratio without noise needs.
+	pairs int
+	slice time.Duration
 }
 
 var (
 	anyConnections = []int{1, 32, 128}
+	// short is a slice of time that many answers fit into, long one for answers that take their time.
+	short, long = 100 * time.Millisecond, 400 * time.Millisecond
 	// cold keeps nothing, and lets every operation call at once: what the backends' limits cost is not the program's.
 	cold = []string{"CACHE_TTL=0", "THOUGHTINDUSTRIES_CONCURRENCY=200", "COASSEMBLE_CONCURRENCY=200", "MATTR_CONCURRENCY=200",
 		"THOUGHTINDUSTRIES_TIMEOUT=60s", "COASSEMBLE_TIMEOUT=60s", "MATTR_TIMEOUT=60s", "OPERATION_TIMEOUT=60s"}
@@ -117,10 +121,10 @@ func (b *facadeBench) modes() ([]facadeMode, error) {
 	one[0].target = 0
 	hour := "CACHE_TTL=1h"
 	modes := []facadeMode{
-		{name: "warm in memory", settings: []string{hour, "AUTH=none"}, works: b.works, connections: anyConnections, warm: true, rounds: 3},
-		{name: "warm in memory, AUTH=keys", settings: append(keys, hour), header: "X-API-Key: " + key, works: one, connections: anyConnections, warm: true, rounds: 2},
-		{name: "warm in memory, AUTH=jwt", settings: append(tokens, hour), header: "Authorization: Bearer " + token, works: one, connections: anyConnections, warm: true, rounds: 2},
-		{name: "warm in Redis only", settings: []string{hour, "CACHE_MEMORY=1B", "REDIS_URL=redis://" + b.redis.address}, works: withoutTargets(b.works), connections: anyConnections, warm: true, rounds: 1},
+		{name: "warm in memory", settings: []string{hour, "AUTH=none"}, works: b.works, connections: anyConnections, warm: true, pairs: 15, slice: short},
+		{name: "warm in memory, AUTH=keys", settings: append(keys, hour), header: "X-API-Key: " + key, works: one, connections: anyConnections, warm: true, pairs: 9, slice: short},
+		{name: "warm in memory, AUTH=jwt", settings: append(tokens, hour), header: "Authorization: Bearer " + token, works: one, connections: anyConnections, warm: true, pairs: 9, slice: short},
+		{name: "warm in Redis only", settings: []string{hour, "CACHE_MEMORY=1B", "REDIS_URL=redis://" + b.redis.address}, works: withoutTargets(b.works), connections: anyConnections, warm: true, pairs: 5, slice: short},
 	}
 	latencies := []time.Duration{0, 5 * time.Millisecond, 50 * time.Millisecond}
 	if b.quick {
@@ -130,7 +134,7 @@ func (b *facadeBench) modes() ([]facadeMode, error) {
 		}
 	}
 	for _, latency := range latencies {
-		m := facadeMode{name: fmt.Sprint("cold, backends of ", latency), latency: latency, works: withoutTargets(b.works), connections: anyConnections}
+		m := facadeMode{name: fmt.Sprint("cold, backends of ", latency), latency: latency, works: withoutTargets(b.works), connections: anyConnections, pairs: 1, slice: long}
 		m.settings = append([]string{"COALESCE=false"}, cold...)
 		if b.quick {
 			m.connections = []int{1}
@@ -203,45 +207,76 @@ func (b *facadeBench) measureWork(p *program, m facadeMode, w facadeWork) (rows 
 	return rows, nil
 }
 
-// against measures the program and the floor in alternating rounds and takes the best of each.
-func (b *facadeBench) against(p *program, floor *process, m facadeMode, w facadeWork, connections int) (row, error) {
-	period := 400 * time.Millisecond
+// against measures the program and the floor in alternating slices of time, where warm after one of each that does not count. What
+// else the machine does slows neighbouring slices alike, so the row is the median of the ratios of neighbours.
+func (b *facadeBench) against(p *program, floor *process, m facadeMode, w facadeWork, connections int) (r row, err error) {
+	sides := make([]*side, 2)
+	for i, server := range []*process{p.process, floor} {
+		if sides[i], err = newSide(server, post(server.address, w.query, header(m.header)...), connections); err != nil {
+			return row{}, err
+		}
+		defer func() { err = errors.Join(err, sides[i].guns.close()) }()
+	}
+	pairs, slice := m.pairs, m.slice
 	if b.quick {
-		period = 0
+		pairs, slice = 1, 0
+	}
+	if m.warm {
+		if _, err := neighbours(sides, slice); err != nil {
+			return row{}, err
+		}
 	}
 	before, err := p.spent()
 	if err != nil {
 		return row{}, err
 	}
 	var program, bare volley
-	answers := 0
-	for range max(m.rounds, 1) {
-		v, err := fire(p.process, post(p.address, w.query, header(m.header)...), connections, period)
+	var ratios []float64
+	for range pairs {
+		v, err := neighbours(sides, slice)
 		if err != nil {
 			return row{}, err
 		}
-		answers += v.answers
-		program = faster(program, v)
-		if v, err = fire(floor, post(floor.address, w.query), connections, period); err != nil {
-			return row{}, err
-		}
-		bare = faster(bare, v)
+		program.add(v[0])
+		bare.add(v[1])
+		ratios = append(ratios, v[0].rate()/v[1].rate())
 	}
 	after, err := p.spent()
 	if err != nil {
 		return row{}, err
 	}
 	now, _ := p.memory()
-	n := float64(answers)
-	return row{Got: program.rate / bare.rate, Detail: fmt.Sprintf("%v, %.0f MiB; floor %v; an answer: %.3g calls, %.3g bytes received",
-		program, now, bare, (after.calls-before.calls)/n, (after.bytes-before.bytes)/n)}, nil
+	n := float64(len(program.waits))
+	return row{Got: quantile(ratios, 0.5), Detail: fmt.Sprintf("half of the slices %.2f to %.2f; %v, %.0f MiB; floor %v; an answer: %.3g calls, %.3g bytes received",
+		quantile(ratios, 0.25), quantile(ratios, 0.75), program, now, bare, (after.calls-before.calls)/n, (after.bytes-before.bytes)/n)}, nil
 }
 
-func faster(a, b volley) volley {
-	if a.rate > b.rate {
-		return a
+// side is a server, and what it is asked.
+type side struct {
+	guns    *gunners
+	request []byte
+}
+
+func newSide(server *process, request []byte, connections int) (*side, error) {
+	guns, err := newGunners(server, connections)
+	return &side{guns, request}, err
+}
+
+// neighbours fires at each side for a period, one after the other.
+func neighbours(sides []*side, period time.Duration) ([]volley, error) {
+	volleys := make([]volley, len(sides))
+	for i, s := range sides {
+		var err error
+		if volleys[i], err = s.guns.fire(s.request, period); err != nil {
+			return nil, err
+		}
 	}
-	return b
+	return volleys, nil
+}
+
+func quantile(list []float64, q float64) float64 {
+	slices.Sort(list)
+	return list[int(q*float64(len(list)-1)+0.5)]
 }
 
 func header(line string) []string {

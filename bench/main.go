@@ -1,6 +1,6 @@
 // Command bench measures what the issues promise, as ratios within one run: `go run ./bench`, or one part of it with
-// `-only NAME`. It prints one table. Of several alternating rounds the best one counts on each side, since a busy machine
-// only ever adds.
+// `-only NAME`. It prints one table. Of several alternating rounds of work the best one counts on each side, since a busy
+// machine only ever adds; of servers under load, which share the cores with the client, the median of alternating slices.
 package main
 
 import (

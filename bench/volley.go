@@ -15,14 +15,25 @@ import (
 
 // volley is what many requests over some connections gave.
 type volley struct {
-	answers  int
-	rate     float64 // answers a second
-	p50, p99 time.Duration
-	cpu      time.Duration // of the server, for each answer
+	waits   []time.Duration // one for each answer
+	elapsed time.Duration
+	cpu     time.Duration // of the server
 }
 
+// rate is in answers a second.
+func (v volley) rate() float64 { return float64(len(v.waits)) / v.elapsed.Seconds() }
+
 func (v volley) String() string {
-	return fmt.Sprintf("%.0f/s p50 %v p99 %v CPU %v", v.rate, rounded(v.p50), rounded(v.p99), rounded(v.cpu))
+	n := len(v.waits)
+	slices.Sort(v.waits)
+	return fmt.Sprintf("%.0f/s p50 %v p99 %v CPU %v", v.rate(), rounded(v.waits[n/2]), rounded(v.waits[n*99/100]), rounded(v.cpu/time.Duration(n)))
+}
+
+// add counts another volley as one with this.
+func (v *volley) add(other volley) {
+	v.waits = append(v.waits, other.waits...)
+	v.elapsed += other.elapsed
+	v.cpu += other.cpu
 }
 
 func rounded(d time.Duration) time.Duration {
@@ -32,46 +43,68 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(100 * time.Nanosecond)
 }
 
-// fire sends the request to a server over each connection again and again for a period, at least once.
-func fire(server *process, request []byte, connections int, period time.Duration) (volley, error) {
+// gunners are connections to a server that stay open from one volley to the next: what opening them costs is no part of any.
+type gunners struct {
+	server *process
+	conns  []*gunner
+}
+
+type gunner struct {
+	conn net.Conn
+	r    *bufio.Reader
+}
+
+func newGunners(server *process, connections int) (*gunners, error) {
+	g := &gunners{server: server}
+	for range connections {
+		conn, err := net.Dial("tcp", server.address)
+		if err != nil {
+			return nil, errors.Join(err, g.close())
+		}
+		g.conns = append(g.conns, &gunner{conn, bufio.NewReaderSize(conn, 64<<10)})
+	}
+	return g, nil
+}
+
+func (g *gunners) close() (err error) {
+	for _, c := range g.conns {
+		err = errors.Join(err, c.conn.Close())
+	}
+	return err
+}
+
+// fire sends the request over each connection again and again for a period, at least once.
+func (g *gunners) fire(request []byte, period time.Duration) (volley, error) {
 	var (
 		wg    sync.WaitGroup
 		mu    sync.Mutex
 		waits []time.Duration
 		errs  []error
 	)
-	cpu, start := server.cpu(), time.Now()
-	for range connections {
+	cpu, start := g.server.cpu(), time.Now()
+	for _, c := range g.conns {
 		wg.Go(func() {
-			took, err := fireOne(server.address, request, start.Add(period))
+			took, err := c.fire(request, start.Add(period))
 			mu.Lock()
 			defer mu.Unlock()
 			waits, errs = append(waits, took...), append(errs, err)
 		})
 	}
 	wg.Wait()
-	elapsed, used := time.Since(start), server.cpu()-cpu
+	elapsed, used := time.Since(start), g.server.cpu()-cpu
 	if err := errors.Join(errs...); err != nil {
 		return volley{}, err
 	}
-	slices.Sort(waits)
-	n := len(waits)
-	return volley{answers: n, rate: float64(n) / elapsed.Seconds(), p50: waits[n/2], p99: waits[n*99/100], cpu: used / time.Duration(n)}, nil
+	return volley{waits: waits, elapsed: elapsed, cpu: used}, nil
 }
 
-func fireOne(address string, request []byte, end time.Time) (took []time.Duration, err error) {
-	conn, err := net.Dial("tcp", address)
-	if err != nil {
-		return nil, err
-	}
-	defer func() { _ = conn.Close() }()
-	r := bufio.NewReaderSize(conn, 64<<10)
+func (c *gunner) fire(request []byte, end time.Time) (took []time.Duration, err error) {
 	for len(took) == 0 || time.Now().Before(end) {
 		start := time.Now()
-		if _, err := conn.Write(request); err != nil {
+		if _, err := c.conn.Write(request); err != nil {
 			return nil, err
 		}
-		if err := skipAnswer(r); err != nil {
+		if err := skipAnswer(c.r); err != nil {
 			return nil, err
 		}
 		took = append(took, time.Since(start))
