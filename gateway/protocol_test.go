@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"io"
+	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -432,4 +435,30 @@ func TestTheUploadHasADeadlineThatEndsWithIt(t *testing.T) {
 			t.Errorf("deadlines (-want +got):\n%s", diff)
 		}
 	})
+}
+
+func TestEveryAnswerTellsItsLength(t *testing.T) {
+	t.Parallel()
+	server := httptest.NewServer((&world{users: 100}).gateway(func(o *Options) { o.CompressAbove = 0 }))
+	t.Cleanup(server.Close)
+	for _, query := range []string{"{ __typename }", "{ users(first: 100) { nodes { id sourceId } } }", "{"} {
+		for _, method := range []string{http.MethodGet, http.MethodHead} {
+			r, err := http.NewRequestWithContext(t.Context(), method, server.URL+"?"+url.Values{"query": {query}}.Encode(), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			resp, err := server.Client().Do(r)
+			if err != nil {
+				t.Fatal(err)
+			}
+			text, err := io.ReadAll(resp.Body)
+			if err := errors.Join(err, resp.Body.Close()); err != nil {
+				t.Fatal(err)
+			}
+			got := resp.Header.Get("Content-Length")
+			if n, err := strconv.Atoi(got); err != nil || n < 10 || method == http.MethodGet && n != len(text) {
+				t.Errorf("%s %s: Content-Length %q for %d bytes", method, query, got, len(text))
+			}
+		}
+	}
 }

@@ -202,22 +202,27 @@ func (x *exchange) write(status int, policy cachePolicy, pieces [][]byte) {
 		defer release(packed)
 		pieces, size = [][]byte{packed.Bytes()}, packed.Len()
 	}
-	x.finish(status, policy, body{pieces: pieces, coding: coding, length: []string{strconv.Itoa(size)},
+	x.finish(status, policy, body{pieces: pieces, size: size, coding: coding, length: []string{strconv.Itoa(size)},
 		sum: func() string { return sumOf(pieces) }})
 }
 
 // sendForm answers with what is ready to be sent.
 func (x *exchange) sendForm(f *form, policy cachePolicy) {
-	x.finish(http.StatusOK, policy, body{pieces: [][]byte{f.text}, coding: f.coding, length: f.length, sum: f.sum})
+	x.finish(http.StatusOK, policy, body{pieces: [][]byte{f.text}, size: len(f.text), coding: f.coding, length: f.length, sum: f.sum})
 }
 
 // body is what follows the headers, and what they say of it.
 type body struct {
 	pieces [][]byte
+	size   int // of all pieces, in bytes
 	coding string
 	length []string      // the value of Content-Length
 	sum    func() string // of the bytes
 }
+
+// unsaidLength is the size in bytes up to which the length of an answer is left to net/http, which tells it of "a few KB"
+// by itself and beside the map of headers: that mostly holds eight then, the most that need no table.
+const unsaidLength = 1 << 10
 
 func (x *exchange) finish(status int, policy cachePolicy, b body) {
 	h := x.setHeaders(policy)
@@ -232,7 +237,9 @@ func (x *exchange) finish(status int, policy cachePolicy, b body) {
 			return
 		}
 	}
-	h["Content-Length"] = b.length
+	if x.head || b.size > unsaidLength {
+		h["Content-Length"] = b.length
+	}
 	x.w.WriteHeader(status)
 	if x.head {
 		return
