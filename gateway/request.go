@@ -123,7 +123,7 @@ func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *r
 		_ = control.SetReadDeadline(time.Now().Add(limits.Upload))
 	}
 	start := time.Now()
-	data, err := io.ReadAll(io.LimitReader(r.Body, limits.Body+1))
+	data, err := readAll(r, limits.Body)
 	if limits.Upload > 0 && err == nil && int64(len(data)) <= limits.Body {
 		// Of a body that is refused the server reads on before it answers. There the deadline stays.
 		_ = control.SetReadDeadline(time.Time{})
@@ -139,6 +139,19 @@ func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *r
 		return nil, badRequest("the body could not be read to its end")
 	}
 	return data, nil
+}
+
+// shortBody is the length in bytes up to which a body gets its memory before it has come.
+const shortBody = 16 << 10
+
+// readAll reads a body to its end, or until it is longer than most.
+func readAll(r *http.Request, most int64) ([]byte, error) {
+	if r.ContentLength <= 0 || r.ContentLength > min(most, shortBody) {
+		return io.ReadAll(io.LimitReader(r.Body, most+1))
+	}
+	data := make([]byte, r.ContentLength)
+	n, err := io.ReadFull(r.Body, data)
+	return data[:n], err
 }
 
 func isTimeout(err error) bool {

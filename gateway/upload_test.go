@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -108,6 +109,37 @@ func TestASlowBodyIsCutOff(t *testing.T) {
 					t.Error("the connection stays open for what is left of the body")
 				}
 			})
+		})
+	}
+}
+
+func TestABodyWithoutALengthIsReadLikeOneWithIt(t *testing.T) {
+	t.Parallel()
+	body := queryBody("{ __typename }", "")
+	for _, test := range []struct {
+		name   string
+		length int64 // as it is told; -1 is not told
+		body   string
+		status int
+	}{
+		{"a length", int64(len(body)), body, 200},
+		{"a length of more than memory is given beforehand", shortBody + 1, body + strings.Repeat(" ", shortBody+1-len(body)), 200},
+		{"no length", -1, body, 200},
+		{"no length, and too long", -1, body + strings.Repeat(" ", 20_000), 413},
+		{"too long", 20_000, body + strings.Repeat(" ", 20_000-len(body)), 413},
+		{"less than the length", int64(len(body)) + 1, body, 400},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			g := (&world{}).gateway(func(o *Options) { o.Limits.Body = shortBody + 1 })
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(test.body))
+			r.ContentLength = test.length
+			r.Header.Set("Content-Type", "application/json")
+			w := httptest.NewRecorder()
+			g.ServeHTTP(w, r)
+			if w.Code != test.status {
+				t.Errorf("got %d %s, want %d", w.Code, w.Body, test.status)
+			}
 		})
 	}
 }
