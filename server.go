@@ -70,7 +70,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		defer backends.Close()
 		transport = backends.Transport()
 	}
-	log := slog.New(slog.NewJSONHandler(stderr, nil))
+	lines := &lineWriter{to: stderr}
+	defer func() { _ = lines.flush() }()
+	log := slog.New(newLogHandler(lines))
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // who signals twice does not want to wait

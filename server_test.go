@@ -76,6 +76,9 @@ func TestRunServesTheDemoUntilItIsToldToStop(t *testing.T) {
 	if code := <-exit; code != exitOK {
 		t.Errorf("got exit code %d, want %d\n%s", code, exitOK, stderr)
 	}
+	if !strings.Contains(stderr.String(), `"requestId":"`+resp.Header.Get("X-Request-Id")+`"`) {
+		t.Errorf("the log of the program has no line for the request:\n%s", stderr)
+	}
 	for _, secret := range []string{emulator.APIKey, emulator.Authorization, emulator.ClientSecret, "emulator-token"} {
 		if strings.Contains(stderr.String(), secret) || strings.Contains(string(answer), secret) {
 			t.Errorf("the program shows the secret %q", secret)

@@ -6,6 +6,9 @@ import (
 	"time"
 )
 
+// AccessMessage is the message of the line that tells of a request, at the level of information.
+const AccessMessage = "request"
+
 // WithAccessLog writes a line per request. The query string is left out: it may hold variables of a GET.
 func WithAccessLog(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -21,7 +24,7 @@ func WithAccessLog(log *slog.Logger, next http.Handler) http.Handler {
 // accessRecord is made by hand, for a Logger would walk the stack for a place in the source that no line shows.
 func accessRecord(r *http.Request, answered *countingWriter, start time.Time) slog.Record {
 	now := time.Now()
-	record := slog.NewRecord(now, slog.LevelInfo, "request", 0)
+	record := slog.NewRecord(now, slog.LevelInfo, AccessMessage, 0)
 	record.AddAttrs(slog.String("requestId", RequestID(r.Context())),
 		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", answered.status),
 		slog.Int64("bytes", answered.bytes), slog.Duration("duration", now.Sub(start)))

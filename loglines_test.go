@@ -1,0 +1,132 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"log/slog"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/gateway"
+)
+
+// bothHandlers writes a record as the program does and as slog does.
+func bothHandlers(t *testing.T, r slog.Record) (got, want string) {
+	t.Helper()
+	var ours, theirs bytes.Buffer
+	lines := &lineWriter{to: &ours}
+	err := newLogHandler(lines).Handle(t.Context(), r.Clone())
+	err = errors.Join(err, lines.flush(), slog.NewJSONHandler(&theirs, nil).Handle(t.Context(), r.Clone()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ours.String(), theirs.String()
+}
+
+func FuzzTheLineOfARequestIsThatOfSlog(f *testing.F) {
+	f.Add("/graphql", int64(200), int64(1_763_798_400_123_456_789))
+	f.Add("", int64(-1), int64(0))
+	f.Add("/a\"b\\c\n\x00\x1f\x7f<&>", int64(1)<<62, int64(1_000_000_000))
+	f.Add("/h\u00e9\u2028\xff", int64(0), int64(1))
+	f.Fuzz(func(t *testing.T, text string, number, at int64) {
+		for _, message := range []string{gateway.AccessMessage, "another"} {
+			r := slog.NewRecord(time.Unix(0, at), slog.LevelInfo, message, 0)
+			r.AddAttrs(slog.String("path", text), slog.Int64("bytes", number), slog.Duration("duration", time.Duration(number)),
+				slog.Int("status", 200), slog.String("method", "GET"), slog.String("requestId", text))
+			if got, want := bothHandlers(t, r); got != want {
+				t.Errorf("got  %swant %s", got, want)
+			}
+			r.AddAttrs(slog.Any("other", []string{text}))
+			if got, want := bothHandlers(t, r); got != want {
+				t.Errorf("got  %swant %s", got, want)
+			}
+		}
+	})
+}
+
+// writes keeps what is written in one go.
+type writes struct {
+	mu   sync.Mutex
+	list []string
+}
+
+func (w *writes) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.list = append(w.list, string(p))
+	return len(p), nil
+}
+
+func (w *writes) take() []string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := w.list
+	w.list = nil
+	return list
+}
+
+func TestLinesOfRequestsAreWrittenTogetherAndAnyOtherAtOnce(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		to := &writes{}
+		lines := &lineWriter{to: to}
+		expect := func(when string, want ...string) {
+			t.Helper()
+			if diff := cmp.Diff(want, to.take()); diff != "" {
+				t.Errorf("%s (-want +got):\n%s", when, diff)
+			}
+		}
+		lines.later([]byte("a\n"))
+		time.Sleep(linger / 2)
+		lines.later([]byte("b\n"))
+		expect("before the first has waited")
+		time.Sleep(linger / 2)
+		synctest.Wait()
+		expect("once the first has waited", "a\nb\n")
+		time.Sleep(linger)
+		expect("with nothing new")
+		lines.later([]byte("c\n"))
+		if _, err := lines.Write([]byte("d\n")); err != nil {
+			t.Error(err)
+		}
+		expect("with a line that does not wait", "c\nd\n")
+		lines.later([]byte("e\n"))
+		if err := lines.flush(); err != nil {
+			t.Error(err)
+		}
+		expect("at the end", "e\n")
+		large := strings.Repeat("f", mostLines)
+		lines.later([]byte(large))
+		expect("with as much as may wait", large)
+	})
+}
+
+func TestAllLinesOfAProgramThatEndsAreWritten(t *testing.T) {
+	t.Parallel()
+	to := &writes{}
+	lines := &lineWriter{to: to}
+	log := slog.New(newLogHandler(lines))
+	var group sync.WaitGroup
+	for range 8 {
+		group.Go(func() {
+			for range 500 {
+				record := slog.NewRecord(time.Now(), slog.LevelInfo, gateway.AccessMessage, 0)
+				_ = log.Handler().Handle(context.Background(), record)
+				log.Warn("trouble")
+			}
+		})
+	}
+	group.Wait()
+	if err := lines.flush(); err != nil {
+		t.Fatal(err)
+	}
+	all := strings.Join(to.take(), "")
+	if requests, troubles := strings.Count(all, `"msg":"request"}`+"\n"), strings.Count(all, `"msg":"trouble"}`+"\n"); requests != 4000 || troubles != 4000 {
+		t.Errorf("got %d lines of requests and %d of trouble, want 4000 of each", requests, troubles)
+	}
+}
