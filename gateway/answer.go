@@ -134,8 +134,12 @@ func newAnswer(resp *graphql.Response, facts []cache.Fact, publicCatalog bool) *
 	const before, after = `{"data":`, `}`
 	text := slices.Concat([]byte(before), resp.Data, []byte(after))
 	now := time.Now()
-	return &Answer{plain: newForm(text), data: text[len(before) : len(text)-len(after)], errors: resp.Errors, extensions: resp.Extensions,
-		facts: facts, at: now, policy: policy(facts, publicCatalog, now)}
+	extensions := resp.Extensions
+	if len(extensions) == 0 {
+		extensions = nil // the executor makes an empty map, which each use would copy
+	}
+	return &Answer{plain: newForm(text, ""), data: text[len(before) : len(text)-len(after)], errors: resp.Errors, extensions: extensions,
+		facts: facts, at: now, policy: policy(facts, publicCatalog, now).remembering()}
 }
 
 // lifetime is how long every fact stays fresh; 0 where one is not, must not be kept, or none is known.

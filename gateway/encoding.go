@@ -47,8 +47,12 @@ var coders = []coder{
 // for its coding.
 func negotiateCoding(h http.Header) string {
 	best, weight := "", 0.0
+	accepted := h["Accept-Encoding"]
+	if accepted == nil {
+		return best
+	}
 	for _, c := range coders {
-		if q := codingQuality(h.Values("Accept-Encoding"), c.name); q > weight {
+		if q := codingQuality(accepted, c.name); q > weight {
 			best, weight = c.name, q
 		}
 	}

@@ -7,17 +7,17 @@ import (
 	"sync"
 )
 
-// form is a whole answer as it is sent under one content coding.
+// form is a whole answer as it is sent under one content coding, again and again: its digest is made once, when somebody
+// first asks for it.
 type form struct {
-	text   []byte
-	coding string
-	length []string // the value of Content-Length
-	// sum is the digest of text, made when somebody first asks for it.
-	sum func() string
+	text []byte
+	body body
 }
 
-func newForm(text []byte) form {
-	return form{text: text, length: []string{strconv.Itoa(len(text))}, sum: sync.OnceValue(func() string { return sumOf([][]byte{text}) })}
+func newForm(text []byte, coding string) form {
+	pieces := [][]byte{text}
+	return form{text: text, body: body{pieces: pieces, size: len(text), coding: coding, length: []string{strconv.Itoa(len(text))},
+		sum: sync.OnceValue(func() string { return sumOf(pieces) })}}
 }
 
 // packedForms is how many content codings there are.
@@ -35,8 +35,7 @@ func (a *Answer) form(coding string) *form {
 	}
 	packed := compress(coding, [][]byte{a.plain.text})
 	defer release(packed)
-	f := newForm(bytes.Clone(packed.Bytes()))
-	f.coding = coding
+	f := newForm(bytes.Clone(packed.Bytes()), coding)
 	if len(f.text) <= len(a.plain.text)/packedForms {
 		a.packed[i].Store(&f)
 	}

@@ -82,6 +82,7 @@ type Gateway struct {
 	costs     *costs
 	guard     *Guard
 	repeats   *repeats
+	answers   answerer
 	// callsMade is how many backend calls an operation made.
 	callsMade func(*provenance) int64
 }
@@ -97,6 +98,7 @@ func New(opts Options) *Gateway {
 		g.opts.Calls = g.costs.calls
 		g.repeats = newRepeats(opts)
 	}
+	g.answers = answerer{one: g.answer, repeated: g.repeated}
 	g.exec.SetErrorPresenter(watch(opts.Mismatch, present(opts.Log)))
 	g.exec.SetRecoverFunc(recovered)
 	return g
@@ -111,7 +113,7 @@ const allowedMethods = "GET, HEAD, POST, OPTIONS"
 
 // ServeHTTP answers one request. A request whose answer no media type can carry gets 406 before it is read.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	g.serve(w, r, answerer{one: g.answer, repeated: g.repeated})
+	g.serve(w, r, g.answers)
 }
 
 // answerer makes the answer to one operation.

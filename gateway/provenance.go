@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
@@ -106,6 +107,20 @@ type cachePolicy struct {
 	keep, shared bool
 	// born is when the backend said the oldest fact, fresh until when the least fresh one is.
 	born, fresh time.Time
+	// said are the headers of the last answer that had any, for those of the same second; nil remembers none.
+	said *atomic.Pointer[ageHeaders]
+}
+
+// ageHeaders are the values of Age and Cache-Control at an age and with a time left, both in seconds.
+type ageHeaders struct {
+	age, left        int
+	ageText, control []string
+}
+
+// remembering is a policy for an answer that is sent again and again.
+func (p cachePolicy) remembering() cachePolicy {
+	p.said = &atomic.Pointer[ageHeaders]{}
+	return p
 }
 
 // policy takes the least fresh fact for all, whose ages are those of now. What holds no fact has no lifetime that anyone
@@ -134,20 +149,36 @@ func (p cachePolicy) write(h http.Header, now time.Time) {
 		h["Cache-Control"] = valueNoStore
 		return
 	}
+	said := p.ageHeaders(wholeSeconds(now.Sub(p.born)), wholeSeconds(max(p.fresh.Sub(now), 0)))
+	h["Age"], h["Cache-Control"] = said.ageText, said.control
+}
+
+// ageHeaders are those of an age and a time left, which are mostly those of the answer before.
+func (p cachePolicy) ageHeaders(age, left int) *ageHeaders {
+	if p.said == nil {
+		return p.newAgeHeaders(age, left)
+	}
+	last := p.said.Load()
+	if last == nil || last.age != age || last.left != left {
+		last = p.newAgeHeaders(age, left)
+		p.said.Store(last)
+	}
+	return last
+}
+
+func (p cachePolicy) newAgeHeaders(age, left int) *ageHeaders {
 	who := "private"
 	if p.shared {
 		who = "public"
 	}
-	age, left := wholeSeconds(now.Sub(p.born)), wholeSeconds(max(p.fresh.Sub(now), 0))
-	h["Age"] = []string{strconv.Itoa(age)}
+	// A cache adds Age to what it is told, so the lifetime counts from when the backend spoke (RFC 9111, section 4.2).
+	lifetime := strconv.Itoa(left + age)
 	if left == 0 {
 		// Without a lifetime, as with CACHE_TTL=0, an answer may be kept to save its bytes, by its ETag, and not be used
 		// without asking; a cache may take max-age=0 alone for leave to use it when we cannot be reached.
-		h["Cache-Control"] = []string{who + ", max-age=0, no-cache"}
-		return
+		lifetime = "0, no-cache"
 	}
-	// A cache adds Age to what it is told, so the lifetime counts from when the backend spoke (RFC 9111, section 4.2).
-	h["Cache-Control"] = []string{who + ", max-age=" + strconv.Itoa(left+age)}
+	return &ageHeaders{age, left, []string{strconv.Itoa(age)}, []string{who + ", max-age=" + lifetime}}
 }
 
 // selectsField says whether the operation reads a field of this name anywhere.

@@ -117,12 +117,11 @@ func checkContentType(h http.Header) *requestError {
 // readBody reads a body within its bounds of size and time. The time is that of the whole upload: a body that comes a
 // byte at a time must not hold a connection.
 func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *requestError) {
-	control := http.NewResponseController(w)
+	control, start := http.NewResponseController(w), time.Now()
 	if limits.Upload > 0 {
 		// A writer without a connection behind it has no deadline to set, and no slow body either.
-		_ = control.SetReadDeadline(time.Now().Add(limits.Upload))
+		_ = control.SetReadDeadline(start.Add(limits.Upload))
 	}
-	start := time.Now()
 	data, err := readAll(r, limits.Body)
 	if limits.Upload > 0 && err == nil && int64(len(data)) <= limits.Body {
 		// Of a body that is refused the server reads on before it answers. There the deadline stays.
@@ -132,13 +131,13 @@ func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *r
 	case int64(len(data)) > limits.Body:
 		return nil, overLimit(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", limits.Body),
 			limit{"body", max(r.ContentLength, int64(len(data))), limits.Body})
+	case err == nil:
+		return data, nil
 	case isTimeout(err):
 		return nil, overLimit(http.StatusRequestTimeout, fmt.Sprintf("the body took longer than %s", limits.Upload),
 			limit{"uploadMs", time.Since(start).Milliseconds(), limits.Upload.Milliseconds()})
-	case err != nil:
-		return nil, badRequest("the body could not be read to its end")
 	}
-	return data, nil
+	return nil, badRequest("the body could not be read to its end")
 }
 
 // shortBody is the length in bytes up to which a body gets its memory before it has come.

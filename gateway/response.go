@@ -38,7 +38,7 @@ func (x *exchange) fail(fault *requestError) { x.send(fail(fault)) }
 
 func (x *exchange) send(out *reply) {
 	if out.kept != nil && len(out.resp.Errors) == 0 && len(out.resp.Extensions) == 0 {
-		x.sendForm(out.kept.form(x.codingFor(len(out.kept.plain.text))), out.policy)
+		x.finish(http.StatusOK, out.policy, out.kept.form(x.codingFor(len(out.kept.plain.text))).body)
 		return
 	}
 	status := http.StatusOK
@@ -204,11 +204,6 @@ func (x *exchange) write(status int, policy cachePolicy, pieces [][]byte) {
 	}
 	x.finish(status, policy, body{pieces: pieces, size: size, coding: coding, length: []string{strconv.Itoa(size)},
 		sum: func() string { return sumOf(pieces) }})
-}
-
-// sendForm answers with what is ready to be sent.
-func (x *exchange) sendForm(f *form, policy cachePolicy) {
-	x.finish(http.StatusOK, policy, body{pieces: [][]byte{f.text}, size: len(f.text), coding: f.coding, length: f.length, sum: f.sum})
 }
 
 // body is what follows the headers, and what they say of it.
