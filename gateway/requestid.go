@@ -25,17 +25,32 @@ func harmless(id string) bool {
 // carries it.
 func WithRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		id := r.Header.Get("X-Request-Id")
-		if !harmless(id) {
-			id = rand.Text()
+		ctx := &identified{r.Context(), []string{r.Header.Get("X-Request-Id")}}
+		if !harmless(ctx.id[0]) {
+			ctx.id[0] = rand.Text()
 		}
-		w.Header()["X-Request-Id"] = []string{id}
-		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), requestIDKey{}, id)))
+		w.Header()["X-Request-Id"] = ctx.id
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
+}
+
+// identified is the context of a request with its id, in the form that the answer's header has it.
+type identified struct {
+	context.Context
+	id []string
+}
+
+func (c *identified) Value(key any) any {
+	if key == (requestIDKey{}) {
+		return c
+	}
+	return c.Context.Value(key)
 }
 
 // RequestID is the id of the request that ctx belongs to, empty outside of one.
 func RequestID(ctx context.Context) string {
-	id, _ := ctx.Value(requestIDKey{}).(string)
-	return id
+	if c, ok := ctx.Value(requestIDKey{}).(*identified); ok {
+		return c.id[0]
+	}
+	return ""
 }
