@@ -41,7 +41,7 @@ func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.O
 		Operation:     s.operation(root),
 		Log:           s.log,
 		Begin:         s.traces.begin,
-		Observe:       s.observe,
+		Observe:       s.observer(),
 		Mismatch:      s.watch.Mismatch,
 		BatchLimit:    cfg.BatchLimit,
 		CompressAbove: gateway.DefaultCompressAbove,

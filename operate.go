@@ -18,10 +18,13 @@ func (s *server) sources() sources {
 	return sources{Backends: backendStates(s.backends), Cache: s.cache.Counters, Contract: s.watch.Findings}
 }
 
-// observe tells metrics and traces of an operation.
-func (s *server) observe(ctx context.Context, f gateway.Figures) {
-	observers(s.metrics.operation, s.traces.end)(ctx, operationFigures{Document: f.Document, Kind: f.Kind,
-		Outcome: operationOutcome(f.Outcome), Duration: f.Duration, Cost: f.Cost, Calls: f.Calls, Codes: f.Codes, RequestID: f.RequestID})
+// observer tells metrics and traces of an operation.
+func (s *server) observer() func(context.Context, gateway.Figures) {
+	observe := observers(s.metrics.operation, s.traces.end)
+	return func(ctx context.Context, f gateway.Figures) {
+		observe(ctx, operationFigures{Document: f.Document, Kind: f.Kind, Outcome: operationOutcome(f.Outcome),
+			Duration: f.Duration, Cost: f.Cost, Calls: f.Calls, Codes: f.Codes, RequestID: f.RequestID})
+	}
 }
 
 // serveOperator serves the operator's paths on a listener of their own, where one is configured.
