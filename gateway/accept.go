@@ -17,7 +17,7 @@ const (
 // by the caller's order. Without the header, with nothing in it, and for a wildcard, it is application/json, which every client reads.
 // Nothing acceptable is "".
 func negotiate(h http.Header) string {
-	values := h.Values("Accept")
+	values := h["Accept"]
 	if len(values) == 1 && (values[0] == mediaJSON || values[0] == "*/*") {
 		return mediaJSON // what most send, and what needs no parsing
 	}

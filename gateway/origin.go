@@ -19,7 +19,7 @@ const (
 // backend's budget either. "*" lets any origin in. No cookie is read here, so none is allowed to come along.
 func WithOrigins(origins []string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		origin := r.Header.Get("Origin")
+		origin := firstOf(r.Header["Origin"])
 		allowed := origin != "" && (slices.Contains(origins, origin) || slices.Contains(origins, "*"))
 		if len(origins) > 0 {
 			w.Header().Add("Vary", "Origin")
@@ -43,6 +43,15 @@ func WithOrigins(origins []string, next http.Handler) http.Handler {
 	})
 }
 
+// firstOf is what Header.Get gives of a header's values, which are found without its search for the canonical name: most
+// requests have none of the headers that every request is asked for.
+func firstOf(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[0]
+}
+
 func preflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
@@ -50,13 +59,13 @@ func preflight(r *http.Request) bool {
 // fromAnotherSite is what a browser says of a request, or else what its Origin shows. A client that is no browser sends
 // neither.
 func fromAnotherSite(r *http.Request) bool {
-	switch r.Header.Get("Sec-Fetch-Site") {
+	switch firstOf(r.Header["Sec-Fetch-Site"]) {
 	case "cross-site", "same-site":
 		return true
 	case "same-origin", "none":
 		return false
 	}
-	origin := r.Header.Get("Origin")
+	origin := firstOf(r.Header["Origin"])
 	if origin == "" {
 		return false
 	}

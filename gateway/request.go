@@ -97,7 +97,7 @@ func one(req *request, fault *requestError) (*requests, *requestError) {
 }
 
 func checkContentType(h http.Header) *requestError {
-	value := strings.Join(h.Values("Content-Type"), ",")
+	value := strings.Join(h["Content-Type"], ",")
 	media, params, err := value, map[string]string(nil), error(nil)
 	if value != mediaJSON { // which almost all send, and which needs no parsing
 		media, params, err = mime.ParseMediaType(value)
@@ -107,7 +107,7 @@ func checkContentType(h http.Header) *requestError {
 		return &requestError{status: http.StatusUnsupportedMediaType, code: codeBadRequest,
 			message: "the Content-Type must be application/json in UTF-8"}
 	}
-	if coding := strings.Join(h.Values("Content-Encoding"), ","); coding != "" && !strings.EqualFold(coding, "identity") {
+	if coding := strings.Join(h["Content-Encoding"], ","); coding != "" && !strings.EqualFold(coding, "identity") {
 		return &requestError{status: http.StatusUnsupportedMediaType, code: codeBadRequest,
 			message: "the body must come without a Content-Encoding"}
 	}

@@ -25,7 +25,7 @@ func harmless(id string) bool {
 // carries it.
 func WithRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := &identified{r.Context(), []string{r.Header.Get("X-Request-Id")}}
+		ctx := &identified{r.Context(), []string{firstOf(r.Header["X-Request-Id"])}}
 		if !harmless(ctx.id[0]) {
 			ctx.id[0] = rand.Text()
 		}
