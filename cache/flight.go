@@ -40,6 +40,7 @@ type outcome struct {
 	err  error
 	fact Fact
 
+	along   any
 	verdict Verdict
 	noStore bool
 }
@@ -236,7 +237,7 @@ func (s *space) conclude(began start, q request, key string, found map[string]Fe
 	if k.keep || q.kept != nil {
 		s.keep(began, q.digest, k)
 	}
-	return outcome{rec: k.rec, verdict: verdict, noStore: f.NoStore}
+	return outcome{rec: k.rec, along: f.Along, verdict: verdict, noStore: f.NoStore}
 }
 
 // doubt tells a kept value that it was not renewed. An error that is to be passed on is what holds by now, so that the

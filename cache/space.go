@@ -40,6 +40,7 @@ type Fetched[V any] struct {
 	ETag        string        // to revalidate with
 	NotModified bool          // what Wanted.Stale holds is still right; Value is ignored
 	Tags        []Tag         // dropping any of them drops this
+	Along       any           // what came with it, for all who wait for this fetch; it is not kept
 }
 
 // Fetch asks the backend for all missing keys. A key in neither map does not exist. Keys that were not asked for are
@@ -53,6 +54,7 @@ type Result[V any] struct {
 	Found bool
 	Err   error
 	Fact  Fact // the zero value with an error
+	Along any  // as Fetched has it, where a fetch brought the value
 }
 
 // Space is one kind of value under one scope. It is safe for concurrent use.
@@ -96,7 +98,7 @@ func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[
 }
 
 func box[V any](f Fetched[V]) Fetched[any] {
-	return Fetched[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags}
+	return Fetched[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags, f.Along}
 }
 
 // as is v's type back. The nil of an interface type has lost it on the way.
@@ -108,7 +110,7 @@ func as[V any](v any) V {
 func unbox[V any](o outcome) Result[V] {
 	r := Result[V]{Err: o.err, Fact: o.fact}
 	if o.err == nil && o.rec != nil && o.rec.found {
-		r.Value, r.Found = as[V](o.rec.value), true
+		r.Value, r.Found, r.Along = as[V](o.rec.value), true, o.along
 	}
 	return r
 }

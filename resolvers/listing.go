@@ -6,7 +6,6 @@ import (
 	"errors"
 	"maps"
 	"slices"
-	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -29,13 +28,11 @@ type listing[V any] struct {
 	// Sums are checksums of the objects as the page showed them, where it came with a validator: the page may be renewed
 	// without a body only while they are kept like that.
 	Sums []uint64 `json:"sums,omitempty"`
-
-	// carried are the objects of a page that has just arrived, for all who waited for the same call; they need not be
-	// kept anywhere else. They are let go soon, since the store of objects knows better from then on.
-	carried atomic.Pointer[cargo[V]]
 }
 
-// cargo is what a page that has just arrived brings, and under which context it was asked for.
+// cargo is the objects of a page that has just arrived, for all who waited for the same call, and under which context it
+// was asked for. They need not be kept anywhere else, and go with those who waited: the store of objects knows better from
+// then on.
 type cargo[V any] struct {
 	values []V
 	etags  []string // of the objects themselves, where those are known
@@ -48,14 +45,6 @@ func (c *cargo[V]) etag(i int) string {
 		return c.etags[i]
 	}
 	return ""
-}
-
-// carryLife is long enough for everyone who waited for a call to take its objects.
-const carryLife = time.Second
-
-func (l *listing[V]) carry(c cargo[V]) {
-	l.carried.Store(&c)
-	time.AfterFunc(carryLife, func() { l.carried.Store(nil) })
 }
 
 func (l *listing[V]) bare(i int) bool { return i < len(l.Bare) && l.Bare[i] }
@@ -180,15 +169,7 @@ func (l *lists[V]) dependOn(ctx context.Context, page *listing[V]) {
 // carriedBy is what a page that has just arrived or been renewed brings; nil for a page that was kept, and for one that others had asked
 // for before one of its objects was changed.
 func (l *lists[V]) carriedBy(r cache.Result[*listing[V]]) *cargo[V] {
-	if r.Err != nil || !r.Found {
-		return nil
-	}
-	switch r.Fact.Verdict {
-	case cache.Called, cache.Revalidated, cache.Coalesced:
-	default:
-		return nil
-	}
-	c := r.Value.carried.Load()
+	c, _ := r.Along.(*cargo[V])
 	if c == nil || r.Fact.Verdict != cache.Coalesced {
 		return c
 	}
@@ -221,9 +202,8 @@ func (l *lists[V]) keeping(fetch fetchPages[V]) cache.Fetch[*listing[V]] {
 
 // file keeps the whole objects of a page and gives what is to be kept of the page itself.
 func (l *lists[V]) file(ctx context.Context, page *arrived[V]) cache.Fetched[*listing[V]] {
-	page.carry(cargo[V]{values: page.values, reply: page.reply, asked: ctx})
 	f := keep(page.listing, page.reply, page.tags...)
-	f.At = page.kept
+	f.At, f.Along = page.kept, &cargo[V]{values: page.values, reply: page.reply, asked: ctx}
 	for i, k := range page.Keys {
 		f.NoStore = f.NoStore || k == ""
 		if k != "" && page.kept.IsZero() && !page.bare(i) {

@@ -109,15 +109,14 @@ func (l *lists[V]) display(page *listing[V], objects map[string]cache.Wanted[V])
 
 // renew keeps for another lifetime what a page showed and still shows.
 func (l *lists[V]) renew(ctx context.Context, d display[V], said reply) cache.Fetched[*listing[V]] {
-	c := cargo[V]{reply: said, asked: ctx}
+	c := &cargo[V]{reply: said, asked: ctx}
 	for i, o := range d.objects {
 		c.values, c.etags = append(c.values, o.Stale), append(c.etags, o.ETag)
 		if !d.page.bare(i) {
 			l.put(ctx, o.Key, o.Stale, o.ETag, said)
 		}
 	}
-	d.page.carry(c)
-	return cache.Fetched[*listing[V]]{NotModified: true, MaxAge: said.MaxAge(), NoStore: said.NoStore(), ETag: said.ETag()}
+	return cache.Fetched[*listing[V]]{NotModified: true, MaxAge: said.MaxAge(), NoStore: said.NoStore(), ETag: said.ETag(), Along: c}
 }
 
 // sum notes what a page shows; false where an object has no checksum.
