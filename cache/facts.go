@@ -69,7 +69,7 @@ func (f *Facts) DependOn(tags ...Tag) {
 	f.tags = append(f.tags, tags...)
 }
 
-// Tags is every tag whose drop makes what was made of the facts untrue.
+// Tags is every tag whose drop makes what was made of the facts untrue, once and in the order of their texts.
 func (f *Facts) Tags() []Tag {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -77,7 +77,8 @@ func (f *Facts) Tags() []Tag {
 	for _, fact := range f.list {
 		tags = append(tags, fact.DependsOn()...)
 	}
-	return tags
+	slices.Sort(tags)
+	return slices.Clone(slices.Compact(tags)) // it is kept: no longer than it need be
 }
 
 // Add records facts: those of an answer that was stored whole, for example. Loads record their own.

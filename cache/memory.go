@@ -6,11 +6,24 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/learngraph/learngraph/footprint"
 	"github.com/maypok86/otter/v2"
 )
 
-// overhead is what an entry costs in bytes beside its value: the entry, its record and the library's node.
-const overhead = 400
+// What an entry costs in bytes beside its value, its tags and its validator.
+var overhead = footprint.Of[record]() + footprint.Of[entry]() + libraryNode + libraryTable + librarySketch
+
+const (
+	// libraryNode is otter's node: the key of 16 bytes, four words, the weight and two states.
+	libraryNode = 64
+	// libraryTable is an entry's part of otter's hash table, whose buckets of 64 bytes have five places: three
+	// eighths to three quarters of them are taken.
+	libraryTable = 64 * 2 / 5
+	// librarySketch is its part of the table of frequencies: a word for each entry, up to the next power of two.
+	librarySketch = 12
+	// tagSlot is the place of a tag in the index, a digest and a pointer where 7/16 to 7/8 of the slots are taken.
+	tagSlot = (1 + 16 + 8) * 3 / 2
+)
 
 // record is what is known about one key. It does not change but for its trouble.
 type record struct {
@@ -34,8 +47,15 @@ type trouble struct {
 
 // entry is what the library holds. It keeps removed entries in its buffers for a while, so erasing empties the entry.
 type entry struct {
-	key digest
-	rec atomic.Pointer[record]
+	key   digest
+	rec   atomic.Pointer[record]
+	links []link // one per tag of the record
+}
+
+// link is an entry's place in the list of those that carry a tag.
+type link struct {
+	entry      *entry
+	prev, next *link
 }
 
 // memory is the level in the process, and the knowledge of what was dropped when.
@@ -50,11 +70,11 @@ type memory struct {
 	floor uint64       // the last drop of everything
 
 	tagMu  sync.Mutex
-	tagged map[digest]map[*entry]struct{} // as large as what the entries carry, so bounded with them
+	tagged map[digest]*link // the first of those that carry a tag
 }
 
 func newMemory(limit int64) (*memory, error) {
-	m := &memory{limit: limit, tagged: map[digest]map[*entry]struct{}{}}
+	m := &memory{limit: limit, tagged: map[digest]*link{}}
 	if limit <= 0 {
 		return m, nil
 	}
@@ -73,13 +93,19 @@ func newMemory(limit int64) (*memory, error) {
 func (e *entry) weight() uint32 {
 	r := e.rec.Load()
 	if r == nil {
-		return overhead
+		return uint32(overhead)
 	}
 	return uint32(min(r.cost(), math.MaxUint32))
 }
 
+// cost is what the heap holds for the record, in bytes. Where records share a tag's text, each counts it, since each may
+// be the last to hold it.
 func (r *record) cost() int64 {
-	return int64(overhead) + int64(r.size) + int64(len(r.etag)) + int64(len(r.tags))*128
+	n := overhead + r.size + footprint.Text(r.etag) + footprint.Slice(r.tags) + footprint.Array[link](len(r.tags))
+	for _, t := range r.tags {
+		n += footprint.Text(string(t)) + tagSlot
+	}
+	return int64(n)
 }
 
 // now is the moment that a later fill compares with the drops.
@@ -187,12 +213,15 @@ func (m *memory) index(e *entry, tags []Tag) {
 	}
 	m.tagMu.Lock()
 	defer m.tagMu.Unlock()
-	for _, t := range tags {
+	e.links = make([]link, len(tags))
+	for i, t := range tags {
 		d := t.digest()
-		if m.tagged[d] == nil {
-			m.tagged[d] = map[*entry]struct{}{}
+		l := &e.links[i]
+		l.entry, l.next = e, m.tagged[d]
+		if l.next != nil {
+			l.next.prev = l
 		}
-		m.tagged[d][e] = struct{}{}
+		m.tagged[d] = l
 	}
 }
 
@@ -200,8 +229,8 @@ func (m *memory) carriers(tag digest) []digest {
 	m.tagMu.Lock()
 	defer m.tagMu.Unlock()
 	var keys []digest
-	for e := range m.tagged[tag] {
-		keys = append(keys, e.key)
+	for l := m.tagged[tag]; l != nil; l = l.next {
+		keys = append(keys, l.entry.key)
 	}
 	return keys
 }
@@ -214,12 +243,24 @@ func (m *memory) erase(e *entry) {
 	}
 	m.tagMu.Lock()
 	defer m.tagMu.Unlock()
-	for _, t := range r.tags {
-		d := t.digest()
-		delete(m.tagged[d], e)
-		if len(m.tagged[d]) == 0 {
-			delete(m.tagged, d)
-		}
+	for i, t := range r.tags {
+		m.unlink(&e.links[i], t.digest())
+	}
+	e.links = nil // its neighbours must not live as long as the library holds the entry
+}
+
+// unlink takes an entry out of those that carry a tag.
+func (m *memory) unlink(l *link, tag digest) {
+	if l.next != nil {
+		l.next.prev = l.prev
+	}
+	switch {
+	case l.prev != nil:
+		l.prev.next = l.next
+	case l.next != nil:
+		m.tagged[tag] = l.next
+	default:
+		delete(m.tagged, tag)
 	}
 }
 

@@ -83,6 +83,38 @@ func TestDroppingATagDropsWhatCarriesIt(t *testing.T) {
 	})
 }
 
+func TestATagKnowsItsCarriersWhicheverOfThemGoes(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		c := open(t, options())
+		s, b := words(c), &backend{}
+		shared, own := NewTag("scope", "shared"), func(key string) Tag { return NewTag("scope", "own "+key) }
+		b.shape = func(key string, f Fetched[string]) Fetched[string] {
+			f.Tags = []Tag{shared, own(key), shared}
+			return f
+		}
+		for _, going := range []string{"a", "b", "c"} {
+			for _, key := range []string{"a", "b", "c"} {
+				one(t.Context(), s, b, key)
+			}
+			s.Drop(t.Context(), going)
+			left := map[digest]bool{}
+			for _, d := range c.memory.carriers(shared.digest()) {
+				left[d] = true
+			}
+			if len(left) != 2 || left[s.inner.digest(going)] {
+				t.Errorf("%d carriers are left without %s, want the other two", len(left), going)
+			}
+			if got := len(c.memory.carriers(own(going).digest())); got != 0 {
+				t.Errorf("%d carry the tag of %s alone", got, going)
+			}
+		}
+		c.DropTags(t.Context(), shared)
+		if got := len(c.memory.tagged); got != 0 {
+			t.Errorf("the index has %d tags that nothing carries", got)
+		}
+	})
+}
+
 func TestNoByteOfADroppedValueIsInMemory(t *testing.T) {
 	const marker = "MARKER-OF-A-PERSON"
 	bubble(t, func(t *testing.T) {

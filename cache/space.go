@@ -3,7 +3,10 @@ package cache
 import (
 	"context"
 	"errors"
+	"reflect"
 	"time"
+
+	"github.com/learngraph/learngraph/footprint"
 )
 
 // ErrNotCached is the error of a key that is not kept when the caller wants nothing fetched.
@@ -20,7 +23,7 @@ type SpaceOptions[V any] struct {
 
 	Encode func(V) ([]byte, error) // for Redis; an error keeps the value out of it
 	Decode func([]byte) (V, error) // an error is a miss; the bytes are V's to keep
-	Size   func(V) int             // bytes in memory, without the cache's own overhead
+	Size   func(V) int             // bytes of heap that a V refers to, in whole blocks as package footprint has them
 }
 
 // Wanted is a key to fetch. A kept value that is no longer fresh enough comes along.
@@ -67,7 +70,7 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 		shared: c.remote != nil && !o.Local, hasher: newHasher(o.Scope), tally: c.tally(o.Kind),
 		encode: func(v any) ([]byte, error) { return o.Encode(as[V](v)) },
 		decode: func(b []byte) (any, error) { return o.Decode(b) },
-		size:   func(v any) int { return o.Size(as[V](v)) },
+		size:   func(v any) int { return boxed[V]() + o.Size(as[V](v)) },
 	}}
 }
 
@@ -99,6 +102,14 @@ func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[
 
 func box[V any](f Fetched[V]) Fetched[any] {
 	return Fetched[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags, f.Along}
+}
+
+// boxed is what the heap holds for a V itself where it is no pointer.
+func boxed[V any]() int {
+	if reflect.TypeFor[V]().Kind() == reflect.Pointer {
+		return 0
+	}
+	return footprint.Of[V]()
 }
 
 // as is v's type back. The nil of an interface type has lost it on the way.

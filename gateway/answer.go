@@ -14,6 +14,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/footprint"
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -41,11 +42,25 @@ func NewAnswers(c *cache.Cache, scope string) *cache.Space[*Answer] {
 		Size: (*Answer).size})
 }
 
-// factSize is about what a kept fact takes, in bytes.
-const factSize = 256
+const (
+	// formSize is what a form holds beside its text: the list of its pieces, its length as text, and what makes and keeps
+	// its sum.
+	formSize = 200
+	// policySize is what a policy holds that remembers its headers.
+	policySize = 168
+)
 
 // size leaves room for the packed forms, of which none is kept that is too large for it.
-func (a *Answer) size() int { return 2*len(a.plain.text) + factSize*len(a.facts) }
+func (a *Answer) size() int {
+	n := footprint.Of[Answer]() + footprint.Slice(a.plain.text) + formSize + policySize + footprint.Slice(a.facts)
+	if a.packs() {
+		n += footprint.Slice(a.plain.text) + packedForms*(footprint.Of[form]()+formSize)
+	}
+	for _, f := range a.facts {
+		n += footprint.Text(f.Digest)
+	}
+	return n
+}
 
 // run answers an operation: from a whole answer that is kept and still as fresh as executing would make it, together
 // with whoever executes the same, or by executing it. Who has more time than the one whose execution was shared does not
@@ -137,6 +152,9 @@ func newAnswer(resp *graphql.Response, facts []cache.Fact, publicCatalog bool) *
 	extensions := resp.Extensions
 	if len(extensions) == 0 {
 		extensions = nil // the executor makes an empty map, which each use would copy
+	}
+	for i := range facts {
+		facts[i].Tags = nil // the cache has them, and they would keep those of other values
 	}
 	return &Answer{plain: newForm(text, ""), data: text[len(before) : len(text)-len(after)], errors: resp.Errors, extensions: extensions,
 		facts: facts, at: now, policy: policy(facts, publicCatalog, now).remembering()}

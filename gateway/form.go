@@ -23,6 +23,9 @@ func newForm(text []byte, coding string) form {
 // packedForms is how many content codings there are.
 const packedForms = 3
 
+// packs says whether packed forms of the answer are kept: shorter ones are not sent packed, as a rule.
+func (a *Answer) packs() bool { return len(a.plain.text) > DefaultCompressAbove }
+
 // form gives the answer under a coding; "" is as it is. It is packed once, and kept with the answer unless it packs badly:
 // all forms together are no larger than the answer.
 func (a *Answer) form(coding string) *form {
@@ -36,7 +39,7 @@ func (a *Answer) form(coding string) *form {
 	packed := compress(coding, [][]byte{a.plain.text})
 	defer release(packed)
 	f := newForm(bytes.Clone(packed.Bytes()), coding)
-	if len(f.text) <= len(a.plain.text)/packedForms {
+	if a.packs() && len(f.text) <= len(a.plain.text)/packedForms {
 		a.packed[i].Store(&f)
 	}
 	return &f

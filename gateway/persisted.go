@@ -9,6 +9,7 @@ import (
 
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/footprint"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -87,7 +88,7 @@ func NewSharedDocuments(c *cache.Cache, scope string) *SharedDocuments {
 		Kind: "document", Scope: scope, NoStale: true,
 		Encode: func(text string) ([]byte, error) { return []byte(text), nil },
 		Decode: func(data []byte) (string, error) { return string(data), nil },
-		Size:   func(text string) int { return len(text) },
+		Size:   footprint.Text,
 	})}
 }
 

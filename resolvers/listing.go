@@ -6,10 +6,12 @@ import (
 	"errors"
 	"maps"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/footprint"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -61,12 +63,16 @@ func (l *listing[V]) add(key string, bare bool) {
 }
 
 func (l *listing[V]) size() int {
-	n := 128 + len(l.Next) + 8*len(l.Sums)
+	n := footprint.Of[listing[V]]() + footprint.Slice(l.Keys) + footprint.Slice(l.Bare) + footprint.Text(l.Next) +
+		footprint.Slice(l.Extra) + footprint.Slice(l.Sums)
+	if l.Total != nil {
+		n += footprint.Of[int]()
+	}
 	for _, k := range l.Keys {
-		n += len(k) + 17
+		n += footprint.Text(k)
 	}
 	for _, e := range l.Extra {
-		n += len(e) + 24
+		n += footprint.Slice(e)
 	}
 	return n
 }

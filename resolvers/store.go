@@ -11,6 +11,7 @@ import (
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/footprint"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
@@ -90,7 +91,7 @@ func newStore(c *cache.Cache, scopes map[upstream.Backend]string) *store {
 
 	s.clients = lists[*document.Document]{pages: newListings[*document.Document](c, "clientPage", ti), objects: documents(c, ti),
 		encode: jsonOfDocument, validators: new(atomic.Bool)}
-	s.clientKeys = newSpace(c, "clientKey", ti, jsonOf[string], fromJSON[string], func(v string) int { return len(v) })
+	s.clientKeys = newSpace(c, "clientKey", ti, jsonOf[string], fromJSON[string], footprint.Text)
 	s.clientWalk = newSpace(c, "clientWalk", ti, jsonOf[clientWalk], fromJSON[clientWalk], clientWalk.size)
 
 	s.embedClients = lists[*coassemble.EmbedClient]{pages: newListings[*coassemble.EmbedClient](c, "embedClientPage", co),
@@ -160,7 +161,7 @@ func recordFrom[T any](data []byte) (*T, error) {
 }
 
 func credentialsSize(p mattr.Page[*mattr.Credential]) int {
-	n := len(p.Next)
+	n := footprint.Text(p.Next) + footprint.Slice(p.Items)
 	for _, c := range p.Items {
 		n += c.Size()
 	}

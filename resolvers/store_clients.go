@@ -6,6 +6,7 @@ import (
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/footprint"
 	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
@@ -43,7 +44,7 @@ func (r *Resolver) readClientPages(ctx context.Context, keys []string, kept vali
 		if err != nil {
 			return unchanged[*document.Document](err, said)
 		}
-		page := &arrived[*document.Document]{listing: &listing[*document.Document]{More: w.More, Total: w.Total}, values: w.Clients, reply: said,
+		page := &arrived[*document.Document]{listing: &listing[*document.Document]{Keys: make([]string, 0, len(w.Clients)), More: w.More, Total: w.Total}, values: w.Clients, reply: said,
 			etag: said.ETag(), tags: []cache.Tag{r.store.tag(upstream.ThoughtIndustries, allClients)}}
 		for _, d := range w.Clients {
 			page.Keys = append(page.Keys, r.clientID(d))
@@ -99,12 +100,12 @@ type clientWalk struct {
 }
 
 func (w clientWalk) size() int {
-	n := 256
+	n := footprint.Map(w.IDs) + footprint.Map(w.Keys)
 	for k := range w.IDs {
-		n += len(k) + 32
+		n += footprint.Text(k)
 	}
 	for k, v := range w.Keys {
-		n += len(k) + len(v) + 48
+		n += footprint.Text(k) + footprint.Text(v)
 	}
 	return n
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/footprint"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
@@ -28,11 +29,11 @@ type identityWalk struct {
 }
 
 func (w identityWalk) size() int {
-	n := 128
+	n := footprint.Map(w.IDs)
 	for k, ids := range w.IDs {
-		n += len(k) + 48
+		n += footprint.Text(k) + footprint.Slice(ids)
 		for _, id := range ids {
-			n += len(id) + 16
+			n += footprint.Text(id)
 		}
 	}
 	return n

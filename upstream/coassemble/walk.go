@@ -1,6 +1,10 @@
 package coassemble
 
-import "context"
+import (
+	"context"
+
+	"github.com/learngraph/learngraph/footprint"
+)
 
 // Walk is a list that was read page by page from its start.
 type Walk[T any] struct {
@@ -42,17 +46,16 @@ func walk[T any](ctx context.Context, bound int, read func(context.Context, Page
 }
 
 // Size is the memory that the record takes, in bytes.
-func (c *EmbedClient) Size() int { return len(c.Identifier) + c.size() }
+func (c *EmbedClient) Size() int {
+	return footprint.Of[EmbedClient]() + footprint.Text(c.Identifier) + c.size()
+}
 
 // Size is the memory that the record takes, in bytes.
-func (u *User) Size() int { return len(u.Identifier) + u.size() }
-
-// recordSize is what a record takes beside its document, in bytes.
-const recordSize = 64
+func (u *User) Size() int { return footprint.Of[User]() + footprint.Text(u.Identifier) + u.size() }
 
 func (r record) size() int {
 	if r.doc == nil {
-		return recordSize
+		return 0
 	}
-	return recordSize + r.doc.Size()
+	return r.doc.Size()
 }

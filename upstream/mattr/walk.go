@@ -1,6 +1,10 @@
 package mattr
 
-import "context"
+import (
+	"context"
+
+	"github.com/learngraph/learngraph/footprint"
+)
 
 // Walk is the list of identities, read page by page from its start.
 type Walk struct {
@@ -31,17 +35,14 @@ func WalkIdentities(ctx context.Context, bound int, read func(ctx context.Contex
 }
 
 // Size is the memory that the record takes, in bytes.
-func (i *Identity) Size() int { return len(i.ID) + i.size() }
+func (i *Identity) Size() int { return footprint.Of[Identity]() + footprint.Text(i.ID) + i.size() }
 
 // Size is the memory that the record takes, in bytes.
-func (c *Credential) Size() int { return len(c.ID) + c.size() }
-
-// recordSize is what a record takes beside its document, in bytes.
-const recordSize = 64
+func (c *Credential) Size() int { return footprint.Of[Credential]() + footprint.Text(c.ID) + c.size() }
 
 func (r record) size() int {
 	if r.doc == nil {
-		return recordSize
+		return 0
 	}
-	return recordSize + r.doc.Size()
+	return r.doc.Size()
 }

@@ -1,0 +1,144 @@
+package resolvers
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+)
+
+// heap is the bytes in use by objects.
+func heap() int64 {
+	runtime.GC()
+	runtime.GC() // a pool gives up its content at the second collection
+	var stats runtime.MemStats
+	runtime.ReadMemStats(&stats)
+	return int64(stats.HeapAlloc)
+}
+
+// filled puts n values into a space of a store, one after the other, each made as it is when it arrives.
+func filled[V any](space func(*store) *cache.Space[V], n int, value func(s *store, i int) (V, []cache.Tag)) func(context.Context, *store) {
+	return func(ctx context.Context, s *store) {
+		for i := range n {
+			v, tags := value(s, i)
+			space(s).Put(ctx, fmt.Sprint("key ", i), cache.Fetched[V]{Value: v, Tags: tags, ETag: fmt.Sprintf(`"%032x"`, i)})
+		}
+	}
+}
+
+func uuid(i int) string { return fmt.Sprintf("%08x-0000-4000-8000-%012x", i, i) }
+
+func clientDocument(t *testing.T, i int) *document.Document {
+	t.Helper()
+	course := fmt.Sprintf(`{"id":%q,"title":"Course %d","description":%q},`, uuid(i), i, strings.Repeat("What you will learn. ", i%40))
+	text := fmt.Sprintf(`{"id":%q,"name":"Client %d","secretKey":"sk","courses":[%s]}`, uuid(i), i, strings.TrimSuffix(strings.Repeat(course, i%60), ","))
+	return fromText(t, text, func(data []byte) (*document.Document, error) { return document.Parse(data, model.Shapes.Client) })
+}
+
+func fromText[V any](t *testing.T, text string, decode func([]byte) (V, error)) V {
+	t.Helper()
+	v, err := decode([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+// kinds fill one space each.
+func kinds(t *testing.T) map[string]func(context.Context, *store) {
+	user := func(i int) string {
+		return fmt.Sprintf(`{"identifier":%q,"clientIdentifier":"client-%d","name":"Ada %d","metadata":{"team":%d,"more":%q}}`, uuid(i), i%50, i, i%9, strings.Repeat("x", i%300))
+	}
+	identity := func(i int) string {
+		return fmt.Sprintf(`{"id":%q,"claims":{"email":"ada%d@example.com","address":%q}}`, uuid(i), i, strings.Repeat("y", i%200))
+	}
+	page := func(i int) *listing[*document.Document] {
+		p := &listing[*document.Document]{Keys: make([]string, 0, 1+i%100), More: true, Total: new(int), Sums: make([]uint64, 1+i%100)}
+		for k := range 1 + i%100 {
+			p.add(uuid(k), false)
+		}
+		return p
+	}
+	return map[string]func(context.Context, *store){
+		"client": filled(func(s *store) *cache.Space[*document.Document] { return s.clients.objects }, 1500, func(_ *store, i int) (*document.Document, []cache.Tag) {
+			return clientDocument(t, i), nil
+		}),
+		"clientPage": filled(func(s *store) *cache.Space[*listing[*document.Document]] { return s.clients.pages }, 1000, func(s *store, i int) (*listing[*document.Document], []cache.Tag) {
+			return page(i), []cache.Tag{s.tag(upstream.ThoughtIndustries, allClients)}
+		}),
+		"clientKey": filled(func(s *store) *cache.Space[string] { return s.clientKeys }, 10_000, func(_ *store, i int) (string, []cache.Tag) {
+			return uuid(i), nil
+		}),
+		"clientWalk": filled(func(s *store) *cache.Space[clientWalk] { return s.clientWalk }, 40, func(*store, int) (clientWalk, []cache.Tag) {
+			w := clientWalk{IDs: map[string]bool{}, Keys: map[string]string{}}
+			for i := range 500 {
+				w.IDs[uuid(i)] = true
+				w.Keys[fmt.Sprintf("slug:client-number-%d", i)] = uuid(i)
+			}
+			return w, nil
+		}),
+		"user": filled(func(s *store) *cache.Space[*coassemble.User] { return s.users.objects }, 5000, func(s *store, i int) (*coassemble.User, []cache.Tag) {
+			u := fromText(t, user(i), recordFrom[coassemble.User])
+			return u, s.userTags(u)
+		}),
+		"bare user": filled(func(s *store) *cache.Space[*coassemble.User] { return s.users.objects }, 10_000, func(_ *store, i int) (*coassemble.User, []cache.Tag) {
+			return fromText(t, fmt.Sprintf("%q", uuid(i)), recordFrom[coassemble.User]), nil
+		}),
+		"embedClient": filled(func(s *store) *cache.Space[*coassemble.EmbedClient] { return s.embedClients.objects }, 5000, func(s *store, i int) (*coassemble.EmbedClient, []cache.Tag) {
+			c := fromText(t, user(i), recordFrom[coassemble.EmbedClient])
+			return c, s.embedClientTags(c)
+		}),
+		"identity": filled(func(s *store) *cache.Space[*mattr.Identity] { return s.identities.objects }, 5000, func(s *store, i int) (*mattr.Identity, []cache.Tag) {
+			v := fromText(t, identity(i), recordFrom[mattr.Identity])
+			return v, s.identityTags(v)
+		}),
+		"identityWalk": filled(func(s *store) *cache.Space[identityWalk] { return s.identityWalk }, 40, func(*store, int) (identityWalk, []cache.Tag) {
+			w := identityWalk{IDs: map[string][]string{}}
+			for i := range 500 {
+				w.IDs[uuid(i)] = []string{uuid(i)}
+			}
+			return w, nil
+		}),
+		"credentialPage": filled(func(s *store) *cache.Space[mattr.Page[*mattr.Credential]] { return s.credentials }, 2000, func(s *store, i int) (p mattr.Page[*mattr.Credential], tags []cache.Tag) {
+			for k := range i % 6 {
+				p.Items = append(p.Items, fromText(t, fmt.Sprintf(`{"id":%q,"type":"Certificate","status":"valid"}`, uuid(k)), recordFrom[mattr.Credential]))
+			}
+			p.Next = json.Number(fmt.Sprintf("%020d", i)).String()
+			return p, []cache.Tag{s.identityTag(uuid(i))}
+		}),
+	}
+}
+
+// TestMemoryCountsWhatItHolds compares what each kind of value is counted for with what the heap has of it.
+func TestMemoryCountsWhatItHolds(t *testing.T) {
+	for kind, fill := range kinds(t) {
+		t.Run(kind, func(t *testing.T) {
+			run := func() (counted, live int64) {
+				c, err := cache.New(cache.Options{TTL: time.Hour, Memory: 256 << 20})
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = c.Close() }()
+				s := newStore(c, map[upstream.Backend]string{})
+				empty := heap()
+				fill(c.Begin(t.Context()), s)
+				return c.Counters().MemoryBytes, heap() - empty
+			}
+			run() // tables of shapes and pools stand from then on
+			counted, live := run()
+			if ratio := float64(counted) / float64(live); ratio < 0.95 || ratio > 1.1 {
+				t.Errorf("counted %d bytes, the heap holds %d: %.3f", counted, live, ratio)
+			}
+		})
+	}
+}
