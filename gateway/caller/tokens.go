@@ -64,7 +64,7 @@ const (
 	verifiedTokens = 10_000
 	// longestToken bounds what is looked at, in bytes.
 	longestToken = 16 << 10
-	// clockSkew is how far the issuer's clock may be off.
+	// clockSkew is how far the issuer's clock may be ahead. It does not prolong a token's life.
 	clockSkew = 30 * time.Second
 )
 
@@ -137,7 +137,7 @@ func (t *Tokens) claims(ctx context.Context, token *jwt.JSONWebToken) (*jwt.Clai
 		if token.Claims(key.Key, claims, &all) != nil {
 			continue
 		}
-		if claims.Expiry == nil {
+		if claims.Expiry == nil || !time.Now().Before(claims.Expiry.Time()) {
 			return nil, nil, jwt.ErrExpired
 		}
 		expected := jwt.Expected{Issuer: t.opts.Issuer, AnyAudience: jwt.Audience{t.opts.Audience}, Time: time.Now()}

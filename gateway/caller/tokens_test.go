@@ -123,6 +123,7 @@ func TestATokenIsTakenOnlyIfAllOfItIsRight(t *testing.T) {
 		{"one audience of several", sign(t, jose.RS256, rs, kid("rsa"), with(goodClaims(), "aud", []string{"other", "learngraph"})), true},
 		{"a clock slightly off", sign(t, jose.RS256, rs, kid("rsa"), with(goodClaims(), "nbf", now.Add(20*time.Second).Unix())), true},
 		{"no expiry", sign(t, jose.RS256, rs, kid("rsa"), with(goodClaims(), "exp", nil)), false},
+		{"just expired", sign(t, jose.RS256, rs, kid("rsa"), with(goodClaims(), "exp", now.Add(-time.Second).Unix())), false},
 		{"expired", sign(t, jose.RS256, rs, kid("rsa"), with(goodClaims(), "exp", now.Add(-time.Minute).Unix())), false},
 		{"not yet valid", sign(t, jose.RS256, rs, kid("rsa"), with(goodClaims(), "nbf", now.Add(time.Hour).Unix())), false},
 		{"issued in the future", sign(t, jose.RS256, rs, kid("rsa"), with(goodClaims(), "iat", now.Add(time.Hour).Unix())), false},
