@@ -214,6 +214,24 @@ func TestIntrospectionAndTheSchemaAreServedWhereSwitchedOn(t *testing.T) {
 	}
 }
 
+func TestALinkOnAnotherSiteOpensTheExplorerAndReachesNothingElse(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"EXPLORER": "true", "INTROSPECTION": "true"}})
+	for path, want := range map[string]int{"/": 200, "/assets/LICENSES.txt": 200, "/graphql?query={__typename}": 403, "/schema.graphqls": 403} {
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+		r.Header.Set("Sec-Fetch-Site", "cross-site")
+		r.Header.Set("Sec-Fetch-Mode", "navigate")
+		if w := p.send(r); w.Code != want {
+			t.Errorf("%s: got %d, want %d", path, w.Code, want)
+		}
+	}
+	r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+	r.Host = "evil.example"
+	if w := p.send(r); w.Code != http.StatusForbidden {
+		t.Errorf("under another name: got %d", w.Code)
+	}
+}
+
 func TestAnOperationThatRanOutOfTimeBlamesNoBackend(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"CACHE_TTL": "60s"}})

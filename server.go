@@ -185,16 +185,25 @@ func (s *server) routes() http.Handler {
 	if s.cfg.Introspection {
 		mux.HandleFunc("GET /schema.graphqls", serveSchema)
 	}
-	if s.cfg.Explorer {
-		page := explorer.Handler()
-		mux.Handle("/{$}", page)
-		mux.Handle("/assets/", page)
-	}
 	handler := gateway.WithOrigins(s.cfg.Origins, mux)
+	if s.cfg.Explorer {
+		handler = withExplorer(handler)
+	}
 	if host, _, err := net.SplitHostPort(s.cfg.Listen); err == nil && s.cfg.Auth == "none" && isLoopback(host) {
 		handler = gateway.WithLoopbackHost(handler)
 	}
 	return s.traces.accept(gateway.WithRequestID(gateway.WithAccessLog(s.log, handler)))
+}
+
+// withExplorer serves the query page beside next. A link to it may stand on any site: it is the same for all, and what it
+// shows it asks for itself.
+func withExplorer(next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	page := explorer.Handler()
+	mux.Handle("/{$}", page)
+	mux.Handle("/assets/", page)
+	mux.Handle("/", next)
+	return mux
 }
 
 // connect makes a client for each backend that is configured, which sends no credential yet.
