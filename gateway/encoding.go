@@ -43,40 +43,40 @@ var coders = []coder{
 	}}},
 }
 
-// negotiateCoding picks the content coding by weight (RFC 9110, section 12.5.3); "" is none. An answer is never refused
-// for its coding.
+// negotiateCoding picks the content coding by weight (RFC 9110, section 12.5.3); "" is none, which is right also for who
+// names identity with a greater weight. An answer is never refused for its coding.
 func negotiateCoding(h http.Header) string {
-	best, weight := "", 0.0
 	accepted := h["Accept-Encoding"]
 	if accepted == nil {
-		return best
+		return ""
 	}
+	identity, named := codingQuality(accepted, "identity")
+	if !named {
+		identity = 0
+	}
+	best, weight := "", 0.0
 	for _, c := range coders {
-		if q := codingQuality(accepted, c.name); q > weight {
+		if q, _ := codingQuality(accepted, c.name); q > weight && q >= identity {
 			best, weight = c.name, q
 		}
 	}
 	return best
 }
 
-// codingQuality is the weight of a coding: its own, else that of *, else 0.
-func codingQuality(values []string, name string) float64 {
-	wildcard := 0.0
+// codingQuality is the weight of a coding: its own where it is named, else that of *, else 0.
+func codingQuality(values []string, name string) (weight float64, named bool) {
 	for _, value := range values {
 		for item := range strings.SplitSeq(value, ",") {
 			coding, params, _ := strings.Cut(item, ";")
-			coding = strings.ToLower(strings.TrimSpace(coding))
-			if coding != name && coding != "*" {
-				continue
+			switch strings.ToLower(strings.TrimSpace(coding)) {
+			case name:
+				return codingWeight(params), true
+			case "*":
+				weight = codingWeight(params)
 			}
-			q := codingWeight(params)
-			if coding == name {
-				return q
-			}
-			wildcard = q
 		}
 	}
-	return wildcard
+	return weight, false
 }
 
 func codingWeight(params string) float64 {

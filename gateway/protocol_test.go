@@ -261,6 +261,9 @@ func TestAnswersAreCompressedAsTheCallerPrefers(t *testing.T) {
 		{"gzip;q=1, br;q=0.8", "gzip"},
 		{"zstd;q=0, *", "br"},
 		{"*;q=0", ""},
+		{"identity, gzip;q=0.5", ""},
+		{"identity;q=0.5, gzip;q=0.5", "gzip"},
+		{"identity;q=0, gzip;q=0.5", "gzip"},
 		{"gzip;level=1", ""},
 		{"deflate", ""},
 	} {
