@@ -1,13 +1,10 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"strings"
 	"sync/atomic"
 
-	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/handler/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/parser"
@@ -22,13 +19,16 @@ type documents struct {
 	limits        Limits
 	introspection bool
 	rules, silent *rules.Rules
-	kept          graphql.Cache[*ast.QueryDocument]
+	kept          *shelf[*ast.QueryDocument]
 	// validations counts the documents that got as far as the validator, whose rules cost more than linear time.
 	validations atomic.Int64
 }
 
-// keptDocuments bounds the memory that valid documents take; a frontend has some hundreds.
-const keptDocuments = 1000
+// keptDocuments bounds the memory that valid documents take, in bytes; a frontend has some hundreds.
+const keptDocuments = 64 << 20
+
+// tokenSize is about what a token takes once it is parsed, in bytes.
+const tokenSize = 256
 
 // longestSuggested is the longest text, in bytes, whose errors may suggest names: every unknown name is compared with
 // every name that there is.
@@ -36,7 +36,7 @@ const longestSuggested = 8 << 10
 
 func newDocuments(schema *ast.Schema, limits Limits, introspection bool) *documents {
 	return &documents{schema: schema, limits: limits, introspection: introspection, rules: rules.NewDefaultRules(),
-		silent: silentRules(), kept: lru.New[*ast.QueryDocument](keptDocuments)}
+		silent: silentRules(), kept: newShelf[*ast.QueryDocument](keptDocuments)}
 }
 
 // silentRules are the same rules without suggestions.
@@ -59,13 +59,13 @@ func (d *documents) rulesFor(text string) *rules.Rules {
 }
 
 // load gives the validated document of a text.
-func (d *documents) load(ctx context.Context, text string) (*ast.QueryDocument, gqlerror.List) {
-	if doc, ok := d.kept.Get(ctx, text); ok {
+func (d *documents) load(text string) (*ast.QueryDocument, gqlerror.List) {
+	if doc, ok := d.kept.get(text); ok {
 		return doc, nil
 	}
 	doc, errs := d.read(text)
 	if len(errs) == 0 {
-		d.kept.Add(ctx, text, doc)
+		d.kept.put(text, doc, len(text)+tokenSize*measure(text, d.limits.Tokens).tokens)
 	}
 	return doc, errs
 }

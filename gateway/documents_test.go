@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net/url"
 	"strings"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
 const (
@@ -64,10 +66,10 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 func TestKeptTextsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	text := func(c string) string { return strings.Repeat(c, 100) }
-	m := NewMemoryDocuments(3 * documentSize(text("a")))
+	m := NewMemoryDocuments(3 * (len(text("a")) + shelfOverhead))
 	kept := func() (hashes string) {
 		for _, hash := range []string{"a", "b", "c", "d", "e"} {
-			if _, ok := m.texts.Peek(hash); ok {
+			if _, ok := m.texts.values.Peek(hash); ok {
 				hashes += hash
 			}
 		}
@@ -77,15 +79,44 @@ func TestKeptTextsAreBoundedInBytes(t *testing.T) {
 		{"a", text("a"), "a"}, {"b", text("b"), "ab"}, {"c", text("c"), "abc"},
 		{"d", text("d"), "bcd"}, {"d", text("d"), "bcd"}, {"c", text("c"), "bcd"},
 		{"e", strings.Repeat("e", 3*100), "ce"},
-		{"b", strings.Repeat("b", m.most), "ce"},
+		{"b", strings.Repeat("b", m.texts.most), "ce"},
 	} {
 		m.Put(t.Context(), step.put, step.text)
 		if got := kept(); got != step.want {
 			t.Errorf("after %q of %d bytes: kept %q, want %q", step.put, len(step.text), got, step.want)
 		}
 	}
-	if m.size > m.most || m.size <= 0 {
-		t.Errorf("got %d bytes, want at most %d", m.size, m.most)
+	if m.texts.size > m.texts.most || m.texts.size <= 0 {
+		t.Errorf("got %d bytes, want at most %d", m.texts.size, m.texts.most)
+	}
+}
+
+func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
+	t.Parallel()
+	text := func(i, size int) string {
+		query := fmt.Sprintf("query Q%d { users(first: 1) { nodes { id } } } #", i)
+		return query + strings.Repeat("x", size-len(query))
+	}
+	const most, size = 1 << 20, 100 << 10
+	d := (&world{users: 1}).gateway(nil).documents
+	if d.kept.most != keptDocuments {
+		t.Errorf("got %d bytes, want %d", d.kept.most, keptDocuments)
+	}
+	d.kept = newShelf[*ast.QueryDocument](most)
+	for i := range 2 * most / size {
+		if _, errs := d.load(text(i, size)); len(errs) > 0 {
+			t.Fatal(errs)
+		}
+	}
+	if kept := d.kept.values.Len(); kept != most/size-1 || d.kept.size > most {
+		t.Errorf("kept %d documents of %d bytes, want at most %d", kept, d.kept.size, most)
+	}
+	for size, want := range map[int]int{longestRepeated: 1, longestRepeated + 1: 0} {
+		g := (&world{users: 1}).keeping(t, nil)
+		post(t, g, text(0, size), "")
+		if got := g.repeats.kept.Len(); got != want {
+			t.Errorf("a text of %d bytes: %d requests are remembered, want %d", size, got, want)
+		}
 	}
 }
 

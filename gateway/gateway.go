@@ -322,7 +322,7 @@ func (g *Gateway) prepare(ctx context.Context, req *request) (*graphql.Operation
 	if refusal != nil {
 		return nil, refusal
 	}
-	doc, errs := g.documents.load(ctx, text)
+	doc, errs := g.documents.load(text)
 	if len(errs) > 0 {
 		return nil, g.refused(errs)
 	}

@@ -4,10 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"sync"
 	"time"
 
-	"github.com/hashicorp/golang-lru/v2/simplelru"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/footprint"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -21,46 +19,21 @@ type DocumentStore interface {
 }
 
 // MemoryDocuments is a DocumentStore that forgets what was not used for longest.
-type MemoryDocuments struct {
-	mu         sync.Mutex
-	texts      *simplelru.LRU[string, string]
-	size, most int
-}
+type MemoryDocuments struct{ texts *shelf[string] }
 
 var _ DocumentStore = (*MemoryDocuments)(nil)
 
-// documentOverhead is about what a kept text takes beside its bytes and its hash's.
-const documentOverhead = 256
-
 // NewMemoryDocuments makes a store that takes at most so many bytes.
-func NewMemoryDocuments(most int) *MemoryDocuments {
-	m := &MemoryDocuments{most: most}
-	// The list never evicts by number: each text takes at least the overhead.
-	m.texts, _ = simplelru.NewLRU(most/documentOverhead+1, func(_, text string) { m.size -= documentSize(text) })
-	return m
-}
-
-func documentSize(text string) int { return len(text) + documentOverhead }
+func NewMemoryDocuments(most int) *MemoryDocuments { return &MemoryDocuments{newShelf[string](most)} }
 
 // Get gives the text of a hash.
 func (m *MemoryDocuments) Get(_ context.Context, hash string) (string, bool) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.texts.Get(hash)
+	return m.texts.get(hash)
 }
 
 // Put keeps a text, unless it takes more than all texts may.
 func (m *MemoryDocuments) Put(_ context.Context, hash, text string) {
-	if documentSize(text) > m.most {
-		return
-	}
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	m.texts.Remove(hash)
-	m.texts.Add(hash, text)
-	for m.size += documentSize(text); m.size > m.most; {
-		m.texts.RemoveOldest()
-	}
+	m.texts.put(hash, text, len(text))
 }
 
 // SharedDocuments is a DocumentStore in the cache, for all replicas and across restarts. Each process keeps what it uses

@@ -19,8 +19,13 @@ type repeats struct {
 	kept *lru.Cache[[sha256.Size]byte, *repeat]
 }
 
-// keptRepeats bounds their memory: each takes about a kilobyte, beside a document's text that is kept with the document.
+// keptRepeats bounds their memory: each takes about a kilobyte, beside a document's text that mostly is kept with the
+// document.
 const keptRepeats = 4096
+
+// longestRepeated is the longest document, in bytes, whose requests are known: a text stays with them when its document is
+// no longer kept.
+const longestRepeated = 16 << 10
 
 // repeat is what is the same whenever a request for a query comes again.
 type repeat struct {
@@ -51,7 +56,7 @@ func newRepeats(opts Options) *repeats {
 
 // remember keeps what a request turned out to mean.
 func (rs *repeats) remember(req *request, op *graphql.OperationContext, s *spent) {
-	if rs == nil || req.raw.empty() || !storable(op) {
+	if rs == nil || req.raw.empty() || len(op.RawQuery) > longestRepeated || !storable(op) {
 		return
 	}
 	again := &repeat{question: questionKey(op), text: documentText(op)}
