@@ -286,15 +286,11 @@ func (g *Gateway) observed(ctx context.Context, answer func(context.Context, *Fi
 }
 
 func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *request, f *Figures) *reply {
-	op, refusal := g.prepare(ctx, req)
+	op, refusal := g.prepare(ctx, r.Method, req)
 	if refusal != nil {
 		return refusal
 	}
 	f.Kind, f.Document = string(op.Operation.Operation), req.trusted
-	if op.Operation.Operation == ast.Mutation && r.Method != http.MethodPost {
-		return fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: http.MethodPost,
-			message: "a mutation must be sent by POST"})
-	}
 	spent, refusal := g.spend(ctx, op)
 	if refusal != nil {
 		return refusal
@@ -314,7 +310,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *req
 }
 
 // prepare makes an operation that is ready to be executed, or says why there is none.
-func (g *Gateway) prepare(ctx context.Context, req *request) (*graphql.OperationContext, *reply) {
+func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*graphql.OperationContext, *reply) {
 	if err := g.opts.Limits.check("variables", req.variablesSize, g.opts.Limits.Variables); err != nil {
 		return nil, g.refused(gqlerror.List{err})
 	}
@@ -329,6 +325,10 @@ func (g *Gateway) prepare(ctx context.Context, req *request) (*graphql.Operation
 	op, fault := operation(doc, req.OperationName)
 	if fault != nil {
 		return nil, fail(fault)
+	}
+	if op.Operation == ast.Mutation && method != http.MethodPost {
+		return nil, fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: http.MethodPost,
+			message: "a mutation must be sent by POST"})
 	}
 	g.register(ctx, req, text)
 	variables, err := coerceVariables(g.opts.Schema.Schema(), op, req.Variables)

@@ -35,8 +35,8 @@ type planned struct {
 	Limit int64 `json:"limit"`
 }
 
-func (g *Gateway) plan(ctx context.Context, _ *http.Request, req *request) *reply {
-	op, refusal := g.prepare(ctx, req)
+func (g *Gateway) plan(ctx context.Context, r *http.Request, req *request) *reply {
+	op, refusal := g.prepare(ctx, r.Method, req)
 	if refusal != nil {
 		return refusal
 	}

@@ -85,6 +85,7 @@ func TestStatusAndBodyFollowTheSpecification(t *testing.T) {
 			"", "", 200, `{"data":{"users":{"nodes":[{"sourceId":"user0"}]}}}`},
 		{"a HEAD has no body", "HEAD", get(url.Values{"query": {"{__typename}"}}), "", "", 200, ""},
 		{"a mutation by GET", "GET", get(url.Values{"query": {`mutation{updateUser(input:{by:{sourceId:"x"},name:"y"}){userErrors{code}}}`}}), "", "", 405, "BAD_REQUEST"},
+		{"a mutation by GET whose variables are missing", "GET", get(url.Values{"query": {`mutation($i:UpdateUserInput!){updateUser(input:$i){userErrors{code}}}`}}), "", "", 405, "BAD_REQUEST"},
 		{"a mutation by HEAD", "HEAD", get(url.Values{"query": {`mutation{updateUser(input:{by:{sourceId:"x"},name:"y"}){userErrors{code}}}`}}), "", "", 405, ""},
 		{"a GET of one of two operations that is the query", "GET", get(url.Values{"query": {`query A{__typename} mutation B{updateUser(input:{by:{sourceId:"x"},name:"y"}){userErrors{code}}}`}, "operationName": {"A"}}),
 			"", "", 200, `{"data":{"__typename":"Query"}}`},
