@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -229,6 +230,22 @@ func TestALinkOnAnotherSiteOpensTheExplorerAndReachesNothingElse(t *testing.T) {
 	r.Host = "evil.example"
 	if w := p.send(r); w.Code != http.StatusForbidden {
 		t.Errorf("under another name: got %d", w.Code)
+	}
+}
+
+func TestPlainTextsAreTakenForNothingElseAndKeptByNobody(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"INTROSPECTION": "true"}})
+	for _, path := range []string{"/schema.graphqls", "/healthz", "/readyz"} {
+		w := p.send(httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+		want := map[string]string{"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
+		got := map[string]string{}
+		for name := range want {
+			got[name] = w.Header().Get(name)
+		}
+		if diff := cmp.Diff(want, got); diff != "" || w.Code != http.StatusOK {
+			t.Errorf("%s: got %d (-want +got):\n%s", path, w.Code, diff)
+		}
 	}
 }
 

@@ -180,10 +180,10 @@ func (s *server) routes() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("/graphql", s.capturing(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.generation().graphql.ServeHTTP(w, r) })))
 	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) { s.generation().plan.ServeHTTP(w, r) })
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprintln(w, "ok") })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.cfg.Introspection {
-		mux.HandleFunc("GET /schema.graphqls", serveSchema)
+		mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) { writeText(w, schemaText) })
 	}
 	handler := gateway.WithOrigins(s.cfg.Origins, mux)
 	if s.cfg.Explorer {
@@ -324,7 +324,7 @@ func (s *server) ready(w http.ResponseWriter, _ *http.Request) {
 	}
 	for _, b := range s.backends {
 		if status := b.Status(); !status.Failing(outcomeLife) || s.stillServed(status.LastSuccess) {
-			fmt.Fprintln(w, "ready")
+			writeText(w, "ready\n")
 			return
 		}
 	}
@@ -336,9 +336,13 @@ func (s *server) stillServed(at time.Time) bool {
 	return s.cfg.Cache.TTL > 0 && time.Since(at) < s.cfg.Cache.TTL+s.cfg.Cache.Stale
 }
 
-func serveSchema(w http.ResponseWriter, _ *http.Request) {
-	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
-	_, _ = io.WriteString(w, schemaText)
+// writeText answers with a text that is as true as of now.
+func writeText(w http.ResponseWriter, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, text)
 }
 
 // Bounds of a connection that is not an operation's own business.
