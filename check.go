@@ -41,14 +41,20 @@ func runCheck(args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "learngraph check:", err)
 		return exitUsage
 	}
-	if *asJSON {
+	return conclude(stdout, *asJSON, result.OK, result)
+}
+
+// conclude writes the result of a command, and gives its exit code.
+func conclude(stdout io.Writer, asJSON, ok bool, result interface{ print(io.Writer) }) int {
+	if asJSON {
 		encoder := json.NewEncoder(stdout)
+		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
 		_ = encoder.Encode(result)
 	} else {
 		result.print(stdout)
 	}
-	if !result.OK {
+	if !ok {
 		return exitFailed
 	}
 	return exitOK
@@ -101,7 +107,7 @@ func check(manifest, against string, p progress) (*checkResult, error) {
 			result.OK = result.OK && len(checked.Problems) == 0
 			result.Documents = append(result.Documents, checked)
 		}
-		for name := range budgets {
+		for _, name := range slices.Sorted(maps.Keys(budgets)) {
 			if !slices.ContainsFunc(result.Documents, func(d checkedDocument) bool { return name == d.ID || name == d.Name }) {
 				return nil, fmt.Errorf("%s names %q, which is no document of the manifest", gateway.BudgetsFile, name)
 			}

@@ -57,6 +57,26 @@ func TestCheckHoldsDocumentsAgainstSchemaAndBudgets(t *testing.T) {
 	}
 }
 
+func TestCheckNamesAnErrorInJSONAsItDoesInText(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"m.json": `{"a":"{"}`})
+	for _, format := range []string{"-json=false", "-json"} {
+		var stdout, stderr bytes.Buffer
+		if code := runCheck([]string{"-manifest", dir, format}, &stdout, &stderr); code != exitFailed || !strings.Contains(stdout.String(), "found <EOF>") {
+			t.Errorf("%s: got %d %s%s", format, code, stdout.String(), stderr.String())
+		}
+	}
+}
+
+func TestCheckNamesTheSameBudgetEachTime(t *testing.T) {
+	t.Parallel()
+	dir := folder(t, map[string]string{"m.json": `{"a":"{__typename}"}`, "budgets.json": `{"z":{},"y":{},"x":{},"w":{},"v":{}}`})
+	var stdout, stderr bytes.Buffer
+	if runCheck([]string{"-manifest", dir}, &stdout, &stderr); !strings.Contains(stderr.String(), `names "v"`) {
+		t.Errorf("got %s", stderr.String())
+	}
+}
+
 func TestCheckListsWhatBreaksClients(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct{ name, old, now, want string }{

@@ -494,10 +494,10 @@ func (c *config) validateBackends() error {
 	if !c.hasThoughtIndustries() && !c.hasCoassemble() && !c.hasMATTR() {
 		return errors.New("no backend is configured: set THOUGHTINDUSTRIES_URL, COASSEMBLE_AUTHORIZATION or MATTR_URL with what belongs to them, or start with -demo")
 	}
-	for name, base := range map[string]string{"THOUGHTINDUSTRIES_URL": c.ThoughtIndustries.URL, "COASSEMBLE_URL": c.Coassemble.URL,
-		"MATTR_URL": c.MATTR.URL, "MATTR_TOKEN_URL": c.MATTRTokenURL} {
-		if err := checkURL(base); err != nil {
-			return fmt.Errorf("%s %w", name, err)
+	for _, base := range []struct{ name, url string }{{"THOUGHTINDUSTRIES_URL", c.ThoughtIndustries.URL}, {"COASSEMBLE_URL", c.Coassemble.URL},
+		{"MATTR_URL", c.MATTR.URL}, {"MATTR_TOKEN_URL", c.MATTRTokenURL}} {
+		if err := checkURL(base.url); err != nil {
+			return fmt.Errorf("%s %w", base.name, err)
 		}
 	}
 	return nil

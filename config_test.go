@@ -55,6 +55,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		{"captures where nobody may explain", map[string]string{"CAPTURE_DIR": "."}, nil, "EXPLAIN is missing"},
 		{"captures in no folder", map[string]string{"CAPTURE_DIR": "/nowhere/at-all", "EXPLAIN": "true"}, nil, "CAPTURE_DIR must be a folder"},
 		{"captures for anyone", map[string]string{"CAPTURE_DIR": ".", "EXPLAIN": "true", "AUTH": "none", "LISTEN": ":8080"}, nil, "CAPTURE_DIR needs AUTH"},
+		{"several addresses that are none", map[string]string{"THOUGHTINDUSTRIES_URL": "ti", "COASSEMBLE_URL": "co", "MATTR_URL": "ma", "MATTR_TOKEN_URL": "to"}, nil, "THOUGHTINDUSTRIES_URL must be"},
 		{"an unknown command", nil, []string{"serve"}, `there is no command "serve"`},
 		{"an unknown flag", nil, []string{"-no-such-flag"}, "no-such-flag"},
 		{"no backend at all", map[string]string{

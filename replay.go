@@ -41,18 +41,7 @@ func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) int
 		fmt.Fprintln(stderr, "learngraph:", err)
 		return exitUsage
 	}
-	if *asJSON {
-		encoder := json.NewEncoder(stdout)
-		encoder.SetEscapeHTML(false)
-		encoder.SetIndent("", "  ")
-		_ = encoder.Encode(result)
-	} else {
-		result.print(stdout)
-	}
-	if !result.OK {
-		return exitFailed
-	}
-	return exitOK
+	return conclude(stdout, *asJSON, result.OK, result)
 }
 
 // replayResult is what the command prints.
