@@ -9,8 +9,9 @@ import (
 
 // The headers that scripts of other origins may send and read.
 const (
-	corsAllowHeaders  = "Content-Type, Authorization, X-API-Key, X-Request-Id, X-Learngraph-Timeout, X-Learngraph-Explain, Cache-Control"
-	corsExposeHeaders = "X-Request-Id, Retry-After, Age, ETag"
+	corsAllowHeaders = "Content-Type, Authorization, X-API-Key, X-Request-Id, X-Learngraph-Timeout, X-Learngraph-Explain, X-Learngraph-Capture, " +
+		"Cache-Control, Traceparent, Tracestate"
+	corsExposeHeaders = "X-Request-Id, X-Learngraph-Capture, Retry-After, Age, ETag"
 	corsMaxAge        = "600"
 )
 

@@ -3,6 +3,8 @@ package gateway
 import (
 	"net/http"
 	"net/http/httptest"
+	"slices"
+	"strings"
 	"testing"
 )
 
@@ -49,6 +51,24 @@ func TestOnlyListedOriginsAreAnswered(t *testing.T) {
 		}
 		if w.Header().Get("Access-Control-Allow-Credentials") != "" {
 			t.Errorf("%s: credentials are allowed", test.name)
+		}
+	}
+}
+
+func TestAListedOriginMaySendAndReadEachHeaderOfTheAPI(t *testing.T) {
+	t.Parallel()
+	w := send(t, WithOrigins([]string{"https://app.example"}, reached), "OPTIONS", "/graphql", "",
+		"Origin", "https://app.example", "Access-Control-Request-Method", "POST")
+	for name, headers := range map[string][]string{
+		"Access-Control-Allow-Headers": {"Content-Type", "Authorization", "X-API-Key", "X-Request-Id", "X-Learngraph-Timeout",
+			"X-Learngraph-Explain", "X-Learngraph-Capture", "Cache-Control", "Traceparent", "Tracestate"},
+		"Access-Control-Expose-Headers": {"X-Request-Id", "X-Learngraph-Capture", "Retry-After", "Age", "ETag"},
+	} {
+		listed := strings.Split(w.Header().Get(name), ", ")
+		for _, h := range headers {
+			if !slices.ContainsFunc(listed, func(l string) bool { return strings.EqualFold(l, h) }) {
+				t.Errorf("%s lacks %s: %q", name, h, listed)
+			}
 		}
 	}
 }
