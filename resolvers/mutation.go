@@ -168,8 +168,7 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.Update
 	}
 	if err == nil {
 		err = r.writeMATTR(ctx, r.identityChange(key, update), func(c *mattr.Client) error {
-			_, err := c.UpdateIdentity(ctx, key, update)
-			return err
+			return c.UpdateIdentity(ctx, key, update)
 		})
 	}
 	// Not from the answer: whether what was left out survives, and with it the join, is known when it is read again.

@@ -134,8 +134,7 @@ func operations(t *testing.T, transport http.RoundTripper, rates []upstream.Rate
 		"by claim":      func(ctx context.Context) error { _, err := ma.FindByClaim(ctx, "a", "claim-word"); return err },
 		"identity":      func(ctx context.Context) error { _, err := ma.Identity(ctx, id); return err },
 		"update identity": func(ctx context.Context) error {
-			_, err := ma.UpdateIdentity(ctx, id, mattr.Update{Claims: claims})
-			return err
+			return ma.UpdateIdentity(ctx, id, mattr.Update{Claims: claims})
 		},
 		"delete identity": func(ctx context.Context) error { return ma.DeleteIdentity(ctx, id) },
 		"credentials":     func(ctx context.Context) error { _, err := ma.Credentials(ctx, id, 5, ""); return err },

@@ -123,8 +123,7 @@ func (b *backends) operations() []operation {
 		{ma, "/core/v1/users/{id}", read, func(ctx context.Context) error { _, err := b.ma.Identity(ctx, user.IdentityID); return err }},
 		{ma, "/core/v1/users/{userId}/credentials", read, func(ctx context.Context) error { _, err := b.ma.Credentials(ctx, user.IdentityID, 5, ""); return err }},
 		{ma, "/core/v1/users/{id}", replace, func(ctx context.Context) error {
-			_, err := b.ma.UpdateIdentity(ctx, user.IdentityID, mattr.Update{Claims: object})
-			return err
+			return b.ma.UpdateIdentity(ctx, user.IdentityID, mattr.Update{Claims: object})
 		}},
 		{ma, "/core/v1/users/{id}", remove, func(ctx context.Context) error { return b.ma.DeleteIdentity(ctx, user.IdentityID) }},
 	}

@@ -135,9 +135,9 @@ type Update struct {
 // Provider names an authentication provider and a person there. What is nil is not sent.
 type Provider struct{ ProviderID, SubjectID *string }
 
-// UpdateIdentity writes the update and returns the identity as the answer shows it, nil where it shows none. It may be
-// sent twice: what the tenant does with parts that are not sent it does to the same effect again.
-func (c *Client) UpdateIdentity(ctx context.Context, id string, update Update) (*Identity, error) {
+// UpdateIdentity writes the update. It may be sent twice: what the tenant does with parts that are not sent it does to the
+// same effect again. The write is done whatever the answer shows.
+func (c *Client) UpdateIdentity(ctx context.Context, id string, update Update) error {
 	req := c.request(http.MethodPut, "/users/{id}", "users", id)
 	req.Write, req.Safe = true, true
 	body := struct {
@@ -148,16 +148,8 @@ func (c *Client) UpdateIdentity(ctx context.Context, id string, update Update) (
 		body.Provider = providerOf(p.ProviderID, p.SubjectID)
 	}
 	req.Body = body
-	resp, err := c.rest.Do(ctx, req.Request)
-	if err != nil {
-		return nil, err
-	}
-	// The write is done whatever the answer shows.
-	i, err := readIdentity(resp, id)
-	if err != nil {
-		return nil, nil
-	}
-	return i, nil
+	_, err := c.rest.Do(ctx, req.Request)
+	return err
 }
 
 // DeleteIdentity deletes an identity. Credentials that were issued to it stay valid.
