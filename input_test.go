@@ -46,6 +46,9 @@ func TestBadInputIsNamedAndMakesNoCall(t *testing.T) {
 		{"first too large in a fragment", `{ clients { nodes { ...F } } } fragment F on Client { courses(first: 101) { totalCount } }`, nil, input, "first must be 0 to 100"},
 		{"first of courses negative", `{ clients { nodes { courses(first: -1) { totalCount } } } }`, nil, input, "first must be 0 to 100"},
 
+		{"a search that no address holds", `query($q: String) { clients(query: $q) { totalCount } }`, vars("q", strings.Repeat("é", 513)), input, "query must be at most 1024 bytes"},
+		{"a sort that no address holds", `query($q: String) { clients(sort: $q) { totalCount } }`, vars("q", strings.Repeat("n", 1025)), input, "sort must be at most 1024 bytes"},
+
 		{"a cursor that is none", `{ clients(after: "abc") { totalCount } }`, nil, input, "after is not a cursor"},
 		{"an empty cursor", `{ clients(after: "") { totalCount } }`, nil, input, "after is not a cursor"},
 		{"a cursor of another list", fmt.Sprintf(`{ embedClients(after: %q) { nodes { id } } }`, clientCursor), nil, input, "after is a cursor of another list"},

@@ -22,6 +22,9 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 	if err != nil {
 		return nil, err
 	}
+	if err := checkQuery(q); err != nil {
+		return nil, err
+	}
 	cursor, err := scalar.After(after, name, q.Search, q.Sort)
 	if err != nil {
 		return nil, err
@@ -48,6 +51,18 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 	connection := clientConnection(newPage(l.values, cursors, l.More, after != nil))
 	connection.TotalCount, connection.Aggregations = l.Total, aggregations(l.Extra)
 	return connection, nil
+}
+
+// longestSearch bounds what is searched for and sorted by, in bytes: it stands in an address, whose length servers bound.
+const longestSearch = 1 << 10
+
+func checkQuery(q thoughtindustries.Query) error {
+	for _, argument := range []struct{ name, text string }{{"query", q.Search}, {"sort", q.Sort}} {
+		if len(argument.text) > longestSearch {
+			return scalar.Input(fmt.Sprintf("must be at most %d bytes", longestSearch), argument.name)
+		}
+	}
+	return nil
 }
 
 // sortError says whose fault a refused search is: the caller named the field to sort by.
