@@ -52,8 +52,8 @@ func TestWhatIsNoGraphQLRequestIsRefusedWithoutACall(t *testing.T) {
 		{"a GET with malformed variables", "GET", get("query", "{ __typename }", "variables", "{"), "", "", 400, badRequest, "variables"},
 		{"a GET with a malformed query string", "GET", "/graphql?query=%zz", "", "", 400, badRequest, "query string"},
 
-		{"two operations and no name", "POST", "/graphql", "application/json", `{"query": "query A { __typename } query B { __typename }"}`, 400, badRequest, "operationName"},
-		{"a name of no operation", "POST", "/graphql", "application/json", `{"query": "query A { __typename }", "operationName": "B"}`, 400, badRequest, "operationName"},
+		{"two operations and no name", "POST", "/graphql", "application/json", `{"query": "query A { __typename } query B { __typename }"}`, 200, badRequest, "operationName"},
+		{"a name of no operation", "POST", "/graphql", "application/json", `{"query": "query A { __typename }", "operationName": "B"}`, 200, badRequest, "operationName"},
 
 		{"no GraphQL", "POST", "/graphql", "application/json", `{"query": "SELECT * FROM clients"}`, 200, "GRAPHQL_PARSE_FAILED", ""},
 		{"an unclosed brace", "POST", "/graphql", "application/json", `{"query": "{ clients { totalCount }"}`, 200, "GRAPHQL_PARSE_FAILED", ""},

@@ -141,13 +141,17 @@ func introspectionField(set ast.SelectionSet) *ast.Field {
 	return nil
 }
 
-// operation picks the operation that the request names.
-func operation(doc *ast.QueryDocument, name string) (*ast.OperationDefinition, *requestError) {
+// operation picks the operation that the request names. That there is none is a request error of GraphQL's, not one of
+// HTTP's.
+func operation(doc *ast.QueryDocument, name string) (*ast.OperationDefinition, *gqlerror.Error) {
+	undetermined := func(message string) *gqlerror.Error {
+		return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": codeBadRequest}}
+	}
 	if len(doc.Operations) == 0 {
-		return nil, badRequest("the document has no operation")
+		return nil, undetermined("the document has no operation")
 	}
 	if name == "" && len(doc.Operations) > 1 {
-		return nil, badRequest("operationName is missing: the document has more than one operation")
+		return nil, undetermined("operationName is missing: the document has more than one operation")
 	}
 	if name == "" {
 		return doc.Operations[0], nil
@@ -157,5 +161,5 @@ func operation(doc *ast.QueryDocument, name string) (*ast.OperationDefinition, *
 			return op, nil
 		}
 	}
-	return nil, badRequest("operationName names no operation of the document")
+	return nil, undetermined("operationName names no operation of the document")
 }

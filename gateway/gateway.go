@@ -322,9 +322,9 @@ func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*gr
 	if len(errs) > 0 {
 		return nil, g.refused(errs)
 	}
-	op, fault := operation(doc, req.OperationName)
-	if fault != nil {
-		return nil, fail(fault)
+	op, err := operation(doc, req.OperationName)
+	if err != nil {
+		return nil, g.refused(gqlerror.List{err})
 	}
 	if op.Operation == ast.Mutation && method != http.MethodPost {
 		return nil, fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: http.MethodPost,
