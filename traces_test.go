@@ -335,7 +335,7 @@ func TestTracesShowAnOperationAsATree(t *testing.T) {
 		"      batch userIdentities 1",
 		"        cache userIdentity 1",
 		"          cache identityWalk 1",
-		"          cache identityWalkFlight 1",
+		"          cache userIdentityWalk 1",
 		"            mattr GET 1",
 		"          mattr POST 2",
 	}
