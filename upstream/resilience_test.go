@@ -72,7 +72,9 @@ func TestRetriesBackOffWithinTheDeadline(t *testing.T) {
 		"Retry-After in seconds": {1, time.Minute, func() string { return "3" }, []int{503, 429, 200}, []time.Duration{0, 3 * time.Second, 6 * time.Second}, Unknown},
 		"Retry-After as a date":  {1, time.Minute, func() string { return date(4 * time.Second) }, []int{429, 200}, []time.Duration{0, 4 * time.Second}, Unknown},
 		"Retry-After too late":   {1, 3 * time.Second, func() string { return "3" }, []int{429, 200}, []time.Duration{0}, RateLimited},
-		"429 without a time":     {1, time.Minute, nil, []int{429}, []time.Duration{0}, RateLimited},
+		"429 without a time":     {1, time.Minute, nil, []int{429}, []time.Duration{0, time.Second, 3 * time.Second}, RateLimited},
+		"429 that passes":        {1, time.Minute, nil, []int{429, 200}, []time.Duration{0, time.Second}, Unknown},
+		"429 too late to wait":   {1, 900 * ms, nil, []int{429}, []time.Duration{0}, RateLimited},
 		"what stays as it is":    {1, time.Minute, nil, []int{404}, []time.Duration{0}, NotFound},
 	}
 	for name, tt := range tests {

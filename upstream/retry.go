@@ -46,11 +46,11 @@ func repeatable(req *Request, err *Error) bool {
 	switch {
 	case err.Local:
 		return false
-	case err.about.unsent:
-		return err.about.kind == Unavailable || err.about.kind == RateLimited && err.RetryAfter > 0
 	case err.about.kind == RateLimited:
-		// A refused call was not carried out, but only the backend knows when it may come again.
-		return err.RetryAfter > 0
+		// A refused call was not carried out. Where the backend does not say when it may come again, the budget does.
+		return true
+	case err.about.unsent:
+		return err.about.kind == Unavailable
 	}
 	return err.about.kind == Unavailable && req.safe()
 }
