@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"math"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -48,6 +50,17 @@ func TestAPseudonymIsOfTheSameKind(t *testing.T) {
 	for _, text := range []string{"", " ", "..", "/", "0", "0.0", "–"} {
 		if got := m.Text(text); got != text {
 			t.Errorf("%q: got %q, want nothing replaced", text, got)
+		}
+	}
+}
+
+func TestAPseudonymOfAnIntIsAnInt(t *testing.T) {
+	t.Parallel()
+	m := capture.NewMasker()
+	for n := math.MaxInt32; n > math.MaxInt32-500; n-- {
+		p := m.Number(json.Number(strconv.Itoa(n)))
+		if v, err := strconv.ParseInt(p.String(), 10, 32); err != nil || v == int64(n) {
+			t.Errorf("%d became %s", n, p)
 		}
 	}
 }

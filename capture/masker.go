@@ -112,8 +112,17 @@ func (m *Masker) draw(s string, try int) string {
 	case link.MatchString(s):
 		return "https://example.com/" + shaped(r, "aaaaaaaaaaaa")
 	}
-	return shaped(r, s+more)
+	p := shaped(r, s+more)
+	if len(p) == len(maxInt) && s <= maxInt && p > maxInt && isDigits(s) {
+		p = "1" + p[1:] // an Int stays one
+	}
+	return p
 }
+
+// maxInt is the greatest Int.
+const maxInt = "2147483647"
+
+func isDigits(s string) bool { return strings.Trim(s, "0123456789") == "" }
 
 // hexadecimal keeps the hyphens of a UUID and its version and variant.
 func hexadecimal(r *rand.Rand, s string) string {
