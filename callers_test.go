@@ -134,6 +134,45 @@ func TestNoRouteLeadsPastABinding(t *testing.T) {
 	}
 }
 
+// A read by id need not show whom an identity belongs to; a bound caller's own are theirs all the same.
+func TestABoundCallersIdentityIsTheirsOnEveryRoute(t *testing.T) {
+	t.Parallel()
+	for _, shown := range []bool{true, false} {
+		t.Run(fmt.Sprint("the provider is shown: ", shown), func(t *testing.T) {
+			t.Parallel()
+			options := emulator.Options{Clients: 3, Linked: true, CoursesPerClient: -1, UsersPerClient: 3, CredentialsPerUser: 1, ProviderInList: shown}
+			world := emulator.New(options)
+			defer world.Close()
+			mine, other := world.Users(world.Clients()[1].Identifier)[2].IdentityID, world.Users(world.Clients()[2].Identifier)[0].IdentityID
+			p := start(t, setup{Emulator: options, Env: map[string]string{"AUTH": "keys", "CACHE_TTL": "60s", "ALLOW_DELETES": "true",
+				"API_KEYS_FILE": keysFile(t, map[string]map[string]any{"bound-key": {"clients": []string{world.Clients()[1].Identifier},
+					"scopes": []string{"users:read", "identities:read", "claims:read", "identities:write", "delete"}}})}})
+			ask := func(id string) string {
+				a := p.asKey(t, "bound-key", fmt.Sprintf(`{ a: identity(by: {sourceId: %q}) { sourceId credentials { nodes { id } } } b: node(id: %q) { ... on Identity { sourceId } } }`,
+					id, scalar.EncodeID(scalar.IdentityNode, id)))
+				return fmt.Sprint(member(a.Data["a"], "sourceId"), " ", member(a.Data["b"], "sourceId"), " ", a.failures())
+			}
+			write := func(id string) string {
+				a := p.asKey(t, "bound-key", fmt.Sprintf(`mutation { a: updateIdentity(input: {by: {sourceId: %q}, claims: {n: 1}}) { userErrors { code } } b: deleteIdentity(input: {by: {sourceId: %[1]q}}) { userErrors { code } } }`, id))
+				return fmt.Sprint(member(a.Data["a"], "userErrors"), " ", member(a.Data["b"], "userErrors"), " ", a.failures())
+			}
+			const hidden, refused = "<nil> <nil> []", "[map[code:NOT_FOUND]] [map[code:NOT_FOUND]] []"
+			for _, step := range []struct{ name, got, want string }{
+				{"reading one's own", ask(mine), mine + " " + mine + " []"},
+				{"reading another's", ask(other), hidden},
+				{"reading nobody's", ask("6b3af370-6665-415e-84c6-ff632114ecfb"), hidden},
+				{"writing another's", write(other), refused},
+				{"writing one's own", write(mine), "[] [] []"},
+				{"reading what is deleted", ask(mine), hidden},
+			} {
+				if step.got != step.want {
+					t.Errorf("%s: got %s, want %s", step.name, step.got, step.want)
+				}
+			}
+		})
+	}
+}
+
 // Who may write and not read is told of the write alone, and the backend is not asked for what it may not see.
 func TestAWriterWhoMayNotReadGetsNoRecordBack(t *testing.T) {
 	t.Parallel()

@@ -61,12 +61,26 @@ func (r *Resolver) seesIdentities(ctx context.Context, list []*mattr.Identity) (
 	return seen, err
 }
 
+// seesIdentity looks through the caller's own identities where a route does not show whom an identity belongs to: a read by
+// id need not show the provider that a search shows.
 func (r *Resolver) seesIdentity(ctx context.Context, i *mattr.Identity) (bool, error) {
 	if i == nil {
 		return true, nil
 	}
 	seen, err := r.seesIdentities(ctx, []*mattr.Identity{i})
-	return seen[0], firstOf(err)
+	if seen[0] || err != nil || !r.hidesUser(i) {
+		return seen[0], firstOf(err)
+	}
+	return ownsIdentityOf(ctx, ownKeys(ctx), i.ID)
+}
+
+// hidesUser says whether a record lacks the provider that joins it with a user.
+func (r *Resolver) hidesUser(i *mattr.Identity) bool {
+	if r.Link.User == "id" || r.Link.claim() != "" {
+		return false
+	}
+	p, err := i.AuthenticationProvider()
+	return err == nil && p == nil
 }
 
 // visible keeps what the caller sees of what a join leads to.

@@ -1,8 +1,10 @@
 package resolvers
 
 import (
+	"cmp"
 	"context"
 	"slices"
+	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/document"
@@ -168,6 +170,26 @@ func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size in
 		}
 	}
 	return newPage(nodes, cursors, users.more(), continued), nil
+}
+
+// ownsIdentityOf says whether the identity of one of these clients' users has the id.
+func ownsIdentityOf(ctx context.Context, own []string, id string) (bool, error) {
+	for users := ownUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
+		l, err := users.next(searchPage)
+		if err != nil || l.missing != nil {
+			return false, cmp.Or(err, l.missing)
+		}
+		for _, result := range loadersOf(ctx).userIdentities.Load(ctx, identifiers(l.users)) {
+			if result.Found && strings.EqualFold(result.Value.ID, id) {
+				return true, nil
+			}
+			err = cmp.Or(err, result.Err)
+		}
+		if err != nil {
+			return false, err
+		}
+	}
+	return false, nil
 }
 
 // identifiers are the users' own keys, empty for one that could not be read.
