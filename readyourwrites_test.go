@@ -1,9 +1,18 @@
 package main
 
 import (
+	"bytes"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -57,6 +66,92 @@ func TestAnIdentityIsReadAgainAfterItIsWritten(t *testing.T) {
 			if diff := cmp.Diff([]string{"GET /core/v1/users/{id} 1", "PUT /core/v1/users/{id} 1"}, p.calls()); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
+		})
+	}
+}
+
+// holding delivers the answers to one GET path a while after the backend made them, the first time that it is asked.
+type holding struct {
+	next http.RoundTripper
+	path string
+	once sync.Once
+}
+
+const held = 2 * time.Second
+
+func (h *holding) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := h.next.RoundTrip(r)
+	if err != nil || r.Method != http.MethodGet || r.URL.Path != h.path {
+		return resp, err
+	}
+	h.once.Do(func() {
+		var body []byte
+		body, err = io.ReadAll(resp.Body)
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		time.Sleep(held)
+	})
+	return resp, err
+}
+
+// A walk over a list is shared by who needs it, but for those who come after a write to what it read before.
+func TestAWalkFromBeforeAWriteIsNotShared(t *testing.T) {
+	t.Parallel()
+	options := emulator.Options{Clients: 4, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, UsersPerClient: 2, ProviderInList: true}
+	world := emulator.New(options)
+	defer world.Close()
+	clients := world.Clients()
+	users := func(i int) []emulator.UserRef { return world.Users(clients[i].Identifier) }
+	written := users(2)[1]
+	nodes := func(t scalar.NodeType, fields string, keys ...string) string {
+		for i, k := range keys {
+			keys[i] = fmt.Sprintf("%q", scalar.EncodeID(t, k))
+		}
+		return fmt.Sprintf(`{ nodes(ids: [%s]) { ... on %s { %s } } }`, strings.Join(keys, ", "), t, fields)
+	}
+	updateUser := func(input string) string {
+		return fmt.Sprintf(`mutation { updateUser(input: {by: {sourceId: %q}, %s}) { userErrors { code } } }`, written.Identifier, input)
+	}
+	tests := []struct{ name, path, query, other, mutation, want string }{
+		{"users", "/api/v1/headless/users", nodes(scalar.UserNode, "name", users(0)[0].Identifier, users(0)[1].Identifier),
+			nodes(scalar.UserNode, "name", users(1)[0].Identifier, written.Identifier), updateUser(`name: "Renamed"`), "Renamed"},
+		{"users of clients", "/api/v1/headless/users", `{ clients { nodes { users(first: 5) { nodes { name } } } } }`,
+			`{ clients { nodes { users(first: 6) { nodes { name } } } } }`, updateUser(`name: "Renamed"`), "Renamed"},
+		{"users who move", "/api/v1/headless/users", `{ clients { nodes { users(first: 5) { nodes { name } } } } }`,
+			`{ clients { nodes { users(first: 6) { nodes { sourceId clientIdentifier } } } } }`, updateUser(fmt.Sprintf("clientIdentifier: %q", clients[3].Identifier)),
+			fmt.Sprintf(`"sourceId":"%s","clientIdentifier":"%s"`, jsonText(written.Identifier), clients[3].Identifier)},
+		{"embed clients", "/api/v1/headless/clients", nodes(scalar.EmbedClientNode, "metadata", clients[0].Identifier, clients[1].Identifier),
+			nodes(scalar.EmbedClientNode, "metadata", clients[2].Identifier, clients[3].Identifier),
+			fmt.Sprintf(`mutation { updateEmbedClient(input: {by: {sourceId: %q}, metadata: {is: "Renamed"}}) { userErrors { code } } }`, clients[2].Identifier), "Renamed"},
+		{"identities", "/core/v1/users", nodes(scalar.UserNode, "identity { claims }", users(0)[0].Identifier, users(0)[1].Identifier),
+			nodes(scalar.UserNode, "identity { claims }", users(1)[0].Identifier, written.Identifier),
+			fmt.Sprintf(`mutation { updateIdentity(input: {by: {sourceId: %q}, claims: {is: "Renamed"}, authenticationProvider: {subjectId: %q}}) { userErrors { code } } }`, written.IdentityID, written.Identifier), "Renamed"},
+		{"identities by id", "/core/v1/users", nodes(scalar.IdentityNode, "claims", users(0)[0].IdentityID, users(0)[1].IdentityID),
+			nodes(scalar.IdentityNode, "claims", users(1)[0].IdentityID, written.IdentityID),
+			fmt.Sprintf(`mutation { updateIdentity(input: {by: {sourceId: %q}, claims: {is: "Renamed"}}) { userErrors { code } } }`, written.IdentityID), "Renamed"},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				var holder *holding
+				p := start(t, setup{Emulator: options, Env: map[string]string{"CACHE_TTL": "60s", "COST_MODE": "off"},
+					Wrap: func(next http.RoundTripper) http.RoundTripper {
+						holder = &holding{next: next, path: test.path}
+						return holder
+					}})
+				var wg sync.WaitGroup
+				wg.Go(func() { p.post(t, test.query, nil) })
+				time.Sleep(held / 2)
+				if a := p.post(t, test.mutation, nil); len(a.Errors) > 0 {
+					t.Errorf("the write: %v", a.failures())
+				}
+				for _, when := range []string{"while the walk is under way", "after it"} {
+					if a := p.post(t, test.other, nil); !strings.Contains(string(a.raw), test.want) {
+						t.Errorf("%s: got %s, want %s in it", when, a.raw, test.want)
+					}
+					wg.Wait()
+				}
+			})
 		})
 	}
 }

@@ -52,7 +52,7 @@ func (r *Resolver) readIdentities(ctx context.Context, missing []cache.Wanted[*m
 	ctx = upstream.WithKeys(ctx, keys...)
 	found := map[string]cache.Fetched[*mattr.Identity]{}
 	if bound := r.store.identityPages.bound(len(keys)); bound > 0 {
-		w, said, err := shareWalk(ctx, r.store.identityWalks, func(ctx context.Context) (mattr.Walk, error) {
+		w, said, err := shareWalk(ctx, r.store.identityWalks, r.sawIdentities, func(ctx context.Context) (mattr.Walk, error) {
 			return mattr.WalkIdentities(ctx, bound, r.longestIdentityPage, func([]*mattr.Identity) bool { return true })
 		})
 		if err != nil {
@@ -150,7 +150,7 @@ func (r *Resolver) walkForUsers(ctx context.Context, users []string) (found map[
 	if bound == 0 || r.store.identitiesLackKeys.Load() {
 		return nil, nil, false
 	}
-	w, said, err := shareWalk(ctx, r.store.userIdentityWalks, func(ctx context.Context) (mattr.Walk, error) {
+	w, said, err := shareWalk(ctx, r.store.userIdentityWalks, r.sawIdentities, func(ctx context.Context) (mattr.Walk, error) {
 		return mattr.WalkIdentities(ctx, bound, r.walkIdentityPage, r.showsKeys)
 	})
 	if err != nil {

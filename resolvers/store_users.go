@@ -44,7 +44,7 @@ func (r *Resolver) readEmbedClients(ctx context.Context, missing []cache.Wanted[
 	ctx = upstream.WithKeys(ctx, keys...)
 	found := map[string]cache.Fetched[*coassemble.EmbedClient]{}
 	if bound := r.store.embedClientPages.bound(len(keys)); bound > 0 {
-		w, said, err := shareWalk(ctx, r.store.embedClientWalks, func(ctx context.Context) (coassemble.Walk[*coassemble.EmbedClient], error) {
+		w, said, err := shareWalk(ctx, r.store.embedClientWalks, r.sawEmbedClients, func(ctx context.Context) (coassemble.Walk[*coassemble.EmbedClient], error) {
 			return coassemble.WalkClients(ctx, bound, r.walkEmbedClientPage)
 		})
 		if err != nil {
@@ -126,7 +126,7 @@ func (r *Resolver) walkUsers(ctx context.Context, n int) (*arrived[*coassemble.U
 	if bound == 0 {
 		return nil, nil
 	}
-	w, said, err := shareWalk(ctx, r.store.userWalks, func(ctx context.Context) (coassemble.Walk[*coassemble.User], error) {
+	w, said, err := shareWalk(ctx, r.store.userWalks, r.sawUsers, func(ctx context.Context) (coassemble.Walk[*coassemble.User], error) {
 		return coassemble.WalkUsers(ctx, bound, r.walkUserPage)
 	})
 	if err != nil {

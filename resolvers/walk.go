@@ -60,23 +60,56 @@ func (d display[V]) arrived() *arrived[V] {
 	return page
 }
 
-// walked is a walk and what its answers said, for all who wait for it.
+// walked is a walk, or a page of one, and what its answers said, for all who wait for it.
 type walked[W any] struct {
 	walk W
 	said reply
 }
 
 // shareWalk makes a walk, or waits for the one that is under way.
-func shareWalk[W any](ctx context.Context, space *cache.Space[walked[W]], walk func(context.Context) (W, error)) (W, reply, error) {
-	r := space.Load(ctx, []string{wholeWalk}, func(ctx context.Context, _ []cache.Wanted[walked[W]]) (map[string]cache.Fetched[walked[W]], map[string]error) {
+func shareWalk[W any](ctx context.Context, space *cache.Space[walked[W]], saw func(W) []cache.Tag, walk func(context.Context) (W, error)) (W, reply, error) {
+	r := share(ctx, space, wholeWalk, saw, walk)
+	return r.Value.walk, r.Value.said, r.Err
+}
+
+// share does what nobody else is doing under the key, or waits for who does. saw are the tags of what came of it: whoever
+// asks after one of them was dropped does it again.
+func share[W any](ctx context.Context, space *cache.Space[walked[W]], key string, saw func(W) []cache.Tag, walk func(context.Context) (W, error)) cache.Result[walked[W]] {
+	return space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Wanted[walked[W]]) (map[string]cache.Fetched[walked[W]], map[string]error) {
 		ctx, said := listening(ctx)
 		w, err := walk(ctx)
 		if err != nil {
-			return nil, map[string]error{wholeWalk: err}
+			return nil, map[string]error{key: err}
 		}
-		return map[string]cache.Fetched[walked[W]]{wholeWalk: {Value: walked[W]{w, said}, NoStore: true}}, nil
-	})[wholeWalk]
-	return r.Value.walk, r.Value.said, r.Err
+		return map[string]cache.Fetched[walked[W]]{key: {Value: walked[W]{w, said}, NoStore: true, Tags: saw(w)}}, nil
+	})[key]
+}
+
+// sawAll are the tags of a list and of the objects that a read of it showed.
+func sawAll[V any](l *lists[V], list cache.Tag, values []V, key func(V) string) []cache.Tag {
+	tags := make([]cache.Tag, 1, 1+len(values))
+	tags[0] = list
+	for _, v := range values {
+		tags = append(tags, l.objects.Tag(key(v)))
+	}
+	return tags
+}
+
+func (r *Resolver) sawUsers(w coassemble.Walk[*coassemble.User]) []cache.Tag {
+	return sawAll(&r.store.users, r.store.tag(upstream.Coassemble, allUsers), w.Items, func(u *coassemble.User) string { return u.Identifier })
+}
+
+func (r *Resolver) sawEmbedClients(w coassemble.Walk[*coassemble.EmbedClient]) []cache.Tag {
+	return sawAll(&r.store.embedClients, r.store.tag(upstream.Coassemble, allEmbedClients), w.Items,
+		func(c *coassemble.EmbedClient) string { return c.Identifier })
+}
+
+func (r *Resolver) sawIdentities(w mattr.Walk) []cache.Tag {
+	tags := []cache.Tag{r.store.tag(upstream.MATTR, allIdentities)}
+	for _, i := range w.Items {
+		tags = append(tags, r.store.identityTag(i.ID))
+	}
+	return tags
 }
 
 // walkUserPage reads a page of a walk over all users.
