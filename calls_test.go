@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -208,4 +209,28 @@ func TestAliasesAreOneBatch(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Operations that look for different clients at once read the pages of the list together.
+func TestLookupsShareTheirPages(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		p := start(t, setup{Emulator: emulator.Options{Clients: 3, CoursesPerClient: 1, LearningPathsPerClient: -1, Latency: time.Second},
+			Env: map[string]string{"CACHE_TTL": "60s"}})
+		var wg sync.WaitGroup
+		for n := range 9 {
+			c := p.backends.Clients()[n%3]
+			wg.Go(func() {
+				a := p.post(t, fmt.Sprintf(`{ a%d: client(by: {sourceId: %q}) { name } }`, n, c.ID), nil)
+				if got := a.get(t, "data", fmt.Sprint("a", n), "name"); got != c.Name {
+					t.Errorf("got %v, want %s", got, c.Name)
+				}
+			})
+		}
+		wg.Wait()
+		// The search does not know ids, so that each id is searched for once, and one page of all clients has them.
+		if diff := cmp.Diff([]string{"GET /incoming/v2/clients 4"}, p.calls()); diff != "" {
+			t.Errorf("calls (-want +got):\n%s", diff)
+		}
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
 // store is what is kept of the backends' answers, and what their walks taught. Objects are kept once, by key; lists
@@ -41,6 +42,8 @@ type store struct {
 	identityWalk *cache.Space[identityWalk]
 	credentials  *cache.Space[mattr.Page[*mattr.Credential]]
 
+	// clientLookups are the pages that lookups of clients are reading.
+	clientLookups *cache.Space[walked[*thoughtindustries.Page]]
 	// Walks under way are shared by all who wait for one, and kept by none of these.
 	userWalks        *cache.Space[walked[coassemble.Walk[*coassemble.User]]]
 	embedClientWalks *cache.Space[walked[coassemble.Walk[*coassemble.EmbedClient]]]
@@ -110,6 +113,7 @@ func newStore(c *cache.Cache, scopes map[upstream.Backend]string) *store {
 		bare: func(key string) *mattr.Identity { return &mattr.Identity{ID: key} },
 		tags: s.identityTags, encode: jsonOf[*mattr.Identity], validators: new(atomic.Bool)}
 	s.identityWalk = newSpace(c, "identityWalk", ma, jsonOf[identityWalk], fromJSON[identityWalk], identityWalk.size)
+	s.clientLookups = sharedWalks[*thoughtindustries.Page](c, "clientLookup", ti)
 	s.userWalks = sharedWalks[coassemble.Walk[*coassemble.User]](c, "userWalk", co)
 	s.embedClientWalks = sharedWalks[coassemble.Walk[*coassemble.EmbedClient]](c, "embedClientWalk", co)
 	s.identityWalks = sharedWalks[mattr.Walk](c, "identityWalkFlight", ma)

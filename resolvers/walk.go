@@ -179,13 +179,26 @@ type clientLookupPage struct {
 	Number, Count int
 }
 
-// lookupPage reads a page of a lookup among clients.
+// lookupPage reads a page of a lookup among clients, together with the operations that look there for others.
 func (r *Resolver) lookupPage(ctx context.Context, q thoughtindustries.Query, number, count int) (*thoughtindustries.Page, error) {
 	key, err := json.Marshal(clientLookupPage{q, number, count})
 	if err != nil {
 		return nil, err
 	}
-	page, err := r.store.clients.revisit(ctx, string(key), func(ctx context.Context) (*arrived[*document.Document], error) {
+	saw := func(p *thoughtindustries.Page) []cache.Tag {
+		return sawAll(&r.store.clients, r.store.tag(upstream.ThoughtIndustries, allClients), p.Clients, r.clientID)
+	}
+	shared := share(ctx, r.store.clientLookups, string(key), saw, func(ctx context.Context) (*thoughtindustries.Page, error) {
+		return r.readLookupPage(ctx, string(key), q, number, count)
+	})
+	if shared.Err == nil && shared.Fact.Verdict == cache.Coalesced {
+		shared.Value.said.Repeat(ctx)
+	}
+	return shared.Value.walk, shared.Err
+}
+
+func (r *Resolver) readLookupPage(ctx context.Context, key string, q thoughtindustries.Query, number, count int) (*thoughtindustries.Page, error) {
+	page, err := r.store.clients.revisit(ctx, key, func(ctx context.Context) (*arrived[*document.Document], error) {
 		p, err := r.ThoughtIndustries.Page(ctx, q, number, count)
 		if err != nil {
 			return nil, err

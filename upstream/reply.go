@@ -68,6 +68,19 @@ func noteReply(ctx context.Context, h http.Header) {
 	}
 }
 
+// Repeat tells what gathers under the context what r heard, as if the calls had been made under it too.
+func (r *Reply) Repeat(ctx context.Context) {
+	r.mu.Lock()
+	answers, maxAge, noStore, tag := r.answers, r.maxAge, r.noStore, r.etag
+	r.mu.Unlock()
+	to, _ := ctx.Value(replyKey{}).(*Reply)
+	for range answers {
+		for o := to; o != nil; o = o.outer {
+			o.note(maxAge, noStore, tag)
+		}
+	}
+}
+
 func (r *Reply) note(maxAge time.Duration, noStore bool, tag string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
