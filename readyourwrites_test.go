@@ -2,9 +2,12 @@ package main
 
 import (
 	"bytes"
+	"encoding/json"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -154,4 +157,133 @@ func TestAWalkFromBeforeAWriteIsNotShared(t *testing.T) {
 			})
 		})
 	}
+}
+
+// tardy delivers each answer a while after the backend made it: lists later than most writes take.
+type tardy struct {
+	next http.RoundTripper
+	mu   sync.Mutex
+	rng  *rand.Rand
+}
+
+func (d *tardy) RoundTrip(r *http.Request) (*http.Response, error) {
+	resp, err := d.next.RoundTrip(r)
+	if err != nil {
+		return resp, err
+	}
+	body, err := io.ReadAll(resp.Body)
+	resp.Body = io.NopCloser(bytes.NewReader(body))
+	most := 200
+	if strings.HasSuffix(r.URL.Path, "/users") || strings.HasSuffix(r.URL.Path, "/clients") {
+		most = 5000
+	}
+	d.mu.Lock()
+	wait := time.Duration(d.rng.IntN(most)) * time.Millisecond
+	d.mu.Unlock()
+	time.Sleep(wait)
+	return resp, err
+}
+
+// versions are the numbers n that an answer shows of the record with this source id.
+func versions(v any, id string) (found []int64) {
+	switch v := v.(type) {
+	case map[string]any:
+		if v["sourceId"] == id {
+			for _, at := range []string{"metadata", "claims"} {
+				if n, ok := member(v[at], "n").(json.Number); ok {
+					version, _ := n.Int64()
+					found = append(found, version)
+				}
+			}
+		}
+		for _, e := range v {
+			found = append(found, versions(e, id)...)
+		}
+	case []any:
+		for _, e := range v {
+			found = append(found, versions(e, id)...)
+		}
+	}
+	return found
+}
+
+// Whoever begins to read after a write was answered sees it, on every route and whatever reads are under way.
+func TestReadersBesideAWriterSeeEachWrite(t *testing.T) {
+	t.Parallel()
+	for _, seed := range []uint64{0, 1, 5, 10, 20, 22, 27, 35} {
+		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) { besideAWriter(t, seed) })
+		})
+	}
+}
+
+func besideAWriter(t *testing.T, seed uint64) {
+	options := emulator.Options{Clients: 4, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, UsersPerClient: 3, ProviderInList: seed%2 == 0,
+		ETags: seed%3 == 0, StringLists: seed == 5}
+	p := start(t, setup{Emulator: options, Env: map[string]string{"CACHE_TTL": "20s", "CACHE_STALE": []string{"0s", "60s"}[seed%2], "COST_MODE": "off", "OPERATION_TIMEOUT": "60s"},
+		Wrap: func(next http.RoundTripper) http.RoundTripper {
+			return &tardy{next: next, rng: rand.New(rand.NewPCG(seed, 1))}
+		}})
+	client := p.backends.Clients()[2]
+	user := p.backends.Users(client.Identifier)[1]
+	records := []struct{ id, mutation string }{
+		{user.Identifier, fmt.Sprintf(`updateUser(input: {by: {sourceId: %q}, metadata: {n: %%d}})`, user.Identifier)},
+		{client.Identifier, fmt.Sprintf(`updateEmbedClient(input: {by: {sourceId: %q}, metadata: {n: %%d}})`, client.Identifier)},
+		{user.IdentityID, fmt.Sprintf(`updateIdentity(input: {by: {sourceId: %q}, claims: {n: %%d}, authenticationProvider: {subjectId: %q}})`, user.IdentityID, user.Identifier)},
+	}
+	const seen = `sourceId metadata identity { sourceId claims } embedClient { sourceId metadata }`
+	query := func(rng *rand.Rand) string {
+		others := p.backends.Users(p.backends.Clients()[rng.IntN(2)].Identifier)
+		other := others[rng.IntN(3)]
+		return pick(rng,
+			fmt.Sprintf(`{ user(by: {sourceId: %q}) { %s } }`, user.Identifier, seen),
+			fmt.Sprintf(`{ a: user(by: {sourceId: %q}) { %s } b: user(by: {sourceId: %q}) { %[2]s } }`, user.Identifier, seen, other.Identifier),
+			fmt.Sprintf(`{ a: user(by: {sourceId: %q}) { %s } b: user(by: {sourceId: %q}) { %[2]s } }`, others[0].Identifier, seen, others[1].Identifier),
+			fmt.Sprintf(`{ a: embedClient(by: {sourceId: %q}) { sourceId metadata } b: embedClient(by: {sourceId: %q}) { sourceId metadata } }`,
+				client.Identifier, p.backends.Clients()[rng.IntN(2)].Identifier),
+			fmt.Sprintf(`{ users(first: %d) { nodes { %s } } }`, 9+rng.IntN(6), seen),
+			fmt.Sprintf(`{ clients { nodes { users(first: %d) { nodes { %s } } embed { sourceId metadata } } } }`, 3+rng.IntN(6), seen),
+			fmt.Sprintf(`{ embedClients(first: %d) { nodes { sourceId metadata users(first: 5) { nodes { sourceId metadata } } } } }`, 3+rng.IntN(6)),
+			fmt.Sprintf(`{ identities(first: %d) { nodes { sourceId claims user { sourceId metadata } } } }`, 9+rng.IntN(6)),
+			fmt.Sprintf(`{ a: identity(by: {sourceId: %q}) { sourceId claims } b: identity(by: {sourceId: %q}) { sourceId claims } }`, user.IdentityID, other.IdentityID))
+	}
+	var mu sync.Mutex
+	written := make([]int, len(records))
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		rng := rand.New(rand.NewPCG(seed, 2))
+		for n := 1; n < 40; n++ {
+			i := rng.IntN(len(records))
+			a := p.post(t, "mutation { w: "+fmt.Sprintf(records[i].mutation, n)+" { userErrors { code } } }", nil)
+			if len(a.Errors) > 0 {
+				t.Errorf("write %d: %v", n, a.failures())
+			}
+			mu.Lock()
+			written[i] = n
+			mu.Unlock()
+			time.Sleep(time.Duration(rng.IntN(4000)) * time.Millisecond)
+		}
+	})
+	for reader := range uint64(5) {
+		wg.Go(func() {
+			rng := rand.New(rand.NewPCG(seed, 3+reader))
+			for range 40 {
+				time.Sleep(time.Duration(rng.IntN(2000)) * time.Millisecond)
+				mu.Lock()
+				known := slices.Clone(written)
+				mu.Unlock()
+				q := query(rng)
+				a := p.post(t, q, nil)
+				for i, r := range records {
+					for _, n := range versions(any(a.Data), r.id) {
+						if n < int64(known[i]) {
+							t.Errorf("%s: shows version %d of record %d, after the write of %d was answered", q, n, i, known[i])
+						}
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
 }
