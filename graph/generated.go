@@ -8024,7 +8024,8 @@ directive @requires(
 
 """
 The most calls of a backend that reading a field takes, from the second page on where there are pages, as long as the
-backend makes its pages as asked and lists whole records; on a type, what reading one object by its global id takes. Each
+backend makes its pages as asked and lists whole records, and once it is known how long its lists are: before, the first
+batch may read as many pages besides; on a type, what reading one object by its global id takes. Each
 call costs 100 points.
 """
 directive @calls(
