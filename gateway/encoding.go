@@ -44,23 +44,25 @@ var coders = []coder{
 }
 
 // negotiateCoding picks the content coding by weight (RFC 9110, section 12.5.3); "" is none, which is right also for who
-// names identity with a greater weight. An answer is never refused for its coding.
-func negotiateCoding(h http.Header) string {
+// names identity with a greater weight. must is set for who takes no answer as it is. An answer is never refused for its
+// coding.
+func negotiateCoding(h http.Header) (best string, must bool) {
 	accepted := h["Accept-Encoding"]
 	if accepted == nil {
-		return ""
+		return "", false
 	}
 	identity, named := codingQuality(accepted, "identity")
 	if !named {
 		identity = 0
 	}
-	best, weight := "", 0.0
+	must = named && identity == 0
+	weight := 0.0
 	for _, c := range coders {
 		if q, _ := codingQuality(accepted, c.name); q > weight && q >= identity {
 			best, weight = c.name, q
 		}
 	}
-	return best
+	return best, must
 }
 
 // codingQuality is the weight of a coding: its own where it is named, else that of *, else 0.

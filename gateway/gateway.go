@@ -164,7 +164,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 			message: "Accept must allow " + mediaResponse + " or " + mediaJSON})
 		return
 	}
-	x.coding = negotiateCoding(r.Header)
+	x.coding, x.mustCode = negotiateCoding(r.Header)
 	ctx, r, fault := g.admit(r)
 	if fault != nil {
 		x.fail(fault)

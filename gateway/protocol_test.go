@@ -292,6 +292,12 @@ func TestAnswersAreCompressedAsTheCallerPrefers(t *testing.T) {
 
 func TestASmallAnswerIsNotCompressed(t *testing.T) {
 	t.Parallel()
+	for accept, want := range map[string]string{"gzip": "", "gzip, identity;q=0": "gzip", "identity;q=0": "", "br;q=0.1, identity;q=0.2": ""} {
+		w := post(t, (&world{}).gateway(nil), "{ __typename }", "", "Accept-Encoding", accept)
+		if got := w.Header().Get("Content-Encoding"); got != want {
+			t.Errorf("a short answer for %q: got the coding %q, want %q", accept, got, want)
+		}
+	}
 	w := post(t, (&world{}).gateway(nil), "{ __typename }", "", "Accept-Encoding", "gzip")
 	exact := int64(w.Body.Len())
 	for above, want := range map[int]string{int(exact): "", int(exact) - 1: "gzip"} {

@@ -19,6 +19,7 @@ import (
 type exchange struct {
 	w             http.ResponseWriter
 	media, coding string
+	mustCode      bool // no answer as it is
 	head          bool
 	compressAbove int
 	// kept is the If-None-Match of a GET; nil where the answer has no ETag.
@@ -185,7 +186,7 @@ func (x *exchange) setHeaders(policy cachePolicy) http.Header {
 
 // codingFor is the content coding for an answer of a size in bytes, "" for none.
 func (x *exchange) codingFor(size int) string {
-	if x.compressAbove > 0 && size > x.compressAbove {
+	if x.mustCode || x.compressAbove > 0 && size > x.compressAbove {
 		return x.coding
 	}
 	return ""
