@@ -27,7 +27,7 @@ type guest struct {
 // Join makes the caller under ctx a part of the party. leave says that it asks for no more keys; it may be called again.
 func (p *Party) Join(ctx context.Context) (_ context.Context, leave func()) {
 	g := &guest{party: p}
-	return context.WithValue(ctx, guestKey{}, g), g.arrive
+	return context.WithValue(ctx, guestKey{}, g), func() { g.arrive() }
 }
 
 // Alone says that the caller under ctx is busy with something else than keys, for which no party is to wait.
@@ -37,7 +37,14 @@ func Alone(ctx context.Context) {
 	}
 }
 
-func (g *guest) arrive() { g.once.Do(g.party.arrive) }
+// arrive says whether the party had still waited for the guest.
+func (g *guest) arrive() (awaited bool) {
+	g.once.Do(func() {
+		awaited = true
+		g.party.arrive()
+	})
+	return awaited
+}
 
 func (p *Party) arrive() {
 	p.mu.Lock()
@@ -50,12 +57,7 @@ func (p *Party) arrive() {
 // awaitParty waits until the party is complete, where this is the caller's first Load.
 func awaitParty(ctx context.Context) {
 	g, ok := ctx.Value(guestKey{}).(*guest)
-	if !ok {
-		return
-	}
-	first := false
-	g.once.Do(func() { first = true; g.party.arrive() })
-	if !first {
+	if !ok || !g.arrive() {
 		return
 	}
 	select {

@@ -58,13 +58,9 @@ func (r *Reply) ETag() string {
 
 // noteReply takes what the headers of one answer say.
 func noteReply(ctx context.Context, h http.Header) {
-	r, ok := ctx.Value(replyKey{}).(*Reply)
-	if !ok {
-		return
-	}
-	maxAge, noStore := cacheControl(h)
-	for tag := etag(h); r != nil; r = r.outer {
-		r.note(maxAge, noStore, tag)
+	if r, ok := ctx.Value(replyKey{}).(*Reply); ok {
+		maxAge, noStore := cacheControl(h)
+		r.hear(maxAge, noStore, etag(h))
 	}
 }
 
@@ -75,9 +71,14 @@ func (r *Reply) Repeat(ctx context.Context) {
 	r.mu.Unlock()
 	to, _ := ctx.Value(replyKey{}).(*Reply)
 	for range answers {
-		for o := to; o != nil; o = o.outer {
-			o.note(maxAge, noStore, tag)
-		}
+		to.hear(maxAge, noStore, tag)
+	}
+}
+
+// hear notes what one answer says, here and in all that gather around; a nil Reply hears nothing.
+func (r *Reply) hear(maxAge time.Duration, noStore bool, tag string) {
+	for ; r != nil; r = r.outer {
+		r.note(maxAge, noStore, tag)
 	}
 }
 
