@@ -107,6 +107,15 @@ type arrived[V any] struct {
 	unchanged bool
 }
 
+// showing is a page of the values; key gives what they are kept under, and whether they are nothing but that.
+func showing[V any](values []V, key func(V) (string, bool), tags ...cache.Tag) *arrived[V] {
+	page := &arrived[V]{listing: &listing[V]{Keys: make([]string, 0, len(values))}, values: values, tags: tags}
+	for _, v := range values {
+		page.add(key(v))
+	}
+	return page
+}
+
 // listed is a page as resolvers see it.
 type listed[V any] struct {
 	*listing[V]

@@ -44,11 +44,8 @@ func (r *Resolver) readClientPages(ctx context.Context, keys []string, kept vali
 		if err != nil {
 			return unchanged[*document.Document](err, said)
 		}
-		page := &arrived[*document.Document]{listing: &listing[*document.Document]{Keys: make([]string, 0, len(w.Clients)), More: w.More, Total: w.Total}, values: w.Clients, reply: said,
-			etag: said.ETag(), tags: []cache.Tag{r.store.tag(upstream.ThoughtIndustries, allClients)}}
-		for _, d := range w.Clients {
-			page.Keys = append(page.Keys, r.clientID(d))
-		}
+		page := showing(w.Clients, r.listedClient, r.store.tag(upstream.ThoughtIndustries, allClients))
+		page.More, page.Total, page.reply, page.etag = w.More, w.Total, said, said.ETag()
 		for _, a := range w.Aggregations {
 			page.Extra = append(page.Extra, rawDocument(a))
 		}
@@ -61,6 +58,10 @@ func rawDocument(d *document.Document) json.RawMessage {
 		return json.RawMessage("null")
 	}
 	return d.JSON()
+}
+
+func (r *Resolver) listedClient(d *document.Document) (key string, bare bool) {
+	return r.clientID(d), false
 }
 
 func (r *Resolver) clientID(d *document.Document) string {

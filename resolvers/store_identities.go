@@ -274,11 +274,8 @@ func (r *Resolver) readIdentityPages(ctx context.Context, keys []string, kept va
 		if err != nil {
 			return unchanged[*mattr.Identity](err, said)
 		}
-		page := &arrived[*mattr.Identity]{listing: &listing[*mattr.Identity]{Next: p.Next}, values: p.Items, reply: said,
-			etag: said.ETag(), tags: []cache.Tag{r.store.tag(upstream.MATTR, allIdentities)}}
-		for _, i := range p.Items {
-			page.Keys = append(page.Keys, i.ID)
-		}
+		page := showing(p.Items, func(i *mattr.Identity) (string, bool) { return i.ID, false }, r.store.tag(upstream.MATTR, allIdentities))
+		page.Next, page.reply, page.etag = p.Next, said, said.ETag()
 		return page, nil
 	})
 }

@@ -31,6 +31,12 @@ func (s *store) userTags(u *coassemble.User) []cache.Tag {
 	return nil
 }
 
+func listedEmbedClient(c *coassemble.EmbedClient) (key string, bare bool) {
+	return c.Identifier, c.Bare
+}
+
+func listedUser(u *coassemble.User) (key string, bare bool) { return u.Identifier, u.Bare }
+
 // fetchEmbedClients reads embed clients by key: singly, or by the pages of the whole list where those are fewer.
 func (r *Resolver) fetchEmbedClients(ctx context.Context, keys []string) (map[string]*coassemble.EmbedClient, map[string]error) {
 	if r.Coassemble == nil {
@@ -80,11 +86,8 @@ func (r *Resolver) readEmbedClientPages(ctx context.Context, keys []string, kept
 		if err != nil {
 			return unchanged[*coassemble.EmbedClient](err, said)
 		}
-		page := &arrived[*coassemble.EmbedClient]{listing: &listing[*coassemble.EmbedClient]{More: more}, values: clients, reply: said,
-			etag: said.ETag(), tags: []cache.Tag{r.store.tag(upstream.Coassemble, allEmbedClients)}}
-		for _, c := range clients {
-			page.add(c.Identifier, c.Bare)
-		}
+		page := showing(clients, listedEmbedClient, r.store.tag(upstream.Coassemble, allEmbedClients))
+		page.More, page.reply, page.etag = more, said, said.ETag()
 		return page, nil
 	})
 }
@@ -136,11 +139,8 @@ func (r *Resolver) walkUsers(ctx context.Context, n int) (*arrived[*coassemble.U
 	if w.Bare {
 		return nil, nil
 	}
-	page := &arrived[*coassemble.User]{listing: &listing[*coassemble.User]{More: !w.Done}, values: w.Items, reply: said,
-		tags: []cache.Tag{r.store.tag(upstream.Coassemble, allUsers)}}
-	for _, u := range w.Items {
-		page.Keys = append(page.Keys, u.Identifier)
-	}
+	page := showing(w.Items, listedUser, r.store.tag(upstream.Coassemble, allUsers))
+	page.More, page.reply = !w.Done, said
 	return page, nil
 }
 
@@ -281,10 +281,7 @@ func (r *Resolver) readUserPage(ctx context.Context, key, etag string) (*arrived
 	if err != nil {
 		return unchanged[*coassemble.User](err, said)
 	}
-	page := &arrived[*coassemble.User]{listing: &listing[*coassemble.User]{More: more}, values: users, reply: said,
-		etag: said.ETag(), tags: []cache.Tag{r.store.tag(upstream.Coassemble, allUsers), r.store.usersOf(client)}}
-	for _, u := range users {
-		page.add(u.Identifier, u.Bare)
-	}
+	page := showing(users, listedUser, r.store.tag(upstream.Coassemble, allUsers), r.store.usersOf(client))
+	page.More, page.reply, page.etag = more, said, said.ETag()
 	return page, nil
 }

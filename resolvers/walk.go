@@ -42,7 +42,7 @@ func (l *lists[V]) revisit(ctx context.Context, key string, read func(context.Co
 
 // note keeps which objects a page shows, and how; the objects themselves are for who reads it to keep.
 func (l *lists[V]) note(ctx context.Context, key string, page *arrived[V], said reply) {
-	if page.etag == "" || slices.Contains(page.Keys, "") || !l.sum(page) {
+	if page.etag == "" || slices.Contains(page.Keys, "") || page.Sums == nil && !l.sum(page) {
 		return
 	}
 	f := keep(page.listing, said, page.tags...)
@@ -53,7 +53,7 @@ func (l *lists[V]) note(ctx context.Context, key string, page *arrived[V], said 
 // arrived is a page that the backend still has as it is kept.
 func (d display[V]) arrived() *arrived[V] {
 	p := d.page
-	page := &arrived[V]{listing: &listing[V]{Keys: p.Keys, Bare: p.Bare, More: p.More, Next: p.Next, Total: p.Total, Extra: p.Extra}}
+	page := &arrived[V]{listing: &listing[V]{Keys: p.Keys, Bare: p.Bare, More: p.More, Next: p.Next, Total: p.Total, Extra: p.Extra, Sums: p.Sums}}
 	for _, o := range d.objects {
 		page.values = append(page.values, o.Stale)
 	}
@@ -86,22 +86,22 @@ func share[W any](ctx context.Context, space *cache.Space[walked[W]], key string
 }
 
 // sawAll are the tags of a list and of the objects that a read of it showed.
-func sawAll[V any](l *lists[V], list cache.Tag, values []V, key func(V) string) []cache.Tag {
+func sawAll[V any](l *lists[V], list cache.Tag, values []V, key func(V) (string, bool)) []cache.Tag {
 	tags := make([]cache.Tag, 1, 1+len(values))
 	tags[0] = list
 	for _, v := range values {
-		tags = append(tags, l.objects.Tag(key(v)))
+		k, _ := key(v)
+		tags = append(tags, l.objects.Tag(k))
 	}
 	return tags
 }
 
 func (r *Resolver) sawUsers(w coassemble.Walk[*coassemble.User]) []cache.Tag {
-	return sawAll(&r.store.users, r.store.tag(upstream.Coassemble, allUsers), w.Items, func(u *coassemble.User) string { return u.Identifier })
+	return sawAll(&r.store.users, r.store.tag(upstream.Coassemble, allUsers), w.Items, listedUser)
 }
 
 func (r *Resolver) sawEmbedClients(w coassemble.Walk[*coassemble.EmbedClient]) []cache.Tag {
-	return sawAll(&r.store.embedClients, r.store.tag(upstream.Coassemble, allEmbedClients), w.Items,
-		func(c *coassemble.EmbedClient) string { return c.Identifier })
+	return sawAll(&r.store.embedClients, r.store.tag(upstream.Coassemble, allEmbedClients), w.Items, listedEmbedClient)
 }
 
 func (r *Resolver) sawIdentities(w mattr.Walk) []cache.Tag {
@@ -114,41 +114,39 @@ func (r *Resolver) sawIdentities(w mattr.Walk) []cache.Tag {
 
 // walkUserPage reads a page of a walk over all users.
 func (r *Resolver) walkUserPage(ctx context.Context, p coassemble.Page) ([]*coassemble.User, error) {
-	page, err := r.store.users.revisit(ctx, walkKey(p), func(ctx context.Context) (*arrived[*coassemble.User], error) {
+	return walkPage(ctx, &r.store.users, p, func(ctx context.Context) (*arrived[*coassemble.User], error) {
 		users, err := r.Coassemble.Users(ctx, "", p)
-		page := &arrived[*coassemble.User]{listing: &listing[*coassemble.User]{}, values: users, tags: []cache.Tag{r.store.tag(upstream.Coassemble, allUsers)}}
-		for _, u := range users {
-			page.add(u.Identifier, u.Bare)
-		}
-		return page, err
+		return showing(users, listedUser, r.store.tag(upstream.Coassemble, allUsers)), err
 	})
-	if err != nil {
-		return nil, err
-	}
-	return page.values, nil
 }
 
 // walkEmbedClientPage reads a page of a walk over all embed clients.
 func (r *Resolver) walkEmbedClientPage(ctx context.Context, p coassemble.Page) ([]*coassemble.EmbedClient, error) {
-	page, err := r.store.embedClients.revisit(ctx, walkKey(p), func(ctx context.Context) (*arrived[*coassemble.EmbedClient], error) {
+	return walkPage(ctx, &r.store.embedClients, p, func(ctx context.Context) (*arrived[*coassemble.EmbedClient], error) {
 		clients, err := r.Coassemble.Clients(ctx, p)
-		page := &arrived[*coassemble.EmbedClient]{listing: &listing[*coassemble.EmbedClient]{}, values: clients,
-			tags: []cache.Tag{r.store.tag(upstream.Coassemble, allEmbedClients)}}
-		for _, c := range clients {
-			page.add(c.Identifier, c.Bare)
-		}
-		return page, err
+		return showing(clients, listedEmbedClient, r.store.tag(upstream.Coassemble, allEmbedClients)), err
 	})
+}
+
+// walkPage reads a page of a walk over one of Coassemble's lists.
+func walkPage[V any](ctx context.Context, l *lists[V], p coassemble.Page, read func(context.Context) (*arrived[V], error)) ([]V, error) {
+	page, err := l.revisit(ctx, fmt.Sprint(wholeWalk, ":", p.Number), read)
 	if err != nil {
 		return nil, err
 	}
 	return page.values, nil
 }
 
-func walkKey(p coassemble.Page) string { return fmt.Sprint(wholeWalk, ":", p.Number) }
-
 func (r *Resolver) longestIdentityPage(ctx context.Context, cursor string) (mattr.Page[*mattr.Identity], error) {
 	return r.MATTR.Identities(ctx, mattr.MaxLimit, cursor)
+}
+
+// joinedKey is the user that an identity is joined with; of others the id alone.
+func (r *Resolver) joinedKey(i *mattr.Identity) (key string, bare bool) {
+	if user, ok, err := r.userKeyOf(i); ok && err == nil {
+		return user, false
+	}
+	return i.ID, true
 }
 
 // walkIdentityPage reads a page of a walk that looks for users' identities. Of a page that need not be sent again, those
@@ -156,15 +154,8 @@ func (r *Resolver) longestIdentityPage(ctx context.Context, cursor string) (matt
 func (r *Resolver) walkIdentityPage(ctx context.Context, cursor string) (mattr.Page[*mattr.Identity], error) {
 	page, err := r.store.joined.revisit(ctx, wholeWalk+":"+cursor, func(ctx context.Context) (*arrived[*mattr.Identity], error) {
 		p, err := r.longestIdentityPage(ctx, cursor)
-		page := &arrived[*mattr.Identity]{listing: &listing[*mattr.Identity]{Next: p.Next}, values: p.Items,
-			tags: []cache.Tag{r.store.tag(upstream.MATTR, allIdentities)}}
-		for _, i := range p.Items {
-			if user, ok, err := r.userKeyOf(i); ok && err == nil {
-				page.add(user, false)
-			} else {
-				page.add(i.ID, true)
-			}
-		}
+		page := showing(p.Items, r.joinedKey, r.store.tag(upstream.MATTR, allIdentities))
+		page.Next = p.Next
 		return page, err
 	})
 	if err != nil {
@@ -186,7 +177,7 @@ func (r *Resolver) lookupPage(ctx context.Context, q thoughtindustries.Query, nu
 		return nil, err
 	}
 	saw := func(p *thoughtindustries.Page) []cache.Tag {
-		return sawAll(&r.store.clients, r.store.tag(upstream.ThoughtIndustries, allClients), p.Clients, r.clientID)
+		return sawAll(&r.store.clients, r.store.tag(upstream.ThoughtIndustries, allClients), p.Clients, r.listedClient)
 	}
 	shared := share(ctx, r.store.clientLookups, string(key), saw, func(ctx context.Context) (*thoughtindustries.Page, error) {
 		return r.readLookupPage(ctx, string(key), q, number, count)
@@ -203,11 +194,8 @@ func (r *Resolver) readLookupPage(ctx context.Context, key string, q thoughtindu
 		if err != nil {
 			return nil, err
 		}
-		page := &arrived[*document.Document]{listing: &listing[*document.Document]{More: p.HasMore, Total: p.Total}, values: p.Clients,
-			tags: []cache.Tag{r.store.tag(upstream.ThoughtIndustries, allClients)}}
-		for _, d := range p.Clients {
-			page.Keys = append(page.Keys, r.clientID(d))
-		}
+		page := showing(p.Clients, r.listedClient, r.store.tag(upstream.ThoughtIndustries, allClients))
+		page.More, page.Total = p.HasMore, p.Total
 		at, err := json.Marshal([2]int{p.Number, p.PerPage})
 		page.Extra = []json.RawMessage{at}
 		return page, err
