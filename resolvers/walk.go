@@ -16,8 +16,9 @@ import (
 )
 
 // revisit reads a page of a walk or of a search. Where the backend names the states of its answers it notes under the key
-// what the page showed: it need not be sent again while the backend still has it and all of it is kept.
-func (l *lists[V]) revisit(ctx context.Context, key string, read func(context.Context) (*arrived[V], error)) (*arrived[V], error) {
+// what the page showed, under the tag of the list: it need not be sent again while the backend still has it and all of it is
+// kept.
+func (l *lists[V]) revisit(ctx context.Context, key string, list cache.Tag, read func(context.Context) (*arrived[V], error)) (*arrived[V], error) {
 	var kept validators
 	var shown map[string]display[V]
 	if l.validators.Load() {
@@ -36,6 +37,7 @@ func (l *lists[V]) revisit(ctx context.Context, key string, read func(context.Co
 		page.etag = tag
 		l.validators.Store(true)
 	}
+	page.tags = []cache.Tag{list}
 	l.note(ctx, key, page, said)
 	return page, nil
 }
@@ -114,23 +116,23 @@ func (r *Resolver) sawIdentities(w mattr.Walk) []cache.Tag {
 
 // walkUserPage reads a page of a walk over all users.
 func (r *Resolver) walkUserPage(ctx context.Context, p coassemble.Page) ([]*coassemble.User, error) {
-	return walkPage(ctx, &r.store.users, p, func(ctx context.Context) (*arrived[*coassemble.User], error) {
+	return walkPage(ctx, &r.store.users, p, r.store.tag(upstream.Coassemble, allUsers), func(ctx context.Context) (*arrived[*coassemble.User], error) {
 		users, err := r.Coassemble.Users(ctx, "", p)
-		return showing(users, listedUser, r.store.tag(upstream.Coassemble, allUsers)), err
+		return showing(users, listedUser), err
 	})
 }
 
 // walkEmbedClientPage reads a page of a walk over all embed clients.
 func (r *Resolver) walkEmbedClientPage(ctx context.Context, p coassemble.Page) ([]*coassemble.EmbedClient, error) {
-	return walkPage(ctx, &r.store.embedClients, p, func(ctx context.Context) (*arrived[*coassemble.EmbedClient], error) {
+	return walkPage(ctx, &r.store.embedClients, p, r.store.tag(upstream.Coassemble, allEmbedClients), func(ctx context.Context) (*arrived[*coassemble.EmbedClient], error) {
 		clients, err := r.Coassemble.Clients(ctx, p)
-		return showing(clients, listedEmbedClient, r.store.tag(upstream.Coassemble, allEmbedClients)), err
+		return showing(clients, listedEmbedClient), err
 	})
 }
 
 // walkPage reads a page of a walk over one of Coassemble's lists.
-func walkPage[V any](ctx context.Context, l *lists[V], p coassemble.Page, read func(context.Context) (*arrived[V], error)) ([]V, error) {
-	page, err := l.revisit(ctx, fmt.Sprint(wholeWalk, ":", p.Number), read)
+func walkPage[V any](ctx context.Context, l *lists[V], p coassemble.Page, list cache.Tag, read func(context.Context) (*arrived[V], error)) ([]V, error) {
+	page, err := l.revisit(ctx, fmt.Sprint(wholeWalk, ":", p.Number), list, read)
 	if err != nil {
 		return nil, err
 	}
@@ -152,9 +154,9 @@ func (r *Resolver) joinedKey(i *mattr.Identity) (key string, bare bool) {
 // walkIdentityPage reads a page of a walk that looks for users' identities. Of a page that need not be sent again, those
 // that are joined with nobody have nothing but their ids.
 func (r *Resolver) walkIdentityPage(ctx context.Context, cursor string) (mattr.Page[*mattr.Identity], error) {
-	page, err := r.store.joined.revisit(ctx, wholeWalk+":"+cursor, func(ctx context.Context) (*arrived[*mattr.Identity], error) {
+	page, err := r.store.joined.revisit(ctx, wholeWalk+":"+cursor, r.store.tag(upstream.MATTR, allIdentities), func(ctx context.Context) (*arrived[*mattr.Identity], error) {
 		p, err := r.longestIdentityPage(ctx, cursor)
-		page := showing(p.Items, r.joinedKey, r.store.tag(upstream.MATTR, allIdentities))
+		page := showing(p.Items, r.joinedKey)
 		page.Next = p.Next
 		return page, err
 	})
@@ -189,12 +191,12 @@ func (r *Resolver) lookupPage(ctx context.Context, q thoughtindustries.Query, nu
 }
 
 func (r *Resolver) readLookupPage(ctx context.Context, key string, q thoughtindustries.Query, number, count int) (*thoughtindustries.Page, error) {
-	page, err := r.store.clients.revisit(ctx, key, func(ctx context.Context) (*arrived[*document.Document], error) {
+	page, err := r.store.clients.revisit(ctx, key, r.store.tag(upstream.ThoughtIndustries, allClients), func(ctx context.Context) (*arrived[*document.Document], error) {
 		p, err := r.ThoughtIndustries.Page(ctx, q, number, count)
 		if err != nil {
 			return nil, err
 		}
-		page := showing(p.Clients, r.listedClient, r.store.tag(upstream.ThoughtIndustries, allClients))
+		page := showing(p.Clients, r.listedClient)
 		page.More, page.Total = p.HasMore, p.Total
 		at, err := json.Marshal([2]int{p.Number, p.PerPage})
 		page.Extra = []json.RawMessage{at}
