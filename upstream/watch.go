@@ -14,6 +14,8 @@ import (
 const (
 	// maxPaths bounds what a Watch remembers.
 	maxPaths = 200
+	// maxMembers bounds the undeclared members that are counted once for an answer.
+	maxMembers = 1000
 	// quiet is how long a path is not reported again.
 	quiet = time.Hour
 )
@@ -24,7 +26,8 @@ type Finding struct {
 	// Path is a type's name and a member's, such as "Client.newName", and [] for an element of a list: "Client.tags[]".
 	Path string
 	// Mismatch is set for a declared member of another kind than it should be, not set for an unknown member.
-	Mismatch    bool
+	Mismatch bool
+	// Count is the number of values for a mismatch, and of answers for an unknown member.
 	Count       int64
 	First, Last time.Time
 }
@@ -72,12 +75,24 @@ func NewWatch(o WatchOptions) *Watch {
 // speakable are the names that may be shown. A name of another form may be data: some objects use keys for values.
 var speakable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
-// unknown is what a document.Reader calls for members of a backend's answer that are cut.
+// unknown returns the function that a document.Reader calls for undeclared members of one answer. Each member of a shape
+// is counted once per answer: a page repeats its members for every object.
 func (w *Watch) unknown(b Backend) func(*document.Shape, []byte) {
 	if w == nil {
 		return nil
 	}
+	type member struct {
+		shape *document.Shape
+		name  string
+	}
+	seen := map[member]bool{}
 	return func(shape *document.Shape, name []byte) {
+		if seen[member{shape, string(name)}] {
+			return
+		}
+		if len(seen) < maxMembers {
+			seen[member{shape, string(name)}] = true
+		}
 		if w.ignore[string(name)] || !speakable.Match(name) {
 			return
 		}
