@@ -192,3 +192,36 @@ func TestPointsEndRepeatedRequestsToo(t *testing.T) {
 		t.Error("a caller can repeat a request without end")
 	})
 }
+
+func TestClaimsAreStoredInMemoryAndByNoReceiver(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s"}})
+	const query = `{ identities(first: 1) { nodes { sourceId claims } } }`
+	first := p.repeat(t, http.MethodGet, query)
+	p.backends.Reset()
+	for range 3 {
+		w := p.repeat(t, http.MethodGet, query)
+		if w.Body.String() != first.Body.String() {
+			t.Errorf("got %s, want %s", w.Body, first.Body)
+		}
+		h := w.Header()
+		if h.Get("Cache-Control") != "no-store" || h.Get("ETag") != "" || h.Get("Age") != "" {
+			t.Errorf("receivers may store claims: %v", h)
+		}
+	}
+	if w := p.repeat(t, http.MethodGet, query, `If-None-Match: *`); w.Code != http.StatusOK {
+		t.Errorf("got status %d for an answer without an ETag", w.Code)
+	}
+	if got := p.calls(); len(got) > 0 {
+		t.Errorf("claims in memory were read again: %v", got)
+	}
+	id := readAnswer(t, first).get(t, "data", "identities", "nodes").([]any)[0].(map[string]any)["sourceId"]
+	a := p.post(t, `mutation M($by: IdentityBy!, $claims: JSON!) { updateIdentity(input: {by: $by, claims: $claims}) { userErrors { message } } }`,
+		map[string]any{"by": map[string]any{"sourceId": id}, "claims": map[string]any{"given": "erased"}})
+	if len(a.Errors) > 0 {
+		t.Fatalf("got %s", a.raw)
+	}
+	if w := p.repeat(t, http.MethodGet, query); !strings.Contains(w.Body.String(), `{"given":"erased"}`) {
+		t.Errorf("claims from before a write: %s", w.Body)
+	}
+}

@@ -96,14 +96,18 @@ func (a *Answer) response() *graphql.Response {
 	return &graphql.Response{Data: a.data, Errors: slices.Clone(a.errors), Extensions: maps.Clone(a.extensions)}
 }
 
-// repeatable says whether an answer may be shared and kept: nothing that writes, that asks for claims, or whose caller
-// wants another freshness or to see how it is made.
+// repeatable reports whether our own memory may store the answer for callers of the same scope: it writes nothing, and its
+// caller wants no other freshness and no explain view.
 func repeatable(ctx context.Context, op *graphql.OperationContext) bool {
-	return storable(op) && cache.WantsFrom(ctx) == (cache.Wants{}) && !explains(ctx)
+	return isQuery(op) && cache.WantsFrom(ctx) == (cache.Wants{}) && !explains(ctx)
 }
 
-func storable(op *graphql.OperationContext) bool {
-	return op.Operation.Operation == ast.Query && !selectsClaims(op.Operation)
+func isQuery(op *graphql.OperationContext) bool { return op.Operation.Operation == ast.Query }
+
+// receiversMayStore reports whether HTTP caches may store the answer. None may store personal claims; our own memory may,
+// within their lifetime, since writes and purges remove them from there.
+func receiversMayStore(op *graphql.OperationContext) bool {
+	return isQuery(op) && !selectsClaims(op.Operation)
 }
 
 // answerKey names what decides about an answer: the question, and what the caller may see.
@@ -127,6 +131,9 @@ func (g *Gateway) fetchAnswer(ctx context.Context, op *graphql.OperationContext)
 	out := &reply{}
 	g.execute(ctx, op, out)
 	a := newAnswer(out.resp, used.facts.List(), g.opts.PublicCatalog)
+	if !receiversMayStore(op) {
+		a.policy = cachePolicy{}
+	}
 	a.hurried = len(a.errors) > 0 && outOfTime(ctx)
 	if out.free != nil {
 		out.free()
@@ -218,7 +225,7 @@ func (g *Gateway) describe(ctx context.Context, op *graphql.OperationContext, us
 		out.extend("explain", used.explain(out.resp.Data))
 		return
 	}
-	if storable(op) && len(out.resp.Errors) == 0 {
+	if receiversMayStore(op) && len(out.resp.Errors) == 0 {
 		out.policy = policy(facts, g.opts.PublicCatalog, time.Now())
 	}
 }

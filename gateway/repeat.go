@@ -56,7 +56,7 @@ func newRepeats(opts Options) *repeats {
 
 // remember keeps what a request turned out to mean.
 func (rs *repeats) remember(req *request, op *graphql.OperationContext, s *spent) {
-	if rs == nil || req.raw.empty() || len(op.RawQuery) > longestRepeated || !storable(op) {
+	if rs == nil || req.raw.empty() || len(op.RawQuery) > longestRepeated || !isQuery(op) {
 		return
 	}
 	again := &repeat{question: questionKey(op), text: documentText(op)}

@@ -67,11 +67,10 @@ func TestWhatIsKnownOfARepeatedRequestHoldsNoVariables(t *testing.T) {
 	}
 }
 
-func TestMutationsClaimsAndBatchesAreNoRepeatedRequests(t *testing.T) {
+func TestMutationsAndBatchesAreNoRepeatedRequests(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{
 		queryBody(`mutation { updateUser(input: {by: {sourceId: "a"}, name: "b"}) { userErrors { code } } }`, ""),
-		queryBody(`{ identities { nodes { claims } } }`, ""),
 		"[" + queryBody(`{ users { nodes { sourceId } } }`, "") + "]",
 		queryBody(`{ nonsense }`, ""),
 	} {
