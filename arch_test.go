@@ -3,6 +3,7 @@ package main
 import (
 	"encoding/json"
 	"errors"
+	"go/ast"
 	"go/parser"
 	"go/token"
 	"io"
@@ -19,28 +20,29 @@ const module = "github.com/learngraph/learngraph"
 // allowed is the direction of imports: a package may use of ours what is listed, by prefix where a name ends in /*.
 // Whoever adds a line says in the commit why the arrow points that way.
 var allowed = map[string][]string{
-	"":                               {"gateway", "resolvers", "graph", "graph/model", "graph/scalar", "engine", "upstream", "upstream/*", "cache", "capture", "explorer", "gateway/caller", "gateway/reload"},
+	"":                               {"gateway", "resolvers", "graph", "graph/model", "graph/scalar", "engine", "upstream", "upstream/*", "cache", "capture", "explorer", "gateway/caller", "gateway/reload", "task"},
 	"gateway/caller":                 {"gateway/reload"},
 	"gateway/reload":                 {},
-	"gateway":                        {"gateway/*", "graph/*", "graph", "engine", "cache", "document", "footprint", "loader", "upstream"},
+	"gateway":                        {"gateway/*", "graph/*", "graph", "engine", "cache", "document", "footprint", "loader", "task", "upstream"},
 	"graph":                          {"engine", "graph/model", "graph/scalar", "document", "upstream/*"},
 	"bench":                          {"document", "engine", "graph", "graph/model", "graph/scalar", "gateway", "resolvers", "cache", "upstream", "upstream/*"},
 	"graph/gen":                      {"document"},
 	"graph/model":                    {"graph/scalar", "document", "upstream/*"},
 	"graph/scalar":                   {},
-	"resolvers":                      {"gateway/caller", "graph", "graph/*", "document", "footprint", "loader", "cache", "upstream", "upstream/*"},
-	"engine":                         {"document", "loader"},
-	"loader":                         {},
-	"cache":                          {"footprint"},
+	"resolvers":                      {"gateway/caller", "graph", "graph/*", "document", "footprint", "loader", "cache", "task", "upstream", "upstream/*"},
+	"engine":                         {"document", "loader", "task"},
+	"loader":                         {"task"},
+	"cache":                          {"footprint", "task"},
+	"task":                           {},
 	"document":                       {},
 	"footprint":                      {},
 	"explorer":                       {},
 	"explorer/browsertest":           {},
 	"capture":                        {"document", "upstream", "upstream/*"},
-	"upstream":                       {"document"},
+	"upstream":                       {"document", "task"},
 	"upstream/coassemble":            {"upstream", "document", "footprint"},
-	"upstream/mattr":                 {"upstream", "document", "footprint"},
-	"upstream/thoughtindustries":     {"upstream", "document"},
+	"upstream/mattr":                 {"upstream", "document", "footprint", "task"},
+	"upstream/thoughtindustries":     {"upstream", "document", "task"},
 	"upstream/emulator":              {},
 	"upstream/emulator/cmd/emulator": {"upstream/emulator"},
 }
@@ -50,11 +52,13 @@ var forbidden = map[string]string{
 	"github.com/99designs/gqlgen/graphql/playground": "it loads scripts from another host",
 	"github.com/redis/go-redis/v9":                   "only the cache's Redis file knows Redis",
 	"os":                                             "only main reads the environment",
+	"golang.org/x/sync/errgroup":                     "a panic in one of its goroutines ends the process; use task",
 }
 
 // exempt names who may import a forbidden module after all.
 var exempt = map[string][]string{
 	"github.com/redis/go-redis/v9": {"cache"},
+	"golang.org/x/sync/errgroup":   {"upstream/emulator", "bench"},
 	"os":                           {"", "graph/gen", "upstream/emulator/cmd/emulator", "bench", "cache", "explorer/browsertest"},
 }
 
@@ -136,4 +140,43 @@ func TestEveryPackageHasOneDocComment(t *testing.T) {
 			t.Errorf("%s has %d package comments, want 1", p.ImportPath, documented)
 		}
 	}
+}
+
+// TestGoroutinesAreStartedByTask keeps a panic in a goroutine from ending the process. Go of a task.Group has two arguments;
+// that of sync.WaitGroup has one.
+func TestGoroutinesAreStartedByTask(t *testing.T) {
+	t.Parallel()
+	for _, p := range listPackages(t) {
+		switch name, _ := local(p.ImportPath); name {
+		case "task", "bench", "upstream/emulator", "upstream/emulator/cmd/emulator", "explorer/browsertest":
+			continue
+		}
+		for _, file := range p.GoFiles {
+			fset := token.NewFileSet()
+			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, file), nil, parser.SkipObjectResolution)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if strings.HasPrefix(file, "generated") {
+				continue
+			}
+			ast.Inspect(f, func(n ast.Node) bool {
+				if startsGoroutine(n) {
+					t.Errorf("%s: start goroutines with package task", fset.Position(n.Pos()))
+				}
+				return true
+			})
+		}
+	}
+}
+
+func startsGoroutine(n ast.Node) bool {
+	switch n := n.(type) {
+	case *ast.GoStmt:
+		return true
+	case *ast.CallExpr:
+		method, ok := n.Fun.(*ast.SelectorExpr)
+		return ok && method.Sel.Name == "Go" && len(n.Args) == 1
+	}
+	return false
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/task"
 )
 
 // sources are where metrics and the status come from.
@@ -43,11 +44,11 @@ func (s *server) serveOperator() (stop func(), err error) {
 	o := operator{sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.purge, Authorize: s.operators(), Loopback: isLoopback(host)}
 	server := &http.Server{Handler: o.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
-	go func() {
-		if err := server.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+	task.Go(func() error { return server.Serve(listener) }, func(err error) {
+		if !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the operator's listener ended", "cause", err.Error())
 		}
-	}()
+	})
 	return func() { _ = server.Close() }, nil
 }
 

@@ -26,6 +26,7 @@ import (
 	"github.com/learngraph/learngraph/explorer"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/emulator"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
@@ -384,7 +385,7 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	failed := make(chan error, 1)
-	go func() { failed <- httpServer.Serve(listener) }()
+	task.Go(func() error { return httpServer.Serve(listener) }, func(err error) { failed <- err })
 	select {
 	case err := <-failed:
 		return err

@@ -3,19 +3,12 @@ package cache
 import (
 	"context"
 	"errors"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/learngraph/learngraph/task"
 )
-
-// PanicError is what the keys of a fetch get that panicked. Its text has no value of the panic in it.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-func (e *PanicError) Error() string { return "panic while fetching" }
 
 var errNotModified = errors.New("the backend says not modified of what is not kept")
 
@@ -51,7 +44,7 @@ type flights struct {
 	byKey     map[digest]*flight // what a later caller may join
 	all       map[*flight]struct{}
 	closed    bool
-	running   sync.WaitGroup
+	running   task.Group
 	refreshes atomic.Uint64
 }
 
@@ -140,27 +133,21 @@ func (fs *flights) begin(ctx context.Context, cancel context.CancelFunc, drops u
 	return f
 }
 
-var errEnded = errors.New("the fetch ended its goroutine")
-
 // run fetches in a goroutine of its own. A panic is every key's error.
 func (fs *flights) run(f *flight, fetch func() map[digest]outcome) {
-	fs.running.Go(func() {
-		defer f.cancel()
-		failure := errEnded
-		var outcomes map[digest]outcome
-		defer func() {
-			if p := recover(); p != nil {
-				failure = &PanicError{p, debug.Stack()}
-			}
-			if outcomes == nil {
-				outcomes = map[digest]outcome{}
-				for _, d := range f.keys {
-					outcomes[d] = outcome{err: failure}
-				}
-			}
-			fs.land(f, outcomes)
-		}()
+	var outcomes map[digest]outcome
+	fs.running.Go(func() error {
 		outcomes = fetch()
+		return nil
+	}, func(err error) {
+		defer f.cancel()
+		if err != nil {
+			outcomes = map[digest]outcome{}
+			for _, d := range f.keys {
+				outcomes[d] = outcome{err: err}
+			}
+		}
+		fs.land(f, outcomes)
 	})
 }
 

@@ -12,6 +12,7 @@ import (
 	"weak"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/task"
 )
 
 // behind runs one in a goroutine that has come to rest when behind returns.
@@ -203,8 +204,8 @@ func TestAPanicIsTheErrorOfItsKeys(t *testing.T) {
 				fail()
 				return nil, nil
 			})["a"].Err
-			var p *PanicError
-			if got == nil || errors.As(got, &p) != (name == "panic") || p != nil && p.Error() != "panic while fetching" {
+			var p *task.PanicError
+			if got == nil || errors.As(got, &p) != (name == "panic") || p != nil && p.Error() != "panic" {
 				t.Errorf("%s: got %v", name, got)
 			}
 		}

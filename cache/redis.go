@@ -15,6 +15,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/learngraph/learngraph/task"
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 )
@@ -72,7 +73,7 @@ type remote struct {
 
 	queue  chan job
 	cancel context.CancelFunc
-	done   sync.WaitGroup
+	done   task.Group
 
 	mu      sync.Mutex
 	closed  bool
@@ -175,8 +176,28 @@ func origin() string { return strconv.FormatUint(rand.Uint64(), 36) }
 func (r *remote) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	r.done.Go(func() { r.write(ctx) })
-	r.done.Go(func() { r.listen(ctx) })
+	r.keepRunning(ctx, r.write)
+	r.keepRunning(ctx, r.listen)
+}
+
+// keepRunning runs work until ctx ends. Work that panicked is begun again after a second.
+func (r *remote) keepRunning(ctx context.Context, work func(context.Context)) {
+	r.done.Go(func() error {
+		work(ctx)
+		return nil
+	}, func(err error) {
+		if err == nil || ctx.Err() != nil {
+			return
+		}
+		r.log.Error("work with redis failed and begins again", "error", err)
+		r.keepRunning(ctx, func(ctx context.Context) {
+			select {
+			case <-time.After(time.Second):
+				work(ctx)
+			case <-ctx.Done():
+			}
+		})
+	})
 }
 
 func (r *remote) close() error {

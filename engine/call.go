@@ -9,6 +9,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/task"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -91,10 +92,15 @@ func (x *execution) run(fields []*Field) {
 		x.together(ready)
 		for _, c := range ready {
 			running++
-			go func() {
-				defer func() { back <- c }()
+			task.Go(func() error {
 				x.invoke(c)
-			}()
+				return nil
+			}, func(err error) {
+				if err != nil {
+					c.err = err
+				}
+				back <- c
+			})
 		}
 		ready = ready[:0]
 		if running == 0 {

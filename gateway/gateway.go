@@ -10,10 +10,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"runtime/debug"
 	"strconv"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -21,7 +19,7 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/engine"
 	"github.com/learngraph/learngraph/gateway/caller"
-	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -198,22 +196,20 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		return
 	}
 	replies := make([]*reply, len(all.list))
-	var group sync.WaitGroup
+	var group task.Group
 	for i, req := range all.list {
-		group.Go(func() { replies[i] = g.contained(graphql.StartOperationTrace(ctx), r, req, answer.one) })
+		ctx := graphql.StartOperationTrace(ctx)
+		group.Go(func() error {
+			replies[i] = answer.one(ctx, r, req)
+			return nil
+		}, func(err error) {
+			if err != nil {
+				replies[i] = refuse(gqlerror.List{present(g.opts.Log)(ctx, err)})
+			}
+		})
 	}
 	group.Wait()
 	x.sendBatch(replies)
-}
-
-// contained answers an operation of a batch; outside of the request's goroutine a panic would end the process.
-func (g *Gateway) contained(ctx context.Context, r *http.Request, req *request, answer func(context.Context, *http.Request, *request) *reply) (out *reply) {
-	defer func() {
-		if p := recover(); p != nil {
-			out = refuse(gqlerror.List{present(g.opts.Log)(ctx, recovered(ctx, p))})
-		}
-	}()
-	return answer(ctx, r, req)
 }
 
 func tellMethods(w http.ResponseWriter, methods string) {
@@ -377,30 +373,15 @@ func (g *Gateway) execute(ctx context.Context, op *graphql.OperationContext, out
 	return ctx
 }
 
-// panicError is a panic of a resolver; its value goes to the log, and nowhere else.
-type panicError struct {
-	value any
-	stack []byte
-}
+func recovered(_ context.Context, p any) error { return task.Recovered(p) }
 
-func (*panicError) Error() string { return "panic in a resolver" }
-
-func recovered(_ context.Context, p any) error { return &panicError{value: p, stack: debug.Stack()} }
-
-// asPanic gives the text of a panic for the log.
+// asPanic returns the text of a panic for the log.
 func asPanic(err error) (string, bool) {
-	var own *panicError
-	if errors.As(err, &own) {
-		return fmt.Sprintf("%v\n%s", own.value, own.stack), true
+	var p *task.PanicError
+	if !errors.As(err, &p) {
+		return "", false
 	}
-	var kept *cache.PanicError
-	if errors.As(err, &kept) {
-		return fmt.Sprintf("%v\n%s", kept.Value, kept.Stack), true
-	}
-	if p, ok := loader.AsPanic(err); ok {
-		return fmt.Sprintf("%v\n%s", p.Value, p.Stack), true
-	}
-	return "", false
+	return fmt.Sprintf("%v\n%s", p.Value, p.Stack), true
 }
 
 // response is how a fault looks as a GraphQL response.

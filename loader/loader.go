@@ -4,12 +4,11 @@ package loader
 
 import (
 	"context"
-	"errors"
-	"runtime/debug"
 	"sync"
 	"time"
 
 	"github.com/graph-gophers/dataloader/v7"
+	"github.com/learngraph/learngraph/task"
 )
 
 // Fetch reads the values of distinct keys. A key in neither map does not exist; a key in failed has no value.
@@ -17,17 +16,6 @@ type Fetch[K comparable, V any] func(ctx context.Context, keys []K) (found map[K
 
 // never is longer than any operation: batches are flushed, not timed.
 const never = time.Hour
-
-// PanicError is what every key of a batch gets whose fetch panicked. Its text has no value of the panic in it.
-type PanicError struct {
-	Value any
-	Stack []byte
-}
-
-// NewPanicError keeps a panic that was just recovered, with the stack of where it began.
-func NewPanicError(value any) *PanicError { return &PanicError{Value: value, Stack: debug.Stack()} }
-
-func (e *PanicError) Error() string { return "panic while loading a batch" }
 
 // Loader loads values by key for the length of one operation. It is safe for concurrent use. Values, absences and
 // errors are kept until the operation ends or Reset is called: one operation sees one state of each object.
@@ -62,7 +50,7 @@ func run[K comparable, V any](ctx context.Context, fetch Fetch[K, V], keys []K) 
 	results = make([]*dataloader.Result[Result[V]], len(keys))
 	defer func() {
 		if p := recover(); p != nil {
-			err := NewPanicError(p)
+			err := task.Recovered(p)
 			for i := range results {
 				results[i] = &dataloader.Result[Result[V]]{Error: err}
 			}
@@ -95,18 +83,21 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	thunks := l.enter(ctx, keys)
 	awaitParty(ctx)
 	l.flush()
-	done := make(chan struct{})
+	done := make(chan error, 1)
 	results := make([]Result[V], len(keys))
-	go func() {
-		defer close(done)
+	task.Go(func() error {
 		for i, thunk := range thunks {
 			result, err := thunk()
 			result.Err = err
 			results[i] = result
 		}
-	}()
+		return nil
+	}, func(err error) { done <- err })
 	select {
-	case <-done:
+	case err := <-done:
+		if err != nil {
+			return abandoned[V](len(keys), err)
+		}
 		return results
 	case <-ctx.Done():
 		return abandoned[V](len(keys), context.Cause(ctx))
@@ -148,10 +139,4 @@ func (l *Loader[K, V]) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.inner.ClearAll()
-}
-
-// AsPanic gives the panic behind an error of a batch, if there is one.
-func AsPanic(err error) (*PanicError, bool) {
-	var p *PanicError
-	return p, errors.As(err, &p)
 }

@@ -3,7 +3,6 @@ package loader
 import (
 	"context"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 	"testing"
@@ -11,6 +10,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/task"
 )
 
 // recorder is a fetch that keeps the batches that it was asked for.
@@ -126,8 +126,8 @@ func TestLoader(t *testing.T) {
 		t.Parallel()
 		l := New(t.Context(), func(context.Context, []string) (map[string]string, map[string]error) { panic("secret") })
 		for _, r := range l.Load(t.Context(), []string{"a", "b"}) {
-			p, ok := AsPanic(fmt.Errorf("wrapped: %w", r.Err))
-			if !ok || p.Value != "secret" || len(p.Stack) == 0 || p.Error() != "panic while loading a batch" {
+			var p *task.PanicError
+			if !errors.As(r.Err, &p) || p.Value != "secret" || len(p.Stack) == 0 || p.Error() != "panic" {
 				t.Errorf("got %v", r.Err)
 			}
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
@@ -190,17 +191,14 @@ func refuse[K comparable, V any](b upstream.Backend) loader.Fetch[K, V] {
 // each reads every key on its own, all at once; the backend's concurrency is kept below. A key that is not found is in
 // neither map.
 func each[V any](ctx context.Context, keys []string, read func(context.Context, string) (V, error)) (map[string]V, map[string]error) {
-	var (
-		wg     sync.WaitGroup
-		mu     sync.Mutex
-		found  = make(map[string]V, len(keys))
-		failed = map[string]error{}
-	)
+	found, failed := make(map[string]V, len(keys)), map[string]error{}
+	var group task.Group
 	for _, key := range keys {
-		wg.Go(func() {
-			value, err := contained(upstream.WithKeys(ctx, key), key, read)
-			mu.Lock()
-			defer mu.Unlock()
+		var value V
+		group.Go(func() (err error) {
+			value, err = read(upstream.WithKeys(ctx, key), key)
+			return err
+		}, func(err error) {
 			switch {
 			case err == nil:
 				found[key] = value
@@ -209,18 +207,8 @@ func each[V any](ctx context.Context, keys []string, read func(context.Context, 
 			}
 		})
 	}
-	wg.Wait()
+	group.Wait()
 	return found, failed
-}
-
-// contained turns a panic into the key's error: a goroutine of its own that panics ends the process.
-func contained[V any](ctx context.Context, key string, read func(context.Context, string) (V, error)) (value V, err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = loader.NewPanicError(p)
-		}
-	}()
-	return read(ctx, key)
 }
 
 // join loads what each parent's key leads to. A parent without a key leads to nothing and makes no call.

@@ -1,6 +1,7 @@
 package resolvers
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -8,12 +9,12 @@ import (
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"golang.org/x/sync/errgroup"
 )
 
 type foundNode struct {
@@ -37,16 +38,21 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 	}
 	l := loadersOf(ctx)
 	found := make([]foundNode, len(ids))
-	var group errgroup.Group
+	var group task.Group
 	for t := range keys {
 		group.Go(func() error {
 			for j, n := range l.nodesOf(ctx, t, keys[t]) {
 				found[places[t][j]] = r.visibleNode(ctx, n)
 			}
 			return nil
+		}, func(err error) {
+			for _, i := range places[t] {
+				found[i].err = cmp.Or(found[i].err, err)
+			}
 		})
 	}
-	return found, group.Wait()
+	group.Wait()
+	return found, nil
 }
 
 // visibleNode is the node where the caller sees it.

@@ -176,8 +176,11 @@ func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size in
 func ownsIdentityOf(ctx context.Context, own []string, id string) (bool, error) {
 	for users := ownUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
 		l, err := users.next(searchPage)
-		if err != nil || l.missing != nil {
-			return false, cmp.Or(err, l.missing)
+		if err != nil {
+			return false, err
+		}
+		if l.missing != nil {
+			return false, l.missing
 		}
 		for _, result := range loadersOf(ctx).userIdentities.Load(ctx, identifiers(l.users)) {
 			if result.Found && strings.EqualFold(result.Value.ID, id) {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/failsafe-go/failsafe-go/circuitbreaker"
+	"github.com/learngraph/learngraph/task"
 )
 
 // Class groups the routes of a backend that fail together.
@@ -171,7 +172,11 @@ func (h *health) schedule(now time.Time) {
 
 // try probes the backend and closes all circuits if it answers.
 func (h *health) try() {
-	well := h.probe()
+	well := false
+	_ = task.Run(func() error { // a probe that panics found nothing well
+		well = h.probe()
+		return nil
+	})
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.timer = nil

@@ -10,6 +10,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -196,8 +197,12 @@ func (s *TokenSource) start(renewal bool) *fetch {
 	}
 	f := &fetch{done: make(chan struct{})}
 	s.fetching = f
-	go func() {
-		t, err := s.fetch(context.Background())
+	var t *token
+	fetch := func() (err error) {
+		t, err = s.fetch(context.Background())
+		return err
+	}
+	task.Go(fetch, func(err error) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.fetching = nil
@@ -212,7 +217,7 @@ func (s *TokenSource) start(renewal bool) *fetch {
 		}
 		f.token, f.err = t, err
 		close(f.done)
-	}()
+	})
 	return f
 }
 

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -142,13 +143,10 @@ func (l *Lookup) searchPays(n int) bool {
 
 // search looks each key up by a search of its own, all at once; the backend's concurrency is the bound.
 func (l *Lookup) search(ctx context.Context, keys []Key, failed map[Key]error) {
-	var group sync.WaitGroup
-	var mu sync.Mutex
+	var group task.Group
 	for _, k := range keys {
-		group.Go(func() {
-			if err := l.searchOne(ctx, k); err != nil {
-				mu.Lock()
-				defer mu.Unlock()
+		group.Go(func() error { return l.searchOne(ctx, k) }, func(err error) {
+			if err != nil {
 				failed[k] = err
 			}
 		})
