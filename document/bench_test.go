@@ -41,9 +41,9 @@ func leaves(names string) (members []Member) {
 
 func newPage() page {
 	tag := &Shape{Name: "Tag", Members: leaves(smallNames)}
-	course := &Shape{Name: "Course", Members: leaves(courseNames)}
-	path := &Shape{Name: "LearningPath", Members: leaves(courseNames)}
-	license := &Shape{Name: "License", Members: leaves("ancestorIds createdAt depth hierarchicalName id name parentLicenseId")}
+	course := &Shape{Name: "Course", Key: "id", Members: leaves(courseNames)}
+	path := &Shape{Name: "LearningPath", Key: "id", Members: leaves(courseNames)}
+	license := &Shape{Name: "License", Key: "id", Members: leaves("ancestorIds createdAt depth hierarchicalName id name parentLicenseId")}
 	client := &Shape{Name: "Client", Members: leaves(clientNames)}
 	course.Members = append(course.Members, Member{Name: "tags", Shape: tag}, Member{Name: "customFields", JSON: true}, Member{Name: "client", Shape: client})
 	path.Members = append(path.Members, Member{Name: "tags", Shape: tag}, Member{Name: "prerequisiteCourses", Shape: course})

@@ -14,12 +14,10 @@
 //     too. Below a [Member.JSON] repeated members stay as they were sent.
 //   - Strings keep their escapes; only invalid UTF-8 and lone surrogate escapes are rewritten, to U+FFFD. Numbers keep
 //     the form in which they were sent. Nulls stay in the text.
+//   - Objects of one [Shape.Key] are completed by each other: they are one object, wherever the text has it. What several of
+//     them have is that of the one with the most members that are not null.
 //   - Arrays nest, and every object in them has the shape of the member.
 package document
-
-import (
-	"math/bits"
-)
 
 // indexed marks a reference to a position in a Document's index; without it a reference is an offset in the text.
 const indexed = 1 << 31
@@ -32,7 +30,7 @@ type Document struct {
 	text []byte
 
 	// index holds one entry per object with a member that is not null, and one per array with an element; all other
-	// values are references to the text. Children stand before their parents.
+	// values are references to the text. Children stand before their parents, but for objects that were completed.
 	//
 	//	object: offset in the text, one bit per member of the shape, a reference per set bit
 	//	array:  offset in the text, number of elements, a reference per element
@@ -74,6 +72,9 @@ type Object struct {
 // IsZero reports whether o is the zero Object, which has no shape and no members.
 func (o Object) IsZero() bool { return o.d == nil }
 
+// Document returns the Document that o is a part of.
+func (o Object) Document() *Document { return o.d }
+
 // Shape returns what o was pruned to.
 func (o Object) Shape() *Shape { return o.shape }
 
@@ -84,16 +85,11 @@ func (o Object) Member(i int) Value {
 	if o.ref&indexed == 0 {
 		return Value{}
 	}
-	bitmap := o.d.index[o.ref&^indexed+1:]
-	word, bit := uint(i)/32, uint32(1)<<(uint(i)%32)
-	if bitmap[word]&bit == 0 {
+	ref, ok := memberRef(o.d.index, o.ref, len(o.shape.Members), i)
+	if !ok {
 		return Value{}
 	}
-	rank := bits.OnesCount32(bitmap[word] & (bit - 1))
-	for _, w := range bitmap[:word] {
-		rank += bits.OnesCount32(w)
-	}
-	return Value{o.d, shape, bitmap[bitmapWords(len(o.shape.Members))+rank]}
+	return Value{o.d, shape, ref}
 }
 
 // bitmapWords returns how many words of an object's index entry hold the bits of n members.

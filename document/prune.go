@@ -25,6 +25,8 @@ type pruner struct {
 	marks   []uint32 // of the open objects: a bit per member that was seen, then one per member that is not null
 	scratch []byte   // for names with escapes
 
+	same completer
+
 	superseded map[uint32]bool // slot.at of the members that a later one of the same name replaces
 }
 
@@ -52,6 +54,7 @@ func prune(src *source, i, depth int, s *Shape, unknown func(*Shape, []byte)) (*
 	ref, next, err := p.object(i, depth, s)
 	if err == nil && p.superseded != nil {
 		p.edits, p.inserted, p.index, p.shift, p.unknown = p.edits[:0], p.inserted[:0], p.index[:0], -i, nil
+		p.same.reset()
 		ref, next, err = p.object(i, depth, s)
 	}
 	if err != nil {
@@ -60,12 +63,15 @@ func prune(src *source, i, depth int, s *Shape, unknown func(*Shape, []byte)) (*
 	if next-i > maxText || p.at(next) > maxText || len(p.index) > maxText {
 		return nil, 0, &Error{i, "document over 2 GiB"}
 	}
-	return &Document{text: p.text(next), index: slices.Clone(p.index), shape: s, root: ref}, next, nil
+	text := p.text(next)
+	p.index = p.same.complete(text, p.index)
+	return &Document{text: text, index: slices.Clone(p.index), shape: s, root: ref}, next, nil
 }
 
 func (p *pruner) release() {
-	*p = pruner{edits: p.edits[:0], inserted: p.inserted[:0], index: p.index[:0], slots: p.slots[:0], marks: p.marks[:0], scratch: p.scratch[:0]}
-	if 12*cap(p.edits)+cap(p.inserted)+4*cap(p.index)+8*cap(p.slots)+4*cap(p.marks)+cap(p.scratch) <= maxScratch {
+	p.same.reset()
+	*p = pruner{edits: p.edits[:0], inserted: p.inserted[:0], index: p.index[:0], slots: p.slots[:0], marks: p.marks[:0], scratch: p.scratch[:0], same: p.same}
+	if 12*cap(p.edits)+cap(p.inserted)+4*cap(p.index)+8*cap(p.slots)+4*cap(p.marks)+cap(p.scratch)+p.same.size() <= maxScratch {
 		pruners.Put(p)
 	}
 }
@@ -153,7 +159,7 @@ func (p *pruner) object(i, depth int, s *Shape) (uint32, int, error) {
 		}
 	}
 	p.join(kept, i-1, "")
-	return p.closeObject(at, o), i, nil
+	return p.closeObject(s, at, o), i, nil
 }
 
 // keep reads the value of member k of the open object o, whose name stands at i, into its slot.
@@ -190,20 +196,26 @@ func (p *pruner) supersede(at uint32) {
 
 // closeObject moves the slots of the object that begins at at in the text into the index. An object that has nothing but
 // nulls needs no entry.
-func (p *pruner) closeObject(at int, o open) uint32 {
+func (p *pruner) closeObject(s *Shape, at int, o open) uint32 {
 	slots, marks, entry := p.slots[o.slots:], p.marks[o.marks:], len(p.index)
 	p.slots, p.marks = p.slots[:o.slots], p.marks[:o.marks]
 	set := marks[len(marks)/2:]
 	p.index = append(append(p.index, uint32(at)), set...)
 	first := len(p.index)
 	for w, word := range set {
-		for ; word != 0; word &= word - 1 {
+		for linked := s.linked[w]; word != 0; word &= word - 1 {
+			if linked&word&-word != 0 {
+				p.same.links = append(p.same.links, uint32(len(p.index)))
+			}
 			p.index = append(p.index, slots[32*w+bits.TrailingZeros32(word)].ref)
 		}
 	}
 	if len(p.index) == first {
 		p.index = p.index[:entry]
 		return uint32(at)
+	}
+	if s.key >= 0 {
+		p.same.objects = append(p.same.objects, keyed{shape: s, ref: indexed | uint32(entry)})
 	}
 	return indexed | uint32(entry)
 }
@@ -233,19 +245,23 @@ func (p *pruner) array(m *Member, i, depth int) (uint32, int, error) {
 		}
 	}
 	p.join(kept, i-1, "")
-	return p.closeArray(at, base), i, nil
+	return p.closeArray(m, at, base), i, nil
 }
 
 // closeArray moves the slots of the array that begins at at in the text into the index. One without elements needs no
 // entry.
-func (p *pruner) closeArray(at, base int) uint32 {
+func (p *pruner) closeArray(m *Member, at, base int) uint32 {
 	slots, entry := p.slots[base:], len(p.index)
 	p.slots = p.slots[:base]
 	if len(slots) == 0 {
 		return uint32(at)
 	}
 	p.index = append(p.index, uint32(at), uint32(len(slots)))
+	linked := m.Shape != nil && m.Shape.Key != ""
 	for _, slot := range slots {
+		if linked {
+			p.same.links = append(p.same.links, uint32(len(p.index)))
+		}
 		p.index = append(p.index, slot.ref)
 	}
 	return indexed | uint32(entry)

@@ -15,7 +15,14 @@ type Shape struct {
 	Name    string
 	Members []Member
 
+	// Key is the member that tells which object it is; "" where none does. Of the objects of one Document that have this
+	// Shape and the same key each shows what any of them has.
+	Key string
+
+	linked []uint32 // a bit per member whose Shape has a Key
+
 	once  sync.Once
+	key   int      // the number of the Key, -1 for none
 	names []name   // of the members
 	slots []uint16 // hash table of member numbers, counted from 1
 	shift uint8    // of a hash, to a slot
@@ -47,6 +54,8 @@ func (s *Shape) compile() {
 	s.slots = make([]uint16, 1<<width)
 	s.names = make([]name, n)
 	s.after = make([]atomic.Uint32, n+1)
+	s.key = -1
+	s.linked = make([]uint32, bitmapWords(n))
 	for k, m := range s.Members {
 		if s.find([]byte(m.Name)) >= 0 {
 			panic("document: shape " + s.Name + " declares " + m.Name + " twice")
@@ -61,6 +70,12 @@ func (s *Shape) compile() {
 			i = (i + 1) % uint64(len(s.slots))
 		}
 		s.slots[i] = uint16(k + 1)
+		if m.Name == s.Key {
+			s.key = k
+		}
+		if m.Shape != nil && m.Shape.Key != "" {
+			s.linked[k/32] |= 1 << (k % 32)
+		}
 	}
 }
 
