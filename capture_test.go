@@ -294,7 +294,7 @@ func TestIdsAndCursorsLeadToTheSamePseudonyms(t *testing.T) {
 			mine: users(first: 1, clientIdentifier: %q, after: %q) { nodes { sourceId } }
 			all: identities(first: 1, after: %q) { nodes { sourceId } }
 			identities(first: 1, filter: $filter, after: %q) { nodes { sourceId } }
-			client(by: {id: $id}) { users(first: 1, after: %q) { nodes { sourceId } } courses(first: 1, status: [published], after: $courses) { nodes { id } } }
+			client(by: {id: $id}) { users(first: 1, after: %q) { nodes { sourceId } } courses(first: 1, status: [published], after: $courses) { nodes { sourceId } } }
 			user(by: {sourceId: %q}) { credentials(first: 1, after: %q) { nodes { id } } }
 			node(id: %q) { ... on User { sourceId } }
 			other: users(clientIdentifier: %[2]q, after: $user) { nodes { sourceId } } }`,

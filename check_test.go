@@ -90,7 +90,7 @@ func TestCheckListsWhatBreaksClients(t *testing.T) {
 		{"an input field that must be given", "  confirm: String!\n", "  confirm: String\n", "BREAKING DeleteEmbedClientInput.confirm: the field's type was String and is String!\n"},
 		{"a new input field that must be given", "  \"\"\"The client's `sourceId` once more, as a guard against a wrong key.\"\"\"\n  confirm: String!\n", "", "BREAKING DeleteEmbedClientInput: the field confirm is new and must be given\n"},
 		{"an argument", "    sort: String\n", "    sort: String\n    order: String\n", "BREAKING Query.clients.order: the argument is gone\n"},
-		{"an interface", "type Credential @", "type Credential implements Node @", "BREAKING Credential: the type has no longer to do with Node\n"},
+		{"an interface", "type AuthenticationProvider {\n", "type AuthenticationProvider implements Node {\n  id: ID!\n", "BREAKING AuthenticationProvider: the type has no longer to do with Node\nBREAKING AuthenticationProvider.id: the field is gone\n"},
 	} {
 		if !strings.Contains(schemaText, test.old) {
 			t.Fatalf("%s: the schema has no %q", test.name, test.old)

@@ -159,7 +159,7 @@ func TestAValueThatBreaksTheSchemaIsCountedByItsPath(t *testing.T) {
 		p.backends.SetFault(route, emulator.Fault{Status: 200, Body: body})
 	}
 	const query = `{
-		clients { nodes { courses { nodes { id price: priceInCents } } languages } }
+		clients { nodes { courses { nodes { sourceId price: priceInCents } } languages } }
 		users { nodes { sourceId name } }
 		identities { nodes { sourceId authenticationProvider { subjectId } } }
 	}`

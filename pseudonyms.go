@@ -85,10 +85,14 @@ func (p *pseudonyms) text(s string) string {
 	if c, ok := p.cursors[s]; ok {
 		return c
 	}
-	if t, key, err := scalar.DecodeID(s); err == nil {
-		return scalar.EncodeID(t, p.Text(key))
+	t, key, err := scalar.DecodeID(s)
+	if err != nil {
+		return p.Text(s)
 	}
-	return p.Text(s)
+	if identity, credential, err := scalar.SplitCredentialKey(key); err == nil && t == scalar.CredentialNode {
+		return scalar.EncodeID(t, scalar.CredentialKey(p.Text(identity), p.Text(credential)))
+	}
+	return scalar.EncodeID(t, p.Text(key))
 }
 
 // free is the type that takes any JSON.

@@ -212,6 +212,9 @@ func (w *sampleWalker) member(path string, typ *ast.Type, key string) *ast.Type 
 	if owner == "Client" && slices.Contains(featureFlags, key) {
 		owner = "ClientFeatures"
 	}
+	if key == "id" && owner != "Client" {
+		key = "sourceId"
+	}
 	return w.field(path, owner, key)
 }
 
@@ -303,7 +306,7 @@ func TestSchemaOffersEveryFieldOfCoassembleAndMATTR(t *testing.T) {
 		{"mattr search, subjectId", "AuthenticationProviderInput.subjectId", "String"},
 		{"mattr update, claims", "UpdateIdentityInput.claims", "JSON!"},
 		{"mattr update, authenticationProvider", "UpdateIdentityInput.authenticationProvider", "AuthenticationProviderInput"},
-		{"mattr credential id", "Credential.id", "ID!"},
+		{"mattr credential id", "Credential.sourceId", "ID!"},
 		{"mattr credential type", "Credential.type", "String"},
 		{"mattr credential profile", "Credential.profile", "String"},
 		{"mattr credential sessionId", "Credential.sessionId", "ID"},
@@ -388,7 +391,7 @@ func TestSchemaKeepsTheWireContract(t *testing.T) {
 		},
 		"AuthenticationProvider": {"providerId: ID", "url: String", "subjectId: String"},
 		"Credential": {
-			"id: ID!", "type: String", "profile: String", "sessionId: ID", "credentialConfigurationId: ID", "offerId: ID",
+			"id: ID!", "sourceId: ID!", "type: String", "profile: String", "sessionId: ID", "credentialConfigurationId: ID", "offerId: ID",
 			"devicePublicKey: JSON", "namespaces: JSON", "msoHash: String", "issuedDate: Date", "validFrom: Date",
 			"validUntil: Date", "status: String",
 		},
@@ -464,7 +467,7 @@ func TestSchemaMakesNodesOfWhatABackendCanReadAlone(t *testing.T) {
 		}
 	}
 	slices.Sort(got)
-	if diff := cmp.Diff([]string{"Client", "EmbedClient", "Identity", "User"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Client", "Credential", "EmbedClient", "Identity", "User"}, got); diff != "" {
 		t.Errorf("types that implement Node (-want +got):\n%s", diff)
 	}
 }
@@ -507,7 +510,11 @@ func TestSchemaOffersTheBackendsFieldsButThoseLeftOut(t *testing.T) {
 			if leftOut[owner+"."+field.name] != "" || (owner == "Client" && slices.Contains(featureFlags, field.name)) {
 				continue
 			}
-			want[owner] = append(want[owner], field.name+": "+field.offered)
+			name := field.name
+			if name == "id" && owner != "Client" {
+				name = "sourceId"
+			}
+			want[owner] = append(want[owner], name+": "+field.offered)
 		}
 	}
 	want["Client"] = append(want["Client"], "sourceId: ID!", "embed: EmbedClient", "users(first: Int = 25, after: String): UserConnection", "features: ClientFeatures")

@@ -22,7 +22,7 @@ import (
 func init() { parts["documents"] = benchDocuments }
 
 // narrowQuery selects six fields of a page; narrowPage is what a server decodes that has structs for exactly these.
-const narrowQuery = `{ clients { nodes { name slug courses(first: 100) { nodes { id title status priceInCents } } } } }`
+const narrowQuery = `{ clients { nodes { name slug courses(first: 100) { nodes { sourceId title status priceInCents } } } } }`
 
 type narrowPage struct {
 	Data struct {

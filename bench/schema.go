@@ -134,7 +134,7 @@ func newMemory() (*memory, error) {
 	if err := json.Unmarshal([]byte(`{"id":"c-1","type":"CourseCredential","status":"valid"}`), c); err != nil {
 		return nil, err
 	}
-	m.credentials.Nodes = []*mattr.Credential{c}
+	m.credentials.Nodes = []*model.Credential{{Credential: c, Identity: "i-1"}}
 	return m, nil
 }
 
@@ -150,7 +150,7 @@ func clientText(i int) string {
 
 const (
 	// leavesQuery has 2 + 20*6 leaves per client: 3,050 in all, 100 KB.
-	leavesQuery = `{ clients { nodes { name slug courses(first: 20) { nodes { id title slug status priceInCents updatedAt } } } } }`
+	leavesQuery = `{ clients { nodes { name slug courses(first: 20) { nodes { sourceId title slug status priceInCents updatedAt } } } } }`
 	usersQuery  = `{ clients { nodes { name slug users { nodes { sourceId name avatar clientIdentifier created updated } } } } }`
 	smallQuery  = `{ client(by: { id: "x" }) { id name slug sku createdAt } }`
 	levelsQuery = `{ clients { nodes { name users { nodes { name credentials { nodes { type } } } } } } }`

@@ -10,7 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Guard knows which scopes each field needs, from the schema's @requires: those of the field, of the type that it leads
+// Guard knows which scopes each field needs, from the schema's @scopes: those of the field, of the type that it leads
 // to, of what its arguments search by, and of the objects that its global ids name.
 type Guard struct {
 	schema *ast.Schema
@@ -44,7 +44,7 @@ func NewGuard(schema *ast.Schema) *Guard {
 }
 
 func requiredScopes(directives ast.DirectiveList) []string {
-	d := directives.ForName("requires")
+	d := directives.ForName("scopes")
 	if d == nil {
 		return nil
 	}

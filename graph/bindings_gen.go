@@ -141,6 +141,11 @@ func newBindings(e *executableSchema) *engine.Schema {
 						return "EmbedClient"
 					}
 					return ""
+				case *model.Credential:
+					if v != nil {
+						return "Credential"
+					}
+					return ""
 				case *model.Client:
 					if v != nil {
 						return "Client"
@@ -183,7 +188,7 @@ func bindAppearanceSettings(e *executableSchema) *engine.Object {
 		"favicon":               {Kind: engine.Project, Member: 6, Leaf: document.StringLeaf},
 		"font":                  {Kind: engine.Project, Member: 7, Leaf: document.StringLeaf},
 		"globalNavigationLinks": {Kind: engine.Project, Member: 8},
-		"id":                    {Kind: engine.Project, Member: 9, Leaf: document.IDLeaf},
+		"sourceId":              {Kind: engine.Project, Member: 9, Leaf: document.IDLeaf},
 		"linkColor":             {Kind: engine.Project, Member: 10, Leaf: document.StringLeaf},
 		"logoAsset":             {Kind: engine.Project, Member: 11, Leaf: document.StringLeaf},
 		"retinaLogo":            {Kind: engine.Project, Member: 12, Leaf: document.BooleanLeaf},
@@ -221,7 +226,7 @@ func bindAwardType(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "AwardType", Document: func(v any) document.Object { return v.(*model.AwardType).Object }, Fields: map[string]*engine.Binding{
 		"deleted":            {Kind: engine.Project, Member: 0, Leaf: document.BooleanLeaf},
 		"icon":               {Kind: engine.Project, Member: 1, Leaf: leafAwardTypeIcon},
-		"id":                 {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
+		"sourceId":           {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
 		"includeOnDashboard": {Kind: engine.Project, Member: 3, Leaf: document.BooleanLeaf},
 		"label":              {Kind: engine.Project, Member: 4, Leaf: document.StringLeaf},
 		"pluralLabel":        {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
@@ -233,7 +238,7 @@ func bindBackgroundJob(e *executableSchema) *engine.Object {
 		"createdAt":    {Kind: engine.Project, Member: 0, Leaf: document.StringLeaf},
 		"description":  {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
 		"errorMessage": {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
-		"id":           {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
+		"sourceId":     {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
 		"repeatable":   {Kind: engine.Project, Member: 4, Leaf: document.BooleanLeaf},
 		"status":       {Kind: engine.Project, Member: 5, Leaf: leafBackgroundJobStatus},
 		"type":         {Kind: engine.Project, Member: 6, Leaf: document.StringLeaf},
@@ -244,7 +249,7 @@ func bindBundle(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "Bundle", Document: func(v any) document.Object { return v.(*model.Bundle).Object }, Fields: map[string]*engine.Binding{
 		"annualPlanId":        {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
 		"annualPriceInCents":  {Kind: engine.Project, Member: 1, Leaf: document.IntLeaf},
-		"id":                  {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
+		"sourceId":            {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
 		"name":                {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
 		"needShippingAddress": {Kind: engine.Project, Member: 4, Leaf: document.BooleanLeaf},
 		"planId":              {Kind: engine.Project, Member: 5, Leaf: document.IDLeaf},
@@ -258,9 +263,9 @@ func bindBundle(e *executableSchema) *engine.Object {
 
 func bindCatalogCategory(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "CatalogCategory", Document: func(v any) document.Object { return v.(*model.CatalogCategory).Object }, Fields: map[string]*engine.Binding{
-		"id":    {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
-		"label": {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
-		"slug":  {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
+		"sourceId": {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
+		"label":    {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
+		"slug":     {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
 	}}
 }
 
@@ -279,7 +284,7 @@ func bindCatalogSettings(e *executableSchema) *engine.Object {
 		"displayTypeGridEnabled":       {Kind: engine.Project, Member: 10, Leaf: document.BooleanLeaf},
 		"displayTypeListEnabled":       {Kind: engine.Project, Member: 11, Leaf: document.BooleanLeaf},
 		"hidePastEvents":               {Kind: engine.Project, Member: 12, Leaf: document.BooleanLeaf},
-		"id":                           {Kind: engine.Project, Member: 13, Leaf: document.IDLeaf},
+		"sourceId":                     {Kind: engine.Project, Member: 13, Leaf: document.IDLeaf},
 		"onlyDisplayAccessibleContent": {Kind: engine.Project, Member: 14, Leaf: document.BooleanLeaf},
 		"resultsDisplayType":           {Kind: engine.Project, Member: 15, Leaf: leafContentItemDisplayType},
 		"sortCourseStartDateEnabled":   {Kind: engine.Project, Member: 16, Leaf: document.BooleanLeaf},
@@ -455,7 +460,7 @@ func bindCompany(e *executableSchema) *engine.Object {
 		"appearanceSettings":      {Kind: engine.Project, Member: 0},
 		"catalogVisibilityEmails": {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
 		"copyrightName":           {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
-		"id":                      {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
+		"sourceId":                {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
 		"name":                    {Kind: engine.Project, Member: 4, Leaf: document.StringLeaf},
 		"schoolName":              {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
 		"subdomain":               {Kind: engine.Project, Member: 6, Leaf: document.StringLeaf},
@@ -502,7 +507,7 @@ func bindContent(e *executableSchema) *engine.Object {
 		"freeWithRegistration":                      {Kind: engine.Project, Member: 35, Leaf: document.BooleanLeaf},
 		"hasChildren":                               {Kind: engine.Project, Member: 36, Leaf: document.BooleanLeaf},
 		"hideCourseDescription":                     {Kind: engine.Project, Member: 37, Leaf: document.BooleanLeaf},
-		"id":                                        {Kind: engine.Project, Member: 38, Leaf: document.IDLeaf},
+		"sourceId":                                  {Kind: engine.Project, Member: 38, Leaf: document.IDLeaf},
 		"imageUrl":                                  {Kind: engine.Project, Member: 39, Leaf: document.StringLeaf},
 		"isActive":                                  {Kind: engine.Project, Member: 40, Leaf: document.BooleanLeaf},
 		"issuedAt":                                  {Kind: engine.Project, Member: 41, Leaf: document.StringLeaf},
@@ -548,7 +553,7 @@ func bindContentType(e *executableSchema) *engine.Object {
 
 func bindCourse(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "Course", Document: func(v any) document.Object { return v.(*model.Course).Object }, Fields: map[string]*engine.Binding{
-		"id":                           {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
+		"sourceId":                     {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
 		"createdAt":                    {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
 		"updatedAt":                    {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
 		"slug":                         {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
@@ -713,7 +718,7 @@ func bindCourseGroup(e *executableSchema) *engine.Object {
 		"externalDetailUrl":        {Kind: engine.Project, Member: 14, Leaf: document.StringLeaf},
 		"externalPurchaseUrl":      {Kind: engine.Project, Member: 15, Leaf: document.StringLeaf},
 		"hasParentCourseGroup":     {Kind: engine.Project, Member: 16, Leaf: document.BooleanLeaf},
-		"id":                       {Kind: engine.Project, Member: 17, Leaf: document.IDLeaf},
+		"sourceId":                 {Kind: engine.Project, Member: 17, Leaf: document.IDLeaf},
 		"isbn":                     {Kind: engine.Project, Member: 18, Leaf: document.StringLeaf},
 		"kind":                     {Kind: engine.Project, Member: 19, Leaf: leafCourseGroupKind},
 		"language":                 {Kind: engine.Project, Member: 20, Leaf: document.StringLeaf},
@@ -743,7 +748,7 @@ func bindCourseGroup(e *executableSchema) *engine.Object {
 func bindCourseTab(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "CourseTab", Document: func(v any) document.Object { return v.(*model.CourseTab).Object }, Fields: map[string]*engine.Binding{
 		"body":     {Kind: engine.Project, Member: 0, Leaf: document.StringLeaf},
-		"id":       {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
+		"sourceId": {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
 		"label":    {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
 		"sections": {Kind: engine.Project, Member: 3},
 		"tabType":  {Kind: engine.Project, Member: 4, Leaf: document.StringLeaf},
@@ -753,88 +758,98 @@ func bindCourseTab(e *executableSchema) *engine.Object {
 func bindCredential(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "Credential", Fields: map[string]*engine.Binding{
 		"id": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v := parent.(*mattr.Credential).ID
+			v, err := e.Resolvers.Credential().ID(ctx, parent.(*model.Credential))
+			if err != nil {
+				return dst, err
+			}
+			return engine.AppendString[string](dst, v), nil
+		}},
+		"sourceId": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
+			v, err := e.Resolvers.Credential().SourceID(ctx, parent.(*model.Credential))
+			if err != nil {
+				return dst, err
+			}
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"type": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).Type()
+			v, err := parent.(*model.Credential).Type()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendOptional(dst, v, engine.AppendString[string]), nil
 		}},
 		"profile": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).Profile()
+			v, err := parent.(*model.Credential).Profile()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendOptional(dst, v, engine.AppendString[string]), nil
 		}},
 		"sessionId": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).SessionID()
+			v, err := parent.(*model.Credential).SessionID()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendOptional(dst, v, engine.AppendString[string]), nil
 		}},
 		"credentialConfigurationId": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).CredentialConfigurationID()
+			v, err := parent.(*model.Credential).CredentialConfigurationID()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendOptional(dst, v, engine.AppendString[string]), nil
 		}},
 		"offerId": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).OfferID()
+			v, err := parent.(*model.Credential).OfferID()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendOptional(dst, v, engine.AppendString[string]), nil
 		}},
 		"devicePublicKey": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).DevicePublicKey()
+			v, err := parent.(*model.Credential).DevicePublicKey()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendRaw(dst, v), nil
 		}},
 		"namespaces": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).Namespaces()
+			v, err := parent.(*model.Credential).Namespaces()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendRaw(dst, v), nil
 		}},
 		"msoHash": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).MSOHash()
+			v, err := parent.(*model.Credential).MSOHash()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendOptional(dst, v, engine.AppendString[string]), nil
 		}},
 		"issuedDate": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).IssuedDate()
+			v, err := parent.(*model.Credential).IssuedDate()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendOptional(dst, v, engine.AppendString[string]), nil
 		}},
 		"validFrom": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).ValidFrom()
+			v, err := parent.(*model.Credential).ValidFrom()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendOptional(dst, v, engine.AppendString[string]), nil
 		}},
 		"validUntil": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).ValidUntil()
+			v, err := parent.(*model.Credential).ValidUntil()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendOptional(dst, v, engine.AppendString[string]), nil
 		}},
 		"status": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*mattr.Credential).Status()
+			v, err := parent.(*model.Credential).Status()
 			if err != nil {
 				return dst, err
 			}
@@ -924,7 +939,7 @@ func bindDisplayBundle(e *executableSchema) *engine.Object {
 		"annualPlanId":       {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
 		"annualPriceInCents": {Kind: engine.Project, Member: 1, Leaf: document.IntLeaf},
 		"asset":              {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
-		"id":                 {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
+		"sourceId":           {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
 		"name":               {Kind: engine.Project, Member: 4, Leaf: document.StringLeaf},
 		"planId":             {Kind: engine.Project, Member: 5, Leaf: document.IDLeaf},
 		"priceInCents":       {Kind: engine.Project, Member: 6, Leaf: document.IntLeaf},
@@ -940,7 +955,7 @@ func bindEmailLayoutSettings(e *executableSchema) *engine.Object {
 		"fromAddress":       {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
 		"fromName":          {Kind: engine.Project, Member: 4, Leaf: document.StringLeaf},
 		"header":            {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
-		"id":                {Kind: engine.Project, Member: 6, Leaf: document.IDLeaf},
+		"sourceId":          {Kind: engine.Project, Member: 6, Leaf: document.IDLeaf},
 	}}
 }
 
@@ -1037,7 +1052,7 @@ func bindFulfillmentCenter(e *executableSchema) *engine.Object {
 		"address2":  {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
 		"city":      {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
 		"country":   {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
-		"id":        {Kind: engine.Project, Member: 4, Leaf: document.IDLeaf},
+		"sourceId":  {Kind: engine.Project, Member: 4, Leaf: document.IDLeaf},
 		"latitude":  {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
 		"longitude": {Kind: engine.Project, Member: 6, Leaf: document.StringLeaf},
 		"name":      {Kind: engine.Project, Member: 7, Leaf: document.StringLeaf},
@@ -1137,7 +1152,7 @@ func bindItemPrice(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "ItemPrice", Document: func(v any) document.Object { return v.(*model.ItemPrice).Object }, Fields: map[string]*engine.Binding{
 		"annualPriceInCents":           {Kind: engine.Project, Member: 0, Leaf: document.IntLeaf},
 		"currencyCode":                 {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
-		"id":                           {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
+		"sourceId":                     {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
 		"instructorAccessPriceInCents": {Kind: engine.Project, Member: 3, Leaf: document.IntLeaf},
 		"priceInCents":                 {Kind: engine.Project, Member: 4, Leaf: document.IntLeaf},
 		"suggestedRetailPriceInCents":  {Kind: engine.Project, Member: 5, Leaf: document.IntLeaf},
@@ -1155,7 +1170,7 @@ func bindItemPriceVariation(e *executableSchema) *engine.Object {
 func bindLayout(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "Layout", Document: func(v any) document.Object { return v.(*model.Layout).Object }, Fields: map[string]*engine.Binding{
 		"hasEnrollmentWidget": {Kind: engine.Project, Member: 0, Leaf: document.BooleanLeaf},
-		"id":                  {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
+		"sourceId":            {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
 		"kind":                {Kind: engine.Project, Member: 2, Leaf: leafLayoutKind},
 		"scripts":             {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
 		"widgets":             {Kind: engine.Project, Member: 4, Leaf: document.JSONLeaf},
@@ -1164,16 +1179,19 @@ func bindLayout(e *executableSchema) *engine.Object {
 
 func bindLearningPath(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "LearningPath", Document: func(v any) document.Object { return v.(*model.LearningPath).Object }, Fields: map[string]*engine.Binding{
-		"id":                             {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
-		"layoutId":                       {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
-		"layout":                         {Kind: engine.Project, Member: 2},
-		"learnerLayoutId":                {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
-		"learnerLayout":                  {Kind: engine.Project, Member: 4},
-		"name":                           {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
-		"sku":                            {Kind: engine.Project, Member: 6, Leaf: document.StringLeaf},
-		"ribbon":                         {Kind: engine.Project, Member: 7},
-		"slug":                           {Kind: engine.Project, Member: 8, Leaf: document.StringLeaf},
-		"client":                         {Kind: engine.Project, Member: 9},
+		"sourceId":        {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
+		"layoutId":        {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
+		"layout":          {Kind: engine.Project, Member: 2},
+		"learnerLayoutId": {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
+		"learnerLayout":   {Kind: engine.Project, Member: 4},
+		"name":            {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
+		"sku":             {Kind: engine.Project, Member: 6, Leaf: document.StringLeaf},
+		"ribbon":          {Kind: engine.Project, Member: 7},
+		"slug":            {Kind: engine.Project, Member: 8, Leaf: document.StringLeaf},
+		"client": {Kind: engine.Resolve, Resolve: func(ctx context.Context, parents []engine.Parent, args map[string]any) ([]any, error) {
+			v, err := e.Resolvers.LearningPath().Client(ctx, engine.Documents(parents, func(d document.Object) model.LearningPath { return model.LearningPath{Object: d} }))
+			return engine.Pointers(v), err
+		}},
 		"createdAt":                      {Kind: engine.Project, Member: 10, Leaf: document.StringLeaf},
 		"metaTitle":                      {Kind: engine.Project, Member: 11, Leaf: document.StringLeaf},
 		"metaDescription":                {Kind: engine.Project, Member: 12, Leaf: document.StringLeaf},
@@ -1281,17 +1299,17 @@ func bindLearningPathEdge(e *executableSchema) *engine.Object {
 
 func bindLearningPathTab(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "LearningPathTab", Document: func(v any) document.Object { return v.(*model.LearningPathTab).Object }, Fields: map[string]*engine.Binding{
-		"body":    {Kind: engine.Project, Member: 0, Leaf: document.StringLeaf},
-		"id":      {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
-		"label":   {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
-		"tabType": {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
+		"body":     {Kind: engine.Project, Member: 0, Leaf: document.StringLeaf},
+		"sourceId": {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
+		"label":    {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
+		"tabType":  {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
 	}}
 }
 
 func bindLearningPathTabs(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "LearningPathTabs", Document: func(v any) document.Object { return v.(*model.LearningPathTabs).Object }, Fields: map[string]*engine.Binding{
 		"generated": {Kind: engine.Project, Member: 0, Leaf: document.BooleanLeaf},
-		"id":        {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
+		"sourceId":  {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
 		"tabs":      {Kind: engine.Project, Member: 2},
 	}}
 }
@@ -1299,7 +1317,7 @@ func bindLearningPathTabs(e *executableSchema) *engine.Object {
 func bindLesson(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "Lesson", Document: func(v any) document.Object { return v.(*model.Lesson).Object }, Fields: map[string]*engine.Binding{
 		"accessLevel": {Kind: engine.Project, Member: 0, Leaf: leafAccessLevel},
-		"id":          {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
+		"sourceId":    {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
 		"section":     {Kind: engine.Project, Member: 2},
 		"slug":        {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
 		"slugOrId":    {Kind: engine.Project, Member: 4, Leaf: document.StringLeaf},
@@ -1309,11 +1327,14 @@ func bindLesson(e *executableSchema) *engine.Object {
 
 func bindLicense(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "License", Document: func(v any) document.Object { return v.(*model.License).Object }, Fields: map[string]*engine.Binding{
-		"id":                {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
-		"name":              {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
-		"label":             {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
-		"sku":               {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
-		"client":            {Kind: engine.Project, Member: 4},
+		"sourceId": {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
+		"name":     {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
+		"label":    {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
+		"sku":      {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
+		"client": {Kind: engine.Resolve, Resolve: func(ctx context.Context, parents []engine.Parent, args map[string]any) ([]any, error) {
+			v, err := e.Resolvers.License().Client(ctx, engine.Documents(parents, func(d document.Object) model.License { return model.License{Object: d} }))
+			return engine.Pointers(v), err
+		}},
 		"createdAt":         {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
 		"updatedAt":         {Kind: engine.Project, Member: 6, Leaf: document.StringLeaf},
 		"accessDays":        {Kind: engine.Project, Member: 7, Leaf: document.IntLeaf},
@@ -1352,7 +1373,7 @@ func bindLicenseNode(e *executableSchema) *engine.Object {
 		"createdAt":        {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
 		"depth":            {Kind: engine.Project, Member: 2, Leaf: document.IntLeaf},
 		"hierarchicalName": {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
-		"id":               {Kind: engine.Project, Member: 4, Leaf: document.IDLeaf},
+		"sourceId":         {Kind: engine.Project, Member: 4, Leaf: document.IDLeaf},
 		"name":             {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
 		"parentLicenseId":  {Kind: engine.Project, Member: 6, Leaf: document.IDLeaf},
 	}}
@@ -1364,7 +1385,7 @@ func bindLocation(e *executableSchema) *engine.Object {
 		"address2": {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
 		"city":     {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
 		"country":  {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
-		"id":       {Kind: engine.Project, Member: 4, Leaf: document.IDLeaf},
+		"sourceId": {Kind: engine.Project, Member: 4, Leaf: document.IDLeaf},
 		"name":     {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
 		"room":     {Kind: engine.Project, Member: 6, Leaf: document.StringLeaf},
 		"state":    {Kind: engine.Project, Member: 7, Leaf: document.StringLeaf},
@@ -1379,7 +1400,7 @@ func bindMeeting(e *executableSchema) *engine.Object {
 		"course":       {Kind: engine.Project, Member: 1},
 		"courseId":     {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
 		"endDate":      {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
-		"id":           {Kind: engine.Project, Member: 4, Leaf: document.IDLeaf},
+		"sourceId":     {Kind: engine.Project, Member: 4, Leaf: document.IDLeaf},
 		"instructors":  {Kind: engine.Project, Member: 5, Leaf: document.StringLeaf},
 		"location":     {Kind: engine.Project, Member: 6},
 		"locationId":   {Kind: engine.Project, Member: 7, Leaf: document.IDLeaf},
@@ -1394,7 +1415,7 @@ func bindMilestone(e *executableSchema) *engine.Object {
 		"completionCriteria":            {Kind: engine.Project, Member: 0},
 		"completionCriteriaDescription": {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
 		"contentItems":                  {Kind: engine.Project, Member: 2},
-		"id":                            {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
+		"sourceId":                      {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
 		"kind":                          {Kind: engine.Project, Member: 4, Leaf: leafMilestoneKind},
 		"learningPath":                  {Kind: engine.Project, Member: 5},
 		"milestoneCompetencyAssessment": {Kind: engine.Project, Member: 6},
@@ -1413,7 +1434,7 @@ func bindMilestoneCompetencyAssessment(e *executableSchema) *engine.Object {
 		"buttonText":             {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
 		"competencyAssessmentId": {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
 		"displayType":            {Kind: engine.Project, Member: 4, Leaf: leafMilestoneCompetencyAssessmentDisplayType},
-		"id":                     {Kind: engine.Project, Member: 5, Leaf: document.IDLeaf},
+		"sourceId":               {Kind: engine.Project, Member: 5, Leaf: document.IDLeaf},
 		"largeAsset":             {Kind: engine.Project, Member: 6, Leaf: document.StringLeaf},
 		"passingScoreRequired":   {Kind: engine.Project, Member: 7, Leaf: document.BooleanLeaf},
 		"requirement":            {Kind: engine.Project, Member: 8, Leaf: leafMilestoneRequirement},
@@ -1427,7 +1448,7 @@ func bindMilestoneCompetencyAssessment(e *executableSchema) *engine.Object {
 func bindMilestoneCompletionCriteria(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "MilestoneCompletionCriteria", Document: func(v any) document.Object { return v.(*model.MilestoneCompletionCriteria).Object }, Fields: map[string]*engine.Binding{
 		"awardType": {Kind: engine.Project, Member: 0},
-		"id":        {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
+		"sourceId":  {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
 		"threshold": {Kind: engine.Project, Member: 2, Leaf: document.IntLeaf},
 		"type":      {Kind: engine.Project, Member: 3, Leaf: leafMilestoneCompletionCriteriaType},
 	}}
@@ -1440,7 +1461,7 @@ func bindMilestoneCourse(e *executableSchema) *engine.Object {
 		"contentId":             {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
 		"contentTitle":          {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
 		"hideCourseDescription": {Kind: engine.Project, Member: 4, Leaf: document.BooleanLeaf},
-		"id":                    {Kind: engine.Project, Member: 5, Leaf: document.IDLeaf},
+		"sourceId":              {Kind: engine.Project, Member: 5, Leaf: document.IDLeaf},
 		"requirement":           {Kind: engine.Project, Member: 6, Leaf: leafMilestoneRequirement},
 	}}
 }
@@ -1607,7 +1628,7 @@ func bindSSOSettings(e *executableSchema) *engine.Object {
 		"externalProfileUrl":             {Kind: engine.Project, Member: 7, Leaf: document.StringLeaf},
 		"externalRegisterUrl":            {Kind: engine.Project, Member: 8, Leaf: document.StringLeaf},
 		"hasOpenIdClientSecret":          {Kind: engine.Project, Member: 9, Leaf: document.BooleanLeaf},
-		"id":                             {Kind: engine.Project, Member: 10, Leaf: document.IDLeaf},
+		"sourceId":                       {Kind: engine.Project, Member: 10, Leaf: document.IDLeaf},
 		"openIdAttributeMappings":        {Kind: engine.Project, Member: 11},
 		"openIdAuthorizationUrl":         {Kind: engine.Project, Member: 12, Leaf: document.StringLeaf},
 		"openIdClientId":                 {Kind: engine.Project, Member: 13, Leaf: document.StringLeaf},
@@ -1641,17 +1662,17 @@ func bindSeatTier(e *executableSchema) *engine.Object {
 
 func bindSection(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "Section", Document: func(v any) document.Object { return v.(*model.Section).Object }, Fields: map[string]*engine.Binding{
-		"id":      {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
-		"lessons": {Kind: engine.Project, Member: 1},
-		"slug":    {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
-		"status":  {Kind: engine.Project, Member: 3, Leaf: leafStatus},
-		"title":   {Kind: engine.Project, Member: 4, Leaf: document.StringLeaf},
+		"sourceId": {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
+		"lessons":  {Kind: engine.Project, Member: 1},
+		"slug":     {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
+		"status":   {Kind: engine.Project, Member: 3, Leaf: leafStatus},
+		"title":    {Kind: engine.Project, Member: 4, Leaf: document.StringLeaf},
 	}}
 }
 
 func bindTag(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "Tag", Document: func(v any) document.Object { return v.(*model.Tag).Object }, Fields: map[string]*engine.Binding{
-		"id":          {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
+		"sourceId":    {Kind: engine.Project, Member: 0, Leaf: document.IDLeaf},
 		"label":       {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
 		"isFolder":    {Kind: engine.Project, Member: 2, Leaf: document.BooleanLeaf},
 		"updatedAt":   {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},
@@ -1663,7 +1684,7 @@ func bindTopicGroup(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "TopicGroup", Document: func(v any) document.Object { return v.(*model.TopicGroup).Object }, Fields: map[string]*engine.Binding{
 		"categories": {Kind: engine.Project, Member: 0},
 		"companyId":  {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
-		"id":         {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
+		"sourceId":   {Kind: engine.Project, Member: 2, Leaf: document.IDLeaf},
 	}}
 }
 
@@ -1851,7 +1872,7 @@ func bindWebinarBlock(e *executableSchema) *engine.Object {
 		"attendeeDialIn":       {Kind: engine.Project, Member: 0, Leaf: document.StringLeaf},
 		"coOrganizers":         {Kind: engine.Project, Member: 1, Leaf: document.StringLeaf},
 		"enableAutoRecording":  {Kind: engine.Project, Member: 2, Leaf: document.BooleanLeaf},
-		"id":                   {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
+		"sourceId":             {Kind: engine.Project, Member: 3, Leaf: document.IDLeaf},
 		"joinUrl":              {Kind: engine.Project, Member: 4, Leaf: document.StringLeaf},
 		"originalWebinarDates": {Kind: engine.Project, Member: 5},
 		"recurrence":           {Kind: engine.Project, Member: 6, Leaf: document.JSONLeaf},

@@ -59,6 +59,7 @@ func (s *small) Query() graph.QueryResolver       { return smallQuery{s: s} }
 func (s *small) Mutation() graph.MutationResolver { return smallMutation{s: s} }
 func (s *small) Client() graph.ClientResolver     { return smallClient{s: s} }
 func (s *small) User() graph.UserResolver         { return smallUser{s: s} }
+func (s *small) License() graph.LicenseResolver   { return smallLicense{s} }
 
 func newSmall(t *testing.T) *small {
 	t.Helper()
@@ -149,6 +150,17 @@ func (c smallClient) Users(ctx context.Context, objs []*model.Client, _ *int, _ 
 	return c.s.clientUsers(ctx, objs)
 }
 
+type smallLicense struct{ s *small }
+
+func (l smallLicense) Client(_ context.Context, objs []*model.License) ([]*model.Client, error) {
+	l.s.called("License.client", len(objs))
+	out := make([]*model.Client, len(objs))
+	for i, o := range objs {
+		out[i] = &model.Client{Object: o.Document().Root()}
+	}
+	return out, nil
+}
+
 func (u smallUser) Client(ctx context.Context, objs []*coassemble.User) ([]*model.Client, error) {
 	u.s.called("User.client", len(objs))
 	return u.s.userClient(ctx, objs)
@@ -205,7 +217,7 @@ func TestEachLevelIsOneCallPerFieldAndArguments(t *testing.T) {
 		{
 			"through the content of documents",
 			`{ clients { nodes { licenses { client { users { nodes { name } } } } users { nodes { name } } } } }`,
-			[]string{"Client.users(4)", "clients(1)"},
+			[]string{"Client.users(2)", "Client.users(2)", "License.client(2)", "clients(1)"},
 		},
 		{
 			"at the root under two aliases", `{ a: clients { nodes { name } } b: clients { nodes { id } } }`,

@@ -33,8 +33,11 @@ type Config = graphql.Config[ResolverRoot, DirectiveRoot, ComplexityRoot]
 
 type ResolverRoot interface {
 	Client() ClientResolver
+	Credential() CredentialResolver
 	EmbedClient() EmbedClientResolver
 	Identity() IdentityResolver
+	LearningPath() LearningPathResolver
+	License() LicenseResolver
 	Mutation() MutationResolver
 	Query() QueryResolver
 	User() UserResolver
@@ -68,11 +71,11 @@ type ComplexityRoot struct {
 		Favicon               func(childComplexity int) int
 		Font                  func(childComplexity int) int
 		GlobalNavigationLinks func(childComplexity int) int
-		ID                    func(childComplexity int) int
 		LinkColor             func(childComplexity int) int
 		LogoAsset             func(childComplexity int) int
 		RetinaLogo            func(childComplexity int) int
 		SecondaryColor        func(childComplexity int) int
+		SourceID              func(childComplexity int) int
 	}
 
 	AuthenticationProvider struct {
@@ -83,19 +86,19 @@ type ComplexityRoot struct {
 
 	AwardType struct {
 		Deleted            func(childComplexity int) int
-		ID                 func(childComplexity int) int
 		Icon               func(childComplexity int) int
 		IncludeOnDashboard func(childComplexity int) int
 		Label              func(childComplexity int) int
 		PluralLabel        func(childComplexity int) int
+		SourceID           func(childComplexity int) int
 	}
 
 	BackgroundJob struct {
 		CreatedAt    func(childComplexity int) int
 		Description  func(childComplexity int) int
 		ErrorMessage func(childComplexity int) int
-		ID           func(childComplexity int) int
 		Repeatable   func(childComplexity int) int
+		SourceID     func(childComplexity int) int
 		Status       func(childComplexity int) int
 		Type         func(childComplexity int) int
 	}
@@ -103,21 +106,21 @@ type ComplexityRoot struct {
 	Bundle struct {
 		AnnualPlanID        func(childComplexity int) int
 		AnnualPriceInCents  func(childComplexity int) int
-		ID                  func(childComplexity int) int
 		Name                func(childComplexity int) int
 		NeedShippingAddress func(childComplexity int) int
 		PlanID              func(childComplexity int) int
 		PriceInCents        func(childComplexity int) int
 		Purchasable         func(childComplexity int) int
 		Slug                func(childComplexity int) int
+		SourceID            func(childComplexity int) int
 		Taxable             func(childComplexity int) int
 		Weight              func(childComplexity int) int
 	}
 
 	CatalogCategory struct {
-		ID    func(childComplexity int) int
-		Label func(childComplexity int) int
-		Slug  func(childComplexity int) int
+		Label    func(childComplexity int) int
+		Slug     func(childComplexity int) int
+		SourceID func(childComplexity int) int
 	}
 
 	CatalogSettings struct {
@@ -134,7 +137,6 @@ type ComplexityRoot struct {
 		DisplayTypeGridEnabled       func(childComplexity int) int
 		DisplayTypeListEnabled       func(childComplexity int) int
 		HidePastEvents               func(childComplexity int) int
-		ID                           func(childComplexity int) int
 		OnlyDisplayAccessibleContent func(childComplexity int) int
 		ResultsDisplayType           func(childComplexity int) int
 		SortCourseStartDateEnabled   func(childComplexity int) int
@@ -143,6 +145,7 @@ type ComplexityRoot struct {
 		SortRelevanceEnabled         func(childComplexity int) int
 		SortTitleEnabled             func(childComplexity int) int
 		SortUpdatedAtEnabled         func(childComplexity int) int
+		SourceID                     func(childComplexity int) int
 	}
 
 	Client struct {
@@ -230,9 +233,9 @@ type ComplexityRoot struct {
 		AppearanceSettings      func(childComplexity int) int
 		CatalogVisibilityEmails func(childComplexity int) int
 		CopyrightName           func(childComplexity int) int
-		ID                      func(childComplexity int) int
 		Name                    func(childComplexity int) int
 		SchoolName              func(childComplexity int) int
+		SourceID                func(childComplexity int) int
 		Subdomain               func(childComplexity int) int
 	}
 
@@ -275,7 +278,6 @@ type ComplexityRoot struct {
 		FreeWithRegistration                      func(childComplexity int) int
 		HasChildren                               func(childComplexity int) int
 		HideCourseDescription                     func(childComplexity int) int
-		ID                                        func(childComplexity int) int
 		ImageURL                                  func(childComplexity int) int
 		IsActive                                  func(childComplexity int) int
 		IssuedAt                                  func(childComplexity int) int
@@ -294,6 +296,7 @@ type ComplexityRoot struct {
 		Sku                                       func(childComplexity int) int
 		Slug                                      func(childComplexity int) int
 		Source                                    func(childComplexity int) int
+		SourceID                                  func(childComplexity int) int
 		State                                     func(childComplexity int) int
 		Status                                    func(childComplexity int) int
 		SuggestedRetailPriceInCents               func(childComplexity int) int
@@ -354,7 +357,6 @@ type ComplexityRoot struct {
 		GracePeriodEndDate           func(childComplexity int) int
 		HasChildren                  func(childComplexity int) int
 		HasMultipleCurrencies        func(childComplexity int) int
-		ID                           func(childComplexity int) int
 		InPersonEventInfo            func(childComplexity int) int
 		InstructorAccessEnabled      func(childComplexity int) int
 		InstructorAccessPriceInCents func(childComplexity int) int
@@ -397,6 +399,7 @@ type ComplexityRoot struct {
 		ShowSyllabusWhileUnenrolled  func(childComplexity int) int
 		Sku                          func(childComplexity int) int
 		Slug                         func(childComplexity int) int
+		SourceID                     func(childComplexity int) int
 		Status                       func(childComplexity int) int
 		SuggestedRetailPriceInCents  func(childComplexity int) int
 		SuperquizEnabled             func(childComplexity int) int
@@ -456,7 +459,6 @@ type ComplexityRoot struct {
 		ExternalDetailURL        func(childComplexity int) int
 		ExternalPurchaseURL      func(childComplexity int) int
 		HasParentCourseGroup     func(childComplexity int) int
-		ID                       func(childComplexity int) int
 		Isbn                     func(childComplexity int) int
 		Kind                     func(childComplexity int) int
 		Language                 func(childComplexity int) int
@@ -476,6 +478,7 @@ type ComplexityRoot struct {
 		Ribbon                   func(childComplexity int) int
 		Slug                     func(childComplexity int) int
 		Source                   func(childComplexity int) int
+		SourceID                 func(childComplexity int) int
 		Tabs                     func(childComplexity int) int
 		Tags                     func(childComplexity int) int
 		Title                    func(childComplexity int) int
@@ -484,9 +487,9 @@ type ComplexityRoot struct {
 
 	CourseTab struct {
 		Body     func(childComplexity int) int
-		ID       func(childComplexity int) int
 		Label    func(childComplexity int) int
 		Sections func(childComplexity int) int
+		SourceID func(childComplexity int) int
 		TabType  func(childComplexity int) int
 	}
 
@@ -500,6 +503,7 @@ type ComplexityRoot struct {
 		OfferID                   func(childComplexity int) int
 		Profile                   func(childComplexity int) int
 		SessionID                 func(childComplexity int) int
+		SourceID                  func(childComplexity int) int
 		Status                    func(childComplexity int) int
 		Type                      func(childComplexity int) int
 		ValidFrom                 func(childComplexity int) int
@@ -541,11 +545,11 @@ type ComplexityRoot struct {
 		AnnualPlanID       func(childComplexity int) int
 		AnnualPriceInCents func(childComplexity int) int
 		Asset              func(childComplexity int) int
-		ID                 func(childComplexity int) int
 		Name               func(childComplexity int) int
 		PlanID             func(childComplexity int) int
 		PriceInCents       func(childComplexity int) int
 		Slug               func(childComplexity int) int
+		SourceID           func(childComplexity int) int
 	}
 
 	EmailLayoutSettings struct {
@@ -555,7 +559,7 @@ type ComplexityRoot struct {
 		FromAddress       func(childComplexity int) int
 		FromName          func(childComplexity int) int
 		Header            func(childComplexity int) int
-		ID                func(childComplexity int) int
+		SourceID          func(childComplexity int) int
 	}
 
 	EmbedClient struct {
@@ -585,10 +589,10 @@ type ComplexityRoot struct {
 		Address2  func(childComplexity int) int
 		City      func(childComplexity int) int
 		Country   func(childComplexity int) int
-		ID        func(childComplexity int) int
 		Latitude  func(childComplexity int) int
 		Longitude func(childComplexity int) int
 		Name      func(childComplexity int) int
+		SourceID  func(childComplexity int) int
 		State     func(childComplexity int) int
 		ZipCode   func(childComplexity int) int
 	}
@@ -626,9 +630,9 @@ type ComplexityRoot struct {
 	ItemPrice struct {
 		AnnualPriceInCents           func(childComplexity int) int
 		CurrencyCode                 func(childComplexity int) int
-		ID                           func(childComplexity int) int
 		InstructorAccessPriceInCents func(childComplexity int) int
 		PriceInCents                 func(childComplexity int) int
+		SourceID                     func(childComplexity int) int
 		SuggestedRetailPriceInCents  func(childComplexity int) int
 		Variations                   func(childComplexity int) int
 	}
@@ -640,9 +644,9 @@ type ComplexityRoot struct {
 
 	Layout struct {
 		HasEnrollmentWidget func(childComplexity int) int
-		ID                  func(childComplexity int) int
 		Kind                func(childComplexity int) int
 		Scripts             func(childComplexity int) int
+		SourceID            func(childComplexity int) int
 		Widgets             func(childComplexity int) int
 	}
 
@@ -684,7 +688,6 @@ type ComplexityRoot struct {
 		HasMultipleCurrencies          func(childComplexity int) int
 		HeroAsset                      func(childComplexity int) int
 		HeroAssetAltText               func(childComplexity int) int
-		ID                             func(childComplexity int) int
 		IsPayAsYouGo                   func(childComplexity int) int
 		IsTemplate                     func(childComplexity int) int
 		Kind                           func(childComplexity int) int
@@ -716,6 +719,7 @@ type ComplexityRoot struct {
 		Sku                            func(childComplexity int) int
 		Slug                           func(childComplexity int) int
 		Source                         func(childComplexity int) int
+		SourceID                       func(childComplexity int) int
 		StartDate                      func(childComplexity int) int
 		Status                         func(childComplexity int) int
 		SuggestedRetailPriceInCents    func(childComplexity int) int
@@ -740,24 +744,24 @@ type ComplexityRoot struct {
 	}
 
 	LearningPathTab struct {
-		Body    func(childComplexity int) int
-		ID      func(childComplexity int) int
-		Label   func(childComplexity int) int
-		TabType func(childComplexity int) int
+		Body     func(childComplexity int) int
+		Label    func(childComplexity int) int
+		SourceID func(childComplexity int) int
+		TabType  func(childComplexity int) int
 	}
 
 	LearningPathTabs struct {
 		Generated func(childComplexity int) int
-		ID        func(childComplexity int) int
+		SourceID  func(childComplexity int) int
 		Tabs      func(childComplexity int) int
 	}
 
 	Lesson struct {
 		AccessLevel func(childComplexity int) int
-		ID          func(childComplexity int) int
 		Section     func(childComplexity int) int
 		Slug        func(childComplexity int) int
 		SlugOrID    func(childComplexity int) int
+		SourceID    func(childComplexity int) int
 		Title       func(childComplexity int) int
 	}
 
@@ -774,7 +778,6 @@ type ComplexityRoot struct {
 		DashboardLayoutID func(childComplexity int) int
 		EnableBranding    func(childComplexity int) int
 		ExpirationDate    func(childComplexity int) int
-		ID                func(childComplexity int) int
 		IsDefault         func(childComplexity int) int
 		Label             func(childComplexity int) int
 		LearningPathIds   func(childComplexity int) int
@@ -795,6 +798,7 @@ type ComplexityRoot struct {
 		SchoolName        func(childComplexity int) int
 		SeatsLimit        func(childComplexity int) int
 		Sku               func(childComplexity int) int
+		SourceID          func(childComplexity int) int
 		UpdatedAt         func(childComplexity int) int
 	}
 
@@ -803,9 +807,9 @@ type ComplexityRoot struct {
 		CreatedAt        func(childComplexity int) int
 		Depth            func(childComplexity int) int
 		HierarchicalName func(childComplexity int) int
-		ID               func(childComplexity int) int
 		Name             func(childComplexity int) int
 		ParentLicenseID  func(childComplexity int) int
+		SourceID         func(childComplexity int) int
 	}
 
 	Location struct {
@@ -813,9 +817,9 @@ type ComplexityRoot struct {
 		Address2 func(childComplexity int) int
 		City     func(childComplexity int) int
 		Country  func(childComplexity int) int
-		ID       func(childComplexity int) int
 		Name     func(childComplexity int) int
 		Room     func(childComplexity int) int
+		SourceID func(childComplexity int) int
 		State    func(childComplexity int) int
 		TimeZone func(childComplexity int) int
 		ZipCode  func(childComplexity int) int
@@ -826,10 +830,10 @@ type ComplexityRoot struct {
 		Course       func(childComplexity int) int
 		CourseID     func(childComplexity int) int
 		EndDate      func(childComplexity int) int
-		ID           func(childComplexity int) int
 		Instructors  func(childComplexity int) int
 		Location     func(childComplexity int) int
 		LocationID   func(childComplexity int) int
+		SourceID     func(childComplexity int) int
 		StartDate    func(childComplexity int) int
 		TimeZone     func(childComplexity int) int
 		Title        func(childComplexity int) int
@@ -839,7 +843,6 @@ type ComplexityRoot struct {
 		CompletionCriteria            func(childComplexity int) int
 		CompletionCriteriaDescription func(childComplexity int) int
 		ContentItems                  func(childComplexity int) int
-		ID                            func(childComplexity int) int
 		Kind                          func(childComplexity int) int
 		LearningPath                  func(childComplexity int) int
 		MilestoneCompetencyAssessment func(childComplexity int) int
@@ -848,6 +851,7 @@ type ComplexityRoot struct {
 		ReleaseDate                   func(childComplexity int) int
 		ReleaseDays                   func(childComplexity int) int
 		Requirement                   func(childComplexity int) int
+		SourceID                      func(childComplexity int) int
 	}
 
 	MilestoneCompetencyAssessment struct {
@@ -856,11 +860,11 @@ type ComplexityRoot struct {
 		ButtonText             func(childComplexity int) int
 		CompetencyAssessmentID func(childComplexity int) int
 		DisplayType            func(childComplexity int) int
-		ID                     func(childComplexity int) int
 		LargeAsset             func(childComplexity int) int
 		PassingScoreRequired   func(childComplexity int) int
 		Requirement            func(childComplexity int) int
 		SmallAsset             func(childComplexity int) int
+		SourceID               func(childComplexity int) int
 		Subtitle               func(childComplexity int) int
 		Title                  func(childComplexity int) int
 		Type                   func(childComplexity int) int
@@ -868,7 +872,7 @@ type ComplexityRoot struct {
 
 	MilestoneCompletionCriteria struct {
 		AwardType func(childComplexity int) int
-		ID        func(childComplexity int) int
+		SourceID  func(childComplexity int) int
 		Threshold func(childComplexity int) int
 		Type      func(childComplexity int) int
 	}
@@ -879,8 +883,8 @@ type ComplexityRoot struct {
 		ContentID             func(childComplexity int) int
 		ContentTitle          func(childComplexity int) int
 		HideCourseDescription func(childComplexity int) int
-		ID                    func(childComplexity int) int
 		Requirement           func(childComplexity int) int
+		SourceID              func(childComplexity int) int
 	}
 
 	Mutation struct {
@@ -936,7 +940,6 @@ type ComplexityRoot struct {
 		ExternalProfileURL             func(childComplexity int) int
 		ExternalRegisterURL            func(childComplexity int) int
 		HasOpenIDClientSecret          func(childComplexity int) int
-		ID                             func(childComplexity int) int
 		OpenIDAttributeMappings        func(childComplexity int) int
 		OpenIDAuthorizationURL         func(childComplexity int) int
 		OpenIDClientID                 func(childComplexity int) int
@@ -952,6 +955,7 @@ type ComplexityRoot struct {
 		SamlSignRequests               func(childComplexity int) int
 		SamlSingleLogoutURL            func(childComplexity int) int
 		SamlSingleSignonURL            func(childComplexity int) int
+		SourceID                       func(childComplexity int) int
 	}
 
 	SeatPackage struct {
@@ -964,25 +968,25 @@ type ComplexityRoot struct {
 	}
 
 	Section struct {
-		ID      func(childComplexity int) int
-		Lessons func(childComplexity int) int
-		Slug    func(childComplexity int) int
-		Status  func(childComplexity int) int
-		Title   func(childComplexity int) int
+		Lessons  func(childComplexity int) int
+		Slug     func(childComplexity int) int
+		SourceID func(childComplexity int) int
+		Status   func(childComplexity int) int
+		Title    func(childComplexity int) int
 	}
 
 	Tag struct {
 		Description func(childComplexity int) int
-		ID          func(childComplexity int) int
 		IsFolder    func(childComplexity int) int
 		Label       func(childComplexity int) int
+		SourceID    func(childComplexity int) int
 		UpdatedAt   func(childComplexity int) int
 	}
 
 	TopicGroup struct {
 		Categories func(childComplexity int) int
 		CompanyID  func(childComplexity int) int
-		ID         func(childComplexity int) int
+		SourceID   func(childComplexity int) int
 	}
 
 	TopicGroupCategory struct {
@@ -1042,11 +1046,11 @@ type ComplexityRoot struct {
 		AttendeeDialIn       func(childComplexity int) int
 		CoOrganizers         func(childComplexity int) int
 		EnableAutoRecording  func(childComplexity int) int
-		ID                   func(childComplexity int) int
 		JoinURL              func(childComplexity int) int
 		OriginalWebinarDates func(childComplexity int) int
 		Recurrence           func(childComplexity int) int
 		RetrieveRecording    func(childComplexity int) int
+		SourceID             func(childComplexity int) int
 		TimeZone             func(childComplexity int) int
 		WebexDescription     func(childComplexity int) int
 		WebexLabName         func(childComplexity int) int
@@ -1072,6 +1076,10 @@ type ClientResolver interface {
 	Embed(ctx context.Context, objs []*model.Client) ([]*coassemble.EmbedClient, error)
 	Users(ctx context.Context, objs []*model.Client, first *int, after *string) ([]*model.UserConnection, error)
 }
+type CredentialResolver interface {
+	ID(ctx context.Context, obj *model.Credential) (string, error)
+	SourceID(ctx context.Context, obj *model.Credential) (string, error)
+}
 type EmbedClientResolver interface {
 	ID(ctx context.Context, obj *coassemble.EmbedClient) (string, error)
 	SourceID(ctx context.Context, obj *coassemble.EmbedClient) (string, error)
@@ -1085,6 +1093,12 @@ type IdentityResolver interface {
 
 	User(ctx context.Context, objs []*mattr.Identity) ([]*coassemble.User, error)
 	Credentials(ctx context.Context, objs []*mattr.Identity, first *int, after *string) ([]*model.CredentialConnection, error)
+}
+type LearningPathResolver interface {
+	Client(ctx context.Context, objs []*model.LearningPath) ([]*model.Client, error)
+}
+type LicenseResolver interface {
+	Client(ctx context.Context, objs []*model.License) ([]*model.Client, error)
 }
 type MutationResolver interface {
 	UpdateEmbedClient(ctx context.Context, input model.UpdateEmbedClientInput) (*model.UpdateEmbedClientPayload, error)
@@ -1238,12 +1252,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppearanceSettings.GlobalNavigationLinks(childComplexity), true
-	case "AppearanceSettings.id":
-		if e.ComplexityRoot.AppearanceSettings.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AppearanceSettings.ID(childComplexity), true
 	case "AppearanceSettings.linkColor":
 		if e.ComplexityRoot.AppearanceSettings.LinkColor == nil {
 			break
@@ -1268,6 +1276,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AppearanceSettings.SecondaryColor(childComplexity), true
+	case "AppearanceSettings.sourceId":
+		if e.ComplexityRoot.AppearanceSettings.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AppearanceSettings.SourceID(childComplexity), true
 
 	case "AuthenticationProvider.providerId":
 		if e.ComplexityRoot.AuthenticationProvider.ProviderID == nil {
@@ -1294,12 +1308,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AwardType.Deleted(childComplexity), true
-	case "AwardType.id":
-		if e.ComplexityRoot.AwardType.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.AwardType.ID(childComplexity), true
 	case "AwardType.icon":
 		if e.ComplexityRoot.AwardType.Icon == nil {
 			break
@@ -1324,6 +1332,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.AwardType.PluralLabel(childComplexity), true
+	case "AwardType.sourceId":
+		if e.ComplexityRoot.AwardType.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.AwardType.SourceID(childComplexity), true
 
 	case "BackgroundJob.createdAt":
 		if e.ComplexityRoot.BackgroundJob.CreatedAt == nil {
@@ -1343,18 +1357,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.BackgroundJob.ErrorMessage(childComplexity), true
-	case "BackgroundJob.id":
-		if e.ComplexityRoot.BackgroundJob.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.BackgroundJob.ID(childComplexity), true
 	case "BackgroundJob.repeatable":
 		if e.ComplexityRoot.BackgroundJob.Repeatable == nil {
 			break
 		}
 
 		return e.ComplexityRoot.BackgroundJob.Repeatable(childComplexity), true
+	case "BackgroundJob.sourceId":
+		if e.ComplexityRoot.BackgroundJob.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.BackgroundJob.SourceID(childComplexity), true
 	case "BackgroundJob.status":
 		if e.ComplexityRoot.BackgroundJob.Status == nil {
 			break
@@ -1380,12 +1394,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Bundle.AnnualPriceInCents(childComplexity), true
-	case "Bundle.id":
-		if e.ComplexityRoot.Bundle.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Bundle.ID(childComplexity), true
 	case "Bundle.name":
 		if e.ComplexityRoot.Bundle.Name == nil {
 			break
@@ -1422,6 +1430,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Bundle.Slug(childComplexity), true
+	case "Bundle.sourceId":
+		if e.ComplexityRoot.Bundle.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Bundle.SourceID(childComplexity), true
 	case "Bundle.taxable":
 		if e.ComplexityRoot.Bundle.Taxable == nil {
 			break
@@ -1435,12 +1449,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Bundle.Weight(childComplexity), true
 
-	case "CatalogCategory.id":
-		if e.ComplexityRoot.CatalogCategory.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.CatalogCategory.ID(childComplexity), true
 	case "CatalogCategory.label":
 		if e.ComplexityRoot.CatalogCategory.Label == nil {
 			break
@@ -1453,6 +1461,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CatalogCategory.Slug(childComplexity), true
+	case "CatalogCategory.sourceId":
+		if e.ComplexityRoot.CatalogCategory.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CatalogCategory.SourceID(childComplexity), true
 
 	case "CatalogSettings.boostRibbon":
 		if e.ComplexityRoot.CatalogSettings.BoostRibbon == nil {
@@ -1532,12 +1546,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CatalogSettings.HidePastEvents(childComplexity), true
-	case "CatalogSettings.id":
-		if e.ComplexityRoot.CatalogSettings.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.CatalogSettings.ID(childComplexity), true
 	case "CatalogSettings.onlyDisplayAccessibleContent":
 		if e.ComplexityRoot.CatalogSettings.OnlyDisplayAccessibleContent == nil {
 			break
@@ -1586,6 +1594,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CatalogSettings.SortUpdatedAtEnabled(childComplexity), true
+	case "CatalogSettings.sourceId":
+		if e.ComplexityRoot.CatalogSettings.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CatalogSettings.SourceID(childComplexity), true
 
 	case "Client.allocatedCredits":
 		if e.ComplexityRoot.Client.AllocatedCredits == nil {
@@ -2038,12 +2052,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Company.CopyrightName(childComplexity), true
-	case "Company.id":
-		if e.ComplexityRoot.Company.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Company.ID(childComplexity), true
 	case "Company.name":
 		if e.ComplexityRoot.Company.Name == nil {
 			break
@@ -2056,6 +2064,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Company.SchoolName(childComplexity), true
+	case "Company.sourceId":
+		if e.ComplexityRoot.Company.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Company.SourceID(childComplexity), true
 	case "Company.subdomain":
 		if e.ComplexityRoot.Company.Subdomain == nil {
 			break
@@ -2291,12 +2305,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Content.HideCourseDescription(childComplexity), true
-	case "Content.id":
-		if e.ComplexityRoot.Content.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Content.ID(childComplexity), true
 	case "Content.imageUrl":
 		if e.ComplexityRoot.Content.ImageURL == nil {
 			break
@@ -2405,6 +2413,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Content.Source(childComplexity), true
+	case "Content.sourceId":
+		if e.ComplexityRoot.Content.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Content.SourceID(childComplexity), true
 	case "Content.state":
 		if e.ComplexityRoot.Content.State == nil {
 			break
@@ -2731,12 +2745,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Course.HasMultipleCurrencies(childComplexity), true
-	case "Course.id":
-		if e.ComplexityRoot.Course.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Course.ID(childComplexity), true
 	case "Course.inPersonEventInfo":
 		if e.ComplexityRoot.Course.InPersonEventInfo == nil {
 			break
@@ -2989,6 +2997,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Course.Slug(childComplexity), true
+	case "Course.sourceId":
+		if e.ComplexityRoot.Course.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Course.SourceID(childComplexity), true
 	case "Course.status":
 		if e.ComplexityRoot.Course.Status == nil {
 			break
@@ -3275,12 +3289,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CourseGroup.HasParentCourseGroup(childComplexity), true
-	case "CourseGroup.id":
-		if e.ComplexityRoot.CourseGroup.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.CourseGroup.ID(childComplexity), true
 	case "CourseGroup.isbn":
 		if e.ComplexityRoot.CourseGroup.Isbn == nil {
 			break
@@ -3395,6 +3403,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CourseGroup.Source(childComplexity), true
+	case "CourseGroup.sourceId":
+		if e.ComplexityRoot.CourseGroup.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CourseGroup.SourceID(childComplexity), true
 	case "CourseGroup.tabs":
 		if e.ComplexityRoot.CourseGroup.Tabs == nil {
 			break
@@ -3426,12 +3440,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CourseTab.Body(childComplexity), true
-	case "CourseTab.id":
-		if e.ComplexityRoot.CourseTab.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.CourseTab.ID(childComplexity), true
 	case "CourseTab.label":
 		if e.ComplexityRoot.CourseTab.Label == nil {
 			break
@@ -3444,6 +3452,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.CourseTab.Sections(childComplexity), true
+	case "CourseTab.sourceId":
+		if e.ComplexityRoot.CourseTab.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.CourseTab.SourceID(childComplexity), true
 	case "CourseTab.tabType":
 		if e.ComplexityRoot.CourseTab.TabType == nil {
 			break
@@ -3505,6 +3519,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Credential.SessionID(childComplexity), true
+	case "Credential.sourceId":
+		if e.ComplexityRoot.Credential.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Credential.SourceID(childComplexity), true
 	case "Credential.status":
 		if e.ComplexityRoot.Credential.Status == nil {
 			break
@@ -3632,12 +3652,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DisplayBundle.Asset(childComplexity), true
-	case "DisplayBundle.id":
-		if e.ComplexityRoot.DisplayBundle.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.DisplayBundle.ID(childComplexity), true
 	case "DisplayBundle.name":
 		if e.ComplexityRoot.DisplayBundle.Name == nil {
 			break
@@ -3662,6 +3676,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.DisplayBundle.Slug(childComplexity), true
+	case "DisplayBundle.sourceId":
+		if e.ComplexityRoot.DisplayBundle.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.DisplayBundle.SourceID(childComplexity), true
 
 	case "EmailLayoutSettings.bccAddress":
 		if e.ComplexityRoot.EmailLayoutSettings.BccAddress == nil {
@@ -3699,12 +3719,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.EmailLayoutSettings.Header(childComplexity), true
-	case "EmailLayoutSettings.id":
-		if e.ComplexityRoot.EmailLayoutSettings.ID == nil {
+	case "EmailLayoutSettings.sourceId":
+		if e.ComplexityRoot.EmailLayoutSettings.SourceID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.EmailLayoutSettings.ID(childComplexity), true
+		return e.ComplexityRoot.EmailLayoutSettings.SourceID(childComplexity), true
 
 	case "EmbedClient.client":
 		if e.ComplexityRoot.EmbedClient.Client == nil {
@@ -3816,12 +3836,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.FulfillmentCenter.Country(childComplexity), true
-	case "FulfillmentCenter.id":
-		if e.ComplexityRoot.FulfillmentCenter.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.FulfillmentCenter.ID(childComplexity), true
 	case "FulfillmentCenter.latitude":
 		if e.ComplexityRoot.FulfillmentCenter.Latitude == nil {
 			break
@@ -3840,6 +3854,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.FulfillmentCenter.Name(childComplexity), true
+	case "FulfillmentCenter.sourceId":
+		if e.ComplexityRoot.FulfillmentCenter.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.FulfillmentCenter.SourceID(childComplexity), true
 	case "FulfillmentCenter.state":
 		if e.ComplexityRoot.FulfillmentCenter.State == nil {
 			break
@@ -3965,12 +3985,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ItemPrice.CurrencyCode(childComplexity), true
-	case "ItemPrice.id":
-		if e.ComplexityRoot.ItemPrice.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.ItemPrice.ID(childComplexity), true
 	case "ItemPrice.instructorAccessPriceInCents":
 		if e.ComplexityRoot.ItemPrice.InstructorAccessPriceInCents == nil {
 			break
@@ -3983,6 +3997,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.ItemPrice.PriceInCents(childComplexity), true
+	case "ItemPrice.sourceId":
+		if e.ComplexityRoot.ItemPrice.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.ItemPrice.SourceID(childComplexity), true
 	case "ItemPrice.suggestedRetailPriceInCents":
 		if e.ComplexityRoot.ItemPrice.SuggestedRetailPriceInCents == nil {
 			break
@@ -4015,12 +4035,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Layout.HasEnrollmentWidget(childComplexity), true
-	case "Layout.id":
-		if e.ComplexityRoot.Layout.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Layout.ID(childComplexity), true
 	case "Layout.kind":
 		if e.ComplexityRoot.Layout.Kind == nil {
 			break
@@ -4033,6 +4047,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Layout.Scripts(childComplexity), true
+	case "Layout.sourceId":
+		if e.ComplexityRoot.Layout.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Layout.SourceID(childComplexity), true
 	case "Layout.widgets":
 		if e.ComplexityRoot.Layout.Widgets == nil {
 			break
@@ -4262,12 +4282,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LearningPath.HeroAssetAltText(childComplexity), true
-	case "LearningPath.id":
-		if e.ComplexityRoot.LearningPath.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LearningPath.ID(childComplexity), true
 	case "LearningPath.isPayAsYouGo":
 		if e.ComplexityRoot.LearningPath.IsPayAsYouGo == nil {
 			break
@@ -4454,6 +4468,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LearningPath.Source(childComplexity), true
+	case "LearningPath.sourceId":
+		if e.ComplexityRoot.LearningPath.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearningPath.SourceID(childComplexity), true
 	case "LearningPath.startDate":
 		if e.ComplexityRoot.LearningPath.StartDate == nil {
 			break
@@ -4553,18 +4573,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LearningPathTab.Body(childComplexity), true
-	case "LearningPathTab.id":
-		if e.ComplexityRoot.LearningPathTab.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LearningPathTab.ID(childComplexity), true
 	case "LearningPathTab.label":
 		if e.ComplexityRoot.LearningPathTab.Label == nil {
 			break
 		}
 
 		return e.ComplexityRoot.LearningPathTab.Label(childComplexity), true
+	case "LearningPathTab.sourceId":
+		if e.ComplexityRoot.LearningPathTab.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LearningPathTab.SourceID(childComplexity), true
 	case "LearningPathTab.tabType":
 		if e.ComplexityRoot.LearningPathTab.TabType == nil {
 			break
@@ -4578,12 +4598,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LearningPathTabs.Generated(childComplexity), true
-	case "LearningPathTabs.id":
-		if e.ComplexityRoot.LearningPathTabs.ID == nil {
+	case "LearningPathTabs.sourceId":
+		if e.ComplexityRoot.LearningPathTabs.SourceID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.LearningPathTabs.ID(childComplexity), true
+		return e.ComplexityRoot.LearningPathTabs.SourceID(childComplexity), true
 	case "LearningPathTabs.tabs":
 		if e.ComplexityRoot.LearningPathTabs.Tabs == nil {
 			break
@@ -4597,12 +4617,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Lesson.AccessLevel(childComplexity), true
-	case "Lesson.id":
-		if e.ComplexityRoot.Lesson.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Lesson.ID(childComplexity), true
 	case "Lesson.section":
 		if e.ComplexityRoot.Lesson.Section == nil {
 			break
@@ -4621,6 +4635,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Lesson.SlugOrID(childComplexity), true
+	case "Lesson.sourceId":
+		if e.ComplexityRoot.Lesson.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Lesson.SourceID(childComplexity), true
 	case "Lesson.title":
 		if e.ComplexityRoot.Lesson.Title == nil {
 			break
@@ -4700,12 +4720,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.License.ExpirationDate(childComplexity), true
-	case "License.id":
-		if e.ComplexityRoot.License.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.License.ID(childComplexity), true
 	case "License.isDefault":
 		if e.ComplexityRoot.License.IsDefault == nil {
 			break
@@ -4826,6 +4840,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.License.Sku(childComplexity), true
+	case "License.sourceId":
+		if e.ComplexityRoot.License.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.License.SourceID(childComplexity), true
 	case "License.updatedAt":
 		if e.ComplexityRoot.License.UpdatedAt == nil {
 			break
@@ -4857,12 +4877,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LicenseNode.HierarchicalName(childComplexity), true
-	case "LicenseNode.id":
-		if e.ComplexityRoot.LicenseNode.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.LicenseNode.ID(childComplexity), true
 	case "LicenseNode.name":
 		if e.ComplexityRoot.LicenseNode.Name == nil {
 			break
@@ -4875,6 +4889,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.LicenseNode.ParentLicenseID(childComplexity), true
+	case "LicenseNode.sourceId":
+		if e.ComplexityRoot.LicenseNode.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.LicenseNode.SourceID(childComplexity), true
 
 	case "Location.address1":
 		if e.ComplexityRoot.Location.Address1 == nil {
@@ -4900,12 +4920,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Location.Country(childComplexity), true
-	case "Location.id":
-		if e.ComplexityRoot.Location.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Location.ID(childComplexity), true
 	case "Location.name":
 		if e.ComplexityRoot.Location.Name == nil {
 			break
@@ -4918,6 +4932,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Location.Room(childComplexity), true
+	case "Location.sourceId":
+		if e.ComplexityRoot.Location.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Location.SourceID(childComplexity), true
 	case "Location.state":
 		if e.ComplexityRoot.Location.State == nil {
 			break
@@ -4961,12 +4981,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Meeting.EndDate(childComplexity), true
-	case "Meeting.id":
-		if e.ComplexityRoot.Meeting.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Meeting.ID(childComplexity), true
 	case "Meeting.instructors":
 		if e.ComplexityRoot.Meeting.Instructors == nil {
 			break
@@ -4985,6 +4999,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Meeting.LocationID(childComplexity), true
+	case "Meeting.sourceId":
+		if e.ComplexityRoot.Meeting.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Meeting.SourceID(childComplexity), true
 	case "Meeting.startDate":
 		if e.ComplexityRoot.Meeting.StartDate == nil {
 			break
@@ -5022,12 +5042,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Milestone.ContentItems(childComplexity), true
-	case "Milestone.id":
-		if e.ComplexityRoot.Milestone.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Milestone.ID(childComplexity), true
 	case "Milestone.kind":
 		if e.ComplexityRoot.Milestone.Kind == nil {
 			break
@@ -5076,6 +5090,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Milestone.Requirement(childComplexity), true
+	case "Milestone.sourceId":
+		if e.ComplexityRoot.Milestone.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Milestone.SourceID(childComplexity), true
 
 	case "MilestoneCompetencyAssessment.allowRetakes":
 		if e.ComplexityRoot.MilestoneCompetencyAssessment.AllowRetakes == nil {
@@ -5107,12 +5127,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MilestoneCompetencyAssessment.DisplayType(childComplexity), true
-	case "MilestoneCompetencyAssessment.id":
-		if e.ComplexityRoot.MilestoneCompetencyAssessment.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MilestoneCompetencyAssessment.ID(childComplexity), true
 	case "MilestoneCompetencyAssessment.largeAsset":
 		if e.ComplexityRoot.MilestoneCompetencyAssessment.LargeAsset == nil {
 			break
@@ -5137,6 +5151,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MilestoneCompetencyAssessment.SmallAsset(childComplexity), true
+	case "MilestoneCompetencyAssessment.sourceId":
+		if e.ComplexityRoot.MilestoneCompetencyAssessment.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MilestoneCompetencyAssessment.SourceID(childComplexity), true
 	case "MilestoneCompetencyAssessment.subtitle":
 		if e.ComplexityRoot.MilestoneCompetencyAssessment.Subtitle == nil {
 			break
@@ -5162,12 +5182,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MilestoneCompletionCriteria.AwardType(childComplexity), true
-	case "MilestoneCompletionCriteria.id":
-		if e.ComplexityRoot.MilestoneCompletionCriteria.ID == nil {
+	case "MilestoneCompletionCriteria.sourceId":
+		if e.ComplexityRoot.MilestoneCompletionCriteria.SourceID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.MilestoneCompletionCriteria.ID(childComplexity), true
+		return e.ComplexityRoot.MilestoneCompletionCriteria.SourceID(childComplexity), true
 	case "MilestoneCompletionCriteria.threshold":
 		if e.ComplexityRoot.MilestoneCompletionCriteria.Threshold == nil {
 			break
@@ -5211,18 +5231,18 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.MilestoneCourse.HideCourseDescription(childComplexity), true
-	case "MilestoneCourse.id":
-		if e.ComplexityRoot.MilestoneCourse.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.MilestoneCourse.ID(childComplexity), true
 	case "MilestoneCourse.requirement":
 		if e.ComplexityRoot.MilestoneCourse.Requirement == nil {
 			break
 		}
 
 		return e.ComplexityRoot.MilestoneCourse.Requirement(childComplexity), true
+	case "MilestoneCourse.sourceId":
+		if e.ComplexityRoot.MilestoneCourse.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.MilestoneCourse.SourceID(childComplexity), true
 
 	case "Mutation.deleteEmbedClient":
 		if e.ComplexityRoot.Mutation.DeleteEmbedClient == nil {
@@ -5532,12 +5552,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SSOSettings.HasOpenIDClientSecret(childComplexity), true
-	case "SSOSettings.id":
-		if e.ComplexityRoot.SSOSettings.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.SSOSettings.ID(childComplexity), true
 	case "SSOSettings.openIdAttributeMappings":
 		if e.ComplexityRoot.SSOSettings.OpenIDAttributeMappings == nil {
 			break
@@ -5628,6 +5642,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.SSOSettings.SamlSingleSignonURL(childComplexity), true
+	case "SSOSettings.sourceId":
+		if e.ComplexityRoot.SSOSettings.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.SSOSettings.SourceID(childComplexity), true
 
 	case "SeatPackage.seats":
 		if e.ComplexityRoot.SeatPackage.Seats == nil {
@@ -5649,12 +5669,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.SeatTier.Seats(childComplexity), true
 
-	case "Section.id":
-		if e.ComplexityRoot.Section.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Section.ID(childComplexity), true
 	case "Section.lessons":
 		if e.ComplexityRoot.Section.Lessons == nil {
 			break
@@ -5667,6 +5681,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Section.Slug(childComplexity), true
+	case "Section.sourceId":
+		if e.ComplexityRoot.Section.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Section.SourceID(childComplexity), true
 	case "Section.status":
 		if e.ComplexityRoot.Section.Status == nil {
 			break
@@ -5686,12 +5706,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Tag.Description(childComplexity), true
-	case "Tag.id":
-		if e.ComplexityRoot.Tag.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.Tag.ID(childComplexity), true
 	case "Tag.isFolder":
 		if e.ComplexityRoot.Tag.IsFolder == nil {
 			break
@@ -5704,6 +5718,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.Tag.Label(childComplexity), true
+	case "Tag.sourceId":
+		if e.ComplexityRoot.Tag.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.Tag.SourceID(childComplexity), true
 	case "Tag.updatedAt":
 		if e.ComplexityRoot.Tag.UpdatedAt == nil {
 			break
@@ -5723,12 +5743,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.TopicGroup.CompanyID(childComplexity), true
-	case "TopicGroup.id":
-		if e.ComplexityRoot.TopicGroup.ID == nil {
+	case "TopicGroup.sourceId":
+		if e.ComplexityRoot.TopicGroup.SourceID == nil {
 			break
 		}
 
-		return e.ComplexityRoot.TopicGroup.ID(childComplexity), true
+		return e.ComplexityRoot.TopicGroup.SourceID(childComplexity), true
 
 	case "TopicGroupCategory.kind":
 		if e.ComplexityRoot.TopicGroupCategory.Kind == nil {
@@ -5935,12 +5955,6 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.WebinarBlock.EnableAutoRecording(childComplexity), true
-	case "WebinarBlock.id":
-		if e.ComplexityRoot.WebinarBlock.ID == nil {
-			break
-		}
-
-		return e.ComplexityRoot.WebinarBlock.ID(childComplexity), true
 	case "WebinarBlock.joinUrl":
 		if e.ComplexityRoot.WebinarBlock.JoinURL == nil {
 			break
@@ -5965,6 +5979,12 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 		}
 
 		return e.ComplexityRoot.WebinarBlock.RetrieveRecording(childComplexity), true
+	case "WebinarBlock.sourceId":
+		if e.ComplexityRoot.WebinarBlock.SourceID == nil {
+			break
+		}
+
+		return e.ComplexityRoot.WebinarBlock.SourceID(childComplexity), true
 	case "WebinarBlock.timeZone":
 		if e.ComplexityRoot.WebinarBlock.TimeZone == nil {
 			break
@@ -6197,7 +6217,7 @@ type Query {
   ): Identity @calls(backend: "mattr")
   """The object with this global id; null where it no longer exists."""
   node(
-    """The ` + "`" + `id` + "`" + ` of a ` + "`" + `Client` + "`" + `, ` + "`" + `EmbedClient` + "`" + `, ` + "`" + `User` + "`" + ` or ` + "`" + `Identity` + "`" + `."""
+    """The ` + "`" + `id` + "`" + ` of a ` + "`" + `Client` + "`" + `, ` + "`" + `EmbedClient` + "`" + `, ` + "`" + `User` + "`" + `, ` + "`" + `Identity` + "`" + ` or ` + "`" + `Credential` + "`" + `."""
     id: ID!
   ): Node
   """The objects with these global ids, in the order asked, null for each that no longer exists."""
@@ -6217,7 +6237,7 @@ type Mutation {
   updateEmbedClient(
     """The client and its new metadata."""
     input: UpdateEmbedClientInput!
-  ): UpdateEmbedClientPayload @requires(scopes: ["clients:write"]) @calls(backend: "coassemble", most: 2)
+  ): UpdateEmbedClientPayload @scopes(scopes: ["clients:write"]) @calls(backend: "coassemble", most: 2)
   """
   Deletes a Coassemble client and every object associated with it. There is no undo. Refused with
   ` + "`" + `FORBIDDEN` + "`" + ` unless the server was started with ` + "`" + `ALLOW_DELETES` + "`" + `; ` + "`" + `PLAN_REQUIRED` + "`" + ` where the Coassemble
@@ -6226,7 +6246,7 @@ type Mutation {
   deleteEmbedClient(
     """The client, and its name repeated."""
     input: DeleteEmbedClientInput!
-  ): DeleteEmbedClientPayload @requires(scopes: ["clients:write", "delete"]) @calls(backend: "coassemble")
+  ): DeleteEmbedClientPayload @scopes(scopes: ["clients:write", "delete"]) @calls(backend: "coassemble")
   """
   Changes a Coassemble user. The vendor's documentation says of ` + "`" + `metadata` + "`" + ` both that it replaces what is
   there and that it is merged into it; Learngraph sends what it is given and adds nothing. To be safe
@@ -6235,7 +6255,7 @@ type Mutation {
   updateUser(
     """The user and what to change."""
     input: UpdateUserInput!
-  ): UpdateUserPayload @requires(scopes: ["users:write"]) @calls(backend: "coassemble", most: 2)
+  ): UpdateUserPayload @scopes(scopes: ["users:write"]) @calls(backend: "coassemble", most: 2)
   """
   Deletes a Coassemble user; ` + "`" + `action` + "`" + ` says what becomes of the user's courses. Refused with ` + "`" + `FORBIDDEN` + "`" + `
   unless the server was started with ` + "`" + `ALLOW_DELETES` + "`" + `; ` + "`" + `PLAN_REQUIRED` + "`" + ` where the Coassemble plan has no
@@ -6244,7 +6264,7 @@ type Mutation {
   deleteUser(
     """The user, and what becomes of the courses."""
     input: DeleteUserInput!
-  ): DeleteUserPayload @requires(scopes: ["users:write", "delete"]) @calls(backend: "coassemble")
+  ): DeleteUserPayload @scopes(scopes: ["users:write", "delete"]) @calls(backend: "coassemble")
   """
   Changes the claims of a MATTR identity and, where given, its authentication provider. The vendor does
   not say whether claims that are left out survive: send them all.
@@ -6252,7 +6272,7 @@ type Mutation {
   updateIdentity(
     """The identity and its new claims."""
     input: UpdateIdentityInput!
-  ): UpdateIdentityPayload @requires(scopes: ["identities:write"]) @calls(backend: "mattr", most: 2)
+  ): UpdateIdentityPayload @scopes(scopes: ["identities:write"]) @calls(backend: "mattr", most: 2)
   """
   Deletes a MATTR identity and the data kept about it. Credentials that were issued to it remain valid.
   Refused with ` + "`" + `FORBIDDEN` + "`" + ` unless the server was started with ` + "`" + `ALLOW_DELETES` + "`" + `.
@@ -6260,7 +6280,7 @@ type Mutation {
   deleteIdentity(
     """Which identity."""
     input: DeleteIdentityInput!
-  ): DeleteIdentityPayload @requires(scopes: ["identities:write", "delete"]) @calls(backend: "mattr")
+  ): DeleteIdentityPayload @scopes(scopes: ["identities:write", "delete"]) @calls(backend: "mattr")
 }
 
 """An object that can be read again by its global id. Content inside a client is not one: no backend reads it alone."""
@@ -6285,7 +6305,7 @@ type PageInfo @cost(weight: "0") {
 }
 
 """A page of clients of Thought Industries."""
-type ClientConnection @requires(scopes: ["clients:read"]) {
+type ClientConnection @scopes(scopes: ["clients:read"]) {
   """The objects of this page with their cursors."""
   edges: [ClientEdge!]!
   """The objects of this page, without their cursors."""
@@ -6306,7 +6326,7 @@ type ClientEdge {
 }
 
 """A page of clients of Coassemble, which has no total. A full last page may report ` + "`" + `hasNextPage: true` + "`" + `."""
-type EmbedClientConnection @requires(scopes: ["clients:read"]) {
+type EmbedClientConnection @scopes(scopes: ["clients:read"]) {
   """The objects of this page with their cursors."""
   edges: [EmbedClientEdge!]!
   """The objects of this page, without their cursors."""
@@ -6323,7 +6343,7 @@ type EmbedClientEdge {
 }
 
 """A page of users of Coassemble, which has no total. A full last page may report ` + "`" + `hasNextPage: true` + "`" + `."""
-type UserConnection @requires(scopes: ["users:read"]) {
+type UserConnection @scopes(scopes: ["users:read"]) {
   """The objects of this page with their cursors."""
   edges: [UserEdge!]!
   """The objects of this page, without their cursors."""
@@ -6340,7 +6360,7 @@ type UserEdge {
 }
 
 """A page of identities of MATTR, which has no total. A full last page may report ` + "`" + `hasNextPage: true` + "`" + `."""
-type IdentityConnection @requires(scopes: ["identities:read"]) {
+type IdentityConnection @scopes(scopes: ["identities:read"]) {
   """The objects of this page with their cursors."""
   edges: [IdentityEdge!]!
   """The objects of this page, without their cursors."""
@@ -6357,7 +6377,7 @@ type IdentityEdge {
 }
 
 """A page of credentials of MATTR, which has no total. A full last page may report ` + "`" + `hasNextPage: true` + "`" + `."""
-type CredentialConnection @requires(scopes: ["identities:read"]) {
+type CredentialConnection @scopes(scopes: ["identities:read"]) {
   """The objects of this page with their cursors."""
   edges: [CredentialEdge!]!
   """The objects of this page, without their cursors."""
@@ -6432,7 +6452,7 @@ type AggregationBucket {
 A client of Thought Industries: an organisation with its courses, learning paths, licenses and settings.
 Beside the joins to other backends, a field is null where Thought Industries sent no value for it.
 """
-type Client implements Node @requires(scopes: ["clients:read"]) @calls(backend: "thoughtindustries", most: 51, per: "operation") {
+type Client implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "thoughtindustries", most: 51, per: "operation") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """Thought Industries' own id of the client."""
@@ -6571,7 +6591,7 @@ type ClientFeatures {
 }
 
 """A client as Coassemble knows it: an identifier of the customer's own, and metadata."""
-type EmbedClient implements Node @requires(scopes: ["clients:read"]) @calls(backend: "coassemble") {
+type EmbedClient implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "coassemble") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """Coassemble's client identifier, chosen by the customer."""
@@ -6599,7 +6619,7 @@ type EmbedClient implements Node @requires(scopes: ["clients:read"]) @calls(back
 }
 
 """A user as Coassemble knows them."""
-type User implements Node @requires(scopes: ["users:read"]) @calls(backend: "coassemble") {
+type User implements Node @scopes(scopes: ["users:read"]) @calls(backend: "coassemble") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """Coassemble's user identifier, chosen by the customer."""
@@ -6633,13 +6653,13 @@ type User implements Node @requires(scopes: ["users:read"]) @calls(backend: "coa
 }
 
 """A user of MATTR VII: the claims about a person, to whom credentials are issued. Personal data."""
-type Identity implements Node @requires(scopes: ["identities:read"]) @calls(backend: "mattr") {
+type Identity implements Node @scopes(scopes: ["identities:read"]) @calls(backend: "mattr") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """MATTR's id of the user, a UUID."""
   sourceId: ID!
   """Claims under the tenant's own keys, which may nest. Empty is normal: by default MATTR keeps none."""
-  claims: JSON @requires(scopes: ["claims:read"])
+  claims: JSON @scopes(scopes: ["claims:read"])
   """
   Who vouches for the person. May be null or partial: MATTR promises it only in search results, and there
   only the ` + "`" + `subjectId` + "`" + `.
@@ -6673,9 +6693,11 @@ type AuthenticationProvider {
 What MATTR records about an issued credential, never the claims in it. The fields after ` + "`" + `profile` + "`" + ` are
 filled for mobile credentials only.
 """
-type Credential @requires(scopes: ["identities:read"]) {
-  """MATTR's own id, a UUID; not a global id."""
+type Credential implements Node @scopes(scopes: ["identities:read"]) @calls(backend: "mattr", most: 2) {
+  """Global id, see ` + "`" + `Node` + "`" + `. It holds that of the identity: no credential is read alone."""
   id: ID!
+  """MATTR's own id, a UUID."""
+  sourceId: ID!
   """
   Document type of a mobile credential, such as ` + "`" + `org.iso.18013.5.1.mDL` + "`" + `, else the name of the credential
   type, such as ` + "`" + `CourseCredential` + "`" + `.
@@ -6705,12 +6727,12 @@ type Credential @requires(scopes: ["identities:read"]) {
 }
 
 """
-A course as Thought Industries embeds it in a client or another course. What it did not embed is null, and
-is never fetched. It cannot be read alone.
+A course as Thought Industries embeds it in a client or another course. It cannot be read alone. Where one client has the
+same course several times, each shows what all of them have; what none has is null, and is never fetched.
 """
 type Course {
-  """Thought Industries' own id. Not a global id: ` + "`" + `node` + "`" + ` does not take it."""
-  id: ID
+  """Thought Industries' own id."""
+  sourceId: ID
   createdAt: Date
   updatedAt: Date
   """Name for use in URLs."""
@@ -6885,12 +6907,12 @@ type Course {
 }
 
 """
-A learning path as Thought Industries embeds it in a client, license or course. What it did not embed is
-null, and is never fetched. It cannot be read alone.
+A learning path as Thought Industries embeds it in a client, license or course. It cannot be read alone. Where one client
+has the same learning path several times, each shows what all of them have; what none has is null, and is never fetched.
 """
 type LearningPath {
-  """Thought Industries' own id. Not a global id: ` + "`" + `node` + "`" + ` does not take it."""
-  id: ID
+  """Thought Industries' own id."""
+  sourceId: ID
   """Id of ` + "`" + `layout` + "`" + `; may be there when the object is not."""
   layoutId: ID
   """May be null although ` + "`" + `layoutId` + "`" + ` is not."""
@@ -6906,8 +6928,11 @@ type LearningPath {
   ribbon: Ribbon
   """Name for use in URLs."""
   slug: String
-  """The client that the backend embedded here; never a call."""
-  client: Client
+  """
+  The client that the backend names here: the client around it where it is the same, which takes no call, else read as
+  any other. Null where there is none.
+  """
+  client: Client @calls(backend: "thoughtindustries", most: 51, per: "operation")
   createdAt: Date
   """Title for search engines."""
   metaTitle: String
@@ -7037,18 +7062,21 @@ type LearningPath {
 }
 
 """
-A license of a client of Thought Industries, as embedded in the client. What was not embedded is null, and
-is never fetched.
+A license of a client of Thought Industries, as embedded in the client. Where one client has the same license several
+times, each shows what all of them have; what none has is null, and is never fetched.
 """
 type License {
-  """Thought Industries' own id. Not a global id: ` + "`" + `node` + "`" + ` does not take it."""
-  id: ID
+  """Thought Industries' own id."""
+  sourceId: ID
   name: String
   label: String
   """Stock keeping unit."""
   sku: String
-  """The client that the backend embedded here; never a call."""
-  client: Client
+  """
+  The client that the backend names here: the client around it where it is the same, which takes no call, else read as
+  any other. Null where there is none.
+  """
+  client: Client @calls(backend: "thoughtindustries", most: 51, per: "operation")
   createdAt: Date
   updatedAt: Date
   """Days that a learner has access."""
@@ -7108,8 +7136,8 @@ type License {
 
 """A tag on content of Thought Industries."""
 type Tag {
-  """Thought Industries' own id. Not a global id: ` + "`" + `node` + "`" + ` does not take it."""
-  id: ID
+  """Thought Industries' own id."""
+  sourceId: ID
   """The text to show."""
   label: String
   """A folder groups tags."""
@@ -7129,7 +7157,7 @@ type AppearanceSettings {
   favicon: String
   font: String
   globalNavigationLinks: [GlobalNavigationLink]
-  id: ID
+  sourceId: ID
   linkColor: String
   logoAsset: String
   retinaLogo: Boolean
@@ -7151,7 +7179,7 @@ type CatalogSettings {
   displayTypeGridEnabled: Boolean
   displayTypeListEnabled: Boolean
   hidePastEvents: Boolean
-  id: ID
+  sourceId: ID
   onlyDisplayAccessibleContent: Boolean
   resultsDisplayType: ContentItemDisplayType
   sortCourseStartDateEnabled: Boolean
@@ -7168,7 +7196,7 @@ type LicenseNode {
   createdAt: Date
   depth: Int
   hierarchicalName: String
-  id: ID
+  sourceId: ID
   name: String
   parentLicenseId: ID
 }
@@ -7181,7 +7209,7 @@ type EmailLayoutSettings {
   fromAddress: String
   fromName: String
   header: String
-  id: ID
+  sourceId: ID
 }
 
 """Work that Thought Industries does for a client in the background."""
@@ -7189,7 +7217,7 @@ type BackgroundJob {
   createdAt: Date
   description: String
   errorMessage: String
-  id: ID
+  sourceId: ID
   repeatable: Boolean
   status: BackgroundJobStatus
   type: String
@@ -7210,7 +7238,7 @@ type SSOSettings {
   externalProfileUrl: String
   externalRegisterUrl: String
   hasOpenIdClientSecret: Boolean
-  id: ID
+  sourceId: ID
   openIdAttributeMappings: [SSOAttributeMapping]
   openIdAuthorizationUrl: String
   openIdClientId: String
@@ -7231,7 +7259,7 @@ type SSOSettings {
 """A lesson of a course. Its topics are not offered."""
 type Lesson {
   accessLevel: AccessLevel
-  id: ID
+  sourceId: ID
   section: Section
   slug: String
   slugOrId: String
@@ -7240,7 +7268,7 @@ type Lesson {
 
 """A part of a course that holds lessons."""
 type Section {
-  id: ID
+  sourceId: ID
   lessons: [Lesson]
   slug: String
   status: Status
@@ -7266,7 +7294,7 @@ type CourseGroup {
   externalDetailUrl: String
   externalPurchaseUrl: String
   hasParentCourseGroup: Boolean
-  id: ID
+  sourceId: ID
   isbn: String
   kind: CourseGroupKind
   language: String
@@ -7296,7 +7324,7 @@ type CourseGroup {
 type ItemPrice {
   annualPriceInCents: Int
   currencyCode: String
-  id: ID
+  sourceId: ID
   instructorAccessPriceInCents: Int
   priceInCents: Int
   suggestedRetailPriceInCents: Int
@@ -7315,7 +7343,7 @@ type Meeting {
   course: Course
   courseId: ID
   endDate: Date
-  id: ID
+  sourceId: ID
   instructors: [String]
   location: Location
   locationId: ID
@@ -7336,7 +7364,7 @@ type Location {
   address2: String
   city: String
   country: String
-  id: ID
+  sourceId: ID
   name: String
   room: String
   state: String
@@ -7368,7 +7396,7 @@ type WebinarBlock {
   attendeeDialIn: String
   coOrganizers: [String]
   enableAutoRecording: Boolean
-  id: ID
+  sourceId: ID
   joinUrl: String
   originalWebinarDates: [WebinarDate]
   recurrence: JSON
@@ -7387,13 +7415,13 @@ type WebinarBlock {
 type TopicGroup {
   categories: [TopicGroupCategory]
   companyId: ID
-  id: ID
+  sourceId: ID
 }
 
 """A page layout."""
 type Layout {
   hasEnrollmentWidget: Boolean
-  id: ID
+  sourceId: ID
   kind: LayoutKind
   scripts: String
   widgets: JSON
@@ -7413,7 +7441,7 @@ type Milestone {
   completionCriteria: [MilestoneCompletionCriteria]
   completionCriteriaDescription: String
   contentItems: [Content]
-  id: ID
+  sourceId: ID
   kind: MilestoneKind
   learningPath: LearningPath
   milestoneCompetencyAssessment: MilestoneCompetencyAssessment
@@ -7430,7 +7458,7 @@ type FulfillmentCenter {
   address2: String
   city: String
   country: String
-  id: ID
+  sourceId: ID
   latitude: String
   longitude: String
   name: String
@@ -7441,7 +7469,7 @@ type FulfillmentCenter {
 """The tabs of a learning path's page."""
 type LearningPathTabs {
   generated: Boolean
-  id: ID
+  sourceId: ID
   tabs: [LearningPathTab]
 }
 
@@ -7450,7 +7478,7 @@ type Company {
   appearanceSettings: AppearanceSettings
   catalogVisibilityEmails: [String]
   copyrightName: String
-  id: ID
+  sourceId: ID
   name: String
   schoolName: String
   subdomain: String
@@ -7464,7 +7492,7 @@ type GlobalNavigationLink {
 
 """A category of a catalog. Its subcategories are not offered."""
 type CatalogCategory {
-  id: ID
+  sourceId: ID
   label: String
   slug: String
 }
@@ -7473,7 +7501,7 @@ type CatalogCategory {
 type Bundle {
   annualPlanId: ID
   annualPriceInCents: Int
-  id: ID
+  sourceId: ID
   name: String
   needShippingAddress: Boolean
   planId: ID
@@ -7505,7 +7533,7 @@ type DisplayBundle {
   annualPlanId: ID
   annualPriceInCents: Int
   asset: String
-  id: ID
+  sourceId: ID
   name: String
   planId: ID
   priceInCents: Int
@@ -7515,7 +7543,7 @@ type DisplayBundle {
 """A tab of a course's page. Its instructors, products and testimonials are not offered."""
 type CourseTab {
   body: String
-  id: ID
+  sourceId: ID
   label: String
   sections: [Section]
   tabType: String
@@ -7531,7 +7559,7 @@ type ItemPriceVariation {
 type AwardType {
   deleted: Boolean
   icon: AwardTypeIcon
-  id: ID
+  sourceId: ID
   includeOnDashboard: Boolean
   label: String
   pluralLabel: String
@@ -7553,7 +7581,7 @@ type TopicGroupCategory {
 """What has to be reached for a milestone to count as complete."""
 type MilestoneCompletionCriteria {
   awardType: AwardType
-  id: ID
+  sourceId: ID
   threshold: Int
   type: MilestoneCompletionCriteriaType
 }
@@ -7598,7 +7626,7 @@ type Content {
   freeWithRegistration: Boolean
   hasChildren: Boolean
   hideCourseDescription: Boolean
-  id: ID
+  sourceId: ID
   imageUrl: String
   isActive: Boolean
   issuedAt: Date
@@ -7637,7 +7665,7 @@ type MilestoneCompetencyAssessment {
   buttonText: String
   competencyAssessmentId: ID
   displayType: MilestoneCompetencyAssessmentDisplayType
-  id: ID
+  sourceId: ID
   largeAsset: String
   passingScoreRequired: Boolean
   requirement: MilestoneRequirement
@@ -7654,14 +7682,14 @@ type MilestoneCourse {
   contentId: ID
   contentTitle: String
   hideCourseDescription: Boolean
-  id: ID
+  sourceId: ID
   requirement: MilestoneRequirement
 }
 
 """A tab of a learning path's page. Its instructors and products are not offered."""
 type LearningPathTab {
   body: String
-  id: ID
+  sourceId: ID
   label: String
   tabType: String
 }
@@ -7875,7 +7903,7 @@ input IdentityBy @oneOf {
 """Criteria of a search in MATTR. An identity has to match all that are given."""
 input IdentityFilter {
   """An object of claims, which may nest; text has to match exactly. Keys are the tenant's own."""
-  claims: JSON @requires(scopes: ["claims:read"])
+  claims: JSON @scopes(scopes: ["claims:read"])
   """The person's sign-in."""
   authenticationProvider: AuthenticationProviderInput
 }
@@ -8017,7 +8045,7 @@ directive @range(
 Scopes that a caller needs, all of them. On a type it is what every field needs that leads to the type. Without them the
 field is null with ` + "`" + `FORBIDDEN` + "`" + `, and no backend is called for it. A server that takes anyone asks for none.
 """
-directive @requires(
+directive @scopes(
   """Such as ` + "`" + `clients:read` + "`" + `."""
   scopes: [String!]!
 ) on OBJECT | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
@@ -8062,11 +8090,14 @@ directive @listSize(
   requireOneSlicingArgument: Boolean = true
 ) on FIELD_DEFINITION
 
+"""Of an input object exactly one field is given, and it is not null."""
+directive @oneOf on INPUT_OBJECT
+
 """A moment or day, the string as the backend sent it: ISO 8601, such as ` + "`" + `2024-01-01T00:00:00.000Z` + "`" + `."""
-scalar Date
+scalar Date @specifiedBy(url: "https://www.iso.org/iso-8601-date-and-time-format.html")
 
 """Any JSON value, as the backend sent it."""
-scalar JSON
+scalar JSON @specifiedBy(url: "https://www.rfc-editor.org/rfc/rfc8259")
 `, BuiltIn: false},
 }
 var parsedSchema = gqlparser.MustLoadSchema(sources...)
@@ -8123,8 +8154,8 @@ func (ec *executionContext) childFields_AppearanceSettings(ctx context.Context, 
 		return ec.fieldContext_AppearanceSettings_font(ctx, field)
 	case "globalNavigationLinks":
 		return ec.fieldContext_AppearanceSettings_globalNavigationLinks(ctx, field)
-	case "id":
-		return ec.fieldContext_AppearanceSettings_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_AppearanceSettings_sourceId(ctx, field)
 	case "linkColor":
 		return ec.fieldContext_AppearanceSettings_linkColor(ctx, field)
 	case "logoAsset":
@@ -8155,8 +8186,8 @@ func (ec *executionContext) childFields_AwardType(ctx context.Context, field gra
 		return ec.fieldContext_AwardType_deleted(ctx, field)
 	case "icon":
 		return ec.fieldContext_AwardType_icon(ctx, field)
-	case "id":
-		return ec.fieldContext_AwardType_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_AwardType_sourceId(ctx, field)
 	case "includeOnDashboard":
 		return ec.fieldContext_AwardType_includeOnDashboard(ctx, field)
 	case "label":
@@ -8175,8 +8206,8 @@ func (ec *executionContext) childFields_BackgroundJob(ctx context.Context, field
 		return ec.fieldContext_BackgroundJob_description(ctx, field)
 	case "errorMessage":
 		return ec.fieldContext_BackgroundJob_errorMessage(ctx, field)
-	case "id":
-		return ec.fieldContext_BackgroundJob_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_BackgroundJob_sourceId(ctx, field)
 	case "repeatable":
 		return ec.fieldContext_BackgroundJob_repeatable(ctx, field)
 	case "status":
@@ -8193,8 +8224,8 @@ func (ec *executionContext) childFields_Bundle(ctx context.Context, field graphq
 		return ec.fieldContext_Bundle_annualPlanId(ctx, field)
 	case "annualPriceInCents":
 		return ec.fieldContext_Bundle_annualPriceInCents(ctx, field)
-	case "id":
-		return ec.fieldContext_Bundle_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Bundle_sourceId(ctx, field)
 	case "name":
 		return ec.fieldContext_Bundle_name(ctx, field)
 	case "needShippingAddress":
@@ -8217,8 +8248,8 @@ func (ec *executionContext) childFields_Bundle(ctx context.Context, field graphq
 
 func (ec *executionContext) childFields_CatalogCategory(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "id":
-		return ec.fieldContext_CatalogCategory_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_CatalogCategory_sourceId(ctx, field)
 	case "label":
 		return ec.fieldContext_CatalogCategory_label(ctx, field)
 	case "slug":
@@ -8255,8 +8286,8 @@ func (ec *executionContext) childFields_CatalogSettings(ctx context.Context, fie
 		return ec.fieldContext_CatalogSettings_displayTypeListEnabled(ctx, field)
 	case "hidePastEvents":
 		return ec.fieldContext_CatalogSettings_hidePastEvents(ctx, field)
-	case "id":
-		return ec.fieldContext_CatalogSettings_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_CatalogSettings_sourceId(ctx, field)
 	case "onlyDisplayAccessibleContent":
 		return ec.fieldContext_CatalogSettings_onlyDisplayAccessibleContent(ctx, field)
 	case "resultsDisplayType":
@@ -8447,8 +8478,8 @@ func (ec *executionContext) childFields_Company(ctx context.Context, field graph
 		return ec.fieldContext_Company_catalogVisibilityEmails(ctx, field)
 	case "copyrightName":
 		return ec.fieldContext_Company_copyrightName(ctx, field)
-	case "id":
-		return ec.fieldContext_Company_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Company_sourceId(ctx, field)
 	case "name":
 		return ec.fieldContext_Company_name(ctx, field)
 	case "schoolName":
@@ -8537,8 +8568,8 @@ func (ec *executionContext) childFields_Content(ctx context.Context, field graph
 		return ec.fieldContext_Content_hasChildren(ctx, field)
 	case "hideCourseDescription":
 		return ec.fieldContext_Content_hideCourseDescription(ctx, field)
-	case "id":
-		return ec.fieldContext_Content_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Content_sourceId(ctx, field)
 	case "imageUrl":
 		return ec.fieldContext_Content_imageUrl(ctx, field)
 	case "isActive":
@@ -8621,8 +8652,8 @@ func (ec *executionContext) childFields_ContentType(ctx context.Context, field g
 
 func (ec *executionContext) childFields_Course(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "id":
-		return ec.fieldContext_Course_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Course_sourceId(ctx, field)
 	case "createdAt":
 		return ec.fieldContext_Course_createdAt(ctx, field)
 	case "updatedAt":
@@ -8899,8 +8930,8 @@ func (ec *executionContext) childFields_CourseGroup(ctx context.Context, field g
 		return ec.fieldContext_CourseGroup_externalPurchaseUrl(ctx, field)
 	case "hasParentCourseGroup":
 		return ec.fieldContext_CourseGroup_hasParentCourseGroup(ctx, field)
-	case "id":
-		return ec.fieldContext_CourseGroup_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_CourseGroup_sourceId(ctx, field)
 	case "isbn":
 		return ec.fieldContext_CourseGroup_isbn(ctx, field)
 	case "kind":
@@ -8955,8 +8986,8 @@ func (ec *executionContext) childFields_CourseTab(ctx context.Context, field gra
 	switch field.Name {
 	case "body":
 		return ec.fieldContext_CourseTab_body(ctx, field)
-	case "id":
-		return ec.fieldContext_CourseTab_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_CourseTab_sourceId(ctx, field)
 	case "label":
 		return ec.fieldContext_CourseTab_label(ctx, field)
 	case "sections":
@@ -8971,6 +9002,8 @@ func (ec *executionContext) childFields_Credential(ctx context.Context, field gr
 	switch field.Name {
 	case "id":
 		return ec.fieldContext_Credential_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Credential_sourceId(ctx, field)
 	case "type":
 		return ec.fieldContext_Credential_type(ctx, field)
 	case "profile":
@@ -9069,8 +9102,8 @@ func (ec *executionContext) childFields_DisplayBundle(ctx context.Context, field
 		return ec.fieldContext_DisplayBundle_annualPriceInCents(ctx, field)
 	case "asset":
 		return ec.fieldContext_DisplayBundle_asset(ctx, field)
-	case "id":
-		return ec.fieldContext_DisplayBundle_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_DisplayBundle_sourceId(ctx, field)
 	case "name":
 		return ec.fieldContext_DisplayBundle_name(ctx, field)
 	case "planId":
@@ -9097,8 +9130,8 @@ func (ec *executionContext) childFields_EmailLayoutSettings(ctx context.Context,
 		return ec.fieldContext_EmailLayoutSettings_fromName(ctx, field)
 	case "header":
 		return ec.fieldContext_EmailLayoutSettings_header(ctx, field)
-	case "id":
-		return ec.fieldContext_EmailLayoutSettings_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_EmailLayoutSettings_sourceId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type EmailLayoutSettings", field.Name)
 }
@@ -9157,8 +9190,8 @@ func (ec *executionContext) childFields_FulfillmentCenter(ctx context.Context, f
 		return ec.fieldContext_FulfillmentCenter_city(ctx, field)
 	case "country":
 		return ec.fieldContext_FulfillmentCenter_country(ctx, field)
-	case "id":
-		return ec.fieldContext_FulfillmentCenter_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_FulfillmentCenter_sourceId(ctx, field)
 	case "latitude":
 		return ec.fieldContext_FulfillmentCenter_latitude(ctx, field)
 	case "longitude":
@@ -9239,8 +9272,8 @@ func (ec *executionContext) childFields_ItemPrice(ctx context.Context, field gra
 		return ec.fieldContext_ItemPrice_annualPriceInCents(ctx, field)
 	case "currencyCode":
 		return ec.fieldContext_ItemPrice_currencyCode(ctx, field)
-	case "id":
-		return ec.fieldContext_ItemPrice_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_ItemPrice_sourceId(ctx, field)
 	case "instructorAccessPriceInCents":
 		return ec.fieldContext_ItemPrice_instructorAccessPriceInCents(ctx, field)
 	case "priceInCents":
@@ -9267,8 +9300,8 @@ func (ec *executionContext) childFields_Layout(ctx context.Context, field graphq
 	switch field.Name {
 	case "hasEnrollmentWidget":
 		return ec.fieldContext_Layout_hasEnrollmentWidget(ctx, field)
-	case "id":
-		return ec.fieldContext_Layout_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Layout_sourceId(ctx, field)
 	case "kind":
 		return ec.fieldContext_Layout_kind(ctx, field)
 	case "scripts":
@@ -9281,8 +9314,8 @@ func (ec *executionContext) childFields_Layout(ctx context.Context, field graphq
 
 func (ec *executionContext) childFields_LearningPath(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "id":
-		return ec.fieldContext_LearningPath_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_LearningPath_sourceId(ctx, field)
 	case "layoutId":
 		return ec.fieldContext_LearningPath_layoutId(ctx, field)
 	case "layout":
@@ -9469,8 +9502,8 @@ func (ec *executionContext) childFields_LearningPathTab(ctx context.Context, fie
 	switch field.Name {
 	case "body":
 		return ec.fieldContext_LearningPathTab_body(ctx, field)
-	case "id":
-		return ec.fieldContext_LearningPathTab_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_LearningPathTab_sourceId(ctx, field)
 	case "label":
 		return ec.fieldContext_LearningPathTab_label(ctx, field)
 	case "tabType":
@@ -9483,8 +9516,8 @@ func (ec *executionContext) childFields_LearningPathTabs(ctx context.Context, fi
 	switch field.Name {
 	case "generated":
 		return ec.fieldContext_LearningPathTabs_generated(ctx, field)
-	case "id":
-		return ec.fieldContext_LearningPathTabs_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_LearningPathTabs_sourceId(ctx, field)
 	case "tabs":
 		return ec.fieldContext_LearningPathTabs_tabs(ctx, field)
 	}
@@ -9495,8 +9528,8 @@ func (ec *executionContext) childFields_Lesson(ctx context.Context, field graphq
 	switch field.Name {
 	case "accessLevel":
 		return ec.fieldContext_Lesson_accessLevel(ctx, field)
-	case "id":
-		return ec.fieldContext_Lesson_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Lesson_sourceId(ctx, field)
 	case "section":
 		return ec.fieldContext_Lesson_section(ctx, field)
 	case "slug":
@@ -9511,8 +9544,8 @@ func (ec *executionContext) childFields_Lesson(ctx context.Context, field graphq
 
 func (ec *executionContext) childFields_License(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "id":
-		return ec.fieldContext_License_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_License_sourceId(ctx, field)
 	case "name":
 		return ec.fieldContext_License_name(ctx, field)
 	case "label":
@@ -9593,8 +9626,8 @@ func (ec *executionContext) childFields_LicenseNode(ctx context.Context, field g
 		return ec.fieldContext_LicenseNode_depth(ctx, field)
 	case "hierarchicalName":
 		return ec.fieldContext_LicenseNode_hierarchicalName(ctx, field)
-	case "id":
-		return ec.fieldContext_LicenseNode_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_LicenseNode_sourceId(ctx, field)
 	case "name":
 		return ec.fieldContext_LicenseNode_name(ctx, field)
 	case "parentLicenseId":
@@ -9613,8 +9646,8 @@ func (ec *executionContext) childFields_Location(ctx context.Context, field grap
 		return ec.fieldContext_Location_city(ctx, field)
 	case "country":
 		return ec.fieldContext_Location_country(ctx, field)
-	case "id":
-		return ec.fieldContext_Location_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Location_sourceId(ctx, field)
 	case "name":
 		return ec.fieldContext_Location_name(ctx, field)
 	case "room":
@@ -9639,8 +9672,8 @@ func (ec *executionContext) childFields_Meeting(ctx context.Context, field graph
 		return ec.fieldContext_Meeting_courseId(ctx, field)
 	case "endDate":
 		return ec.fieldContext_Meeting_endDate(ctx, field)
-	case "id":
-		return ec.fieldContext_Meeting_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Meeting_sourceId(ctx, field)
 	case "instructors":
 		return ec.fieldContext_Meeting_instructors(ctx, field)
 	case "location":
@@ -9665,8 +9698,8 @@ func (ec *executionContext) childFields_Milestone(ctx context.Context, field gra
 		return ec.fieldContext_Milestone_completionCriteriaDescription(ctx, field)
 	case "contentItems":
 		return ec.fieldContext_Milestone_contentItems(ctx, field)
-	case "id":
-		return ec.fieldContext_Milestone_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Milestone_sourceId(ctx, field)
 	case "kind":
 		return ec.fieldContext_Milestone_kind(ctx, field)
 	case "learningPath":
@@ -9699,8 +9732,8 @@ func (ec *executionContext) childFields_MilestoneCompetencyAssessment(ctx contex
 		return ec.fieldContext_MilestoneCompetencyAssessment_competencyAssessmentId(ctx, field)
 	case "displayType":
 		return ec.fieldContext_MilestoneCompetencyAssessment_displayType(ctx, field)
-	case "id":
-		return ec.fieldContext_MilestoneCompetencyAssessment_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_MilestoneCompetencyAssessment_sourceId(ctx, field)
 	case "largeAsset":
 		return ec.fieldContext_MilestoneCompetencyAssessment_largeAsset(ctx, field)
 	case "passingScoreRequired":
@@ -9723,8 +9756,8 @@ func (ec *executionContext) childFields_MilestoneCompletionCriteria(ctx context.
 	switch field.Name {
 	case "awardType":
 		return ec.fieldContext_MilestoneCompletionCriteria_awardType(ctx, field)
-	case "id":
-		return ec.fieldContext_MilestoneCompletionCriteria_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_MilestoneCompletionCriteria_sourceId(ctx, field)
 	case "threshold":
 		return ec.fieldContext_MilestoneCompletionCriteria_threshold(ctx, field)
 	case "type":
@@ -9745,8 +9778,8 @@ func (ec *executionContext) childFields_MilestoneCourse(ctx context.Context, fie
 		return ec.fieldContext_MilestoneCourse_contentTitle(ctx, field)
 	case "hideCourseDescription":
 		return ec.fieldContext_MilestoneCourse_hideCourseDescription(ctx, field)
-	case "id":
-		return ec.fieldContext_MilestoneCourse_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_MilestoneCourse_sourceId(ctx, field)
 	case "requirement":
 		return ec.fieldContext_MilestoneCourse_requirement(ctx, field)
 	}
@@ -9815,8 +9848,8 @@ func (ec *executionContext) childFields_SSOSettings(ctx context.Context, field g
 		return ec.fieldContext_SSOSettings_externalRegisterUrl(ctx, field)
 	case "hasOpenIdClientSecret":
 		return ec.fieldContext_SSOSettings_hasOpenIdClientSecret(ctx, field)
-	case "id":
-		return ec.fieldContext_SSOSettings_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_SSOSettings_sourceId(ctx, field)
 	case "openIdAttributeMappings":
 		return ec.fieldContext_SSOSettings_openIdAttributeMappings(ctx, field)
 	case "openIdAuthorizationUrl":
@@ -9871,8 +9904,8 @@ func (ec *executionContext) childFields_SeatTier(ctx context.Context, field grap
 
 func (ec *executionContext) childFields_Section(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "id":
-		return ec.fieldContext_Section_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Section_sourceId(ctx, field)
 	case "lessons":
 		return ec.fieldContext_Section_lessons(ctx, field)
 	case "slug":
@@ -9887,8 +9920,8 @@ func (ec *executionContext) childFields_Section(ctx context.Context, field graph
 
 func (ec *executionContext) childFields_Tag(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 	switch field.Name {
-	case "id":
-		return ec.fieldContext_Tag_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_Tag_sourceId(ctx, field)
 	case "label":
 		return ec.fieldContext_Tag_label(ctx, field)
 	case "isFolder":
@@ -9907,8 +9940,8 @@ func (ec *executionContext) childFields_TopicGroup(ctx context.Context, field gr
 		return ec.fieldContext_TopicGroup_categories(ctx, field)
 	case "companyId":
 		return ec.fieldContext_TopicGroup_companyId(ctx, field)
-	case "id":
-		return ec.fieldContext_TopicGroup_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_TopicGroup_sourceId(ctx, field)
 	}
 	return nil, fmt.Errorf("no field named %q was found under type TopicGroup", field.Name)
 }
@@ -10027,8 +10060,8 @@ func (ec *executionContext) childFields_WebinarBlock(ctx context.Context, field 
 		return ec.fieldContext_WebinarBlock_coOrganizers(ctx, field)
 	case "enableAutoRecording":
 		return ec.fieldContext_WebinarBlock_enableAutoRecording(ctx, field)
-	case "id":
-		return ec.fieldContext_WebinarBlock_id(ctx, field)
+	case "sourceId":
+		return ec.fieldContext_WebinarBlock_sourceId(ctx, field)
 	case "joinUrl":
 		return ec.fieldContext_WebinarBlock_joinUrl(ctx, field)
 	case "originalWebinarDates":
@@ -11121,16 +11154,16 @@ func (ec *executionContext) fieldContext_AppearanceSettings_globalNavigationLink
 	return fc, nil
 }
 
-func (ec *executionContext) _AppearanceSettings_id(ctx context.Context, field graphql.CollectedField, obj *model.AppearanceSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _AppearanceSettings_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.AppearanceSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AppearanceSettings_id(ctx, field)
+			return ec.fieldContext_AppearanceSettings_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -11140,7 +11173,7 @@ func (ec *executionContext) _AppearanceSettings_id(ctx context.Context, field gr
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_AppearanceSettings_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_AppearanceSettings_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AppearanceSettings", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -11351,16 +11384,16 @@ func (ec *executionContext) fieldContext_AwardType_icon(_ context.Context, field
 	return graphql.NewScalarFieldContext("AwardType", field, true, false, errors.New("field of type AwardTypeIcon does not have child fields"))
 }
 
-func (ec *executionContext) _AwardType_id(ctx context.Context, field graphql.CollectedField, obj *model.AwardType) (ret graphql.Marshaler) {
+func (ec *executionContext) _AwardType_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.AwardType) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_AwardType_id(ctx, field)
+			return ec.fieldContext_AwardType_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -11370,7 +11403,7 @@ func (ec *executionContext) _AwardType_id(ctx context.Context, field graphql.Col
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_AwardType_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_AwardType_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("AwardType", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -11512,16 +11545,16 @@ func (ec *executionContext) fieldContext_BackgroundJob_errorMessage(_ context.Co
 	return graphql.NewScalarFieldContext("BackgroundJob", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _BackgroundJob_id(ctx context.Context, field graphql.CollectedField, obj *model.BackgroundJob) (ret graphql.Marshaler) {
+func (ec *executionContext) _BackgroundJob_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.BackgroundJob) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_BackgroundJob_id(ctx, field)
+			return ec.fieldContext_BackgroundJob_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -11531,7 +11564,7 @@ func (ec *executionContext) _BackgroundJob_id(ctx context.Context, field graphql
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_BackgroundJob_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_BackgroundJob_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("BackgroundJob", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -11650,16 +11683,16 @@ func (ec *executionContext) fieldContext_Bundle_annualPriceInCents(_ context.Con
 	return graphql.NewScalarFieldContext("Bundle", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _Bundle_id(ctx context.Context, field graphql.CollectedField, obj *model.Bundle) (ret graphql.Marshaler) {
+func (ec *executionContext) _Bundle_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Bundle) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Bundle_id(ctx, field)
+			return ec.fieldContext_Bundle_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -11669,7 +11702,7 @@ func (ec *executionContext) _Bundle_id(ctx context.Context, field graphql.Collec
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Bundle_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Bundle_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Bundle", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -11857,16 +11890,16 @@ func (ec *executionContext) fieldContext_Bundle_weight(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Bundle", field, true, false, errors.New("field of type Float does not have child fields"))
 }
 
-func (ec *executionContext) _CatalogCategory_id(ctx context.Context, field graphql.CollectedField, obj *model.CatalogCategory) (ret graphql.Marshaler) {
+func (ec *executionContext) _CatalogCategory_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.CatalogCategory) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CatalogCategory_id(ctx, field)
+			return ec.fieldContext_CatalogCategory_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -11876,7 +11909,7 @@ func (ec *executionContext) _CatalogCategory_id(ctx context.Context, field graph
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_CatalogCategory_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_CatalogCategory_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CatalogCategory", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -12243,16 +12276,16 @@ func (ec *executionContext) fieldContext_CatalogSettings_hidePastEvents(_ contex
 	return graphql.NewScalarFieldContext("CatalogSettings", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _CatalogSettings_id(ctx context.Context, field graphql.CollectedField, obj *model.CatalogSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _CatalogSettings_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.CatalogSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CatalogSettings_id(ctx, field)
+			return ec.fieldContext_CatalogSettings_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -12262,7 +12295,7 @@ func (ec *executionContext) _CatalogSettings_id(ctx context.Context, field graph
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_CatalogSettings_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_CatalogSettings_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CatalogSettings", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -14395,16 +14428,16 @@ func (ec *executionContext) fieldContext_Company_copyrightName(_ context.Context
 	return graphql.NewScalarFieldContext("Company", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Company_id(ctx context.Context, field graphql.CollectedField, obj *model.Company) (ret graphql.Marshaler) {
+func (ec *executionContext) _Company_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Company) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Company_id(ctx, field)
+			return ec.fieldContext_Company_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -14414,7 +14447,7 @@ func (ec *executionContext) _Company_id(ctx context.Context, field graphql.Colle
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Company_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Company_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Company", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -15361,16 +15394,16 @@ func (ec *executionContext) fieldContext_Content_hideCourseDescription(_ context
 	return graphql.NewScalarFieldContext("Content", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _Content_id(ctx context.Context, field graphql.CollectedField, obj *model.Content) (ret graphql.Marshaler) {
+func (ec *executionContext) _Content_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Content) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Content_id(ctx, field)
+			return ec.fieldContext_Content_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -15380,7 +15413,7 @@ func (ec *executionContext) _Content_id(ctx context.Context, field graphql.Colle
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Content_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Content_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Content", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -16216,16 +16249,16 @@ func (ec *executionContext) fieldContext_ContentType_usageCount(_ context.Contex
 	return graphql.NewScalarFieldContext("ContentType", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _Course_id(ctx context.Context, field graphql.CollectedField, obj *model.Course) (ret graphql.Marshaler) {
+func (ec *executionContext) _Course_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Course) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Course_id(ctx, field)
+			return ec.fieldContext_Course_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -16235,7 +16268,7 @@ func (ec *executionContext) _Course_id(ctx context.Context, field graphql.Collec
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Course_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Course_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Course", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -19353,16 +19386,16 @@ func (ec *executionContext) fieldContext_CourseGroup_hasParentCourseGroup(_ cont
 	return graphql.NewScalarFieldContext("CourseGroup", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _CourseGroup_id(ctx context.Context, field graphql.CollectedField, obj *model.CourseGroup) (ret graphql.Marshaler) {
+func (ec *executionContext) _CourseGroup_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.CourseGroup) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CourseGroup_id(ctx, field)
+			return ec.fieldContext_CourseGroup_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -19372,7 +19405,7 @@ func (ec *executionContext) _CourseGroup_id(ctx context.Context, field graphql.C
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_CourseGroup_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_CourseGroup_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CourseGroup", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -19964,16 +19997,16 @@ func (ec *executionContext) fieldContext_CourseTab_body(_ context.Context, field
 	return graphql.NewScalarFieldContext("CourseTab", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _CourseTab_id(ctx context.Context, field graphql.CollectedField, obj *model.CourseTab) (ret graphql.Marshaler) {
+func (ec *executionContext) _CourseTab_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.CourseTab) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_CourseTab_id(ctx, field)
+			return ec.fieldContext_CourseTab_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -19983,7 +20016,7 @@ func (ec *executionContext) _CourseTab_id(ctx context.Context, field graphql.Col
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_CourseTab_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_CourseTab_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("CourseTab", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -20065,7 +20098,7 @@ func (ec *executionContext) fieldContext_CourseTab_tabType(_ context.Context, fi
 	return graphql.NewScalarFieldContext("CourseTab", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_id(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_id(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20074,7 +20107,7 @@ func (ec *executionContext) _Credential_id(ctx context.Context, field graphql.Co
 			return ec.fieldContext_Credential_id(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID, nil
+			return ec.Resolvers.Credential().ID(ctx, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
@@ -20085,10 +20118,33 @@ func (ec *executionContext) _Credential_id(ctx context.Context, field graphql.Co
 	)
 }
 func (ec *executionContext) fieldContext_Credential_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
-	return graphql.NewScalarFieldContext("Credential", field, false, false, errors.New("field of type ID does not have child fields"))
+	return graphql.NewScalarFieldContext("Credential", field, true, true, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_type(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
+	return graphql.ResolveField(
+		ctx,
+		ec.OperationContext,
+		field,
+		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
+			return ec.fieldContext_Credential_sourceId(ctx, field)
+		},
+		func(ctx context.Context) (any, error) {
+			return ec.Resolvers.Credential().SourceID(ctx, obj)
+		},
+		nil,
+		func(ctx context.Context, selections ast.SelectionSet, v string) graphql.Marshaler {
+			return ec.marshalNID2string(ctx, selections, v)
+		},
+		true,
+		true,
+	)
+}
+func (ec *executionContext) fieldContext_Credential_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+	return graphql.NewScalarFieldContext("Credential", field, true, true, errors.New("field of type ID does not have child fields"))
+}
+
+func (ec *executionContext) _Credential_type(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20111,7 +20167,7 @@ func (ec *executionContext) fieldContext_Credential_type(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_profile(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_profile(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20134,7 +20190,7 @@ func (ec *executionContext) fieldContext_Credential_profile(_ context.Context, f
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_sessionId(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_sessionId(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20157,7 +20213,7 @@ func (ec *executionContext) fieldContext_Credential_sessionId(_ context.Context,
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_credentialConfigurationId(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_credentialConfigurationId(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20180,7 +20236,7 @@ func (ec *executionContext) fieldContext_Credential_credentialConfigurationId(_ 
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_offerId(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_offerId(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20203,7 +20259,7 @@ func (ec *executionContext) fieldContext_Credential_offerId(_ context.Context, f
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_devicePublicKey(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_devicePublicKey(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20226,7 +20282,7 @@ func (ec *executionContext) fieldContext_Credential_devicePublicKey(_ context.Co
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type JSON does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_namespaces(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_namespaces(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20249,7 +20305,7 @@ func (ec *executionContext) fieldContext_Credential_namespaces(_ context.Context
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type JSON does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_msoHash(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_msoHash(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20272,7 +20328,7 @@ func (ec *executionContext) fieldContext_Credential_msoHash(_ context.Context, f
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_issuedDate(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_issuedDate(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20295,7 +20351,7 @@ func (ec *executionContext) fieldContext_Credential_issuedDate(_ context.Context
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type Date does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_validFrom(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_validFrom(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20318,7 +20374,7 @@ func (ec *executionContext) fieldContext_Credential_validFrom(_ context.Context,
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type Date does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_validUntil(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_validUntil(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20341,7 +20397,7 @@ func (ec *executionContext) fieldContext_Credential_validUntil(_ context.Context
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type Date does not have child fields"))
 }
 
-func (ec *executionContext) _Credential_status(ctx context.Context, field graphql.CollectedField, obj *mattr.Credential) (ret graphql.Marshaler) {
+func (ec *executionContext) _Credential_status(ctx context.Context, field graphql.CollectedField, obj *model.Credential) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20408,8 +20464,8 @@ func (ec *executionContext) _CredentialConnection_nodes(ctx context.Context, fie
 			return obj.Nodes, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*mattr.Credential) graphql.Marshaler {
-			return ec.marshalNCredential2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋupstreamᚋmattrᚐCredential(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.Credential) graphql.Marshaler {
+			return ec.marshalNCredential2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredential(ctx, selections, v)
 		},
 		true,
 		true,
@@ -20495,8 +20551,8 @@ func (ec *executionContext) _CredentialEdge_node(ctx context.Context, field grap
 			return obj.Node, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *mattr.Credential) graphql.Marshaler {
-			return ec.marshalOCredential2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋupstreamᚋmattrᚐCredential(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Credential) graphql.Marshaler {
+			return ec.marshalOCredential2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredential(ctx, selections, v)
 		},
 		true,
 		false,
@@ -20795,16 +20851,16 @@ func (ec *executionContext) fieldContext_DisplayBundle_asset(_ context.Context, 
 	return graphql.NewScalarFieldContext("DisplayBundle", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _DisplayBundle_id(ctx context.Context, field graphql.CollectedField, obj *model.DisplayBundle) (ret graphql.Marshaler) {
+func (ec *executionContext) _DisplayBundle_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.DisplayBundle) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_DisplayBundle_id(ctx, field)
+			return ec.fieldContext_DisplayBundle_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -20814,7 +20870,7 @@ func (ec *executionContext) _DisplayBundle_id(ctx context.Context, field graphql
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_DisplayBundle_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_DisplayBundle_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("DisplayBundle", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -21048,16 +21104,16 @@ func (ec *executionContext) fieldContext_EmailLayoutSettings_header(_ context.Co
 	return graphql.NewScalarFieldContext("EmailLayoutSettings", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _EmailLayoutSettings_id(ctx context.Context, field graphql.CollectedField, obj *model.EmailLayoutSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmailLayoutSettings_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.EmailLayoutSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_EmailLayoutSettings_id(ctx, field)
+			return ec.fieldContext_EmailLayoutSettings_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -21067,7 +21123,7 @@ func (ec *executionContext) _EmailLayoutSettings_id(ctx context.Context, field g
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_EmailLayoutSettings_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_EmailLayoutSettings_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("EmailLayoutSettings", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -21574,16 +21630,16 @@ func (ec *executionContext) fieldContext_FulfillmentCenter_country(_ context.Con
 	return graphql.NewScalarFieldContext("FulfillmentCenter", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _FulfillmentCenter_id(ctx context.Context, field graphql.CollectedField, obj *model.FulfillmentCenter) (ret graphql.Marshaler) {
+func (ec *executionContext) _FulfillmentCenter_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.FulfillmentCenter) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_FulfillmentCenter_id(ctx, field)
+			return ec.fieldContext_FulfillmentCenter_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -21593,7 +21649,7 @@ func (ec *executionContext) _FulfillmentCenter_id(ctx context.Context, field gra
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_FulfillmentCenter_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_FulfillmentCenter_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("FulfillmentCenter", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -22224,16 +22280,16 @@ func (ec *executionContext) fieldContext_ItemPrice_currencyCode(_ context.Contex
 	return graphql.NewScalarFieldContext("ItemPrice", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _ItemPrice_id(ctx context.Context, field graphql.CollectedField, obj *model.ItemPrice) (ret graphql.Marshaler) {
+func (ec *executionContext) _ItemPrice_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.ItemPrice) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_ItemPrice_id(ctx, field)
+			return ec.fieldContext_ItemPrice_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -22243,7 +22299,7 @@ func (ec *executionContext) _ItemPrice_id(ctx context.Context, field graphql.Col
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_ItemPrice_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_ItemPrice_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("ItemPrice", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -22417,16 +22473,16 @@ func (ec *executionContext) fieldContext_Layout_hasEnrollmentWidget(_ context.Co
 	return graphql.NewScalarFieldContext("Layout", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _Layout_id(ctx context.Context, field graphql.CollectedField, obj *model.Layout) (ret graphql.Marshaler) {
+func (ec *executionContext) _Layout_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Layout) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Layout_id(ctx, field)
+			return ec.fieldContext_Layout_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -22436,7 +22492,7 @@ func (ec *executionContext) _Layout_id(ctx context.Context, field graphql.Collec
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Layout_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Layout_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Layout", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -22509,16 +22565,16 @@ func (ec *executionContext) fieldContext_Layout_widgets(_ context.Context, field
 	return graphql.NewScalarFieldContext("Layout", field, true, false, errors.New("field of type JSON does not have child fields"))
 }
 
-func (ec *executionContext) _LearningPath_id(ctx context.Context, field graphql.CollectedField, obj *model.LearningPath) (ret graphql.Marshaler) {
+func (ec *executionContext) _LearningPath_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.LearningPath) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LearningPath_id(ctx, field)
+			return ec.fieldContext_LearningPath_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -22528,7 +22584,7 @@ func (ec *executionContext) _LearningPath_id(ctx context.Context, field graphql.
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_LearningPath_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_LearningPath_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LearningPath", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -22752,7 +22808,7 @@ func (ec *executionContext) _LearningPath_client(ctx context.Context, field grap
 			return ec.fieldContext_LearningPath_client(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Client()
+			return ec.resolveBatch_LearningPath_client(ctx, field, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.Client) graphql.Marshaler {
@@ -22767,12 +22823,35 @@ func (ec *executionContext) fieldContext_LearningPath_client(_ context.Context, 
 		Object:     "LearningPath",
 		Field:      field,
 		IsMethod:   true,
-		IsResolver: false,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Client(ctx, field)
 		},
 	}
 	return fc, nil
+}
+func (ec *executionContext) resolveBatch_LearningPath_client(ctx context.Context, field graphql.CollectedField, obj *model.LearningPath) (any, error) {
+	resolver := ec.Resolvers.LearningPath()
+	if batch, ok := graphql.BatchParentsFor[*model.LearningPath](ctx, "LearningPath"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Client(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*model.Client](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"LearningPath.client",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Client(ctx, []*model.LearningPath{obj})
+	return graphql.ResolveBatchSingleResult[*model.Client](
+		ctx,
+		results,
+		err,
+		"LearningPath.client",
+	)
 }
 
 func (ec *executionContext) _LearningPath_createdAt(ctx context.Context, field graphql.CollectedField, obj *model.LearningPath) (ret graphql.Marshaler) {
@@ -24617,16 +24696,16 @@ func (ec *executionContext) fieldContext_LearningPathTab_body(_ context.Context,
 	return graphql.NewScalarFieldContext("LearningPathTab", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _LearningPathTab_id(ctx context.Context, field graphql.CollectedField, obj *model.LearningPathTab) (ret graphql.Marshaler) {
+func (ec *executionContext) _LearningPathTab_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.LearningPathTab) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LearningPathTab_id(ctx, field)
+			return ec.fieldContext_LearningPathTab_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -24636,7 +24715,7 @@ func (ec *executionContext) _LearningPathTab_id(ctx context.Context, field graph
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_LearningPathTab_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_LearningPathTab_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LearningPathTab", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -24709,16 +24788,16 @@ func (ec *executionContext) fieldContext_LearningPathTabs_generated(_ context.Co
 	return graphql.NewScalarFieldContext("LearningPathTabs", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _LearningPathTabs_id(ctx context.Context, field graphql.CollectedField, obj *model.LearningPathTabs) (ret graphql.Marshaler) {
+func (ec *executionContext) _LearningPathTabs_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.LearningPathTabs) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LearningPathTabs_id(ctx, field)
+			return ec.fieldContext_LearningPathTabs_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -24728,7 +24807,7 @@ func (ec *executionContext) _LearningPathTabs_id(ctx context.Context, field grap
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_LearningPathTabs_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_LearningPathTabs_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LearningPathTabs", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -24787,16 +24866,16 @@ func (ec *executionContext) fieldContext_Lesson_accessLevel(_ context.Context, f
 	return graphql.NewScalarFieldContext("Lesson", field, true, false, errors.New("field of type AccessLevel does not have child fields"))
 }
 
-func (ec *executionContext) _Lesson_id(ctx context.Context, field graphql.CollectedField, obj *model.Lesson) (ret graphql.Marshaler) {
+func (ec *executionContext) _Lesson_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Lesson) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Lesson_id(ctx, field)
+			return ec.fieldContext_Lesson_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -24806,7 +24885,7 @@ func (ec *executionContext) _Lesson_id(ctx context.Context, field graphql.Collec
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Lesson_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Lesson_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Lesson", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -24911,16 +24990,16 @@ func (ec *executionContext) fieldContext_Lesson_title(_ context.Context, field g
 	return graphql.NewScalarFieldContext("Lesson", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _License_id(ctx context.Context, field graphql.CollectedField, obj *model.License) (ret graphql.Marshaler) {
+func (ec *executionContext) _License_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.License) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_License_id(ctx, field)
+			return ec.fieldContext_License_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -24930,7 +25009,7 @@ func (ec *executionContext) _License_id(ctx context.Context, field graphql.Colle
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_License_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_License_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("License", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -25012,7 +25091,7 @@ func (ec *executionContext) _License_client(ctx context.Context, field graphql.C
 			return ec.fieldContext_License_client(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.Client()
+			return ec.resolveBatch_License_client(ctx, field, obj)
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *model.Client) graphql.Marshaler {
@@ -25027,12 +25106,35 @@ func (ec *executionContext) fieldContext_License_client(_ context.Context, field
 		Object:     "License",
 		Field:      field,
 		IsMethod:   true,
-		IsResolver: false,
+		IsResolver: true,
 		Child: func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
 			return ec.childFields_Client(ctx, field)
 		},
 	}
 	return fc, nil
+}
+func (ec *executionContext) resolveBatch_License_client(ctx context.Context, field graphql.CollectedField, obj *model.License) (any, error) {
+	resolver := ec.Resolvers.License()
+	if batch, ok := graphql.BatchParentsFor[*model.License](ctx, "License"); ok {
+		result := batch.FieldResult(field, func() (any, error) {
+			return resolver.Client(ctx, batch.Parents)
+		})
+		return graphql.ResolveBatchGroupResult[*model.Client](
+			ctx,
+			batch.Index,
+			len(batch.Parents),
+			result,
+			"License.client",
+			batch.IndexMap,
+		)
+	}
+	results, err := resolver.Client(ctx, []*model.License{obj})
+	return graphql.ResolveBatchSingleResult[*model.Client](
+		ctx,
+		results,
+		err,
+		"License.client",
+	)
 }
 
 func (ec *executionContext) _License_createdAt(ctx context.Context, field graphql.CollectedField, obj *model.License) (ret graphql.Marshaler) {
@@ -25848,16 +25950,16 @@ func (ec *executionContext) fieldContext_LicenseNode_hierarchicalName(_ context.
 	return graphql.NewScalarFieldContext("LicenseNode", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _LicenseNode_id(ctx context.Context, field graphql.CollectedField, obj *model.LicenseNode) (ret graphql.Marshaler) {
+func (ec *executionContext) _LicenseNode_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.LicenseNode) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_LicenseNode_id(ctx, field)
+			return ec.fieldContext_LicenseNode_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -25867,7 +25969,7 @@ func (ec *executionContext) _LicenseNode_id(ctx context.Context, field graphql.C
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_LicenseNode_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_LicenseNode_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("LicenseNode", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -26009,16 +26111,16 @@ func (ec *executionContext) fieldContext_Location_country(_ context.Context, fie
 	return graphql.NewScalarFieldContext("Location", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Location_id(ctx context.Context, field graphql.CollectedField, obj *model.Location) (ret graphql.Marshaler) {
+func (ec *executionContext) _Location_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Location) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Location_id(ctx, field)
+			return ec.fieldContext_Location_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -26028,7 +26130,7 @@ func (ec *executionContext) _Location_id(ctx context.Context, field graphql.Coll
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Location_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Location_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Location", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -26248,16 +26350,16 @@ func (ec *executionContext) fieldContext_Meeting_endDate(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("Meeting", field, true, false, errors.New("field of type Date does not have child fields"))
 }
 
-func (ec *executionContext) _Meeting_id(ctx context.Context, field graphql.CollectedField, obj *model.Meeting) (ret graphql.Marshaler) {
+func (ec *executionContext) _Meeting_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Meeting) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Meeting_id(ctx, field)
+			return ec.fieldContext_Meeting_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -26267,7 +26369,7 @@ func (ec *executionContext) _Meeting_id(ctx context.Context, field graphql.Colle
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Meeting_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Meeting_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Meeting", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -26505,16 +26607,16 @@ func (ec *executionContext) fieldContext_Milestone_contentItems(_ context.Contex
 	return fc, nil
 }
 
-func (ec *executionContext) _Milestone_id(ctx context.Context, field graphql.CollectedField, obj *model.Milestone) (ret graphql.Marshaler) {
+func (ec *executionContext) _Milestone_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Milestone) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Milestone_id(ctx, field)
+			return ec.fieldContext_Milestone_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -26524,7 +26626,7 @@ func (ec *executionContext) _Milestone_id(ctx context.Context, field graphql.Col
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Milestone_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Milestone_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Milestone", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -26854,16 +26956,16 @@ func (ec *executionContext) fieldContext_MilestoneCompetencyAssessment_displayTy
 	return graphql.NewScalarFieldContext("MilestoneCompetencyAssessment", field, true, false, errors.New("field of type MilestoneCompetencyAssessmentDisplayType does not have child fields"))
 }
 
-func (ec *executionContext) _MilestoneCompetencyAssessment_id(ctx context.Context, field graphql.CollectedField, obj *model.MilestoneCompetencyAssessment) (ret graphql.Marshaler) {
+func (ec *executionContext) _MilestoneCompetencyAssessment_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.MilestoneCompetencyAssessment) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_MilestoneCompetencyAssessment_id(ctx, field)
+			return ec.fieldContext_MilestoneCompetencyAssessment_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -26873,7 +26975,7 @@ func (ec *executionContext) _MilestoneCompetencyAssessment_id(ctx context.Contex
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_MilestoneCompetencyAssessment_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_MilestoneCompetencyAssessment_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("MilestoneCompetencyAssessment", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -27070,16 +27172,16 @@ func (ec *executionContext) fieldContext_MilestoneCompletionCriteria_awardType(_
 	return fc, nil
 }
 
-func (ec *executionContext) _MilestoneCompletionCriteria_id(ctx context.Context, field graphql.CollectedField, obj *model.MilestoneCompletionCriteria) (ret graphql.Marshaler) {
+func (ec *executionContext) _MilestoneCompletionCriteria_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.MilestoneCompletionCriteria) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_MilestoneCompletionCriteria_id(ctx, field)
+			return ec.fieldContext_MilestoneCompletionCriteria_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -27089,7 +27191,7 @@ func (ec *executionContext) _MilestoneCompletionCriteria_id(ctx context.Context,
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_MilestoneCompletionCriteria_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_MilestoneCompletionCriteria_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("MilestoneCompletionCriteria", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -27254,16 +27356,16 @@ func (ec *executionContext) fieldContext_MilestoneCourse_hideCourseDescription(_
 	return graphql.NewScalarFieldContext("MilestoneCourse", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _MilestoneCourse_id(ctx context.Context, field graphql.CollectedField, obj *model.MilestoneCourse) (ret graphql.Marshaler) {
+func (ec *executionContext) _MilestoneCourse_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.MilestoneCourse) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_MilestoneCourse_id(ctx, field)
+			return ec.fieldContext_MilestoneCourse_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -27273,7 +27375,7 @@ func (ec *executionContext) _MilestoneCourse_id(ctx context.Context, field graph
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_MilestoneCourse_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_MilestoneCourse_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("MilestoneCourse", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -28581,16 +28683,16 @@ func (ec *executionContext) fieldContext_SSOSettings_hasOpenIdClientSecret(_ con
 	return graphql.NewScalarFieldContext("SSOSettings", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _SSOSettings_id(ctx context.Context, field graphql.CollectedField, obj *model.SSOSettings) (ret graphql.Marshaler) {
+func (ec *executionContext) _SSOSettings_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.SSOSettings) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_SSOSettings_id(ctx, field)
+			return ec.fieldContext_SSOSettings_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -28600,7 +28702,7 @@ func (ec *executionContext) _SSOSettings_id(ctx context.Context, field graphql.C
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_SSOSettings_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_SSOSettings_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("SSOSettings", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -29036,16 +29138,16 @@ func (ec *executionContext) fieldContext_SeatTier_seats(_ context.Context, field
 	return graphql.NewScalarFieldContext("SeatTier", field, true, false, errors.New("field of type Int does not have child fields"))
 }
 
-func (ec *executionContext) _Section_id(ctx context.Context, field graphql.CollectedField, obj *model.Section) (ret graphql.Marshaler) {
+func (ec *executionContext) _Section_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Section) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Section_id(ctx, field)
+			return ec.fieldContext_Section_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -29055,7 +29157,7 @@ func (ec *executionContext) _Section_id(ctx context.Context, field graphql.Colle
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Section_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Section_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Section", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -29160,16 +29262,16 @@ func (ec *executionContext) fieldContext_Section_title(_ context.Context, field 
 	return graphql.NewScalarFieldContext("Section", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _Tag_id(ctx context.Context, field graphql.CollectedField, obj *model.Tag) (ret graphql.Marshaler) {
+func (ec *executionContext) _Tag_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.Tag) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_Tag_id(ctx, field)
+			return ec.fieldContext_Tag_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -29179,7 +29281,7 @@ func (ec *executionContext) _Tag_id(ctx context.Context, field graphql.Collected
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_Tag_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_Tag_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("Tag", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -29330,16 +29432,16 @@ func (ec *executionContext) fieldContext_TopicGroup_companyId(_ context.Context,
 	return graphql.NewScalarFieldContext("TopicGroup", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
-func (ec *executionContext) _TopicGroup_id(ctx context.Context, field graphql.CollectedField, obj *model.TopicGroup) (ret graphql.Marshaler) {
+func (ec *executionContext) _TopicGroup_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.TopicGroup) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_TopicGroup_id(ctx, field)
+			return ec.fieldContext_TopicGroup_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -29349,7 +29451,7 @@ func (ec *executionContext) _TopicGroup_id(ctx context.Context, field graphql.Co
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_TopicGroup_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_TopicGroup_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("TopicGroup", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -30319,16 +30421,16 @@ func (ec *executionContext) fieldContext_WebinarBlock_enableAutoRecording(_ cont
 	return graphql.NewScalarFieldContext("WebinarBlock", field, true, false, errors.New("field of type Boolean does not have child fields"))
 }
 
-func (ec *executionContext) _WebinarBlock_id(ctx context.Context, field graphql.CollectedField, obj *model.WebinarBlock) (ret graphql.Marshaler) {
+func (ec *executionContext) _WebinarBlock_sourceId(ctx context.Context, field graphql.CollectedField, obj *model.WebinarBlock) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
 		field,
 		func(ctx context.Context, field graphql.CollectedField) (*graphql.FieldContext, error) {
-			return ec.fieldContext_WebinarBlock_id(ctx, field)
+			return ec.fieldContext_WebinarBlock_sourceId(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.ID()
+			return obj.SourceID()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {
@@ -30338,7 +30440,7 @@ func (ec *executionContext) _WebinarBlock_id(ctx context.Context, field graphql.
 		false,
 	)
 }
-func (ec *executionContext) fieldContext_WebinarBlock_id(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
+func (ec *executionContext) fieldContext_WebinarBlock_sourceId(_ context.Context, field graphql.CollectedField) (fc *graphql.FieldContext, err error) {
 	return graphql.NewScalarFieldContext("WebinarBlock", field, true, false, errors.New("field of type ID does not have child fields"))
 }
 
@@ -32279,6 +32381,13 @@ func (ec *executionContext) _Node(ctx context.Context, sel ast.SelectionSet, obj
 			return graphql.Null
 		}
 		return ec._EmbedClient(ctx, sel, obj)
+	case model.Credential:
+		return ec._Credential(ctx, sel, &obj)
+	case *model.Credential:
+		if obj == nil {
+			return graphql.Null
+		}
+		return ec._Credential(ctx, sel, obj)
 	case model.Client:
 		return ec._Client(ctx, sel, &obj)
 	case *model.Client:
@@ -32528,8 +32637,8 @@ func (ec *executionContext) _AppearanceSettings(ctx context.Context, sel ast.Sel
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
-		case "id":
-			out.Values[i] = ec._AppearanceSettings_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._AppearanceSettings_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -32644,8 +32753,8 @@ func (ec *executionContext) _AwardType(ctx context.Context, sel ast.SelectionSet
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._AwardType_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._AwardType_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -32712,8 +32821,8 @@ func (ec *executionContext) _BackgroundJob(ctx context.Context, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._BackgroundJob_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._BackgroundJob_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -32775,8 +32884,8 @@ func (ec *executionContext) _Bundle(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._Bundle_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Bundle_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -32853,8 +32962,8 @@ func (ec *executionContext) _CatalogCategory(ctx context.Context, sel ast.Select
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("CatalogCategory")
-		case "id":
-			out.Values[i] = ec._CatalogCategory_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._CatalogCategory_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -33032,8 +33141,8 @@ func (ec *executionContext) _CatalogSettings(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._CatalogSettings_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._CatalogSettings_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -34229,8 +34338,8 @@ func (ec *executionContext) _Company(ctx context.Context, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._Company_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Company_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -34604,8 +34713,8 @@ func (ec *executionContext) _Content(ctx context.Context, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._Content_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Content_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -34883,8 +34992,8 @@ func (ec *executionContext) _Course(ctx context.Context, sel ast.SelectionSet, o
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Course")
-		case "id":
-			out.Values[i] = ec._Course_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Course_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -36079,8 +36188,8 @@ func (ec *executionContext) _CourseGroup(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._CourseGroup_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._CourseGroup_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -36336,8 +36445,8 @@ func (ec *executionContext) _CourseTab(ctx context.Context, sel ast.SelectionSet
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._CourseTab_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._CourseTab_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -36410,9 +36519,9 @@ func (ec *executionContext) _CourseTab(ctx context.Context, sel ast.SelectionSet
 	return out
 }
 
-var credentialImplementors = []string{"Credential"}
+var credentialImplementors = []string{"Credential", "Node"}
 
-func (ec *executionContext) _Credential(ctx context.Context, sel ast.SelectionSet, obj *mattr.Credential) graphql.Marshaler {
+func (ec *executionContext) _Credential(ctx context.Context, sel ast.SelectionSet, obj *model.Credential) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, credentialImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -36423,69 +36532,140 @@ func (ec *executionContext) _Credential(ctx context.Context, sel ast.SelectionSe
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Credential")
 		case "id":
-			out.Values[i] = ec._Credential_id(ctx, field, obj)
-			if out.Values[i] == graphql.Null {
-				out.Invalids++
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Credential_id(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
+		case "sourceId":
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._Credential_sourceId(ctx, field, obj)
+				if res == graphql.Null {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
+			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "type":
 			out.Values[i] = ec._Credential_type(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "profile":
 			out.Values[i] = ec._Credential_profile(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "sessionId":
 			out.Values[i] = ec._Credential_sessionId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "credentialConfigurationId":
 			out.Values[i] = ec._Credential_credentialConfigurationId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "offerId":
 			out.Values[i] = ec._Credential_offerId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "devicePublicKey":
 			out.Values[i] = ec._Credential_devicePublicKey(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "namespaces":
 			out.Values[i] = ec._Credential_namespaces(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "msoHash":
 			out.Values[i] = ec._Credential_msoHash(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "issuedDate":
 			out.Values[i] = ec._Credential_issuedDate(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "validFrom":
 			out.Values[i] = ec._Credential_validFrom(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "validUntil":
 			out.Values[i] = ec._Credential_validUntil(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "status":
 			out.Values[i] = ec._Credential_status(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
-				out.Invalids++
+				atomic.AddUint32(&out.Invalids, 1)
 			}
 		default:
 			panic("unknown field " + strconv.Quote(field.Name))
@@ -36798,8 +36978,8 @@ func (ec *executionContext) _DisplayBundle(ctx context.Context, sel ast.Selectio
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._DisplayBundle_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._DisplayBundle_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -36886,8 +37066,8 @@ func (ec *executionContext) _EmailLayoutSettings(ctx context.Context, sel ast.Se
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._EmailLayoutSettings_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._EmailLayoutSettings_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -37240,8 +37420,8 @@ func (ec *executionContext) _FulfillmentCenter(ctx context.Context, sel ast.Sele
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._FulfillmentCenter_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._FulfillmentCenter_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -37685,8 +37865,8 @@ func (ec *executionContext) _ItemPrice(ctx context.Context, sel ast.SelectionSet
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._ItemPrice_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._ItemPrice_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -37824,8 +38004,8 @@ func (ec *executionContext) _Layout(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._Layout_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Layout_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -37877,8 +38057,8 @@ func (ec *executionContext) _LearningPath(ctx context.Context, sel ast.Selection
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("LearningPath")
-		case "id":
-			out.Values[i] = ec._LearningPath_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._LearningPath_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -37923,10 +38103,43 @@ func (ec *executionContext) _LearningPath(ctx context.Context, sel ast.Selection
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "client":
-			out.Values[i] = ec._LearningPath_client(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._LearningPath_client(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "createdAt":
 			out.Values[i] = ec._LearningPath_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -38665,8 +38878,8 @@ func (ec *executionContext) _LearningPathTab(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._LearningPathTab_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._LearningPathTab_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -38718,8 +38931,8 @@ func (ec *executionContext) _LearningPathTabs(ctx context.Context, sel ast.Selec
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._LearningPathTabs_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._LearningPathTabs_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -38799,8 +39012,8 @@ func (ec *executionContext) _Lesson(ctx context.Context, sel ast.SelectionSet, o
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._Lesson_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Lesson_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -38857,8 +39070,8 @@ func (ec *executionContext) _License(ctx context.Context, sel ast.SelectionSet, 
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("License")
-		case "id":
-			out.Values[i] = ec._License_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._License_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -38878,10 +39091,43 @@ func (ec *executionContext) _License(ctx context.Context, sel ast.SelectionSet, 
 				atomic.AddUint32(&out.Invalids, 1)
 			}
 		case "client":
-			out.Values[i] = ec._License_client(ctx, field, obj)
-			if out.Values[i] == graphql.RequiredNull {
-				atomic.AddUint32(&out.Invalids, 1)
+			field := field
+
+			innerFunc := func(ctx context.Context, fs *graphql.FieldSet) (res graphql.Marshaler) {
+				defer func() {
+					if r := recover(); r != nil {
+						ec.Error(ctx, ec.Recover(ctx, r))
+					}
+				}()
+				res = ec._License_client(ctx, field, obj)
+				if res == graphql.RequiredNull {
+					atomic.AddUint32(&fs.Invalids, 1)
+				}
+				return res
 			}
+
+			if field.IsDeferred() {
+				deferredFieldSet.AddField(field)
+				fieldIndex := len(deferredFieldSet.Values) - 1
+				deferredFieldSet.Concurrently(fieldIndex, func(ctx context.Context) graphql.Marshaler {
+					return innerFunc(ctx, deferredFieldSet)
+				})
+
+				for _, deferrable := range field.Deferrables {
+					view, ok := deferLabelToView[deferrable.Label]
+					if !ok {
+						view = deferredFieldSet.NewView()
+						deferLabelToView[deferrable.Label] = view
+					}
+					view.AddIndices(fieldIndex)
+				}
+
+				// don't run the out.Concurrently() call below
+				out.Values[i] = graphql.Null
+				continue
+			}
+
+			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
 		case "createdAt":
 			out.Values[i] = ec._License_createdAt(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
@@ -39344,8 +39590,8 @@ func (ec *executionContext) _LicenseNode(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._LicenseNode_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._LicenseNode_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -39412,8 +39658,8 @@ func (ec *executionContext) _Location(ctx context.Context, sel ast.SelectionSet,
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._Location_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Location_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -39495,8 +39741,8 @@ func (ec *executionContext) _Meeting(ctx context.Context, sel ast.SelectionSet, 
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._Meeting_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Meeting_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -39677,8 +39923,8 @@ func (ec *executionContext) _Milestone(ctx context.Context, sel ast.SelectionSet
 			}
 
 			out.Concurrently(i, func(ctx context.Context) graphql.Marshaler { return innerFunc(ctx, out) })
-		case "id":
-			out.Values[i] = ec._Milestone_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Milestone_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -39813,8 +40059,8 @@ func (ec *executionContext) _MilestoneCompetencyAssessment(ctx context.Context, 
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._MilestoneCompetencyAssessment_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._MilestoneCompetencyAssessment_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -39891,8 +40137,8 @@ func (ec *executionContext) _MilestoneCompletionCriteria(ctx context.Context, se
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._MilestoneCompletionCriteria_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._MilestoneCompletionCriteria_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -39964,8 +40210,8 @@ func (ec *executionContext) _MilestoneCourse(ctx context.Context, sel ast.Select
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
-		case "id":
-			out.Values[i] = ec._MilestoneCourse_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._MilestoneCourse_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -40602,8 +40848,8 @@ func (ec *executionContext) _SSOSettings(ctx context.Context, sel ast.SelectionS
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._SSOSettings_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._SSOSettings_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -40862,8 +41108,8 @@ func (ec *executionContext) _Section(ctx context.Context, sel ast.SelectionSet, 
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Section")
-		case "id":
-			out.Values[i] = ec._Section_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Section_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -40953,8 +41199,8 @@ func (ec *executionContext) _Tag(ctx context.Context, sel ast.SelectionSet, obj 
 		switch field.Name {
 		case "__typename":
 			out.Values[i] = graphql.MarshalString("Tag")
-		case "id":
-			out.Values[i] = ec._Tag_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._Tag_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				out.Invalids++
 			}
@@ -41054,8 +41300,8 @@ func (ec *executionContext) _TopicGroup(ctx context.Context, sel ast.SelectionSe
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._TopicGroup_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._TopicGroup_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -41747,8 +41993,8 @@ func (ec *executionContext) _WebinarBlock(ctx context.Context, sel ast.Selection
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
-		case "id":
-			out.Values[i] = ec._WebinarBlock_id(ctx, field, obj)
+		case "sourceId":
+			out.Values[i] = ec._WebinarBlock_sourceId(ctx, field, obj)
 			if out.Values[i] == graphql.RequiredNull {
 				atomic.AddUint32(&out.Invalids, 1)
 			}
@@ -42443,11 +42689,11 @@ func (ec *executionContext) marshalNCourseGroupKind2githubᚗcomᚋlearngraphᚋ
 	return v
 }
 
-func (ec *executionContext) marshalNCredential2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋupstreamᚋmattrᚐCredential(ctx context.Context, sel ast.SelectionSet, v []*mattr.Credential) graphql.Marshaler {
+func (ec *executionContext) marshalNCredential2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredential(ctx context.Context, sel ast.SelectionSet, v []*model.Credential) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalOCredential2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋupstreamᚋmattrᚐCredential(ctx, sel, v[i])
+		return ec.marshalOCredential2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredential(ctx, sel, v[i])
 	})
 
 	return ret
@@ -42672,6 +42918,7 @@ func (ec *executionContext) marshalNJSON2encodingᚋjsonᚐRawMessage(ctx contex
 }
 
 func (ec *executionContext) marshalNLearningPath2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐLearningPath(ctx context.Context, sel ast.SelectionSet, v []*model.LearningPath) graphql.Marshaler {
+	ctx = graphql.WithBatchParents(ctx, "LearningPath", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -43466,7 +43713,7 @@ func (ec *executionContext) marshalOCourseTab2ᚖgithubᚗcomᚋlearngraphᚋlea
 	return ec._CourseTab(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOCredential2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋupstreamᚋmattrᚐCredential(ctx context.Context, sel ast.SelectionSet, v *mattr.Credential) graphql.Marshaler {
+func (ec *executionContext) marshalOCredential2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredential(ctx context.Context, sel ast.SelectionSet, v *model.Credential) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -43819,6 +44066,7 @@ func (ec *executionContext) marshalOLearningPath2ᚕᚖgithubᚗcomᚋlearngraph
 	if v == nil {
 		return graphql.Null
 	}
+	ctx = graphql.WithBatchParents(ctx, "LearningPath", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
@@ -43893,6 +44141,7 @@ func (ec *executionContext) marshalOLicense2ᚕᚖgithubᚗcomᚋlearngraphᚋle
 	if v == nil {
 		return graphql.Null
 	}
+	ctx = graphql.WithBatchParents(ctx, "License", v, nil)
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]

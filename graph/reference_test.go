@@ -275,7 +275,7 @@ func (r *reference) resolve(o object, def *ast.FieldDefinition, args map[string]
 		return object{typ: target, record: true, data: o.data}, nil
 	case field == "Client.id":
 		return r.clientID(o)
-	case field == "Client.sourceId":
+	case def.Name == "sourceId" && records[o.typ] == nil:
 		return o.data["id"], nil
 	case strings.HasSuffix(target, "Connection"):
 		return r.page(o, def, args)
@@ -287,6 +287,7 @@ func (r *reference) resolve(o object, def *ast.FieldDefinition, args map[string]
 var crossing = map[string]bool{
 	"Client.embed": true, "Client.users": true, "EmbedClient.client": true, "EmbedClient.users": true, "User.client": true,
 	"User.embedClient": true, "User.identity": true, "User.credentials": true, "Identity.user": true, "Identity.credentials": true,
+	"License.client": true, "LearningPath.client": true,
 }
 
 func (r *reference) clientID(o object) (any, error) {
@@ -304,6 +305,8 @@ func (r *reference) clientID(o object) (any, error) {
 func (r *reference) recordField(o object, name string) (any, error) {
 	v := o.data[name]
 	switch o.typ + "." + name {
+	case "Credential.id":
+		return scalar.EncodeID(scalar.CredentialNode, scalar.CredentialKey("i", r.identifier(o))), nil
 	case "User.id", "EmbedClient.id", "Identity.id":
 		return scalar.EncodeID(scalar.NodeType(o.typ), r.identifier(o)), nil
 	case "User.sourceId":
@@ -311,14 +314,8 @@ func (r *reference) recordField(o object, name string) (any, error) {
 			return nil, errItem
 		}
 		return r.identifier(o), nil
-	case "EmbedClient.sourceId", "Identity.sourceId":
+	case "EmbedClient.sourceId", "Identity.sourceId", "Credential.sourceId":
 		return r.identifier(o), nil
-	case "Credential.id":
-		id, ok := r.leaf("ID", v)
-		if !ok {
-			id = ""
-		}
-		return id, nil
 	case "User.clientIdentifier":
 		if _, ok := v.(json.Number); ok {
 			id, ok := r.leaf("ID", v)
@@ -336,7 +333,7 @@ func (r *reference) recordField(o object, name string) (any, error) {
 }
 
 func (r *reference) identifier(o object) string {
-	member := map[string]string{"User": "identifier", "EmbedClient": "identifier", "Identity": "id"}[o.typ]
+	member := map[string]string{"User": "identifier", "EmbedClient": "identifier", "Identity": "id", "Credential": "id"}[o.typ]
 	return o.data[member].(string)
 }
 

@@ -50,6 +50,9 @@ func newWorld(schema *ast.Schema, seed uint64, broken bool) *world {
 			g := &recordMaker{schema: schema, rng: rng, broken: broken}
 			text := g.object(name, 0)
 			e := entity{value: decodeEntity(name, text), data: plain(text).(map[string]any)}
+			if name == "Client" {
+				e.data, _ = plainClient([]byte(text))
+			}
 			w.index[e.value] = i
 			w.entities[name] = append(w.entities[name], e)
 		}
@@ -109,6 +112,8 @@ var records = map[string][]string{
 	"EmbedClient": {"identifier", "metadata", "userCount", "created", "updated"},
 	"User":        {"identifier", "clientIdentifier", "name", "avatar", "metadata", "testMode", "created", "updated"},
 	"Identity":    {"id", "claims", "authenticationProvider"},
+	"Credential": {"id", "type", "profile", "sessionId", "credentialConfigurationId", "offerId", "devicePublicKey", "namespaces",
+		"msoHash", "issuedDate", "validFrom", "validUntil", "status"},
 }
 
 func (g *recordMaker) object(name string, depth int) string {
@@ -158,6 +163,10 @@ func (g *recordMaker) record(name string, depth int) string {
 		return g.maybe(name, func() string { return g.leaf("Boolean") })
 	case "authenticationProvider":
 		return g.maybe(name, func() string { return g.object("AuthenticationProvider", depth+1) })
+	case "sessionId", "credentialConfigurationId", "offerId":
+		return g.maybe(name, func() string { return g.leaf("ID") })
+	case "devicePublicKey", "namespaces":
+		return g.maybe(name, func() string { return g.json(2) })
 	case "created", "updated":
 		return g.maybe(name, func() string { return g.leaf([]string{"String", "Int"}[g.rng.IntN(2)]) })
 	case "identifier", "id":
@@ -168,7 +177,10 @@ func (g *recordMaker) record(name string, depth int) string {
 
 // member is what stands behind a field of content, at most one member.
 func (g *recordMaker) member(owner string, f *ast.FieldDefinition, depth int) map[string]string {
-	target := f.Type.Name()
+	target, name := f.Type.Name(), f.Name
+	if name == "sourceId" {
+		name = "id"
+	}
 	switch {
 	case owner == "Client" && (f.Name == "sourceId" || f.Name == "embed" || f.Name == "users"):
 		return nil
@@ -176,15 +188,15 @@ func (g *recordMaker) member(owner string, f *ast.FieldDefinition, depth int) ma
 		flag := g.schema.Types[target].Fields[g.rng.IntN(18)]
 		return map[string]string{flag.Name: g.maybe("", func() string { return g.leaf("Boolean") })}
 	case f.Type.NonNull && !g.broken:
-		return map[string]string{f.Name: g.leaf(target)}
+		return map[string]string{name: g.leaf(target)}
 	case strings.HasSuffix(target, "Connection"):
-		return map[string]string{f.Name: g.list(strings.TrimSuffix(target, "Connection"), false, depth)}
+		return map[string]string{name: g.list(strings.TrimSuffix(target, "Connection"), false, depth)}
 	case g.rng.IntN(6) == 0:
 		return nil
 	case f.Type.Elem != nil:
-		return map[string]string{f.Name: g.list(target, f.Type.Elem.NonNull, depth)}
+		return map[string]string{name: g.list(target, f.Type.Elem.NonNull, depth)}
 	}
-	return map[string]string{f.Name: g.value(target, depth)}
+	return map[string]string{name: g.value(target, depth)}
 }
 
 func (g *recordMaker) maybe(_ string, make func() string) string {
@@ -367,20 +379,35 @@ func (w *world) keyOf(parent any) string {
 	switch p := parent.(type) {
 	case nil:
 		return ""
+	// The stock executor asks for the elements that are null too.
 	case *model.Client:
-		if p == nil {
-			return "" // the stock executor asks for the elements that are null too
+		if p != nil {
+			return documentKey(p.Object)
 		}
-		v := p.Member(0)
-		if s, err := v.Text(); err == nil {
-			return "s" + s
+		return ""
+	case *model.License:
+		if p != nil {
+			return documentKey(p.Object)
 		}
-		if v.Kind() == document.KindNumber {
-			return "n" + string(v.Raw())
+		return ""
+	case *model.LearningPath:
+		if p != nil {
+			return documentKey(p.Object)
 		}
-		return v.Kind().String()
+		return ""
 	}
 	return fmt.Sprintf("%T%d", parent, w.index[parent])
+}
+
+func documentKey(o document.Object) string {
+	v := o.Member(0)
+	if s, err := v.Text(); err == nil {
+		return "s" + s
+	}
+	if v.Kind() == document.KindNumber {
+		return "n" + string(v.Raw())
+	}
+	return v.Kind().String()
 }
 
 // edges resolves one field for all parents, in the manner of gqlgen's batch resolvers.
@@ -479,32 +506,47 @@ func (w *world) identities(c connection) *model.IdentityConnection {
 func (w *world) credentials(c connection) *model.CredentialConnection {
 	conn := &model.CredentialConnection{PageInfo: w.pageInfo(c)}
 	for i, item := range c.items {
-		v := entityAt[*mattr.Credential](w, "Credential", item)
+		v := credentialAt(w, item)
 		conn.Nodes = append(conn.Nodes, v)
 		conn.Edges = append(conn.Edges, &model.CredentialEdge{Cursor: cursorText(i), Node: v})
 	}
 	return conn
 }
 
+// credentialAt is a credential of an identity that all of a world's credentials have.
+func credentialAt(w *world, item int) *model.Credential {
+	c := entityAt[*mattr.Credential](w, "Credential", item)
+	if c == nil {
+		return nil
+	}
+	return &model.Credential{Credential: c, Identity: "i"}
+}
+
 // The resolvers of a world.
 type (
-	worldRoot        struct{ *world }
-	worldQuery       struct{ *world }
-	worldMutation    struct{ *world }
-	worldClient      struct{ *world }
-	worldEmbedClient struct{ *world }
-	worldUser        struct{ *world }
-	worldIdentity    struct{ *world }
+	worldRoot         struct{ *world }
+	worldQuery        struct{ *world }
+	worldMutation     struct{ *world }
+	worldClient       struct{ *world }
+	worldEmbedClient  struct{ *world }
+	worldUser         struct{ *world }
+	worldIdentity     struct{ *world }
+	worldCredential   struct{ *world }
+	worldLicense      struct{ *world }
+	worldLearningPath struct{ *world }
 )
 
 var _ graph.ResolverRoot = worldRoot{}
 
-func (r worldRoot) Query() graph.QueryResolver             { return worldQuery(r) }
-func (r worldRoot) Mutation() graph.MutationResolver       { return worldMutation(r) }
-func (r worldRoot) Client() graph.ClientResolver           { return worldClient(r) }
-func (r worldRoot) EmbedClient() graph.EmbedClientResolver { return worldEmbedClient(r) }
-func (r worldRoot) User() graph.UserResolver               { return worldUser(r) }
-func (r worldRoot) Identity() graph.IdentityResolver       { return worldIdentity(r) }
+func (r worldRoot) Query() graph.QueryResolver               { return worldQuery(r) }
+func (r worldRoot) Mutation() graph.MutationResolver         { return worldMutation(r) }
+func (r worldRoot) Client() graph.ClientResolver             { return worldClient(r) }
+func (r worldRoot) EmbedClient() graph.EmbedClientResolver   { return worldEmbedClient(r) }
+func (r worldRoot) User() graph.UserResolver                 { return worldUser(r) }
+func (r worldRoot) Identity() graph.IdentityResolver         { return worldIdentity(r) }
+func (r worldRoot) Credential() graph.CredentialResolver     { return worldCredential(r) }
+func (r worldRoot) License() graph.LicenseResolver           { return worldLicense(r) }
+func (r worldRoot) LearningPath() graph.LearningPathResolver { return worldLearningPath(r) }
 
 // root resolves a root field, whose call has one item.
 func root[T any](ctx context.Context, w *world, field, args string, one func() T) (T, error) {
@@ -741,4 +783,24 @@ func (m worldMutation) DeleteIdentity(ctx context.Context, _ model.DeleteIdentit
 	return root(ctx, m.world, field, "", func() *model.DeleteIdentityPayload {
 		return &model.DeleteIdentityPayload{UserErrors: m.userErrors(field)}
 	})
+}
+
+func (l worldLicense) Client(ctx context.Context, objs []*model.License) ([]*model.Client, error) {
+	return edges(ctx, l.world, "License.client", objs, "", func(parent string) *model.Client {
+		return entityAt[*model.Client](l.world, "Client", l.target("License.client", parent, ""))
+	})
+}
+
+func (l worldLearningPath) Client(ctx context.Context, objs []*model.LearningPath) ([]*model.Client, error) {
+	return edges(ctx, l.world, "LearningPath.client", objs, "", func(parent string) *model.Client {
+		return entityAt[*model.Client](l.world, "Client", l.target("LearningPath.client", parent, ""))
+	})
+}
+
+func (c worldCredential) ID(_ context.Context, obj *model.Credential) (string, error) {
+	return scalar.EncodeID(scalar.CredentialNode, scalar.CredentialKey(obj.Identity, obj.Credential.ID)), nil
+}
+
+func (c worldCredential) SourceID(_ context.Context, obj *model.Credential) (string, error) {
+	return obj.Credential.ID, nil
 }

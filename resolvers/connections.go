@@ -45,8 +45,8 @@ func userConnection(p page[*coassemble.User]) *model.UserConnection {
 	return &model.UserConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}
 }
 
-func credentialConnection(p page[*mattr.Credential]) *model.CredentialConnection {
-	edge := func(cursor string, c *mattr.Credential) *model.CredentialEdge {
+func credentialConnection(p page[*model.Credential]) *model.CredentialConnection {
+	edge := func(cursor string, c *model.Credential) *model.CredentialEdge {
 		return &model.CredentialEdge{Cursor: cursor, Node: c}
 	}
 	return &model.CredentialConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}
@@ -252,7 +252,7 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 		return k, err == nil, err
 	}
 	shape := func(k credentialPageKey, p mattr.Page[*mattr.Credential]) *model.CredentialConnection {
-		return credentialConnection(cursorPage(p, cursors[k], after != nil))
+		return credentialConnection(credentialsOfIdentity(cursorPage(p, cursors[k], after != nil), k.identity))
 	}
 	return join(ctx, parents, loadersOf(ctx).credentialPages, pageKey, shape)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/task"
+	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
@@ -31,8 +32,8 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 		if err != nil {
 			return nil, scalar.Input(err.Error(), argument(i))
 		}
-		if err := checkIdentifier(key, argument(i)); err != nil {
-			return nil, err
+		if err := checkNodeKey(t, key); err != nil {
+			return nil, scalar.Input(err.Error(), argument(i))
 		}
 		keys[t], places[t] = append(keys[t], key), append(places[t], i)
 	}
@@ -55,6 +56,21 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 	return found, nil
 }
 
+// checkNodeKey refuses what cannot name anything.
+func checkNodeKey(t scalar.NodeType, key string) error {
+	if t != scalar.CredentialNode {
+		return upstream.CheckIdentifier(key)
+	}
+	identity, credential, err := scalar.SplitCredentialKey(key)
+	if err == nil {
+		err = upstream.CheckIdentifier(identity)
+	}
+	if err == nil {
+		err = upstream.CheckIdentifier(credential)
+	}
+	return err
+}
+
 // visibleNode is the node where the caller sees it.
 func (r queryResolver) visibleNode(ctx context.Context, n foundNode) foundNode {
 	if !bound(ctx) || n.node == nil {
@@ -70,6 +86,11 @@ func (r queryResolver) visibleNode(ctx context.Context, n foundNode) foundNode {
 		seen = seesUser(ctx, v)
 	case *mattr.Identity:
 		seen, err = r.seesIdentity(ctx, v)
+	case *model.Credential:
+		var i *mattr.Identity
+		if i, err = load(ctx, loadersOf(ctx).identities, v.Identity); i != nil && err == nil {
+			seen, err = r.seesIdentity(ctx, i)
+		}
 	}
 	if !seen {
 		n.node = nil
@@ -89,6 +110,8 @@ func (l *loaders) nodesOf(ctx context.Context, t scalar.NodeType, keys []string)
 		return loadNodes(ctx, l.embedClients, keys, itself)
 	case scalar.UserNode:
 		return loadNodes(ctx, l.users, keys, itself)
+	case scalar.CredentialNode:
+		return l.credentialNodes(ctx, keys)
 	}
 	return loadNodes(ctx, l.identities, keys, itself)
 }

@@ -53,12 +53,15 @@ func New(o Options) *Resolver {
 var _ graph.ResolverRoot = (*Resolver)(nil)
 
 type (
-	queryResolver       struct{ *Resolver }
-	mutationResolver    struct{ *Resolver }
-	clientResolver      struct{ *Resolver }
-	embedClientResolver struct{ *Resolver }
-	userResolver        struct{ *Resolver }
-	identityResolver    struct{ *Resolver }
+	queryResolver        struct{ *Resolver }
+	mutationResolver     struct{ *Resolver }
+	clientResolver       struct{ *Resolver }
+	embedClientResolver  struct{ *Resolver }
+	userResolver         struct{ *Resolver }
+	identityResolver     struct{ *Resolver }
+	credentialResolver   struct{ *Resolver }
+	licenseResolver      struct{ *Resolver }
+	learningPathResolver struct{ *Resolver }
 )
 
 // Query answers the root fields that read.
@@ -78,6 +81,15 @@ func (r *Resolver) User() graph.UserResolver { return userResolver{r} }
 
 // Identity answers the fields of an Identity that its record does not hold.
 func (r *Resolver) Identity() graph.IdentityResolver { return identityResolver{r} }
+
+// Credential answers the fields of a Credential that hold its key.
+func (r *Resolver) Credential() graph.CredentialResolver { return credentialResolver{r} }
+
+// License answers the fields of a License that lead to a client.
+func (r *Resolver) License() graph.LicenseResolver { return licenseResolver{r} }
+
+// LearningPath answers the fields of a LearningPath that lead to a client.
+func (r *Resolver) LearningPath() graph.LearningPathResolver { return learningPathResolver{r} }
 
 // Link says which fields join the backends.
 type Link struct {

@@ -175,7 +175,7 @@ func place(f *codegen.Field) string { return f.Object.Name + "." + f.Name }
 // content is a field of a document.
 func (b *binder) content(owner string, f *codegen.Field) string {
 	shape := b.shapes[b.owners[owner]]
-	member := shape.index(memberName(owner, f.FieldDefinition))
+	member := shape.index(memberName(f.FieldDefinition))
 	switch kindOf(b.Schema, owner, f.FieldDefinition) {
 	case groupField:
 		return "{Kind: engine.Regroup}"
@@ -233,7 +233,7 @@ func (b *binder) connection(owner string, f *codegen.Field, shape contentShape) 
 		field := b.Schema.Types[node].Fields.ForName(a.Name)
 		bounds += fmt.Sprintf(", %s(%q, %s)", b.inModel("Bound"), a.Name, argument(a))
 		filters += fmt.Sprintf(`{Member: %d, Leaf: %s, Wanted: func(args map[string]any) []string { return %s(%s) }},
-			`, nodes.index(memberName(node, field)), b.leaf(field.Type.Name()), b.inModel("Names"), argument(a))
+			`, nodes.index(memberName(field)), b.leaf(field.Type.Name()), b.inModel("Names"), argument(a))
 	}
 	cursors := fmt.Sprintf("%s(%q, parent.Member(%d)%s)", b.inModel("NewEmbeddedCursors"), place(f), shape.index("id"), bounds)
 	return fmt.Sprintf(`{Kind: engine.Page, Member: %d, %s Connection: &engine.Connection{
@@ -251,7 +251,7 @@ func (b *binder) connection(owner string, f *codegen.Field, shape contentShape) 
 		},
 		Filters: []engine.Filter{
 			%s},
-	}}`, shape.index(memberName(owner, f.FieldDefinition)), args(f), cursors, cursors, strings.TrimSpace(filters))
+	}}`, shape.index(memberName(f.FieldDefinition)), args(f), cursors, cursors, strings.TrimSpace(filters))
 }
 
 func (b *binder) inModel(name string) string {

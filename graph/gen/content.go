@@ -41,8 +41,8 @@ type contentData struct {
 }
 
 type contentShape struct {
-	Name    string
-	Members []contentMember
+	Name, Key string
+	Members   []contentMember
 }
 
 type contentMember struct {
@@ -63,6 +63,9 @@ func newContentData(schema *ast.Schema) contentData {
 	for _, name := range names {
 		if owners[name] == name {
 			shapes[name] = &contentShape{Name: name}
+			if completed[name] {
+				shapes[name].Key = "id"
+			}
 		}
 	}
 	for _, name := range names {
@@ -83,16 +86,19 @@ func newContentData(schema *ast.Schema) contentData {
 			data.Shapes = append(data.Shapes, *s)
 		}
 	}
+	data.Shapes = append(data.Shapes, contentShape{Name: clientKeys, Members: clientKeyMembers})
 	return data
 }
 
 func (s *contentShape) add(schema *ast.Schema, owner string, f *ast.FieldDefinition) {
-	m := contentMember{Name: memberName(owner, f)}
+	m := contentMember{Name: memberName(f)}
 	switch kindOf(schema, owner, f) {
 	case resolvedField, groupField:
 		return
 	case objectField:
 		m.Shape = f.Type.Name()
+	case referenceField:
+		m.Shape = clientKeys
 	case connectionField:
 		m.Shape = nodeOf(f.Type.Name())
 	case leafField:
@@ -115,11 +121,13 @@ func (s *contentShape) index(name string) int {
 // accessor is the source of the method that reads the field.
 func accessor(schema *ast.Schema, owner string, f *ast.FieldDefinition, shape *contentShape) string {
 	head := fmt.Sprintf("func (o *%s) %s", owner, templates.ToGo(f.Name))
-	member := fmt.Sprintf("o.Member(%d)", shape.index(memberName(owner, f)))
+	member := fmt.Sprintf("o.Member(%d)", shape.index(memberName(f)))
 	target := f.Type.Name()
 	switch kindOf(schema, owner, f) {
 	case resolvedField:
 		return ""
+	case referenceField:
+		return fmt.Sprintf("func (o *%s) ClientKeys() (*ClientKeys, error) { return object(%s, func(d document.Object) *ClientKeys { return &ClientKeys{d} }) }", owner, member)
 	case groupField:
 		return fmt.Sprintf("%s() *%s { return &%s{o.Object} }", head, target, target)
 	case connectionField:
@@ -217,7 +225,7 @@ var Shapes = struct {
 	{{ range .Shapes }}{{ .Name }} *document.Shape
 	{{ end }}
 }{
-	{{ range .Shapes }}{{ .Name }}: &document.Shape{Name: "{{ .Name }}"},
+	{{ range .Shapes }}{{ .Name }}: &document.Shape{Name: "{{ .Name }}"{{ if .Key }}, Key: "{{ .Key }}"{{ end }}},
 	{{ end }}
 }
 

@@ -15,8 +15,13 @@ var contentRoots = []string{"Client", "Aggregation"}
 var (
 	// globalIDs show the member "id" as a global id of their type.
 	globalIDs = map[string]bool{"Client.id": true}
-	// renamed fields show a member under another name.
-	renamed = map[string]string{"Client.sourceId": "id"}
+	// sourceKey is the field of every type that shows the backend's own key, which the backend calls id: a field id is
+	// global, and a Node's alone.
+	sourceKey = "sourceId"
+	// references lead to a client that is read like any other. Of what the backend embeds there its keys are kept.
+	references = map[string]bool{"License.client": true, "LearningPath.client": true}
+	// completed types are embedded whole in one place of a client and as a stub in others.
+	completed = map[string]bool{"Course": true, "LearningPath": true, "License": true}
 	// regrouped fields lead to a type that shows further members of the same object.
 	regrouped = map[string]bool{"Client.features": true}
 	// resolved fields lead to another backend; no member stands behind them.
@@ -32,7 +37,13 @@ const (
 	groupField
 	connectionField
 	resolvedField
+	referenceField
 )
+
+// clientKeys is the shape of what is kept of a client that other content names, and its members.
+const clientKeys = "ClientKeys"
+
+var clientKeyMembers = []contentMember{{Name: "id"}, {Name: "slug"}, {Name: "sku"}}
 
 func isConnection(name string) bool { return strings.HasSuffix(name, "Connection") }
 
@@ -44,6 +55,8 @@ func kindOf(schema *ast.Schema, owner string, f *ast.FieldDefinition) fieldKind 
 	switch {
 	case resolved[place]:
 		return resolvedField
+	case references[place]:
+		return referenceField
 	case regrouped[place]:
 		return groupField
 	case isConnection(target):
@@ -55,9 +68,9 @@ func kindOf(schema *ast.Schema, owner string, f *ast.FieldDefinition) fieldKind 
 }
 
 // memberName is the member of the backend's object that stands behind the field.
-func memberName(owner string, f *ast.FieldDefinition) string {
-	if name, ok := renamed[owner+"."+f.Name]; ok {
-		return name
+func memberName(f *ast.FieldDefinition) string {
+	if f.Name == sourceKey {
+		return "id"
 	}
 	return f.Name
 }

@@ -94,6 +94,23 @@ func addElementErrors(ctx context.Context, whole bool, errs []error) {
 	}
 }
 
+// ClientKeys are what a license or learning path shows of a client.
+type ClientKeys struct{ document.Object }
+
+// Key returns the first of the keys that is there, and the client's member that it is; "" is none.
+func (k ClientKeys) Key() (member, key string, err error) {
+	for i, m := range k.Shape().Members {
+		text, err := document.Optional(k.Member(i), document.Value.ID)
+		switch {
+		case err != nil:
+			return "", "", err
+		case text != nil && *text != "":
+			return m.Name, *text, nil
+		}
+	}
+	return "", "", nil
+}
+
 // embeddedList is an array of a document that the schema shows as a connection.
 type embeddedList[T any] struct {
 	list    string

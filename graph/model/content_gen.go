@@ -193,7 +193,9 @@ func (o *Client) UpdatedAt() (*string, error) {
 // Course is an object of a document, read field by field.
 type Course struct{ document.Object }
 
-func (o *Course) ID() (*string, error) { return document.Optional(o.Member(0), document.Value.ID) }
+func (o *Course) SourceID() (*string, error) {
+	return document.Optional(o.Member(0), document.Value.ID)
+}
 
 func (o *Course) CreatedAt() (*string, error) {
 	return document.Optional(o.Member(1), document.Value.Text)
@@ -586,7 +588,9 @@ func (o *Lesson) AccessLevel() (*AccessLevel, error) {
 	return document.Optional(o.Member(0), enum[AccessLevel])
 }
 
-func (o *Lesson) ID() (*string, error) { return document.Optional(o.Member(1), document.Value.ID) }
+func (o *Lesson) SourceID() (*string, error) {
+	return document.Optional(o.Member(1), document.Value.ID)
+}
 
 func (o *Lesson) Section() (*Section, error) {
 	return object(o.Member(2), func(d document.Object) *Section { return &Section{d} })
@@ -603,7 +607,9 @@ func (o *Lesson) Title() (*string, error) { return document.Optional(o.Member(5)
 // Section is an object of a document, read field by field.
 type Section struct{ document.Object }
 
-func (o *Section) ID() (*string, error) { return document.Optional(o.Member(0), document.Value.ID) }
+func (o *Section) SourceID() (*string, error) {
+	return document.Optional(o.Member(0), document.Value.ID)
+}
 
 func (o *Section) Lessons(ctx context.Context) []*Lesson {
 	return objects(ctx, o.Member(1), func(d document.Object) *Lesson { return &Lesson{d} })
@@ -686,7 +692,7 @@ func (o *CourseGroup) HasParentCourseGroup() (*bool, error) {
 	return document.Optional(o.Member(16), document.Value.Boolean)
 }
 
-func (o *CourseGroup) ID() (*string, error) {
+func (o *CourseGroup) SourceID() (*string, error) {
 	return document.Optional(o.Member(17), document.Value.ID)
 }
 
@@ -824,7 +830,7 @@ func (o *DisplayBundle) Asset() (*string, error) {
 	return document.Optional(o.Member(2), document.Value.Text)
 }
 
-func (o *DisplayBundle) ID() (*string, error) {
+func (o *DisplayBundle) SourceID() (*string, error) {
 	return document.Optional(o.Member(3), document.Value.ID)
 }
 
@@ -851,7 +857,9 @@ func (o *Layout) HasEnrollmentWidget() (*bool, error) {
 	return document.Optional(o.Member(0), document.Value.Boolean)
 }
 
-func (o *Layout) ID() (*string, error) { return document.Optional(o.Member(1), document.Value.ID) }
+func (o *Layout) SourceID() (*string, error) {
+	return document.Optional(o.Member(1), document.Value.ID)
+}
 
 func (o *Layout) Kind() (*LayoutKind, error) { return document.Optional(o.Member(2), enum[LayoutKind]) }
 
@@ -868,7 +876,9 @@ func (o *CourseTab) Body() (*string, error) {
 	return document.Optional(o.Member(0), document.Value.Text)
 }
 
-func (o *CourseTab) ID() (*string, error) { return document.Optional(o.Member(1), document.Value.ID) }
+func (o *CourseTab) SourceID() (*string, error) {
+	return document.Optional(o.Member(1), document.Value.ID)
+}
 
 func (o *CourseTab) Label() (*string, error) {
 	return document.Optional(o.Member(2), document.Value.Text)
@@ -885,7 +895,7 @@ func (o *CourseTab) TabType() (*string, error) {
 // Tag is an object of a document, read field by field.
 type Tag struct{ document.Object }
 
-func (o *Tag) ID() (*string, error) { return document.Optional(o.Member(0), document.Value.ID) }
+func (o *Tag) SourceID() (*string, error) { return document.Optional(o.Member(0), document.Value.ID) }
 
 func (o *Tag) Label() (*string, error) { return document.Optional(o.Member(1), document.Value.Text) }
 
@@ -904,7 +914,7 @@ func (o *Tag) Description() (*string, error) {
 // LearningPath is an object of a document, read field by field.
 type LearningPath struct{ document.Object }
 
-func (o *LearningPath) ID() (*string, error) {
+func (o *LearningPath) SourceID() (*string, error) {
 	return document.Optional(o.Member(0), document.Value.ID)
 }
 
@@ -940,8 +950,8 @@ func (o *LearningPath) Slug() (*string, error) {
 	return document.Optional(o.Member(8), document.Value.Text)
 }
 
-func (o *LearningPath) Client() (*Client, error) {
-	return object(o.Member(9), func(d document.Object) *Client { return &Client{d} })
+func (o *LearningPath) ClientKeys() (*ClientKeys, error) {
+	return object(o.Member(9), func(d document.Object) *ClientKeys { return &ClientKeys{d} })
 }
 
 func (o *LearningPath) CreatedAt() (*string, error) {
@@ -1242,7 +1252,9 @@ func (o *ItemPrice) CurrencyCode() (*string, error) {
 	return document.Optional(o.Member(1), document.Value.Text)
 }
 
-func (o *ItemPrice) ID() (*string, error) { return document.Optional(o.Member(2), document.Value.ID) }
+func (o *ItemPrice) SourceID() (*string, error) {
+	return document.Optional(o.Member(2), document.Value.ID)
+}
 
 func (o *ItemPrice) InstructorAccessPriceInCents() (*int, error) {
 	return document.Optional(o.Member(3), document.Value.Int)
@@ -1286,7 +1298,9 @@ func (o *Milestone) ContentItems(ctx context.Context) []*Content {
 	return objects(ctx, o.Member(2), func(d document.Object) *Content { return &Content{d} })
 }
 
-func (o *Milestone) ID() (*string, error) { return document.Optional(o.Member(3), document.Value.ID) }
+func (o *Milestone) SourceID() (*string, error) {
+	return document.Optional(o.Member(3), document.Value.ID)
+}
 
 func (o *Milestone) Kind() (*MilestoneKind, error) {
 	return document.Optional(o.Member(4), enum[MilestoneKind])
@@ -1327,7 +1341,7 @@ func (o *MilestoneCompletionCriteria) AwardType() (*AwardType, error) {
 	return object(o.Member(0), func(d document.Object) *AwardType { return &AwardType{d} })
 }
 
-func (o *MilestoneCompletionCriteria) ID() (*string, error) {
+func (o *MilestoneCompletionCriteria) SourceID() (*string, error) {
 	return document.Optional(o.Member(1), document.Value.ID)
 }
 
@@ -1350,7 +1364,9 @@ func (o *AwardType) Icon() (*AwardTypeIcon, error) {
 	return document.Optional(o.Member(1), enum[AwardTypeIcon])
 }
 
-func (o *AwardType) ID() (*string, error) { return document.Optional(o.Member(2), document.Value.ID) }
+func (o *AwardType) SourceID() (*string, error) {
+	return document.Optional(o.Member(2), document.Value.ID)
+}
 
 func (o *AwardType) IncludeOnDashboard() (*bool, error) {
 	return document.Optional(o.Member(3), document.Value.Boolean)
@@ -1517,7 +1533,9 @@ func (o *Content) HideCourseDescription() (*bool, error) {
 	return document.Optional(o.Member(37), document.Value.Boolean)
 }
 
-func (o *Content) ID() (*string, error) { return document.Optional(o.Member(38), document.Value.ID) }
+func (o *Content) SourceID() (*string, error) {
+	return document.Optional(o.Member(38), document.Value.ID)
+}
 
 func (o *Content) ImageURL() (*string, error) {
 	return document.Optional(o.Member(39), document.Value.Text)
@@ -1646,7 +1664,9 @@ func (o *Location) Country() (*string, error) {
 	return document.Optional(o.Member(3), document.Value.Text)
 }
 
-func (o *Location) ID() (*string, error) { return document.Optional(o.Member(4), document.Value.ID) }
+func (o *Location) SourceID() (*string, error) {
+	return document.Optional(o.Member(4), document.Value.ID)
+}
 
 func (o *Location) Name() (*string, error) {
 	return document.Optional(o.Member(5), document.Value.Text)
@@ -1691,7 +1711,7 @@ func (o *MilestoneCompetencyAssessment) DisplayType() (*MilestoneCompetencyAsses
 	return document.Optional(o.Member(4), enum[MilestoneCompetencyAssessmentDisplayType])
 }
 
-func (o *MilestoneCompetencyAssessment) ID() (*string, error) {
+func (o *MilestoneCompetencyAssessment) SourceID() (*string, error) {
 	return document.Optional(o.Member(5), document.Value.ID)
 }
 
@@ -1746,7 +1766,7 @@ func (o *MilestoneCourse) HideCourseDescription() (*bool, error) {
 	return document.Optional(o.Member(4), document.Value.Boolean)
 }
 
-func (o *MilestoneCourse) ID() (*string, error) {
+func (o *MilestoneCourse) SourceID() (*string, error) {
 	return document.Optional(o.Member(5), document.Value.ID)
 }
 
@@ -1773,7 +1793,7 @@ func (o *FulfillmentCenter) Country() (*string, error) {
 	return document.Optional(o.Member(3), document.Value.Text)
 }
 
-func (o *FulfillmentCenter) ID() (*string, error) {
+func (o *FulfillmentCenter) SourceID() (*string, error) {
 	return document.Optional(o.Member(4), document.Value.ID)
 }
 
@@ -1820,7 +1840,7 @@ func (o *LearningPathTabs) Generated() (*bool, error) {
 	return document.Optional(o.Member(0), document.Value.Boolean)
 }
 
-func (o *LearningPathTabs) ID() (*string, error) {
+func (o *LearningPathTabs) SourceID() (*string, error) {
 	return document.Optional(o.Member(1), document.Value.ID)
 }
 
@@ -1835,7 +1855,7 @@ func (o *LearningPathTab) Body() (*string, error) {
 	return document.Optional(o.Member(0), document.Value.Text)
 }
 
-func (o *LearningPathTab) ID() (*string, error) {
+func (o *LearningPathTab) SourceID() (*string, error) {
 	return document.Optional(o.Member(1), document.Value.ID)
 }
 
@@ -1877,7 +1897,9 @@ func (o *Meeting) EndDate() (*string, error) {
 	return document.Optional(o.Member(3), document.Value.Text)
 }
 
-func (o *Meeting) ID() (*string, error) { return document.Optional(o.Member(4), document.Value.ID) }
+func (o *Meeting) SourceID() (*string, error) {
+	return document.Optional(o.Member(4), document.Value.ID)
+}
 
 func (o *Meeting) Instructors(ctx context.Context) []*string {
 	return leaves(ctx, o.Member(5), document.Value.Text)
@@ -1948,7 +1970,7 @@ func (o *WebinarBlock) EnableAutoRecording() (*bool, error) {
 	return document.Optional(o.Member(2), document.Value.Boolean)
 }
 
-func (o *WebinarBlock) ID() (*string, error) {
+func (o *WebinarBlock) SourceID() (*string, error) {
 	return document.Optional(o.Member(3), document.Value.ID)
 }
 
@@ -2024,7 +2046,9 @@ func (o *TopicGroup) CompanyID() (*string, error) {
 	return document.Optional(o.Member(1), document.Value.ID)
 }
 
-func (o *TopicGroup) ID() (*string, error) { return document.Optional(o.Member(2), document.Value.ID) }
+func (o *TopicGroup) SourceID() (*string, error) {
+	return document.Optional(o.Member(2), document.Value.ID)
+}
 
 // TopicGroupCategory is an object of a document, read field by field.
 type TopicGroupCategory struct{ document.Object }
@@ -2115,7 +2139,9 @@ func (o *ClientFeatures) ClientSubscriptionNeedsSetup() (*bool, error) {
 // License is an object of a document, read field by field.
 type License struct{ document.Object }
 
-func (o *License) ID() (*string, error) { return document.Optional(o.Member(0), document.Value.ID) }
+func (o *License) SourceID() (*string, error) {
+	return document.Optional(o.Member(0), document.Value.ID)
+}
 
 func (o *License) Name() (*string, error) { return document.Optional(o.Member(1), document.Value.Text) }
 
@@ -2125,8 +2151,8 @@ func (o *License) Label() (*string, error) {
 
 func (o *License) Sku() (*string, error) { return document.Optional(o.Member(3), document.Value.Text) }
 
-func (o *License) Client() (*Client, error) {
-	return object(o.Member(4), func(d document.Object) *Client { return &Client{d} })
+func (o *License) ClientKeys() (*ClientKeys, error) {
+	return object(o.Member(4), func(d document.Object) *ClientKeys { return &ClientKeys{d} })
 }
 
 func (o *License) CreatedAt() (*string, error) {
@@ -2284,7 +2310,7 @@ func (o *AppearanceSettings) GlobalNavigationLinks(ctx context.Context) []*Globa
 	return objects(ctx, o.Member(8), func(d document.Object) *GlobalNavigationLink { return &GlobalNavigationLink{d} })
 }
 
-func (o *AppearanceSettings) ID() (*string, error) {
+func (o *AppearanceSettings) SourceID() (*string, error) {
 	return document.Optional(o.Member(9), document.Value.ID)
 }
 
@@ -2319,7 +2345,9 @@ func (o *Company) CopyrightName() (*string, error) {
 	return document.Optional(o.Member(2), document.Value.Text)
 }
 
-func (o *Company) ID() (*string, error) { return document.Optional(o.Member(3), document.Value.ID) }
+func (o *Company) SourceID() (*string, error) {
+	return document.Optional(o.Member(3), document.Value.ID)
+}
 
 func (o *Company) Name() (*string, error) { return document.Optional(o.Member(4), document.Value.Text) }
 
@@ -2397,7 +2425,7 @@ func (o *CatalogSettings) HidePastEvents() (*bool, error) {
 	return document.Optional(o.Member(12), document.Value.Boolean)
 }
 
-func (o *CatalogSettings) ID() (*string, error) {
+func (o *CatalogSettings) SourceID() (*string, error) {
 	return document.Optional(o.Member(13), document.Value.ID)
 }
 
@@ -2436,7 +2464,7 @@ func (o *CatalogSettings) SortUpdatedAtEnabled() (*bool, error) {
 // CatalogCategory is an object of a document, read field by field.
 type CatalogCategory struct{ document.Object }
 
-func (o *CatalogCategory) ID() (*string, error) {
+func (o *CatalogCategory) SourceID() (*string, error) {
 	return document.Optional(o.Member(0), document.Value.ID)
 }
 
@@ -2459,7 +2487,9 @@ func (o *Bundle) AnnualPriceInCents() (*int, error) {
 	return document.Optional(o.Member(1), document.Value.Int)
 }
 
-func (o *Bundle) ID() (*string, error) { return document.Optional(o.Member(2), document.Value.ID) }
+func (o *Bundle) SourceID() (*string, error) {
+	return document.Optional(o.Member(2), document.Value.ID)
+}
 
 func (o *Bundle) Name() (*string, error) { return document.Optional(o.Member(3), document.Value.Text) }
 
@@ -2506,7 +2536,9 @@ func (o *LicenseNode) HierarchicalName() (*string, error) {
 	return document.Optional(o.Member(3), document.Value.Text)
 }
 
-func (o *LicenseNode) ID() (*string, error) { return document.Optional(o.Member(4), document.Value.ID) }
+func (o *LicenseNode) SourceID() (*string, error) {
+	return document.Optional(o.Member(4), document.Value.ID)
+}
 
 func (o *LicenseNode) Name() (*string, error) {
 	return document.Optional(o.Member(5), document.Value.Text)
@@ -2543,7 +2575,7 @@ func (o *EmailLayoutSettings) Header() (*string, error) {
 	return document.Optional(o.Member(5), document.Value.Text)
 }
 
-func (o *EmailLayoutSettings) ID() (*string, error) {
+func (o *EmailLayoutSettings) SourceID() (*string, error) {
 	return document.Optional(o.Member(6), document.Value.ID)
 }
 
@@ -2562,7 +2594,7 @@ func (o *BackgroundJob) ErrorMessage() (*string, error) {
 	return document.Optional(o.Member(2), document.Value.Text)
 }
 
-func (o *BackgroundJob) ID() (*string, error) {
+func (o *BackgroundJob) SourceID() (*string, error) {
 	return document.Optional(o.Member(3), document.Value.ID)
 }
 
@@ -2621,7 +2653,7 @@ func (o *SSOSettings) HasOpenIDClientSecret() (*bool, error) {
 	return document.Optional(o.Member(9), document.Value.Boolean)
 }
 
-func (o *SSOSettings) ID() (*string, error) {
+func (o *SSOSettings) SourceID() (*string, error) {
 	return document.Optional(o.Member(10), document.Value.ID)
 }
 
@@ -2784,9 +2816,10 @@ var Shapes = struct {
 	SSOAttributeMapping           *document.Shape
 	Aggregation                   *document.Shape
 	AggregationBucket             *document.Shape
+	ClientKeys                    *document.Shape
 }{
 	Client:                        &document.Shape{Name: "Client"},
-	Course:                        &document.Shape{Name: "Course"},
+	Course:                        &document.Shape{Name: "Course", Key: "id"},
 	Lesson:                        &document.Shape{Name: "Lesson"},
 	Section:                       &document.Shape{Name: "Section"},
 	CourseGroup:                   &document.Shape{Name: "CourseGroup"},
@@ -2795,7 +2828,7 @@ var Shapes = struct {
 	Layout:                        &document.Shape{Name: "Layout"},
 	CourseTab:                     &document.Shape{Name: "CourseTab"},
 	Tag:                           &document.Shape{Name: "Tag"},
-	LearningPath:                  &document.Shape{Name: "LearningPath"},
+	LearningPath:                  &document.Shape{Name: "LearningPath", Key: "id"},
 	Ribbon:                        &document.Shape{Name: "Ribbon"},
 	ItemPrice:                     &document.Shape{Name: "ItemPrice"},
 	ItemPriceVariation:            &document.Shape{Name: "ItemPriceVariation"},
@@ -2819,7 +2852,7 @@ var Shapes = struct {
 	WebinarDate:                   &document.Shape{Name: "WebinarDate"},
 	TopicGroup:                    &document.Shape{Name: "TopicGroup"},
 	TopicGroupCategory:            &document.Shape{Name: "TopicGroupCategory"},
-	License:                       &document.Shape{Name: "License"},
+	License:                       &document.Shape{Name: "License", Key: "id"},
 	AppearanceSettings:            &document.Shape{Name: "AppearanceSettings"},
 	Company:                       &document.Shape{Name: "Company"},
 	GlobalNavigationLink:          &document.Shape{Name: "GlobalNavigationLink"},
@@ -2833,6 +2866,7 @@ var Shapes = struct {
 	SSOAttributeMapping:           &document.Shape{Name: "SSOAttributeMapping"},
 	Aggregation:                   &document.Shape{Name: "Aggregation"},
 	AggregationBucket:             &document.Shape{Name: "AggregationBucket"},
+	ClientKeys:                    &document.Shape{Name: "ClientKeys"},
 }
 
 func init() {
@@ -3116,7 +3150,7 @@ func init() {
 		{Name: "sku"},
 		{Name: "ribbon", Shape: Shapes.Ribbon},
 		{Name: "slug"},
-		{Name: "client", Shape: Shapes.Client},
+		{Name: "client", Shape: Shapes.ClientKeys},
 		{Name: "createdAt"},
 		{Name: "metaTitle"},
 		{Name: "metaDescription"},
@@ -3458,7 +3492,7 @@ func init() {
 		{Name: "name"},
 		{Name: "label"},
 		{Name: "sku"},
-		{Name: "client", Shape: Shapes.Client},
+		{Name: "client", Shape: Shapes.ClientKeys},
 		{Name: "createdAt"},
 		{Name: "updatedAt"},
 		{Name: "accessDays"},
@@ -3643,6 +3677,12 @@ func init() {
 		{Name: "label"},
 		{Name: "description"},
 		{Name: "count"},
+	}
+
+	Shapes.ClientKeys.Members = []document.Member{
+		{Name: "id"},
+		{Name: "slug"},
+		{Name: "sku"},
 	}
 
 }

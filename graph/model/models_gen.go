@@ -82,8 +82,8 @@ type CredentialConnection struct {
 	// The objects of this page with their cursors.
 	Edges []*CredentialEdge `json:"edges"`
 	// The objects of this page, without their cursors.
-	Nodes    []*mattr.Credential `json:"nodes"`
-	PageInfo *PageInfo           `json:"pageInfo"`
+	Nodes    []*Credential `json:"nodes"`
+	PageInfo *PageInfo     `json:"pageInfo"`
 }
 
 // One element of a `CredentialConnection`.
@@ -91,7 +91,7 @@ type CredentialEdge struct {
 	// Opaque; valid for the list and arguments that it came from.
 	Cursor string `json:"cursor"`
 	// Null where this one could not be read; an error says why.
-	Node *mattr.Credential `json:"node"`
+	Node *Credential `json:"node"`
 }
 
 // Which client of Coassemble to delete.

@@ -4,6 +4,7 @@ package scalar
 import (
 	"encoding/base64"
 	"errors"
+	"strconv"
 	"strings"
 )
 
@@ -16,6 +17,7 @@ const (
 	EmbedClientNode NodeType = "EmbedClient"
 	UserNode        NodeType = "User"
 	IdentityNode    NodeType = "Identity"
+	CredentialNode  NodeType = "Credential"
 )
 
 // idVersion starts every global id, so that a later form can be told from this one.
@@ -45,11 +47,27 @@ func DecodeID(id string) (NodeType, string, error) {
 		return "", "", ErrNodeID
 	}
 	switch t := NodeType(name); t {
-	case ClientNode, EmbedClientNode, UserNode, IdentityNode:
+	case ClientNode, EmbedClientNode, UserNode, IdentityNode, CredentialNode:
 		if EncodeID(t, key) != id {
 			return "", "", ErrNodeID
 		}
 		return t, key, nil
 	}
 	return "", "", ErrNodeID
+}
+
+// CredentialKey makes the key of a credential's global id, which holds that of its identity: MATTR reads credentials by
+// identity alone. Identities are named by UUIDs, in which case makes no difference.
+func CredentialKey(identity, credential string) string {
+	return strconv.Itoa(len(identity)) + ":" + strings.ToLower(identity) + credential
+}
+
+// SplitCredentialKey is the inverse of CredentialKey, and accepts exactly what CredentialKey makes.
+func SplitCredentialKey(key string) (identity, credential string, err error) {
+	size, rest, _ := strings.Cut(key, ":")
+	n, err := strconv.Atoi(size)
+	if err != nil || n <= 0 || n >= len(rest) || CredentialKey(rest[:n], rest[n:]) != key {
+		return "", "", ErrNodeID
+	}
+	return rest[:n], rest[n:], nil
 }

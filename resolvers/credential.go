@@ -1,0 +1,95 @@
+package resolvers
+
+import (
+	"context"
+	"slices"
+
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/mattr"
+)
+
+// ID is the global id, which holds that of the identity.
+func (r credentialResolver) ID(_ context.Context, c *model.Credential) (string, error) {
+	id, err := sourceID(c.Credential.ID, upstream.MATTR)
+	if err != nil {
+		return "", err
+	}
+	return scalar.EncodeID(scalar.CredentialNode, scalar.CredentialKey(c.Identity, id)), nil
+}
+
+// SourceID is the id in MATTR.
+func (r credentialResolver) SourceID(_ context.Context, c *model.Credential) (string, error) {
+	return sourceID(c.Credential.ID, upstream.MATTR)
+}
+
+// credentialPages is how many of the longest pages of an identity's credentials are read to find one.
+const credentialPages = 2
+
+// credentialNodes finds credentials among those of their identities, which is the one way to read them.
+func (l *loaders) credentialNodes(ctx context.Context, keys []string) []foundNode {
+	found := make([]foundNode, len(keys))
+	wanted := map[string]map[string][]int{} // places by identity and credential
+	var pages []credentialPageKey
+	for i, key := range keys {
+		identity, id, err := scalar.SplitCredentialKey(key)
+		if err != nil {
+			found[i].err = scalar.Input(err.Error(), "id")
+			continue
+		}
+		if wanted[identity] == nil {
+			wanted[identity] = map[string][]int{}
+			pages = append(pages, credentialPageKey{identity, mattr.MaxLimit, ""})
+		}
+		wanted[identity][id] = append(wanted[identity][id], i)
+	}
+	for n := 0; len(pages) > 0; n++ {
+		pages = l.pickCredentials(ctx, pages, wanted, found, n == credentialPages-1)
+	}
+	return found
+}
+
+// pickCredentials takes the wanted credentials from a page of each identity, and returns the pages that follow where
+// some are not found yet.
+func (l *loaders) pickCredentials(ctx context.Context, pages []credentialPageKey, wanted map[string]map[string][]int, found []foundNode, last bool) (next []credentialPageKey) {
+	for i, result := range l.credentialPages.Load(ctx, pages) {
+		identity := pages[i].identity
+		for _, c := range result.Value.Items {
+			if c == nil {
+				continue
+			}
+			for _, at := range wanted[identity][c.ID] {
+				found[at].node = &model.Credential{Credential: c, Identity: identity}
+			}
+			delete(wanted[identity], c.ID)
+		}
+		err := result.Err
+		if more := result.Value.Next; err == nil && more != "" && len(wanted[identity]) > 0 {
+			if !last {
+				next = append(next, credentialPageKey{identity, mattr.MaxLimit, more})
+				continue
+			}
+			err = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract}
+		}
+		for _, places := range wanted[identity] {
+			for _, at := range places {
+				found[at].err = err
+			}
+		}
+	}
+	return next
+}
+
+// credentialsOfIdentity are a page's credentials with whose they are.
+func credentialsOfIdentity(p page[*mattr.Credential], identity string) page[*model.Credential] {
+	of := page[*model.Credential]{nodes: make([]*model.Credential, len(p.nodes)), cursors: p.cursors, info: p.info}
+	all := slices.Grow([]model.Credential{}, len(p.nodes))
+	for i, c := range p.nodes {
+		if c != nil {
+			all = append(all, model.Credential{Credential: c, Identity: identity})
+			of.nodes[i] = &all[len(all)-1]
+		}
+	}
+	return of
+}
