@@ -256,7 +256,9 @@ func (g *Gateway) deadline(ctx context.Context, h http.Header) (context.Context,
 		if err != nil || asked <= 0 {
 			return nil, nil, badRequest(headerTimeout + " must be a duration above zero, such as 3s")
 		}
-		timeout = min(timeout, asked)
+		if asked < timeout {
+			timeout, ctx = asked, upstream.WithHurry(ctx)
+		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)
 	return ctx, cancel, nil

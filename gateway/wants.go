@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"errors"
 	"net/http"
 	"strconv"
 	"strings"
@@ -37,7 +38,7 @@ const maxSeconds = 365 * 24 * 60 * 60
 
 func seconds(text string) *time.Duration {
 	n, err := strconv.Atoi(strings.Trim(text, `"`))
-	if err != nil || n < 0 {
+	if err != nil && !errors.Is(err, strconv.ErrRange) || n < 0 {
 		return nil
 	}
 	d := time.Duration(min(n, maxSeconds)) * time.Second

@@ -37,6 +37,16 @@ func WithAllowance(ctx context.Context, calls int, bytes int64) context.Context 
 	return context.WithValue(ctx, allowanceKey{}, &allowance{maxCalls: int64(calls), maxBytes: bytes})
 }
 
+type hurriedKey struct{}
+
+// WithHurry marks the calls under the returned context as having less time than operations have as a rule, because their
+// caller asked for that. That they run out of it says nothing about the backend.
+func WithHurry(ctx context.Context) context.Context {
+	return context.WithValue(ctx, hurriedKey{}, true)
+}
+
+func hurried(ctx context.Context) bool { return ctx.Value(hurriedKey{}) != nil }
+
 func allowanceOf(ctx context.Context) *allowance {
 	a, _ := ctx.Value(allowanceKey{}).(*allowance)
 	return a

@@ -38,9 +38,10 @@ const (
 	// calm is how long a circuit must have been closed for the probes to begin again with firstProbe: probes can
 	// succeed where calls fail.
 	calm = 30 * time.Second
-	// maxPatience is the most that a call is under way before the end of its operation says something about the
-	// backend, and the most that a probe waits.
+	// maxPatience is the most that a call must have been under way for the end of its operation to count as a failure.
 	maxPatience = 5 * time.Second
+	// slowness is how many times as long as the backend's answers take, on average, that must have been.
+	slowness = 2
 )
 
 var errOpen = errors.New("the backend has been failing; it is being probed")
@@ -75,6 +76,7 @@ type health struct {
 	timer    *time.Timer
 	closedAt time.Time
 	ended    bool
+	mean     time.Duration // of the exchanges that brought an answer, the last ones weighing most
 }
 
 func newHealth(slots int) *health {
@@ -92,8 +94,10 @@ type verdict struct {
 }
 
 // judge weighs a call's end. Connection failures, timeouts, 5xx and bodies that cannot be read are failures; a 4xx is
-// the backend's answer, a 429 the budget's business. The end of the operation says something only if the call had
-// been under way for longer than the client's patience by then.
+// the backend's answer, a 429 the budget's business. The end of the operation counts only if the call had been under
+// way for longer than the client's patience by then, and longer than answers of this backend take: a backend that is
+// slow but healthy must not be closed to all because calls of one operation began late. A deadline that a caller chose
+// counts never.
 func (c *Client) judge(err *Error) verdict {
 	switch {
 	case err == nil:
@@ -109,7 +113,7 @@ func (c *Client) judge(err *Error) verdict {
 	case Timeout:
 		return verdict{true, true, true}
 	case Deadline:
-		late := err.about.under >= c.patience()
+		late := !err.about.hurried && err.about.under >= max(c.patience(), slowness*c.health.answerTime())
 		return verdict{late, late, late}
 	case Rejected:
 		return verdict{counts: true}
@@ -191,6 +195,23 @@ func (h *health) try() {
 	}
 }
 
+// answered notes how long an answer took.
+func (h *health) answered(took time.Duration) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.mean == 0 {
+		h.mean = took
+	}
+	h.mean += (took - h.mean) / 4
+}
+
+// answerTime returns how long answers take on average, 0 before the first.
+func (h *health) answerTime() time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.mean
+}
+
 func (h *health) isOpen(class Class) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -220,12 +241,13 @@ func (h *health) end() {
 }
 
 // ProbeWith sets the request that tells whether the backend is well again after a circuit opened: one cheap read,
-// made in the background and out of the budget. Without one no circuit opens. Set it before the first call.
+// made in the background and out of the budget. Once started it may take as long as any call, or a backend that is slow
+// would never be found well. Without one no circuit opens. Set it before the first call.
 func (c *Client) ProbeWith(req Request) {
 	req.Write = false
 	req.probe = true
 	c.health.probe = func() bool {
-		ctx, cancel := context.WithTimeout(context.Background(), c.patience())
+		ctx, cancel := context.WithTimeout(context.Background(), c.patience()+c.opts.Timeout)
 		defer cancel()
 		u, err := c.target(&req)
 		if err != nil {

@@ -167,7 +167,8 @@ type answer struct {
 	err      *Error   // of an answer that is neither 2xx nor the 304 that was asked for
 	redirect *url.URL // set besides err if the request may be sent there
 	header   *http.Response
-	began    time.Time // when header came
+	began    time.Time     // when header came
+	pause    time.Duration // for which the backend wants no calls
 }
 
 // attempt makes one exchange. Its error means that there was no whole answer.
@@ -203,10 +204,13 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	if err != nil {
 		err = c.lost(limited, req, &sent, err, call.Duration)
 		call.Kind = KindOf(err)
-	} else if a.err != nil {
-		call.Kind = a.err.Kind
+	} else {
+		c.health.answered(call.Duration)
+		if a.err != nil {
+			call.Kind = a.err.Kind
+		}
 	}
-	turn.done(a.header, a.began, call.Duration)
+	turn.done(a.header, a.began, call.Duration, a.pause)
 	c.observe(ctx, call)
 	if err != nil {
 		return nil, err
@@ -257,6 +261,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 		return a, err
 	}
 	a.header, a.began = resp, time.Now()
+	a.pause = pauseOf(resp)
 	c.http1.Store(resp.ProtoMajor == 1)
 	wire := &counter{r: resp.Body, allowance: allowanceOf(r.Context())}
 	defer func() {
@@ -268,6 +273,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 	unmodified := resp.StatusCode == http.StatusNotModified && req.validator != ""
 	if !unmodified && (resp.StatusCode < 200 || resp.StatusCode > 299) {
 		a.err = refusal(resp, wire, req.Write)
+		a.pause = a.err.RetryAfter
 		a.redirect = c.redirect(r, resp)
 		return a, nil
 	}
@@ -320,7 +326,7 @@ func (c *Client) lost(ctx context.Context, req *Request, sent *sending, err erro
 		known = broken(ctx, err)
 	}
 	e := *known
-	e.about = about{kind: e.Kind, under: under, unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
+	e.about = about{kind: e.Kind, under: under, hurried: hurried(ctx), unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
 	if req.Write && !e.about.unsent {
 		return &Error{Kind: OutcomeUnknown, Status: e.Status, Err: e.Err, about: e.about}
 	}

@@ -95,6 +95,7 @@ type about struct {
 	unsent    bool // the backend cannot have seen the call
 	elsewhere bool // it was not the call's own route that failed
 	under     time.Duration
+	hurried   bool // the operation had less time than operations have, by its caller's choice
 }
 
 // Detail is one part of the input that a backend does not accept. It holds neither the part's value nor the backend's text

@@ -355,7 +355,7 @@ func (p *pass) unused() {
 }
 
 // done ends the call, which took so long; resp is its answer, which began at answered, nil if none came.
-func (p *pass) done(resp *http.Response, answered time.Time, took time.Duration) {
+func (p *pass) done(resp *http.Response, answered time.Time, took, pause time.Duration) {
 	g, now := p.governor, time.Now()
 	if resp == nil {
 		answered = now
@@ -370,7 +370,7 @@ func (p *pass) done(resp *http.Response, answered time.Time, took time.Duration)
 	}
 	g.mean += (took - g.mean) / weight
 	if resp != nil {
-		g.heed(resp)
+		g.heed(resp, pause)
 	} else {
 		g.missing++
 	}
@@ -379,9 +379,8 @@ func (p *pass) done(resp *http.Response, answered time.Time, took time.Duration)
 
 // heed takes the backend's own words about its limits from an answer, so that we slow down before it refuses; g.mu is
 // held.
-func (g *governor) heed(resp *http.Response) {
+func (g *governor) heed(resp *http.Response, pause time.Duration) {
 	now := time.Now()
-	pause := retryAfter(resp.Header.Get("Retry-After"), now)
 	if resp.StatusCode == http.StatusTooManyRequests {
 		if !g.closed.After(now) {
 			g.refusals++ // of calls that were sent together only the first counts
@@ -389,11 +388,11 @@ func (g *governor) heed(resp *http.Response) {
 		if pause == 0 {
 			pause = min(firstRefusal<<min(max(g.refusals-1, 0), 10), maxPause)
 		}
-		g.close(now.Add(min(pause, maxRefused)), RateLimited)
+		g.close(now.Add(pause), RateLimited)
 	} else {
 		g.refusals = 0
 		if pause > 0 {
-			g.close(now.Add(min(pause, maxPause)), Unavailable)
+			g.close(now.Add(pause), Unavailable)
 		}
 	}
 	remaining, limit, reset, ok := remainder(resp.Header, now)
@@ -434,10 +433,16 @@ func remainder(h http.Header, now time.Time) (remaining, limit int, reset time.D
 	if date, err := http.ParseTime(h.Get("Date")); err == nil {
 		now = date
 	}
-	return remaining, limit, max(time.Unix(int64(at), 0).Sub(now), 0), true
+	return remaining, limit, max(time.Unix(int64(min(at, 1<<40)), 0).Sub(now), 0), true
 }
 
 func count(h http.Header, name string) (int, bool) {
-	n, err := strconv.Atoi(strings.TrimSpace(h.Get(name)))
-	return n, err == nil && n >= 0
+	n, ok := wholeNumber(strings.TrimSpace(h.Get(name)))
+	return n, ok && n >= 0
+}
+
+// wholeNumber reads a number that a backend sent. One that an int cannot hold is the nearest that it can.
+func wholeNumber(s string) (int, bool) {
+	n, err := strconv.Atoi(s)
+	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }

@@ -3,7 +3,6 @@ package upstream
 import (
 	"context"
 	"net/http"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -103,8 +102,8 @@ func cacheControl(h http.Header) (maxAge time.Duration, noStore bool) {
 		case "no-store":
 			noStore = true
 		case "max-age":
-			seconds, err := strconv.Atoi(strings.Trim(value, `"`))
-			if err == nil && seconds > 0 {
+			seconds, ok := wholeNumber(strings.Trim(value, `"`))
+			if ok && seconds > 0 {
 				maxAge = time.Duration(min(seconds, maxAgeBound)) * time.Second
 			}
 		}

@@ -403,7 +403,7 @@ func TestAProbeSpendsTheBudgetAndDoesNotHang(t *testing.T) {
 		if s := p.Status(); s.Budget[0].Left != 74 || s.UnderWay != 1 {
 			t.Errorf("during the probe: %+v", s)
 		}
-		time.Sleep(maxPatience)
+		time.Sleep(DefaultTimeout)
 		synctest.Wait()
 		if s := p.Status(); s.UnderWay != 0 || !s.Circuits[Reads].Open {
 			t.Errorf("after the probe: %+v", s)

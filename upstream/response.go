@@ -81,7 +81,7 @@ func inflate(resp *http.Response, wire *counter) (r io.Reader, done func(), err 
 func refusal(resp *http.Response, wire *counter, write bool) *Error {
 	e := &Error{
 		Kind: statusKind(resp.StatusCode, write), Status: resp.StatusCode,
-		RetryAfter: retryAfter(resp.Header.Get("Retry-After"), time.Now()),
+		RetryAfter: pauseOf(resp),
 		about:      about{kind: statusKind(resp.StatusCode, false)},
 	}
 	if resp.StatusCode == http.StatusNotModified {
@@ -99,18 +99,58 @@ func refusal(resp *http.Response, wire *counter, write bool) *Error {
 	defer done()
 	body, _ := io.ReadAll(io.LimitReader(r, maxErrorBody))
 	e.Code, e.Details = explain(body)
+	if e.RetryAfter == 0 {
+		e.RetryAfter = min(retryAfterIn(body), longestPause(resp.StatusCode))
+	}
 	return e
+}
+
+// pauseOf returns for how long an answer's Retry-After closes the backend, 0 without one. It is not more than the limiter
+// holds back for, so that a caller gets the same number.
+func pauseOf(resp *http.Response) time.Duration {
+	return min(retryAfter(resp.Header.Get("Retry-After"), time.Now()), longestPause(resp.StatusCode))
+}
+
+// longestPause returns the most that a backend's wish for a pause is followed.
+func longestPause(status int) time.Duration {
+	if status == http.StatusTooManyRequests {
+		return maxRefused
+	}
+	return maxPause
 }
 
 // retryAfter reads the header's seconds or date; 0 if it is absent, past or neither.
 func retryAfter(s string, now time.Time) time.Duration {
 	s = strings.TrimSpace(s)
-	if n, err := strconv.ParseInt(s, 10, 64); err == nil {
-		const day = 24 * 60 * 60
-		return time.Duration(min(max(n, 0), day)) * time.Second
+	if n, ok := wholeNumber(s); ok {
+		return wait(float64(n))
 	}
 	if t, err := http.ParseTime(s); err == nil {
-		return min(max(t.Sub(now), 0), 24*time.Hour)
+		return wait(t.Sub(now).Seconds())
+	}
+	return 0
+}
+
+// wait is a number of seconds within what a Duration holds.
+func wait(seconds float64) time.Duration {
+	const day = 24 * 60 * 60
+	return time.Duration(min(max(seconds, 0), day) * float64(time.Second))
+}
+
+// retryAfterIn reads the seconds that the body of an error has in the member retryAfter, as a number or text.
+func retryAfterIn(body []byte) time.Duration {
+	var top struct {
+		RetryAfter json.RawMessage
+		Error      json.RawMessage
+	}
+	_ = json.Unmarshal(body, &top)
+	var nested struct{ RetryAfter json.RawMessage }
+	_ = json.Unmarshal(top.Error, &nested)
+	for _, raw := range []json.RawMessage{top.RetryAfter, nested.RetryAfter} {
+		text := strings.Trim(string(raw), `" `)
+		if n, err := strconv.ParseFloat(text, 64); (err == nil || errors.Is(err, strconv.ErrRange)) && n > 0 {
+			return wait(n)
+		}
 	}
 	return 0
 }
