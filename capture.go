@@ -46,6 +46,9 @@ type capturer struct {
 	*server
 	routes *capture.Routes
 
+	// running is held by the one capture that runs: each has a whole cache and a second program for its replay.
+	running sync.Mutex
+
 	mu   sync.Mutex
 	full bool
 }
@@ -63,6 +66,11 @@ func (s *server) capturing(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if !c.running.TryLock() {
+			gateway.RefuseBusy(w, r, "another operation is being captured")
+			return
+		}
+		defer c.running.Unlock()
 		c.serve(w, r, who)
 	})
 }

@@ -42,7 +42,13 @@ func startStudio(t *testing.T, s setup) *studio {
 		"COASSEMBLE_GZIP": "false", "MATTR_GZIP": "false"}
 	maps.Copy(env, s.Env)
 	s.Env = env
-	s.Wrap = func(next http.RoundTripper) http.RoundTripper { return listener{st, next} }
+	inner := s.Wrap
+	s.Wrap = func(next http.RoundTripper) http.RoundTripper {
+		if inner != nil {
+			next = inner(next)
+		}
+		return listener{st, next}
+	}
 	st.program = start(t, s)
 	for _, c := range st.backends.Clients() {
 		for _, v := range []string{c.ID, c.Slug, c.SKU, c.Name, c.Identifier} {

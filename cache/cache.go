@@ -137,11 +137,12 @@ func (o Options) withDefaults() Options {
 }
 
 // Close ends the fetches in flight and waits for them, writes what is queued for Redis within its timeout and closes the
-// connections. Closing again does nothing.
+// connections. What memory kept is released. Closing again does nothing.
 func (c *Cache) Close() error { return c.close() }
 
 func (c *Cache) closeOnce() error {
 	c.flights.close()
+	defer c.memory.close()
 	if c.remote == nil {
 		return nil
 	}

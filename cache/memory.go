@@ -69,19 +69,26 @@ type memory struct {
 	marks [4096]uint64 // the last drop that hit each digest; some share a mark, which refuses a fill too many at worst
 	floor uint64       // the last drop of everything
 
-	tagMu  sync.Mutex
+	tags *tagIndex
+}
+
+// tagIndex finds the entries that carry a tag. It must not refer to the library's cache: that has a cleanup function whose
+// argument refers to the index, and a cleanup's argument keeps alive what it reaches.
+type tagIndex struct {
+	mu     sync.Mutex
 	tagged map[digest]*link // the first of those that carry a tag
 }
 
 func newMemory(limit int64) (*memory, error) {
-	m := &memory{limit: limit, tagged: map[digest]*link{}}
+	tags := &tagIndex{tagged: map[digest]*link{}}
+	m := &memory{limit: limit, tags: tags}
 	if limit <= 0 {
 		return m, nil
 	}
 	entries, err := otter.New(&otter.Options[digest, *entry]{
 		MaximumWeight:    uint64(limit),
 		Weigher:          func(_ digest, e *entry) uint32 { return e.weight() },
-		OnAtomicDeletion: func(e otter.DeletionEvent[digest, *entry]) { m.erase(e.Value) },
+		OnAtomicDeletion: func(e otter.DeletionEvent[digest, *entry]) { tags.erase(e.Value) },
 		// In the caller's goroutine: there is nothing to wait for when the cache is closed.
 		Executor: func(f func()) { f() },
 		Logger:   &otter.NoopLogger{},
@@ -146,7 +153,7 @@ func (m *memory) fill(start uint64, d digest, r *record) bool {
 	}
 	e := &entry{key: d}
 	e.rec.Store(r)
-	m.index(e, r.tags)
+	m.tags.add(e, r.tags)
 	m.entries.Set(d, e)
 	return true
 }
@@ -190,7 +197,7 @@ func (m *memory) drop(ds []digest) {
 			continue
 		}
 		m.entries.Invalidate(d)
-		for _, key := range m.carriers(d) {
+		for _, key := range m.tags.carriers(d) {
 			m.entries.Invalidate(key)
 		}
 	}
@@ -207,50 +214,59 @@ func (m *memory) clear() {
 	}
 }
 
-func (m *memory) index(e *entry, tags []Tag) {
+// close releases what is kept. What asks later finds nothing.
+func (m *memory) close() {
+	m.clear()
+	if m.entries != nil {
+		m.entries.CleanUp() // the library's buffers hold what was removed a moment ago
+		m.entries.StopAllGoroutines()
+	}
+}
+
+func (x *tagIndex) add(e *entry, tags []Tag) {
 	if len(tags) == 0 {
 		return
 	}
-	m.tagMu.Lock()
-	defer m.tagMu.Unlock()
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	e.links = make([]link, len(tags))
 	for i, t := range tags {
 		d := t.digest()
 		l := &e.links[i]
-		l.entry, l.next = e, m.tagged[d]
+		l.entry, l.next = e, x.tagged[d]
 		if l.next != nil {
 			l.next.prev = l
 		}
-		m.tagged[d] = l
+		x.tagged[d] = l
 	}
 }
 
-func (m *memory) carriers(tag digest) []digest {
-	m.tagMu.Lock()
-	defer m.tagMu.Unlock()
+func (x *tagIndex) carriers(tag digest) []digest {
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	var keys []digest
-	for l := m.tagged[tag]; l != nil; l = l.next {
+	for l := x.tagged[tag]; l != nil; l = l.next {
 		keys = append(keys, l.entry.key)
 	}
 	return keys
 }
 
 // erase empties an entry that the library let go, for whatever reason.
-func (m *memory) erase(e *entry) {
+func (x *tagIndex) erase(e *entry) {
 	r := e.rec.Swap(nil)
 	if r == nil || len(r.tags) == 0 {
 		return
 	}
-	m.tagMu.Lock()
-	defer m.tagMu.Unlock()
+	x.mu.Lock()
+	defer x.mu.Unlock()
 	for i, t := range r.tags {
-		m.unlink(&e.links[i], t.digest())
+		x.unlink(&e.links[i], t.digest())
 	}
 	e.links = nil // its neighbours must not live as long as the library holds the entry
 }
 
 // unlink takes an entry out of those that carry a tag.
-func (m *memory) unlink(l *link, tag digest) {
+func (x *tagIndex) unlink(l *link, tag digest) {
 	if l.next != nil {
 		l.next.prev = l.prev
 	}
@@ -258,9 +274,9 @@ func (m *memory) unlink(l *link, tag digest) {
 	case l.prev != nil:
 		l.prev.next = l.next
 	case l.next != nil:
-		m.tagged[tag] = l.next
+		x.tagged[tag] = l.next
 	default:
-		delete(m.tagged, tag)
+		delete(x.tagged, tag)
 	}
 }
 

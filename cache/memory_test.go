@@ -29,7 +29,7 @@ func TestMemoryKeepsToItsBoundInBytes(t *testing.T) {
 		if counters.MemoryBytes > o.Memory || counters.MemoryEntries < 20 {
 			t.Errorf("got %d bytes in %d entries", counters.MemoryBytes, counters.MemoryEntries)
 		}
-		if got := len(c.memory.carriers(NewTag("scope", "all").digest())); got != counters.MemoryEntries {
+		if got := len(c.memory.tags.carriers(NewTag("scope", "all").digest())); got != counters.MemoryEntries {
 			t.Errorf("the index knows %d entries, memory %d", got, counters.MemoryEntries)
 		}
 	})
@@ -98,18 +98,18 @@ func TestATagKnowsItsCarriersWhicheverOfThemGoes(t *testing.T) {
 			}
 			s.Drop(t.Context(), going)
 			left := map[digest]bool{}
-			for _, d := range c.memory.carriers(shared.digest()) {
+			for _, d := range c.memory.tags.carriers(shared.digest()) {
 				left[d] = true
 			}
 			if len(left) != 2 || left[s.inner.digest(going)] {
 				t.Errorf("%d carriers are left without %s, want the other two", len(left), going)
 			}
-			if got := len(c.memory.carriers(own(going).digest())); got != 0 {
+			if got := len(c.memory.tags.carriers(own(going).digest())); got != 0 {
 				t.Errorf("%d carry the tag of %s alone", got, going)
 			}
 		}
 		c.DropTags(t.Context(), shared)
-		if got := len(c.memory.tagged); got != 0 {
+		if got := len(c.memory.tags.tagged); got != 0 {
 			t.Errorf("the index has %d tags that nothing carries", got)
 		}
 	})
