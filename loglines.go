@@ -1,14 +1,17 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"io"
 	"log/slog"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/task"
 )
 
 // logHandler writes lines as slog's JSON handler does. The line of a request, of which there may be tens of thousands a
@@ -22,7 +25,10 @@ func newLogHandler(lines *lineWriter) logHandler {
 	return logHandler{slog.NewJSONHandler(lines, nil), lines}
 }
 
-// Handle keeps the line of a request for a moment, and writes any other at once.
+// Dropped returns the number of lines that were not written.
+func (h logHandler) Dropped() uint64 { return h.lines.Dropped() }
+
+// Handle keeps the line of a request for a moment, and queues any other at once.
 func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Message != gateway.AccessMessage || r.Level != slog.LevelInfo {
 		return h.Handler.Handle(ctx, r)
@@ -83,57 +89,134 @@ func plainText(text string) bool {
 }
 
 const (
-	// linger is how long a line may wait for others.
+	// linger is how long the line of a request may wait for others.
 	linger = 10 * time.Millisecond
-	// mostLines is how much may wait, in bytes.
+	// mostLines is how much is written in one go without waiting for more, in bytes.
 	mostLines = 64 << 10
+	// mostWaiting bounds the lines that wait for a reader of the log, in bytes. Lines past it are dropped and counted.
+	mostWaiting = 1 << 20
 )
 
-// lineWriter writes lines in their order, one by one or many together. It is safe for concurrent use.
+// lineWriter writes lines in their order, one by one or many together. No caller waits for a write: a log that is not read
+// must not stop requests. It is safe for concurrent use.
 type lineWriter struct {
 	to io.Writer
 
-	writing sync.Mutex // held before mu by who writes: lines may join the next ones meanwhile
-	written []byte     // memory for the next lines
-
 	mu      sync.Mutex
 	waiting []byte
+	written []byte        // memory for the next lines
+	ended   chan struct{} // closed when the goroutine that writes has ended; nil while there is none
+	lost    uint64        // lines dropped since the log was last told of it
+
+	dropped atomic.Uint64
 }
 
-// Write writes a line at once, after those that wait.
+// Dropped returns the number of lines that were not written.
+func (w *lineWriter) Dropped() uint64 { return w.dropped.Load() }
+
+// Write writes a line soon after those that wait. It never fails.
 func (w *lineWriter) Write(line []byte) (int, error) {
 	w.mu.Lock()
-	w.waiting = append(w.waiting, line...)
-	w.mu.Unlock()
-	return len(line), w.flush()
+	defer w.mu.Unlock()
+	if w.add(line) {
+		w.start()
+	}
+	return len(line), nil
 }
 
-// later writes a line soon. It waits only where the lines before it cannot be written as fast as they come.
+// later writes a line together with those that follow within the time to linger.
 func (w *lineWriter) later(line []byte) {
 	w.mu.Lock()
-	if len(w.waiting) == 0 {
-		time.AfterFunc(linger, func() { _ = w.flush() })
-	}
-	w.waiting = append(w.waiting, line...)
-	full := len(w.waiting) >= mostLines
-	w.mu.Unlock()
-	if full {
-		_ = w.flush()
+	defer w.mu.Unlock()
+	first := len(w.waiting) == 0
+	switch {
+	case !w.add(line):
+	case len(w.waiting) >= mostLines:
+		w.start()
+	case first:
+		time.AfterFunc(linger, func() {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			w.start()
+		})
 	}
 }
 
-// flush writes the lines that wait.
-func (w *lineWriter) flush() error {
-	w.writing.Lock()
-	defer w.writing.Unlock()
-	w.mu.Lock()
-	lines := w.waiting
-	w.waiting = w.written[:0]
-	w.mu.Unlock()
-	w.written = lines
-	if len(lines) == 0 {
-		return nil
+// add queues a line under mu, and reports whether there was room.
+func (w *lineWriter) add(line []byte) bool {
+	if len(w.waiting)+len(line) > mostWaiting {
+		w.lost++
+		w.dropped.Add(1)
+		return false
 	}
-	_, err := w.to.Write(lines)
-	return err
+	w.waiting = append(w.waiting, line...)
+	return true
+}
+
+// start has the lines that wait written, under mu.
+func (w *lineWriter) start() {
+	if w.ended != nil || len(w.waiting) == 0 && w.lost == 0 {
+		return
+	}
+	ended := make(chan struct{})
+	w.ended = ended
+	task.Go(w.writeAll, func(error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		if w.ended == ended { // it panicked
+			w.ended = nil
+		}
+		close(ended)
+	})
+}
+
+// writeAll writes until no line waits. A writer that fails has nobody to tell; its lines count as dropped.
+func (w *lineWriter) writeAll() error {
+	for {
+		w.mu.Lock()
+		lines := w.waiting
+		if w.lost > 0 {
+			lines = appendLoss(lines, w.lost)
+			w.lost = 0
+		}
+		if len(lines) == 0 {
+			w.ended = nil
+			w.mu.Unlock()
+			return nil
+		}
+		w.waiting, w.written = w.written[:0], nil
+		w.mu.Unlock()
+		if n, err := w.to.Write(lines); err != nil {
+			w.dropped.Add(uint64(bytes.Count(lines[min(n, len(lines)):], []byte{'\n'})))
+		}
+		w.mu.Lock()
+		w.written = lines[:0]
+		w.mu.Unlock()
+	}
+}
+
+// appendLoss adds the line that tells of dropped ones.
+func appendLoss(lines []byte, lost uint64) []byte {
+	r := slog.NewRecord(time.Now(), slog.LevelWarn, "lines of the log were dropped: it is not read as fast as it is written", 0)
+	r.AddAttrs(slog.Uint64("lines", lost))
+	var line bytes.Buffer
+	_ = slog.NewJSONHandler(&line, nil).Handle(context.Background(), r) // a buffer takes everything
+	return append(lines, line.Bytes()...)
+}
+
+// flush waits until the lines so far are written, or until the log was not read for so long.
+func (w *lineWriter) flush(within time.Duration) {
+	w.mu.Lock()
+	w.start()
+	ended := w.ended
+	w.mu.Unlock()
+	if ended == nil {
+		return
+	}
+	timer := time.NewTimer(within)
+	defer timer.Stop()
+	select {
+	case <-ended:
+	case <-timer.C:
+	}
 }

@@ -259,6 +259,8 @@ type sources struct {
 	Backends func() []upstream.Status
 	Cache    func() cache.Counters
 	Contract func() (findings []upstream.Finding, leftOut int64)
+	// LogDropped is the number of lines that the log did not take.
+	LogDropped func() uint64
 }
 
 // backendStates asks each client for its state.
@@ -301,11 +303,13 @@ var (
 
 	descContract = newDesc("contract_breaks_total", "Values and members of a backend's answers that the schema does not expect.", "backend", "kind")
 	descLeftOut  = newDesc("contract_paths_left_out_total", "Contract breaks on paths past the number that is kept.")
+
+	descLogDropped = newDesc("log_lines_dropped_total", "Lines of the log that were dropped because it was not read, or could not be written.")
 )
 
 var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay, descLastSuccess,
 	descLastFailure, descLookups, descMemoryBytes, descMemoryEntries, descRefreshes, descRedisUp, descRedisErrors,
-	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut}
+	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut, descLogDropped}
 
 func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range stateDescs {
@@ -326,6 +330,9 @@ func (c stateCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	if c.Contract != nil {
 		breaks.collect(to, c.Contract)
+	}
+	if c.LogDropped != nil {
+		emitTotal(to, descLogDropped, float64(c.LogDropped()))
 	}
 }
 

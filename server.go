@@ -35,8 +35,15 @@ import (
 //go:generate go run ./graph/gen
 
 func main() {
-	os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr, paceCollector))
+	os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr, ignoreClosedPipes, paceCollector))
 }
+
+// ignoreClosedPipes keeps a reader of the log that ended from ending the program: writing to a closed pipe is an error of
+// that write alone.
+func ignoreClosedPipes(*config, func(string) string) { signal.Ignore(syscall.SIGPIPE) }
+
+// lastLines is how long a program that ends waits for the reader of its log.
+const lastLines = time.Second
 
 // The exit codes of run.
 const (
@@ -72,7 +79,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		transport = backends.Transport()
 	}
 	lines := &lineWriter{to: stderr}
-	defer func() { _ = lines.flush() }()
+	defer lines.flush(lastLines)
 	log := slog.New(newLogHandler(lines))
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
@@ -84,21 +91,21 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		return runPurge(ctx, cfg, log, stdout, stderr)
 	}
 	for _, line := range cfg.effective {
-		fmt.Fprintln(stderr, line)
+		fmt.Fprintln(lines, line)
 	}
 	traces, err := newTracer(ctx, getenv, log)
 	if err != nil {
-		fmt.Fprintln(stderr, "learngraph:", err)
+		fmt.Fprintln(lines, "learngraph:", err)
 		return exitUsage
 	}
 	s, err := newServer(cfg, transport, traces, log)
 	if err != nil {
-		fmt.Fprintln(stderr, "learngraph:", err)
+		fmt.Fprintln(lines, "learngraph:", err)
 		return exitUsage
 	}
 	err = s.listenAndServe(ctx, stdout)
 	if err := errors.Join(err, s.close()); err != nil {
-		fmt.Fprintln(stderr, "learngraph:", err)
+		fmt.Fprintln(lines, "learngraph:", err)
 		return exitFailed
 	}
 	return exitOK
@@ -123,7 +130,9 @@ type server struct {
 	authenticate func(*http.Request) (*caller.Caller, error)
 	digest       func(string) string
 	draining     atomic.Bool
-	trusted      *gateway.Trusted
+	// logDropped is the number of lines that the log did not take; nil where it takes all.
+	logDropped func() uint64
+	trusted    *gateway.Trusted
 }
 
 // close lets go of what outlives requests.
@@ -144,6 +153,9 @@ func (s *server) reportFinding(f upstream.Finding) {
 // newServer wires the program. transport carries the calls to the backends; nil is the network.
 func newServer(cfg *config, transport http.RoundTripper, traces *tracer, log *slog.Logger) (*server, error) {
 	s := &server{cfg: cfg, transport: transport, traces: traces, log: traces.logTraces(log)}
+	if h, ok := log.Handler().(interface{ Dropped() uint64 }); ok {
+		s.logDropped = h.Dropped
+	}
 	s.metrics = newMetrics()
 	s.watch = upstream.NewWatch(upstream.WatchOptions{Report: s.reportFinding, Ignore: thoughtindustries.Withheld})
 	kept, err := s.openCache()
