@@ -50,8 +50,13 @@ func (f *failingCalls) fails(r *http.Request) bool {
 }
 
 func unavailable(r *http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusServiceUnavailable, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
-		Body: io.NopCloser(strings.NewReader(`{"message":"down"}`)), Request: r}, nil
+	return respond(r, http.StatusServiceUnavailable, `{"message":"down"}`), nil
+}
+
+// respond makes a backend's response to r.
+func respond(r *http.Request, status int, body string) *http.Response {
+	return &http.Response{StatusCode: status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{"Content-Type": {"application/json"}},
+		ContentLength: int64(len(body)), Body: io.NopCloser(strings.NewReader(body)), Request: r}
 }
 
 func reset(*http.Request) (*http.Response, error) { return nil, errors.New("connection reset") }

@@ -3,6 +3,7 @@ package resolvers
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -10,6 +11,7 @@ import (
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -251,15 +253,42 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 		cursors[k] = c
 		return k, err == nil, err
 	}
-	shape := func(k credentialPageKey, p mattr.Page[*mattr.Credential]) *model.CredentialConnection {
-		return credentialConnection(credentialsOfIdentity(cursorPage(p, cursors[k], after != nil), k.identity))
+	shape := func(k credentialPageKey, p mattr.Page[*mattr.Credential]) credentialPage {
+		page, err := cursorPage(p, cursors[k], after != nil)
+		return credentialPage{credentialConnection(credentialsOfIdentity(page, k.identity)), err}
 	}
-	return join(ctx, parents, loadersOf(ctx).credentialPages, pageKey, shape)
+	pages, err := join(ctx, parents, loadersOf(ctx).credentialPages, pageKey, shape)
+	return credentialConnections(pages, err)
+}
+
+// credentialPage is a page of one parent's credentials, with an error that is shown beside it.
+type credentialPage struct {
+	connection *model.CredentialConnection
+	beside     error
+}
+
+func credentialConnections(pages []credentialPage, err error) ([]*model.CredentialConnection, error) {
+	connections, errs := make([]*model.CredentialConnection, len(pages)), make(graphql.BatchErrorList, len(pages))
+	if failed, ok := err.(graphql.BatchErrorList); ok {
+		errs = failed
+	}
+	for i, p := range pages {
+		connections[i] = p.connection
+		if p.beside != nil {
+			errs[i] = besideError{p.beside}
+		}
+	}
+	return connections, anyOf(errs)
 }
 
 // cursorPage is what follows c in the page that c's token leads to. The page was read from its start: a place inside it
-// has no token of its own.
-func cursorPage[T any](p mattr.Page[T], c scalar.Cursor, continued bool) page[T] {
+// has no token of its own. Where the backend's next page is the same page again, the list ends with an error that is shown
+// beside the nodes.
+func cursorPage[T any](p mattr.Page[T], c scalar.Cursor, continued bool) (page[T], error) {
+	var err error
+	if p.Next != "" && p.Next == c.Token {
+		p.Next, err = "", errNoAdvance(upstream.MATTR)
+	}
 	nodes := p.Items[min(c.Offset, len(p.Items)):]
 	cursors := make([]string, len(nodes))
 	for i := range nodes {
@@ -269,5 +298,10 @@ func cursorPage[T any](p mattr.Page[T], c scalar.Cursor, continued bool) page[T]
 		}
 		cursors[i] = place.Encode()
 	}
-	return newPage(nodes, cursors, p.Next != "", continued)
+	return newPage(nodes, cursors, p.Next != "", continued), err
+}
+
+// errNoAdvance is the failure of a list whose next page brings nothing new.
+func errNoAdvance(b upstream.Backend) error {
+	return &upstream.Error{Backend: b, Kind: upstream.Contract, Err: errors.New("a page brought nothing new")}
 }

@@ -11,6 +11,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
@@ -77,17 +78,23 @@ func (r queryResolver) ownClients(ctx context.Context, own []string, q thoughtin
 		return ownPage(ctx, loadersOf(ctx).clients, keys, c, size, continued)
 	}
 	var all []*document.Document
+	seen := map[string]bool{}
 	for offset, more := 0, true; more; offset += searchPage {
 		found, err := r.clientPage(listPurpose(ctx), clientQuery{Search: q.Search, Sort: q.Sort, Offset: offset, First: searchPage})
 		if err != nil {
 			return page[*document.Document]{}, err
 		}
+		before := len(seen)
 		for _, d := range found.values {
+			seen[r.clientID(d)] = true
 			if d != nil && r.seesDocument(ctx, d) {
 				all = append(all, d)
 			}
 		}
-		more = found.More
+		if more = found.More; more && len(seen) == before {
+			complain(ctx, errNoAdvance(upstream.ThoughtIndustries))
+			more = false
+		}
 	}
 	return cut(all, c, size, continued), nil
 }
@@ -98,6 +105,7 @@ type ownUsers struct {
 	keys []string
 	// client is a place among the keys, offset one among its users.
 	client, offset int
+	seen           map[string]bool
 }
 
 // ownUsersAfter starts behind the user that a cursor names. Its token is the client's key.
@@ -106,7 +114,7 @@ func ownUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *ownUsers
 	if !found {
 		c.Offset = 0
 	}
-	return &ownUsers{ctx: ctx, keys: own, client: client, offset: c.Offset}
+	return &ownUsers{ctx: ctx, keys: own, client: client, offset: c.Offset, seen: map[string]bool{}}
 }
 
 func (o *ownUsers) more() bool { return o.client < len(o.keys) }
@@ -118,10 +126,26 @@ func (o *ownUsers) next(n int) (*userList, error) {
 	if err != nil {
 		return nil, err
 	}
-	if o.offset += n; !p.more {
+	l := newUserList(key, p)
+	advanced := o.note(p.users)
+	if p.more && !advanced {
+		l.missing = cmp.Or(l.missing, errNoAdvance(upstream.Coassemble))
+	}
+	if o.offset += n; !p.more || !advanced {
 		o.client, o.offset = o.client+1, 0
 	}
-	return newUserList(key, p), nil
+	return l, nil
+}
+
+// note reports whether a page of users has any that no page before it had.
+func (o *ownUsers) note(users []*coassemble.User) bool {
+	before := len(o.seen)
+	for _, u := range users {
+		if u != nil {
+			o.seen[u.Identifier] = true
+		}
+	}
+	return len(o.seen) > before
 }
 
 // ownPlace is the cursor of a list that goes through the users of one client after the other.
@@ -210,7 +234,13 @@ func identifiers(users []*coassemble.User) []string {
 // is read to its end.
 func (r queryResolver) ownMatches(ctx context.Context, filter *identityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
 	var all []*mattr.Identity
+	asked := map[string]bool{}
 	for token, first := "", true; first || token != ""; first = false {
+		if asked[token] {
+			complain(ctx, errNoAdvance(upstream.MATTR))
+			break
+		}
+		asked[token] = true
 		found, err := r.identityPage(listPurpose(ctx), identityQuery{Filter: filter, Limit: searchPage, Token: token})
 		if err != nil {
 			return page[*mattr.Identity]{}, err

@@ -215,7 +215,12 @@ func (r queryResolver) identityList(ctx context.Context, filter *identityFilter,
 		return r.ownMatches(ctx, filter, c, size, continued)
 	}
 	found, err := r.identityPage(listPurpose(ctx), identityQuery{Filter: filter, Limit: c.Offset + size, Token: c.Token})
-	return cursorPage(found, c, continued), err
+	if err != nil {
+		return page[*mattr.Identity]{}, err
+	}
+	shown, beside := cursorPage(found, c, continued)
+	complain(ctx, beside)
+	return shown, nil
 }
 
 // identityCriteria reads a filter, and says what a cursor is bound to under it. Without a filter there are no criteria.

@@ -58,7 +58,7 @@ func (r *Resolver) readIdentities(ctx context.Context, missing []cache.Wanted[*m
 		if err != nil {
 			return nil, failAll(keys, err)
 		}
-		r.store.identityPages.learn(w.Pages, w.Done)
+		r.store.identityPages.take(w.Pages, w.Done, w.Unusable)
 		asked := map[string]string{}
 		for _, k := range keys {
 			asked[strings.ToLower(k)] = k
@@ -160,7 +160,7 @@ func (r *Resolver) walkForUsers(ctx context.Context, users []string) (found map[
 		r.store.identitiesLackKeys.Store(true)
 		return nil, nil, false
 	}
-	r.store.identityPages.learn(w.Pages, w.Done)
+	r.store.identityPages.take(w.Pages, w.Done, w.Unusable)
 	if !w.Done {
 		return nil, nil, false
 	}

@@ -56,13 +56,13 @@ func (r *Resolver) readEmbedClients(ctx context.Context, missing []cache.Wanted[
 		if err != nil {
 			return nil, failAll(keys, err)
 		}
-		r.store.embedClientPages.take(w.Pages, w.Done, w.Bare)
+		r.store.embedClientPages.take(w.Pages, w.Done, w.Unusable)
 		for _, c := range w.Items {
 			if c.Identifier != "" && !c.Bare {
 				found[c.Identifier] = keep(c, said, r.store.embedClientTags(c)...)
 			}
 		}
-		if w.Done && !w.Bare {
+		if w.Done && !w.Unusable {
 			return found, nil
 		}
 	}
@@ -135,8 +135,8 @@ func (r *Resolver) walkUsers(ctx context.Context, n int) (*arrived[*coassemble.U
 	if err != nil {
 		return nil, err
 	}
-	r.store.userPages.take(w.Pages, w.Done, w.Bare)
-	if w.Bare {
+	r.store.userPages.take(w.Pages, w.Done, w.Unusable)
+	if w.Unusable {
 		return nil, nil
 	}
 	page := showing(w.Items, listedUser, r.store.tag(upstream.Coassemble, allUsers))
@@ -144,9 +144,9 @@ func (r *Resolver) walkUsers(ctx context.Context, n int) (*arrived[*coassemble.U
 	return page, nil
 }
 
-// take learns from a walk; a list of bare identifiers is of no use to any.
-func (w *walkSize) take(pages int, done, bare bool) {
-	if bare {
+// take learns from a walk; an unusable list is not walked again.
+func (w *walkSize) take(pages int, done, unusable bool) {
+	if unusable {
 		w.pages.Store(never)
 		return
 	}

@@ -2,6 +2,7 @@ package thoughtindustries
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -32,11 +33,11 @@ type Lookup struct {
 	mu       sync.Mutex
 	seen     map[Key]*sighting
 	searched map[Key]bool
-	step     *step // the page that is being read
-	next     int   // the page that the walk reads next, from 1
-	left     int   // how many pages follow, -1 if not known
-	first    []byte
-	done     bool // the walk has seen every client
+	step     *step           // the page that is being read
+	next     int             // the page that the walk reads next, from 1
+	left     int             // how many pages follow, -1 if not known
+	walked   map[string]bool // the clients on the pages of the walk, by id
+	done     bool            // the walk has seen every client
 }
 
 // sighting is a client that was seen under a key.
@@ -53,7 +54,7 @@ type step struct {
 
 // NewLookup returns a Lookup that has seen nothing.
 func (c *Client) NewLookup() *Lookup {
-	return &Lookup{Read: c.Page, client: c, seen: map[Key]*sighting{}, searched: map[Key]bool{}, next: 1, left: -1}
+	return &Lookup{Read: c.Page, client: c, seen: map[Key]*sighting{}, searched: map[Key]bool{}, walked: map[string]bool{}, next: 1, left: -1}
 }
 
 // Find returns the clients of the keys, and for each key that could not be decided the reason: the failure of a call,
@@ -294,15 +295,16 @@ func (l *Lookup) bound() int {
 
 // advance takes a page into the walk; l.mu is held.
 func (l *Lookup) advance(page *Page) error {
-	var first []byte
-	if len(page.Clients) > 0 && page.Clients[0] != nil {
-		first = page.Clients[0].JSON()
+	before := len(l.walked)
+	for _, d := range page.Clients {
+		if d != nil {
+			l.walked[cmp.Or(l.client.key(d, "id"), string(d.JSON()))] = true
+		}
 	}
-	if page.Number != l.next && page.HasMore || l.next > 1 && first != nil && bytes.Equal(first, l.first) {
-		return l.failure(upstream.Contract, "a page came twice")
+	if page.HasMore && (page.Number != l.next || len(l.walked) == before) {
+		return l.failure(upstream.Contract, "a page brought nothing new")
 	}
 	l.remember(page.Clients)
-	l.first = first
 	l.next++
 	l.done = !page.HasMore
 	l.left = -1
