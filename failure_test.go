@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -253,4 +254,39 @@ func TestWhoSharesAnExecutionHasTheirOwnTimeForIt(t *testing.T) {
 			t.Errorf("calls (-want +got):\n%s", diff)
 		}
 	})
+}
+
+func TestErrorsBesideDataAreToldAndTheAnswerIsNotStored(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 2, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s"}})
+	id := p.backends.Users(p.backends.Clients()[0].Identifier)[0].IdentityID
+	p.backends.SetFault("thoughtindustries", emulator.Fault{Status: 200, Body: `{"errors":[{"message":"a-secret"}],
+		"data":{"Clients":{"pageInfo":{"total":1,"hasMore":false},"clients":[{"id":"1","slug":"one","name":"One"}]}}}`})
+	p.backends.SetFault("GET /core/v1/users", emulator.Fault{Status: 200, Body: `{"data":[{"id":"` + id + `"}],"errors":["a-secret"]}`})
+	for query, want := range map[string]string{
+		`{ clients { nodes { name } } }`:         `"nodes":[{"name":"One"}]|clients UPSTREAM_REJECTED thoughtindustries`,
+		`{ client(by: {slug: "one"}) { name } }`: `"client":{"name":"One"}|client UPSTREAM_REJECTED thoughtindustries`,
+		`{ client(by: {slug: "two"}) { name } }`: `"client":null|client UPSTREAM_REJECTED thoughtindustries`,
+		`{ nodes(ids: ["` + scalar.EncodeID(scalar.ClientNode, "1") + `"]) { ... on Client { name } } }`: `"nodes":[{"name":"One"}]|nodes.0 UPSTREAM_REJECTED thoughtindustries`,
+		`{ identities { nodes { sourceId } } }`:                                                          `"nodes":[{"sourceId":"` + id + `"}]|identities UPSTREAM_REJECTED mattr`,
+	} {
+		for range 2 {
+			p.backends.Reset()
+			a := p.post(t, query, nil)
+			data, failure, _ := strings.Cut(want, "|")
+			if !strings.Contains(string(a.raw), data) || len(a.Errors) != 1 || a.failures()[0] != failure {
+				t.Errorf("%s: got %s, %v", query, a.raw, a.failures())
+			}
+			if len(p.calls()) == 0 {
+				t.Errorf("%s: an answer with errors beside data is stored", query)
+			}
+		}
+	}
+	if strings.Contains(p.logged.String(), "a-secret") {
+		t.Error("the log shows the body")
+	}
+	_, contract := ask(t, operator{sources: p.sources(), Metrics: p.metrics}, http.MethodGet, "/contract", "")
+	if text := fmt.Sprint(contract["findings"]); !strings.Contains(text, "Clients.errors") {
+		t.Errorf("the contract watch does not count it: %s", text)
+	}
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// Fetch reads the values of distinct keys. A key in neither map does not exist; a key in failed has no value.
+// Fetch reads the values of distinct keys. A key in neither map does not exist; the value of a key in both
+// may be shown with the error beside it.
 type Fetch[K comparable, V any] func(ctx context.Context, keys []K) (found map[K]V, failed map[K]error)
 
 // never is longer than any operation: batches are flushed, not timed.
@@ -59,16 +60,15 @@ func run[K comparable, V any](ctx context.Context, fetch Fetch[K, V], keys []K) 
 	found, failed := fetch(ctx, keys)
 	for i, key := range keys {
 		results[i] = &dataloader.Result[Result[V]]{}
-		if err, ok := failed[key]; ok {
-			results[i].Error = err
-		} else if v, ok := found[key]; ok {
+		results[i].Error = failed[key]
+		if v, ok := found[key]; ok {
 			results[i].Data = Result[V]{Value: v, Found: true}
 		}
 	}
 	return results
 }
 
-// Result is what became of one key: a value, nothing where it does not exist, or an error.
+// Result is what became of one key: a value, nothing where it does not exist, or an error, which may come with a value.
 type Result[V any] struct {
 	Value V
 	Found bool

@@ -121,7 +121,8 @@ type listed[V any] struct {
 	*listing[V]
 	values []V
 	at     time.Time
-	// missing is why some of the values are nil: they are no longer kept and cannot be read.
+	// missing is why some of the values are nil or absent: they are no longer kept and cannot be read, or the backend sent
+	// errors beside them.
 	missing error
 }
 
@@ -157,7 +158,7 @@ func (l *lists[V]) load(ctx context.Context, keys []string, fetch fetchPages[V])
 			found[key] = listed[V]{listing: &listing[V]{}}
 		case carried != nil:
 			l.dependOn(ctx, r.Value)
-			found[key] = listed[V]{listing: r.Value, values: carried.values, at: time.Now().Add(-r.Fact.Age)}
+			found[key] = listed[V]{listing: r.Value, values: carried.values, at: time.Now().Add(-r.Fact.Age), missing: carried.reply.Flaw()}
 		default:
 			kept[key] = r
 		}

@@ -230,10 +230,12 @@ func join[P any, K comparable, V, R any](ctx context.Context, parents []P, l *lo
 			ctx = context.WithValue(ctx, placesKey{}, places{asking, len(parents)})
 		}
 		for j, result := range l.Load(ctx, keys) {
-			if result.Err != nil {
-				errs[asking[j]] = result.Err
-			} else if result.Found {
+			errs[asking[j]] = result.Err
+			if result.Found {
 				results[asking[j]] = shape(keys[j], result.Value)
+				if result.Err != nil {
+					errs[asking[j]] = besideError{result.Err}
+				}
 			}
 		}
 	}

@@ -254,10 +254,11 @@ func (r queryResolver) Client(ctx context.Context, by model.ClientBy) (*model.Cl
 		return nil, err
 	}
 	d, err := load(ctx, loadersOf(ctx).clients, key)
-	if !r.seesDocument(ctx, d) {
+	if d == nil || !r.seesDocument(ctx, d) {
 		return nil, err
 	}
-	return newClient(d), err
+	complain(ctx, err)
+	return newClient(d), nil
 }
 
 // EmbedClient looks one client of Coassemble up.
@@ -304,7 +305,11 @@ func (r queryResolver) Node(ctx context.Context, id string) (model.Node, error) 
 	if err != nil {
 		return nil, err
 	}
-	return nodes[0].node, nodes[0].err
+	if nodes[0].node == nil {
+		return nil, nodes[0].err
+	}
+	complain(ctx, nodes[0].err)
+	return nodes[0].node, nil
 }
 
 // maxNodes bounds the ids of one nodes field.

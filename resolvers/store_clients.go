@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 	"encoding/json"
+	"sync/atomic"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
@@ -125,6 +126,10 @@ func (r *Resolver) fetchClients() loader.Fetch[thoughtindustries.Key, *document.
 type clientSearch struct {
 	*Resolver
 	lookup *thoughtindustries.Lookup
+	// flaw is set once errors came beside the clients of a page.
+	flaw atomic.Pointer[error]
+	// heard is what the answers said that the lookup saw: they decide about what it remembers too.
+	heard atomic.Pointer[upstream.Reply]
 }
 
 func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, map[thoughtindustries.Key]error) {
@@ -144,6 +149,11 @@ func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) (
 			failed[key] = r.Err
 		case r.Found && s.ThoughtIndustries.KeyOf(r.Value, key.Field) == key.Value:
 			found[key] = r.Value
+		}
+	}
+	if flaw := s.flaw.Load(); flaw != nil {
+		for key := range found {
+			failed[key] = *flaw
 		}
 	}
 	return found, failed
@@ -229,7 +239,17 @@ func (s *clientSearch) look(ctx context.Context, keys []thoughtindustries.Key) (
 	if len(keys) == 0 {
 		return nil, nil, said
 	}
+	s.heard.Load().Repeat(ctx)
 	found, failed := s.lookup.Find(ctx, keys)
+	s.heard.Store(said)
+	if flaw := said.Flaw(); flaw != nil {
+		s.flaw.Store(&flaw)
+		for _, k := range keys {
+			if found[k] == nil && failed[k] == nil {
+				failed[k] = flaw // it may be what the page lacks
+			}
+		}
+	}
 	seen, all := s.lookup.Seen()
 	walk := clientWalk{IDs: map[string]bool{}, Keys: map[string]string{}}
 	for _, d := range seen {

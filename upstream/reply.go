@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"net/http"
 	"strings"
@@ -16,6 +17,7 @@ type Reply struct {
 	maxAge  time.Duration
 	noStore bool
 	etag    string
+	flaw    error
 	// outer hears too what is said under a context within its own.
 	outer *Reply
 }
@@ -55,6 +57,30 @@ func (r *Reply) ETag() string {
 	return r.etag
 }
 
+// Flaw returns why an answer with data may lack some of it, nil if none does.
+func (r *Reply) Flaw() error {
+	if r == nil {
+		return nil
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.flaw
+}
+
+// NoteFlaw adds to the Reply of ctx that an answer has data and errors. Such an answer is not stored.
+func NoteFlaw(ctx context.Context, flaw error) {
+	r, _ := ctx.Value(replyKey{}).(*Reply)
+	r.addFlaw(flaw)
+}
+
+func (r *Reply) addFlaw(flaw error) {
+	for ; r != nil && flaw != nil; r = r.outer {
+		r.mu.Lock()
+		r.noStore, r.flaw = true, cmp.Or(r.flaw, flaw)
+		r.mu.Unlock()
+	}
+}
+
 // noteReply takes what the headers of one answer say.
 func noteReply(ctx context.Context, h http.Header) {
 	if r, ok := ctx.Value(replyKey{}).(*Reply); ok {
@@ -65,10 +91,14 @@ func noteReply(ctx context.Context, h http.Header) {
 
 // Repeat tells what gathers under the context what r heard, as if the calls had been made under it too.
 func (r *Reply) Repeat(ctx context.Context) {
+	if r == nil {
+		return
+	}
 	r.mu.Lock()
-	answers, maxAge, noStore, tag := r.answers, r.maxAge, r.noStore, r.etag
+	answers, maxAge, noStore, tag, flaw := r.answers, r.maxAge, r.noStore, r.etag, r.flaw
 	r.mu.Unlock()
 	to, _ := ctx.Value(replyKey{}).(*Reply)
+	to.addFlaw(flaw)
 	for range answers {
 		to.hear(maxAge, noStore, tag)
 	}

@@ -218,6 +218,12 @@ func ErrorsInstead() error {
 	return &Error{Kind: Rejected, Err: errors.New("the body holds errors instead of data")}
 }
 
+// ErrorsBeside counts an answer of a type that has errors beside its data, and returns the failure of what it lacks.
+func (r *Response) ErrorsBeside(owner string) error {
+	r.watch.Mismatch(r.backend, owner, "errors")
+	return &Error{Backend: r.backend, Kind: Rejected, Status: r.Status, Err: errors.New("the body holds errors beside data")}
+}
+
 // DecodeJSON decodes a small body into v. An empty body, markup, anything after the value and a value of another
 // shape break the contract; an object with a non-empty errors array is Rejected. The errors hold nothing of the body.
 func DecodeJSON(body []byte, v any) error {

@@ -238,24 +238,27 @@ func (r request) paged(limit int, cursor string) request {
 }
 
 func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(record) T) (page Page[T], err error) {
+	var flaw error
 	req.Read = func(resp *upstream.Response) error {
-		page, err = readPage(resp, shape, wrap)
+		page, flaw, err = readPage(resp, shape, wrap)
 		return err
 	}
 	if _, err := c.rest.Do(ctx, req.Request); err != nil {
 		return Page[T]{}, err
 	}
+	upstream.NoteFlaw(ctx, flaw)
 	return page, nil
 }
 
-// readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything.
-func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(record) T) (page Page[T], err error) {
+// readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything. flaw is set where
+// errors came beside the data.
+func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(record) T) (page Page[T], flaw, err error) {
 	r, err := resp.Document()
 	if err != nil {
-		return page, err
+		return page, nil, err
 	}
 	if r.Kind() != document.KindObject {
-		return page, upstream.Broken("the body is not a page")
+		return page, nil, upstream.Broken("the body is not a page")
 	}
 	err = r.Members(func(name []byte) error {
 		switch string(name) {
@@ -274,6 +277,15 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(r
 				page.Items = append(page.Items, wrap(rec))
 				return err
 			})
+		case "errors":
+			flaw = nil
+			if r.Kind() != document.KindArray {
+				return nil
+			}
+			return r.Elements(func(int) error {
+				flaw = resp.ErrorsBeside("Page")
+				return nil
+			})
 		case "nextCursor":
 			page.Next = ""
 			if r.Kind() == document.KindString {
@@ -286,17 +298,17 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(r
 		err = r.End()
 	}
 	if err != nil {
-		return Page[T]{}, err
+		return Page[T]{}, nil, err
 	}
 	if page.Items == nil {
 		var object map[string]json.RawMessage
 		if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
-			return Page[T]{}, err
+			return Page[T]{}, nil, err
 		}
-		return Page[T]{}, upstream.Broken("the page has no data")
+		return Page[T]{}, nil, upstream.Broken("the page has no data")
 	}
 	if len(page.Items) == 0 {
 		page.Next = ""
 	}
-	return page, nil
+	return page, flaw, nil
 }

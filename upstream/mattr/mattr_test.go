@@ -353,7 +353,7 @@ func FuzzPage(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		page, err := readPage(&upstream.Response{Status: 200, Body: data}, identityShape, newIdentity)
+		page, _, err := readPage(&upstream.Response{Status: 200, Body: data}, identityShape, newIdentity)
 		if (err == nil) != (page.Items != nil) {
 			t.Fatalf("got %v and %v", page, err)
 		}

@@ -81,17 +81,19 @@ func (c *Client) Page(ctx context.Context, q Query, number, count int) (page *Pa
 	if q.Sort != "" {
 		query.Set("sort", q.Sort)
 	}
+	var flaw error
 	_, err = c.rest.Do(ctx, upstream.Request{
 		Method: http.MethodGet, Route: route, Path: []string{"incoming", "v2", "clients"}, Query: query,
 		Search: q.Search != "",
 		Read: func(resp *upstream.Response) error {
-			page, err = c.read(resp, number, count)
+			page, flaw, err = c.read(resp, number, count)
 			return err
 		},
 	})
 	if err != nil {
 		return nil, upstream.Unlisted(err)
 	}
+	upstream.NoteFlaw(ctx, flaw)
 	return page, nil
 }
 
@@ -149,13 +151,14 @@ type envelope struct {
 	failed       bool // the errors array was not empty
 }
 
-func (c *Client) read(resp *upstream.Response, number, count int) (*Page, error) {
+// read returns the page and, where errors came beside it, a flaw.
+func (c *Client) read(resp *upstream.Response, number, count int) (page *Page, flaw, err error) {
 	r, err := resp.Document()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if r.Kind() != document.KindObject {
-		return nil, upstream.Broken("the body is not a page of clients")
+		return nil, nil, upstream.Broken("the body is not a page of clients")
 	}
 	var e envelope
 	err = r.Members(func(name []byte) error {
@@ -180,13 +183,17 @@ func (c *Client) read(resp *upstream.Response, number, count int) (*Page, error)
 	}
 	switch {
 	case err != nil:
-		return nil, err
+		return nil, nil, err
 	case e.found:
-		return e.page(number, count)
+		if e.failed {
+			flaw = resp.ErrorsBeside("Clients")
+		}
+		page, err = e.page(number, count)
+		return page, flaw, err
 	case e.failed:
-		return nil, upstream.ErrorsInstead()
+		return nil, nil, upstream.ErrorsInstead()
 	}
-	return nil, upstream.Broken("the page has no clients")
+	return nil, nil, upstream.Broken("the page has no clients")
 }
 
 func (e *envelope) member(r *document.Reader, name string, shapes Shapes) (err error) {

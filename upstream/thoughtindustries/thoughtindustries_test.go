@@ -461,7 +461,7 @@ func FuzzPage(f *testing.F) {
 	}
 	c := newTestClient(f, nil)
 	f.Fuzz(func(t *testing.T, data []byte) {
-		p, err := c.read(&upstream.Response{Status: 200, Body: data}, 1, 25)
+		p, _, err := c.read(&upstream.Response{Status: 200, Body: data}, 1, 25)
 		if err != nil {
 			return
 		}
