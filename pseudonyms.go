@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/learngraph/learngraph/capture"
+	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -228,7 +229,14 @@ func criteria(filter map[string]any) string {
 // cursor finds what the cursor among a field's arguments is bound to, and what stands for it. What it is bound to is not
 // written in it: where it is the key of a parent, that is one of those that came with the answers.
 func (p *pseudonyms) cursor(f *ast.Field, variables map[string]any) {
-	args := f.ArgumentMap(variables)
+	args := map[string]any{}
+	for _, d := range f.Definition.Arguments {
+		if a := f.Arguments.ForName(d.Name); a != nil {
+			args[d.Name] = coerce.Literal(a.Value, variables)
+		} else if d.DefaultValue != nil {
+			args[d.Name] = coerce.Literal(d.DefaultValue, nil)
+		}
+	}
 	after, ok := args["after"].(string)
 	list := f.ObjectDefinition.Name + "." + f.Name
 	if !ok || scalar.CheckCursor(after, list) != nil {

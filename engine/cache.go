@@ -53,10 +53,13 @@ func (p *plans) get(schema *Schema, op *graphql.OperationContext) *Plan {
 // key appends what the variables say of the conditions.
 func (v *variants) key(dst []byte, variables map[string]any) []byte {
 	for _, name := range v.names {
-		if b, _ := variables[name].(bool); b {
-			dst = append(dst, 1)
-		} else {
-			dst = append(dst, 0)
+		switch b, ok := variables[name].(bool); {
+		case !ok:
+			dst = append(dst, '?')
+		case b:
+			dst = append(dst, '1')
+		default:
+			dst = append(dst, '0')
 		}
 	}
 	return dst

@@ -174,10 +174,10 @@ func (x *execution) joined(calls []call, f *Field, args map[string]any) *call {
 
 // arguments decodes the field's arguments.
 func (x *execution) arguments(f *Field) (map[string]any, error) {
-	if f.static || f.binding.Args == nil {
+	if f.static {
 		return f.args, f.argsErr
 	}
-	return f.binding.Args(x.ctx, x.op, f.Arguments(x.op.Variables))
+	return x.plan.arguments(x.ctx, f, x.op)
 }
 
 // start gathers the parents of a call. One without parents is settled at once.

@@ -3,6 +3,7 @@ package engine
 import (
 	"slices"
 
+	"github.com/learngraph/learngraph/coerce"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -21,21 +22,22 @@ type collector struct {
 	visited   map[string]bool
 	groups    []collected
 	places    map[string]int // of the groups by response key, once they are many
+	err       error          // of the first condition that has no value; nothing may be selected then
 }
 
 func (c *collector) collect(set ast.SelectionSet) {
 	for _, s := range set {
 		switch s := s.(type) {
 		case *ast.Field:
-			if included(s.Directives, c.variables) {
+			if c.includes(s.Directives) {
 				c.add(s)
 			}
 		case *ast.InlineFragment:
-			if included(s.Directives, c.variables) && c.applies(s.TypeCondition) {
+			if c.includes(s.Directives) && c.applies(s.TypeCondition) {
 				c.collect(s.SelectionSet)
 			}
 		case *ast.FragmentSpread:
-			if c.visited[s.Name] || !included(s.Directives, c.variables) {
+			if c.visited[s.Name] || !c.includes(s.Directives) {
 				continue
 			}
 			if c.visited == nil {
@@ -79,31 +81,22 @@ func (c *collector) place(key string) int {
 	return -1
 }
 
-// applies reports whether a fragment with this type condition selects from the object type.
+// applies reports whether a fragment with this type condition selects from the object type. Where that is not set every
+// fragment does.
 func (c *collector) applies(condition string) bool {
-	if condition == "" || condition == c.object {
+	if condition == "" || condition == c.object || c.object == "" {
 		return true
 	}
 	return slices.ContainsFunc(c.schema.PossibleTypes[condition], func(d *ast.Definition) bool { return d.Name == c.object })
 }
 
-// included evaluates @skip and @include.
-func included(directives ast.DirectiveList, variables map[string]any) bool {
-	return !condition(directives, "skip", false, variables) && condition(directives, "include", true, variables)
-}
-
-func condition(directives ast.DirectiveList, name string, absent bool, variables map[string]any) bool {
-	d := directives.ForName(name)
-	if d == nil {
-		return absent
+// includes evaluates @skip and @include.
+func (c *collector) includes(directives ast.DirectiveList) bool {
+	ok, err := coerce.Included(directives, c.variables)
+	if c.err == nil {
+		c.err = err
 	}
-	arg := d.Arguments.ForName("if")
-	if arg == nil {
-		return absent
-	}
-	v, err := arg.Value.Value(variables)
-	b, ok := v.(bool)
-	return err == nil && ok && b
+	return ok
 }
 
 // conditionVariables are the names of the variables in the conditions of an operation.

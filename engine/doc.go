@@ -50,6 +50,12 @@
 // met: it may refuse the field, at all its places, but sees no values. Root field middleware does not run. @defer is ignored,
 // as the specification allows.
 //
+// # Input
+//
+// An argument whose value is null where none may be is an error of its field at each of its places, and the resolver is not called. A
+// condition that is null says nothing of what is selected at its place: the root field above fails uncalled, at the root
+// the operation, so that no call is made, and above all none that writes, for what may not be wanted.
+//
 // # Output
 //
 // When the last call is back the answer is written in one pass, depth first, into one buffer. This pass meets the

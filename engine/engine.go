@@ -104,6 +104,11 @@ func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (dat
 
 // answer makes all calls, then writes.
 func (x *execution) answer() {
+	if err := x.plan.err; err != nil {
+		graphql.AddError(x.ctx, err)
+		x.buf = append(x.buf, "null"...)
+		return
+	}
 	if slot := x.plan.Root.slot; slot >= 0 {
 		x.columns[slot].parents = append(x.columns[slot].parents, Parent{})
 	}

@@ -207,6 +207,9 @@ func (x *execution) infoPart(p *page, f *Field) bool {
 
 // introspect lets gqlgen answer.
 func (x *execution) introspect(f *Field) bool {
+	if _, err := x.arguments(f); err != nil {
+		return x.fail(f, &argumentError{err})
+	}
 	var w writer
 	ctx := graphql.WithFieldContext(x.ctx, &graphql.FieldContext{Object: f.Object})
 	f.binding.Marshal(ctx, x.op, f.collected()).MarshalGQL(&w)

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/coerce"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -15,6 +16,9 @@ import (
 type Plan struct {
 	Operation *ast.OperationDefinition
 	Root      *Selection
+
+	schema *ast.Schema
+	err    error // of a condition at the root
 
 	// segments are the calls that are planned together: one for a query, one per root field for a mutation. In each the
 	// fields stand in the order of their levels.
@@ -73,11 +77,6 @@ type Field struct {
 	argsErr error
 }
 
-// Arguments returns the field's arguments as they are before decoding: literals, variables and defaults.
-func (f *Field) Arguments(variables map[string]any) map[string]any {
-	return f.Source.ArgumentMap(variables)
-}
-
 // Calls walks the fields that call a resolver, level by level as far as one execution may go on: the roots first, for a
 // mutation each root with all that follows it.
 func (p *Plan) Calls(yield func(*Field) bool) {
@@ -96,6 +95,8 @@ type compiler struct {
 	op     *graphql.OperationContext
 	plan   *Plan
 	class  map[class]int
+	// err is that of the first condition without a value below the root field that is compiled.
+	err error
 }
 
 type class struct {
@@ -105,6 +106,7 @@ type class struct {
 
 // place is what is known of the surroundings of a selection.
 type place struct {
+	root    bool
 	caller  *Field
 	context *graphql.FieldContext
 	roles   map[string]Kind // of the parts of a page
@@ -118,13 +120,13 @@ var (
 )
 
 func compile(schema *Schema, op *graphql.OperationContext) *Plan {
-	c := &compiler{schema: schema, op: op, plan: &Plan{Operation: op.Operation}, class: map[class]int{}}
+	c := &compiler{schema: schema, op: op, plan: &Plan{Operation: op.Operation, schema: schema.Definition}, class: map[class]int{}}
 	root := schema.Definition.Query
 	if op.Operation.Operation == ast.Mutation {
 		root = schema.Definition.Mutation
 	}
 	c.plan.Root = c.selectionOf(schema.Objects[root.Name], op.Operation.SelectionSet,
-		place{context: &graphql.FieldContext{Object: root.Name}})
+		place{root: true, context: &graphql.FieldContext{Object: root.Name}})
 	c.segment()
 	c.plan.classes = len(c.class)
 	return c.plan
@@ -154,6 +156,10 @@ func (c *compiler) selectionOf(o *Object, set ast.SelectionSet, at place) *Selec
 	s := &Selection{Object: o.Name, binding: o, slot: -1}
 	collector := collector{schema: c.schema.Definition, variables: c.op.Variables, object: o.Name}
 	collector.collect(set)
+	if collector.err != nil {
+		c.note(collector.err, at)
+		return s
+	}
 	for i, group := range collector.groups {
 		f := c.field(s, group, at)
 		f.prefix = append(f.prefix, `,"`+f.Key+`":`...)
@@ -173,6 +179,16 @@ func (c *compiler) selectionOf(o *Object, set ast.SelectionSet, at place) *Selec
 		c.plan.selections++
 	}
 	return s
+}
+
+// note keeps the error of a condition. What is selected at its place is not known, so that no call may be made for it: the
+// root field above fails in place of all that is below.
+func (c *compiler) note(err error, at place) {
+	if at.root {
+		c.plan.err = err
+	} else if c.err == nil {
+		c.err = err
+	}
 }
 
 // leads reports whether a call is below the field before another call is.
@@ -206,8 +222,27 @@ func (c *compiler) field(s *Selection, group collected, at place) *Field {
 	c.decode(f)
 	if f.Kind != Introspect {
 		c.children(f, at)
+	} else {
+		c.conditions(f.merged)
+	}
+	if at.root && c.err != nil {
+		f.static, f.argsErr, c.err = true, c.err, nil
 	}
 	return f
+}
+
+// conditions checks those that gqlgen evaluates.
+func (c *compiler) conditions(set ast.SelectionSet) {
+	collector := collector{variables: c.op.Variables}
+	collector.collect(set)
+	if collector.err != nil {
+		c.note(collector.err, place{})
+	}
+	for _, group := range collector.groups {
+		for _, f := range group.fields {
+			c.conditions(f.SelectionSet)
+		}
+	}
 }
 
 // bind says how the field is had.
@@ -255,9 +290,19 @@ func (c *compiler) decode(f *Field) {
 		}
 	}
 	f.static = true
-	if f.binding != nil && f.binding.Args != nil {
-		f.args, f.argsErr = f.binding.Args(context.Background(), c.op, f.Arguments(nil))
+	f.args, f.argsErr = c.plan.arguments(context.Background(), f, c.op)
+}
+
+// arguments decodes the arguments of a field.
+func (p *Plan) arguments(ctx context.Context, f *Field, op *graphql.OperationContext) (map[string]any, error) {
+	if f.Kind != Introspect && (f.binding == nil || f.binding.Args == nil) {
+		return nil, nil
 	}
+	values, err := coerce.Arguments(p.schema, f.Source.Definition.Arguments, f.Source.Arguments, op.Variables)
+	if err != nil || f.Kind == Introspect {
+		return nil, err
+	}
+	return f.binding.Args(ctx, op, values)
 }
 
 func hasVariable(v *ast.Value) bool {

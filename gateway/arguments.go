@@ -1,9 +1,11 @@
 package gateway
 
 import (
+	"encoding/json"
 	"fmt"
 	"strconv"
 
+	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -11,16 +13,17 @@ import (
 
 // checkArguments refuses an operation whose paging arguments cannot be right wherever they stand: a nested field would
 // find out only after the calls for its parents were made. Fields that @skip or @include leave out are not looked at.
-func checkArguments(op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
-	c := argumentCheck{variables: variables, seen: map[*ast.FragmentDefinition]bool{}}
+// What has no value at all is an error of its field.
+func checkArguments(schema *ast.Schema, op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
+	c := argumentCheck{collector: collector{schema: schema, variables: variables}, seen: map[*ast.FragmentDefinition]bool{}}
 	c.selections(op.SelectionSet)
 	return c.err
 }
 
 type argumentCheck struct {
-	variables map[string]any
-	seen      map[*ast.FragmentDefinition]bool
-	err       *gqlerror.Error
+	collector
+	seen map[*ast.FragmentDefinition]bool
+	err  *gqlerror.Error
 }
 
 func (c *argumentCheck) selections(set ast.SelectionSet) {
@@ -30,16 +33,16 @@ func (c *argumentCheck) selections(set ast.SelectionSet) {
 		}
 		switch sel := sel.(type) {
 		case *ast.Field:
-			if included(sel.Directives, c.variables) {
+			if c.includes(sel.Directives) {
 				c.field(sel)
 				c.selections(sel.SelectionSet)
 			}
 		case *ast.InlineFragment:
-			if included(sel.Directives, c.variables) {
+			if c.includes(sel.Directives) {
 				c.selections(sel.SelectionSet)
 			}
 		case *ast.FragmentSpread:
-			if included(sel.Directives, c.variables) && !c.seen[sel.Definition] {
+			if c.includes(sel.Directives) && !c.seen[sel.Definition] {
 				c.seen[sel.Definition] = true
 				c.selections(sel.Definition.SelectionSet)
 			}
@@ -53,8 +56,11 @@ func (c *argumentCheck) field(f *ast.Field) {
 	}
 	for _, arg := range f.Arguments {
 		def := f.Definition.Arguments.ForName(arg.Name)
-		value, err := arg.Value.Value(c.variables)
-		if def == nil || err != nil || value == nil {
+		if def == nil || def.Name != "after" && def.Directives.ForName("range") == nil {
+			continue
+		}
+		value, _, err := coerce.Argument(c.schema, def, f.Arguments, c.variables)
+		if err != nil || value == nil {
 			continue
 		}
 		if message := argumentFault(f, def, value); message != "" {
@@ -91,8 +97,9 @@ func number(v any) (int64, bool) {
 	switch v := v.(type) {
 	case int64:
 		return v, true
-	case int:
-		return int64(v), true
+	case json.Number:
+		n, err := v.Int64()
+		return n, err == nil
 	}
 	return 0, false
 }

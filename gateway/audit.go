@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
@@ -13,7 +14,7 @@ import (
 
 // audit writes down what a field of a mutation did: who asked, to which object (as a keyed digest), and how it ended.
 func (g *Gateway) audit(ctx context.Context, field *ast.Field, variables map[string]any, result any, err error) {
-	object, key := mutated(field, variables)
+	object, key := mutated(g.opts.Schema.Schema(), field, variables)
 	digest := ""
 	if key != "" {
 		digest = g.opts.Digest(object + ":" + key)
@@ -25,14 +26,14 @@ func (g *Gateway) audit(ctx context.Context, field *ast.Field, variables map[str
 
 // mutated is the type and the key of the object that a mutation is about. The type is in the field's name, the key in
 // input.by, as it is or in a global id.
-func mutated(field *ast.Field, variables map[string]any) (object, key string) {
+func mutated(schema *ast.Schema, field *ast.Field, variables map[string]any) (object, key string) {
 	for _, verb := range []string{"update", "delete"} {
 		if name, ok := strings.CutPrefix(field.Name, verb); ok {
 			object = name
 		}
 	}
-	value, _ := argument(field, field.Definition, "input", variables)
-	input, _ := value.(map[string]any)
+	args, _ := coerce.Arguments(schema, field.Definition.Arguments, field.Arguments, variables)
+	input, _ := args["input"].(map[string]any)
 	by, _ := input["by"].(map[string]any)
 	if key, ok := by["sourceId"].(string); ok {
 		return object, key

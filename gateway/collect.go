@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"github.com/learngraph/learngraph/coerce"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -19,9 +20,13 @@ type collector struct {
 	open bool
 }
 
-// includes says whether a selection is looked at.
+// includes reports whether a selection is looked at. One whose condition has no value is not executed.
 func (c collector) includes(directives ast.DirectiveList) bool {
-	return c.open || included(directives, c.variables)
+	if c.open {
+		return true
+	}
+	ok, err := coerce.Included(directives, c.variables)
+	return ok && err == nil
 }
 
 // leavesOpen says whether an argument is a variable whose value is not known.
@@ -95,35 +100,66 @@ func (c collector) definition(object string, f *ast.Field) *ast.FieldDefinition 
 	return c.schema.Types[object].Fields.ForName(f.Name)
 }
 
-// included says what @skip and @include make of a selection.
-func included(directives ast.DirectiveList, variables map[string]any) bool {
-	if d := directives.ForName("skip"); d != nil && flag(d, variables) {
-		return false
+// arguments returns the values of a field's arguments. Where variables are not known they are what the literals say of them.
+func (c collector) arguments(f *ast.Field, def *ast.FieldDefinition) (map[string]any, error) {
+	if len(def.Arguments) == 0 {
+		return nil, nil
 	}
-	d := directives.ForName("include")
-	return d == nil || flag(d, variables)
-}
-
-func flag(d *ast.Directive, variables map[string]any) bool {
-	v, err := d.Arguments.ForName("if").Value.Value(variables)
-	on, ok := v.(bool)
-	return err == nil && ok && on
-}
-
-// argument is the value that an argument of a field has: given, else its default.
-func argument(f *ast.Field, def *ast.FieldDefinition, name string, variables map[string]any) (any, bool) {
-	if arg := f.Arguments.ForName(name); arg != nil {
-		if arg.Value.Kind != ast.Variable {
-			v, err := arg.Value.Value(variables)
-			return v, err == nil
-		}
-		if v, ok := variables[arg.Value.Raw]; ok {
-			return v, true
+	if !c.open {
+		return coerce.Arguments(c.schema, def.Arguments, f.Arguments, c.variables)
+	}
+	values := map[string]any{}
+	for _, d := range def.Arguments {
+		if arg := f.Arguments.ForName(d.Name); arg == nil {
+			values[d.Name] = defaultOf(d)
+		} else if arg.Value.Kind != ast.Variable {
+			values[d.Name] = coerce.Literal(arg.Value, nil)
 		}
 	}
-	if d := def.Arguments.ForName(name); d != nil && d.DefaultValue != nil {
-		v, err := d.DefaultValue.Value(nil)
-		return v, err == nil
+	return values, nil
+}
+
+func defaultOf(d *ast.ArgumentDefinition) any {
+	if d == nil || d.DefaultValue == nil {
+		return nil
 	}
-	return nil, false
+	return coerce.Literal(d.DefaultValue, nil)
+}
+
+// condition returns the error of a condition without a value among the selections that take part, and below their fields
+// too where deep is set.
+func (c collector) condition(set ast.SelectionSet, deep bool) error {
+	for _, sel := range set {
+		var directives ast.DirectiveList
+		var inner ast.SelectionSet
+		switch sel := sel.(type) {
+		case *ast.Field:
+			directives = sel.Directives
+			if deep {
+				inner = sel.SelectionSet
+			}
+		case *ast.InlineFragment:
+			directives, inner = sel.Directives, sel.SelectionSet
+		case *ast.FragmentSpread:
+			directives, inner = sel.Directives, sel.Definition.SelectionSet
+		}
+		ok, err := coerce.Included(directives, c.variables)
+		if ok && err == nil {
+			err = c.condition(inner, deep)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// hasNull reports whether a condition can be without a value.
+func (c collector) hasNull() bool {
+	for _, v := range c.variables {
+		if v == nil {
+			return true
+		}
+	}
+	return false
 }

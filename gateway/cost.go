@@ -9,8 +9,10 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // CallPoints is what one backend call costs beside the points of fields: an object is read in a microsecond, a call
@@ -18,7 +20,7 @@ import (
 const CallPoints = 100
 
 // unsizedList is how long a list counts of which the schema says nothing.
-const unsizedList = 10
+const unsizedList = 10.0
 
 // mostPoints bounds estimates: beyond it a number says nothing any more.
 const mostPoints = 1e12
@@ -31,6 +33,8 @@ type Cost struct {
 	Calls map[string]int64
 	// Fields are the calls by field, in the order of the operation.
 	Fields []FieldCalls
+	// Faults are the errors of the fields that are not called because an argument or a condition has no value.
+	Faults gqlerror.List
 }
 
 // FieldCalls is how many calls of a backend one field makes at most.
@@ -58,7 +62,7 @@ type typeCost struct {
 type fieldCost struct {
 	weight    *float64
 	calls     []callCost
-	assumed   int
+	assumed   float64
 	slicing   []string
 	sized     []string
 	arguments map[string]float64
@@ -86,6 +90,7 @@ func newCosts(schema *ast.Schema) *costs {
 			c.fields[f] = readFieldCost(f)
 		}
 	}
+	c.sizeIntrospection()
 	return c
 }
 
@@ -93,7 +98,7 @@ func readFieldCost(f *ast.FieldDefinition) fieldCost {
 	cost := fieldCost{weight: readWeight(f.Directives), calls: readCalls(f.Directives), assumed: unsizedList, arguments: map[string]float64{}}
 	if d := f.Directives.ForName("listSize"); d != nil {
 		if n, ok := number(directiveValue(d, "assumedSize")); ok {
-			cost.assumed = int(n)
+			cost.assumed = float64(n)
 		}
 		cost.slicing = texts(directiveValue(d, "slicingArguments"))
 		cost.sized = texts(directiveValue(d, "sizedFields"))
@@ -144,8 +149,7 @@ func directiveValue(d *ast.Directive, name string) any {
 	if arg == nil {
 		return nil
 	}
-	v, _ := arg.Value.Value(nil)
-	return v
+	return coerce.Literal(arg.Value, nil)
 }
 
 func texts(v any) []string {
@@ -170,8 +174,8 @@ func (c *costs) estimateWith(op *ast.OperationDefinition, with collector) *Cost 
 	if op.Operation == ast.Mutation {
 		root = c.schema.Mutation
 	}
-	e.selections(root.Name, []ast.SelectionSet{op.SelectionSet}, place{parents: 1})
-	out := &Cost{Calls: map[string]int64{}, Fields: []FieldCalls{}}
+	e.root(root.Name, op.SelectionSet)
+	out := &Cost{Calls: map[string]int64{}, Fields: []FieldCalls{}, Faults: e.faults}
 	for _, f := range e.calls {
 		out.Calls[f.Backend] += f.Calls
 		out.Fields = append(out.Fields, *f)
@@ -200,6 +204,7 @@ type estimation struct {
 	calls  []*FieldCalls
 	// shared are the calls that an operation makes once, by backend and number.
 	shared map[string]*FieldCalls
+	faults gqlerror.List
 }
 
 // place is what surrounds a selection: how many objects it is read of, and how long the lists of a connection are.
@@ -209,26 +214,73 @@ type place struct {
 	sizes   map[string]float64
 }
 
-func (e *estimation) selections(object string, sets []ast.SelectionSet, at place) {
-	for _, g := range e.collect(object, sets) {
-		def := e.definition(object, g.field)
-		if def == nil || strings.HasPrefix(def.Name, "__") {
-			continue // introspection, which other limits bound
+// root goes on with the fields of the root, but for those that a condition without a value keeps from being called.
+func (e *estimation) root(object string, set ast.SelectionSet) {
+	at := place{parents: 1}
+	if e.open || !e.hasNull() {
+		e.selections(object, []ast.SelectionSet{set}, at)
+		return
+	}
+	if err := e.condition(set, false); err != nil {
+		e.fault("", nil, err)
+		return
+	}
+	for _, g := range e.collect(object, []ast.SelectionSet{set}) {
+		var err error
+		for _, below := range g.below {
+			err = cmp.Or(err, e.condition(below, true))
 		}
-		e.field(g, def, at)
+		if err != nil {
+			e.fault(g.key, g.field, err)
+		} else {
+			e.group(object, g, at)
+		}
 	}
 }
 
-func (e *estimation) field(g *grouped, def *ast.FieldDefinition, at place) {
-	cost := e.fields[def]
+// fault notes the error of a field that is not called; nil is the whole operation.
+func (e *estimation) fault(path string, f *ast.Field, cause error) {
+	err := presented(cause)
+	if f != nil {
+		for name := range strings.SplitSeq(path, ".") {
+			err.Path = append(err.Path, ast.PathName(name))
+		}
+		err.Locations = []gqlerror.Location{{Line: f.Position.Line, Column: f.Position.Column}}
+	}
+	e.faults = append(e.faults, err)
+}
+
+func (e *estimation) selections(object string, sets []ast.SelectionSet, at place) {
+	for _, g := range e.collect(object, sets) {
+		e.group(object, g, at)
+	}
+}
+
+func (e *estimation) group(object string, g *grouped, at place) {
+	def := e.definition(object, g.field)
+	if def == nil {
+		return // __typename
+	}
 	path := g.key
 	if at.path != "" {
 		path = at.path + "." + g.key
 	}
-	size, sliced := e.slice(g.field, def, cost)
+	args, err := e.arguments(g.field, def)
+	if err != nil {
+		e.fault(path, g.field, err)
+		return
+	}
+	at.path = path
+	e.field(g, def, args, at)
+}
+
+// field counts a field, at whose own path it is.
+func (e *estimation) field(g *grouped, def *ast.FieldDefinition, args map[string]any, at place) {
+	cost := e.fields[def]
+	size, sliced := e.slice(g.field, def, args, cost)
 	count := at.parents
 	if def.Type.Elem != nil {
-		length := float64(cost.assumed)
+		length := cost.assumed
 		if n, ok := at.sizes[def.Name]; ok {
 			length = n
 		} else if sliced {
@@ -237,11 +289,11 @@ func (e *estimation) field(g *grouped, def *ast.FieldDefinition, at place) {
 		count *= length
 	}
 	for name, w := range cost.arguments {
-		if _, ok := argument(g.field, def, name, e.variables); ok {
+		if _, ok := args[name]; ok {
 			e.points += w * at.parents
 		}
 	}
-	e.call(g.field, def, cost.calls, path, at.parents)
+	e.call(g.field, args, cost.calls, at)
 	named := def.Type.Name()
 	weight := e.types[named].weight
 	if cost.weight != nil {
@@ -251,23 +303,26 @@ func (e *estimation) field(g *grouped, def *ast.FieldDefinition, at place) {
 	if len(g.below) == 0 {
 		return
 	}
-	below := place{path: path, parents: min(count, mostPoints)}
+	below := place{path: at.path, parents: min(count, mostPoints)}
 	if sliced && def.Type.Elem == nil {
 		below.sizes = map[string]float64{}
 		for _, name := range cost.sized {
 			below.sizes[name] = size
 		}
 	}
-	e.below(g, def, named, below)
+	e.below(g, args, named, below)
 }
 
 // below goes on with the field's value. Where it may be of several types the dearest counts.
-func (e *estimation) below(g *grouped, def *ast.FieldDefinition, named string, at place) {
+func (e *estimation) below(g *grouped, args map[string]any, named string, at place) {
 	if !e.schema().Types[named].IsAbstractType() {
 		e.selections(named, g.below, at)
 		return
 	}
-	ids := nodeIDs(g.field, def, e.variables)
+	ids := map[string]int{}
+	if named == "Node" {
+		ids = nodeIDs(args)
+	}
 	e.nodes(ids, at.path, 1)
 	var dearest *estimation
 	for _, possible := range e.schema().PossibleTypes[named] {
@@ -275,7 +330,7 @@ func (e *estimation) below(g *grouped, def *ast.FieldDefinition, named string, a
 			continue
 		}
 		branch := *e
-		branch.calls = slices.Clone(e.calls)
+		branch.calls, branch.faults = slices.Clone(e.calls), slices.Clip(e.faults)
 		branch.shared = maps.Clone(e.shared)
 		if e.open && len(ids) == 0 {
 			branch.nodes(map[string]int{possible.Name: 1}, at.path, at.parents)
@@ -286,7 +341,7 @@ func (e *estimation) below(g *grouped, def *ast.FieldDefinition, named string, a
 		}
 	}
 	if dearest != nil {
-		e.points, e.calls, e.shared = dearest.points, dearest.calls, dearest.shared
+		e.points, e.calls, e.shared, e.faults = dearest.points, dearest.calls, dearest.shared, dearest.faults
 	}
 }
 
@@ -309,12 +364,9 @@ func (e *estimation) nodes(ids map[string]int, path string, times float64) {
 	}
 }
 
-// nodeIDs counts the types that the global ids of a field name: those of its arguments id and ids.
-func nodeIDs(f *ast.Field, def *ast.FieldDefinition, variables map[string]any) map[string]int {
+// nodeIDs counts the types that the global ids in the arguments id and ids name.
+func nodeIDs(args map[string]any) map[string]int {
 	counts := map[string]int{}
-	if def.Type.Name() != "Node" {
-		return counts
-	}
 	count := func(v any) {
 		if text, ok := v.(string); ok {
 			if t, _, err := scalar.DecodeID(text); err == nil {
@@ -322,14 +374,9 @@ func nodeIDs(f *ast.Field, def *ast.FieldDefinition, variables map[string]any) m
 			}
 		}
 	}
-	if v, ok := argument(f, def, "id", variables); ok {
-		count(v)
-	}
-	v, _ := argument(f, def, "ids", variables)
-	list, ok := v.([]any)
-	if !ok {
-		count(v)
-	}
+	count(args["id"])
+	count(args["ids"]) // one is a list of one
+	list, _ := args["ids"].([]any)
 	for _, item := range list {
 		count(item)
 	}
@@ -337,16 +384,17 @@ func nodeIDs(f *ast.Field, def *ast.FieldDefinition, variables map[string]any) m
 }
 
 // slice is the length that a slicing argument gives to the field's list, or to those of its connection.
-func (e *estimation) slice(f *ast.Field, def *ast.FieldDefinition, cost fieldCost) (float64, bool) {
+// Null is the argument's default: resolvers take it so.
+func (e *estimation) slice(f *ast.Field, def *ast.FieldDefinition, args map[string]any, cost fieldCost) (float64, bool) {
 	longest, found := 0.0, false
 	for _, name := range cost.slicing {
 		if e.leavesOpen(f, name) {
 			longest, found = max(longest, longestList(def, name)), true
 			continue
 		}
-		v, ok := argument(f, def, name, e.variables)
-		if !ok {
-			continue
+		v := args[name]
+		if v == nil {
+			v = defaultOf(def.Arguments.ForName(name))
 		}
 		if list, isList := v.([]any); isList {
 			longest, found = max(longest, float64(len(list))), true
@@ -355,7 +403,7 @@ func (e *estimation) slice(f *ast.Field, def *ast.FieldDefinition, cost fieldCos
 		}
 	}
 	if len(cost.slicing) > 0 && !found {
-		return float64(cost.assumed), true
+		return cost.assumed, true
 	}
 	return longest, found
 }
@@ -371,13 +419,13 @@ func longestList(def *ast.FieldDefinition, name string) float64 {
 	return openList
 }
 
-func (e *estimation) call(f *ast.Field, def *ast.FieldDefinition, calls []callCost, path string, parents float64) {
+func (e *estimation) call(f *ast.Field, args map[string]any, calls []callCost, at place) {
 	for _, c := range calls {
 		most := c.most
-		if v, given := argument(f, def, "after", e.variables); (!given || v == nil) && !e.leavesOpen(f, "after") {
+		if args["after"] == nil && !e.leavesOpen(f, "after") {
 			most = c.atStart
 		}
-		e.add(c, path, most, parents)
+		e.add(c, at.path, most, at.parents)
 	}
 }
 

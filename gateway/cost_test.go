@@ -62,7 +62,12 @@ func TestThePlanCountsTheMostCallsOfEachBackend(t *testing.T) {
 			6 + 56*100, map[string]int64{co: 2, ti: 51, ma: 3}},
 		{"a plain list", "{ clients(first: 1) { nodes { licenses { name } } } }", "", 112, map[string]int64{ti: 1}},
 		{"a write", `mutation { updateUser(input: {by: {sourceId: "x"}, name: "y"}) { user { name } userErrors { code } } }`, "", 12 + 200, map[string]int64{co: 2}},
-		{"introspection", "{ __schema { types { name } } }", "", 0, map[string]int64{}},
+		{"introspection", "{ __schema { types { name } } }", "", int64(1 + len((&world{}).gateway(nil).costs.schema.Types)), map[string]int64{}},
+		{"introspection by two names", "{ a: __schema { queryType { name } } b: __schema { directives { name } } }", "", int64(3 + len((&world{}).gateway(nil).costs.schema.Directives)), map[string]int64{}},
+		{"one type", `{ __type(name: "Client") { name ofType { name } } }`, "", 2, map[string]int64{}},
+		{"a page whose length is null", "{ users(first: null) { nodes { sourceId } } }", "", 126, map[string]int64{co: 1}},
+		{"a page whose length is a null variable", "query($n: Int) { users(first: $n) { nodes { identity { id } } } }", `{"n": null}`, 51 + 26*100, map[string]int64{co: 1, ma: 25}},
+		{"a part whose length is null", "{ clients(first: 2) { nodes { courses(first: null) { nodes { title } } } } }", "", 155, map[string]int64{ti: 1}},
 		{"two aliases", "{ a: user(by: {sourceId: \"a\"}) { name } b: user(by: {sourceId: \"b\"}) { name } }", "", 202, map[string]int64{co: 2}},
 	} {
 		t.Run(test.name, func(t *testing.T) {

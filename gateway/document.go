@@ -35,7 +35,7 @@ const tokenSize = 256
 const longestSuggested = 8 << 10
 
 func newDocuments(schema *ast.Schema, limits Limits, introspection bool) *documents {
-	return &documents{schema: schema, limits: limits, introspection: introspection, rules: rules.NewDefaultRules(),
+	return &documents{schema: schema, limits: limits, introspection: introspection, rules: withValues(rules.NewDefaultRules(), true),
 		silent: silentRules(), kept: newShelf[*ast.QueryDocument](keptDocuments)}
 }
 
@@ -46,8 +46,7 @@ func silentRules() *rules.Rules {
 	r.ReplaceRule(rules.ScalarLeafsRule.Name, rules.ScalarLeafsRuleWithoutSuggestions.RuleFunc)
 	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
 	r.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
-	r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, rules.ValuesOfCorrectTypeRuleWithoutSuggestions.RuleFunc)
-	return r
+	return withValues(r, false)
 }
 
 // rulesFor leaves suggestions out where introspection is off, since they tell names of the schema.

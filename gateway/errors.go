@@ -70,6 +70,13 @@ func present(log *slog.Logger) graphql.ErrorPresenterFunc {
 	}
 }
 
+// presented is an error without a place, as the caller sees it.
+func presented(err error) *gqlerror.Error {
+	out := &gqlerror.Error{}
+	out.Message, out.Extensions = explain(err)
+	return out
+}
+
 // watch tells of the values that break the schema before they are presented.
 func watch(tell func(backend upstream.Backend, object, field string), next graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
 	if tell == nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/engine"
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/task"
@@ -329,11 +330,11 @@ func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*gr
 			message: "a mutation must be sent by POST"})
 	}
 	g.register(ctx, req, text)
-	variables, err := coerceVariables(g.opts.Schema.Schema(), op, req.Variables)
-	if err == nil {
-		err = checkArguments(op, variables)
+	variables, fault := coerce.Variables(g.opts.Schema.Schema(), op, req.Variables)
+	if fault != nil {
+		return nil, g.refused(gqlerror.List{presented(fault)})
 	}
-	if err != nil {
+	if err := checkArguments(g.opts.Schema.Schema(), op, variables); err != nil {
 		return nil, g.refused(gqlerror.List{err})
 	}
 	oc := &graphql.OperationContext{

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -71,12 +72,17 @@ func (g *Guard) lacks(who *caller.Caller, field *ast.Field, definition *ast.Fiel
 		if g.inputs[arg.Type.Name()] == nil {
 			continue
 		}
-		value, _ := argument(field, definition, arg.Name, variables)
+		value, _, _ := coerce.Argument(g.schema, arg, field.Arguments, variables)
 		if lacking := g.lacksForInput(who, arg.Type.Name(), value); lacking != "" {
 			return lacking
 		}
 	}
-	for name := range nodeIDs(field, definition, variables) {
+	if definition.Type.Name() != "Node" {
+		return ""
+	}
+	// Arguments that have no values call nothing.
+	args, _ := coerce.Arguments(g.schema, definition.Arguments, field.Arguments, variables)
+	for name := range nodeIDs(args) {
 		if lacking := who.Lacks(g.types[name]); lacking != "" {
 			return lacking
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
@@ -96,7 +97,7 @@ func (s *SharedDocuments) share(ctx context.Context, hash, text string) {
 // persistedQuery is what Apollo's protocol puts into extensions: the hash of a document that the server may know.
 type persistedQuery struct{ hash string }
 
-const persistedVersion = "1"
+const persistedVersion = 1
 
 // persisted reads the extension; nil where the request has none.
 func (req *request) persisted() (*persistedQuery, *requestError) {
@@ -107,7 +108,8 @@ func (req *request) persisted() (*persistedQuery, *requestError) {
 	fields, _ := raw.(map[string]any)
 	hash, _ := fields["sha256Hash"].(string)
 	version, ok := fields["version"]
-	if n, isNumber := wholeNumber(version); ok && (!isNumber || n.String() != persistedVersion) {
+	n, _ := version.(json.Number)
+	if v, err := n.Float64(); ok && (err != nil || v != persistedVersion) {
 		return nil, badRequest("extensions.persistedQuery.version must be 1")
 	}
 	if hash == "" {

@@ -45,5 +45,5 @@ func (g *Gateway) plan(ctx context.Context, r *http.Request, req *request) *repl
 	if err != nil {
 		return refuse(nil)
 	}
-	return &reply{resp: &graphql.Response{Data: data}}
+	return &reply{resp: &graphql.Response{Data: data, Errors: cost.Faults}}
 }

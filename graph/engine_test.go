@@ -445,7 +445,7 @@ func TestPlanNamesTheCallsWithTheirLevels(t *testing.T) {
 	plan := graph.NewEngine(graph.Config{Resolvers: newSmall(t)}).Plan(loaded)
 	var got []string
 	for f := range plan.Calls {
-		got = append(got, fmt.Sprint(f.Level, " ", f.Object, ".", f.Name, " ", f.Arguments(loaded.Variables)))
+		got = append(got, fmt.Sprint(f.Level, " ", f.Object, ".", f.Name, " ", f.Source.ArgumentMap(loaded.Variables)))
 	}
 	want := []string{
 		"1 Query.clients map[first:25]", "1 Query.node map[id:x]", "2 Client.users map[first:3]", "2 Client.embed map[]",

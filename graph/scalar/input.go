@@ -1,10 +1,13 @@
 package scalar
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+)
 
 // InputError is bad input of the caller: which argument, and what would be right. Its text is made to be shown.
 type InputError struct {
-	// Path leads to the argument, from the field's own arguments down: "by", "id".
+	// Path leads to the argument, from the field's own arguments down: "by", "id". An element of a list is "[0]".
 	Path []string
 	// Message says what would be right, as the end of a sentence that begins with the argument's name.
 	Message string
@@ -20,7 +23,7 @@ func Input(message string, path ...string) *InputError {
 func dotted(path []string) string {
 	text := ""
 	for i, p := range path {
-		if i > 0 {
+		if i > 0 && !strings.HasPrefix(p, "[") {
 			text += "."
 		}
 		text += p

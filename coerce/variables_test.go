@@ -1,4 +1,4 @@
-package gateway
+package coerce
 
 import (
 	"encoding/json"
@@ -20,7 +20,7 @@ var inputs = gqlparser.MustLoadSchema(&ast.Source{Input: `
 	type Query { f(i: Int, f: Float, s: String, b: Boolean, id: ID, c: Color, list: [Int!], box: Box, free: JSON): Int }
 `})
 
-func coerce(t *testing.T, declaration, values string) (map[string]any, string) {
+func variablesOf(t *testing.T, declaration, values string) (map[string]any, string) {
 	t.Helper()
 	doc, err := parser.ParseQuery(&ast.Source{Input: "query(" + declaration + ") { __typename }"})
 	if err != nil {
@@ -32,9 +32,9 @@ func coerce(t *testing.T, declaration, values string) (map[string]any, string) {
 	if err := dec.Decode(&given); err != nil {
 		t.Fatal(err)
 	}
-	got, refusal := coerceVariables(inputs, doc.Operations[0], given)
+	got, refusal := Variables(inputs, doc.Operations[0], given)
 	if refusal != nil {
-		return nil, refusal.Message
+		return nil, refusal.Error()
 	}
 	return got, ""
 }
@@ -52,13 +52,13 @@ func TestVariablesGetTheirTypesValues(t *testing.T) {
 		{"$i: Int = 7", `{"i": null}`, map[string]any{"i": nil}},
 		{"$i: Int", `{}`, map[string]any{}},
 		{"$i: Int", `{"other": 1}`, map[string]any{}},
-		{"$f: Float", `{"f": 1}`, map[string]any{"f": 1.0}},
+		{"$f: Float", `{"f": 1}`, map[string]any{"f": json.Number("1")}},
 		{"$id: ID", `{"id": 12345678901234567890}`, map[string]any{"id": "12345678901234567890"}},
 		{"$list: [Int!]", `{"list": 1}`, map[string]any{"list": []any{int64(1)}}},
 		{"$box: Box", `{"box": {"by": {"name": "x"}}}`, map[string]any{"box": map[string]any{"by": map[string]any{"name": "x"}, "size": int64(3)}}},
 		{"$free: JSON", `{"free": {"n": 1.50}}`, map[string]any{"free": map[string]any{"n": json.Number("1.50")}}},
 	} {
-		got, message := coerce(t, test.declaration, test.given)
+		got, message := variablesOf(t, test.declaration, test.given)
 		if diff := cmp.Diff(test.want, got); diff != "" || message != "" {
 			t.Errorf("%s %s: %s (-want +got):\n%s", test.declaration, test.given, message, diff)
 		}
@@ -86,7 +86,7 @@ func TestAWrongVariableIsNamedWithoutItsValue(t *testing.T) {
 		{"$box: Box", `{"box": {"by": {"id": null}}}`, "variables.box.by must have exactly one"},
 		{"$box: Box", `{"box": {"by": {"id": "a"}, "secret": 1}}`, "variables.box has a field that Box does not have"},
 	} {
-		_, message := coerce(t, test.declaration, test.given)
+		_, message := variablesOf(t, test.declaration, test.given)
 		if !strings.HasPrefix(message, test.names) || strings.Contains(message, "secret") {
 			t.Errorf("%s %s: got %q, want %q", test.declaration, test.given, message, test.names)
 		}
