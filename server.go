@@ -205,7 +205,7 @@ func (s *server) routes() http.Handler {
 	if host, _, err := net.SplitHostPort(s.cfg.Listen); err == nil && s.cfg.Auth == "none" && isLoopback(host) {
 		handler = gateway.WithLoopbackHost(handler)
 	}
-	return s.traces.accept(gateway.WithRequestID(gateway.WithAccessLog(s.log, handler)))
+	return s.traces.accept(gateway.WithRequestID(gateway.WithAccessLog(s.log, s.draining.Load, handler)))
 }
 
 // shortcut leads to the path that nearly all requests have without the search that a mux makes.
@@ -406,12 +406,12 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 	return s.drain(context.WithoutCancel(ctx), httpServer)
 }
 
-// drain ends a server that was told to stop: who asks whether it is ready learns first that it is not, and it serves on
-// until load balancers can have seen that.
+// drain ends a server that was told to stop. It answers first that it is not ready, and serves on until load balancers can
+// have seen that. Each answer closes its connection meanwhile: at the end of the delay a client that is busy has no idle
+// connection on which a request could be on its way.
 func (s *server) drain(ctx context.Context, httpServer *http.Server) error {
 	s.draining.Store(true)
 	s.log.Info("draining")
-	httpServer.SetKeepAlivesEnabled(false)
 	time.Sleep(s.cfg.ShutdownDelay)
 	grace, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
 	defer cancel()

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -41,10 +42,8 @@ func newTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 	if !tracesWanted(getenv) {
 		return nil, nil
 	}
-	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_PROTOCOL"} {
-		if protocol := getenv(name); protocol != "" && protocol != "http/protobuf" {
-			return nil, errors.New(name + " must be http/protobuf")
-		}
+	if name, protocol := otlpSetting(getenv, "PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
+		return nil, errors.New(name + " must be http/protobuf")
 	}
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
@@ -55,12 +54,27 @@ func newTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 	return tracerTo(sdktrace.NewBatchSpanProcessor(exporter)), nil
 }
 
+// tracesWanted reports whether the environment asks for traces to a collector: by an exporter, which may be one of several,
+// or without one by an endpoint.
 func tracesWanted(getenv func(string) string) bool {
-	exporter := getenv("OTEL_TRACES_EXPORTER")
-	if strings.EqualFold(getenv("OTEL_SDK_DISABLED"), "true") || exporter != "" && exporter != "otlp" {
+	if disabled := strings.TrimSpace(getenv("OTEL_SDK_DISABLED")); strings.EqualFold(disabled, "true") {
 		return false
 	}
-	return exporter == "otlp" || getenv("OTEL_EXPORTER_OTLP_ENDPOINT") != "" || getenv("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT") != ""
+	if exporters := strings.TrimSpace(getenv("OTEL_TRACES_EXPORTER")); exporters != "" {
+		return slices.ContainsFunc(strings.Split(exporters, ","), func(name string) bool { return strings.TrimSpace(name) == "otlp" })
+	}
+	_, endpoint := otlpSetting(getenv, "ENDPOINT")
+	return endpoint != ""
+}
+
+// otlpSetting returns an OTLP setting and its name. That of traces goes before the general one.
+func otlpSetting(getenv func(string) string, what string) (name, value string) {
+	for _, name := range []string{"OTEL_EXPORTER_OTLP_TRACES_" + what, "OTEL_EXPORTER_OTLP_" + what} {
+		if value := strings.TrimSpace(getenv(name)); value != "" {
+			return name, value
+		}
+	}
+	return "", ""
 }
 
 func tracerTo(processor sdktrace.SpanProcessor) *tracer {

@@ -216,6 +216,9 @@ func TestTracesFollowTheStandardEnvironment(t *testing.T) {
 		"the default one":     {map[string]string{"OTEL_TRACES_EXPORTER": "otlp"}, true},
 		"switched off":        {map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_SDK_DISABLED": "true"}, false},
 		"metrics alone":       {map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "none"}, false},
+		"no traces":           {map[string]string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT": "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": " none "}, false},
+		"off in capitals":     {map[string]string{"OTEL_TRACES_EXPORTER": "otlp", "OTEL_SDK_DISABLED": "TRUE"}, false},
+		"one of two":          {map[string]string{"OTEL_TRACES_EXPORTER": "console, otlp"}, true},
 		"an exporter unknown": {map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_TRACES_EXPORTER": "zipkin"}, false},
 	}
 	for name, test := range tests {
@@ -229,6 +232,32 @@ func TestTracesFollowTheStandardEnvironment(t *testing.T) {
 	env := map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
 	if _, err := newTracer(t.Context(), func(name string) string { return env[name] }, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a protocol that we do not speak is accepted")
+	}
+}
+
+func TestASettingOfTracesGoesBeforeTheGeneralOne(t *testing.T) {
+	t.Parallel()
+	const general, traces = "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+	for name, test := range map[string]struct {
+		env  map[string]string
+		want string
+	}{
+		"traces by HTTP, others by gRPC": {map[string]string{traces: "http/protobuf", general: "grpc"}, ""},
+		"traces by gRPC, others by HTTP": {map[string]string{traces: "grpc", general: "http/protobuf"}, traces + " must be http/protobuf"},
+		"an empty one is none":           {map[string]string{traces: "", general: "grpc"}, general + " must be http/protobuf"},
+		"switched off whatever it says":  {map[string]string{traces: "grpc", "OTEL_SDK_DISABLED": "true"}, ""},
+		"no traces whatever it says":     {map[string]string{traces: "grpc", "OTEL_TRACES_EXPORTER": "none"}, ""},
+	} {
+		test.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
+		got := ""
+		tracer, err := newTracer(t.Context(), func(name string) string { return test.env[name] }, slog.New(slog.DiscardHandler))
+		if err != nil {
+			got = err.Error()
+		}
+		if got != test.want {
+			t.Errorf("%s: got %q, want %q", name, got, test.want)
+		}
+		_ = tracer.close(t.Context())
 	}
 }
 

@@ -1,19 +1,26 @@
 package gateway
 
 import (
+	"cmp"
 	"log/slog"
 	"net/http"
 	"time"
+	"unicode/utf8"
 )
 
 // AccessMessage is the message of the line that tells of a request, at the level of information.
 const AccessMessage = "request"
 
-// WithAccessLog writes a line per request. The query string is left out: it may hold variables of a GET.
-func WithAccessLog(log *slog.Logger, next http.Handler) http.Handler {
+// WithAccessLog writes a line per request. The query string is left out: it may hold variables of a GET. Answers close their
+// connection while closing reports true, which may be nil, and to a request whose length came as chunks: net/http does not
+// show whether it had a Content-Length too, as requests have that a proxy may read in another way than we do.
+func WithAccessLog(log *slog.Logger, closing func() bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
-		counted := &countingWriter{ResponseWriter: w, status: http.StatusOK}
+		counted := &countingWriter{ResponseWriter: w, closing: closing}
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
 		next.ServeHTTP(counted, r)
 		if handler := log.Handler(); handler.Enabled(r.Context(), slog.LevelInfo) {
 			_ = handler.Handle(r.Context(), accessRecord(r, counted, start))
@@ -26,24 +33,48 @@ func accessRecord(r *http.Request, answered *countingWriter, start time.Time) sl
 	now := time.Now()
 	record := slog.NewRecord(now, slog.LevelInfo, AccessMessage, 0)
 	record.AddAttrs(slog.String("requestId", RequestID(r.Context())),
-		slog.String("method", r.Method), slog.String("path", r.URL.Path), slog.Int("status", answered.status),
+		slog.String("method", cut(r.Method, longestMethod)), slog.String("path", cut(r.URL.Path, longestPath)), slog.Int("status", cmp.Or(answered.status, http.StatusOK)),
 		slog.Int64("bytes", answered.bytes), slog.Duration("duration", now.Sub(start)))
 	return record
 }
 
-// countingWriter remembers what was answered.
+// The longest method and path in a line of the log, in bytes: a request may have any.
+const (
+	longestMethod = 32
+	longestPath   = 256
+)
+
+// cut returns the first bytes of a text, without a part of a character at its end.
+func cut(text string, most int) string {
+	if len(text) <= most {
+		return text
+	}
+	for most > 0 && !utf8.RuneStart(text[most]) {
+		most--
+	}
+	return text[:most]
+}
+
+// countingWriter counts what is answered.
 type countingWriter struct {
 	http.ResponseWriter
-	status int
-	bytes  int64
+	closing func() bool
+	status  int // 0 until there is one
+	bytes   int64
 }
 
 func (w *countingWriter) WriteHeader(status int) {
+	if w.status == 0 && w.closing != nil && w.closing() {
+		w.Header().Set("Connection", "close")
+	}
 	w.status = status
 	w.ResponseWriter.WriteHeader(status)
 }
 
 func (w *countingWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
 	n, err := w.ResponseWriter.Write(p)
 	w.bytes += int64(n)
 	return n, err
