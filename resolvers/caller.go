@@ -2,6 +2,7 @@ package resolvers
 
 import (
 	"context"
+	"strings"
 
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/gateway/caller"
@@ -71,7 +72,8 @@ func (r *Resolver) seesIdentity(ctx context.Context, i *mattr.Identity) (bool, e
 	if seen[0] || err != nil || !r.hidesUser(i) {
 		return seen[0], firstOf(err)
 	}
-	return ownsIdentityOf(ctx, ownKeys(ctx), i.ID)
+	user, err := ownerAmong(ctx, ownKeys(ctx), i.ID)
+	return user != "", err
 }
 
 // hidesUser says whether a record lacks the provider that joins it with a user.
@@ -95,37 +97,75 @@ func visible[T any](ctx context.Context, list []*T, err error, sees func(context
 	return list, err
 }
 
-// checkTarget refuses a write to what the caller does not see, as to what does not exist.
-func (r mutationResolver) checkTarget(ctx context.Context, sees func() (bool, error)) error {
-	if !bound(ctx) {
-		return nil
+// The right to write rests on records that are read at the backend for it, never on cached ones: somebody may have moved
+// them to another client with the vendor's own tools. What cannot be read is not written. A write to what the caller does
+// not see is refused as one to what does not exist.
+
+func errNotFound() error { return &upstream.Error{Kind: upstream.NotFound} }
+
+func (r mutationResolver) ownsEmbedClient(ctx context.Context, key string) error {
+	if !seesClientKey(ctx, key) {
+		return errNotFound()
 	}
-	ok, err := sees()
-	if err == nil && !ok {
-		return &upstream.Error{Kind: upstream.NotFound}
+	return nil
+}
+
+func (r mutationResolver) ownsUser(ctx context.Context, key string) error {
+	switch {
+	case !bound(ctx):
+		return nil
+	case r.Coassemble == nil:
+		return notConfigured(upstream.Coassemble)
+	}
+	u, err := r.Coassemble.User(ctx, key)
+	if err == nil && !seesUser(ctx, u) {
+		return errNotFound()
 	}
 	return err
 }
 
-func (r mutationResolver) ownsEmbedClient(ctx context.Context, key string) error {
-	return r.checkTarget(ctx, func() (bool, error) { return seesClientKey(ctx, key), nil })
-}
-
-func (r mutationResolver) ownsUser(ctx context.Context, key string) error {
-	return r.checkTarget(ctx, func() (bool, error) {
-		u, err := load(ctx, loadersOf(ctx).users, key)
-		return u != nil && seesUser(ctx, u), err
-	})
-}
-
 func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
-	return r.checkTarget(ctx, func() (bool, error) {
-		i, err := load(ctx, loadersOf(ctx).identities, key)
-		if i == nil || err != nil {
-			return false, err
-		}
-		return r.seesIdentity(ctx, i)
-	})
+	switch {
+	case !bound(ctx):
+		return nil
+	case r.MATTR == nil:
+		return notConfigured(upstream.MATTR)
+	}
+	i, err := r.identityByID(ctx, key)
+	if err != nil {
+		return err
+	}
+	user, err := r.ownerOf(ctx, i)
+	switch {
+	case err != nil:
+		return err
+	case user == "":
+		return errNotFound()
+	}
+	return r.ownsUser(ctx, user)
+}
+
+// ownerOf returns the user whom an identity belongs to, empty where it belongs to none of the caller's. A read by id need
+// not show the provider that joins; then the cached joins name a user, and a search confirms that it still is theirs.
+func (r mutationResolver) ownerOf(ctx context.Context, i *mattr.Identity) (string, error) {
+	if !r.hidesUser(i) {
+		user, _, err := r.userKeyOf(i)
+		return user, err
+	}
+	user, err := ownerAmong(ctx, ownKeys(ctx), i.ID)
+	if err != nil || user == "" {
+		return "", err
+	}
+	found, err := r.searchUserIdentity(ctx, user)
+	switch {
+	case upstream.KindOf(err) == upstream.NotFound:
+		return "", nil
+	case err != nil:
+		return "", err
+	case !strings.EqualFold(found.ID, i.ID):
+		return "", nil
+	}
+	return user, nil
 }
 
 // keepsOwner refuses a change that would hang an identity on a user whom the caller does not see. Whether such a user

@@ -69,7 +69,9 @@ func (r mutationResolver) UpdateUser(ctx context.Context, input model.UpdateUser
 		err = r.writeCoassemble(ctx, userChange(key, update), func(c *coassemble.Client) error { return c.UpdateUser(ctx, key, update) })
 	}
 	if err == nil && selects(ctx, "UpdateUserPayload", "user") {
-		payload.User = reread(ctx, loadersOf(ctx).users, key, "user")
+		if u := reread(ctx, loadersOf(ctx).users, key, "user"); seesUser(ctx, u) {
+			payload.User = u
+		}
 	}
 	payload.UserErrors, err = userErrors(err)
 	return orNil(payload, err)
@@ -113,8 +115,8 @@ func (r mutationResolver) DeleteUser(ctx context.Context, input model.DeleteUser
 	if err == nil {
 		heir, err = reallocateTo(input)
 	}
-	if err == nil && heir != "" && r.ownsUser(ctx, heir) != nil {
-		err = scalar.Input("must name a user that exists", "reallocateTo")
+	if err == nil && heir != "" {
+		err = r.ownsHeir(ctx, heir)
 	}
 	if err == nil {
 		err = r.ownsUser(ctx, key)
@@ -132,6 +134,15 @@ func (r mutationResolver) DeleteUser(ctx context.Context, input model.DeleteUser
 	}
 	payload.UserErrors, err = userErrors(err)
 	return orNil(payload, err)
+}
+
+// ownsHeir refuses a user whom the caller does not see like one who does not exist.
+func (r mutationResolver) ownsHeir(ctx context.Context, heir string) error {
+	err := r.ownsUser(ctx, heir)
+	if upstream.KindOf(err) == upstream.NotFound {
+		return scalar.Input("must name a user that exists", "reallocateTo")
+	}
+	return err
 }
 
 // reallocateTo is who gets the user's courses, which is needed exactly where they are reallocated.
@@ -173,10 +184,20 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.Update
 	}
 	// Not from the answer: whether what was left out survives, and with it the join, is known when it is read again.
 	if err == nil && selects(ctx, "UpdateIdentityPayload", "identity") {
-		payload.Identity = reread(ctx, loadersOf(ctx).identities, key, "identity")
+		payload.Identity = r.visibleIdentity(ctx, reread(ctx, loadersOf(ctx).identities, key, "identity"))
 	}
 	payload.UserErrors, err = userErrors(err)
 	return orNil(payload, err)
+}
+
+// visibleIdentity returns the identity of a payload where the caller sees it.
+func (r mutationResolver) visibleIdentity(ctx context.Context, i *mattr.Identity) *mattr.Identity {
+	seen, err := r.seesIdentity(ctx, i)
+	addFieldError(ctx, "identity", err)
+	if !seen || err != nil {
+		return nil
+	}
+	return i
 }
 
 func identityUpdate(input model.UpdateIdentityInput) (update mattr.Update, err error) {

@@ -196,27 +196,28 @@ func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size in
 	return newPage(nodes, cursors, users.more(), continued), nil
 }
 
-// ownsIdentityOf says whether the identity of one of these clients' users has the id.
-func ownsIdentityOf(ctx context.Context, own []string, id string) (bool, error) {
+// ownerAmong returns which of these clients' users has the identity of the id, empty where none has.
+func ownerAmong(ctx context.Context, own []string, id string) (string, error) {
 	for users := ownUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
 		l, err := users.next(searchPage)
 		if err != nil {
-			return false, err
+			return "", err
 		}
 		if l.missing != nil {
-			return false, l.missing
+			return "", l.missing
 		}
-		for _, result := range loadersOf(ctx).userIdentities.Load(ctx, identifiers(l.users)) {
+		keys := identifiers(l.users)
+		for i, result := range loadersOf(ctx).userIdentities.Load(ctx, keys) {
 			if result.Found && strings.EqualFold(result.Value.ID, id) {
-				return true, nil
+				return keys[i], nil
 			}
 			err = cmp.Or(err, result.Err)
 		}
 		if err != nil {
-			return false, err
+			return "", err
 		}
 	}
-	return false, nil
+	return "", nil
 }
 
 // identifiers are the users' own keys, empty for one that could not be read.

@@ -95,9 +95,14 @@ func orNil[T any](payload *T, err error) (*T, error) {
 // its place: a payload that failed would say that the write did.
 func reread[V any](ctx context.Context, l *loader.Loader[string, V], key, field string) V {
 	v, err := load(ctx, l, key)
+	addFieldError(ctx, field, err)
+	return v
+}
+
+// addFieldError adds an error of a field below the one that is being resolved; nil adds none.
+func addFieldError(ctx context.Context, field string, err error) {
 	if err != nil {
 		path := append(slices.Clone(graphql.GetPath(ctx)), ast.PathName(field))
 		graphql.AddError(ctx, &gqlerror.Error{Err: err, Message: err.Error(), Path: path})
 	}
-	return v
 }
