@@ -8,11 +8,18 @@
 //
 // The process that dropped never serves the old value again, and no fetch that began before the Drop fills either level
 // afterwards. While Redis is reachable, the old value is overwritten there by a tombstone that refuses late fills from
-// other replicas for a minute, and the other replicas forget it within a second; one that lost the channel forgets
-// everything as soon as it has it again. While Redis is unreachable, the process that dropped remembers to repeat the drop (for the last 4,096
-// keys) and ignores what Redis holds for those keys until then; other replicas learn of it when that succeeds, or serve
-// their copy until it is no longer fresh and then stale at most once, marked so, while they refresh it. A Redis that evicts
-// tombstones, because its memory is full, loses the protection against late fills of other replicas and nothing else.
+// other replicas for a minute, and the other replicas forget it at once; one that lost the channel forgets everything as
+// soon as it has it again. A Drop gives Redis a second. What fails then is repeated four times a second (for the last
+// 65,536 keys), and the process ignores what Redis holds for those keys and tags until it succeeds.
+//
+// A replica that may have missed a Drop answers from neither level: it asks the backend, and falls back on what is kept,
+// marked stale, where that fails, is slow or has no budget. It is in that doubt while it has heard nothing on the channel
+// for six tenths of a second, for two seconds after, and while another replica says that its drops are incomplete. After
+// ten seconds without Redis it serves what is at most ten seconds old: that is then how late a write elsewhere shows.
+// A fetch that other callers of the replica wait for is still shared in doubt. A writer that alone is cut off from Redis
+// for over a second is not noticed by the others; they see its write when it is back, or when their copy is no longer fresh. A Redis
+// that evicts tombstones, because its memory is full, loses the protection against late fills of other replicas and
+// nothing else.
 package cache
 
 import (
@@ -225,6 +232,12 @@ func (c *Cache) forget(ds []digest) {
 func (c *Cache) forgetAll() {
 	c.memory.clear()
 	c.flights.detachAll()
+}
+
+// trusts reports whether a value that a backend gave at that time may be served without asking again, as far as other
+// replicas are concerned.
+func (c *Cache) trusts(at, now time.Time) bool {
+	return c.remote == nil || c.remote.doubt.trusts(at, now)
 }
 
 // tally counts the verdicts of one kind.

@@ -137,7 +137,7 @@ func (s *space) thaw(d digest, v stored, now time.Time) *record {
 		return nil
 	}
 	f, err := decodeFrame(d, v.data)
-	if err != nil || f.tombstone || f.fresh.Before(f.created) || f.stale.Before(f.fresh) {
+	if err != nil || f.tombstone || f.fresh.Before(f.created) || f.stale.Before(f.fresh) || s.c.remote.isPending(d, f.tags) {
 		return nil
 	}
 	at := now.Add(-f.age(now, v.left))
@@ -207,7 +207,7 @@ func (l *load) fresh(r *record, now time.Time) bool { return now.Before(r.fresh)
 
 func (l *load) tooOld(r *record, now time.Time) bool {
 	age := now.Sub(r.at)
-	return l.wants.NoCache && age >= youngest || l.wants.MaxAge != nil && age > max(*l.wants.MaxAge, youngest)
+	return l.wants.NoCache && age >= youngest || l.wants.MaxAge != nil && age > max(*l.wants.MaxAge, youngest) || !l.c.trusts(r.at, now)
 }
 
 // usable reports whether a record may be served at all.

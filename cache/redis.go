@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"net"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -29,11 +30,13 @@ const (
 	batchBytes     = 1 << 20
 	queueLength    = 1024
 	writeBatch     = 64
-	maxPending     = 4096
+	maxPending     = 1 << 16
 	maxCarriers    = 10_000 // values that Redis notes for one tag
 	listenSlice    = 100 * time.Millisecond
 	quietPing      = 3 // slices
 	messageKeys    = 500
+	incomplete     = -1 // the number in a message about drops that Redis has not all got yet
+	reloadCluster  = 5 * time.Second
 )
 
 var (
@@ -61,6 +64,7 @@ type remote struct {
 	origin  string // names this process in messages
 	log     *slog.Logger
 	gate    gate
+	doubt   doubt
 
 	heard func(seq int64, ds []digest) // another replica dropped
 	lost  func()                       // messages may have been missed
@@ -70,6 +74,7 @@ type remote struct {
 	outages    atomic.Uint64
 	dropped    atomic.Uint64
 	subscribed atomic.Bool
+	behind     atomic.Bool // the last drop failed: others wait for it to be repeated
 
 	queue  chan job
 	cancel context.CancelFunc
@@ -85,6 +90,7 @@ type remote struct {
 type pending struct {
 	target target
 	number uint64
+	due    bool // no attempt is under way
 }
 
 // job is a value on its way to Redis; encoding it is part of the way.
@@ -154,7 +160,7 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 		}
 		c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, patience, true
 		c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, timeout, true
-		c.MaintNotificationsConfig = off
+		c.MaintNotificationsConfig, c.ClusterStateReloadInterval = off, reloadCluster
 		return redis.NewClusterClient(c), nil
 	}
 	c, err := redis.ParseURL(o.URL)
@@ -176,6 +182,7 @@ func origin() string { return strconv.FormatUint(rand.Uint64(), 36) }
 func (r *remote) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
+	r.doubt.begin()
 	r.keepRunning(ctx, r.write)
 	r.keepRunning(ctx, r.listen)
 }
@@ -236,11 +243,23 @@ func (r *remote) roundWithin(ctx context.Context, timeout time.Duration, do func
 		r.gate.leave(true)
 		return errRedis
 	}
-	r.gate.leave(!outage(err))
+	failed := outage(err)
+	r.gate.leave(!failed)
+	if failed {
+		r.reload(ctx)
+	}
 	if err != nil {
 		r.errors.Add(1)
 	}
 	return err
+}
+
+// reload makes the client of a Cluster find out, in the background, which nodes there are now. By itself it does so when a
+// node redirects it, which one that is down never does.
+func (r *remote) reload(ctx context.Context) {
+	if cluster, ok := r.client.(*redis.ClusterClient); ok {
+		cluster.ReloadState(ctx)
+	}
 }
 
 // outage tells a Redis that does not do its work from one that refuses a command.
@@ -311,7 +330,7 @@ func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
 		}
 		for i, t := range targets {
 			data, err := values[i].Bytes()
-			if err == nil && lives[i].Err() == nil && lives[i].Val() > 0 && !r.isPending(t.digest) {
+			if err == nil && lives[i].Err() == nil && lives[i].Val() > 0 {
 				found[t.digest] = stored{data, lives[i].Val()}
 			}
 		}
@@ -320,11 +339,20 @@ func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
 	return found
 }
 
-func (r *remote) isPending(d digest) bool {
+// isPending reports whether a value that Redis holds may be from before a drop of its key or of one of its tags.
+func (r *remote) isPending(d digest, tags []Tag) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	_, ok := r.pending[d]
-	return ok
+	if len(r.pending) == 0 {
+		return false
+	}
+	if _, ok := r.pending[d]; ok {
+		return true
+	}
+	return slices.ContainsFunc(tags, func(t Tag) bool {
+		_, ok := r.pending[t.digest()]
+		return ok
+	})
 }
 
 // put queues a value. When the queue is full it is lost.
@@ -343,7 +371,7 @@ func (r *remote) put(j job) {
 
 // write empties the queue, and repeats drops that failed, until the queue is closed.
 func (r *remote) write(ctx context.Context) {
-	retry := time.NewTicker(pause)
+	retry := time.NewTicker(repeatAfter)
 	defer retry.Stop()
 	for {
 		select {
@@ -447,16 +475,37 @@ func (r *remote) tagKey(label string, d digest) string {
 }
 
 // drop puts tombstones where the targets and what carries their tags are, and tells the other replicas. What fails is
-// pending.
+// pending. While others are pending it does not wait: the replicas have noticed by then that Redis is away.
 func (r *remote) drop(ctx context.Context, targets []target) {
-	number := r.hold(targets)
-	err := r.round(ctx, func(ctx context.Context) error { return r.dropNow(ctx, targets) })
-	if err == nil {
-		r.release(targets, number)
+	behind := r.behind.Load()
+	held := r.hold(targets, behind)
+	if !behind {
+		r.send(ctx, held)
 	}
 }
 
-func (r *remote) hold(targets []target) (number uint64) {
+// send drops without regard to the gate: a read that found Redis slow must not keep a write from being heard of.
+func (r *remote) send(ctx context.Context, held []pending) (ok bool) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invalidation)
+	defer cancel()
+	targets := make([]target, len(held))
+	for i, p := range held {
+		targets[i] = p.target
+	}
+	err := r.dropNow(ctx, targets)
+	r.behind.Store(err != nil)
+	r.finish(held, err == nil)
+	if err != nil && !errors.Is(err, redis.ErrClosed) {
+		r.errors.Add(1)
+		r.reload(ctx)
+		if r.gate.up() {
+			r.gate.leave(false)
+		}
+	}
+	return err == nil
+}
+
+func (r *remote) hold(targets []target, due bool) (held []pending) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.holds++
@@ -467,57 +516,84 @@ func (r *remote) hold(targets []target) (number uint64) {
 				break
 			}
 		}
-		r.pending[t.digest] = pending{t, r.holds}
+		p := pending{t, r.holds, due}
+		r.pending[t.digest] = p
+		held = append(held, p)
 	}
-	return r.holds
+	return held
 }
 
-func (r *remote) release(targets []target, number uint64) {
+// finish ends an attempt. A key that was dropped again meanwhile is another one's.
+func (r *remote) finish(held []pending, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for _, t := range targets {
-		if r.pending[t.digest].number == number {
-			delete(r.pending, t.digest)
+	for _, p := range held {
+		if r.pending[p.target.digest].number != p.number {
+			continue
+		}
+		if ok {
+			delete(r.pending, p.target.digest)
+		} else {
+			r.pending[p.target.digest] = pending{p.target, p.number, true}
 		}
 	}
 }
 
-// repeat tries the pending drops again.
+// repeat sends the drops that failed again, until one fails.
 func (r *remote) repeat(ctx context.Context) {
+	for ctx.Err() == nil {
+		held := r.due()
+		if len(held) == 0 || !r.send(ctx, held) {
+			return
+		}
+	}
+}
+
+func (r *remote) due() (held []pending) {
 	r.mu.Lock()
-	var targets []target
+	defer r.mu.Unlock()
 	for _, p := range r.pending {
-		if targets = append(targets, p.target); len(targets) == messageKeys {
+		if p.due {
+			held = append(held, p)
+		}
+		if len(held) == messageKeys {
 			break
 		}
 	}
-	r.mu.Unlock()
-	if len(targets) > 0 {
-		r.drop(ctx, targets)
-	}
+	return held
 }
 
+// dropNow tells the other replicas even where a node of a Cluster does not answer: they hold values in memory, and must
+// not take old ones from Redis before the drop is complete.
 func (r *remote) dropNow(ctx context.Context, targets []target) error {
+	seq, err := r.erase(ctx, targets)
+	if err == nil {
+		return r.publish(ctx, seq, targets)
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
+	defer cancel()
+	return errors.Join(err, r.publish(ctx, incomplete, targets))
+}
+
+// erase puts tombstones into Redis and returns their sequence number.
+func (r *remote) erase(ctx context.Context, targets []target) (seq int64, err error) {
 	text, err := r.client.Eval(ctx, clockScript, []string{r.clock()}).Text()
 	if outage(err) {
-		return err
+		return 0, err
 	}
 	// A Redis whose memory is full refuses even the clock. Then what is there is deleted without a tombstone.
-	seq, _ := strconv.ParseInt(text, 10, 64)
+	seq, _ = strconv.ParseInt(text, 10, 64)
 	r.saw(seq)
 	keys, err := r.untag(ctx, seq, targets)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	for _, t := range targets {
 		if t.value != "" {
 			keys = append(keys, t.value)
 		}
 	}
-	if err := r.bury(ctx, seq, keys); err != nil {
-		return err
-	}
-	return r.publish(ctx, seq, targets)
+	return seq, r.bury(ctx, seq, keys)
 }
 
 // untag drops the tags and returns the keys of what carries them.
@@ -599,6 +675,9 @@ func (r *remote) receive(message string) {
 		}
 		ds = append(ds, d)
 	}
+	if seq == incomplete {
+		r.doubt.extend()
+	}
 	r.heard(seq, ds)
 	r.saw(seq)
 }
@@ -622,6 +701,7 @@ func (r *remote) hear(ctx context.Context) (heard bool) {
 	defer func() {
 		_ = sub.Close()
 		r.subscribed.Store(false)
+		r.doubt.lose()
 	}()
 	if err := sub.Subscribe(ctx, r.channel()); err != nil {
 		return false
@@ -642,6 +722,7 @@ func (r *remote) hear(ctx context.Context) (heard bool) {
 		case *redis.Subscription:
 			heard = true
 			r.lost()
+			r.doubt.regain()
 			r.subscribed.Store(true)
 		case *redis.Message:
 			r.receive(m.Payload)

@@ -142,8 +142,9 @@ type memoryRedis struct {
 	refuse, hang atomic.Bool
 	cut          atomic.Int64 // if positive, connections end after so many bytes of answers
 
-	mu    sync.Mutex
-	conns []net.Conn
+	mu     sync.Mutex
+	conns  []net.Conn
+	paused chan struct{} // closed when it goes on; nil while it does
 }
 
 func newMemoryRedis(t *testing.T) *memoryRedis {
@@ -170,11 +171,62 @@ func (m *memoryRedis) dial(context.Context, string, string) (net.Conn, error) {
 		go func() { _, _ = io.Copy(io.Discard, theirs) }()
 		return ours, nil
 	}
-	m.Server().ServeConn(theirs)
+	m.Server().ServeConn(m.behindPause(theirs))
 	if n := m.cut.Load(); n > 0 {
 		return &cutConn{ours, n}, nil
 	}
 	return ours, nil
+}
+
+// pause lets nothing through to the server until resume, while connections stay and take what is written.
+func (m *memoryRedis) pause() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.paused = make(chan struct{})
+}
+
+func (m *memoryRedis) resume() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	close(m.paused)
+	m.paused = nil
+}
+
+// behindPause is the server's end of a connection, which pause holds up.
+func (m *memoryRedis) behindPause(conn net.Conn) net.Conn {
+	near, far := net.Pipe()
+	m.mu.Lock()
+	m.conns = append(m.conns, near, far)
+	m.mu.Unlock()
+	chunks := make(chan []byte, 1024)
+	go func() {
+		defer close(chunks)
+		for {
+			b := make([]byte, 32<<10)
+			n, err := conn.Read(b)
+			if err != nil {
+				return
+			}
+			chunks <- b[:n]
+		}
+	}()
+	go func() {
+		defer near.Close()
+		for b := range chunks {
+			m.mu.Lock()
+			paused := m.paused
+			m.mu.Unlock()
+			if paused != nil {
+				<-paused
+			}
+			_, _ = near.Write(b)
+		}
+	}()
+	go func() {
+		defer conn.Close()
+		_, _ = io.Copy(conn, near)
+	}()
+	return far
 }
 
 // drop ends all connections.
@@ -239,7 +291,7 @@ func realRedis(t *testing.T) (url string, stop func()) {
 }
 
 // redisOnFreePort starts a server and waits until it says that it accepts connections; not ok is that it ended before.
-func redisOnFreePort(t *testing.T, path string) (url string, stop func(), ok bool) {
+func redisOnFreePort(t *testing.T, path string, settings ...string) (url string, stop func(), ok bool) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -247,7 +299,8 @@ func redisOnFreePort(t *testing.T, path string) (url string, stop func(), ok boo
 	}
 	_, port, _ := net.SplitHostPort(l.Addr().String())
 	_ = l.Close()
-	cmd := exec.Command(path, "--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir())
+	arguments := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir()}
+	cmd := exec.Command(path, append(arguments, settings...)...)
 	said, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)

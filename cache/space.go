@@ -133,7 +133,7 @@ func (s *Space[V]) Peek(keys ...string) map[string]Result[V] {
 	now := time.Now()
 	for _, key := range keys {
 		d := s.inner.digest(key)
-		if r := s.inner.c.memory.get(d); r != nil && now.Before(r.fresh) {
+		if r := s.inner.c.memory.get(d); r != nil && now.Before(r.fresh) && s.inner.c.trusts(r.at, now) {
 			results[key] = unbox[V](outcome{rec: r, fact: s.inner.fact(d, r, Memory, "", now)})
 		}
 	}
@@ -166,7 +166,10 @@ func (s *Space[V]) Fresh(n Name) (v V, ok bool) {
 		return v, false
 	}
 	r := c.memory.get(n.digest)
-	if r == nil || !r.found || !time.Now().Before(r.fresh) {
+	if r == nil || !r.found {
+		return v, false
+	}
+	if now := time.Now(); !now.Before(r.fresh) || !c.trusts(r.at, now) {
 		return v, false
 	}
 	s.inner.tally.hit()
@@ -192,8 +195,8 @@ func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {
 }
 
 // Drop forgets keys after a write: in memory, in Redis and in other replicas, together with all that carries their tags.
-// A fetch that began before does not fill either level any more. It is bounded by the Redis timeout and does not end
-// with ctx; the package's text says what holds when Redis is not reachable.
+// A fetch that began before does not fill either level any more. It takes at most about a second and does not end with
+// ctx; the package's text says what holds when Redis is not reachable.
 func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 	targets := make([]target, len(keys))
 	for i, key := range keys {
