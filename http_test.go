@@ -186,10 +186,21 @@ func TestAGETReadsLikeAPOST(t *testing.T) {
 
 func TestDeferIsIgnoredAndTheAnswerIsWhole(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, CoursesPerClient: 1, Linked: true}})
-	a := p.post(t, `{ clients { nodes { name ... @defer { users { nodes { name } } } } } }`, nil)
-	if len(a.Errors) > 0 || a.get(t, "data", "clients", "nodes", 0, "users", "nodes", 0, "name") == nil {
-		t.Errorf("got %s", a.raw)
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, CoursesPerClient: 1, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s"}})
+	for _, query := range []string{
+		`{ clients { nodes { name ... @defer { users { nodes { name } } } } } }`,
+		`query($no: Boolean = false) { clients { nodes { name ...F @defer(if: $no, label: "later") } } } fragment F on Client { users { nodes { name } } }`,
+		`{ clients { ...C } } fragment C on ClientConnection { nodes { ...F ...F } } fragment F on Client { ... @defer { users { nodes { name } } } }`,
+	} {
+		for range 2 {
+			a := p.post(t, query, nil)
+			if len(a.Errors) > 0 || a.get(t, "data", "clients", "nodes", 0, "users", "nodes", 0, "name") == nil || a.Extensions["is_final"] != true {
+				t.Errorf("%s: got %s", query, a.raw)
+			}
+		}
+	}
+	if a := p.post(t, `{ clients { nodes { name } } }`, nil); a.Extensions["is_final"] != nil {
+		t.Errorf("without @defer: got %s", a.raw)
 	}
 }
 

@@ -52,7 +52,7 @@ const (
 	Page                   // a page of a member of a document
 	Read                   // a field or method of a Go value
 	Resolve                // a call for many parents
-	Introspect             // answered by gqlgen
+	Introspect             // answered from the schema's definition
 
 	// What a Page shows; the engine makes these values itself, whatever the types in the schema are bound to.
 	pageEdges
@@ -93,9 +93,6 @@ type Binding struct {
 	Resolve func(ctx context.Context, parents []Parent, args map[string]any) ([]any, error)
 	// Resolve and Page with arguments: decodes them.
 	Args func(ctx context.Context, op *graphql.OperationContext, raw map[string]any) (map[string]any, error)
-
-	// Introspect.
-	Marshal func(ctx context.Context, op *graphql.OperationContext, field graphql.CollectedField) graphql.Marshaler
 }
 
 // Connection pages through a list of objects in a document as Relay's connections do. The arguments are decoded ones.

@@ -56,6 +56,7 @@ func (e *Engine) Exec(ctx context.Context) graphql.ResponseHandler {
 type execution struct {
 	ctx     context.Context
 	op      *graphql.OperationContext
+	schema  *ast.Schema
 	plan    *Plan
 	watch   Watch
 	inOrder bool
@@ -78,7 +79,7 @@ var executions = sync.Pool{New: func() any { return new(execution) }}
 
 func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (data []byte) {
 	x := executions.Get().(*execution)
-	x.ctx, x.op, x.watch, x.inOrder = ctx, op, e.Watch, e.InOrder
+	x.ctx, x.op, x.schema, x.watch, x.inOrder = ctx, op, e.schema.Definition, e.Watch, e.InOrder
 	defer func() {
 		if p := recover(); p != nil {
 			graphql.AddError(ctx, x.recovered(p))
@@ -159,7 +160,7 @@ func (x *execution) release() {
 	clear(x.outcomes)
 	clear(x.pages)
 	clear(x.gates)
-	x.ctx, x.op, x.plan, x.watch, x.buf, x.max, x.reached = nil, nil, nil, nil, nil, 0, 0
+	x.ctx, x.op, x.schema, x.plan, x.watch, x.buf, x.max, x.reached = nil, nil, nil, nil, nil, nil, 0, 0
 	x.path, x.stack, x.kept = x.path[:0], emptied(x.stack), emptied(x.kept)
 	executions.Put(x)
 }

@@ -15,7 +15,7 @@ type gate struct {
 // gate asks the middleware once whether the field may be read. It cannot see the values, of which there are many; those of
 // a call it sees when the call is made.
 func (x *execution) gate(f *Field) error {
-	if x.op.ResolverMiddleware == nil || f.Kind == Constant || f.Kind == Resolve || f.Kind == Introspect {
+	if x.op.ResolverMiddleware == nil || f.Kind == Constant || f.Kind == Resolve {
 		return nil
 	}
 	g := &x.gates[f.id]

@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"github.com/99designs/gqlgen/graphql"
-	"github.com/learngraph/learngraph/document"
-)
+import "github.com/learngraph/learngraph/document"
 
 // pageArgs are the arguments of a connection in one execution.
 type pageArgs struct {
@@ -203,23 +200,4 @@ func (x *execution) infoPart(p *page, f *Field) bool {
 		x.buf = AppendString(x.buf, p.cursor(p.end-1))
 	}
 	return true
-}
-
-// introspect lets gqlgen answer.
-func (x *execution) introspect(f *Field) bool {
-	if _, err := x.arguments(f); err != nil {
-		return x.fail(f, &argumentError{err})
-	}
-	var w writer
-	ctx := graphql.WithFieldContext(x.ctx, &graphql.FieldContext{Object: f.Object})
-	f.binding.Marshal(ctx, x.op, f.collected()).MarshalGQL(&w)
-	x.buf = append(x.buf, w...)
-	return true
-}
-
-type writer []byte
-
-func (w *writer) Write(p []byte) (int, error) {
-	*w = append(*w, p...)
-	return len(p), nil
 }

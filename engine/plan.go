@@ -231,7 +231,7 @@ func (c *compiler) field(s *Selection, group collected, at place) *Field {
 	return f
 }
 
-// conditions checks those that gqlgen evaluates.
+// conditions checks those below introspection.
 func (c *compiler) conditions(set ast.SelectionSet) {
 	collector := collector{variables: c.op.Variables}
 	collector.collect(set)
@@ -300,7 +300,7 @@ func (p *Plan) arguments(ctx context.Context, f *Field, op *graphql.OperationCon
 	}
 	values, err := coerce.Arguments(p.schema, f.Source.Definition.Arguments, f.Source.Arguments, op.Variables)
 	if err != nil || f.Kind == Introspect {
-		return nil, err
+		return values, err
 	}
 	return f.binding.Args(ctx, op, values)
 }

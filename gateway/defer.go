@@ -2,37 +2,34 @@ package gateway
 
 import "github.com/vektah/gqlparser/v2/ast"
 
-// dropDefer takes @defer out of a document: the executor would leave the fields out of the answer and send them in one
-// of its own, which no transport here does.
-func dropDefer(doc *ast.QueryDocument) {
-	for _, op := range doc.Operations {
-		dropDeferIn(op.SelectionSet)
-	}
-	for _, f := range doc.Fragments {
-		dropDeferIn(f.SelectionSet)
-	}
-}
+// isFinal is the extension by which Relay knows that nothing follows an answer to an operation with @defer; without it
+// Relay reads nothing.
+const isFinal = "is_final"
 
-func dropDeferIn(set ast.SelectionSet) {
-	for _, sel := range set {
-		switch sel := sel.(type) {
-		case *ast.Field:
-			dropDeferIn(sel.SelectionSet)
-		case *ast.InlineFragment:
-			sel.Directives = withoutDefer(sel.Directives)
-			dropDeferIn(sel.SelectionSet)
-		case *ast.FragmentSpread:
-			sel.Directives = withoutDefer(sel.Directives)
+// defers reports whether an operation has a @defer. The engine ignores them, so that the answer is whole.
+func defers(op *ast.OperationDefinition) bool {
+	seen := map[*ast.FragmentDefinition]bool{}
+	var within func(ast.SelectionSet) bool
+	within = func(set ast.SelectionSet) bool {
+		for _, sel := range set {
+			found := false
+			switch sel := sel.(type) {
+			case *ast.Field:
+				found = within(sel.SelectionSet)
+			case *ast.InlineFragment:
+				found = sel.Directives.ForName("defer") != nil || within(sel.SelectionSet)
+			case *ast.FragmentSpread:
+				found = sel.Directives.ForName("defer") != nil
+				if !found && !seen[sel.Definition] {
+					seen[sel.Definition] = true
+					found = within(sel.Definition.SelectionSet)
+				}
+			}
+			if found {
+				return true
+			}
 		}
+		return false
 	}
-}
-
-func withoutDefer(list ast.DirectiveList) ast.DirectiveList {
-	var kept ast.DirectiveList
-	for _, d := range list {
-		if d.Name != "defer" {
-			kept = append(kept, d)
-		}
-	}
-	return kept
+	return within(op.SelectionSet)
 }

@@ -90,7 +90,6 @@ func (d *documents) read(text string) (*ast.QueryDocument, gqlerror.List) {
 			return nil, coded(codeValidationFailed, err)
 		}
 	}
-	dropDefer(doc)
 	return doc, nil
 }
 

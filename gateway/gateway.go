@@ -373,6 +373,9 @@ func (g *Gateway) execute(ctx context.Context, op *graphql.OperationContext, out
 		// gqlgen gives no response at all once the context has ended.
 		out.resp = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{present(g.opts.Log)(ctx, context.Cause(ctx))}}
 	}
+	if defers(op.Operation) {
+		out.extend(isFinal, true)
+	}
 	return ctx
 }
 

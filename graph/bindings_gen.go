@@ -1590,12 +1590,8 @@ func bindQuery(e *executableSchema) *engine.Object {
 			v, err := e.Resolvers.Query().Nodes(ctx, args["ids"].([]string))
 			return engine.One(engine.Interfaces(v), err)
 		}},
-		"__type": {Kind: engine.Introspect, Marshal: func(ctx context.Context, op *graphql.OperationContext, field graphql.CollectedField) graphql.Marshaler {
-			return newExecutionContext(op, e, nil)._Query___type(ctx, field)
-		}},
-		"__schema": {Kind: engine.Introspect, Marshal: func(ctx context.Context, op *graphql.OperationContext, field graphql.CollectedField) graphql.Marshaler {
-			return newExecutionContext(op, e, nil)._Query___schema(ctx, field)
-		}},
+		"__type":   {Kind: engine.Introspect},
+		"__schema": {Kind: engine.Introspect},
 	}}
 }
 

@@ -101,7 +101,7 @@ func (m *operationMaker) condition(def *ast.Definition, directive string) string
 
 func (m *operationMaker) introspection() string {
 	return []string{
-		`__schema { queryType { name } directives { name args { name } } }`,
+		`__schema { queryType { name } types { name kind } }`,
 		`__type(name: "Node") { name kind possibleTypes { name } }`,
 		`missing: __type(name: "Missing") { name }`,
 	}[m.rng.IntN(3)]

@@ -93,9 +93,7 @@ func (b *binder) Document(o *codegen.Object) string {
 func (b *binder) Binding(o *codegen.Object, f *codegen.Field) string {
 	switch {
 	case f.IsReserved():
-		return fmt.Sprintf(`{Kind: engine.Introspect, Marshal: func(ctx context.Context, op *graphql.OperationContext, field graphql.CollectedField) graphql.Marshaler {
-			return newExecutionContext(op, e, nil)._%s_%s(ctx, field)
-		}}`, o.Name, f.Name)
+		return "{Kind: engine.Introspect}"
 	case o.Root:
 		return b.root(f)
 	case f.IsBatch():
