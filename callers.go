@@ -110,13 +110,13 @@ func (s *server) authenticator() (func(*http.Request) (*caller.Caller, error), e
 
 func (s *server) tokens() (*caller.Tokens, error) {
 	o := caller.TokenOptions{Issuer: s.cfg.JWTIssuer, Audience: s.cfg.JWTAudience, Algorithms: s.cfg.JWTAlgorithms,
-		ClientsClaim: s.cfg.JWTClientsClaim, Digest: s.digest}
+		Type: s.cfg.JWTType, ScopesClaim: s.cfg.JWTScopesClaim, ClientsClaim: s.cfg.JWTClientsClaim, Digest: s.digest}
 	if strings.Contains(s.cfg.JWKS, "://") {
 		o.URL = s.cfg.JWKS
 	} else {
 		o.Files, o.Name = fileOf(s.cfg.JWKS)
 	}
-	return caller.NewTokens(o)
+	return caller.NewTokens(o, s.tokenReport)
 }
 
 func (s *server) trustedDocuments() (*gateway.Trusted, error) {

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/reload"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -204,7 +205,7 @@ func readDocuments(name string) ([]*gateway.TrustedDocument, map[string]budget, 
 		}
 		text, err := os.ReadFile(file)
 		if err == nil {
-			err = m.Add(text)
+			err = m.Add(reload.Text(text))
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", file, err)

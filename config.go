@@ -19,6 +19,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/reload"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/emulator"
@@ -62,6 +63,8 @@ type config struct {
 	JWTIssuer        string
 	JWTAudience      string
 	JWTAlgorithms    []string
+	JWTType          string
+	JWTScopesClaim   string
 	JWTClientsClaim  string
 	TrustedDocuments string
 	TrustedMode      string
@@ -153,6 +156,8 @@ func settings() []setting {
 		text("JWT_ISSUER", "", "iss of tokens", func(c *config) *string { return &c.JWTIssuer }),
 		text("JWT_AUDIENCE", "", "aud of tokens", func(c *config) *string { return &c.JWTAudience }),
 		list("JWT_ALGORITHMS", "algorithms of tokens, with commas; the usual asymmetric ones unless set", func(c *config) *[]string { return &c.JWTAlgorithms }),
+		text("JWT_TYPE", "", "typ of tokens, such as at+jwt; any unless set", func(c *config) *string { return &c.JWTType }),
+		text("JWT_SCOPES_CLAIM", "", "claim with a token's scopes; the first of scope, scp and permissions unless set", func(c *config) *string { return &c.JWTScopesClaim }),
 		text("JWT_CLIENTS_CLAIM", "", "claim that binds a token to clients", func(c *config) *string { return &c.JWTClientsClaim }),
 		text("TRUSTED_DOCUMENTS", "", "manifest file or folder", func(c *config) *string { return &c.TrustedDocuments }),
 		text("TRUSTED_MODE", "off", "off, log or only", func(c *config) *string { return &c.TrustedMode }),
@@ -391,7 +396,7 @@ func lookup(c *config, s setting, flags map[string]string, getenv func(string) s
 			if err != nil {
 				return "", fmt.Errorf("%s_FILE cannot be read", s.name)
 			}
-			value = strings.TrimSpace(string(text))
+			value = strings.TrimSpace(string(reload.Text(text)))
 		}
 		if file != "" && value != "" && s.upstream {
 			c.secretFiles = append(c.secretFiles, secretFile{name: s.name + "_FILE", path: file, value: value, set: s.set})

@@ -88,6 +88,8 @@ type metrics struct {
 
 	batchKeys *prometheus.HistogramVec
 
+	keySetReads *prometheus.CounterVec
+
 	mu        sync.Mutex
 	documents map[string]bool
 	series    map[operationLabels]operationSeries
@@ -124,6 +126,7 @@ func newMetrics() *metrics {
 	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' bodies, before inflating.", "backend", "class")
 	m.callSeconds = m.histogram("backend_call_duration_seconds", "From the sending of a call to the last byte of its answer.", durations, "backend", "class")
 	m.batchKeys = m.histogram("batch_keys", "Distinct keys that went out together.", sizes, "kind")
+	m.keySetReads = m.counter("key_set_reads_total", "Reads of the key set of tokens.", "outcome")
 	// A figure that begins at 1 has not grown, as Prometheus sees it: the first error would raise no alert.
 	for code := range knownCodes {
 		m.operationErrors.WithLabelValues(code)
@@ -261,6 +264,8 @@ type sources struct {
 	Contract func() (findings []upstream.Finding, leftOut int64)
 	// LogDropped is the number of lines that the log did not take.
 	LogDropped func() uint64
+	// KeySet returns the state of the key set of tokens, nil where none was needed.
+	KeySet func() *keySetState
 }
 
 // backendStates asks each client for its state.

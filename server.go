@@ -131,8 +131,9 @@ type server struct {
 	digest       func(string) string
 	draining     atomic.Bool
 	// logDropped is the number of lines that the log did not take; nil where it takes all.
-	logDropped func() uint64
-	trusted    *gateway.Trusted
+	logDropped  func() uint64
+	trusted     *gateway.Trusted
+	tokenReport *tokenReport
 }
 
 // close lets go of what outlives requests.
@@ -157,6 +158,7 @@ func newServer(cfg *config, transport http.RoundTripper, traces *tracer, log *sl
 		s.logDropped = h.Dropped
 	}
 	s.metrics = newMetrics()
+	s.tokenReport = &tokenReport{log: s.log, metrics: s.metrics}
 	s.watch = upstream.NewWatch(upstream.WatchOptions{Report: s.reportFinding, Ignore: thoughtindustries.Withheld})
 	kept, err := s.openCache()
 	if err != nil {
@@ -196,7 +198,8 @@ func (s *server) routes() http.Handler {
 	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.cfg.Introspection {
-		mux.HandleFunc("GET /schema.graphqls", func(w http.ResponseWriter, _ *http.Request) { writeText(w, schemaText) })
+		schema := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, schemaText) })
+		mux.Handle("GET /schema.graphqls", gateway.WithCaller(s.authenticate, schema))
 	}
 	handler := gateway.WithOrigins(s.cfg.Origins, shortcut("/graphql", graphql, mux))
 	if s.cfg.Explorer {
@@ -205,7 +208,8 @@ func (s *server) routes() http.Handler {
 	if host, _, err := net.SplitHostPort(s.cfg.Listen); err == nil && s.cfg.Auth == "none" && isLoopback(host) {
 		handler = gateway.WithLoopbackHost(handler)
 	}
-	return s.traces.accept(gateway.WithRequestID(gateway.WithAccessLog(s.log, s.draining.Load, handler)))
+	handler = gateway.WithAccessLog(s.log, s.draining.Load, gateway.WithRecovery(s.log, handler))
+	return s.traces.accept(gateway.WithRequestID(handler))
 }
 
 // shortcut leads to the path that nearly all requests have without the search that a mux makes.

@@ -43,10 +43,11 @@ func (o operator) handler() http.Handler {
 	mux.HandleFunc("GET /status", o.status)
 	mux.HandleFunc("GET /contract", o.contract)
 	mux.HandleFunc("POST /purge", o.purge)
+	handler := gateway.WithRecovery(o.Log, mux)
 	if o.Loopback {
-		return gateway.WithLoopbackHost(mux)
+		return gateway.WithLoopbackHost(handler)
 	}
-	return mux
+	return handler
 }
 
 // statusView is the answer of /status.
@@ -54,6 +55,8 @@ type statusView struct {
 	Backends []backendView `json:"backends"`
 	Cache    cacheView     `json:"cache"`
 	Redis    redisView     `json:"redis"`
+	// KeySet is the key set of tokens; absent where none was needed.
+	KeySet *keySetState `json:"keySet,omitempty"`
 }
 
 type backendView struct {
@@ -112,6 +115,9 @@ func (o operator) status(w http.ResponseWriter, _ *http.Request) {
 		c := o.Cache()
 		view.Cache = cacheView{c.MemoryBytes, c.MemoryEntries, c.Refreshes, c.Verdicts}
 		view.Redis = redisView{c.Redis, c.Redis && c.RedisUp, c.RedisErrors, c.Outages, c.DroppedWrites, c.PendingDrops}
+	}
+	if o.KeySet != nil {
+		view.KeySet = o.KeySet()
 	}
 	writeJSON(w, http.StatusOK, view)
 }

@@ -34,6 +34,8 @@ const (
 	codeNotTrusted       = "DOCUMENT_NOT_TRUSTED"
 )
 
+const internalMessage = "something went wrong on this server"
+
 // presentation is how a kind of failure looks to the caller.
 type presentation struct{ code, message string }
 
@@ -135,13 +137,13 @@ func explain(err error) (string, map[string]any) {
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return kinds[upstream.Deadline].message, map[string]any{"code": codeDeadline}
 	}
-	return "something went wrong on this server", map[string]any{"code": codeInternal}
+	return internalMessage, map[string]any{"code": codeInternal}
 }
 
 func explainBackend(err *upstream.Error) (string, map[string]any) {
 	p, ok := kinds[err.Kind]
 	if !ok {
-		p = presentation{codeInternal, "something went wrong on this server"}
+		p = presentation{codeInternal, internalMessage}
 	}
 	extensions := map[string]any{"code": p.code}
 	if err.Backend != "" {

@@ -224,7 +224,7 @@ func (g *Gateway) admit(r *http.Request) (context.Context, *http.Request, *reque
 	if g.opts.Authenticate != nil {
 		c, err := g.opts.Authenticate(r)
 		if err != nil {
-			return nil, nil, &requestError{status: http.StatusUnauthorized, code: codeUnauthenticated, message: err.Error(), challenge: true}
+			return nil, nil, unauthenticated(err)
 		}
 		who = c
 	}
@@ -235,6 +235,16 @@ func (g *Gateway) admit(r *http.Request) (context.Context, *http.Request, *reque
 		r = withoutHeader(r, "Cache-Control")
 	}
 	return caller.NewContext(r.Context(), who), r, nil
+}
+
+// unauthenticated is how a request is refused whose caller is not known.
+func unauthenticated(err error) *requestError {
+	var unavailable *caller.UnavailableError
+	if errors.As(err, &unavailable) {
+		return &requestError{status: http.StatusServiceUnavailable, code: kinds[upstream.Unavailable].code, message: err.Error(),
+			retryAfter: wholeSeconds(unavailable.RetryAfter + time.Second - 1)}
+	}
+	return &requestError{status: http.StatusUnauthorized, code: codeUnauthenticated, message: err.Error(), challenge: true}
 }
 
 // withoutHeader is the request without a header; the request itself stays as it is.

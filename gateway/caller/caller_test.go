@@ -143,7 +143,7 @@ func TestAKeyIsKnownByItsDigestUntilTheFileChanges(t *testing.T) {
 
 func TestOneCredentialIsTaken(t *testing.T) {
 	t.Parallel()
-	keys, err := NewKeys(fstest.MapFS{"k": {Data: []byte(`[{"name":"app","sha256":"` + sumOf("k1") + `"}]`)}}, "k", nil)
+	keys, err := NewKeys(fstest.MapFS{"k": {Data: []byte(`[{"name":"app","sha256":"` + sumOf("k1") + `"}]`)}}, "k", func(error) {})
 	if err != nil {
 		t.Fatal(err)
 	}

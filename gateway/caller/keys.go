@@ -60,7 +60,7 @@ func parseKeys(text []byte) ([]apiKey, error) {
 		Clients *[]string `json:"clients"`
 		Points  int64     `json:"points"`
 	}
-	dec := json.NewDecoder(bytes.NewReader(bytes.TrimPrefix(text, []byte("\xef\xbb\xbf"))))
+	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&entries); err != nil || entries == nil {
 		return nil, errors.New("the file of API keys must be a JSON array of {name, sha256, scopes, clients, points}")

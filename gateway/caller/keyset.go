@@ -2,6 +2,7 @@ package caller
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
@@ -9,22 +10,41 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/task"
 )
 
-// keySource finds the public keys that a token may be signed with.
+// keySource holds the public keys that a token may be signed with.
 type keySource interface {
-	find(ctx context.Context, id, algorithm string) keySet
+	// find returns the keys of an id for an algorithm, none where none fits. Its error is an *UnavailableError while no key
+	// set was ever had.
+	find(ctx context.Context, id, algorithm string) (keySet, error)
+	// has reports whether a key is still in the set.
+	has(signingKey) bool
 }
 
-type keySet []jose.JSONWebKey
+// UnavailableError is the failure of a token that cannot be verified because no key set was ever had.
+type UnavailableError struct {
+	// RetryAfter is when the key set is asked for again.
+	RetryAfter time.Duration
+}
 
-// selected gives the keys of an id that may be used with an algorithm. A token without an id is tried with the only key.
+func (*UnavailableError) Error() string { return "tokens cannot be verified now; try again" }
+
+type keySet []signingKey
+
+// signingKey is a public key with a digest that names it.
+type signingKey struct {
+	jose.JSONWebKey
+	digest string
+}
+
+// selected returns the keys of an id that may be used with an algorithm. A token without an id is tried with the only key.
 func (s keySet) selected(id, algorithm string) keySet {
 	var out keySet
 	for _, k := range s {
@@ -33,6 +53,12 @@ func (s keySet) selected(id, algorithm string) keySet {
 		}
 	}
 	return out
+}
+
+func (s keySet) has(key signingKey) bool {
+	return slices.ContainsFunc(s, func(k signingKey) bool {
+		return k.digest == key.digest && k.KeyID == key.KeyID && k.Algorithm == key.Algorithm
+	})
 }
 
 // weakestRSA is the shortest RSA key that is taken, in bits.
@@ -51,7 +77,10 @@ func parseKeySet(text []byte) (keySet, error) {
 	for _, raw := range set.Keys {
 		var k jose.JSONWebKey
 		if k.UnmarshalJSON(raw) == nil && (k.Use == "" || k.Use == "sig") && usable(k.Key) {
-			keys = append(keys, k)
+			print, err := k.Thumbprint(crypto.SHA256)
+			if err == nil {
+				keys = append(keys, signingKey{k, string(print)})
+			}
 		}
 	}
 	if len(keys) == 0 {
@@ -73,69 +102,108 @@ func usable(key any) bool {
 // fileKeys are in a file.
 type fileKeys struct{ file *reload.Value[keySet] }
 
-func (f fileKeys) find(_ context.Context, id, algorithm string) keySet {
-	return f.file.Get().selected(id, algorithm)
+func (f fileKeys) find(_ context.Context, id, algorithm string) (keySet, error) {
+	return f.file.Get().selected(id, algorithm), nil
 }
 
-// remoteKeys are at a URL. They are fetched when first needed, again when they are old, and for an id that is not among
-// them, which is how a new key is learnt; but no token makes more than one fetch per refetch interval.
+func (f fileKeys) has(key signingKey) bool { return f.file.Get().has(key) }
+
+// remoteKeys are at a URL. They are fetched in the background when first needed, again when they are old, and for an id that
+// is not among them, which is how a new key is learnt. Keys that were had stay until others come.
 type remoteKeys struct {
 	url    string
 	client *http.Client
-	failed func(error)
+	report Reporter
 
-	current atomic.Pointer[fetchedKeys]
-	mu      sync.Mutex
-	tried   time.Time
-}
-
-type fetchedKeys struct {
-	keys keySet
-	at   time.Time
+	mu       sync.Mutex
+	keys     keySet        // nil while none were ever had
+	fetched  time.Time     // when keys came
+	next     time.Time     // when the set may be fetched again
+	failures int           // since keys last came
+	fetching chan struct{} // closed when the fetch that is under way ends; nil while none is
 }
 
 const (
+	// refetchInterval is the least time between fetches for an id that is not in the set.
 	refetchInterval = 30 * time.Second
-	keysLife        = 10 * time.Minute
-	keysTimeout     = 5 * time.Second
-	keysSize        = 1 << 20
+	// firstRetry is the pause after a failed fetch; it doubles with each up to refetchInterval.
+	firstRetry  = time.Second
+	keysLife    = 10 * time.Minute
+	keysTimeout = 5 * time.Second
+	keysSize    = 1 << 20
+	// longestWait bounds how long a request waits for the key set.
+	longestWait = time.Second
 )
 
-func newRemoteKeys(url string, transport http.RoundTripper, failed func(error)) *remoteKeys {
-	return &remoteKeys{url: url, failed: failed, client: &http.Client{Transport: transport, Timeout: keysTimeout,
+func newRemoteKeys(url string, transport http.RoundTripper, report Reporter) *remoteKeys {
+	return &remoteKeys{url: url, report: report, client: &http.Client{Transport: transport, Timeout: keysTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 
-func (r *remoteKeys) find(ctx context.Context, id, algorithm string) keySet {
-	now := time.Now()
-	known := r.current.Load()
-	if known != nil && now.Sub(known.at) < keysLife {
-		if found := known.keys.selected(id, algorithm); len(found) > 0 {
-			return found
-		}
+func (r *remoteKeys) find(ctx context.Context, id, algorithm string) (keySet, error) {
+	keys, fetch := r.known(func(keys keySet) bool { return len(keys.selected(id, algorithm)) > 0 })
+	if found := keys.selected(id, algorithm); len(found) > 0 || fetch == nil {
+		return found, r.unavailable(keys)
 	}
-	r.refresh(ctx, known)
-	if known = r.current.Load(); known == nil {
-		return nil
+	wait, cancel := context.WithTimeout(ctx, longestWait)
+	defer cancel()
+	select {
+	case <-fetch:
+	case <-wait.Done():
 	}
-	return known.keys.selected(id, algorithm)
+	r.mu.Lock()
+	keys = r.keys
+	r.mu.Unlock()
+	return keys.selected(id, algorithm), r.unavailable(keys)
 }
 
-// refresh fetches unless somebody just did. It does not end with the request that happens to cause it, since others wait.
-func (r *remoteKeys) refresh(ctx context.Context, known *fetchedKeys) {
+func (r *remoteKeys) has(key signingKey) bool {
+	keys, _ := r.known(func(keys keySet) bool { return keys.has(key) })
+	return keys.has(key)
+}
+
+// known returns the keys, and the fetch that is under way or begun here because they are old or not enough; nil is none.
+func (r *remoteKeys) known(enough func(keySet) bool) (keySet, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	if r.current.Load() != known || !r.tried.IsZero() && now.Sub(r.tried) < refetchInterval {
-		return
+	if r.fetching == nil && !now.Before(r.next) && (now.Sub(r.fetched) >= keysLife || !enough(r.keys)) {
+		r.fetching = make(chan struct{})
+		r.start()
 	}
-	r.tried = now
-	keys, err := r.fetch(context.WithoutCancel(ctx))
-	if err != nil {
-		r.failed(err)
-		return
+	return r.keys, r.fetching
+}
+
+// unavailable is the error of an answer that keys decide about.
+func (r *remoteKeys) unavailable(keys keySet) error {
+	if keys != nil {
+		return nil
 	}
-	r.current.Store(&fetchedKeys{keys, now})
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return &UnavailableError{max(time.Until(r.next), firstRetry)}
+}
+
+// start fetches the keys in the background: the fetch does not end with the request that causes it, since others wait for
+// it. r.mu is held.
+func (r *remoteKeys) start() {
+	var keys keySet
+	task.Go(func() (err error) {
+		keys, err = r.fetch(context.Background())
+		return err
+	}, func(err error) {
+		r.report.KeySet(err)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		if now := time.Now(); err == nil {
+			r.keys, r.fetched, r.failures, r.next = keys, now, 0, now.Add(refetchInterval)
+		} else {
+			r.next = now.Add(min(firstRetry<<min(r.failures, 5), refetchInterval))
+			r.failures++
+		}
+		close(r.fetching)
+		r.fetching = nil
+	})
 }
 
 func (r *remoteKeys) fetch(ctx context.Context) (keySet, error) {

@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
-	"github.com/hashicorp/golang-lru/v2"
+	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/learngraph/learngraph/gateway/reload"
 )
 
@@ -24,7 +24,15 @@ var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", 
 // DefaultAlgorithms are what identity providers sign with.
 var DefaultAlgorithms = []string{"RS256", "ES256"}
 
-// TokenOptions say which tokens are good. Issuer, Audience, one of URL and Files, and Failed must be set.
+// Reporter gets what goes wrong with tokens in general. Its methods are called by several goroutines.
+type Reporter interface {
+	// KeySet gets the outcome of each read of the key set: nil, or why it cannot be had. Keys that were had stay.
+	KeySet(err error)
+	// UnreadableClaim gets the name of a claim of a good token that is neither a text nor a list of texts.
+	UnreadableClaim(name string)
+}
+
+// TokenOptions say which tokens are good. Issuer, Audience, Digest and one of URL and Files must be set.
 type TokenOptions struct {
 	// URL of the key set. Redirects are not followed.
 	URL string
@@ -35,6 +43,11 @@ type TokenOptions struct {
 	Issuer, Audience string
 	// Algorithms are the only ones taken; empty is DefaultAlgorithms.
 	Algorithms []string
+	// Type is what the header typ of a token must be, such as at+jwt; empty takes any.
+	Type string
+	// ScopesClaim names the claim with the scopes: a text of words or a list of texts. Empty is the first of scope, scp and
+	// permissions that a token has.
+	ScopesClaim string
 	// ClientsClaim names the claim that binds a token to clients: a text or a list of them. Where it is set, a token
 	// without it is bound to none, and so sees no record. Empty binds no token.
 	ClientsClaim string
@@ -42,13 +55,12 @@ type TokenOptions struct {
 	Digest func(string) string
 	// Transport fetches the key set; nil is the network.
 	Transport http.RoundTripper
-	// Failed is told when the key set cannot be read. Keys that are known stay.
-	Failed func(error)
 }
 
 // Tokens verifies signed tokens. It is safe for concurrent use.
 type Tokens struct {
 	opts       TokenOptions
+	report     Reporter
 	algorithms []jose.SignatureAlgorithm
 	keys       keySource
 	verified   *lru.Cache[[sha256.Size]byte, verifiedToken]
@@ -56,6 +68,7 @@ type Tokens struct {
 
 type verifiedToken struct {
 	caller *Caller
+	key    signingKey
 	until  time.Time
 }
 
@@ -68,12 +81,15 @@ const (
 	clockSkew = 30 * time.Second
 )
 
-// NewTokens says what of the options is missing or unsafe.
-func NewTokens(opts TokenOptions) (*Tokens, error) {
+// NewTokens returns an error that names what of the options is missing or unsafe.
+func NewTokens(opts TokenOptions, report Reporter) (*Tokens, error) {
 	if opts.Issuer == "" || opts.Audience == "" {
 		return nil, errors.New("the issuer and the audience of tokens must be set")
 	}
-	t := &Tokens{opts: opts}
+	if opts.Digest == nil {
+		return nil, errors.New("the digest of subjects must be set")
+	}
+	t := &Tokens{opts: opts, report: report}
 	if len(opts.Algorithms) == 0 {
 		opts.Algorithms = DefaultAlgorithms
 	}
@@ -87,14 +103,16 @@ func NewTokens(opts TokenOptions) (*Tokens, error) {
 	case (opts.URL == "") == (opts.Files == nil):
 		return nil, errors.New("the key set of tokens must be at a URL or in a file")
 	case opts.URL != "":
-		t.keys = newRemoteKeys(opts.URL, opts.Transport, opts.Failed)
+		t.keys = newRemoteKeys(opts.URL, opts.Transport, report)
 	default:
 		file, err := reload.New(opts.Files, opts.Name, func(files []reload.File) (keySet, error) {
 			if len(files) != 1 {
 				return nil, errors.New("the key set must be in one file")
 			}
-			return parseKeySet(files[0].Text)
-		}, opts.Failed)
+			keys, err := parseKeySet(files[0].Text)
+			report.KeySet(err)
+			return keys, err
+		}, report.KeySet)
 		if err != nil {
 			return nil, err
 		}
@@ -105,72 +123,110 @@ func NewTokens(opts TokenOptions) (*Tokens, error) {
 	return t, err
 }
 
-// Verify gives the caller that a token names. All it says of a bad one is ErrBadToken.
+// Verify returns the caller that a token names, ErrBadToken for a bad token, and an *UnavailableError while no key set was
+// ever had. A token stays good no longer than the key that it is signed with is in the set.
 func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	if len(token) > longestToken {
 		return nil, ErrBadToken
 	}
 	sum := sha256.Sum256([]byte(token))
 	if known, ok := t.verified.Get(sum); ok {
-		if time.Now().Before(known.until) {
+		if time.Now().Before(known.until) && t.keys.has(known.key) {
 			return known.caller, nil
 		}
 		t.verified.Remove(sum)
 	}
 	parsed, err := jwt.ParseSigned(token, t.algorithms)
-	if err != nil || len(parsed.Headers) != 1 {
+	if err != nil || len(parsed.Headers) != 1 || !t.typed(parsed.Headers[0]) {
 		return nil, ErrBadToken
 	}
-	claims, all, err := t.claims(ctx, parsed)
+	keys, err := t.keys.find(ctx, parsed.Headers[0].KeyID, parsed.Headers[0].Algorithm)
+	if err != nil {
+		return nil, err
+	}
+	v, err := t.verify(parsed, keys)
 	if err != nil {
 		return nil, ErrBadToken
 	}
-	c := t.caller(claims, all)
-	t.verified.Add(sum, verifiedToken{c, claims.Expiry.Time()})
-	return c, nil
+	t.verified.Add(sum, v)
+	return v.caller, nil
 }
 
-func (t *Tokens) claims(ctx context.Context, token *jwt.JSONWebToken) (*jwt.Claims, map[string]any, error) {
-	header := token.Headers[0]
-	for _, key := range t.keys.find(ctx, header.KeyID, header.Algorithm) {
+// typed reports whether the header typ is the one that is configured. "application/" may be left out (RFC 7515, 4.1.9).
+func (t *Tokens) typed(header jose.Header) bool {
+	if t.opts.Type == "" {
+		return true
+	}
+	typ, _ := header.ExtraHeaders[jose.HeaderType].(string)
+	short := func(s string) string { return strings.TrimPrefix(strings.ToLower(s), "application/") }
+	return short(typ) == short(t.opts.Type)
+}
+
+func (t *Tokens) verify(token *jwt.JSONWebToken, keys keySet) (verifiedToken, error) {
+	for _, key := range keys {
 		claims, all := &jwt.Claims{}, map[string]any{}
 		if token.Claims(key.Key, claims, &all) != nil {
 			continue
 		}
 		if claims.Expiry == nil || !time.Now().Before(claims.Expiry.Time()) {
-			return nil, nil, jwt.ErrExpired
+			return verifiedToken{}, jwt.ErrExpired
 		}
 		expected := jwt.Expected{Issuer: t.opts.Issuer, AnyAudience: jwt.Audience{t.opts.Audience}, Time: time.Now()}
-		return claims, all, claims.ValidateWithLeeway(expected, clockSkew)
+		if err := claims.ValidateWithLeeway(expected, clockSkew); err != nil {
+			return verifiedToken{}, err
+		}
+		return verifiedToken{t.caller(claims, all), key, claims.Expiry.Time()}, nil
 	}
-	return nil, nil, ErrBadToken
+	return verifiedToken{}, ErrBadToken
 }
 
 func (t *Tokens) caller(claims *jwt.Claims, all map[string]any) *Caller {
 	c := &Caller{Name: "token:" + t.opts.Digest(claims.Issuer+"\x00"+claims.Subject)}
-	scope, _ := all["scope"].(string)
-	for _, s := range strings.Fields(scope) {
-		if slices.Contains(Scopes, s) {
-			c.Scopes = append(c.Scopes, s)
+	for _, s := range t.texts(t.scopesClaim(all), all) {
+		for word := range strings.FieldsSeq(s) {
+			if slices.Contains(Scopes, word) {
+				c.Scopes = append(c.Scopes, word)
+			}
 		}
 	}
 	if t.opts.ClientsClaim != "" {
 		c.Bound = true
-		c.Clients = texts(all[t.opts.ClientsClaim])
+		c.Clients = t.texts(t.opts.ClientsClaim, all)
 	}
 	return c
 }
 
-func texts(v any) []string {
-	if text, ok := v.(string); ok {
-		return []string{text}
+// scopesClaim returns the claim that a token's scopes are in: OAuth 2.0 calls it scope (RFC 9068), others scp or permissions.
+func (t *Tokens) scopesClaim(all map[string]any) string {
+	if t.opts.ScopesClaim != "" {
+		return t.opts.ScopesClaim
 	}
-	list, _ := v.([]any)
-	var out []string
-	for _, item := range list {
-		if text, ok := item.(string); ok {
-			out = append(out, text)
+	for _, name := range []string{"scope", "scp", "permissions"} {
+		if all[name] != nil {
+			return name
 		}
 	}
-	return out
+	return "scope"
+}
+
+// texts returns the texts of a claim: one, or a list of them.
+func (t *Tokens) texts(name string, all map[string]any) []string {
+	switch v := all[name].(type) {
+	case nil:
+		return nil
+	case string:
+		return []string{v}
+	case []any:
+		var out []string
+		for _, item := range v {
+			if text, ok := item.(string); ok {
+				out = append(out, text)
+			} else {
+				t.report.UnreadableClaim(name)
+			}
+		}
+		return out
+	}
+	t.report.UnreadableClaim(name)
+	return nil
 }

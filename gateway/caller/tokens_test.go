@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"io"
 	"net/http"
 	"strings"
@@ -30,7 +31,18 @@ type issuer struct {
 	keys    []jose.JSONWebKey
 	fetches []string
 	answer  func() (int, http.Header, string)
+
+	failures   []error
+	unreadable []string
 }
+
+func (i *issuer) KeySet(err error) {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	i.failures = append(i.failures, err)
+}
+
+func (i *issuer) UnreadableClaim(name string) { i.unreadable = append(i.unreadable, name) }
 
 func (i *issuer) RoundTrip(r *http.Request) (*http.Response, error) {
 	i.mu.Lock()
@@ -67,11 +79,11 @@ func newIssuer() *issuer {
 func (i *issuer) tokens(t *testing.T, change func(*TokenOptions)) *Tokens {
 	t.Helper()
 	opts := TokenOptions{URL: keySetURL, Issuer: "https://issuer.example", Audience: "learngraph", Transport: i,
-		Digest: func(string) string { return "digest" }, Failed: func(error) {}}
+		Digest: func(string) string { return "digest" }}
 	if change != nil {
 		change(&opts)
 	}
-	tokens, err := NewTokens(opts)
+	tokens, err := NewTokens(opts, i)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +218,10 @@ func TestKeysAreFetchedSeldom(t *testing.T) {
 			return err == nil
 		}
 		var got []int
-		step := func() { got = append(got, len(i.fetches)) }
+		step := func() {
+			synctest.Wait()
+			got = append(got, len(i.fetches))
+		}
 		ask("ec", time.Hour)
 		ask("ec", time.Hour)
 		step() // one fetch for both
@@ -249,7 +264,6 @@ func TestAVerifiedTokenIsRememberedUntilItExpires(t *testing.T) {
 			t.Fatal(err)
 		}
 		i.answer = func() (int, http.Header, string) { return 500, nil, "" }
-		tokens.keys = newRemoteKeys(keySetURL, i, func(error) {})
 		if again, err := tokens.Verify(t.Context(), token); err != nil || again != first {
 			t.Errorf("got %v, %v", again, err)
 		}
@@ -283,9 +297,8 @@ func TestTheKeySetIsTakenFromOnePlaceAndBounded(t *testing.T) {
 	} {
 		i := newIssuer()
 		i.answer = func() (int, http.Header, string) { return test.status, test.header, test.body }
-		failures := 0
-		_, err := i.tokens(t, func(o *TokenOptions) { o.Failed = func(error) { failures++ } }).Verify(context.WithoutCancel(t.Context()), token)
-		if (err == nil) != test.want || len(i.fetches) != 1 {
+		_, err := i.tokens(t, nil).Verify(context.WithoutCancel(t.Context()), token)
+		if (err == nil) != test.want || len(i.fetches) != 1 || (i.failures[0] == nil) != test.want {
 			t.Errorf("%s: got %v after %v", test.name, err, i.fetches)
 		}
 	}
@@ -309,12 +322,13 @@ func TestUnsafeOptionsAreRefused(t *testing.T) {
 		"no audience":     func(o *TokenOptions) { o.Audience = "" },
 		"none":            func(o *TokenOptions) { o.Algorithms = []string{"none"} },
 		"a shared secret": func(o *TokenOptions) { o.Algorithms = []string{"RS256", "HS256"} },
+		"no digest":       func(o *TokenOptions) { o.Digest = nil },
 		"no key set":      func(o *TokenOptions) { o.URL = "" },
 		"two key sets":    func(o *TokenOptions) { o.Files = fstest.MapFS{} },
 	} {
-		opts := TokenOptions{URL: keySetURL, Issuer: "i", Audience: "a"}
+		opts := TokenOptions{URL: keySetURL, Issuer: "i", Audience: "a", Digest: func(string) string { return "" }}
 		change(&opts)
-		if _, err := NewTokens(opts); err == nil {
+		if _, err := NewTokens(opts, newIssuer()); err == nil {
 			t.Errorf("%s: want an error", name)
 		}
 	}
@@ -334,4 +348,139 @@ func FuzzKeySet(f *testing.F) {
 			}
 		}
 	})
+}
+
+func signedNow(t *testing.T, life time.Duration, extra ...any) string {
+	t.Helper()
+	claims := with(goodClaims(), "exp", time.Now().Add(life).Unix())
+	for i := 0; i < len(extra); i += 2 {
+		claims = with(claims, extra[i].(string), extra[i+1])
+	}
+	return sign(t, jose.ES256, once()[1], map[jose.HeaderKey]any{"kid": "ec"}, claims)
+}
+
+func TestWithoutAKeySetTokensAreToBeTriedAgain(t *testing.T) {
+	t.Parallel()
+	once()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer()
+		i.answer = func() (int, http.Header, string) { return 500, nil, "" }
+		tokens := i.tokens(t, nil)
+		var unavailable *UnavailableError
+		for range 3 {
+			if _, err := tokens.Verify(t.Context(), signedNow(t, time.Hour)); !errors.As(err, &unavailable) || unavailable.RetryAfter < time.Second || unavailable.RetryAfter > refetchInterval {
+				t.Fatalf("got %v", err)
+			}
+		}
+		if len(i.fetches) != 1 {
+			t.Errorf("%d fetches in an instant, want 1", len(i.fetches))
+		}
+		if _, err := tokens.Verify(t.Context(), "a.b.c"); err != ErrBadToken {
+			t.Errorf("what is no token: got %v", err)
+		}
+		i.answer = nil
+		time.Sleep(firstRetry)
+		if _, err := tokens.Verify(t.Context(), signedNow(t, time.Hour)); err != nil {
+			t.Errorf("a second later: got %v", err)
+		}
+	})
+}
+
+func TestNoRequestWaitsLongForAKeySet(t *testing.T) {
+	t.Parallel()
+	once()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer()
+		i.answer = func() (int, http.Header, string) { time.Sleep(4 * time.Second); return 200, nil, i.keySet() }
+		tokens := i.tokens(t, nil)
+		begin := time.Now()
+		var unavailable *UnavailableError
+		if _, err := tokens.Verify(t.Context(), signedNow(t, time.Hour)); !errors.As(err, &unavailable) || time.Since(begin) != longestWait {
+			t.Errorf("got %v after %v", err, time.Since(begin))
+		}
+		time.Sleep(4 * time.Second)
+		if _, err := tokens.Verify(t.Context(), signedNow(t, time.Hour)); err != nil {
+			t.Errorf("got %v after the keys came", err)
+		}
+	})
+}
+
+func TestAKeyThatLeavesTheSetEndsItsTokens(t *testing.T) {
+	t.Parallel()
+	once()
+	synctest.Test(t, func(t *testing.T) {
+		i := newIssuer()
+		tokens := i.tokens(t, nil)
+		token := signedNow(t, 24*time.Hour)
+		if _, err := tokens.Verify(t.Context(), token); err != nil {
+			t.Fatal(err)
+		}
+		i.mu.Lock()
+		i.keys = i.keys[:1]
+		i.mu.Unlock()
+		time.Sleep(keysLife)
+		_, _ = tokens.Verify(t.Context(), token)
+		synctest.Wait()
+		if _, err := tokens.Verify(t.Context(), token); err != ErrBadToken {
+			t.Errorf("a token of a withdrawn key: got %v", err)
+		}
+		// Another key under the same id is another key.
+		i.mu.Lock()
+		i.keys = append(i.keys, jose.JSONWebKey{Key: once()[2], KeyID: "ec", Algorithm: "ES256"})
+		i.mu.Unlock()
+		time.Sleep(keysLife)
+		if _, err := tokens.Verify(t.Context(), token); err != ErrBadToken {
+			t.Errorf("a token of a replaced key: got %v", err)
+		}
+	})
+}
+
+func TestScopesStandInOneOfSeveralClaims(t *testing.T) {
+	t.Parallel()
+	both := []string{"users:read", "fresh"}
+	for _, test := range []struct {
+		setting, claim string
+		value          any
+		want           []string
+		unreadable     []string
+	}{
+		{"", "scope", "users:read fresh", both, nil},
+		{"", "scope", []string{"users:read", "fresh"}, both, nil},
+		{"", "scp", "users:read fresh", both, nil},
+		{"", "scp", []string{"users:read", "fresh other"}, both, nil},
+		{"", "permissions", []string{"users:read", "fresh"}, both, nil},
+		{"", "roles", []string{"users:read"}, nil, nil},
+		{"roles", "roles", []string{"users:read", "fresh"}, both, nil},
+		{"roles", "scope", "users:read", nil, nil},
+		{"", "scope", map[string]any{"a": "users:read"}, nil, []string{"scope"}},
+		{"", "scp", 7, nil, []string{"scp"}},
+		{"", "permissions", []any{"users:read", 7}, []string{"users:read"}, []string{"permissions"}},
+	} {
+		i := newIssuer()
+		tokens := i.tokens(t, func(o *TokenOptions) { o.ScopesClaim = test.setting })
+		c, err := tokens.Verify(t.Context(), signedNow(t, time.Hour, "scope", nil, test.claim, test.value))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if diff := cmp.Diff(test.want, c.Scopes) + cmp.Diff(test.unreadable, i.unreadable); diff != "" {
+			t.Errorf("%s %v: (-want +got)\n%s", test.claim, test.value, diff)
+		}
+	}
+}
+
+func TestTheTypeOfATokenIsCheckedWhereConfigured(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		setting, typ string
+		want         bool
+	}{{"", "", true}, {"", "JWT", true}, {"at+jwt", "at+jwt", true}, {"at+jwt", "application/AT+JWT", true}, {"at+jwt", "JWT", false}, {"at+jwt", "", false}} {
+		header := map[jose.HeaderKey]any{"kid": "ec"}
+		if test.typ != "" {
+			header[jose.HeaderType] = test.typ
+		}
+		tokens := newIssuer().tokens(t, func(o *TokenOptions) { o.Type = test.setting })
+		if _, err := tokens.Verify(t.Context(), sign(t, jose.ES256, once()[1], header, goodClaims())); (err == nil) != test.want {
+			t.Errorf("%q, want %q: got %v", test.typ, test.setting, err)
+		}
+	}
 }

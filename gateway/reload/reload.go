@@ -2,6 +2,8 @@
 package reload
 
 import (
+	"bytes"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -34,22 +36,25 @@ type Value[T any] struct {
 
 	current atomic.Pointer[T]
 	mu      sync.Mutex
-	looked  atomic.Int64 // in nanoseconds
-	seen    string
+	looked  atomic.Int64      // in nanoseconds
+	seen    [sha256.Size]byte // the digest of the files that were read last; zero where they could not be
 }
 
 // New reads the file called name in fsys, or all files that end in .json where it is a folder. parse makes the value;
 // its error must not repeat what the files hold. Later a change that cannot be read or parsed keeps the old value, and
 // failed is told, once for each change.
 func New[T any](fsys fs.FS, name string, parse func([]File) (T, error), failed func(error)) (*Value[T], error) {
+	if failed == nil {
+		return nil, errors.New("nothing takes the failures of later reads")
+	}
 	v := &Value[T]{fsys: fsys, name: name, parse: parse, failed: failed}
 	v.looked.Store(time.Now().UnixNano())
-	seen, err := v.fingerprint()
+	files, err := v.read()
 	if err != nil {
 		return nil, err
 	}
-	v.seen = seen
-	return v, v.read()
+	v.seen = digest(files)
+	return v, v.take(files)
 }
 
 // Get returns the value as the files were at most an Interval ago.
@@ -64,37 +69,33 @@ func (v *Value[T]) Get() T {
 func (v *Value[T]) look() {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	seen, err := v.fingerprint()
-	if err != nil {
-		seen = "unreadable"
+	files, err := v.read()
+	var seen [sha256.Size]byte
+	if err == nil {
+		seen = digest(files)
 	}
 	if seen == v.seen {
 		return
 	}
 	v.seen = seen
 	if err == nil {
-		err = v.read()
+		err = v.take(files)
 	}
 	if err != nil {
 		v.failed(err)
 	}
 }
 
-// fingerprint changes whenever a file does.
-func (v *Value[T]) fingerprint() (string, error) {
-	names, err := v.names()
-	if err != nil {
-		return "", err
+// digest names the contents of files. Their sizes and times do not tell a change: a tool that swaps or copies files may keep
+// both.
+func digest(files []File) (sum [sha256.Size]byte) {
+	h := sha256.New()
+	for _, f := range files {
+		fmt.Fprintf(h, "%q %d\n", f.Name, len(f.Text))
+		h.Write(f.Text)
 	}
-	var b strings.Builder
-	for _, name := range names {
-		info, err := fs.Stat(v.fsys, name)
-		if err != nil {
-			return "", errors.New("a file cannot be read")
-		}
-		fmt.Fprintf(&b, "%q %d %d\n", name, info.Size(), info.ModTime().UnixNano())
-	}
-	return b.String(), nil
+	h.Sum(sum[:0])
+	return sum
 }
 
 func (v *Value[T]) names() ([]string, error) {
@@ -119,22 +120,29 @@ func (v *Value[T]) names() ([]string, error) {
 	return names, nil
 }
 
-func (v *Value[T]) read() error {
+func (v *Value[T]) read() ([]File, error) {
 	names, err := v.names()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	files := make([]File, len(names))
 	for i, name := range names {
 		if info, err := fs.Stat(v.fsys, name); err != nil || info.Size() > MaxSize {
-			return fmt.Errorf("a file cannot be read or is over %d bytes", MaxSize)
+			return nil, fmt.Errorf("a file cannot be read or is over %d bytes", MaxSize)
 		}
 		text, err := fs.ReadFile(v.fsys, name)
 		if err != nil {
-			return errors.New("a file cannot be read")
+			return nil, errors.New("a file cannot be read")
 		}
-		files[i] = File{name, text}
+		files[i] = File{name, Text(text)}
 	}
+	return files, nil
+}
+
+// Text returns the contents of a text file without the byte order mark that some editors put in front.
+func Text(contents []byte) []byte { return bytes.TrimPrefix(contents, []byte("\xef\xbb\xbf")) }
+
+func (v *Value[T]) take(files []File) error {
 	value, err := v.parse(files)
 	if err != nil {
 		return err

@@ -52,7 +52,7 @@ func TestAChangeIsSeenAfterTheIntervalAndABadOneKeepsTheOldValue(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("values (-want +got):\n%s", diff)
 		}
-		wantFailures := []string{"it is bad", "it is bad", "the file or folder cannot be read"}
+		wantFailures := []string{"it is bad", "the file or folder cannot be read"}
 		if diff := cmp.Diff(wantFailures, failures); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}
@@ -62,7 +62,7 @@ func TestAChangeIsSeenAfterTheIntervalAndABadOneKeepsTheOldValue(t *testing.T) {
 func TestAFolderIsItsJSONFiles(t *testing.T) {
 	t.Parallel()
 	files := fstest.MapFS{"b.json": {Data: []byte("2")}, "a.json": {Data: []byte("1")}, "notes.txt": {}, ".hidden.json": {}}
-	v, err := New(files, ".", joined, nil)
+	v, err := New(files, ".", joined, func(error) {})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -74,8 +74,31 @@ func TestAFolderIsItsJSONFiles(t *testing.T) {
 func TestWhatCannotBeReadAtFirstIsAnError(t *testing.T) {
 	t.Parallel()
 	for name, files := range map[string]fstest.MapFS{"missing": {}, "bad": {"f": {Data: []byte("bad")}}} {
-		if _, err := New(files, "f", joined, nil); err == nil {
+		if _, err := New(files, "f", joined, func(error) {}); err == nil {
 			t.Errorf("%s: want an error", name)
 		}
+	}
+}
+
+func TestContentsDecideWhetherAFileChanged(t *testing.T) {
+	t.Parallel()
+	for name, step := range map[string]struct{ before, after string }{
+		"equal size":      {"key-one", "key-two"},
+		"another size":    {"key-one", "key-three"},
+		"a mark in front": {"key-one", "\xef\xbb\xbfkey-two"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			at := time.Now()
+			files := fstest.MapFS{"f": {Data: []byte(step.before), ModTime: at}}
+			v, err := New(files, "f", joined, func(error) {})
+			if err != nil {
+				t.Fatal(err)
+			}
+			files["f"] = &fstest.MapFile{Data: []byte(step.after), ModTime: at}
+			time.Sleep(Interval)
+			if got, want := v.Get(), "f="+strings.TrimPrefix(step.after, "\xef\xbb\xbf"); got != want {
+				t.Errorf("%s: got %q, want %q", name, got, want)
+			}
+		})
 	}
 }

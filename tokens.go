@@ -1,0 +1,76 @@
+package main
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+)
+
+// tokenReport is how reading the key set of tokens goes, for the log, the metrics and /status. It is a caller.Reporter.
+type tokenReport struct {
+	log     *slog.Logger
+	metrics *metrics
+
+	mu     sync.Mutex
+	read   bool // the key set was read or tried
+	state  keySetState
+	claims map[string]time.Time // when an unreadable claim was last logged, by name
+}
+
+// keySetState is the state of the key set of tokens.
+type keySetState struct {
+	Up bool `json:"up"`
+	// Since is when Up last changed.
+	Since time.Time `json:"since"`
+	// Cause is why the key set cannot be had.
+	Cause string `json:"cause,omitempty"`
+}
+
+// KeySet notes the outcome of a read of the key set, and logs when it changes.
+func (r *tokenReport) KeySet(err error) {
+	outcome, cause := "ok", ""
+	if err != nil {
+		outcome, cause = "failed", withoutPath(err).Error()
+	}
+	r.metrics.keySetReads.WithLabelValues(outcome).Inc()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	changed := !r.read || r.state.Up != (err == nil) || r.state.Cause != cause
+	if !changed {
+		return
+	}
+	if err != nil {
+		r.log.Warn("the key set of tokens cannot be had; keys that are known stay", "setting", "JWT_JWKS", "cause", cause)
+	} else if r.read {
+		r.log.Info("the key set of tokens is read again", "setting", "JWT_JWKS")
+	}
+	r.read, r.state = true, keySetState{Up: err == nil, Since: moment(time.Now()), Cause: cause}
+}
+
+// claimLogPause is the least time between two log lines about the same claim.
+const claimLogPause = time.Hour
+
+// UnreadableClaim logs the name of a claim that is neither a text nor a list of texts.
+func (r *tokenReport) UnreadableClaim(name string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if last, ok := r.claims[name]; ok && time.Since(last) < claimLogPause {
+		return
+	}
+	if r.claims == nil {
+		r.claims = map[string]time.Time{}
+	}
+	r.claims[name] = time.Now()
+	r.log.Warn("a claim of a token is neither a text nor a list of texts and grants nothing", "claim", name)
+}
+
+// keySet returns the state of the key set, nil where tokens are not taken or it was not needed yet.
+func (r *tokenReport) keySet() *keySetState {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.read {
+		return nil
+	}
+	state := r.state
+	return &state
+}
