@@ -51,6 +51,7 @@ func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.O
 		Authenticate:  s.authenticate,
 		Digest:        s.digest,
 		Answers:       gateway.NewAnswers(s.cache, cfg.secret("answers")),
+		Inflight:      s.inflight,
 		Explain:       cfg.Explain,
 		PublicCatalog: cfg.PublicCatalog,
 	}

@@ -47,6 +47,8 @@ type config struct {
 	OperationTimeout time.Duration
 	OperationCalls   int
 	OperationBytes   int64
+	MaxInflight      int
+	InflightBytes    int64
 	ShutdownDelay    time.Duration
 	ShutdownTimeout  time.Duration
 	Link             resolvers.Link
@@ -138,6 +140,8 @@ func settings() []setting {
 		duration("OPERATION_TIMEOUT", "15s", "one operation", func(c *config) *time.Duration { return &c.OperationTimeout }),
 		count("OPERATION_CALLS", "500", "backend calls of one operation", func(c *config) *int { return &c.OperationCalls }),
 		bytesSetting("OPERATION_BYTES", "512MiB", "what one operation may receive from backends", func(c *config) *int64 { return &c.OperationBytes }),
+		count("MAX_INFLIGHT", "1000", "requests under way; past it 503", func(c *config) *int { return &c.MaxInflight }),
+		bytesSetting("MAX_INFLIGHT_BYTES", "512MiB", "bodies, answers and backends' pages under way; past it 503", func(c *config) *int64 { return &c.InflightBytes }),
 		inDemo("0s", span("SHUTDOWN_DELAY", "1s", "time for load balancers: told to stop, the program is not ready and serves on", func(c *config) *time.Duration { return &c.ShutdownDelay })),
 		duration("SHUTDOWN_TIMEOUT", "10s", "what requests in flight get after that", func(c *config) *time.Duration { return &c.ShutdownTimeout }),
 		text("LINK_CLIENT", "id", "the client's id, slug or sku is Coassemble's clientIdentifier", func(c *config) *string { return &c.Link.Client }),

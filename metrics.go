@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -262,6 +263,7 @@ type sources struct {
 	Backends func() []upstream.Status
 	Cache    func() cache.Counters
 	Contract func() (findings []upstream.Finding, leftOut int64)
+	Inflight func() inflight.State
 	// LogDropped is the number of lines that the log did not take.
 	LogDropped func() uint64
 	// KeySet returns the state of the key set of tokens, nil where none was needed.
@@ -309,12 +311,20 @@ var (
 	descContract = newDesc("contract_breaks_total", "Values and members of a backend's answers that the schema does not expect.", "backend", "kind")
 	descLeftOut  = newDesc("contract_paths_left_out_total", "Contract breaks on paths past the number that is kept.")
 
+	descInflight      = newDesc("inflight_requests", "Requests under way.")
+	descInflightMost  = newDesc("inflight_requests_limit", "Requests that may be under way at once.")
+	descInflightBytes = newDesc("inflight_bytes", "Bytes of bodies, answers and backends' pages under way.")
+	descBytesMost     = newDesc("inflight_bytes_limit", "Bytes that requests under way may hold.")
+	descNoRoom        = newDesc("inflight_refused_total", "Times that requests under way left no room, by what was too much.", "bound")
+	descSlowReaders   = newDesc("slow_readers_total", "Answers that were cut off because they were read too slowly.")
+
 	descLogDropped = newDesc("log_lines_dropped_total", "Lines of the log that were dropped because it was not read, or could not be written.")
 )
 
 var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay, descLastSuccess,
 	descLastFailure, descLookups, descMemoryBytes, descMemoryEntries, descRefreshes, descRedisUp, descRedisErrors,
-	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut, descLogDropped}
+	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut, descInflight,
+	descInflightMost, descInflightBytes, descBytesMost, descNoRoom, descSlowReaders, descLogDropped}
 
 func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range stateDescs {
@@ -335,6 +345,9 @@ func (c stateCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	if c.Contract != nil {
 		breaks.collect(to, c.Contract)
+	}
+	if c.Inflight != nil {
+		collectInflight(to, c.Inflight())
 	}
 	if c.LogDropped != nil {
 		emitTotal(to, descLogDropped, float64(c.LogDropped()))
@@ -388,6 +401,16 @@ func collectCache(to chan<- prometheus.Metric, c cache.Counters) {
 	emitTotal(to, descRedisOutages, float64(c.Outages))
 	emitTotal(to, descRedisDropped, float64(c.DroppedWrites))
 	emitGauge(to, descRedisPending, float64(c.PendingDrops))
+}
+
+func collectInflight(to chan<- prometheus.Metric, s inflight.State) {
+	emitGauge(to, descInflight, float64(s.Requests))
+	emitGauge(to, descInflightMost, float64(s.MaxRequests))
+	emitGauge(to, descInflightBytes, float64(s.Bytes))
+	emitGauge(to, descBytesMost, float64(s.MaxBytes))
+	emitTotal(to, descNoRoom, float64(s.RefusedRequests), "requests")
+	emitTotal(to, descNoRoom, float64(s.RefusedBytes), "bytes")
+	emitTotal(to, descSlowReaders, float64(s.CutOff))
 }
 
 // contractBreaks are the numbers of findings by backend and kind.

@@ -16,7 +16,7 @@ import (
 
 // sources are where metrics and the status come from.
 func (s *server) sources() sources {
-	return sources{Backends: backendStates(s.backends), Cache: s.cache.Counters, Contract: s.watch.Findings, LogDropped: s.logDropped, KeySet: s.tokenReport.keySet}
+	return sources{Backends: backendStates(s.backends), Cache: s.cache.Counters, Contract: s.watch.Findings, Inflight: s.inflight.State, LogDropped: s.logDropped, KeySet: s.tokenReport.keySet}
 }
 
 // observer tells metrics and traces of an operation.

@@ -26,6 +26,7 @@ import (
 	"github.com/learngraph/learngraph/explorer"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/emulator"
@@ -118,6 +119,7 @@ type server struct {
 	handler  http.Handler
 	backends []*upstream.Client
 	cache    *cache.Cache
+	inflight *inflight.Load
 	watch    *upstream.Watch
 	metrics  *metrics
 	traces   *tracer
@@ -165,6 +167,7 @@ func newServer(cfg *config, transport http.RoundTripper, traces *tracer, log *sl
 		return nil, err
 	}
 	s.cache = kept
+	s.inflight = inflight.New(cfg.MaxInflight, cfg.InflightBytes, nil)
 	if err := s.wire(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
@@ -308,7 +311,7 @@ func (s *server) newClient(b upstream.Backend, cfg backendConfig) (*upstream.Cli
 	}
 	return upstream.New(upstream.Options{Backend: b, Retries: s.cfg.Retries, BaseURL: cfg.URL, Transport: transport, Observer: s.metrics.call,
 		Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: cfg.Rates,
-		Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: s.cfg.UpstreamMaxBody, Watch: s.watch})
+		Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: s.cfg.UpstreamMaxBody, Inflight: s.inflight, Watch: s.watch})
 }
 
 // sharedBudget is the budget that all replicas share; nil, without Redis, leaves each process to its own.

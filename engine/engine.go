@@ -67,8 +67,11 @@ type execution struct {
 	gates    []gate     // by the numbers of fields
 
 	buf     []byte
-	max     int // of buf; 0 is any
-	reached int // by buf where that is past max, else 0
+	max     int                   // of buf; 0 is any
+	reached int                   // by buf where that is past max, else 0
+	room    func(bytes int) error // nil is any
+	roomFor int                   // the capacity of buf that there is room for
+	noRoom  error
 	path    []step
 	stack   []any   // elements of the lists that are being walked
 	kept    []int32 // places of the elements on the pages that are being walked
@@ -91,7 +94,7 @@ func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (dat
 	x.prepare(e.Plan(op))
 	target := bufferOf(ctx)
 	if target != nil {
-		x.buf, x.max = target.Bytes[:0], target.Max
+		x.buf, x.max, x.room = target.Bytes[:0], target.Max, target.Room
 	} else {
 		x.buf = make([]byte, 0, x.plan.size.Load()+64)
 	}
@@ -118,7 +121,11 @@ func (x *execution) answer() {
 	}
 	ok := x.write(x.plan.Root, Parent{})
 	if x.full() {
-		graphql.AddError(x.ctx, &SizeError{x.reached, x.max})
+		if x.noRoom != nil {
+			graphql.AddError(x.ctx, x.noRoom)
+		} else {
+			graphql.AddError(x.ctx, &SizeError{x.reached, x.max})
+		}
 		ok = false
 	}
 	if !ok {
@@ -126,12 +133,19 @@ func (x *execution) answer() {
 	}
 }
 
-// full says whether the answer is larger than it may be. Once it is, nothing that follows is written.
+// full reports whether the answer is larger than it may be, or than there is room for. Once it is, nothing that follows is
+// written.
 func (x *execution) full() bool {
+	if x.room != nil && cap(x.buf) > x.roomFor {
+		x.roomFor = cap(x.buf)
+		if err := x.room(x.roomFor); err != nil && x.reached == 0 {
+			x.noRoom, x.reached = err, len(x.buf)
+		}
+	}
 	if x.max > 0 && x.reached == 0 && len(x.buf) > x.max {
 		x.reached = len(x.buf)
 	}
-	return x.reached > 0
+	return x.reached > 0 || x.noRoom != nil
 }
 
 func (x *execution) prepare(p *Plan) {
@@ -161,6 +175,7 @@ func (x *execution) release() {
 	clear(x.pages)
 	clear(x.gates)
 	x.ctx, x.op, x.schema, x.plan, x.watch, x.buf, x.max, x.reached = nil, nil, nil, nil, nil, nil, 0, 0
+	x.room, x.roomFor, x.noRoom = nil, 0, nil
 	x.path, x.stack, x.kept = x.path[:0], emptied(x.stack), emptied(x.kept)
 	executions.Put(x)
 }

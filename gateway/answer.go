@@ -34,6 +34,7 @@ type Answer struct {
 	// hurried says that something is missing because whoever began the execution had no more time.
 	hurried bool
 	packed  [packedForms]atomic.Pointer[form]
+	readers readers
 }
 
 // NewAnswers makes the space of whole answers. They stay in the process: a replica makes its own from what is shared.

@@ -150,6 +150,9 @@ func explainBackend(err *upstream.Error) (string, map[string]any) {
 		extensions["backend"] = err.Backend
 	}
 	if l := err.Limit; l != nil {
+		if l.Name == upstream.LimitInflight {
+			p.message = noRoomMessage
+		}
 		extensions["limit"] = limit{l.Name, l.Reached, l.Allowed}
 	}
 	if err.RetryAfter > 0 {

@@ -44,3 +44,13 @@ func (a *Answer) form(coding string) *form {
 	}
 	return &f
 }
+
+// keeps reports whether a form is kept with the answer, and counted with it.
+func (a *Answer) keeps(f *form) bool {
+	for i := range a.packed {
+		if a.packed[i].Load() == f {
+			return true
+		}
+	}
+	return f == &a.plain
+}

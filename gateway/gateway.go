@@ -20,6 +20,7 @@ import (
 	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/engine"
 	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -61,6 +62,8 @@ type Options struct {
 	Mismatch func(backend upstream.Backend, object, field string)
 	// Answers keeps whole answers; nil executes every operation.
 	Answers *cache.Space[*Answer]
+	// Inflight bounds the requests under way and what they hold.
+	Inflight *inflight.Load
 	// Explain allows callers to see what an operation used.
 	Explain bool
 	// PublicCatalog says that what Thought Industries alone answers may be kept by shared caches.
@@ -135,6 +138,10 @@ type reply struct {
 	kept *Answer
 	// free lets others use the memory of resp.Data; nil where there is nothing to do.
 	free func()
+	// holding is set while the answer that is kept is counted for this reply.
+	holding bool
+	// wrote is set for a mutation, whose answer is sent whatever room there is.
+	wrote bool
 }
 
 func fail(fault *requestError) *reply { return &reply{fault: fault, resp: fault.response()} }
@@ -144,7 +151,7 @@ func refuse(errs gqlerror.List) *reply {
 }
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer) {
-	x := &exchange{w: w, head: r.Method == http.MethodHead, media: mediaJSON, compressAbove: g.opts.CompressAbove}
+	x := &exchange{w: w, head: r.Method == http.MethodHead, media: mediaJSON, compressAbove: g.opts.CompressAbove, load: g.opts.Inflight}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		match := r.Header.Get("If-None-Match")
@@ -164,12 +171,18 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		return
 	}
 	x.coding, x.mustCode = negotiateCoding(r.Header)
+	if !x.load.Enter() {
+		x.refuseUnread(r)
+		return
+	}
+	defer x.load.Leave()
+	defer x.letGo()
 	ctx, r, fault := g.admit(r)
 	if fault != nil {
 		x.fail(fault)
 		return
 	}
-	raw, fault := g.readRaw(w, r)
+	raw, fault := g.readRaw(x, r)
 	if fault != nil {
 		x.fail(fault)
 		return
@@ -179,6 +192,10 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 			x.send(out)
 			return
 		}
+	}
+	if !x.holdDecoded(raw) {
+		x.fail(overloaded(x.load))
+		return
 	}
 	all, fault := g.readRequests(raw)
 	if fault != nil {
@@ -377,7 +394,8 @@ func (g *Gateway) execute(ctx context.Context, op *graphql.OperationContext, out
 	}
 	buffer := engine.GetBuffer()
 	buffer.Max = g.opts.Limits.Answer
-	out.free = buffer.Free
+	out.wrote = op.Operation.Operation == ast.Mutation
+	out.free = g.count(buffer, out.wrote)
 	respond, ctx := g.exec.DispatchOperation(engine.WithBuffer(ctx, buffer), op)
 	if out.resp = respond(ctx); out.resp == nil {
 		// gqlgen gives no response at all once the context has ended.

@@ -15,6 +15,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/inflight"
 )
 
 // requestError is a request that is not a GraphQL request at all, or not one that this path takes.
@@ -73,14 +74,14 @@ func (r raw) sum() [sha256.Size]byte {
 }
 
 // readRaw takes out of an HTTP request what readRequests reads; what is wrong with it is named without repeating any of it.
-func (g *Gateway) readRaw(w http.ResponseWriter, r *http.Request) (raw, *requestError) {
+func (g *Gateway) readRaw(x *exchange, r *http.Request) (raw, *requestError) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return raw{query: r.URL.RawQuery}, nil
 	}
 	if err := checkContentType(r.Header); err != nil {
 		return raw{}, err
 	}
-	body, err := readBody(w, r, g.opts.Limits)
+	body, err := readBody(x, r, g.opts.Limits)
 	return raw{body: body}, err
 }
 
@@ -116,18 +117,21 @@ func checkContentType(h http.Header) *requestError {
 
 // readBody reads a body within its bounds of size and time. The time is that of the whole upload: a body that comes a
 // byte at a time must not hold a connection.
-func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *requestError) {
-	control, start := http.NewResponseController(w), time.Now()
+func readBody(x *exchange, r *http.Request, limits Limits) ([]byte, *requestError) {
+	control, start := http.NewResponseController(x.w), time.Now()
 	if limits.Upload > 0 {
 		// A writer without a connection behind it has no deadline to set, and no slow body either.
 		_ = control.SetReadDeadline(start.Add(limits.Upload))
 	}
-	data, err := readAll(r, limits.Body)
+	data, err := readAll(x, r, limits.Body)
 	if limits.Upload > 0 && err == nil && int64(len(data)) <= limits.Body {
 		// Of a body that is refused the server reads on before it answers. There the deadline stays.
 		_ = control.SetReadDeadline(time.Time{})
 	}
 	switch {
+	case errors.Is(err, errNoRoom):
+		x.w.Header().Set("Connection", "close") // the rest of the body is not read
+		return nil, overloaded(x.load)
 	case int64(len(data)) > limits.Body:
 		return nil, overLimit(http.StatusRequestEntityTooLarge, fmt.Sprintf("the body is larger than %d bytes", limits.Body),
 			limit{"body", max(r.ContentLength, int64(len(data))), limits.Body})
@@ -140,17 +144,33 @@ func readBody(w http.ResponseWriter, r *http.Request, limits Limits) ([]byte, *r
 	return nil, badRequest("the body could not be read to its end")
 }
 
-// shortBody is the length in bytes up to which a body gets its memory before it has come.
-const shortBody = 16 << 10
-
-// readAll reads a body to its end, or until it is longer than most.
-func readAll(r *http.Request, most int64) ([]byte, error) {
-	if r.ContentLength <= 0 || r.ContentLength > min(most, shortBody) {
-		return io.ReadAll(io.LimitReader(r.Body, most+1))
+// readAll reads a body to its end, or until it is longer than most. A short one gets its memory before it has come; what a
+// longer one takes is counted as it comes.
+func readAll(x *exchange, r *http.Request, most int64) ([]byte, error) {
+	size := min(most+1, inflight.Small)
+	if n := r.ContentLength; n > 0 && n <= min(most, inflight.Small) {
+		data := make([]byte, n)
+		read, err := io.ReadFull(r.Body, data)
+		return data[:read], err
 	}
-	data := make([]byte, r.ContentLength)
-	n, err := io.ReadFull(r.Body, data)
-	return data[:n], err
+	data := make([]byte, 0, size)
+	for {
+		n, err := r.Body.Read(data[len(data):cap(data)])
+		data = data[:len(data)+n]
+		switch {
+		case err == io.EOF:
+			return data, nil
+		case err != nil || int64(len(data)) > most:
+			return data, err
+		case len(data) < cap(data):
+			continue
+		}
+		larger := min(2*int64(cap(data)), most+1)
+		if !x.hold(int(larger), false) {
+			return nil, errNoRoom
+		}
+		data = append(make([]byte, 0, larger), data...)
+	}
 }
 
 func isTimeout(err error) bool {

@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/inflight"
 )
 
 // exchange is the answering half of one HTTP request.
@@ -24,6 +25,9 @@ type exchange struct {
 	compressAbove int
 	// kept is the If-None-Match of a GET; nil where the answer has no ETag.
 	kept *string
+	load *inflight.Load
+	// held counts what the exchange holds by itself: a body and a packed answer.
+	held *inflight.Hold
 }
 
 // refusedStatus is the status of a well-formed request that is not executed: clients of application/json expect 200 and
@@ -38,8 +42,13 @@ func refusedStatus(media string) int {
 func (x *exchange) fail(fault *requestError) { x.send(fail(fault)) }
 
 func (x *exchange) send(out *reply) {
+	defer out.release()
+	if !out.hold(x.load) || out.starved() {
+		x.fail(overloaded(x.load))
+		return
+	}
 	if out.kept != nil && len(out.resp.Errors) == 0 && len(out.resp.Extensions) == 0 {
-		x.finish(http.StatusOK, out.policy, out.kept.form(x.codingFor(len(out.kept.plain.text))).body)
+		x.sendKept(out)
 		return
 	}
 	status := http.StatusOK
@@ -53,10 +62,17 @@ func (x *exchange) send(out *reply) {
 	frame := frames.Get().(*bytes.Buffer)
 	defer release(frame)
 	parts := appendResponse(nil, frame, out.resp)
-	x.write(status, out.policy, resolve(frame, parts))
-	if out.free != nil {
-		out.free()
+	x.write(status, out.policy, resolve(frame, parts), out.wrote)
+}
+
+// sendKept sends a whole answer as it is kept.
+func (x *exchange) sendKept(out *reply) {
+	f := out.kept.form(x.codingFor(len(out.kept.plain.text)))
+	if !out.kept.keeps(f) && !x.hold(len(f.text), false) {
+		x.fail(overloaded(x.load))
+		return
 	}
+	x.finish(http.StatusOK, out.policy, f.body)
 }
 
 // sendBatch answers an array, in the order of the operations. Each has its own errors, the request has none.
@@ -64,7 +80,13 @@ func (x *exchange) sendBatch(replies []*reply) {
 	frame := frames.Get().(*bytes.Buffer)
 	defer release(frame)
 	var parts []part
+	wrote := false
 	for i, out := range replies {
+		defer out.release()
+		if !out.hold(x.load) {
+			out.resp = overloaded(x.load).response()
+		}
+		wrote = wrote || out.wrote
 		separator := byte(',')
 		if i == 0 {
 			separator = '['
@@ -77,12 +99,7 @@ func (x *exchange) sendBatch(replies []*reply) {
 	start := frame.Len()
 	frame.WriteByte(']')
 	parts = append(parts, part{from: start, to: frame.Len()})
-	x.write(http.StatusOK, cachePolicy{}, resolve(frame, parts))
-	for _, out := range replies {
-		if out.free != nil {
-			out.free()
-		}
-	}
+	x.write(http.StatusOK, cachePolicy{}, resolve(frame, parts), wrote)
 }
 
 // frames hold what is written around the data.
@@ -192,7 +209,8 @@ func (x *exchange) codingFor(size int) string {
 	return ""
 }
 
-func (x *exchange) write(status int, policy cachePolicy, pieces [][]byte) {
+// write packs an answer where that is right, and sends it. must is set where it is sent whatever room there is.
+func (x *exchange) write(status int, policy cachePolicy, pieces [][]byte, must bool) {
 	size := 0
 	for _, p := range pieces {
 		size += len(p)
@@ -201,6 +219,10 @@ func (x *exchange) write(status int, policy cachePolicy, pieces [][]byte) {
 	if coding != "" {
 		packed := compress(coding, pieces)
 		defer release(packed)
+		if !x.hold(packed.Cap(), must) {
+			x.fail(overloaded(x.load))
+			return
+		}
 		pieces, size = [][]byte{packed.Bytes()}, packed.Len()
 	}
 	x.finish(status, policy, body{pieces: pieces, size: size, coding: coding, length: []string{strconv.Itoa(size)},
@@ -240,11 +262,7 @@ func (x *exchange) finish(status int, policy cachePolicy, b body) {
 	if x.head {
 		return
 	}
-	for _, p := range b.pieces {
-		if _, err := x.w.Write(p); err != nil {
-			return
-		}
-	}
+	x.pour(b)
 }
 
 // etag is a strong validator: it tells media types and codings apart, whose bytes differ.

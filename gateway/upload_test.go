@@ -10,6 +10,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/learngraph/learngraph/inflight"
 )
 
 // pipeListener accepts connections of the process itself: fake time cannot wait for sockets.
@@ -123,7 +125,7 @@ func TestABodyWithoutALengthIsReadLikeOneWithIt(t *testing.T) {
 		status int
 	}{
 		{"a length", int64(len(body)), body, 200},
-		{"a length of more than memory is given beforehand", shortBody + 1, body + strings.Repeat(" ", shortBody+1-len(body)), 200},
+		{"a length of more than memory is given beforehand", inflight.Small + 1, body + strings.Repeat(" ", inflight.Small+1-len(body)), 200},
 		{"no length", -1, body, 200},
 		{"no length, and too long", -1, body + strings.Repeat(" ", 20_000), 413},
 		{"too long", 20_000, body + strings.Repeat(" ", 20_000-len(body)), 413},
@@ -131,7 +133,7 @@ func TestABodyWithoutALengthIsReadLikeOneWithIt(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			g := (&world{}).gateway(func(o *Options) { o.Limits.Body = shortBody + 1 })
+			g := (&world{}).gateway(func(o *Options) { o.Limits.Body = inflight.Small + 1 })
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(test.body))
 			r.ContentLength = test.length
 			r.Header.Set("Content-Type", "application/json")

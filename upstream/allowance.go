@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"sync/atomic"
+
+	"github.com/learngraph/learngraph/inflight"
 )
 
 // DefaultCalls is how many calls one operation may make as a rule.
@@ -14,6 +16,8 @@ const (
 	LimitCalls = "upstreamCalls" // calls of one operation
 	LimitBytes = "upstreamBytes" // bytes received by one operation, before inflating
 	LimitPages = "upstreamPages" // pages of one walk over a list
+	// LimitInflight is the bytes that all requests under way hold.
+	LimitInflight = "inflightBytes"
 )
 
 // Limit is a bound of ours that a call would pass.
@@ -27,6 +31,7 @@ type allowanceKey struct{}
 
 // allowance is what one operation may still spend. Zero allows any number.
 type allowance struct {
+	operation          context.Context // what is kept for it goes when it ends
 	maxCalls, maxBytes int64
 	calls, bytes       atomic.Int64
 }
@@ -34,7 +39,7 @@ type allowance struct {
 // WithAllowance bounds the calls made under the returned context and the bytes that they receive; 0 bounds neither.
 // What is past a bound fails with LimitExceeded. Repeated and redirected calls count, as every exchange does.
 func WithAllowance(ctx context.Context, calls int, bytes int64) context.Context {
-	return context.WithValue(ctx, allowanceKey{}, &allowance{maxCalls: int64(calls), maxBytes: bytes})
+	return context.WithValue(ctx, allowanceKey{}, &allowance{operation: ctx, maxCalls: int64(calls), maxBytes: bytes})
 }
 
 type hurriedKey struct{}
@@ -82,6 +87,19 @@ func (a *allowance) receive(n int) error {
 		return exceeded(LimitBytes, got, a.maxBytes, false)
 	}
 	return nil
+}
+
+// keep has an answer of n bytes counted until the operation ends, which reads what was made of it. One that no operation
+// waits for is not counted any more.
+func (a *allowance) keep(held *inflight.Hold, n int64) {
+	switch {
+	case held == nil:
+	case a == nil || a.operation.Done() == nil || n <= inflight.Small:
+		held.Free()
+	default:
+		held.Resize(n)
+		context.AfterFunc(a.operation, held.Free)
+	}
 }
 
 func exceeded(name string, reached, allowed int64, unasked bool) error {

@@ -283,10 +283,16 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 		a.response = &Response{Status: resp.StatusCode, Header: resp.Header}
 		return a, nil
 	}
-	body, err := c.body(resp, wire)
+	held := c.opts.Inflight.Hold()
+	if held != nil {
+		held.Must = req.Write // it was made, and its answer is small
+	}
+	body, err := c.body(resp, wire, held)
 	if err != nil {
+		held.Free()
 		return a, err
 	}
+	wire.allowance.keep(held, int64(len(body)))
 	a.response = &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend, watch: c.opts.Watch}
 	return a, nil
 }

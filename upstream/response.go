@@ -15,6 +15,7 @@ import (
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/inflight"
 )
 
 // maxErrorBody is how much of an error's body is read.
@@ -22,8 +23,9 @@ const maxErrorBody = 64 << 10
 
 var inflaters sync.Pool
 
-// body reads an answer to its end. Its error is an *Error if the answer breaks the contract, else the transport's.
-func (c *Client) body(resp *http.Response, wire *counter) ([]byte, error) {
+// body reads an answer to its end, and counts in held what it takes. Its error is an *Error if the answer breaks the contract
+// or finds no room, else the transport's.
+func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) ([]byte, error) {
 	limit := c.opts.MaxBody
 	tooLarge := &Error{Kind: Contract, Status: resp.StatusCode, Err: errors.New("the body is larger than its bound")}
 	if resp.ContentLength > limit {
@@ -33,23 +35,62 @@ func (c *Client) body(resp *http.Response, wire *counter) ([]byte, error) {
 	r, done, err := inflate(resp, wire)
 	if err == nil {
 		defer done()
-		var b bytes.Buffer
-		if resp.ContentLength > 0 {
-			b.Grow(int(resp.ContentLength) + bytes.MinRead)
-		}
-		_, err = b.ReadFrom(io.LimitReader(r, limit+1))
-		if err == nil && int64(b.Len()) > limit {
-			wire.err = tooLarge // the rest is not worth draining
+		var body []byte
+		body, err = readAll(r, resp.ContentLength, limit+1, held)
+		switch {
+		case errors.Is(err, errNoRoom):
+			wire.err = err // the rest is not worth draining
+			return nil, c.noRoom()
+		case err == nil && int64(len(body)) > limit:
+			wire.err = tooLarge
 			return nil, tooLarge
-		}
-		if err == nil {
-			return b.Bytes(), nil
+		case err == nil:
+			return body, nil
 		}
 	}
 	if wire.err != nil && wire.err != io.EOF {
 		return nil, wire.err
 	}
 	return nil, &Error{Kind: Contract, Status: resp.StatusCode, Err: errors.New("the body cannot be inflated")}
+}
+
+// errNoRoom means that requests under way hold as much as they may.
+var errNoRoom = errors.New("requests under way hold as much as they may")
+
+// noRoom is the failure of a call whose answer finds no room.
+func (c *Client) noRoom() *Error {
+	state := c.opts.Inflight.State()
+	return &Error{Kind: LimitExceeded, RetryAfter: time.Second, Limit: &Limit{LimitInflight, state.Bytes, state.MaxBytes}, Err: errNoRoom}
+}
+
+// readAll reads up to most bytes. What it takes is counted before it is allocated, a length that was declared at once.
+func readAll(r io.Reader, declared, most int64, held *inflight.Hold) ([]byte, error) {
+	size := min(max(declared, 0), most) + bytes.MinRead
+	if !held.Resize(size) {
+		return nil, errNoRoom
+	}
+	body := make([]byte, 0, size)
+	for {
+		n, err := r.Read(body[len(body):cap(body)])
+		body = body[:len(body)+n]
+		switch {
+		case err == io.EOF:
+			return body, nil
+		case err != nil:
+			return nil, err
+		case int64(len(body)) >= most:
+			return body, nil
+		case len(body) < cap(body):
+			continue
+		}
+		larger := min(2*size, most+bytes.MinRead)
+		if !held.Resize(size + larger) { // both live while one is copied
+			return nil, errNoRoom
+		}
+		body = append(make([]byte, 0, larger), body...)
+		held.Resize(larger)
+		size = larger
+	}
 }
 
 // inflate is the body without its encoding; done must be called after the last read.

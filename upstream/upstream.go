@@ -15,6 +15,8 @@ import (
 	"net/url"
 	"sync/atomic"
 	"time"
+
+	"github.com/learngraph/learngraph/inflight"
 )
 
 // Backend names one of the three services.
@@ -60,7 +62,9 @@ type Options struct {
 	// Gzip asks the backend to compress its answers.
 	Gzip bool
 	// MaxBody bounds an answer's body in bytes, after inflating.
-	MaxBody   int64
+	MaxBody int64
+	// Inflight counts the answers that are read, and those that operations under way use; nil counts nothing.
+	Inflight  *inflight.Load
 	UserAgent string
 	// Observer is told of every exchange, whatever its context; it must be safe for concurrent use.
 	Observer func(Call)

@@ -1,0 +1,124 @@
+// Package inflight bounds what requests under way hold: their number, and the bytes of their bodies, of their answers and of
+// what backends send for them.
+package inflight
+
+import "sync/atomic"
+
+// Small is the size in bytes up to which a body or an answer is not counted: the number of requests bounds these.
+const Small = 16 << 10
+
+// Load is what is under way. It is safe for concurrent use; a nil *Load bounds and counts nothing.
+type Load struct {
+	maxRequests, maxBytes int64
+	changed               func(held int64)
+
+	requests, bytes                       atomic.Int64
+	refusedRequests, refusedBytes, cutOff atomic.Uint64
+}
+
+// step is by how much the bytes must change for Changed to be called.
+const step = 1 << 20
+
+// New returns a Load with bounds, each 0 for none. changed, which may be nil, is called with the bytes that are held whenever
+// they have changed by about a MiB.
+func New(maxRequests int, maxBytes int64, changed func(held int64)) *Load {
+	return &Load{maxRequests: int64(maxRequests), maxBytes: maxBytes, changed: changed}
+}
+
+// Enter counts a request, and reports whether there is room for it. Leave must follow if so.
+func (l *Load) Enter() bool {
+	if l == nil {
+		return true
+	}
+	if n := l.requests.Add(1); l.maxRequests > 0 && n > l.maxRequests {
+		l.requests.Add(-1)
+		l.refusedRequests.Add(1)
+		return false
+	}
+	return true
+}
+
+// Leave ends a request.
+func (l *Load) Leave() {
+	if l != nil {
+		l.requests.Add(-1)
+	}
+}
+
+// take counts n bytes, and reports whether there is room for them. What must be taken finds room always.
+func (l *Load) take(n int64, must bool) bool {
+	held := l.bytes.Add(n)
+	if l.maxBytes > 0 && held > l.maxBytes && !must {
+		l.bytes.Add(-n)
+		l.refusedBytes.Add(1)
+		return false
+	}
+	l.tell(held, n)
+	return true
+}
+
+func (l *Load) free(n int64) { l.tell(l.bytes.Add(-n), -n) }
+
+func (l *Load) tell(held, by int64) {
+	if l.changed != nil && held/step != (held-by)/step {
+		l.changed(held)
+	}
+}
+
+// CutOff counts a reader who was too slow.
+func (l *Load) CutOff() {
+	if l != nil {
+		l.cutOff.Add(1)
+	}
+}
+
+// State is what a Load has counted.
+type State struct {
+	Requests, MaxRequests, Bytes, MaxBytes int64
+	// RefusedRequests and RefusedBytes are how often there was no room, CutOff is how many readers were too slow.
+	RefusedRequests, RefusedBytes, CutOff uint64
+}
+
+// State returns a snapshot.
+func (l *Load) State() State {
+	if l == nil {
+		return State{}
+	}
+	return State{l.requests.Load(), l.maxRequests, l.bytes.Load(), l.maxBytes, l.refusedRequests.Load(), l.refusedBytes.Load(), l.cutOff.Load()}
+}
+
+// Hold is the bytes that one holder has. It is for one goroutine at a time, and nil holds nothing.
+type Hold struct {
+	load  *Load
+	bytes int64
+	// Must is set for what must not be refused any more, such as the answer of a write that was made. It is counted.
+	Must bool
+}
+
+// Hold returns a holder of no bytes, nil for a nil Load.
+func (l *Load) Hold() *Hold {
+	if l == nil {
+		return nil
+	}
+	return &Hold{load: l}
+}
+
+// Resize has the holder hold n bytes, and reports whether there is room for them. If not, it holds what it held before.
+func (h *Hold) Resize(n int64) bool {
+	if h == nil {
+		return true
+	}
+	if n < h.bytes {
+		h.load.free(h.bytes - n)
+	} else if n > h.bytes && !h.load.take(n-h.bytes, h.Must) {
+		return false
+	}
+	h.bytes = n
+	return true
+}
+
+// Grow adds to what is held.
+func (h *Hold) Grow(by int64) bool { return h == nil || h.Resize(h.bytes+by) }
+
+// Free has the holder hold nothing.
+func (h *Hold) Free() { h.Resize(0) }
