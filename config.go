@@ -3,6 +3,7 @@ package main
 import (
 	"cmp"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"errors"
 	"flag"
@@ -148,6 +149,8 @@ func settings() []setting {
 		text("LINK_USER", "subjectId", "subjectId, id or claims.KEY of the identity is the user's identifier", func(c *config) *string { return &c.Link.User }),
 		text("LINK_USER_PROVIDER", "", "providerId that subjectId belongs to", func(c *config) *string { return &c.Link.UserProvider }),
 		secretOptional("REDIS_URL", "redis://, rediss://; with master_name= Sentinel, with addr= Cluster; memory only unless set", func(c *config) *string { return &c.redis().URL }),
+		redisKey(),
+		redisIssuers(),
 		duration("REDIS_TIMEOUT", "20ms", "what a round to Redis may cost an operation", func(c *config) *time.Duration { return &c.redis().Timeout }),
 		span("CACHE_TTL", "60s", "an answer is fresh for; 0 turns caching across operations off", func(c *config) *time.Duration { return &c.Cache.TTL }),
 		span("CACHE_STALE", "10m", "then stale for", func(c *config) *time.Duration { return &c.Cache.Stale }),
@@ -245,6 +248,30 @@ func secretOptional(name, usage string, field func(*config) *string) setting {
 	s := secretText(name, usage, field)
 	s.upstream = false
 	return s
+}
+
+func redisKey() setting {
+	s := secretOptional("REDIS_KEY", "keys of 32 bytes in base64 or hexadecimal, with commas: the first seals what is kept in Redis, all open it", nil)
+	s.set = func(c *config, v string) (err error) {
+		c.redis().Keys, err = cache.ParseKeys(v)
+		return err
+	}
+	return s
+}
+
+func redisIssuers() setting {
+	return setting{name: "REDIS_CA_FILE", usage: "PEM file of the issuers of Redis's certificate; the system's unless set", set: func(c *config, v string) error {
+		if v == "" {
+			return nil
+		}
+		text, err := os.ReadFile(v)
+		roots := x509.NewCertPool()
+		if err != nil || !roots.AppendCertsFromPEM(text) {
+			return errors.New("must be a file with certificates in PEM")
+		}
+		c.redis().RootCAs = roots
+		return nil
+	}}
 }
 
 func onByDefault(s setting) setting {
@@ -401,6 +428,9 @@ func lookup(c *config, s setting, flags map[string]string, getenv func(string) s
 				return "", fmt.Errorf("%s_FILE cannot be read", s.name)
 			}
 			value = strings.TrimSpace(string(reload.Text(text)))
+		}
+		if file != "" && value == "" && !s.upstream {
+			return "", fmt.Errorf("%s_FILE is empty", s.name) // the program would run without what the file is for
 		}
 		if file != "" && value != "" && s.upstream {
 			c.secretFiles = append(c.secretFiles, secretFile{name: s.name + "_FILE", path: file, value: value, set: s.set})

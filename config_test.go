@@ -37,6 +37,10 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		{"no client secret", map[string]string{"MATTR_CLIENT_SECRET": ""}, nil, "MATTR_CLIENT_SECRET is missing"},
 		{"credentials without a tenant", map[string]string{"MATTR_URL": ""}, nil, "MATTR_URL is missing"},
 		{"a token beside credentials", map[string]string{"MATTR_TOKEN": "hidden"}, nil, "MATTR_TOKEN is set beside"},
+		{"a key of Redis that is too short", map[string]string{"REDIS_KEY": "hidden"}, nil, "REDIS_KEY must be keys"},
+		{"a file of Redis's keys that is empty", map[string]string{"REDIS_KEY_FILE": os.DevNull}, nil, "REDIS_KEY_FILE is empty"},
+		{"issuers that are none", map[string]string{"REDIS_CA_FILE": os.DevNull}, nil, "REDIS_CA_FILE must be"},
+		{"issuers that are nowhere", map[string]string{"REDIS_CA_FILE": "/nowhere/hidden"}, nil, "REDIS_CA_FILE must be"},
 		{"a rate without a duration", map[string]string{"COASSEMBLE_RATE": "100"}, nil, "COASSEMBLE_RATE"},
 		{"a rate of nothing", map[string]string{"MATTR_RATE": "x/1m"}, nil, "MATTR_RATE"},
 		{"a concurrency of none", map[string]string{"MATTR_CONCURRENCY": "0"}, nil, "MATTR_CONCURRENCY"},
@@ -119,6 +123,25 @@ func TestASecretComesFromAFile(t *testing.T) {
 	}
 	if text := strings.Join(cfg.effective, "\n"); strings.Contains(text, "from-a-file") {
 		t.Errorf("the effective configuration shows a secret:\n%s", text)
+	}
+}
+
+func TestKeysOfRedisComeFromAFileOneALine(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys")
+	first, second := strings.Repeat("ab", 32), strings.Repeat("cd", 32)
+	if err := os.WriteFile(file, []byte(first+"\n"+second+"\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	cfg, err := loadConfig(nil, environment(map[string]string{"REDIS_URL": "redis://localhost", "REDIS_KEY_FILE": file}), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if keys := cfg.Cache.Redis.Keys; len(keys) != 2 || keys[0][0] != 0xab || keys[1][0] != 0xcd {
+		t.Errorf("got %x, want the first line's key first", keys)
+	}
+	if text := strings.Join(cfg.effective, "\n"); strings.Contains(text, first) || strings.Contains(text, second) {
+		t.Errorf("the effective configuration shows a key:\n%s", text)
 	}
 }
 

@@ -1,18 +1,14 @@
 package main
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -20,6 +16,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
@@ -332,16 +329,21 @@ func (d *doctor) clocksAgree(context.Context) diagnosis {
 // oldestRedis is the oldest major version that we know to work.
 const oldestRedis = 6
 
+// redisPatience bounds the whole conversation with Redis.
+const redisPatience = 5 * time.Second
+
 func (d *doctor) redis(ctx context.Context) diagnosis {
 	if d.cfg.Cache.Redis == nil || d.cfg.Cache.Redis.URL == "" {
 		return diagnosis{Verdict: skipped, Detail: "not configured: this process caches for itself",
 			Remedy: "set REDIS_URL where several replicas run"}
 	}
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
 	start := time.Now()
-	version, trouble := redisVersion(ctx, d.cfg.Cache.Redis.URL)
+	version, trouble := cache.Ping(ctx, *d.cfg.Cache.Redis)
 	took := time.Since(start)
-	if trouble != nil {
-		return diagnosis{Verdict: ill, Detail: trouble.detail, Remedy: trouble.remedy}
+	if trouble != cache.NoTrouble {
+		return diagnosis{Verdict: ill, Detail: string(trouble), Remedy: redisRemedies[trouble]}
 	}
 	g := diagnosis{Verdict: well, Detail: "version " + version}
 	major, _, _ := strings.Cut(version, ".")
@@ -354,167 +356,15 @@ func (d *doctor) redis(ctx context.Context) diagnosis {
 	return g
 }
 
-// redisTrouble is why Redis is of no use, in words of ours: its own would repeat addresses and user names.
-type redisTrouble struct{ detail, remedy string }
-
-// redisPatience bounds the whole conversation with Redis.
-const redisPatience = 5 * time.Second
-
-// redisVersion greets the first node that the URL names and pings it. Nothing else is said, so it is the same for a single
-// server, a Sentinel and a node of a Cluster, and needs hardly a right.
-func redisVersion(ctx context.Context, text string) (string, *redisTrouble) {
-	u, err := url.Parse(text)
-	if err != nil || u.Hostname() == "" || u.Scheme != "redis" && u.Scheme != "rediss" {
-		return "", &redisTrouble{"the URL cannot be read", "write REDIS_URL as redis:// or rediss:// with a host"}
-	}
-	ctx, cancel := context.WithTimeout(ctx, redisPatience)
-	defer cancel()
-	conn, err := dialRedis(ctx, u)
-	if err != nil {
-		return "", unreachableRedis(err)
-	}
-	defer conn.Close()
-	deadline, _ := ctx.Deadline()
-	_ = conn.SetDeadline(deadline) // where it cannot be set, reading ends with the connection
-	if _, err := conn.Write(greeting(u.User)); err != nil {
-		return "", unreachableRedis(err)
-	}
-	replies := bufio.NewReader(conn)
-	greeted, err := readReply(replies, 0)
-	if err != nil {
-		return "", strangeRedis
-	}
-	version, trouble := versionOf(greeted)
-	if trouble != nil || version == olderRedis {
-		return version, trouble
-	}
-	// Some servers greet whoever comes and want the password afterwards.
-	switch pinged, err := readReply(replies, 0); {
-	case err != nil:
-		return "", strangeRedis
-	case pinged != "PONG":
-		_, trouble = versionOf(pinged)
-	}
-	return version, trouble
-}
-
-var strangeRedis = &redisTrouble{"what answers does not speak Redis's protocol", "check the host, the port and the scheme of REDIS_URL"}
-
-func dialRedis(ctx context.Context, u *url.URL) (net.Conn, error) {
-	address := net.JoinHostPort(u.Hostname(), cmp.Or(u.Port(), "6379"))
-	if u.Scheme == "redis" {
-		return new(net.Dialer).DialContext(ctx, "tcp", address)
-	}
-	secure := &tls.Dialer{Config: &tls.Config{ServerName: u.Hostname(), MinVersion: tls.VersionTLS12,
-		InsecureSkipVerify: u.Query().Get("skip_verify") == "true"}} // as the program's own connection does
-	return secure.DialContext(ctx, "tcp", address)
-}
-
-func unreachableRedis(err error) *redisTrouble {
-	var certificate *tls.CertificateVerificationError
-	if errors.As(err, &certificate) {
-		return &redisTrouble{"its certificate is not accepted", "use the name that the certificate was made for, or trust its issuer"}
-	}
-	return &redisTrouble{"not reachable", "check the host and port of REDIS_URL, and that Redis runs and lets this machine connect"}
-}
-
-// greeting is HELLO 2, with AUTH where the URL has a password, and PING.
-func greeting(user *url.Userinfo) []byte {
-	words := []string{"HELLO", "2"}
-	if password, ok := user.Password(); ok {
-		words = append(words, "AUTH", cmp.Or(user.Username(), "default"), password)
-	}
-	b := fmt.Appendf(nil, "*%d\r\n", len(words))
-	for _, w := range words {
-		b = fmt.Appendf(b, "$%d\r\n%s\r\n", len(w), w)
-	}
-	return append(b, "*1\r\n$4\r\nPING\r\n"...)
-}
-
-// redisError is an error that Redis answered with.
-type redisError string
-
-// olderRedis stands for the version of a server that does not know the greeting.
-const olderRedis = "older than 6"
-
-func versionOf(reply any) (string, *redisTrouble) {
-	switch r := reply.(type) {
-	case redisError:
-		switch word, _, _ := strings.Cut(string(r), " "); word {
-		case "WRONGPASS":
-			return "", &redisTrouble{"it does not accept the user or the password", "check the user and password in REDIS_URL"}
-		case "NOAUTH":
-			return "", &redisTrouble{"it wants a password", "put the user and password into REDIS_URL"}
-		case "LOADING":
-			return "", &redisTrouble{"it is loading its data", "wait until it has"}
-		case "NOPERM", "DENIED":
-			return "", &redisTrouble{"it lets this machine or user do nothing", "give the user of REDIS_URL rights, or Redis a password"}
-		}
-		if strings.HasPrefix(string(r), "ERR unknown command") {
-			return olderRedis, nil
-		}
-	case []any:
-		for i := 0; i+1 < len(r); i += 2 {
-			if version, ok := r[i+1].(string); ok && r[i] == "version" && printable(version) {
-				return version, nil
-			}
-		}
-	}
-	return "", &redisTrouble{"it refuses to be greeted", "check that REDIS_URL leads to a Redis, and its user and password"}
-}
-
-func printable(version string) bool {
-	return version != "" && len(version) <= 32 && !strings.ContainsFunc(version, func(r rune) bool { return r <= ' ' || r > '~' })
-}
-
-// Bounds of a reply to a greeting.
-const (
-	maxReplyDepth = 4
-	maxReplyItems = 256
-	maxReplyBytes = 16 << 10
-)
-
-var errReply = errors.New("not a reply")
-
-// readReply reads one value of RESP2: a string, an int64, nil, a redisError or a []any of them.
-func readReply(r *bufio.Reader, depth int) (any, error) {
-	line, err := r.ReadSlice('\n')
-	if err != nil || len(line) < 3 || line[len(line)-2] != '\r' || depth > maxReplyDepth {
-		return nil, errReply
-	}
-	kind, text := line[0], string(line[1:len(line)-2])
-	switch kind {
-	case '+':
-		return text, nil
-	case '-':
-		return redisError(text), nil
-	}
-	n, err := strconv.ParseInt(text, 10, 64)
-	switch {
-	case err != nil:
-		return nil, errReply
-	case kind == ':':
-		return n, nil
-	case n == -1 && (kind == '$' || kind == '*'):
-		return nil, nil
-	case kind == '$' && n >= 0 && n <= maxReplyBytes:
-		return readBulk(r, int(n))
-	case kind == '*' && n >= 0 && n <= maxReplyItems:
-		list := make([]any, n)
-		for i := range list {
-			if list[i], err = readReply(r, depth+1); err != nil {
-				return nil, err
-			}
-		}
-		return list, nil
-	}
-	return nil, errReply
-}
-
-func readBulk(r *bufio.Reader, n int) (any, error) {
-	b := make([]byte, n+2)
-	if _, err := io.ReadFull(r, b); err != nil || string(b[n:]) != "\r\n" {
-		return nil, errReply
-	}
-	return string(b[:n]), nil
+// redisRemedies are what to do about each trouble with Redis.
+var redisRemedies = map[cache.Trouble]string{
+	cache.BadURL:        "write REDIS_URL as redis:// or rediss:// with a host",
+	cache.Unreachable:   "check the host and port of REDIS_URL, and that Redis runs and lets this machine connect",
+	cache.NoRedis:       "check the host, the port and the scheme of REDIS_URL",
+	cache.Certificate:   "use the name that the certificate was made for, or name its issuer in REDIS_CA_FILE",
+	cache.WrongPassword: "check the user and password in REDIS_URL",
+	cache.NoPassword:    "put the user and password into REDIS_URL",
+	cache.NoRights:      "give the user of REDIS_URL rights, or Redis a password",
+	cache.Loading:       "wait until it has loaded",
+	cache.Refusing:      "check that REDIS_URL leads to a master that takes writes: it answers and refuses",
 }

@@ -25,6 +25,7 @@ package cache
 import (
 	"cmp"
 	"context"
+	"crypto/x509"
 	"errors"
 	"log/slog"
 	"maps"
@@ -69,6 +70,10 @@ type RedisOptions struct {
 	// alone nodes of a Cluster.
 	URL     string
 	Timeout time.Duration // the most that one round costs; 0 is 20 ms
+	// Keys seal values: the first seals, all open. Without any, who can write to Redis decides what is answered.
+	Keys [][]byte
+	// RootCAs are the issuers of certificates to accept; nil is the system's.
+	RootCAs *x509.CertPool
 
 	// dial lets tests reach a Redis without sockets, which fake time needs.
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)

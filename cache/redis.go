@@ -2,6 +2,8 @@ package cache
 
 import (
 	"context"
+	"crypto/tls"
+	"crypto/x509"
 	_ "embed"
 	"errors"
 	"fmt"
@@ -63,8 +65,10 @@ type remote struct {
 	prefix  string // of every key
 	origin  string // names this process in messages
 	log     *slog.Logger
+	seal    sealer
 	gate    gate
 	doubt   doubt
+	trouble atomic.Value // the last Trouble in the log
 
 	heard func(seq int64, ds []digest) // another replica dropped
 	lost  func()                       // messages may have been missed
@@ -128,8 +132,12 @@ func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error
 	if err != nil {
 		return nil, err
 	}
+	seal, err := newSealer(o.Keys)
+	if err != nil {
+		return nil, err
+	}
 	r := &remote{
-		client: client, timeout: timeout, prefix: "lg:" + version + ":", origin: origin(), log: log,
+		seal: seal, client: client, timeout: timeout, prefix: "lg:" + version + ":", origin: origin(), log: log,
 		queue: make(chan job, queueLength), pending: map[digest]pending{},
 	}
 	r.gate.changed = r.report
@@ -152,6 +160,7 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 		}
 		f.MaxRetries, f.DialerRetries, f.DialTimeout, f.DisableIdentity = -1, 1, patience, true
 		f.ReadTimeout, f.WriteTimeout, f.PoolTimeout, f.ContextTimeoutEnabled = patience, patience, timeout, true
+		trust(f.TLSConfig, o.RootCAs)
 		return redis.NewFailoverClient(f), nil
 	case q.Has("addr"):
 		c, err := redis.ParseClusterURL(o.URL)
@@ -161,6 +170,7 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 		c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, patience, true
 		c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, timeout, true
 		c.MaintNotificationsConfig, c.ClusterStateReloadInterval = off, reloadCluster
+		trust(c.TLSConfig, o.RootCAs)
 		return redis.NewClusterClient(c), nil
 	}
 	c, err := redis.ParseURL(o.URL)
@@ -170,10 +180,18 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 	c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, patience, true
 	c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, timeout, true
 	c.MaintNotificationsConfig = off
+	trust(c.TLSConfig, o.RootCAs)
 	if o.dial != nil {
 		c.Dialer = o.dial
 	}
 	return redis.NewClient(c), nil
+}
+
+// trust sets the issuers of certificates that are accepted; c is nil without TLS.
+func trust(c *tls.Config, roots *x509.CertPool) {
+	if c != nil {
+		c.RootCAs = roots
+	}
 }
 
 // origin is a name for this process.
@@ -218,12 +236,26 @@ func (r *remote) close() error {
 }
 
 func (r *remote) report(up bool) {
-	if up {
-		r.log.Info("redis answers again")
+	if !up {
+		r.outages.Add(1)
 		return
 	}
-	r.outages.Add(1)
-	r.log.Warn("redis does not answer and is left alone for a second at a time", "timeout", r.timeout)
+	r.trouble.Store(NoTrouble)
+	r.log.Info("redis answers again")
+}
+
+// blame logs why Redis is left alone, again whenever that has changed: an outage may end with a password that is wrong now.
+func (r *remote) blame(err error) {
+	if trouble := troubleOf(err); trouble != NoTrouble && r.trouble.Swap(trouble) != trouble {
+		r.log.Warn("redis is left alone for a second at a time", "cause", trouble, "timeout", r.timeout)
+	}
+}
+
+// explain logs what a read cannot find out within its timeout, such as the cause of a handshake that failed.
+func (r *remote) explain(err error) {
+	if trouble := troubleOf(err); trouble != Unreachable {
+		r.blame(err)
+	}
 }
 
 // round runs one exchange with Redis within the timeout, if Redis is not being left alone. It does not end with the
@@ -247,6 +279,7 @@ func (r *remote) roundWithin(ctx context.Context, timeout time.Duration, do func
 	r.gate.leave(!failed)
 	if failed {
 		r.reload(ctx)
+		r.blame(err)
 	}
 	if err != nil {
 		r.errors.Add(1)
@@ -263,23 +296,7 @@ func (r *remote) reload(ctx context.Context) {
 }
 
 // outage tells a Redis that does not do its work from one that refuses a command.
-func outage(err error) bool {
-	if err == nil || errors.Is(err, redis.Nil) {
-		return false
-	}
-	var reply redis.Error
-	if !errors.As(err, &reply) {
-		return true
-	}
-	for _, prefix := range []string{
-		"LOADING", "CLUSTERDOWN", "MASTERDOWN", "TRYAGAIN", "READONLY", "NOAUTH", "WRONGPASS", "NOPERM", "MISCONF", "BUSY", "ERR max number of clients",
-	} {
-		if strings.HasPrefix(reply.Error(), prefix) {
-			return true
-		}
-	}
-	return false
-}
+func outage(err error) bool { return troubleOf(err) != NoTrouble }
 
 // execute sends a pipeline. Only an outage is an error; a command that was refused has its own.
 func execute(ctx context.Context, pipe redis.Pipeliner) error {
@@ -330,7 +347,10 @@ func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
 		}
 		for i, t := range targets {
 			data, err := values[i].Bytes()
-			if err == nil && lives[i].Err() == nil && lives[i].Val() > 0 {
+			if err != nil || lives[i].Err() != nil || lives[i].Val() <= 0 {
+				continue
+			}
+			if data, ok := r.seal.open(t.digest, data); ok {
 				found[t.digest] = stored{data, lives[i].Val()}
 			}
 		}
@@ -421,6 +441,7 @@ func (r *remote) writeBatch(ctx context.Context, jobs []job) {
 			if err != nil || len(data) > largestFrame {
 				continue
 			}
+			data = r.seal.seal(j.target.digest, data)
 			cmds = append(cmds, pipe.Eval(ctx, fillScript, []string{j.target.value}, j.seq, data, left))
 		}
 		err = execute(ctx, pipe)
@@ -501,6 +522,7 @@ func (r *remote) send(ctx context.Context, held []pending) (ok bool) {
 		if r.gate.up() {
 			r.gate.leave(false)
 		}
+		r.blame(err)
 	}
 	return err == nil
 }
@@ -623,7 +645,7 @@ func (r *remote) bury(ctx context.Context, seq int64, keys []string) error {
 		d, _ := parseDigest(key[strings.LastIndexByte(key, ':')+1:])
 		pipe.Del(ctx, key)
 		if seq > 0 {
-			pipe.Set(ctx, key, tombstone(d, seq), tombstoneLife)
+			pipe.Set(ctx, key, r.seal.seal(d, tombstone(d, seq)), tombstoneLife)
 		}
 	}
 	if pipe.Len() == 0 {
@@ -704,6 +726,7 @@ func (r *remote) hear(ctx context.Context) (heard bool) {
 		r.doubt.lose()
 	}()
 	if err := sub.Subscribe(ctx, r.channel()); err != nil {
+		r.explain(err)
 		return false
 	}
 	quiet := 0

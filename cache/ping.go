@@ -1,0 +1,104 @@
+package cache
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+// Trouble is why Redis is of no use. It holds nothing of what Redis or the network said, which may repeat an address or a
+// user.
+type Trouble string
+
+// The troubles with Redis. NoTrouble is none.
+const (
+	NoTrouble     Trouble = ""
+	BadURL        Trouble = "the URL cannot be read"
+	Unreachable   Trouble = "it is not reachable"
+	NoRedis       Trouble = "what answers does not speak Redis's protocol"
+	Certificate   Trouble = "its certificate is not accepted, or it does not accept this program's"
+	WrongPassword Trouble = "it does not accept the user or the password"
+	NoPassword    Trouble = "it wants a password"
+	NoRights      Trouble = "it lets this machine or user do nothing"
+	Loading       Trouble = "it is loading its data"
+	Refusing      Trouble = "it refuses what it is asked"
+)
+
+// prefixes are how errors begin that tell a Redis that cannot be used from one that refuses a command.
+var prefixes = []struct {
+	text    string
+	trouble Trouble
+}{
+	{"WRONGPASS", WrongPassword}, {"ERR invalid password", WrongPassword}, {"ERR invalid username-password", WrongPassword},
+	{"ERR AUTH ", WrongPassword}, {"ERR Client sent AUTH", WrongPassword},
+	{"NOAUTH", NoPassword}, {"NOPERM", NoRights}, {"DENIED", NoRights}, {"LOADING", Loading},
+	{"CLUSTERDOWN", Refusing}, {"MASTERDOWN", Refusing}, {"TRYAGAIN", Refusing}, {"READONLY", Refusing}, {"MISCONF", Refusing},
+	{"BUSY", Refusing}, {"ERR max number of clients", Refusing},
+}
+
+// troubleOf returns why a command was not done, or NoTrouble where Redis is well and refuses this one command.
+func troubleOf(err error) Trouble {
+	if err == nil || errors.Is(err, redis.Nil) {
+		return NoTrouble
+	}
+	var reply redis.Error
+	if errors.As(err, &reply) {
+		for _, p := range prefixes {
+			if strings.HasPrefix(reply.Error(), p.text) {
+				return p.trouble
+			}
+		}
+		return NoTrouble
+	}
+	var (
+		certificate *tls.CertificateVerificationError
+		alert       tls.AlertError
+		record      tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &certificate), errors.As(err, &alert):
+		return Certificate
+	case errors.As(err, &record), strings.HasPrefix(err.Error(), "redis: "):
+		return NoRedis
+	}
+	return Unreachable
+}
+
+// OldestVersion is the version that Ping gives for a Redis that does not know the command HELLO.
+const OldestVersion = "5"
+
+// Ping greets the Redis of the options over a connection of its own and returns its version.
+func Ping(ctx context.Context, o RedisOptions) (version string, trouble Trouble) {
+	client, err := connect(o, time.Minute)
+	if err != nil {
+		return "", BadURL
+	}
+	defer client.Close()
+	hello, err := client.Do(ctx, "HELLO", "3").Result()
+	if err != nil && strings.HasPrefix(err.Error(), "ERR unknown command") {
+		return OldestVersion, NoTrouble
+	}
+	if err == nil {
+		err = client.Ping(ctx).Err() // some servers greet everyone and want the password afterwards
+	}
+	if err != nil {
+		return "", cmp.Or(troubleOf(err), Refusing)
+	}
+	if fields, ok := hello.(map[any]any); ok {
+		version = fmt.Sprint(fields["version"])
+	}
+	if !printable(version) {
+		return "", NoRedis
+	}
+	return version, NoTrouble
+}
+
+func printable(version string) bool {
+	return version != "" && len(version) <= 32 && !strings.ContainsFunc(version, func(r rune) bool { return r <= ' ' || r > '~' })
+}
