@@ -12,7 +12,7 @@ import (
 
 func TestAGlobalIDLeadsBackToItsTypeAndKey(t *testing.T) {
 	t.Parallel()
-	for _, typ := range []scalar.NodeType{scalar.ClientNode, scalar.EmbedClientNode, scalar.UserNode, scalar.IdentityNode} {
+	for _, typ := range []scalar.NodeType{scalar.ClientNode, scalar.EmbedClientNode, scalar.UserNode, scalar.IdentityNode, scalar.CredentialNode} {
 		for _, key := range []string{"a", "a:b", "User:x", " ", "staff/Åre office/1?v=1#100%", "\x00", strings.Repeat("k", 600)} {
 			gotType, gotKey, err := scalar.DecodeID(scalar.EncodeID(typ, key))
 			if err != nil || gotType != typ || gotKey != key {
@@ -32,6 +32,24 @@ func TestATextThatIsNoGlobalIDIsRefused(t *testing.T) {
 	} {
 		if typ, key, err := scalar.DecodeID(id); !errors.Is(err, scalar.ErrNodeID) {
 			t.Errorf("%s: got %s %q %v", name, typ, key, err)
+		}
+	}
+}
+
+func TestACredentialsKeyLeadsBackToBothIDs(t *testing.T) {
+	t.Parallel()
+	for _, ids := range [][2]string{{"3fa85f64-5717-4562-b3fc-2c963f66afa6", "c-1"}, {"i", ":"}, {"1:2", "3:4"}, {"a/b", "ä"}} {
+		identity, credential, err := scalar.SplitCredentialKey(scalar.CredentialKey(ids[0], ids[1]))
+		if err != nil || identity != ids[0] || credential != ids[1] {
+			t.Errorf("%v: got %q %q %v", ids, identity, credential, err)
+		}
+	}
+	if got, want := scalar.CredentialKey("3FA85F64", "C"), scalar.CredentialKey("3fa85f64", "C"); got != want {
+		t.Errorf("got %q, want %q: the case of a UUID makes no difference", got, want)
+	}
+	for _, key := range []string{"", ":", "1", "1:", "1:a", "0:ab", "-1:ab", "01:ab", "9:ab", "1:Ab", "x:ab"} {
+		if identity, credential, err := scalar.SplitCredentialKey(key); err == nil {
+			t.Errorf("%q: got %q %q", key, identity, credential)
 		}
 	}
 }

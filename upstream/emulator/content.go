@@ -19,6 +19,7 @@ type content struct {
 	*generator
 	index      int
 	self       record // the client as others refer to it
+	other      record // the client that some of its content names
 	name, slug string
 	tags       list
 	courseRefs list
@@ -56,6 +57,12 @@ func newClient(o Options, tags list, index int, scratch *[]byte) (tiClient, []st
 	c.tags = tags[from : from+3]
 	id := c.uuid()
 	c.self = record{"id", id, "name", c.name, "slug", c.slug}
+	c.other = c.self
+	if o.NamesOthers {
+		next := (index + 1) % o.Clients
+		name := clientName(next)
+		c.other = record{"id", newGenerator(o.Seed, "client", next).uuid(), "name", name, "slug", slugOf(name)}
+	}
 	c.refer(o.CoursesPerClient, o.LearningPathsPerClient)
 	t := tiClient{
 		id: id, slug: c.slug, sku: fmt.Sprintf("ORG-%05d", 10001+index), name: c.name,
@@ -159,12 +166,12 @@ func (c *content) thinClient(r record) record {
 }
 
 func (c *content) license(id, label string, parent record, children list) record {
-	n := min(3, len(c.courseRefs))
+	n, client := min(3, len(c.courseRefs)), c.self
 	if parent != nil {
-		n = min(2, n)
+		n, client = min(2, n), c.other
 	}
 	r := record{
-		"id", id, "name", c.name + " – " + label, "label", label, "sku", "LIC-" + id[:8], "client", c.self, "createdAt", c.date(0, 90), "updatedAt", c.date(91, 400),
+		"id", id, "name", c.name + " – " + label, "label", label, "sku", "LIC-" + id[:8], "client", client, "createdAt", c.date(0, 90), "updatedAt", c.date(91, 400),
 		"accessDays", 365, "expirationDate", c.date(900, 1500), "seatsLimit", c.between(1, 60) * 10, "dashboardLayoutId", c.uuid(), "enableBranding", c.flag(),
 		"schoolName", c.name + " " + label, "isDefault", parent == nil, "learningPaths", c.pathRefs, "learningPathIds", c.pathIDs, "appearance", c.appearance().only("id", "accentColor", "font", "logoAsset"),
 		"courses", c.courseRefs[:n], "courseIds", c.courseIDs[:n], "courseTags", c.tags[:1], "courseTagIds", tagIDs(c.tags[:1]),

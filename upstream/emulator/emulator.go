@@ -49,6 +49,9 @@ type Options struct {
 	// user's identifier is the identity's uuid) or "claims.KEY", where dots in KEY lead into nested claims.
 	LinkUser string
 
+	// NamesOthers makes a client's second license and every second learning path name the next client.
+	NamesOthers bool
+
 	// Latency passes before every answer, unless the request's context ends first.
 	Latency time.Duration
 

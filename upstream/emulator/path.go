@@ -8,9 +8,13 @@ func (c *content) learningPath(i int) record {
 	id, name, slug := ref[1].(string), ref[3].(string), ref[5].(string)
 	layout, learner := c.layout("learningPathSidebarLayout"), c.layout("learningPathLearnerLayout")
 	price := c.cents()
+	client := c.self
+	if i%2 == 1 {
+		client = c.other
+	}
 	r := record{
 		"id", id, "layoutId", layout[1], "layout", brief(i, layout, "id", "kind"), "learnerLayoutId", learner[1], "learnerLayout", brief(i, learner, "id", "kind"), "name", name, "sku", fmt.Sprintf("LP-%05d-%02d", 10001+c.index, i+1),
-		"ribbon", record{"slug", "popular", "label", "Popular", "color", "#d62828", "contrastColor", "#ffffff", "darkerColor", "#9d0208"}, "slug", slug, "client", c.self, "createdAt", c.date(0, 150),
+		"ribbon", record{"slug", "popular", "label", "Popular", "color", "#d62828", "contrastColor", "#ffffff", "darkerColor", "#9d0208"}, "slug", slug, "client", client, "createdAt", c.date(0, 150),
 		"metaTitle", name + " | " + c.name, "metaDescription", "A guided path through " + name + ".", "asset", c.asset("path"), "assetAltText", "A group of learners", "assetLibraryId", c.uuid(),
 		"detailAsset", c.asset("detail"), "detailAssetAltText", "A desk with a notebook", "detailAssetLibraryId", c.uuid(), "heroAsset", c.asset("hero"), "heroAssetAltText", "Campus at sunrise",
 		"priceInCents", price, "suggestedRetailPriceInCents", price + 2000, "alternativePricingType", "membership", "alternativePricingRef", 2, "accessDays", 180,
