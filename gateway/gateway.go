@@ -170,7 +170,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 			message: "Accept must allow " + mediaResponse + " or " + mediaJSON})
 		return
 	}
-	x.coding, x.mustCode = negotiateCoding(r.Header)
+	x.codings = negotiateCoding(r.Header)
 	if !x.load.Enter() {
 		x.refuseUnread(r)
 		return

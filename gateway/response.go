@@ -19,8 +19,8 @@ import (
 // exchange is the answering half of one HTTP request.
 type exchange struct {
 	w             http.ResponseWriter
-	media, coding string
-	mustCode      bool // no answer as it is
+	media         string
+	codings       codings
 	head          bool
 	compressAbove int
 	// kept is the If-None-Match of a GET; nil where the answer has no ETag.
@@ -67,7 +67,7 @@ func (x *exchange) send(out *reply) {
 
 // sendKept sends a whole answer as it is kept.
 func (x *exchange) sendKept(out *reply) {
-	f := out.kept.form(x.codingFor(len(out.kept.plain.text)))
+	f := out.kept.form(x.codings.of(len(out.kept.plain.text), x.compressAbove))
 	if !out.kept.keeps(f) && !x.hold(len(f.text), false) {
 		x.fail(overloaded(x.load))
 		return
@@ -201,21 +201,10 @@ func (x *exchange) setHeaders(policy cachePolicy) http.Header {
 	return h
 }
 
-// codingFor is the content coding for an answer of a size in bytes, "" for none.
-func (x *exchange) codingFor(size int) string {
-	if x.mustCode || x.compressAbove > 0 && size > x.compressAbove {
-		return x.coding
-	}
-	return ""
-}
-
 // write packs an answer where that is right, and sends it. must is set where it is sent whatever room there is.
 func (x *exchange) write(status int, policy cachePolicy, pieces [][]byte, must bool) {
-	size := 0
-	for _, p := range pieces {
-		size += len(p)
-	}
-	coding := x.codingFor(size)
+	size := sizeOf(pieces)
+	coding := x.codings.of(size, x.compressAbove)
 	if coding != "" {
 		packed := compress(coding, pieces)
 		defer release(packed)
