@@ -25,7 +25,7 @@ type keySource interface {
 	// set was ever had.
 	find(ctx context.Context, id, algorithm string) (keySet, error)
 	// has reports whether a key is still in the set.
-	has(signingKey) bool
+	has(context.Context, signingKey) bool
 }
 
 // UnavailableError is the failure of a token that cannot be verified because no key set was ever had.
@@ -106,7 +106,7 @@ func (f fileKeys) find(_ context.Context, id, algorithm string) (keySet, error) 
 	return f.file.Get().selected(id, algorithm), nil
 }
 
-func (f fileKeys) has(key signingKey) bool { return f.file.Get().has(key) }
+func (f fileKeys) has(_ context.Context, key signingKey) bool { return f.file.Get().has(key) }
 
 // remoteKeys are at a URL. They are fetched in the background when first needed, again when they are old, and for an id that
 // is not among them, which is how a new key is learnt. Keys that were had stay until others come.
@@ -125,10 +125,13 @@ type remoteKeys struct {
 
 const (
 	// refetchInterval is the least time between fetches for an id that is not in the set.
-	refetchInterval = 30 * time.Second
+	refetchInterval = 5 * time.Second
 	// firstRetry is the pause after a failed fetch; it doubles with each up to refetchInterval.
-	firstRetry  = time.Second
-	keysLife    = 10 * time.Minute
+	firstRetry = time.Second
+	// keysLife is how long keys are used before they are fetched again in the background, oldKeys how long they are used
+	// without waiting for that: the program may have had no request for hours.
+	keysLife    = time.Minute
+	oldKeys     = 2 * keysLife
 	keysTimeout = 5 * time.Second
 	keysSize    = 1 << 20
 	// longestWait bounds how long a request waits for the key set.
@@ -141,9 +144,19 @@ func newRemoteKeys(url string, transport http.RoundTripper, report Reporter) *re
 }
 
 func (r *remoteKeys) find(ctx context.Context, id, algorithm string) (keySet, error) {
-	keys, fetch := r.known(func(keys keySet) bool { return len(keys.selected(id, algorithm)) > 0 })
-	if found := keys.selected(id, algorithm); len(found) > 0 || fetch == nil {
-		return found, r.unavailable(keys)
+	keys := r.known(ctx, func(keys keySet) bool { return len(keys.selected(id, algorithm)) > 0 })
+	return keys.selected(id, algorithm), r.unavailable(keys)
+}
+
+func (r *remoteKeys) has(ctx context.Context, key signingKey) bool {
+	return r.known(ctx, func(keys keySet) bool { return keys.has(key) }).has(key)
+}
+
+// known returns the keys. Where they are not enough, or too old to be used unasked, it waits for those that are fetched.
+func (r *remoteKeys) known(ctx context.Context, enough func(keySet) bool) keySet {
+	keys, fetch := r.current(enough)
+	if fetch == nil {
+		return keys
 	}
 	wait, cancel := context.WithTimeout(ctx, longestWait)
 	defer cancel()
@@ -152,24 +165,23 @@ func (r *remoteKeys) find(ctx context.Context, id, algorithm string) (keySet, er
 	case <-wait.Done():
 	}
 	r.mu.Lock()
-	keys = r.keys
-	r.mu.Unlock()
-	return keys.selected(id, algorithm), r.unavailable(keys)
+	defer r.mu.Unlock()
+	return r.keys
 }
 
-func (r *remoteKeys) has(key signingKey) bool {
-	keys, _ := r.known(func(keys keySet) bool { return keys.has(key) })
-	return keys.has(key)
-}
-
-// known returns the keys, and the fetch that is under way or begun here because they are old or not enough; nil is none.
-func (r *remoteKeys) known(enough func(keySet) bool) (keySet, <-chan struct{}) {
+// current returns the keys, and the fetch that is to be waited for; nil is none. It begins one where the keys are old or
+// not enough. Keys that are enough are used while their issuer fails.
+func (r *remoteKeys) current(enough func(keySet) bool) (keySet, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	if r.fetching == nil && !now.Before(r.next) && (now.Sub(r.fetched) >= keysLife || !enough(r.keys)) {
+	age, suffice := now.Sub(r.fetched), enough(r.keys)
+	if r.fetching == nil && !now.Before(r.next) && (age >= keysLife || !suffice) {
 		r.fetching = make(chan struct{})
 		r.start()
+	}
+	if suffice && (age < oldKeys || r.failures > 0) {
+		return r.keys, nil
 	}
 	return r.keys, r.fetching
 }
@@ -224,5 +236,5 @@ func (r *remoteKeys) fetch(ctx context.Context) (keySet, error) {
 	if err != nil || len(text) > keysSize {
 		return nil, errors.New("the key set could not be read to its end, or is over 1 MiB")
 	}
-	return parseKeySet(text)
+	return parseKeySet(reload.Text(text))
 }

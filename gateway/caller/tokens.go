@@ -131,7 +131,7 @@ func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	}
 	sum := sha256.Sum256([]byte(token))
 	if known, ok := t.verified.Get(sum); ok {
-		if time.Now().Before(known.until) && t.keys.has(known.key) {
+		if time.Now().Before(known.until) && t.keys.has(ctx, known.key) {
 			return known.caller, nil
 		}
 		t.verified.Remove(sum)

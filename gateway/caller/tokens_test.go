@@ -435,6 +435,44 @@ func TestAKeyThatLeavesTheSetEndsItsTokens(t *testing.T) {
 	})
 }
 
+// A program that had no request for hours knows nothing of what left the set meanwhile.
+func TestOldKeysAreNotUsedUnasked(t *testing.T) {
+	t.Parallel()
+	once()
+	for name, test := range map[string]struct {
+		change func(*issuer)
+		want   error
+	}{
+		"a key is withdrawn":  {func(i *issuer) { i.keys = i.keys[:1] }, ErrBadToken},
+		"a key is replaced":   {func(i *issuer) { i.keys[1].Key = once()[2] }, ErrBadToken},
+		"nothing has changed": {func(*issuer) {}, nil},
+		"the issuer fails":    {func(i *issuer) { i.answer = func() (int, http.Header, string) { return 500, nil, "" } }, nil},
+		"the issuer is slow": {func(i *issuer) {
+			i.answer = func() (int, http.Header, string) { time.Sleep(4 * time.Second); return 500, nil, "" }
+		}, nil},
+		"a mark is before it": {func(i *issuer) {
+			text := "\xef\xbb\xbf" + i.keySet()
+			i.answer = func() (int, http.Header, string) { return 200, nil, text }
+		}, nil},
+		"a set without a key": {func(i *issuer) { i.answer = func() (int, http.Header, string) { return 200, nil, `{"keys":[]}` } }, nil},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			i := newIssuer()
+			tokens := i.tokens(t, nil)
+			token := signedNow(t, 24*time.Hour)
+			if _, err := tokens.Verify(t.Context(), token); err != nil {
+				t.Fatal(err)
+			}
+			test.change(i)
+			time.Sleep(oldKeys)
+			if _, err := tokens.Verify(t.Context(), token); err != test.want {
+				t.Errorf("%s: got %v, want %v", name, err, test.want)
+			}
+			time.Sleep(keysTimeout) // a fetch may be under way
+		})
+	}
+}
+
 func TestScopesStandInOneOfSeveralClaims(t *testing.T) {
 	t.Parallel()
 	both := []string{"users:read", "fresh"}

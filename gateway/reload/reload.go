@@ -33,6 +33,8 @@ type Value[T any] struct {
 	name   string
 	parse  func([]File) (T, error)
 	failed func(error)
+	// once is set for what can be read once, such as a pipe: reading it again would wait for a writer.
+	once bool
 
 	current atomic.Pointer[T]
 	mu      sync.Mutex
@@ -48,6 +50,8 @@ func New[T any](fsys fs.FS, name string, parse func([]File) (T, error), failed f
 		return nil, errors.New("nothing takes the failures of later reads")
 	}
 	v := &Value[T]{fsys: fsys, name: name, parse: parse, failed: failed}
+	info, err := fs.Stat(fsys, name)
+	v.once = err == nil && !regular(info)
 	v.looked.Store(time.Now().UnixNano())
 	files, err := v.read()
 	if err != nil {
@@ -60,7 +64,7 @@ func New[T any](fsys fs.FS, name string, parse func([]File) (T, error), failed f
 // Get returns the value as the files were at most an Interval ago.
 func (v *Value[T]) Get() T {
 	now := time.Now().UnixNano()
-	if last := v.looked.Load(); now-last >= int64(Interval) && v.looked.CompareAndSwap(last, now) {
+	if last := v.looked.Load(); now-last >= int64(Interval) && !v.once && v.looked.CompareAndSwap(last, now) {
 		v.look()
 	}
 	return *v.current.Load()
@@ -103,6 +107,9 @@ func (v *Value[T]) names() ([]string, error) {
 	if err != nil {
 		return nil, errors.New("the file or folder cannot be read")
 	}
+	if !regular(info) && !v.once {
+		return nil, errors.New("the file is no regular one any more")
+	}
 	if !info.IsDir() {
 		return []string{v.name}, nil
 	}
@@ -138,6 +145,8 @@ func (v *Value[T]) read() ([]File, error) {
 	}
 	return files, nil
 }
+
+func regular(info fs.FileInfo) bool { return info.IsDir() || info.Mode().IsRegular() }
 
 // Text returns the contents of a text file without the byte order mark that some editors put in front.
 func Text(contents []byte) []byte { return bytes.TrimPrefix(contents, []byte("\xef\xbb\xbf")) }

@@ -2,7 +2,10 @@ package reload
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"testing/fstest"
 	"testing/synctest"
@@ -100,5 +103,66 @@ func TestContentsDecideWhetherAFileChanged(t *testing.T) {
 				t.Errorf("%s: got %q, want %q", name, got, want)
 			}
 		})
+	}
+}
+
+// A change may leave sizes and times as they were.
+func TestASwappedLinkAndAMovedFileAreChanges(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(t *testing.T, folder, text string, at time.Time){
+		"moved over": func(t *testing.T, folder, text string, at time.Time) {
+			write(t, filepath.Join(folder, "new"), text, at)
+			must(t, os.Rename(filepath.Join(folder, "new"), filepath.Join(folder, "keys.json")))
+		},
+		"behind a link": func(t *testing.T, folder, text string, at time.Time) {
+			version := filepath.Join(folder, "..version-"+text)
+			must(t, os.Mkdir(version, 0o700))
+			write(t, filepath.Join(version, "keys.json"), text, at)
+			must(t, os.Symlink(version, filepath.Join(folder, "..data_tmp")))
+			must(t, os.Rename(filepath.Join(folder, "..data_tmp"), filepath.Join(folder, "..data")))
+			_ = os.Symlink(filepath.Join("..data", "keys.json"), filepath.Join(folder, "keys.json"))
+		},
+	} {
+		for _, source := range []string{"keys.json", "."} {
+			folder := t.TempDir()
+			synctest.Test(t, func(t *testing.T) {
+				at := time.Now()
+				change(t, folder, "one", at)
+				v, err := New(os.DirFS(folder), source, joined, func(err error) { t.Error(err) })
+				must(t, err)
+				change(t, folder, "two", at)
+				time.Sleep(Interval)
+				if got := v.Get(); got != "keys.json=two" {
+					t.Errorf("%s, %s: got %q", name, source, got)
+				}
+			})
+		}
+	}
+}
+
+func TestAPipeIsReadOnce(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	pipe := filepath.Join(folder, "pipe")
+	must(t, syscall.Mkfifo(pipe, 0o600))
+	go func() { _ = os.WriteFile(pipe, []byte("text"), 0o600) }()
+	v, err := New(os.DirFS(folder), "pipe", joined, func(err error) { t.Error(err) })
+	must(t, err)
+	v.looked.Store(0)
+	if got := v.Get(); got != "pipe=text" {
+		t.Errorf("got %q", got)
+	}
+}
+
+func write(t *testing.T, file, text string, at time.Time) {
+	t.Helper()
+	must(t, os.WriteFile(file, []byte(text), 0o600))
+	must(t, os.Chtimes(file, at, at))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
 	}
 }
