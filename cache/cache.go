@@ -239,12 +239,6 @@ func (c *Cache) forgetAll() {
 	c.flights.detachAll()
 }
 
-// trusts reports whether a value that a backend gave at that time may be served without asking again, as far as other
-// replicas are concerned.
-func (c *Cache) trusts(at, now time.Time) bool {
-	return c.remote == nil || c.remote.doubt.trusts(at, now)
-}
-
 // tally counts the verdicts of one kind.
 type tally struct {
 	hits   atomic.Uint64 // of Memory, by Fresh

@@ -17,6 +17,7 @@ type space struct {
 	c                    *Cache
 	kind, backend, label string
 	personal, noStale    bool
+	constant             bool
 	shared               bool // in Redis
 	hasher               *hasher
 	tally                *tally
@@ -26,6 +27,11 @@ type space struct {
 }
 
 func (s *space) digest(key string) digest { return s.hasher.digest(s.kind, key) }
+
+// trusts reports whether a record may be served without asking again, as far as the writes of other replicas go.
+func (s *space) trusts(r *record, now time.Time) bool {
+	return s.constant || s.c.remote == nil || s.c.remote.doubt.trusts(r.at, now)
+}
 
 // request is one key of one Load.
 type request struct {
@@ -207,7 +213,7 @@ func (l *load) fresh(r *record, now time.Time) bool { return now.Before(r.fresh)
 
 func (l *load) tooOld(r *record, now time.Time) bool {
 	age := now.Sub(r.at)
-	return l.wants.NoCache && age >= youngest || l.wants.MaxAge != nil && age > max(*l.wants.MaxAge, youngest) || !l.c.trusts(r.at, now)
+	return l.wants.NoCache && age >= youngest || l.wants.MaxAge != nil && age > max(*l.wants.MaxAge, youngest) || !l.trusts(r, now)
 }
 
 // usable reports whether a record may be served at all.

@@ -232,6 +232,7 @@ func (r *remote) close() error {
 	r.mu.Unlock()
 	r.cancel()
 	r.done.Wait()
+	r.repeat(context.Background()) // once more: with the process goes the memory of them
 	return r.client.Close()
 }
 

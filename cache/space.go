@@ -20,6 +20,7 @@ type SpaceOptions[V any] struct {
 	Personal bool   // facts say so
 	Local    bool   // memory only, never in Redis
 	NoStale  bool   // never served stale, and not kept beyond its freshness
+	Constant bool   // a key has one value for ever: no write elsewhere can make it untrue
 
 	Encode func(V) ([]byte, error) // for Redis; an error keeps the value out of it
 	Decode func([]byte) (V, error) // an error is a miss; the bytes are V's to keep
@@ -66,7 +67,7 @@ type Space[V any] struct{ inner *space }
 // NewSpace makes a space of c. Two spaces of equal kind and scope share their values and must hold the same type.
 func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 	return &Space[V]{&space{
-		c: c, kind: o.Kind, backend: o.Backend, label: label(o.Scope), personal: o.Personal, noStale: o.NoStale,
+		c: c, kind: o.Kind, backend: o.Backend, label: label(o.Scope), personal: o.Personal, noStale: o.NoStale, constant: o.Constant,
 		shared: c.remote != nil && !o.Local, hasher: newHasher(o.Scope), tally: c.tally(o.Kind),
 		encode: func(v any) ([]byte, error) { return o.Encode(as[V](v)) },
 		decode: func(b []byte) (any, error) { return o.Decode(b) },
@@ -133,7 +134,7 @@ func (s *Space[V]) Peek(keys ...string) map[string]Result[V] {
 	now := time.Now()
 	for _, key := range keys {
 		d := s.inner.digest(key)
-		if r := s.inner.c.memory.get(d); r != nil && now.Before(r.fresh) && s.inner.c.trusts(r.at, now) {
+		if r := s.inner.c.memory.get(d); r != nil && now.Before(r.fresh) && s.inner.trusts(r, now) {
 			results[key] = unbox[V](outcome{rec: r, fact: s.inner.fact(d, r, Memory, "", now)})
 		}
 	}
@@ -169,7 +170,7 @@ func (s *Space[V]) Fresh(n Name) (v V, ok bool) {
 	if r == nil || !r.found {
 		return v, false
 	}
-	if now := time.Now(); !now.Before(r.fresh) || !c.trusts(r.at, now) {
+	if now := time.Now(); !now.Before(r.fresh) || !s.inner.trusts(r, now) {
 		return v, false
 	}
 	s.inner.tally.hit()

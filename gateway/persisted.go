@@ -59,7 +59,7 @@ const (
 // NewSharedDocuments makes a store in c. The scope is as that of a space.
 func NewSharedDocuments(c *cache.Cache, scope string) *SharedDocuments {
 	return &SharedDocuments{near: NewMemoryDocuments(nearDocuments), c: c, far: cache.NewSpace(c, cache.SpaceOptions[string]{
-		Kind: "document", Scope: scope, NoStale: true,
+		Kind: "document", Scope: scope, NoStale: true, Constant: true,
 		Encode: func(text string) ([]byte, error) { return []byte(text), nil },
 		Decode: func(data []byte) (string, error) { return string(data), nil },
 		Size:   footprint.Text,
