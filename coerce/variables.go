@@ -147,11 +147,8 @@ func checkOneOf(def *ast.Definition, given map[string]any) *scalar.InputError {
 func (c coercion) scalar(name string, v any) (any, *scalar.InputError) {
 	switch name {
 	case "Int":
-		if n, ok := v.(int64); ok {
+		if n, ok := wholeInt(v); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
 			return n, nil
-		}
-		if n, ok := wholeNumber(v); ok && n.IsInt64() && n.Int64() >= math.MinInt32 && n.Int64() <= math.MaxInt32 {
-			return n.Int64(), nil
 		}
 		return nil, fault("must be a whole number of 32 bits")
 	case "Float":
@@ -188,6 +185,23 @@ func (c coercion) scalar(name string, v any) (any, *scalar.InputError) {
 
 // isDigits reports whether a number is written without a fraction and an exponent.
 func isDigits(n number) bool { return !strings.ContainsAny(n.String(), ".eE") }
+
+// wholeInt reads the value of an Int. Digits alone, which is how nearly all are written, need no arithmetic.
+func wholeInt(v any) (int64, bool) {
+	switch v := v.(type) {
+	case int64:
+		return v, true
+	case number:
+		if n, err := v.Int64(); err == nil {
+			return n, true
+		}
+	}
+	n, ok := wholeNumber(v)
+	if !ok || !n.IsInt64() {
+		return 0, false
+	}
+	return n.Int64(), true
+}
 
 // longestNumber bounds the digits of a number that is read exactly: 1e999999999 must not become a number of that size.
 const longestNumber = 64
