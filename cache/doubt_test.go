@@ -31,6 +31,23 @@ func TestADropOutlastsAHiccupOfRedis(t *testing.T) {
 	})
 }
 
+func TestADropDoesNotFailBecauseReadsHoldTheConnections(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m, b := newMemoryRedis(t), &backend{}
+		c := replica(t, m)
+		m.pause()
+		time.AfterFunc(300*time.Millisecond, m.resume)
+		for i := range 200 {
+			behind(t.Context(), words(c), b, fmt.Sprint(i))
+		}
+		time.Sleep(timeout / 2)
+		words(c).Drop(t.Context(), "a")
+		if got := c.Counters().PendingDrops; got != 0 {
+			t.Errorf("got %d pending drops, want none", got)
+		}
+	})
+}
+
 func TestNoReplicaAnswersFromBeforeAWrite(t *testing.T) {
 	t.Parallel()
 	for name, away := range map[string]time.Duration{

@@ -9,11 +9,8 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"net"
 	"net/url"
-	"slices"
 	"strconv"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -90,13 +87,6 @@ type remote struct {
 	pending map[digest]pending
 }
 
-// pending is a drop that Redis does not know of yet; a later drop of the same key has another number.
-type pending struct {
-	target target
-	number uint64
-	due    bool // no attempt is under way
-}
-
 // job is a value on its way to Redis; encoding it is part of the way.
 type job struct {
 	target target
@@ -159,7 +149,7 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 			return nil, bad
 		}
 		f.MaxRetries, f.DialerRetries, f.DialTimeout, f.DisableIdentity = -1, 1, patience, true
-		f.ReadTimeout, f.WriteTimeout, f.PoolTimeout, f.ContextTimeoutEnabled = patience, patience, timeout, true
+		f.ReadTimeout, f.WriteTimeout, f.PoolTimeout, f.ContextTimeoutEnabled = patience, patience, patience, true
 		trust(f.TLSConfig, o.RootCAs)
 		return redis.NewFailoverClient(f), nil
 	case q.Has("addr"):
@@ -168,7 +158,7 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 			return nil, bad
 		}
 		c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, patience, true
-		c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, timeout, true
+		c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, patience, true
 		c.MaintNotificationsConfig, c.ClusterStateReloadInterval = off, reloadCluster
 		trust(c.TLSConfig, o.RootCAs)
 		return redis.NewClusterClient(c), nil
@@ -178,7 +168,7 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 		return nil, bad
 	}
 	c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, patience, true
-	c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, timeout, true
+	c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, patience, true
 	c.MaintNotificationsConfig = off
 	trust(c.TLSConfig, o.RootCAs)
 	if o.dial != nil {
@@ -360,22 +350,6 @@ func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
 	return found
 }
 
-// isPending reports whether a value that Redis holds may be from before a drop of its key or of one of its tags.
-func (r *remote) isPending(d digest, tags []Tag) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if len(r.pending) == 0 {
-		return false
-	}
-	if _, ok := r.pending[d]; ok {
-		return true
-	}
-	return slices.ContainsFunc(tags, func(t Tag) bool {
-		_, ok := r.pending[t.digest()]
-		return ok
-	})
-}
-
 // put queues a value. When the queue is full it is lost.
 func (r *remote) put(j job) {
 	r.mu.Lock()
@@ -494,276 +468,6 @@ func (r *remote) valueKey(label, kind string, d digest) string {
 
 func (r *remote) tagKey(label string, d digest) string {
 	return r.prefix + label + ":tag:" + d.String()
-}
-
-// drop puts tombstones where the targets and what carries their tags are, and tells the other replicas. What fails is
-// pending. While others are pending it does not wait: the replicas have noticed by then that Redis is away.
-func (r *remote) drop(ctx context.Context, targets []target) {
-	behind := r.behind.Load()
-	held := r.hold(targets, behind)
-	if !behind {
-		r.send(ctx, held)
-	}
-}
-
-// send drops without regard to the gate: a read that found Redis slow must not keep a write from being heard of.
-func (r *remote) send(ctx context.Context, held []pending) (ok bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invalidation)
-	defer cancel()
-	targets := make([]target, len(held))
-	for i, p := range held {
-		targets[i] = p.target
-	}
-	err := r.dropNow(ctx, targets)
-	r.behind.Store(err != nil)
-	r.finish(held, err == nil)
-	if err != nil && !errors.Is(err, redis.ErrClosed) {
-		r.errors.Add(1)
-		r.reload(ctx)
-		if r.gate.up() {
-			r.gate.leave(false)
-		}
-		r.blame(err)
-	}
-	return err == nil
-}
-
-func (r *remote) hold(targets []target, due bool) (held []pending) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.holds++
-	for _, t := range targets {
-		if len(r.pending) >= maxPending {
-			for d := range r.pending {
-				delete(r.pending, d)
-				break
-			}
-		}
-		p := pending{t, r.holds, due}
-		r.pending[t.digest] = p
-		held = append(held, p)
-	}
-	return held
-}
-
-// finish ends an attempt. A key that was dropped again meanwhile is another one's.
-func (r *remote) finish(held []pending, ok bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, p := range held {
-		if r.pending[p.target.digest].number != p.number {
-			continue
-		}
-		if ok {
-			delete(r.pending, p.target.digest)
-		} else {
-			r.pending[p.target.digest] = pending{p.target, p.number, true}
-		}
-	}
-}
-
-// repeat sends the drops that failed again, until one fails.
-func (r *remote) repeat(ctx context.Context) {
-	for ctx.Err() == nil {
-		held := r.due()
-		if len(held) == 0 || !r.send(ctx, held) {
-			return
-		}
-	}
-}
-
-func (r *remote) due() (held []pending) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, p := range r.pending {
-		if p.due {
-			held = append(held, p)
-		}
-		if len(held) == messageKeys {
-			break
-		}
-	}
-	return held
-}
-
-// dropNow tells the other replicas even where a node of a Cluster does not answer: they hold values in memory, and must
-// not take old ones from Redis before the drop is complete.
-func (r *remote) dropNow(ctx context.Context, targets []target) error {
-	seq, err := r.erase(ctx, targets)
-	if err == nil {
-		return r.publish(ctx, seq, targets)
-	}
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), r.timeout)
-	defer cancel()
-	return errors.Join(err, r.publish(ctx, incomplete, targets))
-}
-
-// erase puts tombstones into Redis and returns their sequence number.
-func (r *remote) erase(ctx context.Context, targets []target) (seq int64, err error) {
-	text, err := r.client.Eval(ctx, clockScript, []string{r.clock()}).Text()
-	if outage(err) {
-		return 0, err
-	}
-	// A Redis whose memory is full refuses even the clock. Then what is there is deleted without a tombstone.
-	seq, _ = strconv.ParseInt(text, 10, 64)
-	r.saw(seq)
-	keys, err := r.untag(ctx, seq, targets)
-	if err != nil {
-		return 0, err
-	}
-	for _, t := range targets {
-		if t.value != "" {
-			keys = append(keys, t.value)
-		}
-	}
-	return seq, r.bury(ctx, seq, keys)
-}
-
-// untag drops the tags and returns the keys of what carries them.
-func (r *remote) untag(ctx context.Context, seq int64, targets []target) (keys []string, err error) {
-	pipe := r.client.Pipeline()
-	cmds := make([]*redis.Cmd, len(targets))
-	for i, t := range targets {
-		cmds[i] = pipe.Eval(ctx, untagScript, []string{t.tag}, seq, tombstoneLife.Milliseconds())
-	}
-	if err := execute(ctx, pipe); err != nil {
-		return nil, err
-	}
-	for _, cmd := range cmds {
-		members, _ := cmd.StringSlice()
-		for _, m := range members {
-			if m != "!" {
-				keys = append(keys, m)
-			}
-		}
-	}
-	return keys, nil
-}
-
-func (r *remote) bury(ctx context.Context, seq int64, keys []string) error {
-	pipe := r.client.Pipeline()
-	for _, key := range keys {
-		d, _ := parseDigest(key[strings.LastIndexByte(key, ':')+1:])
-		pipe.Del(ctx, key)
-		if seq > 0 {
-			pipe.Set(ctx, key, r.seal.seal(d, tombstone(d, seq)), tombstoneLife)
-		}
-	}
-	if pipe.Len() == 0 {
-		return nil
-	}
-	return execute(ctx, pipe)
-}
-
-func tombstone(d digest, seq int64) []byte {
-	now := time.Now()
-	return (&frame{seq: seq, tombstone: true, created: now, fresh: now, stale: now}).encode(d)
-}
-
-func (r *remote) channel() string { return r.prefix + "dropped" }
-
-// publish tells who dropped, when, and the digests, which name kind and key.
-func (r *remote) publish(ctx context.Context, seq int64, targets []target) error {
-	pipe := r.client.Pipeline()
-	for len(targets) > 0 {
-		n := min(len(targets), messageKeys)
-		var b strings.Builder
-		fmt.Fprintf(&b, "%s %d ", r.origin, seq)
-		for _, t := range targets[:n] {
-			b.WriteString(t.digest.String())
-		}
-		pipe.Publish(ctx, r.channel(), b.String())
-		targets = targets[n:]
-	}
-	return execute(ctx, pipe)
-}
-
-func (r *remote) receive(message string) {
-	origin, rest, _ := strings.Cut(message, " ")
-	number, hexes, ok := strings.Cut(rest, " ")
-	seq, err := strconv.ParseInt(number, 10, 64)
-	if origin == r.origin {
-		return
-	}
-	if !ok || err != nil || len(hexes)%32 != 0 {
-		r.lost()
-		return
-	}
-	var ds []digest
-	for ; len(hexes) > 0; hexes = hexes[32:] {
-		d, ok := parseDigest(hexes[:32])
-		if !ok {
-			r.lost()
-			return
-		}
-		ds = append(ds, d)
-	}
-	if seq == incomplete {
-		r.doubt.extend()
-	}
-	r.heard(seq, ds)
-	r.saw(seq)
-}
-
-// listen hears what other replicas drop. Whenever the channel is there anew, something may have been missed.
-func (r *remote) listen(ctx context.Context) {
-	for ctx.Err() == nil {
-		if r.hear(ctx) {
-			continue
-		}
-		select {
-		case <-ctx.Done():
-		case <-time.After(pause / 2):
-		}
-	}
-}
-
-// hear returns when the channel is lost, or soon after the context has ended, and whether the channel was there.
-func (r *remote) hear(ctx context.Context) (heard bool) {
-	sub := r.client.Subscribe(ctx)
-	defer func() {
-		_ = sub.Close()
-		r.subscribed.Store(false)
-		r.doubt.lose()
-	}()
-	if err := sub.Subscribe(ctx, r.channel()); err != nil {
-		r.explain(err)
-		return false
-	}
-	quiet := 0
-	for ctx.Err() == nil {
-		msg, err := sub.ReceiveTimeout(ctx, listenSlice)
-		if err != nil {
-			var timeout net.Error
-			if !errors.As(err, &timeout) || !timeout.Timeout() || !r.alive(ctx, sub, quiet) {
-				return heard
-			}
-			quiet++
-			continue
-		}
-		quiet = 0
-		switch m := msg.(type) {
-		case *redis.Subscription:
-			heard = true
-			r.lost()
-			r.doubt.regain()
-			r.subscribed.Store(true)
-		case *redis.Message:
-			r.receive(m.Payload)
-		}
-	}
-	return heard
-}
-
-// alive asks for a sign of life when nothing was heard for a while. A connection that is cut somewhere on the way says
-// nothing either: only an answer tells.
-func (r *remote) alive(ctx context.Context, sub *redis.PubSub, quiet int) bool {
-	switch {
-	case quiet == quietPing:
-		return sub.Ping(ctx) == nil
-	default:
-		return quiet < 2*quietPing
-	}
 }
 
 // reserve books a start in the window that replicas share; wait is from now. Where Redis does not hold the start known,

@@ -1,0 +1,119 @@
+package cache
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+)
+
+func (r *remote) channel() string { return r.prefix + "dropped" }
+
+// publish tells who dropped, when, and the digests, which name kind and key.
+func (r *remote) publish(ctx context.Context, seq int64, targets []target) error {
+	pipe := r.client.Pipeline()
+	for len(targets) > 0 {
+		n := min(len(targets), messageKeys)
+		var b strings.Builder
+		fmt.Fprintf(&b, "%s %d ", r.origin, seq)
+		for _, t := range targets[:n] {
+			b.WriteString(t.digest.String())
+		}
+		pipe.Publish(ctx, r.channel(), b.String())
+		targets = targets[n:]
+	}
+	return execute(ctx, pipe)
+}
+
+func (r *remote) receive(message string) {
+	origin, rest, _ := strings.Cut(message, " ")
+	number, hexes, ok := strings.Cut(rest, " ")
+	seq, err := strconv.ParseInt(number, 10, 64)
+	if origin == r.origin {
+		return
+	}
+	if !ok || err != nil || len(hexes)%32 != 0 {
+		r.lost()
+		return
+	}
+	var ds []digest
+	for ; len(hexes) > 0; hexes = hexes[32:] {
+		d, ok := parseDigest(hexes[:32])
+		if !ok {
+			r.lost()
+			return
+		}
+		ds = append(ds, d)
+	}
+	if seq == incomplete {
+		r.doubt.extend()
+	}
+	r.heard(seq, ds)
+	r.saw(seq)
+}
+
+// listen hears what other replicas drop. Whenever the channel is there anew, something may have been missed.
+func (r *remote) listen(ctx context.Context) {
+	for ctx.Err() == nil {
+		if r.hear(ctx) {
+			continue
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause / 2):
+		}
+	}
+}
+
+// hear returns when the channel is lost, or soon after the context has ended, and whether the channel was there.
+func (r *remote) hear(ctx context.Context) (heard bool) {
+	sub := r.client.Subscribe(ctx)
+	defer func() {
+		_ = sub.Close()
+		r.subscribed.Store(false)
+		r.doubt.lose()
+	}()
+	if err := sub.Subscribe(ctx, r.channel()); err != nil {
+		r.explain(err)
+		return false
+	}
+	quiet := 0
+	for ctx.Err() == nil {
+		msg, err := sub.ReceiveTimeout(ctx, listenSlice)
+		if err != nil {
+			var timeout net.Error
+			if !errors.As(err, &timeout) || !timeout.Timeout() || !r.alive(ctx, sub, quiet) {
+				return heard
+			}
+			quiet++
+			continue
+		}
+		quiet = 0
+		switch m := msg.(type) {
+		case *redis.Subscription:
+			heard = true
+			r.lost()
+			r.doubt.regain()
+			r.subscribed.Store(true)
+		case *redis.Message:
+			r.receive(m.Payload)
+		}
+	}
+	return heard
+}
+
+// alive asks for a sign of life when nothing was heard for a while. A connection that is cut somewhere on the way says
+// nothing either: only an answer tells.
+func (r *remote) alive(ctx context.Context, sub *redis.PubSub, quiet int) bool {
+	switch {
+	case quiet == quietPing:
+		return sub.Ping(ctx) == nil
+	default:
+		return quiet < 2*quietPing
+	}
+}
