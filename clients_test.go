@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -102,4 +103,20 @@ func TestGraphQLCoreTakesTheSchema(t *testing.T) {
 	}
 	introspection, text := introspected(t)
 	runScript(t, 1, python, "readers.py", introspection, text)
+}
+
+// What one query leaves in the cache of a client no other changes: one object has one content.
+func TestNoQueryChangesWhatACacheOfAnotherShows(t *testing.T) {
+	t.Parallel()
+	needNode(t)
+	for _, seed := range []string{"1", "2"} {
+		t.Run(seed, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, setup{Emulator: demoBackends, Env: map[string]string{"MAX_COST": "0", "CACHE_TTL": "600s"}})
+			s := httptest.NewServer(p.handler)
+			defer s.Close()
+			text := filepath.Join(folder(t, map[string]string{"schema.graphqls": schemaText}), "schema.graphqls")
+			runScript(t, 6, "node", "caches.mjs", s.URL+"/graphql", text, seed)
+		})
+	}
 }

@@ -75,7 +75,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	}
 	var transport http.RoundTripper
 	if cfg.Demo {
-		backends := emulator.New(emulator.Options{})
+		backends := emulator.New(demoBackends)
 		defer backends.Close()
 		transport = backends.Transport()
 	}
@@ -259,6 +259,9 @@ func (s *server) connect() error {
 	}
 	return nil
 }
+
+// demoBackends are what -demo emulates: MATTR as its present documentation has it.
+var demoBackends = emulator.Options{ProviderInList: true}
 
 // cacheVersion is part of every key in Redis beside the schema: it changes with the form in which values are kept.
 const cacheVersion = "1"

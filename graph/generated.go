@@ -6662,7 +6662,7 @@ type Identity implements Node @scopes(scopes: ["identities:read"]) @calls(backen
   claims: JSON @scopes(scopes: ["claims:read"])
   """
   Who vouches for the person. May be null or partial: MATTR promises it only in search results, and there
-  only the ` + "`" + `subjectId` + "`" + `.
+  only the ` + "`" + `subjectId` + "`" + `. Where a tenant's list and single read do not show it, it depends on the route.
   """
   authenticationProvider: AuthenticationProvider
   """
