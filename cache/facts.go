@@ -64,6 +64,9 @@ type Facts struct {
 // DependOn records what an answer depends on besides its facts: the objects that came along with a list, for example,
 // and were not asked for by key.
 func (f *Facts) DependOn(tags ...Tag) {
+	if f == nil {
+		return
+	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.tags = append(f.tags, tags...)

@@ -245,10 +245,11 @@ func (g *Gateway) admit(r *http.Request) (context.Context, *http.Request, *reque
 		}
 		who = c
 	}
-	if !who.Has(caller.Explain) {
+	// The calls of an operation, and whether the cache knows a record, would tell a bound caller of records of others.
+	if !who.Has(caller.Explain) || who.Bound {
 		r = withoutHeader(r, "X-Learngraph-Explain")
 	}
-	if !who.Has(caller.Fresh) {
+	if !who.Has(caller.Fresh) || who.Bound && onlyIfCached(r.Header) {
 		r = withoutHeader(r, "Cache-Control")
 	}
 	return caller.NewContext(r.Context(), who), r, nil

@@ -105,6 +105,8 @@ func wholeSeconds(d time.Duration) int { return int(d / time.Second) }
 type cachePolicy struct {
 	// keep says that the answer may be kept at all, shared that it may be kept for others.
 	keep, shared bool
+	// private is set for an answer to a caller who is bound to clients.
+	private bool
 	// born is when the backend said the oldest fact, fresh until when the least fresh one is.
 	born, fresh time.Time
 	// said are the headers of the last answer that had any, for those of the same second; nil remembers none.
@@ -116,6 +118,10 @@ type ageHeaders struct {
 	age, left        int
 	ageText, control []string
 }
+
+// boundPolicy is that of answers to callers who are bound to clients: which records the cache holds, and since when, may
+// tell of those of others.
+var boundPolicy = cachePolicy{private: true}
 
 // remembering is a policy for an answer that is sent again and again.
 func (p cachePolicy) remembering() cachePolicy {
@@ -145,7 +151,11 @@ func policy(facts []cache.Fact, publicCatalog bool, now time.Time) cachePolicy {
 
 // write says it in headers, as it is now.
 func (p cachePolicy) write(h http.Header, now time.Time) {
-	if !p.keep {
+	switch {
+	case p.private:
+		h["Cache-Control"] = valuePrivateNoStore
+		return
+	case !p.keep:
 		h["Cache-Control"] = valueNoStore
 		return
 	}

@@ -176,6 +176,7 @@ func writeName(frame *bytes.Buffer, separator byte, name string) {
 // The values of headers that most answers have. An answer that shares them allocates none; adding to one makes a copy.
 var (
 	valueNoStore        = []string{"no-store"}
+	valuePrivateNoStore = []string{"private, no-store"}
 	valueJSON           = []string{mediaJSON + "; charset=utf-8"}
 	valueResponse       = []string{mediaResponse + "; charset=utf-8"}
 	valueNoSniff        = []string{"nosniff"}

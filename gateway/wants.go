@@ -33,6 +33,11 @@ func wantsOf(h http.Header) (w cache.Wants, asked bool) {
 	return w, w != cache.Wants{}
 }
 
+func onlyIfCached(h http.Header) bool {
+	w, _ := wantsOf(h)
+	return w.OnlyIfCached
+}
+
 // maxSeconds keeps a number of seconds within what a Duration holds.
 const maxSeconds = 365 * 24 * 60 * 60
 

@@ -11,8 +11,6 @@ import (
 	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
-	"github.com/learngraph/learngraph/upstream/coassemble"
-	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -24,26 +22,30 @@ type foundNode struct {
 }
 
 // nodes looks objects of any type up, a batch a type, all types at once.
-func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i int) string) ([]foundNode, error) {
+func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i int) string) []foundNode {
 	keys := map[scalar.NodeType][]string{}
 	places := map[scalar.NodeType][]int{}
+	found := make([]foundNode, len(ids))
 	for i, id := range ids {
 		t, key, err := scalar.DecodeID(id)
-		if err != nil {
-			return nil, scalar.Input(err.Error(), argument(i))
+		if err == nil {
+			err = checkNodeKey(t, key)
 		}
-		if err := checkNodeKey(t, key); err != nil {
-			return nil, scalar.Input(err.Error(), argument(i))
+		if err != nil {
+			found[i].err = scalar.Input(err.Error(), argument(i))
+			continue
 		}
 		keys[t], places[t] = append(keys[t], key), append(places[t], i)
 	}
-	l := loadersOf(ctx)
-	found := make([]foundNode, len(ids))
 	var group task.Group
 	for t := range keys {
 		group.Go(func() error {
-			for j, n := range l.nodesOf(ctx, t, keys[t]) {
-				found[places[t][j]] = r.visibleNode(ctx, n)
+			nodes := r.ownNodes
+			if !bound(ctx) {
+				nodes = loadersOf(ctx).nodesOf
+			}
+			for j, n := range nodes(ctx, t, keys[t]) {
+				found[places[t][j]] = n
 			}
 			return nil
 		}, func(err error) {
@@ -53,7 +55,7 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 		})
 	}
 	group.Wait()
-	return found, nil
+	return found
 }
 
 // checkNodeKey refuses what cannot name anything.
@@ -69,33 +71,6 @@ func checkNodeKey(t scalar.NodeType, key string) error {
 		err = upstream.CheckIdentifier(credential)
 	}
 	return err
-}
-
-// visibleNode is the node where the caller sees it.
-func (r queryResolver) visibleNode(ctx context.Context, n foundNode) foundNode {
-	if !bound(ctx) || n.node == nil {
-		return n
-	}
-	seen, err := false, n.err
-	switch v := n.node.(type) {
-	case *model.Client:
-		seen = r.seesClient(ctx, v)
-	case *coassemble.EmbedClient:
-		seen = seesEmbedClient(ctx, v)
-	case *coassemble.User:
-		seen = seesUser(ctx, v)
-	case *mattr.Identity:
-		seen, err = r.seesIdentity(ctx, v)
-	case *model.Credential:
-		var i *mattr.Identity
-		if i, err = load(ctx, loadersOf(ctx).identities, v.Identity); i != nil && err == nil {
-			seen, err = r.seesIdentity(ctx, i)
-		}
-	}
-	if !seen {
-		n.node = nil
-	}
-	return foundNode{n.node, err}
 }
 
 func (l *loaders) nodesOf(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {

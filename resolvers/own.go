@@ -231,31 +231,31 @@ func identifiers(users []*coassemble.User) []string {
 	return keys
 }
 
-// ownMatches are those that match a filter among the identities of a bound caller's clients. As with clients, the search
-// is read to its end.
-func (r queryResolver) ownMatches(ctx context.Context, filter *identityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+// ownMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these alone, so
+// that neither calls nor time tell of others.
+func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *identityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
 	var all []*mattr.Identity
-	asked := map[string]bool{}
-	for token, first := "", true; first || token != ""; first = false {
-		if asked[token] {
-			complain(ctx, errNoAdvance(upstream.MATTR))
-			break
-		}
-		asked[token] = true
-		found, err := r.identityPage(listPurpose(ctx), identityQuery{Filter: filter, Limit: searchPage, Token: token})
+	for users := ownUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
+		l, err := users.next(searchPage)
 		if err != nil {
 			return page[*mattr.Identity]{}, err
 		}
-		seen, err := r.seesIdentities(ctx, found.Items)
-		if err != nil {
-			return page[*mattr.Identity]{}, firstOf(err)
-		}
-		for i, ok := range seen {
+		complain(ctx, l.missing)
+		for _, result := range loadersOf(ctx).userIdentities.Load(ctx, identifiers(l.users)) {
+			if result.Err != nil {
+				graphql.AddError(ctx, result.Err)
+			}
+			if !result.Found {
+				continue
+			}
+			ok, err := r.matches(ctx, filter, result.Value)
+			if err != nil {
+				return page[*mattr.Identity]{}, err
+			}
 			if ok {
-				all = append(all, found.Items[i])
+				all = append(all, result.Value)
 			}
 		}
-		token = found.Next
 	}
 	return cut(all, c, size, continued), nil
 }

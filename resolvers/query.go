@@ -25,7 +25,7 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 	if err := checkQuery(q); err != nil {
 		return nil, err
 	}
-	cursor, err := scalar.After(after, name, q.Search, q.Sort)
+	cursor, err := scalar.After(after, name, cursorBinding(ctx, q.Search, q.Sort)...)
 	if err != nil {
 		return nil, err
 	}
@@ -106,7 +106,7 @@ func (r queryResolver) EmbedClients(ctx context.Context, first *int, after *stri
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := scalar.After(after, list)
+	cursor, err := scalar.After(after, list, cursorBinding(ctx)...)
 	if err != nil {
 		return nil, err
 	}
@@ -153,6 +153,9 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 		}
 		bound = []string{*clientIdentifier}
 	}
+	if clientIdentifier == nil {
+		bound = cursorBinding(ctx)
+	}
 	cursor, err := scalar.After(after, list, bound...)
 	if err != nil {
 		return nil, err
@@ -189,7 +192,7 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := scalar.After(after, list, bound...)
+	cursor, err := scalar.After(after, list, cursorBinding(ctx, bound...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +215,7 @@ func (r queryResolver) identityList(ctx context.Context, filter *identityFilter,
 	case own != nil && filter.empty():
 		return ownIdentityPage(ctx, own, c, size, continued)
 	case own != nil:
-		return r.ownMatches(ctx, filter, c, size, continued)
+		return r.ownMatches(ctx, own, filter, c, size, continued)
 	}
 	found, err := r.identityPage(listPurpose(ctx), identityQuery{Filter: filter, Limit: c.Offset + size, Token: c.Token})
 	if err != nil {
@@ -253,8 +256,14 @@ func (r queryResolver) Client(ctx context.Context, by model.ClientBy) (*model.Cl
 	if err != nil {
 		return nil, err
 	}
-	d, err := load(ctx, loadersOf(ctx).clients, key)
-	if d == nil || !r.seesDocument(ctx, d) {
+	read := func(ctx context.Context, key thoughtindustries.Key) (*document.Document, error) {
+		return load(ctx, loadersOf(ctx).clients, key)
+	}
+	if bound(ctx) {
+		read = r.ownClient
+	}
+	d, err := read(ctx, key)
+	if d == nil {
 		return nil, err
 	}
 	complain(ctx, err)
@@ -292,19 +301,15 @@ func (r queryResolver) Identity(ctx context.Context, by model.IdentityBy) (*matt
 	if err != nil {
 		return nil, err
 	}
-	i, err := load(ctx, loadersOf(ctx).identities, key)
-	if seen, seeErr := r.seesIdentity(ctx, i); err == nil && (!seen || seeErr != nil) {
-		return nil, seeErr
+	if bound(ctx) {
+		return r.ownIdentity(ctx, key)
 	}
-	return i, err
+	return load(ctx, loadersOf(ctx).identities, key)
 }
 
 // Node looks any object up by its global id.
 func (r queryResolver) Node(ctx context.Context, id string) (model.Node, error) {
-	nodes, err := r.nodes(ctx, []string{id}, func(int) string { return "id" })
-	if err != nil {
-		return nil, err
-	}
+	nodes := r.nodes(ctx, []string{id}, func(int) string { return "id" })
 	if nodes[0].node == nil {
 		return nil, nodes[0].err
 	}
@@ -320,10 +325,7 @@ func (r queryResolver) Nodes(ctx context.Context, ids []string) ([]model.Node, e
 	if len(ids) > maxNodes {
 		return nil, scalar.Input(fmt.Sprintf("must be at most %d ids", maxNodes), "ids")
 	}
-	found, err := r.nodes(ctx, ids, func(i int) string { return fmt.Sprintf("ids[%d]", i) })
-	if err != nil {
-		return nil, err
-	}
+	found := r.nodes(ctx, ids, func(i int) string { return fmt.Sprintf("ids[%d]", i) })
 	out := make([]model.Node, len(found))
 	for i, n := range found {
 		out[i] = n.node

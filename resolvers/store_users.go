@@ -97,6 +97,9 @@ func (r *Resolver) fetchUsers(ctx context.Context, keys []string) (map[string]*c
 	if r.Coassemble == nil {
 		return refuse[string, *coassemble.User](upstream.Coassemble)(ctx, keys)
 	}
+	if bound(ctx) {
+		return r.fetchOwnUsers(ctx, keys)
+	}
 	return unpack(r.store.users.objects.Load(ctx, keys, r.readUsers))
 }
 

@@ -1,0 +1,231 @@
+package resolvers
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/task"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+// A bound caller must not find out whether a record of somebody else exists. So a lookup by key makes the same calls for
+// a record that is not there and for one that is not the caller's, whatever the cache knows of either.
+
+// fetchOwnUsers reads users for a bound caller: those that the cache knows as the caller's own like any user, every other
+// one with a call of its own.
+func (r *Resolver) fetchOwnUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, map[string]error) {
+	stored := r.store.users.objects.Kept(ctx, keys...)
+	var own, others []string
+	for _, k := range keys {
+		if w, ok := stored[k]; ok && seesUser(ctx, w.Stale) {
+			own = append(own, k)
+		} else {
+			others = append(others, k)
+		}
+	}
+	found, failed := unpack(r.store.users.objects.Load(ctx, own, r.readUsers))
+	read, errs := eachKept(ctx, others, r.readOwnUser, r.store.userTags)
+	for k, f := range read {
+		r.store.users.objects.Put(ctx, k, f)
+		cache.FactsFrom(ctx).DependOn(append(f.Tags, r.store.users.objects.Tag(k))...)
+		found[k] = f.Value
+	}
+	return found, merged(failed, errs)
+}
+
+func (r *Resolver) readOwnUser(ctx context.Context, key string) (*coassemble.User, error) {
+	u, err := r.Coassemble.User(ctx, key)
+	if err == nil && !seesUser(ctx, u) {
+		return nil, errNotFound()
+	}
+	return u, err
+}
+
+// ownClient looks a client up for a bound caller, among the caller's own alone.
+func (r *Resolver) ownClient(ctx context.Context, key thoughtindustries.Key) (*document.Document, error) {
+	keys := []thoughtindustries.Key{key}
+	if key.Field != r.Link.Client {
+		keys = keys[:0]
+		for _, own := range ownKeys(ctx) {
+			keys = append(keys, r.clientKey(own))
+		}
+	} else if !seesClientKey(ctx, key.Value) {
+		return nil, nil
+	}
+	var err error
+	for _, result := range loadersOf(ctx).clients.Load(ctx, keys) {
+		if result.Found && r.ThoughtIndustries.KeyOf(result.Value, key.Field) == key.Value && r.seesDocument(ctx, result.Value) {
+			return result.Value, result.Err
+		}
+		if err == nil {
+			err = result.Err
+		}
+	}
+	return nil, err
+}
+
+// ownIdentity looks an identity up for a bound caller.
+func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity, error) {
+	if r.Link.User == "id" {
+		if u, err := load(ctx, loadersOf(ctx).users, id); u == nil || err != nil {
+			return nil, err
+		}
+		return load(ctx, loadersOf(ctx).identities, id)
+	}
+	if r.MATTR == nil {
+		return nil, notConfigured(upstream.MATTR)
+	}
+	if !r.store.identitiesShowUser.Load() {
+		// Reads by id do not tell whose an identity is, so it is looked for among the caller's own.
+		if user, err := ownerAmong(ctx, ownKeys(ctx), id); user == "" || err != nil {
+			return nil, err
+		}
+		return load(ctx, loadersOf(ctx).identities, id)
+	}
+	if stored, ok := r.store.identities.objects.Kept(ctx, id)[id]; ok {
+		if seen, err := r.seesIdentity(ctx, stored.Stale); seen && err == nil {
+			return load(ctx, loadersOf(ctx).identities, id)
+		}
+	}
+	i, err := r.identityByID(ctx, id)
+	if upstream.KindOf(err) == upstream.NotFound {
+		// The call that would tell whose identity it is.
+		_, err = load(ctx, loadersOf(ctx).users, id)
+		return nil, err
+	}
+	if err != nil {
+		return nil, err
+	}
+	seen, err := r.seesIdentity(ctx, i)
+	if !seen || err != nil {
+		return nil, err
+	}
+	cache.FactsFrom(ctx).DependOn(append(r.store.identityTags(i), r.store.identities.objects.Tag(id))...)
+	return i, nil
+}
+
+// ownNodes looks objects of one type up for a bound caller.
+func (r queryResolver) ownNodes(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {
+	if t == scalar.UserNode {
+		return loadNodes(ctx, loadersOf(ctx).users, keys, itself)
+	}
+	found := make([]foundNode, len(keys))
+	var group task.Group
+	for i, key := range keys {
+		var n foundNode
+		group.Go(func() (err error) {
+			n, err = r.ownNode(ctx, t, key)
+			return err
+		}, func(err error) {
+			if n.err == nil {
+				n.err = err
+			}
+			found[i] = n
+		})
+	}
+	group.Wait()
+	return found
+}
+
+func (r queryResolver) ownNode(ctx context.Context, t scalar.NodeType, key string) (n foundNode, err error) {
+	switch t {
+	case scalar.ClientNode:
+		d, err := r.ownClient(ctx, thoughtindustries.Key{Field: "id", Value: key})
+		if d != nil {
+			n.node = newClient(d)
+		}
+		return n, err
+	case scalar.EmbedClientNode:
+		if !seesClientKey(ctx, key) {
+			return n, nil
+		}
+		return loadNodes(ctx, loadersOf(ctx).embedClients, []string{key}, itself)[0], nil
+	case scalar.CredentialNode:
+		identity, _, err := scalar.SplitCredentialKey(key)
+		if err != nil {
+			return n, err
+		}
+		if i, err := r.ownIdentity(ctx, identity); i == nil || err != nil {
+			return n, err
+		}
+		return loadersOf(ctx).credentialNodes(ctx, []string{key})[0], nil
+	}
+	i, err := r.ownIdentity(ctx, key)
+	if i != nil {
+		n.node = i
+	}
+	return n, err
+}
+
+// cursorBinding binds the cursors of a bound caller's lists to the caller's clients: their places are among those.
+func cursorBinding(ctx context.Context, values ...string) []string {
+	who := caller.FromContext(ctx)
+	if !who.Bound {
+		return values
+	}
+	return append(values, "clients:"+strings.Join(ownKeys(ctx), "\x00"))
+}
+
+// matches reports whether an identity meets a filter as MATTR compares: every claim and key that is given is equal. Where the
+// record does not show its provider a search for this identity alone tells.
+func (r *Resolver) matches(ctx context.Context, f *identityFilter, i *mattr.Identity) (bool, error) {
+	if f.Claims != nil {
+		shown, err := i.Claims()
+		if err != nil || !contains(shown, f.Claims) {
+			return false, nil
+		}
+	}
+	if f.ProviderID == nil && f.SubjectID == nil {
+		return true, nil
+	}
+	p, err := i.AuthenticationProvider()
+	if err != nil || p == nil || !equalText(p.SubjectID, f.SubjectID) {
+		return false, nil
+	}
+	provider, err := p.ProviderID()
+	if err != nil || f.ProviderID == nil || provider != nil {
+		return err == nil && (f.ProviderID == nil || strings.EqualFold(*provider, *f.ProviderID)), nil
+	}
+	subject, err := p.SubjectID()
+	if err != nil || subject == nil {
+		return false, nil
+	}
+	found, err := r.MATTR.Search(ctx, mattr.Criteria{ProviderID: f.ProviderID, SubjectID: subject}, 2, "")
+	return slices.ContainsFunc(found.Items, func(o *mattr.Identity) bool { return strings.EqualFold(o.ID, i.ID) }), err
+}
+
+func equalText(shown func() (*string, error), wanted *string) bool {
+	if wanted == nil {
+		return true
+	}
+	text, err := shown()
+	return err == nil && text != nil && *text == *wanted
+}
+
+// contains reports whether every member of a wanted object is in the shown one, at every depth; other values must be equal.
+func contains(shown, wanted json.RawMessage) bool {
+	var members, want map[string]json.RawMessage
+	if json.Unmarshal(wanted, &want) == nil && want != nil {
+		if json.Unmarshal(shown, &members) != nil {
+			return false
+		}
+		for name, value := range want {
+			if !contains(members[name], value) {
+				return false
+			}
+		}
+		return true
+	}
+	var a, b bytes.Buffer
+	return json.Compact(&a, shown) == nil && json.Compact(&b, wanted) == nil && bytes.Equal(a.Bytes(), b.Bytes())
+}
