@@ -60,6 +60,7 @@ func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.O
 // operation prepares the context of each operation that these resolvers answer.
 func (s *server) operation(root *resolvers.Resolver) func(context.Context) context.Context {
 	return func(ctx context.Context) context.Context {
+		ctx = upstream.WithCaller(ctx, caller.FromContext(ctx).Name)
 		return root.WithOperation(upstream.WithAllowance(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
 	}
 }

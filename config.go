@@ -47,6 +47,7 @@ type config struct {
 	UpstreamMaxBody  int64
 	OperationTimeout time.Duration
 	OperationCalls   int
+	Replicas         int
 	OperationBytes   int64
 	MaxInflight      int
 	InflightBytes    int64
@@ -139,6 +140,7 @@ func settings() []setting {
 	all = append(all,
 		bytesSetting("UPSTREAM_MAX_BODY", "64MiB", "largest answer of a backend, after inflating", func(c *config) *int64 { return &c.UpstreamMaxBody }),
 		duration("OPERATION_TIMEOUT", "15s", "one operation", func(c *config) *time.Duration { return &c.OperationTimeout }),
+		count("REPLICAS", "1", "processes that share the backends' limits: each keeps to its part where Redis does not tell", func(c *config) *int { return &c.Replicas }),
 		count("OPERATION_CALLS", "500", "backend calls of one operation", func(c *config) *int { return &c.OperationCalls }),
 		bytesSetting("OPERATION_BYTES", "512MiB", "what one operation may receive from backends", func(c *config) *int64 { return &c.OperationBytes }),
 		count("MAX_INFLIGHT", "1000", "requests under way; past it 503", func(c *config) *int { return &c.MaxInflight }),

@@ -313,8 +313,20 @@ func (s *server) newClient(b upstream.Backend, cfg backendConfig) (*upstream.Cli
 		transport = capture.Transport(b, basePath(cfg.URL), cmp.Or(transport, newTransport(cfg.Concurrency)))
 	}
 	return upstream.New(upstream.Options{Backend: b, Retries: s.cfg.Retries, BaseURL: cfg.URL, Transport: transport, Observer: s.metrics.call,
-		Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: cfg.Rates,
+		Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: s.ownRates(cfg.Rates),
 		Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: s.cfg.UpstreamMaxBody, Inflight: s.inflight, Watch: s.watch})
+}
+
+// ownRates are the rates that this process keeps to by itself: without Redis its share of them.
+func (s *server) ownRates(rates []upstream.Rate) []upstream.Rate {
+	if s.cfg.Cache.Redis != nil {
+		return rates
+	}
+	own := make([]upstream.Rate, len(rates))
+	for i, r := range rates {
+		own[i] = upstream.Rate{Count: max(r.Count/s.cfg.Replicas, 1), Per: r.Per}
+	}
+	return own
 }
 
 // sharedBudget is the budget that all replicas share; nil, without Redis, leaves each process to its own.
@@ -322,7 +334,7 @@ func (s *server) sharedBudget(b upstream.Backend, rates []upstream.Rate) upstrea
 	if s.cfg.Cache.Redis == nil || len(rates) == 0 {
 		return nil
 	}
-	return cache.NewWindow(s.cache, "budget:"+string(b)+":"+s.cfg.scopes()[b], sharedRates(rates))
+	return cache.NewWindow(s.cache, "budget:"+string(b)+":"+s.cfg.scopes()[b], sharedRates(rates), s.cfg.Replicas)
 }
 
 // onTheWay is how long a call may take to reach its backend for the rates to hold there whichever replica made it, or a

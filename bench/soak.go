@@ -219,7 +219,7 @@ func (s *soak) wire(o *resolvers.Options) error {
 		shared := []cache.Rate{{Count: rates[0].Usable(), Per: rates[0].Per}}
 		c, err := upstream.New(upstream.Options{Backend: b, BaseURL: base, Authorizer: a, Transport: s.transport,
 			Timeout: soakCall, OperationTimeout: soakOperation, Concurrency: concurrency, Rates: rates,
-			Budget: cache.NewWindow(s.cache, string(b), shared), MaxBody: 4 << 20})
+			Budget: cache.NewWindow(s.cache, string(b), shared, 1), MaxBody: 4 << 20})
 		if err == nil {
 			s.clients = append(s.clients, c)
 		}

@@ -47,10 +47,14 @@ var (
 	tagScript string
 	//go:embed lua/untag.lua
 	untagScript string
-	//go:embed lua/reserve.lua
-	reserveScript string
+	//go:embed lua/lease.lua
+	leaseSource string
 	//go:embed lua/take.lua
-	takeScript string
+	takeSource string
+
+	// These are sent by their digest, and whole only to a Redis that does not have them.
+	leaseScript = redis.NewScript(leaseSource)
+	takeScript  = redis.NewScript(takeSource)
 )
 
 var errRedis = errors.New("redis is not reachable")
@@ -470,36 +474,24 @@ func (r *remote) tagKey(label string, d digest) string {
 	return r.prefix + label + ":tag:" + d.String()
 }
 
-// reserve books a start in the window that replicas share; wait is from now. Where Redis does not hold the start known,
-// unless that is empty, it has lost what it held: nothing is booked and lost is true.
-func (r *remote) reserve(ctx context.Context, key, name, known string, latest time.Time, longest time.Duration, rates []Rate, unshared []booking) (wait time.Duration, booked, lost bool, err error) {
+// lease leases n starts of a window, under an id, and tells changes. starts is negative where Redis does not hold the entry
+// known, unless that is empty: then it has lost what it held and does nothing.
+func (r *remote) lease(ctx context.Context, w *Window, id string, n int, known string, changes []change) (starts int, wait time.Duration, err error) {
 	now := time.Now()
-	bound := int64(-1)
-	if !latest.IsZero() {
-		bound = max(latest.Sub(now).Microseconds(), 0)
-	}
-	args := []any{name, known, bound, longest.Microseconds(), len(rates)}
-	for _, rate := range rates {
+	args := []any{id, n, w.life.Microseconds(), known, (w.longest() + 2*w.life + time.Second).Milliseconds()}
+	for _, rate := range w.rates {
 		args = append(args, rate.Count, rate.Per.Microseconds())
 	}
-	for _, b := range unshared {
-		args = append(args, b.name, now.Sub(b.start).Microseconds())
+	for _, c := range changes {
+		args = append(args, c.from, c.starts, c.to, now.Sub(c.until).Microseconds())
 	}
-	numbers, err := r.script(ctx, reserveScript, key, args...)
-	if err != nil {
-		return 0, false, false, err
-	}
-	return time.Duration(numbers[1]) * time.Microsecond, numbers[0] == 1, numbers[0] == 2, nil
-}
-
-// unreserve gives a start back. If Redis does not hear of it, the start counts until its window is over.
-func (r *remote) unreserve(key, name string) {
-	_ = r.round(context.Background(), func(ctx context.Context) error { return r.client.ZRem(ctx, key, name).Err() })
+	numbers, err := r.script(ctx, leaseScript, w.keys, args...)
+	return int(numbers[0]), time.Duration(numbers[1]) * time.Microsecond, err
 }
 
 // take takes points out of a bucket that replicas share.
 func (r *remote) take(ctx context.Context, key string, limit Limit, n int) (points float64, ok bool, err error) {
-	numbers, err := r.script(ctx, takeScript, key, limit.Capacity, limit.Restore, n)
+	numbers, err := r.script(ctx, takeScript, []string{key}, limit.Capacity, limit.Restore, n)
 	if err != nil {
 		return 0, false, err
 	}
@@ -507,9 +499,9 @@ func (r *remote) take(ctx context.Context, key string, limit Limit, n int) (poin
 }
 
 // script runs a script that answers two numbers.
-func (r *remote) script(ctx context.Context, source, key string, args ...any) (numbers [2]float64, err error) {
+func (r *remote) script(ctx context.Context, script *redis.Script, keys []string, args ...any) (numbers [2]float64, err error) {
 	err = r.round(ctx, func(ctx context.Context) error {
-		answer, err := r.client.Eval(ctx, source, []string{key}, args...).Slice()
+		answer, err := script.Run(ctx, r.client, keys, args...).Slice()
 		if err != nil {
 			return err
 		}

@@ -8,8 +8,13 @@ import (
 	"time"
 )
 
-// maxUnshared bounds what is added to a shared window after Redis was away.
-const maxUnshared = 1000
+const (
+	// maxChanges bounds what one call tells Redis of the past.
+	maxChanges = 1000
+	// leaseShare is the part of the shortest window within which leased starts must be used, at most maxLease.
+	leaseShare = 20
+	maxLease   = time.Second
+)
 
 // Rate is a limit of Count starts in any window of length Per.
 type Rate struct {
@@ -17,195 +22,226 @@ type Rate struct {
 	Per   time.Duration
 }
 
-// Window is a rolling-window budget that replicas share through Redis. While Redis is away each process keeps to the
-// rates by itself, counting what it booked in the shared window; what it books meanwhile is added to that one later, and so
-// is what a Redis that restarted has forgotten, or what it does not know yet of starts that turned out to be later.
-// It is safe for concurrent use.
+// Window is a rolling-window budget that replicas share through Redis by leasing a few starts at a time. While Redis is
+// away, and for one window after, each process keeps to its own log and its share of the rates. What Redis missed
+// meanwhile, or has forgotten, it gets with the next lease. A Window is safe for concurrent use.
 type Window struct {
-	remote *remote
-	key    string
-	rates  []Rate
+	remote   *remote
+	keys     []string
+	rates    []Rate // the longest last
+	replicas int
+	life     time.Duration // of a lease
 
-	mu     sync.Mutex
-	serial uint64
-	booked []booking // by start, ascending
+	mu      sync.Mutex
+	serial  uint64
+	log     []leased // by until
+	changes []change
+	away    time.Time // when Redis was last found away
 }
 
-// booking is a start that this process has booked.
-type booking struct {
-	name   string
-	start  time.Time
-	shared bool // Redis knows this start
+// leased is a number of starts that this process has leased, and that count from until on.
+type leased struct {
+	id     string
+	starts int
+	until  time.Time
+	shared bool // Redis has it
 }
 
-// NewWindow makes the budget of that name, of which Redis sees a digest. Replicas that share it give it the same rates.
-func NewWindow(c *Cache, name string, rates []Rate) *Window {
-	w := &Window{remote: c.remote, rates: rates}
-	if c.remote != nil {
-		w.key = c.remote.prefix + "window:" + label(name)
+// change moves starts from one entry to another; an empty one is none.
+type change struct {
+	from, to string
+	starts   int
+	until    time.Time
+}
+
+// NewWindow makes the budget of that name, of which Redis gets a digest. Replicas that share it give it the same rates and
+// the same number of replicas.
+func NewWindow(c *Cache, name string, rates []Rate, replicas int) *Window {
+	w := &Window{remote: c.remote, rates: slices.Clone(rates), replicas: max(replicas, 1), life: maxLease}
+	slices.SortFunc(w.rates, func(a, b Rate) int { return int(a.Per - b.Per) })
+	for _, r := range w.rates {
+		w.life = min(w.life, r.Per/leaseShare)
+	}
+	if c.remote == nil {
+		return w
+	}
+	base := c.remote.prefix + "{window:" + label(name) + "}" // in one slot of a Cluster
+	w.keys = append(w.keys, base)
+	for i := range w.rates {
+		w.keys = append(w.keys, base+":"+strconv.Itoa(i))
 	}
 	return w
 }
 
-// Reserve books the earliest start at which every rate has room. If that start is after latest (the zero time is no
-// bound) and not at once, ok is false, nothing is booked and settle is nil. Only the first call of settle counts: with
-// the moment from which on the start counts after all, which the other replicas hear of with this one's next booking, or
-// with the zero time to give it back unused.
-func (w *Window) Reserve(ctx context.Context, latest time.Time) (start time.Time, settle func(at time.Time), ok bool) {
+// Lease returns up to n starts that may be used before until, or none and when to ask again. settle gives back n of them
+// unused where at is the zero time, and else makes n of them count from then on.
+func (w *Window) Lease(ctx context.Context, n int) (starts int, until time.Time, settle func(n int, at time.Time)) {
 	if len(w.rates) == 0 {
-		return time.Now(), func(time.Time) {}, true
+		return n, time.Now().Add(w.life), func(int, time.Time) {}
 	}
-	name := w.name()
-	if w.remote != nil {
-		start, booked, err := w.reserveShared(ctx, name, latest)
-		switch {
-		case err != nil:
-			// Redis is away: the process keeps to the rates by itself.
-		case !booked:
-			return start, nil, false
-		default:
-			return start, w.settler(name), true
-		}
-	}
-	start, ok = w.reserveAlone(name, latest)
-	if !ok {
-		return start, nil, false
-	}
-	return start, w.settler(name), true
-}
-
-func (w *Window) settler(name string) func(time.Time) {
-	var once sync.Once
-	return func(at time.Time) {
-		once.Do(func() {
-			if shared := w.settle(name, at); shared && at.IsZero() {
-				w.remote.unreserve(w.key, name)
-			}
-		})
-	}
-}
-
-func (w *Window) name() string {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.serial++
-	if w.remote == nil {
-		return strconv.FormatUint(w.serial, 36)
-	}
-	return w.remote.origin + "." + strconv.FormatUint(w.serial, 36)
-}
-
-func (w *Window) reserveShared(ctx context.Context, name string, latest time.Time) (time.Time, bool, error) {
-	unshared, known := w.unshared()
-	wait, booked, lost, err := w.remote.reserve(ctx, w.key, name, known, latest, w.longest(), w.rates, unshared)
-	if lost && err == nil {
-		// Redis restarted empty or evicted the window: what this process booked in it still counts.
-		unshared = w.unshare()
-		wait, booked, _, err = w.remote.reserve(ctx, w.key, name, "", latest, w.longest(), w.rates, unshared)
-	}
-	if err != nil {
-		return time.Time{}, false, err
-	}
-	// Counted from after the answer, so that the start is not before the one that Redis means.
-	start := time.Now().Add(wait)
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for i, b := range w.booked {
-		if slices.Contains(unshared, b) {
-			w.booked[i].shared = true
-		}
-	}
-	if booked {
-		w.insert(booking{name, start, true})
-	}
-	return start, booked, nil
-}
-
-// unshared are the starts that Redis does not know; known names the last one that it knows, empty if there is none.
-func (w *Window) unshared() (list []booking, known string) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.forget(time.Now())
-	for _, b := range w.booked {
-		switch {
-		case b.shared:
-			known = b.name
-		case len(list) < maxUnshared:
-			list = append(list, b)
-		}
-	}
-	return list, known
-}
-
-// unshare takes all starts for unknown to Redis and returns what unshared does then.
-func (w *Window) unshare() []booking {
-	w.mu.Lock()
-	for i := range w.booked {
-		w.booked[i].shared = false
-	}
+	id := w.newID()
+	own, wait := w.room(time.Now(), n)
 	w.mu.Unlock()
-	list, _ := w.unshared()
-	return list
-}
-
-func (w *Window) reserveAlone(name string, latest time.Time) (time.Time, bool) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	now := time.Now()
-	w.forget(now)
-	start := w.earliest(now)
-	if !latest.IsZero() && start.After(latest) && start.After(now) {
-		return start, false
+	if own == 0 {
+		return 0, time.Now().Add(wait), nil
 	}
-	w.insert(booking{name: name, start: start})
-	return start, true
+	until = time.Now().Add(w.life)
+	starts, wait, err := w.leaseShared(ctx, id, own)
+	if err != nil {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.away = time.Now()
+		if starts, wait = w.room(w.away, n); starts > 0 {
+			until = w.away.Add(w.life)
+			w.add(leased{id: id, starts: starts, until: until})
+		}
+	}
+	if starts == 0 {
+		return 0, time.Now().Add(wait), nil
+	}
+	return starts, until, func(n int, at time.Time) { w.settle(id, n, at) }
 }
 
-func (w *Window) insert(b booking) {
-	i, _ := slices.BinarySearchFunc(w.booked, b.start, func(o booking, t time.Time) int { return o.start.Compare(t) })
-	w.booked = slices.Insert(w.booked, i, b)
+// newID returns the id of another entry; w.mu is held.
+func (w *Window) newID() string {
+	w.serial++
+	id := strconv.FormatUint(w.serial, 36)
+	if w.remote != nil {
+		id = w.remote.origin + "." + id
+	}
+	return id
 }
 
-// settle moves a start, or takes it out where at is the zero time, and says whether Redis knows it.
-func (w *Window) settle(name string, at time.Time) (shared bool) {
+// room returns how many of n starts this process may lease by its own log, and how long there are none; w.mu is held. As
+// long as Redis may not know of others what it should, that is this process's share of a rate.
+func (w *Window) room(now time.Time, n int) (starts int, wait time.Duration) {
+	w.forget(now)
+	for _, r := range w.rates {
+		limit := r.Count
+		if w.remote == nil || !w.away.IsZero() && now.Sub(w.away) < r.Per {
+			limit = max(r.Count/w.replicas, 1)
+		}
+		// From the newest on: what is older than the oldest that must have left does not matter.
+		for i := len(w.log) - 1; i >= 0 && now.Sub(w.log[i].until) < r.Per; i-- {
+			if limit -= w.log[i].starts; limit <= 0 {
+				wait = max(wait, w.log[i].until.Add(r.Per).Sub(now))
+				break
+			}
+		}
+		n = min(n, limit)
+	}
+	return max(n, 0), wait
+}
+
+func (w *Window) add(e leased) {
+	i, _ := slices.BinarySearchFunc(w.log, e.until, func(o leased, t time.Time) int {
+		if o.until.After(t) {
+			return 1
+		}
+		return -1
+	})
+	w.log = slices.Insert(w.log, i, e)
+}
+
+// forget drops the entries that no window reaches any more; w.mu is held.
+func (w *Window) forget(now time.Time) {
+	old := 0
+	for old < len(w.log) && now.Sub(w.log[old].until) >= w.longest() {
+		old++
+	}
+	w.log = slices.Delete(w.log, 0, old)
+}
+
+func (w *Window) longest() time.Duration { return w.rates[len(w.rates)-1].Per }
+
+// settle moves starts of an entry to a later time, or takes them out, which Redis gets at once.
+func (w *Window) settle(id string, n int, at time.Time) {
 	w.mu.Lock()
-	defer w.mu.Unlock()
-	if i := slices.IndexFunc(w.booked, func(b booking) bool { return b.name == name }); i >= 0 {
-		shared = w.booked[i].shared
-		w.booked = slices.Delete(w.booked, i, i+1)
+	c := change{starts: n, until: at}
+	if i := slices.IndexFunc(w.log, func(e leased) bool { return e.id == id }); i >= 0 {
+		if w.log[i].shared {
+			c.from = id
+		}
+		if w.log[i].starts -= n; w.log[i].starts <= 0 {
+			w.log[i].starts = 0 // it stays, for the changes that name it
+		}
 	}
 	if !at.IsZero() {
-		w.insert(booking{name: name, start: at})
+		c.to = w.newID()
+		w.add(leased{id: c.to, starts: n, until: at})
 	}
-	return shared
-}
-
-func (w *Window) longest() (d time.Duration) {
-	for _, r := range w.rates {
-		d = max(d, r.Per)
+	shared := c.from != ""
+	if shared {
+		w.changes = append(w.changes, c)
 	}
-	return d
+	w.mu.Unlock()
+	if shared && at.IsZero() {
+		_, _, _ = w.leaseShared(context.Background(), "", 0)
+	}
 }
 
-// forget drops the starts that no window reaches any more.
-func (w *Window) forget(now time.Time) {
-	longest := w.longest()
-	w.booked = slices.DeleteFunc(w.booked, func(b booking) bool { return now.Sub(b.start) >= longest })
-}
-
-// earliest moves a start forward until no rate objects. Bookings after it count as well: it may lie in a gap that a
-// release left.
-func (w *Window) earliest(t time.Time) time.Time {
-	for moved := true; moved; {
-		moved = false
-		for _, r := range w.rates {
-			for i := 0; i+r.Count <= len(w.booked); i++ {
-				first, last := w.booked[i].start, w.booked[i+r.Count-1].start
-				if max(t.Sub(first), last.Sub(first), last.Sub(t)) < r.Per {
-					t, moved = first.Add(r.Per), true
-				}
+// leaseShared leases n starts from Redis under an id, and tells it what it does not have.
+func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int, wait time.Duration, err error) {
+	if w.remote == nil {
+		return 0, 0, errRedis
+	}
+	until := time.Now().Add(w.life)
+	for range 2 {
+		known, changes := w.unshared(time.Now())
+		starts, wait, err = w.remote.lease(ctx, w, id, n, known, changes)
+		w.mu.Lock()
+		switch {
+		case err != nil:
+			w.changes = append(changes[:min(len(changes), maxChanges)], w.changes...)
+			w.mu.Unlock()
+			return 0, 0, err
+		case starts >= 0:
+			w.told(changes)
+			if n > 0 && starts > 0 {
+				w.add(leased{id, starts, until, true})
 			}
+			w.mu.Unlock()
+			return starts, wait, nil
+		}
+		// Redis restarted empty or evicted the window: what this process leased still counts.
+		w.away = time.Now()
+		for i := range w.log {
+			w.log[i].shared = false
+		}
+		w.mu.Unlock()
+	}
+	return 0, 0, errRedis
+}
+
+// unshared takes the changes that Redis does not know; known is an entry that it has, empty if that is not sure.
+func (w *Window) unshared(now time.Time) (known string, changes []change) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.forget(now)
+	changes, w.changes = w.changes, nil
+	for i := len(w.log) - 1; i >= 0; i-- {
+		e := w.log[i]
+		switch {
+		case e.shared && known == "" && now.Sub(e.until) < w.longest()/2:
+			known = e.id
+		case !e.shared && e.starts > 0 && len(changes) < maxChanges && !slices.ContainsFunc(changes, func(c change) bool { return c.to == e.id }):
+			changes = append(changes, change{to: e.id, starts: e.starts, until: e.until})
 		}
 	}
-	return t
+	return known, changes
+}
+
+// told marks the entries that Redis has got; w.mu is held.
+func (w *Window) told(changes []change) {
+	if len(changes) == 0 {
+		return
+	}
+	got := map[string]bool{}
+	for _, c := range changes {
+		got[c.to] = true
+	}
+	for i := range w.log {
+		w.log[i].shared = w.log[i].shared || got[w.log[i].id]
+	}
 }

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"math/rand/v2"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -10,103 +11,128 @@ import (
 
 var rates = []Rate{{2, time.Second}, {3, time.Minute}}
 
-// offsets reserves n starts and returns them relative to now.
-func offsets(w *Window, n int) (list []time.Duration) {
-	now := time.Now()
+// take leases one start after the other, n times, and returns how many there were.
+func take(w *Window, n int) (got int) {
 	for range n {
-		start, _, _ := w.Reserve(context.Background(), time.Time{})
-		list = append(list, start.Sub(now).Round(time.Millisecond))
+		starts, _, _ := w.Lease(context.Background(), 1)
+		got += starts
 	}
-	return list
+	return got
 }
 
-var want = []time.Duration{0, 0, time.Second, time.Minute, time.Minute, time.Minute + time.Second}
-
-// aloneAndShared runs a test on a window of one process, and on one that is in Redis.
-func aloneAndShared(t *testing.T, test func(t *testing.T, w *Window)) {
+// aloneAndShared runs a test on windows of one process, and on windows of two replicas.
+func aloneAndShared(t *testing.T, rates []Rate, test func(t *testing.T, first, second *Window)) {
 	t.Parallel()
 	for name, shared := range map[string]bool{"alone": false, "shared": true} {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
-				c := open(t, options())
-				if shared {
-					c = replica(t, newMemoryRedis(t))
+				if !shared {
+					w := NewWindow(open(t, options()), "backend", rates, 1)
+					test(t, w, w)
+					return
 				}
-				test(t, NewWindow(c, "backend", rates))
+				m := newMemoryRedis(t)
+				test(t, NewWindow(replica(t, m), "backend", rates, 1), NewWindow(replica(t, m), "backend", rates, 1))
 			})
 		})
 	}
 }
 
-func TestAWindowBooksTheEarliestStartThatEveryRateAllows(t *testing.T) {
-	aloneAndShared(t, func(t *testing.T, w *Window) {
-		if got := offsets(w, 6); !slices.Equal(got, want) {
-			t.Errorf("got %v, want %v", got, want)
-		}
-	})
-}
-
-func TestAStartThatIsFreeAtOnceIsNeverTooLate(t *testing.T) {
-	aloneAndShared(t, func(t *testing.T, w *Window) {
-		asked := time.Now().Add(-time.Microsecond)
-		for n, want := range []bool{true, true, false} {
-			if _, _, ok := w.Reserve(t.Context(), asked); ok != want {
-				t.Errorf("start %d: ok = %v, want %v", n, ok, want)
-			}
-		}
-	})
-}
-
-func TestReplicasShareAWindow(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		m := newMemoryRedis(t)
-		first, second := NewWindow(replica(t, m), "backend", rates), NewWindow(replica(t, m), "backend", rates)
+func TestAWindowLeasesWhatEveryRateAllows(t *testing.T) {
+	aloneAndShared(t, rates, func(t *testing.T, first, second *Window) {
 		var got []time.Duration
-		for range 3 {
-			got = append(got, offsets(first, 1)...)
-			got = append(got, offsets(second, 1)...)
+		begin := time.Now()
+		for len(got) < 6 {
+			w := []*Window{first, second}[len(got)%2]
+			starts, until, _ := w.Lease(t.Context(), 1)
+			if starts == 0 {
+				time.Sleep(time.Until(until))
+				continue
+			}
+			got = append(got, time.Since(begin).Truncate(10*time.Millisecond))
 		}
+		// A lease counts until its life, a twentieth of a second, is over.
+		later := time.Second + 50*time.Millisecond
+		want := []time.Duration{0, 0, later, time.Minute + 50*time.Millisecond, time.Minute + 50*time.Millisecond, time.Minute + later + 50*time.Millisecond}
 		if !slices.Equal(got, want) {
 			t.Errorf("got %v, want %v", got, want)
 		}
 	})
 }
 
-func TestAWindowRefusesAStartAfterTheLatestAndTakesBackWhatIsReleased(t *testing.T) {
-	t.Parallel()
-	for name, shared := range map[string]bool{"alone": false, "shared": true} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				c := open(t, options())
-				if shared {
-					c = replica(t, newMemoryRedis(t))
+func TestAWindowNeverHoldsMoreThanItsRates(t *testing.T) {
+	limits := []Rate{{20, time.Second}, {50, 10 * time.Second}}
+	aloneAndShared(t, limits, func(t *testing.T, first, second *Window) {
+		random := rand.New(rand.NewPCG(1, 2))
+		var counts []time.Time // when each start counts
+		for i := range 3000 {
+			w := []*Window{first, second}[i%2]
+			starts, until, settle := w.Lease(t.Context(), 1+random.IntN(4))
+			for range starts {
+				at := time.Now()
+				switch random.IntN(4) {
+				case 0:
+					settle(1, time.Time{})
+					continue
+				case 1:
+					at = until.Add(time.Duration(random.IntN(3000)) * time.Millisecond)
+					settle(1, at)
 				}
-				w := NewWindow(c, "backend", []Rate{{1, time.Minute}})
-				_, settle, ok := w.Reserve(t.Context(), time.Now())
-				if !ok {
-					t.Fatal("the first start is refused")
+				counts = append(counts, at)
+			}
+			time.Sleep(time.Duration(random.IntN(60)) * time.Millisecond)
+		}
+		slices.SortFunc(counts, time.Time.Compare)
+		if len(counts) < 300 {
+			t.Errorf("got %d starts only", len(counts))
+		}
+		for _, r := range limits {
+			for i := range counts {
+				// A start that came up to three seconds late is told with the next lease.
+				if j := i + r.Count + 8; j < len(counts) && counts[j].Sub(counts[i]) < r.Per {
+					t.Fatalf("more than %d starts within %v", r.Count+8, r.Per)
 				}
-				start, _, ok := w.Reserve(t.Context(), time.Now().Add(30*time.Second))
-				if ok || time.Until(start).Round(time.Millisecond) != time.Minute {
-					t.Errorf("got %v, %v; want a refusal until a minute", time.Until(start), ok)
-				}
-				if _, _, ok := w.Reserve(t.Context(), time.Now().Add(-1)); ok {
-					t.Error("a start in the past is booked")
-				}
-				settle(time.Time{})
-				settle(time.Time{})
-				if _, _, ok := w.Reserve(t.Context(), time.Now()); !ok {
-					t.Error("a start that was given back is not there")
-				}
-			})
-		})
-	}
+			}
+		}
+	})
+}
+
+func TestWhatIsGivenBackIsThereForOthers(t *testing.T) {
+	aloneAndShared(t, []Rate{{5, time.Minute}}, func(t *testing.T, first, second *Window) {
+		starts, _, settle := first.Lease(t.Context(), 5)
+		if starts != 5 || take(second, 1) != 0 {
+			t.Fatalf("got %d starts", starts)
+		}
+		settle(3, time.Time{})
+		if got := take(second, 9); got != 3 {
+			t.Errorf("got %d of the three that were given back", got)
+		}
+	})
+}
+
+func TestAStartThatCameLaterCountsFromThenForEveryReplica(t *testing.T) {
+	aloneAndShared(t, []Rate{{2, time.Minute}}, func(t *testing.T, first, second *Window) {
+		_, _, settle := first.Lease(t.Context(), 1)
+		time.Sleep(10 * time.Second)
+		settle(1, time.Now())
+		if got := take(first, 1); got != 1 {
+			t.Error("no second start")
+		}
+		time.Sleep(52 * time.Second) // a minute after the first was leased
+		if got := take(second, 1); got != 0 {
+			t.Error("the first start does not count from when it came")
+		}
+		time.Sleep(10 * time.Second)
+		if got := take(second, 2); got != 2 {
+			t.Errorf("got %d starts, want 2", got)
+		}
+	})
 }
 
 func TestAWindowWithoutRatesIsNoLimit(t *testing.T) {
 	t.Parallel()
-	w := NewWindow(open(t, options()), "backend", nil)
-	if _, settle, ok := w.Reserve(t.Context(), time.Now()); !ok || settle == nil {
+	w := NewWindow(open(t, options()), "backend", nil, 1)
+	if starts, _, settle := w.Lease(t.Context(), 7); starts != 7 || settle == nil {
 		t.Error("refused")
 	}
 }
@@ -115,64 +141,77 @@ func TestAWindowGoesOnAloneAndTellsRedisLater(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
 		limit := []Rate{{3, time.Hour}}
-		first, second := NewWindow(replica(t, m), "backend", limit), NewWindow(replica(t, m), "backend", limit)
-		offsets(first, 1)
+		first, second := NewWindow(replica(t, m), "backend", limit, 1), NewWindow(replica(t, m), "backend", limit, 1)
+		take(first, 1)
 		m.refuse.Store(true)
 		m.drop()
-		if got, want := offsets(first, 2), []time.Duration{0, 0}; !slices.Equal(got, want) {
-			t.Errorf("alone: got %v, want %v", got, want)
+		if got := take(first, 5); got != 2 {
+			t.Errorf("alone: got %d, want the 2 that are left", got)
 		}
 		m.refuse.Store(false)
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if _, _, ok := first.Reserve(t.Context(), time.Now().Add(time.Minute)); ok {
-			t.Error("the first replica books more than it may")
+		if take(first, 1) != 0 {
+			t.Error("the first replica leases more than it may")
 		}
-		if _, _, ok := second.Reserve(t.Context(), time.Now().Add(time.Minute)); ok {
-			t.Error("the second replica does not know what the first booked alone")
+		first.settle("", 0, time.Time{})
+		if _, _, err := first.leaseShared(t.Context(), "", 0); err != nil {
+			t.Fatal(err)
+		}
+		if take(second, 1) != 0 {
+			t.Error("the second replica does not know what the first leased alone")
 		}
 	})
-}
-
-func TestAStartThatCameLaterCountsFromThenForEveryReplica(t *testing.T) {
-	t.Parallel()
-	for name, shared := range map[string]bool{"alone": false, "shared": true} {
-		t.Run(name, func(t *testing.T) {
-			bubble(t, func(t *testing.T) {
-				first := NewWindow(open(t, options()), "backend", []Rate{{2, time.Minute}})
-				second := first
-				if shared {
-					m := newMemoryRedis(t)
-					first = NewWindow(replica(t, m), "backend", []Rate{{2, time.Minute}})
-					second = NewWindow(replica(t, m), "backend", []Rate{{2, time.Minute}})
-				}
-				_, settle, _ := first.Reserve(t.Context(), time.Time{})
-				time.Sleep(10 * time.Second)
-				settle(time.Now())
-				settle(time.Now().Add(time.Hour))
-				if got, want := offsets(first, 1), []time.Duration{0}; !slices.Equal(got, want) {
-					t.Errorf("the second start: got %v, want %v", got, want)
-				}
-				if got, want := offsets(second, 1), []time.Duration{time.Minute}; !slices.Equal(got, want) {
-					t.Errorf("the third start: got %v, want %v", got, want)
-				}
-			})
-		})
-	}
 }
 
 func TestAWindowOutlivesARedisThatForgetsIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
 		limit := []Rate{{3, time.Hour}}
-		first, second := NewWindow(replica(t, m), "backend", limit), NewWindow(replica(t, m), "backend", limit)
-		offsets(first, 3)
+		first, second := NewWindow(replica(t, m), "backend", limit, 1), NewWindow(replica(t, m), "backend", limit, 1)
+		take(first, 2)
 		m.FlushAll()
-		if got, want := offsets(first, 1), []time.Duration{time.Hour}; !slices.Equal(got, want) {
-			t.Errorf("got %v, want %v", got, want)
+		if got := take(first, 5); got != 1 {
+			t.Errorf("got %d, want 1", got)
 		}
-		if _, _, ok := second.Reserve(t.Context(), time.Now().Add(time.Minute)); ok {
-			t.Error("the second replica does not know what the first booked before")
+		if take(second, 1) != 0 {
+			t.Error("the second replica does not know what the first leased before")
+		}
+	})
+}
+
+// Three replicas spend no more than the budget together while Redis is away, nor after it came back empty.
+func TestWithoutRedisAReplicaHasItsShare(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMemoryRedis(t)
+		limit := []Rate{{50, time.Minute}, {90, time.Hour}}
+		var windows []*Window
+		for range 3 {
+			windows = append(windows, NewWindow(replica(t, m), "backend", limit, 3))
+		}
+		all := func(n int) (got int) {
+			for range n {
+				for _, w := range windows {
+					got += take(w, 1)
+				}
+			}
+			return got
+		}
+		m.refuse.Store(true)
+		m.drop()
+		if got := all(60); got != 48 {
+			t.Errorf("away: got %d starts, want 3 times 16", got)
+		}
+		m.refuse.Store(false)
+		m.FlushAll()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if got := all(60); got != 0 {
+			t.Errorf("back and empty: got %d starts more in the same minute", got)
+		}
+		time.Sleep(time.Minute)
+		if got := all(60); got != 42 {
+			t.Errorf("a minute later: got %d starts, want what is left of the hour", got)
 		}
 	})
 }

@@ -210,7 +210,7 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 			call.Kind = a.err.Kind
 		}
 	}
-	turn.done(a.header, a.began, call.Duration, a.pause)
+	turn.release(a.header, a.began, call.Duration, a.pause)
 	c.observe(ctx, call)
 	if err != nil {
 		return nil, err
@@ -240,9 +240,9 @@ func unauthorized(err error) error {
 	return &e
 }
 
-// start waits until the call may be made. The pass must be done when it ends.
-func (c *Client) start(ctx context.Context, req *Request) (*pass, error) {
-	turn, err := c.governor.admit(ctx, priorityOf(ctx, req))
+// start waits until the call may be made. The permit must be released when it ends.
+func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
+	turn, err := c.limiter.acquire(ctx, priorityOf(ctx, req), callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}

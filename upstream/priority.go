@@ -11,6 +11,7 @@ const (
 	Read Priority = iota
 	Write
 	Refresh
+	priorities
 )
 
 func (p Priority) String() string { return [...]string{"read", "write", "refresh"}[p] }
@@ -31,5 +32,15 @@ func priorityOf(ctx context.Context, req *Request) Priority {
 	return p
 }
 
-// before says whether a call of priority p goes before the ones of q that came earlier.
-func (p Priority) before(q Priority) bool { return p == Write && q != Write }
+type callerKey struct{}
+
+// WithCaller names the one for whom the calls under the returned context are made. Where calls wait for a backend, callers
+// take turns; calls without a name are those of one more caller.
+func WithCaller(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, callerKey{}, name)
+}
+
+func callerOf(ctx context.Context) string {
+	name, _ := ctx.Value(callerKey{}).(string)
+	return name
+}

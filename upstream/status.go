@@ -51,7 +51,7 @@ func (s Status) Failing(recent time.Duration) bool {
 func (c *Client) Status() Status {
 	s := Status{Backend: c.opts.Backend}
 	c.health.describe(&s)
-	c.governor.describe(&s)
+	c.limiter.describe(&s)
 	c.outcomes.mu.Lock()
 	defer c.outcomes.mu.Unlock()
 	s.Last = c.outcomes.last
@@ -69,23 +69,5 @@ func (h *health) describe(s *Status) {
 			continue
 		}
 		s.Circuits = append(s.Circuits, CircuitStatus{Class: class, Calls: int(k.Metrics().Executions()), Failures: int(k.Metrics().Failures())})
-	}
-}
-
-func (g *governor) describe(s *Status) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	left := g.lefts()
-	for i, r := range g.own.rates {
-		b := BudgetStatus{Rate: r, Usable: r.Usable()}
-		if i < len(left) {
-			b.Left = left[i]
-		}
-		s.Budget = append(s.Budget, b)
-	}
-	s.Waiting = len(g.waiting)
-	s.UnderWay = g.own.underway
-	if until, open := g.gate(time.Now()); !open {
-		s.ClosedUntil = until
 	}
 }

@@ -57,7 +57,7 @@ type Options struct {
 	Concurrency int
 	// Rates are the backend's published limits. None means no limit.
 	Rates []Rate
-	// Budget replaces the budget in this process that Rates describe.
+	// Budget is what several processes may start together, besides what Rates allow each; nil allows everything.
 	Budget Budget
 	// Gzip asks the backend to compress its answers.
 	Gzip bool
@@ -81,7 +81,7 @@ type Client struct {
 // shared is what clients of one backend have in common, whichever credential they send.
 type shared struct {
 	base     *url.URL
-	governor *governor
+	limiter  *limiter
 	order    order
 	retries  retryBudget
 	health   *health
@@ -115,7 +115,7 @@ func New(o Options) (*Client, error) {
 	}
 	o = withDefaults(o)
 	return &Client{o, &shared{
-		base: base, governor: newGovernor(o.Concurrency, o.Rates, o.Budget),
+		base: base, limiter: newLimiter(o.Concurrency, o.Rates, o.Budget),
 		health: newHealth(o.Concurrency), random: rand.Float64,
 	}}, nil
 }
@@ -145,9 +145,6 @@ func withDefaults(o Options) Options {
 	}
 	if o.Authorizer == nil {
 		o.Authorizer = anonymous{}
-	}
-	if o.Budget == nil && len(o.Rates) > 0 {
-		o.Budget = NewBudget(o.Rates)
 	}
 	if o.Transport == nil {
 		t := http.DefaultTransport.(*http.Transport).Clone()
