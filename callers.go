@@ -33,8 +33,10 @@ func (s *server) knowCallers() (err error) {
 
 // gatewayOptions are what stands between the internet and the schema.
 func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.Options {
+	e := s.traces.watchLevels(graph.NewEngine(graph.Config{Resolvers: root}))
+	e.MaxPlans, e.Reserve = s.cfg.Cache.Memory/4, s.cache.Reserve
 	return gateway.Options{
-		Schema:        s.traces.watchLevels(graph.NewEngine(graph.Config{Resolvers: root})),
+		Schema:        e,
 		Limits:        gateway.DefaultLimits(),
 		Timeout:       cfg.OperationTimeout,
 		Introspection: cfg.Introspection,
@@ -51,6 +53,8 @@ func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.O
 		Authenticate:  s.authenticate,
 		Digest:        s.digest,
 		Answers:       gateway.NewAnswers(s.cache, cfg.secret("answers")),
+		Memory:        s.cfg.Cache.Memory,
+		Reserve:       s.cache.Reserve,
 		Inflight:      s.inflight,
 		Explain:       cfg.Explain,
 		PublicCatalog: cfg.PublicCatalog,

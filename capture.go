@@ -196,6 +196,7 @@ func (g *generation) repeatable(root *resolvers.Resolver) gateway.Options {
 	inOrder := graph.NewEngine(graph.Config{Resolvers: root})
 	inOrder.InOrder = true
 	options.Schema, options.Answers = inOrder, nil
+	options.Memory, options.Reserve = 0, nil // what it keeps goes with it
 	return options
 }
 

@@ -24,10 +24,11 @@ import (
 // the backend is the same.
 type generation struct {
 	// secrets are the credentials that came from files, in the order of server.secrets.
-	secrets       []string
-	root          *resolvers.Resolver
-	gateway       gateway.Options
-	graphql, plan http.Handler
+	secrets []string
+	root    *resolvers.Resolver
+	gateway gateway.Options
+	graphql *gateway.Gateway
+	plan    http.Handler
 }
 
 // generate wires what depends on credentials.
@@ -159,6 +160,7 @@ func (s *server) renew() *generation {
 		return old
 	}
 	s.live.Store(next)
+	old.graphql.Close()
 	return next
 }
 

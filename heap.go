@@ -16,7 +16,8 @@ const (
 	mostGrowth  = 1000
 )
 
-// paceCollector sets after each collection when the next one is, unless GOGC or GOMEMLIMIT say so.
+// paceCollector sets after each collection when the next one is, unless GOGC or GOMEMLIMIT say so. A limit of the container
+// makes it come earlier where that is needed.
 func paceCollector(_ *config, getenv func(string) string) {
 	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
 		return

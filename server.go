@@ -36,7 +36,7 @@ import (
 //go:generate go run ./graph/gen
 
 func main() {
-	os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr, ignoreClosedPipes, paceCollector))
+	os.Exit(run(context.Background(), os.Args[1:], os.Getenv, os.Stdout, os.Stderr, ignoreClosedPipes, fitMemory, paceCollector))
 }
 
 // ignoreClosedPipes keeps a reader of the log that ended from ending the program: writing to a closed pipe is an error of
@@ -120,9 +120,12 @@ type server struct {
 	backends []*upstream.Client
 	cache    *cache.Cache
 	inflight *inflight.Load
-	watch    *upstream.Watch
-	metrics  *metrics
-	traces   *tracer
+	// reserved is what requests under way have taken out of the cache's memory.
+	reserving sync.Mutex
+	reserved  int64
+	watch     *upstream.Watch
+	metrics   *metrics
+	traces    *tracer
 	// transport carries the calls to the backends; nil is the network.
 	transport http.RoundTripper
 	secrets   []watchedSecret
@@ -148,6 +151,15 @@ func (s *server) close() error {
 	return errors.Join(s.cache.Close(), s.traces.close(ctx))
 }
 
+// reserveInflight takes what requests under way hold out of what the cache may keep, up to half of it.
+func (s *server) reserveInflight() {
+	s.reserving.Lock()
+	defer s.reserving.Unlock()
+	held := min(s.inflight.State().Bytes, s.cfg.Cache.Memory/2)
+	s.cache.Reserve(held - s.reserved)
+	s.reserved = held
+}
+
 // reportFinding logs where a backend's answers differ from the schema, by names alone.
 func (s *server) reportFinding(f upstream.Finding) {
 	s.log.Warn("a backend's answer differs from the schema", "backend", f.Backend, "path", f.Path, "mismatch", f.Mismatch)
@@ -167,7 +179,7 @@ func newServer(cfg *config, transport http.RoundTripper, traces *tracer, log *sl
 		return nil, err
 	}
 	s.cache = kept
-	s.inflight = inflight.New(cfg.MaxInflight, cfg.InflightBytes, nil)
+	s.inflight = inflight.New(cfg.MaxInflight, cfg.InflightBytes, s.reserveInflight)
 	if err := s.wire(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}

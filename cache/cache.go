@@ -82,7 +82,7 @@ type RedisOptions struct {
 // Counters is what a Cache did since New. Kind is a space's.
 type Counters struct {
 	Verdicts      map[string]map[Verdict]uint64 // by kind
-	MemoryBytes   int64
+	MemoryBytes   int64                         // with what is reserved
 	MemoryEntries int
 	Redis         bool   // configured
 	RedisUp       bool   // as far as known; true until it fails
@@ -147,6 +147,10 @@ func (o Options) withDefaults() Options {
 	}
 	return o
 }
+
+// Reserve takes bytes of Options.Memory for what is kept elsewhere in the process, or gives them back where by is negative.
+// A quarter stays for the cache's own.
+func (c *Cache) Reserve(by int64) { c.memory.take(by) }
 
 // Close ends the fetches in flight and waits for them, writes what is queued for Redis within its timeout and closes the
 // connections. What memory kept is released. Closing again does nothing.

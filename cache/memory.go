@@ -61,6 +61,8 @@ type link struct {
 // memory is the level in the process, and the knowledge of what was dropped when.
 type memory struct {
 	limit   int64
+	reserve sync.Mutex
+	taken   atomic.Int64                 // by what is kept elsewhere; changes under reserve
 	entries *otter.Cache[digest, *entry] // nil where nothing is kept
 
 	// mu makes "was it dropped since? if not, fill" one step against a drop.
@@ -95,6 +97,19 @@ func newMemory(limit int64) (*memory, error) {
 	})
 	m.entries = entries
 	return m, err
+}
+
+// leastShare is the part of the limit, as its divisor, that entries have whatever is kept elsewhere.
+const leastShare = 4
+
+// take leaves so many bytes fewer for entries.
+func (m *memory) take(by int64) {
+	m.reserve.Lock()
+	defer m.reserve.Unlock()
+	taken := m.taken.Add(by)
+	if m.entries != nil {
+		m.entries.SetMaximum(uint64(max(m.limit-taken, m.limit/leastShare)))
+	}
 }
 
 func (e *entry) weight() uint32 {
@@ -281,8 +296,9 @@ func (x *tagIndex) unlink(l *link, tag digest) {
 }
 
 func (m *memory) usage() (bytes int64, entries int) {
+	taken := m.taken.Load()
 	if m.entries == nil {
-		return 0, 0
+		return taken, 0
 	}
-	return int64(m.entries.WeightedSize()), m.entries.EstimatedSize()
+	return taken + int64(m.entries.WeightedSize()), m.entries.EstimatedSize()
 }

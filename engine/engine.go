@@ -19,6 +19,11 @@ type Engine struct {
 	// is called after. Calls run in parallel. nil is told nothing.
 	Watch Watch
 
+	// MaxPlans is about how many bytes plans may take, 0 for DefaultPlans; Reserve, which may be nil, is told by how much they
+	// change. Set both before the first operation.
+	MaxPlans int64
+	Reserve  func(by int64)
+
 	schema *Schema
 	plans  plans
 }
@@ -34,7 +39,16 @@ func New(generated graphql.ExecutableSchema, schema *Schema) *Engine {
 }
 
 // Plan returns the plan of an operation that is validated and whose variables are coerced.
-func (e *Engine) Plan(op *graphql.OperationContext) *Plan { return e.plans.get(e.schema, op) }
+func (e *Engine) Plan(op *graphql.OperationContext) *Plan { return e.plans.get(e, op) }
+
+// Forget gives back the memory of all plans. None is kept from then on.
+func (e *Engine) Forget() {
+	e.plans.mu.Lock()
+	defer e.plans.mu.Unlock()
+	e.plans.closed = true
+	e.plans.young, e.plans.old = nil, nil
+	e.plans.reserve(e, 0)
+}
 
 // Exec returns a handler that executes the operation of ctx once.
 func (e *Engine) Exec(ctx context.Context) graphql.ResponseHandler {

@@ -16,7 +16,7 @@ type Checker struct {
 
 // NewChecker makes a checker for a schema.
 func NewChecker(schema *ast.Schema, limits Limits) *Checker {
-	return &Checker{newDocuments(schema, limits.withDefaults(), true), newCosts(schema)}
+	return &Checker{newDocuments(schema, limits.withDefaults(), true, keptDocuments, nil), newCosts(schema)}
 }
 
 // CheckedOperation is an operation with what it can take at most, whatever its variables are.

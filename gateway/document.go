@@ -19,12 +19,13 @@ type documents struct {
 	limits        Limits
 	introspection bool
 	rules, silent *rules.Rules
-	kept          *shelf[*ast.QueryDocument]
+	kept          *shelf[string, *ast.QueryDocument]
 	// validations counts the documents that got as far as the validator, whose rules cost more than linear time.
 	validations atomic.Int64
 }
 
-// keptDocuments bounds the memory that valid documents take, in bytes; a frontend has some hundreds.
+// keptDocuments bounds the memory that valid documents take, in bytes, where no other bound is set; a frontend has some
+// hundreds.
 const keptDocuments = 64 << 20
 
 // tokenSize is about what a token takes once it is parsed, in bytes.
@@ -34,9 +35,9 @@ const tokenSize = 256
 // every name that there is.
 const longestSuggested = 8 << 10
 
-func newDocuments(schema *ast.Schema, limits Limits, introspection bool) *documents {
+func newDocuments(schema *ast.Schema, limits Limits, introspection bool, most int, reserve func(int64)) *documents {
 	return &documents{schema: schema, limits: limits, introspection: introspection, rules: withValues(rules.NewDefaultRules(), true),
-		silent: silentRules(), kept: newShelf[*ast.QueryDocument](keptDocuments)}
+		silent: silentRules(), kept: newShelf[string, *ast.QueryDocument](most, reserve)}
 }
 
 // silentRules are the same rules without suggestions.

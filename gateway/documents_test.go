@@ -102,7 +102,7 @@ func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
 	if d.kept.most != keptDocuments {
 		t.Errorf("got %d bytes, want %d", d.kept.most, keptDocuments)
 	}
-	d.kept = newShelf[*ast.QueryDocument](most)
+	d.kept = newShelf[string, *ast.QueryDocument](most, nil)
 	for i := range 2 * most / size {
 		if _, errs := d.load(text(i, size)); len(errs) > 0 {
 			t.Fatal(errs)
@@ -114,7 +114,7 @@ func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
 	for size, want := range map[int]int{longestRepeated: 1, longestRepeated + 1: 0} {
 		g := (&world{users: 1}).keeping(t, nil)
 		post(t, g, text(0, size), "")
-		if got := g.repeats.kept.Len(); got != want {
+		if got := g.repeats.kept.values.Len(); got != want {
 			t.Errorf("a text of %d bytes: %d requests are remembered, want %d", size, got, want)
 		}
 	}

@@ -62,6 +62,10 @@ type Options struct {
 	Mismatch func(backend upstream.Backend, object, field string)
 	// Answers keeps whole answers; nil executes every operation.
 	Answers *cache.Space[*Answer]
+	// Memory bounds what documents, their plans and the requests that are known take together with the cache, in bytes, and
+	// Reserve is told by how much that changes. Zero is bounds of their own.
+	Memory  int64
+	Reserve func(by int64)
 	// Inflight bounds the requests under way and what they hold.
 	Inflight *inflight.Load
 	// Explain allows callers to see what an operation used.
@@ -93,7 +97,7 @@ type Gateway struct {
 func New(opts Options) *Gateway {
 	opts.Limits = opts.Limits.withDefaults()
 	schema := opts.Schema.Schema()
-	g := &Gateway{opts: opts, exec: executor.New(opts.Schema), documents: newDocuments(schema, opts.Limits, opts.Introspection),
+	g := &Gateway{opts: opts, exec: executor.New(opts.Schema), documents: newDocuments(schema, opts.Limits, opts.Introspection, opts.share(4, keptDocuments), opts.Reserve),
 		costs: newCosts(schema), guard: NewGuard(schema),
 		callsMade: func(used *provenance) int64 { return int64(len(used.made())) }}
 	if g.opts.Calls == nil {
@@ -104,6 +108,28 @@ func New(opts Options) *Gateway {
 	g.exec.SetErrorPresenter(watch(opts.Mismatch, present(opts.Log)))
 	g.exec.SetRecoverFunc(recovered)
 	return g
+}
+
+// share is a part of the memory, as its divisor, or most where that is less or no memory is set.
+func (o *Options) share(divisor int64, most int) int {
+	if o.Memory <= 0 {
+		return most
+	}
+	return int(min(o.Memory/divisor, int64(most)))
+}
+
+// Close gives back the memory that is reserved. What is served after that is read anew each time.
+func (g *Gateway) Close() {
+	g.documents.kept.close()
+	if g.repeats != nil {
+		g.repeats.kept.close()
+	}
+	if e, ok := g.opts.Schema.(*engine.Engine); ok {
+		e.Forget()
+	}
+	if c, ok := g.opts.Persisted.(interface{ Close() }); ok {
+		c.Close()
+	}
 }
 
 var _ http.Handler = (*Gateway)(nil)

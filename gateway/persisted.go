@@ -20,12 +20,14 @@ type DocumentStore interface {
 }
 
 // MemoryDocuments is a DocumentStore that forgets what was not used for longest.
-type MemoryDocuments struct{ texts *shelf[string] }
+type MemoryDocuments struct{ texts *shelf[string, string] }
 
 var _ DocumentStore = (*MemoryDocuments)(nil)
 
 // NewMemoryDocuments makes a store that takes at most so many bytes.
-func NewMemoryDocuments(most int) *MemoryDocuments { return &MemoryDocuments{newShelf[string](most)} }
+func NewMemoryDocuments(most int) *MemoryDocuments {
+	return &MemoryDocuments{newShelf[string, string](most, nil)}
+}
 
 // Get gives the text of a hash.
 func (m *MemoryDocuments) Get(_ context.Context, hash string) (string, bool) {
@@ -49,7 +51,7 @@ var _ DocumentStore = (*SharedDocuments)(nil)
 
 const (
 	// nearDocuments bounds what a process keeps, in bytes.
-	nearDocuments = 16 << 20
+	nearDocuments = 8 << 20
 	// longestShared is the longest text that is shared, in bytes: whoever may ask may register.
 	longestShared = 64 << 10
 	// sharedLife is how long a text stays that nobody uses.
@@ -58,13 +60,16 @@ const (
 
 // NewSharedDocuments makes a store in c. The scope is as that of a space.
 func NewSharedDocuments(c *cache.Cache, scope string) *SharedDocuments {
-	return &SharedDocuments{near: NewMemoryDocuments(nearDocuments), c: c, far: cache.NewSpace(c, cache.SpaceOptions[string]{
+	return &SharedDocuments{near: &MemoryDocuments{newShelf[string, string](nearDocuments, c.Reserve)}, c: c, far: cache.NewSpace(c, cache.SpaceOptions[string]{
 		Kind: "document", Scope: scope, NoStale: true, Constant: true,
 		Encode: func(text string) ([]byte, error) { return []byte(text), nil },
 		Decode: func(data []byte) (string, error) { return string(data), nil },
 		Size:   footprint.Text,
 	})}
 }
+
+// Close gives the memory back that the process keeps texts in. It keeps none from then on.
+func (s *SharedDocuments) Close() { s.near.texts.close() }
 
 // Get gives the text of a hash, whichever replica learnt it.
 func (s *SharedDocuments) Get(ctx context.Context, hash string) (string, bool) {

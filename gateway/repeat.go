@@ -7,7 +7,6 @@ import (
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/hashicorp/golang-lru/v2"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -16,12 +15,14 @@ import (
 // repeats know requests by the digest of their bytes, so that one that comes again and whose answer is kept need not be
 // read, coerced and estimated again. A nil *repeats knows none. No variables are kept: they hold personal data.
 type repeats struct {
-	kept *lru.Cache[[sha256.Size]byte, *repeat]
+	kept *shelf[[sha256.Size]byte, *repeat]
 }
 
-// keptRepeats bounds their memory: each takes about a kilobyte, beside a document's text that mostly is kept with the
-// document.
-const keptRepeats = 4096
+// keptRepeats bounds their memory, in bytes, where no other bound is set.
+const keptRepeats = 8 << 20
+
+// repeatSize is about what a repeat takes beside its document's text, which may be kept with the document as well.
+const repeatSize = 1 << 10
 
 // longestRepeated is the longest document, in bytes, whose requests are known: a text stays with them when its document is
 // no longer kept.
@@ -47,11 +48,7 @@ func newRepeats(opts Options) *repeats {
 	if opts.Answers == nil || opts.Trusted.logs() {
 		return nil
 	}
-	kept, err := lru.New[[sha256.Size]byte, *repeat](keptRepeats)
-	if err != nil {
-		return nil
-	}
-	return &repeats{kept}
+	return &repeats{newShelf[[sha256.Size]byte, *repeat](opts.share(16, keptRepeats), opts.Reserve)}
 }
 
 // remember keeps what a request turned out to mean.
@@ -70,7 +67,7 @@ func (rs *repeats) remember(req *request, op *graphql.OperationContext, s *spent
 	if s != nil {
 		again.estimate = &Cost{Points: s.estimate.Points, Calls: s.estimate.Calls}
 	}
-	rs.kept.Add(req.raw.sum(), again)
+	rs.kept.put(req.raw.sum(), again, repeatSize+len(again.text))
 }
 
 // documentText is the text of an operation's document as it is kept with it, rather than a copy.
@@ -87,7 +84,7 @@ func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]
 	if g.repeats == nil || wantsOtherwise(h) {
 		return nil
 	}
-	again, ok := g.repeats.kept.Get(sum)
+	again, ok := g.repeats.kept.get(sum)
 	if !ok {
 		return nil
 	}

@@ -8,10 +8,11 @@ import (
 
 // shelf keeps values by name up to a number of bytes in all, and forgets what was not used for longest. It is safe for
 // concurrent use.
-type shelf[V any] struct {
+type shelf[K comparable, V any] struct {
 	mu         sync.Mutex
-	values     *simplelru.LRU[string, sized[V]]
+	values     *simplelru.LRU[K, sized[V]]
 	size, most int
+	reserve    func(by int64)
 }
 
 type sized[V any] struct {
@@ -22,14 +23,18 @@ type sized[V any] struct {
 // shelfOverhead is about what a kept value takes beside its own bytes and its name's.
 const shelfOverhead = 256
 
-func newShelf[V any](most int) *shelf[V] {
-	s := &shelf[V]{most: most}
+// newShelf returns a shelf of at most so many bytes. reserve, which may be nil, is told by how much they change.
+func newShelf[K comparable, V any](most int, reserve func(by int64)) *shelf[K, V] {
+	if reserve == nil {
+		reserve = func(int64) {}
+	}
+	s := &shelf[K, V]{most: most, reserve: reserve}
 	// The list never evicts by number: each value takes at least the overhead.
-	s.values, _ = simplelru.NewLRU(most/shelfOverhead+1, func(_ string, v sized[V]) { s.size -= v.size })
+	s.values, _ = simplelru.NewLRU(most/shelfOverhead+1, func(_ K, v sized[V]) { s.size -= v.size })
 	return s
 }
 
-func (s *shelf[V]) get(name string) (V, bool) {
+func (s *shelf[K, V]) get(name K) (V, bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	v, ok := s.values.Get(name)
@@ -37,15 +42,27 @@ func (s *shelf[V]) get(name string) (V, bool) {
 }
 
 // put keeps a value of this size in bytes, unless it takes more than all values may.
-func (s *shelf[V]) put(name string, value V, size int) {
+func (s *shelf[K, V]) put(name K, value V, size int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	if size += shelfOverhead; size > s.most {
 		return
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
+	before := s.size
 	s.values.Remove(name)
 	s.values.Add(name, sized[V]{value, size})
 	for s.size += size; s.size > s.most; {
 		s.values.RemoveOldest()
 	}
+	s.reserve(int64(s.size - before))
+}
+
+// close forgets all values, and keeps none any more.
+func (s *shelf[K, V]) close() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	before := s.size
+	s.values.Purge()
+	s.size, s.most = 0, 0
+	s.reserve(int64(-before))
 }

@@ -10,18 +10,18 @@ const Small = 16 << 10
 // Load is what is under way. It is safe for concurrent use; a nil *Load bounds and counts nothing.
 type Load struct {
 	maxRequests, maxBytes int64
-	changed               func(held int64)
+	changed               func()
 
 	requests, bytes                       atomic.Int64
 	refusedRequests, refusedBytes, cutOff atomic.Uint64
 }
 
-// step is by how much the bytes must change for Changed to be called.
+// step is by how much the bytes must change for changed to be called.
 const step = 1 << 20
 
-// New returns a Load with bounds, each 0 for none. changed, which may be nil, is called with the bytes that are held whenever
-// they have changed by about a MiB.
-func New(maxRequests int, maxBytes int64, changed func(held int64)) *Load {
+// New returns a Load with bounds, each 0 for none. changed, which may be nil, is called after the bytes that are held have
+// changed by about a MiB, by several goroutines at once where several change them.
+func New(maxRequests int, maxBytes int64, changed func()) *Load {
 	return &Load{maxRequests: int64(maxRequests), maxBytes: maxBytes, changed: changed}
 }
 
@@ -61,7 +61,7 @@ func (l *Load) free(n int64) { l.tell(l.bytes.Add(-n), -n) }
 
 func (l *Load) tell(held, by int64) {
 	if l.changed != nil && held/step != (held-by)/step {
-		l.changed(held)
+		l.changed()
 	}
 }
 

@@ -10,7 +10,8 @@ import (
 func TestWhatHasNoRoomIsRefusedAndCounted(t *testing.T) {
 	t.Parallel()
 	var told []int64
-	l := New(2, 4<<20, func(held int64) { told = append(told, held) })
+	var l *Load
+	l = New(2, 4<<20, func() { told = append(told, l.State().Bytes) })
 	first, second := l.Hold(), l.Hold()
 	must := l.Hold()
 	must.Must = true
