@@ -288,7 +288,7 @@ func (p *pruner) member(i int, s *Shape, previous int) (k, value int, verbatim b
 	if k = s.find(name); k >= 0 {
 		s.learn(previous, k)
 		verbatim = string(p.data[i:value]) == s.names[k].quoted
-	} else if p.unknown != nil {
+	} else if p.unknown != nil && !s.Excerpt {
 		p.unknown(s, name)
 	}
 	return k, value, verbatim, nil

@@ -194,3 +194,18 @@ func TestUnknownHearsOfEachUndeclaredMemberOnce(t *testing.T) {
 		t.Errorf("unknown (-want +got):\n%s", diff)
 	}
 }
+
+func TestMembersThatAnExcerptLeavesOutAreNotUnknown(t *testing.T) {
+	t.Parallel()
+	owner := &Shape{Name: "Owner", Excerpt: true, Members: []Member{{Name: "id"}}}
+	r := NewReader([]byte(`{"owner":{"id":1,"name":"a"},"new":1}`), Limits{})
+	var got []string
+	r.Unknown = func(s *Shape, name []byte) { got = append(got, s.Name+"."+string(name)) }
+	d, err := r.Document(&Shape{Name: "Thing", Members: []Member{{Name: "owner", Shape: owner}}})
+	if err != nil || string(d.JSON()) != `{"owner":{"id":1}}` {
+		t.Fatalf("got %s %v", d.JSON(), err)
+	}
+	if diff := cmp.Diff([]string{"Thing.new"}, got); diff != "" {
+		t.Errorf("unknown (-want +got):\n%s", diff)
+	}
+}

@@ -19,6 +19,9 @@ type Shape struct {
 	// Shape and the same key each shows what any of them has.
 	Key string
 
+	// Excerpt says that the objects are known to have more members than are kept: a Reader's Unknown is not called for them.
+	Excerpt bool
+
 	linked []uint32 // a bit per member whose Shape has a Key
 
 	once  sync.Once

@@ -19,7 +19,7 @@ func (r clientResolver) Users(ctx context.Context, objs []*model.Client, first *
 	return usersOf(ctx, objs, "Client.users", r.visibleKey(ctx), first, after)
 }
 
-// visibleKey is the key of a client that the caller sees: content may show others.
+// visibleKey is the key of a client that the caller sees.
 func (r clientResolver) visibleKey(ctx context.Context) func(*model.Client) (string, bool, error) {
 	return func(c *model.Client) (string, bool, error) {
 		key, ok, err := r.embedKey(c)

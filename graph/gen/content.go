@@ -42,6 +42,7 @@ type contentData struct {
 
 type contentShape struct {
 	Name, Key string
+	Excerpt   bool
 	Members   []contentMember
 }
 
@@ -86,7 +87,7 @@ func newContentData(schema *ast.Schema) contentData {
 			data.Shapes = append(data.Shapes, *s)
 		}
 	}
-	data.Shapes = append(data.Shapes, contentShape{Name: clientKeys, Members: clientKeyMembers})
+	data.Shapes = append(data.Shapes, contentShape{Name: clientKeys, Excerpt: true, Members: clientKeyMembers})
 	return data
 }
 
@@ -225,7 +226,7 @@ var Shapes = struct {
 	{{ range .Shapes }}{{ .Name }} *document.Shape
 	{{ end }}
 }{
-	{{ range .Shapes }}{{ .Name }}: &document.Shape{Name: "{{ .Name }}"{{ if .Key }}, Key: "{{ .Key }}"{{ end }}},
+	{{ range .Shapes }}{{ .Name }}: &document.Shape{Name: "{{ .Name }}"{{ if .Key }}, Key: "{{ .Key }}"{{ end }}{{ if .Excerpt }}, Excerpt: true{{ end }}},
 	{{ end }}
 }
 

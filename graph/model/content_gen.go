@@ -2866,7 +2866,7 @@ var Shapes = struct {
 	SSOAttributeMapping:           &document.Shape{Name: "SSOAttributeMapping"},
 	Aggregation:                   &document.Shape{Name: "Aggregation"},
 	AggregationBucket:             &document.Shape{Name: "AggregationBucket"},
-	ClientKeys:                    &document.Shape{Name: "ClientKeys"},
+	ClientKeys:                    &document.Shape{Name: "ClientKeys", Excerpt: true},
 }
 
 func init() {
