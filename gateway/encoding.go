@@ -82,10 +82,11 @@ func negotiateCoding(h http.Header) (picked codings) {
 		return picked
 	}
 	identity, named := codingQuality(accepted, "identity")
+	// Of all codings identity alone is acceptable unless it is excluded, by name or by "*;q=0" (RFC 9110, section 12.5.3).
+	picked.must = identity == 0 && (named || excludesOthers(accepted))
 	if !named {
 		identity = 0
 	}
-	picked.must = named && identity == 0
 	weight, longWeight := 0.0, 0.0
 	for _, c := range coders {
 		q, _ := codingQuality(accepted, c.name)
@@ -114,6 +115,18 @@ func codingQuality(values []string, name string) (weight float64, named bool) {
 		}
 	}
 	return weight, false
+}
+
+// excludesOthers reports whether codings that are not named are not acceptable.
+func excludesOthers(values []string) bool {
+	for _, value := range values {
+		for item := range strings.SplitSeq(value, ",") {
+			if coding, params, _ := strings.Cut(item, ";"); strings.TrimSpace(coding) == "*" {
+				return codingWeight(params) == 0
+			}
+		}
+	}
+	return false
 }
 
 func codingWeight(params string) float64 {

@@ -157,7 +157,9 @@ type reply struct {
 	fault *requestError
 	// refused says that nothing was executed.
 	refused bool
-	resp    *graphql.Response
+	// again is set where a client sends its request again with the text of the document, which some do on status 200 alone.
+	again bool
+	resp  *graphql.Response
 	// policy is what the answer to a single operation allows its receivers.
 	policy cachePolicy
 	// kept is the whole answer that resp was made from; nil where there is none.
@@ -171,6 +173,15 @@ type reply struct {
 }
 
 func fail(fault *requestError) *reply { return &reply{fault: fault, resp: fault.response()} }
+
+// refuseEach refuses each operation of a batch for the same fault: clients match answers with operations by their place.
+func refuseEach(list []*request, fault *requestError) []*reply {
+	replies := make([]*reply, len(list))
+	for i := range replies {
+		replies[i] = fail(fault)
+	}
+	return replies
+}
 
 func refuse(errs gqlerror.List) *reply {
 	return &reply{refused: true, resp: &graphql.Response{Errors: errs}}
@@ -224,6 +235,10 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		return
 	}
 	all, fault := g.readRequests(raw)
+	if fault != nil && all != nil && all.batch {
+		x.sendBatch(refuseEach(all.list, fault))
+		return
+	}
 	if fault != nil {
 		x.fail(fault)
 		return
@@ -461,6 +476,9 @@ func (e *requestError) response() *graphql.Response {
 func (e *requestError) setHeaders(h http.Header) {
 	if e.allow != "" {
 		h.Set("Allow", e.allow)
+	}
+	if e.codings != "" {
+		h.Set("Accept-Encoding", e.codings)
 	}
 	if e.retryAfter > 0 {
 		h.Set("Retry-After", strconv.Itoa(e.retryAfter))

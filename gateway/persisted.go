@@ -157,10 +157,16 @@ func (g *Gateway) text(ctx context.Context, req *request) (string, *reply) {
 		}
 	}
 	if p != nil && g.opts.Persisted == nil && g.opts.Trusted == nil {
-		return "", g.unknown(codeNotPersisted, "PersistedQueryNotSupported")
+		return "", notPersisted("PersistedQueryNotSupported")
 	}
 	// Apollo's clients compare the message.
-	return "", g.unknown(codeNotPersisted, "PersistedQueryNotFound")
+	return "", notPersisted("PersistedQueryNotFound")
+}
+
+func notPersisted(message string) *reply {
+	out := refuse(gqlerror.List{{Message: message, Extensions: map[string]any{"code": codeNotPersisted}}})
+	out.again = true
+	return out
 }
 
 func (g *Gateway) unknown(code, message string) *reply {

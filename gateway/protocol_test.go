@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -110,12 +111,16 @@ func TestStatusAndBodyFollowTheSpecification(t *testing.T) {
 		{"variables that are an array", "POST", "/graphql", `{"query":"{__typename}","variables":[]}`, "", 400, "variables must be"},
 		{"variables that are a text", "POST", "/graphql", `{"query":"{__typename}","variables":"{}"}`, "", 400, "variables must be"},
 		{"extensions that are an array", "POST", "/graphql", `{"query":"{__typename}","extensions":[]}`, "", 400, "extensions must be"},
-		{"a query that is null", "POST", "/graphql", `{"query":null}`, "", 400, "query must be"},
+		{"a query that is null", "POST", "/graphql", `{"query":null}`, "", 400, "query is missing"},
 		{"a query that is empty", "POST", "/graphql", `{"query":""}`, "", 400, "query is missing"},
 		{"a query in the address of a POST", "POST", "/graphql?query={__typename}", `{}`, "", 400, "query is missing"},
 		{"an empty name of the only operation", "POST", "/graphql", `{"query":"{__typename}","operationName":""}`, "", 200, `"data"`},
 		{"an empty name of one of two operations", "POST", "/graphql", `{"query":"query A{__typename} query B{__typename}","operationName":""}`, mediaResponse, 400, "operationName"},
-		{"empty variables by GET", "GET", "/graphql?query={__typename}&variables=", "", "", 400, "variables must be"},
+		{"empty variables by GET", "GET", "/graphql?query={__typename}&variables=", "", "", 200, `"data"`},
+		{"everything empty by GET", "GET", "/graphql?query={__typename}&operationName=&extensions=&documentId=", "", "", 200, `"data"`},
+		{"everything null", "POST", "/graphql", `{"query":"{__typename}","documentId":null,"operationName":null,"variables":null,"extensions":null}`, "", 200, `"data"`},
+		{"no query beside a hash", "POST", "/graphql", `{"query":null,"extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}`, "", 200, "PERSISTED_QUERY_NOT_FOUND"},
+		{"an empty query beside a hash, newer media type", "POST", "/graphql", `{"query":"","extensions":{"persistedQuery":{"version":1,"sha256Hash":"00"}}}`, mediaResponse, 200, "PERSISTED_QUERY_NOT_FOUND"},
 		{"an Int as 1e1", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":1e1}}`, "", 200, `"data"`},
 		{"an Int beyond all numbers", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":1e400}}`, "", 200, "BAD_USER_INPUT"},
 		{"JSON nested without end", "POST", "/graphql", `{"query":"{__typename}","variables":` + strings.Repeat(`{"a":`, 20_000) + "1" + strings.Repeat("}", 20_000) + "}", "", 400, "BAD_REQUEST"},
@@ -215,7 +220,7 @@ func TestABatchHasALimit(t *testing.T) {
 		want       int
 	}{
 		{"as many as allowed", batch(3), 3, 200},
-		{"one more", batch(4), 3, 400},
+		{"one more", batch(4), 3, 200},
 		{"none", "[]", 3, 400},
 		{"switched off", batch(1), 0, 400},
 		{"a malformed one", `[{"query":"{__typename}"},7]`, 3, 400},
@@ -225,6 +230,26 @@ func TestABatchHasALimit(t *testing.T) {
 		g := (&world{}).gateway(func(o *Options) { o.BatchLimit = test.limit })
 		if w := send(t, g, "POST", "/graphql", test.body); w.Code != test.want {
 			t.Errorf("%s: got %d %s, want %d", test.name, w.Code, w.Body, test.want)
+		}
+	}
+}
+
+func TestABatchOfTooManyGetsAnErrorForEach(t *testing.T) {
+	t.Parallel()
+	for n, want := range map[int]int{4: 4, 12: 12, 5000: longestRefusal} {
+		g := (&world{}).gateway(func(o *Options) { o.BatchLimit = 3 })
+		body := "[" + strings.Repeat(`{"query":"{__typename}"},`, n-1) + `{"query":"{__typename}"}]`
+		var got []struct {
+			Errors []struct{ Extensions struct{ Code string } }
+		}
+		w := send(t, g, "POST", "/graphql", body)
+		if err := json.Unmarshal(w.Body.Bytes(), &got); err != nil || len(got) != want {
+			t.Fatalf("%d operations: got %d answers, want %d: %v", n, len(got), want, err)
+		}
+		for _, a := range got {
+			if len(a.Errors) != 1 || a.Errors[0].Extensions.Code != codeLimitExceeded {
+				t.Errorf("got %s", w.Body)
+			}
 		}
 	}
 }
@@ -292,7 +317,7 @@ func TestAnswersAreCompressedAsTheCallerPrefers(t *testing.T) {
 
 func TestASmallAnswerIsNotCompressed(t *testing.T) {
 	t.Parallel()
-	for accept, want := range map[string]string{"gzip": "", "gzip, identity;q=0": "gzip", "identity;q=0": "", "br;q=0.1, identity;q=0.2": ""} {
+	for accept, want := range map[string]string{"gzip": "", "gzip, identity;q=0": "gzip", "identity;q=0": "", "*;q=0, gzip": "gzip", "gzip, *;q=0": "gzip", "*;q=0, identity, gzip": "", "br;q=0.1, identity;q=0.2": ""} {
 		w := post(t, (&world{}).gateway(nil), "{ __typename }", "", "Accept-Encoding", accept)
 		if got := w.Header().Get("Content-Encoding"); got != want {
 			t.Errorf("a short answer for %q: got the coding %q, want %q", accept, got, want)

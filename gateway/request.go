@@ -28,6 +28,8 @@ type requestError struct {
 	retryAfter int
 	// allow are the methods that would be right, for 405.
 	allow string
+	// codings are the content codings that a body may have, for 415.
+	codings string
 	// challenge asks for credentials, for 401.
 	challenge bool
 }
@@ -109,7 +111,7 @@ func checkContentType(h http.Header) *requestError {
 			message: "the Content-Type must be application/json in UTF-8"}
 	}
 	if coding := strings.Join(h["Content-Encoding"], ","); coding != "" && !strings.EqualFold(coding, "identity") {
-		return &requestError{status: http.StatusUnsupportedMediaType, code: codeBadRequest,
+		return &requestError{status: http.StatusUnsupportedMediaType, code: codeBadRequest, codings: "identity",
 			message: "the body must come without a Content-Encoding"}
 	}
 	return nil
@@ -196,7 +198,11 @@ func parseBody(data []byte, batchLimit int) (*requests, *requestError) {
 	return one(parseObject(data))
 }
 
-// parseBatch reads an array of operations. One that is malformed refuses them all: they came as one request.
+// longestRefusal bounds the errors that a batch of too many operations gets.
+const longestRefusal = 1000
+
+// parseBatch reads an array of operations. One that is malformed refuses them all: they came as one request. A batch of too
+// many comes back as that many places for the error.
 func parseBatch(data []byte, limitOfBatch int) (*requests, *requestError) {
 	var items []json.RawMessage
 	if err := decode(data, &items); err != nil {
@@ -206,8 +212,9 @@ func parseBatch(data []byte, limitOfBatch int) (*requests, *requestError) {
 		return nil, badRequest("the batch is empty")
 	}
 	if len(items) > limitOfBatch {
-		return nil, overLimit(http.StatusBadRequest, fmt.Sprintf("the batch has more than %d operations", limitOfBatch),
-			limit{"batch", int64(len(items)), int64(limitOfBatch)})
+		return &requests{batch: true, list: make([]*request, min(len(items), longestRefusal))},
+			overLimit(http.StatusBadRequest, fmt.Sprintf("the batch has more than %d operations", limitOfBatch),
+				limit{"batch", int64(len(items)), int64(limitOfBatch)})
 	}
 	all := &requests{batch: true, list: make([]*request, len(items))}
 	for i, item := range items {
@@ -239,10 +246,10 @@ func readQuery(rawQuery string) (*request, *requestError) {
 		}
 	}
 	return parseParams(func(name string) json.RawMessage {
-		if !values.Has(name) {
+		text := values.Get(name)
+		if text == "" { // like a parameter that is not given (GraphQL over HTTP, "GET")
 			return nil
 		}
-		text := values.Get(name)
 		switch name {
 		case "query", "documentId", "operationName":
 			quoted, _ := json.Marshal(text)
@@ -259,17 +266,17 @@ func parseParams(member func(name string) json.RawMessage) (*request, *requestEr
 		name, want string
 		target     any
 	}{
-		{"query", "a string", &req.Query},
-		{"documentId", "a string", &req.documentID},
+		{"query", "a string or null", &req.Query},
+		{"documentId", "a string or null", &req.documentID},
 		{"operationName", "a string or null", &req.OperationName},
 		{"variables", "an object or null", &req.Variables},
 		{"extensions", "an object or null", &req.Extensions},
 	} {
 		raw := member(p.name)
-		if raw == nil || isNull(raw) && strings.HasSuffix(p.want, "or null") {
+		if raw == nil || isNull(raw) {
 			continue
 		}
-		if isNull(raw) || decode(raw, p.target) != nil {
+		if decode(raw, p.target) != nil {
 			return nil, badRequest("%s must be %s", p.name, p.want)
 		}
 		if strings.HasPrefix(p.want, "an object") && hasTwice(raw) {

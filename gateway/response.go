@@ -56,7 +56,7 @@ func (x *exchange) send(out *reply) {
 	case out.fault != nil:
 		status = out.fault.status
 		out.fault.setHeaders(x.w.Header())
-	case out.refused:
+	case out.refused && !out.again:
 		status = refusedStatus(x.media)
 	}
 	frame := frames.Get().(*bytes.Buffer)
