@@ -37,6 +37,7 @@ type limiter struct {
 	wakes    time.Time // when the timer fires
 	swept    time.Time // the start up to which the queues were swept
 	delayed  int       // events since the last sweep that let calls start later than estimated
+	soonest  time.Time // no waiting call has a deadline before; the zero time is none
 
 	mean    time.Duration // of an exchange
 	samples int
@@ -104,6 +105,7 @@ func (l *limiter) enter(p Priority, caller string, deadline, now time.Time) (*wa
 		l.delayed++
 	}
 	l.queues[p].push(w)
+	l.note(deadline)
 	l.dispatch()
 	return w, nil
 }
@@ -230,7 +232,7 @@ func (l *limiter) dispatch() {
 		}
 	}
 	if l.waiting() == 0 {
-		l.delayed = 0
+		l.delayed, l.soonest = 0, time.Time{}
 		if l.lease.starts > 0 {
 			l.wake(l.lease.until)
 		}
@@ -244,7 +246,8 @@ func (l *limiter) dispatch() {
 	if at.After(now) {
 		l.wake(at)
 	}
-	if at.After(l.swept) && at.After(now) && l.pausing(now) || sweepShare*l.delayed >= l.waiting() && l.delayed > 0 {
+	due := at.After(l.swept) && at.After(now) && l.pausing(now) || sweepShare*l.delayed >= l.waiting() && l.delayed > 0
+	if due && !l.soonest.IsZero() && l.start(now, l.waiting()-1).After(l.soonest) {
 		l.sweep(now)
 		l.swept = at
 	}
@@ -271,6 +274,7 @@ func (l *limiter) pausing(now time.Time) bool {
 // sweep refuses the waiting calls that cannot start in time any more; l.mu is held.
 func (l *limiter) sweep(now time.Time) {
 	ahead := 0
+	l.soonest = time.Time{}
 	for _, q := range l.order[:2] {
 		q.walk(func(w *waiter) {
 			if !w.deadline.IsZero() {
@@ -280,10 +284,18 @@ func (l *limiter) sweep(now time.Time) {
 					return
 				}
 			}
+			l.note(w.deadline)
 			ahead++
 		})
 	}
 	l.delayed = 0
+}
+
+// note keeps the soonest deadline of the calls that wait; l.mu is held.
+func (l *limiter) note(deadline time.Time) {
+	if !deadline.IsZero() && (l.soonest.IsZero() || deadline.Before(l.soonest)) {
+		l.soonest = deadline
+	}
 }
 
 // refuseWaitingRefreshes fails the refreshes that waited for the shared budget and got nothing; l.mu is held.
