@@ -4,9 +4,12 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -144,5 +147,34 @@ func TestContentOfOneClientIsTheSameInEachPlace(t *testing.T) {
 	}
 	if calls := p.calls(); len(calls) != 1 || calls[0] != "GET /incoming/v2/clients 1" {
 		t.Errorf("got calls %v", calls)
+	}
+}
+
+// A client that content names and that cannot be read is null with the error of its own read; the rest is there.
+func TestAClientInContentThatCannotBeReadIsNullAlone(t *testing.T) {
+	t.Parallel()
+	var reads atomic.Int32
+	p := start(t, setup{Emulator: emulator.Options{Clients: 3, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: 2, NamesOthers: true},
+		Wrap: func(next http.RoundTripper) http.RoundTripper {
+			return roundTripper(func(r *http.Request) (*http.Response, error) {
+				if strings.HasSuffix(r.URL.Path, "/incoming/v2/clients") && reads.Add(1) > 1 {
+					return &http.Response{StatusCode: http.StatusForbidden, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), Request: r}, nil
+				}
+				return next.RoundTrip(r)
+			})
+		}})
+	a := p.post(t, `{ clients(first: 1) { nodes { name licenses { name client { name } } learningPaths { nodes { name client { name } } } } } }`, nil)
+	want := []string{"clients.nodes.0.learningPaths.nodes.1.client UPSTREAM_REJECTED thoughtindustries", "clients.nodes.0.licenses.1.client UPSTREAM_REJECTED thoughtindustries"}
+	failures := a.failures()
+	slices.Sort(failures)
+	if diff := cmp.Diff(want, failures); diff != "" {
+		t.Errorf("errors (-want +got):\n%s", diff)
+	}
+	name := a.get(t, "data", "clients", "nodes", 0, "name")
+	if got := a.get(t, "data", "clients", "nodes", 0, "licenses", 0, "client", "name"); got != name {
+		t.Errorf("the client around it: got %v, want %v", got, name)
+	}
+	if got := a.get(t, "data", "clients", "nodes", 0, "licenses", 1, "name"); got == nil {
+		t.Error("the license is gone")
 	}
 }
