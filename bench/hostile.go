@@ -70,10 +70,14 @@ func benchHostile(quick bool) ([]row, error) {
 		}
 		longest = max(longest, size)
 	}
+	overloaded, err := benchOverload(quick)
+	if err != nil {
+		return nil, err
+	}
 	ms := float64(worst.cpu) / float64(time.Millisecond)
-	return []row{
+	return append([]row{
 		{Work: "CPU of the dearest hostile document, ms", Got: ms, Target: hostileCPU, Detail: name},
 		{Work: "longest answer to one, KiB", Got: float64(longest) / 1024, Target: hostileAnswer, Detail: fmt.Sprint(longest, " bytes")},
 		{Work: "hostile documents that reached the validator", Got: float64(g.Validations()), Detail: "want 0"},
-	}, nil
+	}, overloaded...), nil
 }
