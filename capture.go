@@ -23,10 +23,11 @@ import (
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
-	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/validator"
 )
 
 // headerCapture asks for a capture with the value 1, and names the file in the answer.
@@ -315,10 +316,11 @@ func (c *capturer) request(m *capture.Masker, x *captured) (capture.Request, err
 	oc := x.operations[0]
 	schema := c.generation().gateway.Schema.Schema()
 	// The document that was executed is shared with other operations.
-	doc, errs := gqlparser.LoadQueryWithRules(schema, oc.RawQuery, nil)
-	if errs != nil {
+	doc, fault := syntax.Parse(oc.RawQuery)
+	if fault != nil {
 		return capture.Request{}, errors.New("the document could not be read again")
 	}
+	validator.Walk(schema, doc, &validator.Events{}) // it was valid, and needs its definitions alone
 	variables, err := plainJSON(oc.Variables)
 	if err != nil {
 		return capture.Request{}, err

@@ -237,8 +237,20 @@ func withoutSignedZero(v any) any {
 	return v
 }
 
-// reference asks graphql-js. Where that is not installed the test is skipped, but not in CI.
+// reference asks graphql-js.
 func reference(t *testing.T, requests []echoRequest) []echoed {
+	t.Helper()
+	var answers []echoed
+	runReference(t, "execute.mjs", map[string]any{"schema": echoSchema(), "requests": requests}, &answers)
+	if len(answers) != len(requests) {
+		t.Fatalf("%d answers to %d requests", len(answers), len(requests))
+	}
+	return answers
+}
+
+// runReference runs a script of the folder that has graphql-js. Where that is not installed the test is skipped, but not
+// in CI.
+func runReference(t *testing.T, script string, input, output any) {
 	t.Helper()
 	dir := filepath.Join("..", "testdata", "graphqljs")
 	_, missing := os.Stat(filepath.Join(dir, "node_modules", "graphql"))
@@ -250,21 +262,19 @@ func reference(t *testing.T, requests []echoRequest) []echoed {
 		}
 		t.Skip(message)
 	}
-	input, err := json.Marshal(map[string]any{"schema": echoSchema(), "requests": requests})
+	text, err := json.Marshal(input)
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), node, "execute.mjs")
-	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, bytes.NewReader(input), os.Stderr
+	cmd := exec.CommandContext(t.Context(), node, script)
+	cmd.Dir, cmd.Stdin, cmd.Stderr = dir, bytes.NewReader(text), os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
 		t.Fatal(err)
 	}
-	var answers []echoed
-	if err := json.Unmarshal(out, &answers); err != nil || len(answers) != len(requests) {
-		t.Fatalf("%d answers to %d requests: %v", len(answers), len(requests), err)
+	if err := json.Unmarshal(out, output); err != nil {
+		t.Fatal(err)
 	}
-	return answers
 }
 
 // beyondDouble are numbers of which the reference makes infinity, which no answer can show.

@@ -1,13 +1,14 @@
 package gateway
 
 import (
-	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
-	"github.com/vektah/gqlparser/v2/parser"
 	"github.com/vektah/gqlparser/v2/validator"
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
@@ -75,16 +76,16 @@ func (d *documents) read(text string) (*ast.QueryDocument, gqlerror.List) {
 	if err := d.limits.checkText(text); err != nil {
 		return nil, gqlerror.List{err}
 	}
-	doc, err := parser.ParseQuery(&ast.Source{Input: text})
+	doc, err := syntax.Parse(text)
 	if err != nil {
-		return nil, coded(codeParseFailed, asList(err)...)
+		return nil, coded(codeParseFailed, err)
 	}
 	if err := d.limits.checkDocument(doc); err != nil {
 		return nil, gqlerror.List{err}
 	}
 	d.validations.Add(1)
 	if list := validator.ValidateWithRules(d.schema, doc, d.rulesFor(text)); len(list) > 0 {
-		return nil, coded(codeValidationFailed, list...)
+		return nil, coded(codeValidationFailed, once(list)...)
 	}
 	for _, op := range doc.Operations {
 		if err := d.checkIntrospection(op); err != nil {
@@ -94,12 +95,15 @@ func (d *documents) read(text string) (*ast.QueryDocument, gqlerror.List) {
 	return doc, nil
 }
 
-func asList(err error) gqlerror.List {
-	var one *gqlerror.Error
-	if errors.As(err, &one) {
-		return gqlerror.List{one}
-	}
-	return gqlerror.List{gqlerror.Errorf("the document could not be parsed")}
+// once leaves out what was said before of the same place: the validator walks a fragment by itself and where it is spread.
+func once(list gqlerror.List) gqlerror.List {
+	seen := map[string]bool{}
+	return slices.DeleteFunc(list, func(err *gqlerror.Error) bool {
+		key := fmt.Sprint(err.Message, err.Locations)
+		known := seen[key]
+		seen[key] = true
+		return known
+	})
 }
 
 func coded(code string, list ...*gqlerror.Error) gqlerror.List {

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 	"github.com/vektah/gqlparser/v2/lexer"
@@ -77,7 +78,7 @@ func (l Limits) check(name string, reached, allowed int) *gqlerror.Error {
 	return limitError(fmt.Sprintf("the limit on %s is %d", name, allowed), limit{name, int64(reached), int64(allowed)})
 }
 
-// checkText reads a document's text once with the parser's own lexer, before it is parsed. Nesting is bounded here too,
+// checkText reads a document's text once token by token, before it is parsed. Nesting is bounded here too,
 // since the time that validation takes grows with it.
 func (l Limits) checkText(text string) *gqlerror.Error {
 	m := measure(text, l.Tokens)
@@ -108,11 +109,11 @@ type measurement struct {
 
 // measure counts up to one more token than enough. What is no token ends the count; the parser will say what it is.
 func measure(text string, enough int) measurement {
-	lex := lexer.New(&ast.Source{Input: text})
+	scanner := syntax.NewScanner(text)
 	var m measurement
 	for enough == 0 || m.tokens <= enough {
-		t, err := lex.ReadToken()
-		if err != nil || t.Kind == lexer.EOF || t.Kind == lexer.Invalid {
+		t, err := scanner.Next()
+		if err != nil || t.Kind == lexer.EOF {
 			break
 		}
 		m.count(t)

@@ -94,7 +94,7 @@ func TestStatusAndBodyFollowTheSpecification(t *testing.T) {
 		{"an operation without its name, newer type", "POST", "/graphql", `{"query":"query A{__typename} query B{__typename}"}`, mediaResponse, 400, "operationName"},
 		{"a name of no operation, newer type", "POST", "/graphql", `{"query":"query A{__typename}","operationName":"B"}`, mediaResponse, 400, "BAD_REQUEST"},
 		{"fragments alone, newer type", "POST", "/graphql", `{"query":"fragment F on Query{__typename}"}`, mediaResponse, 400, "errors"},
-		{"a document without an operation", "POST", "/graphql", `{"query":"# nothing"}`, mediaResponse, 400, "no operation"},
+		{"a document without an operation", "POST", "/graphql", `{"query":"# nothing"}`, mediaResponse, 400, codeParseFailed},
 		{"an Int as 5.0", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":5.0}}`, "", 200, `"data"`},
 		{"an Int as 5.5", "POST", "/graphql", `{"query":"query($n:Int){users(first:$n){__typename}}","variables":{"n":5.5}}`, "", 200, "BAD_USER_INPUT"},
 		{"a repeated member", "POST", "/graphql", `{"query":"{__typename}","query":"{__typename}"}`, "", 400, "repeated"},

@@ -1,0 +1,73 @@
+package syntax
+
+import (
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/lexer"
+)
+
+var literals = map[lexer.Type]ast.ValueKind{lexer.Int: ast.IntValue, lexer.Float: ast.FloatValue, lexer.String: ast.StringValue, lexer.BlockString: ast.BlockValue}
+
+// value reads a value. A constant one has no variables.
+func (p *parser) value(constant bool) *ast.Value {
+	v := &ast.Value{Position: p.here(), Raw: p.token.Value}
+	kind, literal := literals[p.token.Kind]
+	switch {
+	case literal:
+		v.Kind = kind
+		p.advance()
+	case p.at(lexer.Name):
+		v.Kind = kindOfWord(v.Raw)
+		p.advance()
+	case p.at(lexer.Dollar) && constant:
+		p.constantVariable()
+	case p.at(lexer.Dollar):
+		v.Kind, v.Raw = ast.Variable, p.variable()
+	case p.at(lexer.BracketL):
+		v.Kind = ast.ListValue
+		p.nested(func() { v.Children = p.list(constant) })
+	case p.at(lexer.BraceL):
+		v.Kind = ast.ObjectValue
+		p.nested(func() { v.Children = p.object(constant) })
+	default:
+		p.unexpected(p.token)
+	}
+	return v
+}
+
+// constantVariable refuses a variable in a constant value, or what else is wrong with it.
+func (p *parser) constantVariable() {
+	dollar := p.token
+	p.advance()
+	if p.at(lexer.Name) {
+		p.fail(dollar, "A constant value holds no variable.")
+	} else {
+		p.unexpected(dollar)
+	}
+}
+
+func kindOfWord(word string) ast.ValueKind {
+	switch word {
+	case "true", "false":
+		return ast.BooleanValue
+	case "null":
+		return ast.NullValue
+	}
+	return ast.EnumValue
+}
+
+func (p *parser) list(constant bool) (children ast.ChildValueList) {
+	p.any(lexer.BracketL, lexer.BracketR, func() {
+		children = append(children, &ast.ChildValue{Value: p.value(constant)})
+	})
+	return children
+}
+
+func (p *parser) object(constant bool) (children ast.ChildValueList) {
+	p.any(lexer.BraceL, lexer.BraceR, func() {
+		child := &ast.ChildValue{Position: p.here(), Name: p.need(lexer.Name)}
+		p.need(lexer.Colon)
+		child.Value = p.value(constant)
+		children = append(children, child)
+	})
+	return children
+}
