@@ -63,13 +63,16 @@ func (p *plans) get(e *Engine, op *graphql.OperationContext) *Plan {
 // generation is how many bytes one of the two generations may take.
 func (e *Engine) generation() int64 { return cmp.Or(e.MaxPlans, DefaultPlans) / 2 }
 
-// key appends what the variables say of the conditions.
+// key appends what the variables say of the conditions. A null is neither true nor false: a plan has an error there.
 func (v *variants) key(dst []byte, variables map[string]any) []byte {
 	for _, name := range v.names {
-		if b, _ := variables[name].(bool); b {
+		switch variables[name] {
+		case true:
 			dst = append(dst, 1)
-		} else {
+		case false:
 			dst = append(dst, 0)
+		default:
+			dst = append(dst, 2)
 		}
 	}
 	return dst

@@ -116,6 +116,14 @@ func TestPlanIsKeptPerOperationAndConditions(t *testing.T) {
 	if whole := e.Plan(op); whole == skipped || len(whole.Root.Fields[0].Children[0].Fields) != 2 {
 		t.Error("the plan does not follow the condition")
 	}
+	plans := map[*engine.Plan]bool{}
+	for _, value := range []any{true, false, nil} {
+		op.Variables = map[string]any{"a": value}
+		plans[e.Plan(op)] = true
+	}
+	if len(plans) != 3 {
+		t.Error("a condition that is null, whose plan has an error, shares its plan")
+	}
 }
 
 // It measures the heap, so nothing runs beside it.
