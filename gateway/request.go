@@ -10,8 +10,11 @@ import (
 	"mime"
 	"net/http"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"time"
+	"unicode/utf16"
 	"unicode/utf8"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -240,6 +243,11 @@ func readQuery(rawQuery string) (*request, *requestError) {
 	if err != nil {
 		return nil, badRequest("the query string is malformed")
 	}
+	for _, texts := range values {
+		if slices.ContainsFunc(texts, func(text string) bool { return !utf8.ValidString(text) }) {
+			return nil, badRequest("the query string is not UTF-8")
+		}
+	}
 	for _, name := range []string{"query", "documentId", "operationName", "variables", "extensions"} {
 		if len(values[name]) > 1 {
 			return nil, badRequest("the query string has %s more than once", name)
@@ -279,6 +287,9 @@ func parseParams(member func(name string) json.RawMessage) (*request, *requestEr
 		if decode(raw, p.target) != nil {
 			return nil, badRequest("%s must be %s", p.name, p.want)
 		}
+		if hasHalfCharacter(raw) {
+			return nil, badRequest("%s has an escape sequence of half a character", p.name)
+		}
 		if strings.HasPrefix(p.want, "an object") && hasTwice(raw) {
 			return nil, badRequest("%s has a member more than once", p.name)
 		}
@@ -290,6 +301,38 @@ func parseParams(member func(name string) json.RawMessage) (*request, *requestEr
 }
 
 func isNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
+
+// hasHalfCharacter reports whether a JSON text that is well-formed has an escape sequence of one surrogate alone, in whose place
+// the decoder would put another character.
+func hasHalfCharacter(raw []byte) bool {
+	for i := 0; ; i += len(`\u`) {
+		n := bytes.IndexByte(raw[i:], '\\')
+		if n < 0 {
+			return false
+		}
+		i += n
+		unit, ok := utf16Unit(raw[i:])
+		if !ok || !utf16.IsSurrogate(unit) {
+			continue
+		}
+		low, ok := utf16Unit(raw[i+unitSize:])
+		if !ok || utf16.DecodeRune(unit, low) == utf8.RuneError {
+			return true
+		}
+		i += unitSize
+	}
+}
+
+const unitSize = len(`\u0000`)
+
+// utf16Unit reads the escape sequence that a text begins with.
+func utf16Unit(raw []byte) (rune, bool) {
+	if len(raw) < unitSize || raw[1] != 'u' || raw[0] != '\\' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(raw[len(`\u`):unitSize]), 16, 16)
+	return rune(n), err == nil
+}
 
 // decode keeps numbers as they are written: a 64-bit id in variables must not lose digits.
 func decode(raw json.RawMessage, target any) error {
