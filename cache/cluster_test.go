@@ -75,7 +75,7 @@ func startCluster(t *testing.T) (nodes []*node) {
 	until(t, "the replica follows", func() bool { return nodes[3].ClusterReplicate(t.Context(), id).Err() == nil })
 	for _, n := range nodes {
 		until(t, "the cluster is whole", func() bool {
-			return strings.Contains(n.ClusterInfo(t.Context()).Val(), "cluster_state:ok") && len(n.ClusterSlots(t.Context()).Val()) == 3
+			return strings.Contains(n.ClusterInfo(t.Context()).Val(), "cluster_state:ok") && len(n.ClusterShards(t.Context()).Val()) == 3
 		})
 	}
 	until(t, "the replica is a copy", func() bool {

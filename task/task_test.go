@@ -11,11 +11,11 @@ var errWork = errors.New("work failed")
 
 func works() map[string]func() error {
 	return map[string]func() error{
-		"nil":    func() error { return nil },
-		"error":  func() error { return errWork },
-		"panic":  func() error { panic("a person's secret") },
-		"nilmap": func() error { var m map[string]int; m["a"] = 1; return nil },
-		"exit":   func() error { runtime.Goexit(); return nil },
+		"nil":   func() error { return nil },
+		"error": func() error { return errWork },
+		"panic": func() error { panic("a person's secret") },
+		"index": func() error { var list []int; list[len(list)]++; return nil },
+		"exit":  func() error { runtime.Goexit(); return nil },
 	}
 }
 
