@@ -132,10 +132,7 @@ func (g *Gateway) fetchAnswer(ctx context.Context, op *graphql.OperationContext)
 	out := &reply{}
 	g.execute(ctx, op, out)
 	a := newAnswer(out.resp, used.facts.List(), g.opts.PublicCatalog)
-	switch {
-	case caller.FromContext(ctx).Bound:
-		a.policy = boundPolicy
-	case !receiversMayStore(op):
+	if !receiversMayStore(op) {
 		a.policy = cachePolicy{}
 	}
 	a.hurried = len(a.errors) > 0 && outOfTime(ctx)
@@ -227,10 +224,6 @@ func (g *Gateway) describe(ctx context.Context, op *graphql.OperationContext, us
 	if explains(ctx) {
 		// What answers this once is not kept for who asks without the header.
 		out.extend("explain", used.explain(out.resp.Data))
-		return
-	}
-	if caller.FromContext(ctx).Bound {
-		out.policy = boundPolicy
 		return
 	}
 	if receiversMayStore(op) && len(out.resp.Errors) == 0 {

@@ -219,6 +219,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		x.fail(fault)
 		return
 	}
+	x.bound = caller.FromContext(ctx).Bound
 	raw, fault := g.readRaw(x, r)
 	if fault != nil {
 		x.fail(fault)

@@ -26,6 +26,8 @@ type exchange struct {
 	// kept is the If-None-Match of a GET; nil where the answer has no ETag.
 	kept *string
 	load *inflight.Load
+	// bound is set for a caller who is bound to clients.
+	bound bool
 	// held counts what the exchange holds by itself: a body and a packed answer.
 	held *inflight.Hold
 }
@@ -233,6 +235,9 @@ type body struct {
 const unsaidLength = 1 << 10
 
 func (x *exchange) finish(status int, policy cachePolicy, b body) {
+	if x.bound {
+		policy = boundPolicy
+	}
 	h := x.setHeaders(policy)
 	if b.coding != "" {
 		h["Content-Encoding"] = []string{b.coding}
