@@ -110,31 +110,6 @@ func TestARecordOfAnotherCannotBeToldFromAMissingOne(t *testing.T) {
 	}
 }
 
-func TestABoundCallersCursorIsNoOneElses(t *testing.T) {
-	t.Parallel()
-	options := emulator.Options{Clients: 3, Linked: true, UsersPerClient: 3, CoursesPerClient: 1, LearningPathsPerClient: -1, ProviderInList: true}
-	catalogue := emulator.New(options)
-	clients := catalogue.Clients()
-	catalogue.Close()
-	scopes := []string{"clients:read", "users:read", "identities:read"}
-	p := start(t, setup{Emulator: options, Env: map[string]string{"AUTH": "keys", "API_KEYS_FILE": keysFile(t, map[string]map[string]any{
-		"one-key": {"scopes": scopes, "clients": []string{clients[0].Identifier, clients[2].Identifier}}, "two-key": {"scopes": scopes, "clients": []string{clients[1].Identifier}},
-		"whole-key": {"scopes": scopes}})}})
-	for _, list := range []string{"clients", "users", "identities", "embedClients"} {
-		a := p.asKey(t, "one-key", `{ list: `+list+`(first: 1) { pageInfo { endCursor } } }`)
-		cursor, _ := a.get(t, "data", "list", "pageInfo", "endCursor").(string)
-		next := fmt.Sprintf(`{ list: %s(first: 1, after: %q) { nodes { id } } }`, list, cursor)
-		if a := p.asKey(t, "one-key", next); len(a.Errors) > 0 {
-			t.Errorf("%s: the caller's own cursor: %s", list, a.raw)
-		}
-		for _, key := range []string{"two-key", "whole-key"} {
-			if a := p.asKey(t, key, next); len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "BAD_USER_INPUT" {
-				t.Errorf("%s: %s with another's cursor: %s", list, key, a.raw)
-			}
-		}
-	}
-}
-
 func TestABadIdOfSeveralIsAnErrorAtItsPlace(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true}})

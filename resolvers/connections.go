@@ -65,7 +65,7 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 		if !ok || err != nil {
 			return userPageKey{}, false, err
 		}
-		c, err := scalar.After(after, list, client)
+		c, err := scalar.After(after, list, cursorBinding(ctx, client)...)
 		return userPageKey{client, c.Offset, size}, err == nil, err
 	}
 	lists, err := join(ctx, parents, loadersOf(ctx).userPages, pageKey, newUserList)
@@ -81,7 +81,7 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 		if l.missing != nil {
 			errs[i] = besideError{l.missing}
 		}
-		results[i] = l.connection(list, after != nil)
+		results[i] = l.connection(ctx, list, after != nil)
 	}
 	return results, anyOf(errs)
 }
@@ -132,14 +132,16 @@ func belongs(u *coassemble.User, client string) bool {
 	return err == nil && shown != nil && *shown == client
 }
 
-func (l *userList) connection(list string, continued bool) *model.UserConnection {
+func (l *userList) connection(ctx context.Context, list string, continued bool) *model.UserConnection {
 	cursors := make([]string, len(l.users))
-	var bound []string
+	var arguments []string
 	if l.key.client != "" {
-		bound = []string{l.key.client}
+		arguments = []string{l.key.client}
 	}
+	c := scalar.Cursor{List: list, Bound: cursorBinding(ctx, arguments...)}
 	for i, place := range l.places {
-		cursors[i] = scalar.Cursor{List: list, Bound: bound, Offset: place}.Encode()
+		c.Offset = place
+		cursors[i] = c.Encode()
 	}
 	return userConnection(newPage(l.users, cursors, l.more, continued))
 }
@@ -248,7 +250,7 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 		if !ok || err != nil {
 			return credentialPageKey{}, false, err
 		}
-		c, err := scalar.After(after, list, identity)
+		c, err := scalar.After(after, list, cursorBinding(ctx, identity)...)
 		k := credentialPageKey{identity, c.Offset + size, c.Token}
 		cursors[k] = c
 		return k, err == nil, err

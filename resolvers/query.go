@@ -153,10 +153,7 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 		}
 		bound = []string{*clientIdentifier}
 	}
-	if clientIdentifier == nil {
-		bound = cursorBinding(ctx)
-	}
-	cursor, err := scalar.After(after, list, bound...)
+	cursor, err := scalar.After(after, list, cursorBinding(ctx, bound...)...)
 	if err != nil {
 		return nil, err
 	}
@@ -178,7 +175,7 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 	l := newUserList(key, p)
 	wholeUsers(ctx, []*userList{l})
 	complain(ctx, l.missing)
-	return l.connection(list, after != nil), nil
+	return l.connection(ctx, list, after != nil), nil
 }
 
 // Identities lists or searches identities.
