@@ -119,11 +119,11 @@ func TestNoFailingCallIsWorseForABoundCaller(t *testing.T) {
 	}
 	keys := keysFile(t, map[string]map[string]any{"bound-key": {"clients": []string{own.Identifier},
 		"scopes": []string{"clients:read", "users:read", "identities:read", "claims:read", "clients:write", "users:write", "identities:write", "delete"}}})
-	ask := func(t *testing.T, op string, f *failingCalls) {
+	ask := func(t *testing.T, op, timeout string, f *failingCalls) {
 		synctest.Test(t, func(t *testing.T) {
 			p := start(t, setup{Emulator: options, Wrap: func(next http.RoundTripper) http.RoundTripper { f.next = next; return f },
 				Env: map[string]string{"AUTH": "keys", "ALLOW_DELETES": "true", "API_KEYS_FILE": keys, "OPERATION_TIMEOUT": "3s"}})
-			a := p.asKey(t, "bound-key", op)
+			a := p.asHurriedKey(t, "bound-key", timeout, op)
 			for _, failure := range a.failures() {
 				if strings.Contains(failure, "INTERNAL") {
 					t.Errorf("call %d fails: %s: got %s", f.first, op, a.raw)
@@ -140,12 +140,13 @@ func TestNoFailingCallIsWorseForABoundCaller(t *testing.T) {
 			t.Parallel()
 			for _, op := range list {
 				calm := &failingCalls{first: 1 << 30}
-				ask(t, op, calm)
+				ask(t, op, "", calm)
 				for n := range calm.made {
 					for _, how := range []func(*http.Request) (*http.Response, error){unavailable, reset, hang} {
-						ask(t, op, &failingCalls{first: n, how: how})
-						ask(t, op, &failingCalls{first: n, how: how, rest: true})
+						ask(t, op, "", &failingCalls{first: n, how: how})
+						ask(t, op, "", &failingCalls{first: n, how: how, rest: true})
 					}
+					ask(t, op, "40ms", &failingCalls{first: n, how: hang})
 				}
 			}
 		})

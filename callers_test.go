@@ -21,6 +21,12 @@ import (
 // asKey sends an operation with an API key.
 func (p *program) asKey(t *testing.T, key, query string) *answer {
 	t.Helper()
+	return p.asHurriedKey(t, key, "", query)
+}
+
+// asHurriedKey sends an operation whose caller waits no longer than the timeout; an empty one is the server's.
+func (p *program) asHurriedKey(t *testing.T, key, timeout, query string) *answer {
+	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query})
 	if err != nil {
 		t.Fatal(err)
@@ -28,6 +34,9 @@ func (p *program) asKey(t *testing.T, key, query string) *answer {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(string(body)))
 	r.Header.Set("Content-Type", "application/json")
 	r.Header.Set("X-API-Key", key)
+	if timeout != "" {
+		r.Header.Set("X-Learngraph-Timeout", timeout)
+	}
 	return readAnswer(t, p.send(r))
 }
 

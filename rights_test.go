@@ -101,7 +101,7 @@ func TestWhatCannotBeReadIsNotWritten(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p, user := moved(t, "60s", true)
-		own := p.backends.Users(p.backends.Clients()[0].Identifier)[0]
+		own := p.backends.Users(p.backends.Clients()[0].Identifier)[1]
 		p.backends.SetFault("GET /v1/headless/user/{identifier}", emulator.Fault{Status: 503})
 		for name, write := range boundWrites(own, user) {
 			p.backends.Reset()

@@ -6159,7 +6159,10 @@ type Query {
     first: Int = 25 @range(min: 1, max: 100)
     """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `query` + "`" + ` and ` + "`" + `sort` + "`" + `."""
     after: String
-    """Search text, matched by the backend against the name and other indexed fields."""
+    """
+    Search text, matched by the backend against the name and other indexed fields; for callers who are bound to clients,
+    against name, id, slug and sku of theirs.
+    """
     query: String
     """
     Field to sort by, such as ` + "`" + `name` + "`" + ` or ` + "`" + `createdAt` + "`" + `. Passed through as it is; what the backend refuses is

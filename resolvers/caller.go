@@ -72,7 +72,7 @@ func (r *Resolver) seesIdentity(ctx context.Context, i *mattr.Identity) (bool, e
 	if seen[0] || err != nil || !r.hidesUser(i) {
 		return seen[0], firstOf(err)
 	}
-	user, err := ownerAmong(ctx, ownKeys(ctx), i.ID)
+	user, err := ownerAmong(ctx, ownUsersAfter(ctx, ownKeys(ctx), scalar.Cursor{}), i.ID)
 	return user != "", err
 }
 
@@ -124,18 +124,26 @@ func (r mutationResolver) ownsUser(ctx context.Context, key string) error {
 	return err
 }
 
+// ownsIdentity reads an identity only where it is that of one of the caller's users.
 func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
 	switch {
 	case !bound(ctx):
 		return nil
 	case r.MATTR == nil:
 		return notConfigured(upstream.MATTR)
-	}
-	i, err := r.identityByID(ctx, key)
-	if err != nil {
+	case r.Coassemble == nil:
+		return notConfigured(upstream.Coassemble)
+	case r.Link.User == "id":
+		if err := r.ownsUser(ctx, key); err != nil {
+			return err
+		}
+		_, err := r.identityByID(ctx, key)
 		return err
 	}
-	user, err := r.ownerOf(ctx, i)
+	user, err := ownerAmong(ctx, r.ownUsersNow(ctx), key)
+	if err == nil && user != "" {
+		user, err = r.ownerNow(ctx, key, user)
+	}
 	switch {
 	case err != nil:
 		return err
@@ -145,27 +153,27 @@ func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
 	return r.ownsUser(ctx, user)
 }
 
-// ownerOf returns the user whom an identity belongs to, empty where it belongs to none of the caller's. A read by id need
-// not show the provider that joins; then the cached joins name a user, and a search confirms that it still is theirs.
-func (r mutationResolver) ownerOf(ctx context.Context, i *mattr.Identity) (string, error) {
+// ownerNow returns the user whom an identity belongs to at the backend, empty where it belongs to none. A read by id need not
+// show the key that joins; then a search confirms that it still is that of the user who is known to have had it.
+func (r mutationResolver) ownerNow(ctx context.Context, id, known string) (string, error) {
+	i, err := r.identityByID(ctx, id)
+	if err != nil {
+		return "", err
+	}
 	if !r.hidesUser(i) {
 		user, _, err := r.userKeyOf(i)
 		return user, err
 	}
-	user, err := ownerAmong(ctx, ownKeys(ctx), i.ID)
-	if err != nil || user == "" {
-		return "", err
-	}
-	found, err := r.searchUserIdentity(ctx, user)
+	found, err := r.searchUserIdentity(ctx, known)
 	switch {
 	case upstream.KindOf(err) == upstream.NotFound:
 		return "", nil
 	case err != nil:
 		return "", err
-	case !strings.EqualFold(found.ID, i.ID):
+	case !strings.EqualFold(found.ID, id):
 		return "", nil
 	}
-	return user, nil
+	return known, nil
 }
 
 // keepsOwner refuses a change that would hang an identity on a user whom the caller does not see. Whether such a user

@@ -32,8 +32,14 @@ func namedClients[P naming](ctx context.Context, r *Resolver, objs []P) ([]*mode
 	errs := make([]error, len(objs))
 	for i, o := range objs {
 		keys[i], errs[i] = namedKey(o)
-		if d := o.Document(); keys[i].Value != "" && r.ThoughtIndustries.KeyOf(d, keys[i].Field) == keys[i].Value {
+		d := o.Document()
+		switch {
+		case keys[i].Value == "":
+		case r.ThoughtIndustries.KeyOf(d, keys[i].Field) == keys[i].Value:
 			around[i] = newClient(d)
+		case bound(ctx):
+			d, errs[i] = r.ownClient(ctx, keys[i])
+			around[i], keys[i] = newClient(d), thoughtindustries.Key{}
 		}
 	}
 	places := make([]int, len(objs))

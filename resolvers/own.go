@@ -11,6 +11,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
@@ -67,42 +68,38 @@ func cut[V any](all []V, c scalar.Cursor, size int, continued bool) page[V] {
 // searchPage is how many records a search for a bound caller reads at once.
 const searchPage = 100
 
-// ownClients are the clients of a bound caller. A search is read to its end: what it finds of others must not show in
-// where it stops.
+// ownClients are the clients of a bound caller. A search looks at these alone: the backend's own would take as many calls as
+// what it finds of others asks for.
 func (r queryResolver) ownClients(ctx context.Context, own []string, q thoughtindustries.Query, c scalar.Cursor, size int, continued bool) (page[*document.Document], error) {
+	keys := make([]thoughtindustries.Key, len(own))
+	for i, k := range own {
+		keys[i] = r.clientKey(k)
+	}
+	l := loadersOf(ctx).clients
 	if q.Search == "" && q.Sort == "" {
-		keys := make([]thoughtindustries.Key, len(own))
-		for i, k := range own {
-			keys[i] = r.clientKey(k)
-		}
-		return ownPage(ctx, loadersOf(ctx).clients, keys, c, size, continued)
+		return ownPage(ctx, l, keys, c, size, continued)
+	}
+	order, err := sorting(q.Sort)
+	if err != nil {
+		return page[*document.Document]{}, err
 	}
 	var all []*document.Document
-	seen := map[string]bool{}
-	for offset, more := 0, true; more; offset += searchPage {
-		found, err := r.clientPage(listPurpose(ctx), clientQuery{Search: q.Search, Sort: q.Sort, Offset: offset, First: searchPage})
-		if err != nil {
-			return page[*document.Document]{}, err
+	for _, result := range l.Load(ctx, keys) {
+		if result.Err != nil {
+			return page[*document.Document]{}, result.Err
 		}
-		before := len(seen)
-		for _, d := range found.values {
-			seen[r.clientID(d)] = true
-			if d != nil && r.seesDocument(ctx, d) {
-				all = append(all, d)
-			}
-		}
-		if more = found.More; more && len(seen) == before {
-			complain(ctx, errNoAdvance(upstream.ThoughtIndustries))
-			more = false
+		if result.Found && r.seesDocument(ctx, result.Value) && r.mentions(result.Value, q.Search) {
+			all = append(all, result.Value)
 		}
 	}
+	slices.SortStableFunc(all, order)
 	return cut(all, c, size, continued), nil
 }
 
 // ownUsers goes through the users of one client after the other.
 type ownUsers struct {
-	ctx  context.Context
 	keys []string
+	read func(userPageKey) (userPage, error)
 	// client is a place among the keys, offset one among its users.
 	client, offset int
 	seen           map[string]bool
@@ -114,7 +111,17 @@ func ownUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *ownUsers
 	if !found {
 		c.Offset = 0
 	}
-	return &ownUsers{ctx: ctx, keys: own, client: client, offset: c.Offset, seen: map[string]bool{}}
+	read := func(k userPageKey) (userPage, error) { return load(ctx, loadersOf(ctx).userPages, k) }
+	return &ownUsers{keys: own, read: read, client: client, offset: c.Offset, seen: map[string]bool{}}
+}
+
+// ownUsersNow goes through the users of a bound caller's clients as the backend has them now.
+func (r *Resolver) ownUsersNow(ctx context.Context) *ownUsers {
+	read := func(k userPageKey) (userPage, error) {
+		users, more, err := r.Coassemble.UserWindow(ctx, k.client, k.offset, k.first)
+		return userPage{users: users, more: more}, err
+	}
+	return &ownUsers{keys: ownKeys(ctx), read: read, seen: map[string]bool{}}
 }
 
 func (o *ownUsers) more() bool { return o.client < len(o.keys) }
@@ -122,7 +129,7 @@ func (o *ownUsers) more() bool { return o.client < len(o.keys) }
 // next reads up to n users of one client.
 func (o *ownUsers) next(n int) (*userList, error) {
 	key := userPageKey{o.keys[o.client], o.offset, n}
-	p, err := load(o.ctx, loadersOf(o.ctx).userPages, key)
+	p, err := o.read(key)
 	if err != nil {
 		return nil, err
 	}
@@ -196,28 +203,25 @@ func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size in
 	return newPage(nodes, cursors, users.more(), continued), nil
 }
 
-// ownerAmong returns which of these clients' users has the identity of the id, empty where none has.
-func ownerAmong(ctx context.Context, own []string, id string) (string, error) {
-	for users := ownUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
+// ownerAmong returns which of the users has the identity of the id, empty where none has. A user whose identity cannot be
+// read matters only where no other has it.
+func ownerAmong(ctx context.Context, users *ownUsers, id string) (string, error) {
+	var failed error
+	for users.more() {
 		l, err := users.next(searchPage)
 		if err != nil {
 			return "", err
 		}
-		if l.missing != nil {
-			return "", l.missing
-		}
+		failed = cmp.Or(failed, l.missing)
 		keys := identifiers(l.users)
 		for i, result := range loadersOf(ctx).userIdentities.Load(ctx, keys) {
 			if result.Found && strings.EqualFold(result.Value.ID, id) {
 				return keys[i], nil
 			}
-			err = cmp.Or(err, result.Err)
-		}
-		if err != nil {
-			return "", err
+			failed = cmp.Or(failed, result.Err)
 		}
 	}
-	return "", nil
+	return "", failed
 }
 
 // identifiers are the users' own keys, empty for one that could not be read.
@@ -241,21 +245,38 @@ func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *ide
 			return page[*mattr.Identity]{}, err
 		}
 		complain(ctx, l.missing)
+		var found []*mattr.Identity
 		for _, result := range loadersOf(ctx).userIdentities.Load(ctx, identifiers(l.users)) {
-			if result.Err != nil {
-				graphql.AddError(ctx, result.Err)
-			}
-			if !result.Found {
-				continue
-			}
-			ok, err := r.matches(ctx, filter, result.Value)
-			if err != nil {
-				return page[*mattr.Identity]{}, err
-			}
-			if ok {
-				all = append(all, result.Value)
+			complain(ctx, result.Err)
+			if result.Found {
+				found = append(found, result.Value)
 			}
 		}
+		if found, err = r.matching(ctx, filter, found); err != nil {
+			return page[*mattr.Identity]{}, err
+		}
+		all = append(all, found...)
 	}
 	return cut(all, c, size, continued), nil
+}
+
+// matching returns the identities that match a filter, all of which are compared at once.
+func (r *Resolver) matching(ctx context.Context, filter *identityFilter, list []*mattr.Identity) ([]*mattr.Identity, error) {
+	matches := make([]bool, len(list))
+	var failed error
+	var group task.Group
+	for n, i := range list {
+		group.Go(func() (err error) {
+			matches[n], err = r.matches(ctx, filter, i)
+			return err
+		}, func(err error) { failed = cmp.Or(failed, err) })
+	}
+	group.Wait()
+	var all []*mattr.Identity
+	for n, i := range list {
+		if matches[n] {
+			all = append(all, i)
+		}
+	}
+	return all, failed
 }

@@ -54,8 +54,6 @@ type store struct {
 	userPages, embedClientPages, identityPages walkSize
 	// identitiesLackKeys is set once a walk has shown that the list of identities does not carry the key that joins.
 	identitiesLackKeys atomic.Bool
-	// identitiesShowUser is set if the last identity that was read by id showed the key that joins.
-	identitiesShowUser atomic.Bool
 }
 
 // walkSize is how many pages a whole list was known to have, 0 while no walk has ended.

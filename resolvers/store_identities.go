@@ -83,9 +83,6 @@ func (r *Resolver) identityByID(ctx context.Context, id string) (*mattr.Identity
 	if malformed(err) {
 		return nil, &upstream.Error{Backend: upstream.MATTR, Kind: upstream.NotFound}
 	}
-	if err == nil {
-		r.store.identitiesShowUser.Store(!r.hidesUser(i))
-	}
 	return i, err
 }
 

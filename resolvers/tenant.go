@@ -2,8 +2,10 @@ package resolvers
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -74,7 +76,8 @@ func (r *Resolver) ownClient(ctx context.Context, key thoughtindustries.Key) (*d
 	return nil, err
 }
 
-// ownIdentity looks an identity up for a bound caller.
+// ownIdentity looks an identity up for a bound caller, among those of the caller's own users: whose another is, a read of it
+// tells by calls that a missing one does not take.
 func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity, error) {
 	if r.Link.User == "id" {
 		if u, err := load(ctx, loadersOf(ctx).users, id); u == nil || err != nil {
@@ -85,33 +88,14 @@ func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity,
 	if r.MATTR == nil {
 		return nil, notConfigured(upstream.MATTR)
 	}
-	if !r.store.identitiesShowUser.Load() {
-		// Reads by id do not tell whose an identity is, so it is looked for among the caller's own.
-		if user, err := ownerAmong(ctx, ownKeys(ctx), id); user == "" || err != nil {
-			return nil, err
-		}
-		return load(ctx, loadersOf(ctx).identities, id)
-	}
-	if stored, ok := r.store.identities.objects.Kept(ctx, id)[id]; ok {
-		if seen, err := r.seesIdentity(ctx, stored.Stale); seen && err == nil {
-			return load(ctx, loadersOf(ctx).identities, id)
-		}
-	}
-	i, err := r.identityByID(ctx, id)
-	if upstream.KindOf(err) == upstream.NotFound {
-		// The call that would tell whose identity it is.
-		_, err = load(ctx, loadersOf(ctx).users, id)
+	if user, err := ownerAmong(ctx, ownUsersAfter(ctx, ownKeys(ctx), scalar.Cursor{}), id); user == "" || err != nil {
 		return nil, err
 	}
-	if err != nil {
-		return nil, err
+	i, err := load(ctx, loadersOf(ctx).identities, id)
+	if seen, seeErr := r.seesIdentity(ctx, i); !seen || seeErr != nil {
+		return nil, cmp.Or(err, seeErr)
 	}
-	seen, err := r.seesIdentity(ctx, i)
-	if !seen || err != nil {
-		return nil, err
-	}
-	cache.FactsFrom(ctx).DependOn(append(r.store.identityTags(i), r.store.identities.objects.Tag(id))...)
-	return i, nil
+	return i, err
 }
 
 // ownNodes looks objects of one type up for a bound caller.
@@ -177,55 +161,64 @@ func cursorBinding(ctx context.Context, values ...string) []string {
 }
 
 // matches reports whether an identity meets a filter as MATTR compares: every claim and key that is given is equal. Where the
-// record does not show its provider a search for this identity alone tells.
+// record does not show a key that is given, a search for this identity alone tells.
 func (r *Resolver) matches(ctx context.Context, f *identityFilter, i *mattr.Identity) (bool, error) {
-	if f.Claims != nil {
-		shown, err := i.Claims()
-		if err != nil || !contains(shown, f.Claims) {
-			return false, nil
-		}
+	claims, err := i.Claims()
+	if err != nil || f.Claims != nil && !contains(claims, f.Claims) {
+		return false, nil
 	}
-	if f.ProviderID == nil && f.SubjectID == nil {
+	provider, subject, err := signIn(i)
+	if err != nil || differ(provider, f.ProviderID, strings.EqualFold) || differ(subject, f.SubjectID, equal) {
+		return false, nil
+	}
+	if (f.ProviderID == nil || provider != nil) && (f.SubjectID == nil || subject != nil) {
 		return true, nil
 	}
-	p, err := i.AuthenticationProvider()
-	if err != nil || p == nil || !equalText(p.SubjectID, f.SubjectID) {
-		return false, nil
-	}
-	provider, err := p.ProviderID()
-	if err != nil || f.ProviderID == nil || provider != nil {
-		return err == nil && (f.ProviderID == nil || strings.EqualFold(*provider, *f.ProviderID)), nil
-	}
-	subject, err := p.SubjectID()
-	if err != nil || subject == nil {
-		return false, nil
-	}
-	found, err := r.MATTR.Search(ctx, mattr.Criteria{ProviderID: f.ProviderID, SubjectID: subject}, 2, "")
+	found, err := r.MATTR.Search(ctx, mattr.Criteria{Claims: claims, ProviderID: f.ProviderID, SubjectID: cmp.Or(f.SubjectID, subject)}, searchPage, "")
 	return slices.ContainsFunc(found.Items, func(o *mattr.Identity) bool { return strings.EqualFold(o.ID, i.ID) }), err
 }
 
-func equalText(shown func() (*string, error), wanted *string) bool {
-	if wanted == nil {
-		return true
+// signIn returns what an identity shows of its provider; what it does not show is nil.
+func signIn(i *mattr.Identity) (provider, subject *string, err error) {
+	p, err := i.AuthenticationProvider()
+	if p == nil || err != nil {
+		return nil, nil, err
 	}
-	text, err := shown()
-	return err == nil && text != nil && *text == *wanted
+	if provider, err = p.ProviderID(); err != nil {
+		return nil, nil, err
+	}
+	subject, err = p.SubjectID()
+	return provider, subject, err
 }
+
+func differ(shown, wanted *string, same func(a, b string) bool) bool {
+	return shown != nil && wanted != nil && !same(*shown, *wanted)
+}
+
+func equal(a, b string) bool { return a == b }
 
 // contains reports whether every member of a wanted object is in the shown one, at every depth; other values must be equal.
 func contains(shown, wanted json.RawMessage) bool {
-	var members, want map[string]json.RawMessage
-	if json.Unmarshal(wanted, &want) == nil && want != nil {
-		if json.Unmarshal(shown, &members) != nil {
+	var got, want any
+	return decode(shown, &got) == nil && decode(wanted, &want) == nil && includes(got, want)
+}
+
+func decode(text json.RawMessage, v *any) error {
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	return d.Decode(v)
+}
+
+func includes(shown, wanted any) bool {
+	want, ok := wanted.(map[string]any)
+	if !ok {
+		return reflect.DeepEqual(shown, wanted)
+	}
+	members, ok := shown.(map[string]any)
+	for name, value := range want {
+		if got, has := members[name]; !has || !includes(got, value) {
 			return false
 		}
-		for name, value := range want {
-			if !contains(members[name], value) {
-				return false
-			}
-		}
-		return true
 	}
-	var a, b bytes.Buffer
-	return json.Compact(&a, shown) == nil && json.Compact(&b, wanted) == nil && bytes.Equal(a.Bytes(), b.Bytes())
+	return ok
 }
