@@ -427,6 +427,7 @@ func (s *server) listenAndServe(ctx context.Context, stdout io.Writer) error {
 }
 
 func (s *server) serve(ctx context.Context, listener net.Listener) error {
+	listener = &lastCall{Listener: listener}
 	httpServer := &http.Server{Handler: s.handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
 		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
@@ -437,16 +438,22 @@ func (s *server) serve(ctx context.Context, listener net.Listener) error {
 		return err
 	case <-ctx.Done():
 	}
-	return s.drain(context.WithoutCancel(ctx), httpServer)
+	return s.drain(context.WithoutCancel(ctx), httpServer, listener)
 }
+
+// settle is how long the last connections have to bring their requests: a server that shuts down drops those that it has not
+// begun to serve.
+const settle = 250 * time.Millisecond
 
 // drain ends a server that was told to stop. It answers first that it is not ready, and serves on until load balancers can
 // have seen that. Each answer closes its connection meanwhile: at the end of the delay a client that is busy has no idle
 // connection on which a request could be on its way.
-func (s *server) drain(ctx context.Context, httpServer *http.Server) error {
+func (s *server) drain(ctx context.Context, httpServer *http.Server, listener net.Listener) error {
 	s.draining.Store(true)
 	s.log.Info("draining")
 	time.Sleep(s.cfg.ShutdownDelay)
+	_ = listener.Close()
+	time.Sleep(min(s.cfg.ShutdownDelay, settle))
 	grace, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
 	defer cancel()
 	if err := httpServer.Shutdown(grace); err != nil {
