@@ -72,8 +72,15 @@ type fieldCost struct {
 type callCost struct {
 	backend       string
 	most, atStart float64
-	operation     bool
+	// operation shares the calls among all objects of an operation; base is what it takes besides one for each of them.
+	operation bool
+	base      float64
+	// list is what may be read in whole pages instead.
+	list string
 }
+
+// mostPages is how many pages of one list an operation may read in vain.
+const mostPages = 100
 
 func newCosts(schema *ast.Schema) *costs {
 	c := &costs{schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{}}
@@ -132,12 +139,17 @@ func readCalls(directives ast.DirectiveList) []callCost {
 		}
 		c := callCost{most: 1, operation: directiveValue(d, "per") == "operation"}
 		c.backend, _ = directiveValue(d, "backend").(string)
+		c.list, _ = directiveValue(d, "list").(string)
 		if n, ok := number(directiveValue(d, "most")); ok {
 			c.most = float64(n)
 		}
 		c.atStart = c.most
 		if n, ok := number(directiveValue(d, "atStart")); ok {
 			c.atStart = float64(n)
+		}
+		c.base = c.most
+		if n, ok := number(directiveValue(d, "base")); ok {
+			c.base = float64(n)
 		}
 		list = append(list, c)
 	}
@@ -169,19 +181,34 @@ func (c *costs) estimate(op *graphql.OperationContext) *Cost {
 }
 
 func (c *costs) estimateWith(op *ast.OperationDefinition, with collector) *Cost {
-	e := &estimation{costs: c, collector: with, shared: map[string]*FieldCalls{}}
+	e := &estimation{costs: c, collector: with, shared: map[string]tally{}}
 	root := c.schema.Query
 	if op.Operation == ast.Mutation {
 		root = c.schema.Mutation
 	}
 	e.root(root.Name, op.SelectionSet)
-	out := &Cost{Calls: map[string]int64{}, Fields: []FieldCalls{}, Faults: e.faults}
-	for _, f := range e.calls {
+	out := &Cost{Calls: map[string]int64{}, Fields: joined(e.calls), Faults: e.faults}
+	for _, f := range out.Fields {
 		out.Calls[f.Backend] += f.Calls
-		out.Fields = append(out.Fields, *f)
 	}
 	out.Points = points(e.points) + CallPoints*total(out.Calls)
 	return out
+}
+
+// joined are the calls with one entry for each field and backend.
+func joined(calls []FieldCalls) []FieldCalls {
+	list := []FieldCalls{}
+	places := map[FieldCalls]int{}
+	for _, f := range calls {
+		field := FieldCalls{Path: f.Path, Backend: f.Backend}
+		if i, ok := places[field]; ok {
+			list[i].Calls = min(list[i].Calls+f.Calls, mostPoints)
+			continue
+		}
+		places[field] = len(list)
+		list = append(list, f)
+	}
+	return list
 }
 
 func total(calls map[string]int64) int64 {
@@ -201,10 +228,16 @@ type estimation struct {
 	*costs
 	collector
 	points float64
-	calls  []*FieldCalls
-	// shared are the calls that an operation makes once, by backend and number.
-	shared map[string]*FieldCalls
+	calls  []FieldCalls
+	// shared are the calls that several fields make together, by what they ask for.
+	shared map[string]tally
 	faults gqlerror.List
+}
+
+// tally counts the objects that share calls, and has the place of these in the list; the places begin at 1.
+type tally struct {
+	objects float64
+	place   int
 }
 
 // place is what surrounds a selection: how many objects it is read of, and how long the lists of a connection are.
@@ -217,18 +250,22 @@ type place struct {
 // root goes on with the fields of the root, but for those that a condition without a value keeps from being called.
 func (e *estimation) root(object string, set ast.SelectionSet) {
 	at := place{parents: 1}
-	if e.open || !e.hasNull() {
-		e.selections(object, []ast.SelectionSet{set}, at)
-		return
-	}
-	if err := e.condition(set, false); err != nil {
-		e.fault("", nil, err)
-		return
+	checked := !e.open && e.hasNull()
+	if checked {
+		if err := e.condition(set, false); err != nil {
+			e.fault("", nil, err)
+			return
+		}
 	}
 	for _, g := range e.collect(object, []ast.SelectionSet{set}) {
+		if m := e.schema().Mutation; m != nil && object == m.Name {
+			clear(e.shared) // a write forgets what was read before it
+		}
 		var err error
 		for _, below := range g.below {
-			err = cmp.Or(err, e.condition(below, true))
+			if checked {
+				err = cmp.Or(err, e.condition(below, true))
+			}
 		}
 		if err != nil {
 			e.fault(g.key, g.field, err)
@@ -313,26 +350,27 @@ func (e *estimation) field(g *grouped, def *ast.FieldDefinition, args map[string
 	e.below(g, args, named, below)
 }
 
-// below goes on with the field's value. Where it may be of several types the dearest counts.
+// below goes on with the field's value. Where it may be of several types the dearest counts, but for objects whose types
+// are known from their global ids.
 func (e *estimation) below(g *grouped, args map[string]any, named string, at place) {
 	if !e.schema().Types[named].IsAbstractType() {
 		e.selections(named, g.below, at)
 		return
 	}
-	ids := map[string]int{}
-	if named == "Node" {
-		ids = nodeIDs(args)
+	if ids := nodeIDs(args); named == "Node" && len(ids) > 0 {
+		e.nodes(ids, at.path, 1)
+		for _, name := range slices.Sorted(maps.Keys(ids)) {
+			at.parents = float64(ids[name])
+			e.selections(name, g.below, at)
+		}
+		return
 	}
-	e.nodes(ids, at.path, 1)
 	var dearest *estimation
 	for _, possible := range e.schema().PossibleTypes[named] {
-		if _, ok := ids[possible.Name]; len(ids) > 0 && !ok {
-			continue
-		}
 		branch := *e
 		branch.calls, branch.faults = slices.Clone(e.calls), slices.Clip(e.faults)
 		branch.shared = maps.Clone(e.shared)
-		if e.open && len(ids) == 0 {
+		if e.open {
 			branch.nodes(map[string]int{possible.Name: 1}, at.path, at.parents)
 		}
 		branch.selections(possible.Name, g.below, at)
@@ -429,19 +467,43 @@ func (e *estimation) call(f *ast.Field, args map[string]any, calls []callCost, a
 	}
 }
 
-func (e *estimation) add(c callCost, path string, most, parents float64) {
-	if parents == 0 || most == 0 {
+func (e *estimation) add(c callCost, path string, most, objects float64) {
+	if objects == 0 || most == 0 {
 		return
 	}
-	if !c.operation {
-		e.calls = append(e.calls, &FieldCalls{path, c.backend, points(most * parents)})
+	if c.operation {
+		e.together(FieldCalls{Path: path, Backend: c.backend}, "", objects, func(objects float64) float64 {
+			return min(c.base+objects, c.most)
+		})
 		return
 	}
-	if e.shared[c.backend] == nil {
-		f := &FieldCalls{path, c.backend, points(most)}
-		e.shared[c.backend] = f
+	e.calls = append(e.calls, FieldCalls{path, c.backend, points(most * objects)})
+	if c.list != "" {
+		e.together(FieldCalls{Path: path, Backend: c.backend}, c.list, objects, pagesInVain)
+	}
+}
+
+// pagesInVain is how many pages of a list may be read before it turns out to be too long. For one object none is.
+func pagesInVain(objects float64) float64 {
+	if objects < 2 {
+		return 0
+	}
+	return min(objects, mostPages)
+}
+
+// together adds objects to those that share calls; the first field that makes some has them.
+func (e *estimation) together(f FieldCalls, list string, objects float64, calls func(objects float64) float64) {
+	key := f.Backend + " " + list
+	t := e.shared[key]
+	t.objects = min(t.objects+objects, mostPoints)
+	if f.Calls = points(calls(t.objects)); f.Calls > 0 && t.place == 0 {
 		e.calls = append(e.calls, f)
+		t.place = len(e.calls)
+	} else if f.Calls > 0 {
+		known := &e.calls[t.place-1]
+		known.Calls = max(known.Calls, f.Calls)
 	}
+	e.shared[key] = t
 }
 
 // Backends are those that the operation calls, in order of their names.

@@ -50,25 +50,27 @@ func TestThePlanCountsTheMostCallsOfEachBackend(t *testing.T) {
 		{"a later page", `query($a: String) { clients(first: 10, after: $a) { totalCount } }`, `{"a":"` + scalar.Cursor{List: "Query.clients", Offset: 5}.Encode() + `"}`, 201, map[string]int64{ti: 2}},
 		{"a length in a variable", "query($n: Int) { clients(first: $n) { nodes { name } } }", `{"n":3}`, 104, map[string]int64{ti: 1}},
 		{"below a list", "{ clients(first: 10) { nodes { users(first: 2) { nodes { name credentials(first: 5) { nodes { type } } } } } } }", "",
-			// clients 1+10, users 10+20, credentials 20+100; calls 1, 10, 20 × 2.
-			161 + 51*100, map[string]int64{ti: 1, co: 10, ma: 40}},
-		{"a lookup that all objects share", "{ users(first: 10) { nodes { client { name } } } }", "", 21 + 52*100, map[string]int64{co: 1, ti: 51}},
+			// clients 1+10, users 10+20, credentials 20+100; calls 1, 10, 20 × 2; pages in vain 10, 20.
+			161 + 81*100, map[string]int64{ti: 1, co: 20, ma: 60}},
+		{"a lookup that all objects share", "{ users(first: 10) { nodes { client { name } } } }", "", 21 + 61*100, map[string]int64{co: 1, ti: 60}},
+		{"a lookup of more objects than are searched for", "{ embedClients(first: 100) { nodes { client { name } } } users(first: 100) { nodes { client { name } } } }", "", 402 + 152*100, map[string]int64{co: 2, ti: 150}},
+		{"content that names clients", "{ clients(first: 1) { nodes { licenses { client { name } } } } }", "", 22 + 151*100, map[string]int64{ti: 151}},
 		{"one field in two fragments", "{ clients(first: 10) { ...A ...B } } fragment A on ClientConnection { nodes { embed { sourceId } } } fragment B on ClientConnection { nodes { embed { userCount } } }", "",
-			21 + 11*100, map[string]int64{ti: 1, co: 10}},
+			21 + 21*100, map[string]int64{ti: 1, co: 20}},
 		{"what is left out", "query($no: Boolean!) { clients(first: 10) { nodes { users @include(if: $no) { nodes { name } } embed @skip(if: true) { sourceId } name } } }", `{"no":false}`, 111, map[string]int64{ti: 1}},
 		{"an object by its global id", fmt.Sprintf("{ node(id: %q) { id } }", user), "", 101, map[string]int64{co: 1}},
 		{"objects by their global ids", fmt.Sprintf("{ nodes(ids: [%q, %q, %q]) { ... on User { identity { sourceId } } } }", user, user, client), "",
-			// 3 nodes, an identity for each that could be a user.
-			6 + 56*100, map[string]int64{co: 2, ti: 51, ma: 3}},
+			// 3 nodes, an identity for each of 2 users; 2 pages in vain of users and of identities.
+			5 + 59*100, map[string]int64{co: 4, ti: 51, ma: 4}},
 		{"a plain list", "{ clients(first: 1) { nodes { licenses { name } } } }", "", 112, map[string]int64{ti: 1}},
-		{"a write", `mutation { updateUser(input: {by: {sourceId: "x"}, name: "y"}) { user { name } userErrors { code } } }`, "", 12 + 200, map[string]int64{co: 2}},
+		{"a write", `mutation { updateUser(input: {by: {sourceId: "x"}, name: "y"}) { user { name } userErrors { code } } }`, "", 12 + 300, map[string]int64{co: 3}},
 		{"introspection", "{ __schema { types { name } } }", "", int64(1 + len((&world{}).gateway(nil).costs.schema.Types)), map[string]int64{}},
 		{"introspection by two names", "{ a: __schema { queryType { name } } b: __schema { directives { name } } }", "", int64(3 + len((&world{}).gateway(nil).costs.schema.Directives)), map[string]int64{}},
 		{"one type", `{ __type(name: "Client") { name ofType { name } } }`, "", 2, map[string]int64{}},
 		{"a page whose length is null", "{ users(first: null) { nodes { sourceId } } }", "", 126, map[string]int64{co: 1}},
-		{"a page whose length is a null variable", "query($n: Int) { users(first: $n) { nodes { identity { id } } } }", `{"n": null}`, 51 + 26*100, map[string]int64{co: 1, ma: 25}},
+		{"a page whose length is a null variable", "query($n: Int) { users(first: $n) { nodes { identity { id } } } }", `{"n": null}`, 51 + 51*100, map[string]int64{co: 1, ma: 50}},
 		{"a part whose length is null", "{ clients(first: 2) { nodes { courses(first: null) { nodes { title } } } } }", "", 155, map[string]int64{ti: 1}},
-		{"two aliases", "{ a: user(by: {sourceId: \"a\"}) { name } b: user(by: {sourceId: \"b\"}) { name } }", "", 202, map[string]int64{co: 2}},
+		{"two aliases", "{ a: user(by: {sourceId: \"a\"}) { name } b: user(by: {sourceId: \"b\"}) { name } }", "", 402, map[string]int64{co: 4}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -86,7 +88,7 @@ func TestThePlanCountsTheMostCallsOfEachBackend(t *testing.T) {
 func TestThePlanNamesTheFieldsThatCall(t *testing.T) {
 	t.Parallel()
 	got := planOf(t, "{ c: clients(first: 3) { edges { node { users(first: 2) { nodes { identity { id } } } } } } }", "")
-	want := []FieldCalls{{"c", "thoughtindustries", 1}, {"c.edges.node.users", "coassemble", 3}, {"c.edges.node.users.nodes.identity", "mattr", 6}}
+	want := []FieldCalls{{"c", "thoughtindustries", 1}, {"c.edges.node.users", "coassemble", 6}, {"c.edges.node.users.nodes.identity", "mattr", 12}}
 	if diff := cmp.Diff(want, got.Fields); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}

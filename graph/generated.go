@@ -6185,7 +6185,7 @@ type Query {
     after: String
     """Only users of this client: the ` + "`" + `sourceId` + "`" + ` of an ` + "`" + `EmbedClient` + "`" + `."""
     clientIdentifier: String
-  ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1)
+  ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1, list: "users")
   """Identities kept by MATTR VII."""
   identities(
     """Page size, 1 to 100."""
@@ -6202,22 +6202,22 @@ type Query {
   client(
     """Exactly one key."""
     by: ClientBy!
-  ): Client @calls(backend: "thoughtindustries", most: 51, per: "operation")
+  ): Client @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation")
   """One client of Coassemble; null where there is none."""
   embedClient(
     """Exactly one key."""
     by: EmbedClientBy!
-  ): EmbedClient @calls(backend: "coassemble")
+  ): EmbedClient @calls(backend: "coassemble", list: "embedClients")
   """One user of Coassemble; null where there is none."""
   user(
     """Exactly one key."""
     by: UserBy!
-  ): User @calls(backend: "coassemble")
+  ): User @calls(backend: "coassemble", list: "users")
   """One identity of MATTR VII; null where there is none."""
   identity(
     """Exactly one key."""
     by: IdentityBy!
-  ): Identity @calls(backend: "mattr")
+  ): Identity @calls(backend: "mattr", list: "identities")
   """The object with this global id; null where it no longer exists."""
   node(
     """The ` + "`" + `id` + "`" + ` of a ` + "`" + `Client` + "`" + `, ` + "`" + `EmbedClient` + "`" + `, ` + "`" + `User` + "`" + `, ` + "`" + `Identity` + "`" + ` or ` + "`" + `Credential` + "`" + `."""
@@ -6258,7 +6258,7 @@ type Mutation {
   updateUser(
     """The user and what to change."""
     input: UpdateUserInput!
-  ): UpdateUserPayload @scopes(scopes: ["users:write"]) @calls(backend: "coassemble", most: 2)
+  ): UpdateUserPayload @scopes(scopes: ["users:write"]) @calls(backend: "coassemble", most: 3)
   """
   Deletes a Coassemble user; ` + "`" + `action` + "`" + ` says what becomes of the user's courses. Refused with ` + "`" + `FORBIDDEN` + "`" + `
   unless the server was started with ` + "`" + `ALLOW_DELETES` + "`" + `; ` + "`" + `PLAN_REQUIRED` + "`" + ` where the Coassemble plan has no
@@ -6267,7 +6267,7 @@ type Mutation {
   deleteUser(
     """The user, and what becomes of the courses."""
     input: DeleteUserInput!
-  ): DeleteUserPayload @scopes(scopes: ["users:write", "delete"]) @calls(backend: "coassemble")
+  ): DeleteUserPayload @scopes(scopes: ["users:write", "delete"]) @calls(backend: "coassemble", most: 3)
   """
   Changes the claims of a MATTR identity and, where given, its authentication provider. The vendor does
   not say whether claims that are left out survive: send them all.
@@ -6275,7 +6275,7 @@ type Mutation {
   updateIdentity(
     """The identity and its new claims."""
     input: UpdateIdentityInput!
-  ): UpdateIdentityPayload @scopes(scopes: ["identities:write"]) @calls(backend: "mattr", most: 2)
+  ): UpdateIdentityPayload @scopes(scopes: ["identities:write"]) @calls(backend: "mattr", most: 4) @calls(backend: "coassemble", most: 3)
   """
   Deletes a MATTR identity and the data kept about it. Credentials that were issued to it remain valid.
   Refused with ` + "`" + `FORBIDDEN` + "`" + ` unless the server was started with ` + "`" + `ALLOW_DELETES` + "`" + `.
@@ -6283,7 +6283,7 @@ type Mutation {
   deleteIdentity(
     """Which identity."""
     input: DeleteIdentityInput!
-  ): DeleteIdentityPayload @scopes(scopes: ["identities:write", "delete"]) @calls(backend: "mattr")
+  ): DeleteIdentityPayload @scopes(scopes: ["identities:write", "delete"]) @calls(backend: "mattr", most: 3) @calls(backend: "coassemble")
 }
 
 """An object that can be read again by its global id. Content inside a client is not one: no backend reads it alone."""
@@ -6455,7 +6455,7 @@ type AggregationBucket {
 A client of Thought Industries: an organisation with its courses, learning paths, licenses and settings.
 Beside the joins to other backends, a field is null where Thought Industries sent no value for it.
 """
-type Client implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "thoughtindustries", most: 51, per: "operation") {
+type Client implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """Thought Industries' own id of the client."""
@@ -6464,14 +6464,14 @@ type Client implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "t
   The same client in Coassemble, joined by the key that the server is configured with (the client's id
   unless set otherwise). Null where Coassemble has none.
   """
-  embed: EmbedClient @calls(backend: "coassemble")
+  embed: EmbedClient @calls(backend: "coassemble", list: "embedClients")
   """Users of this client in Coassemble."""
   users(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
     """The ` + "`" + `endCursor` + "`" + ` of the previous page."""
     after: String
-  ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1)
+  ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1, list: "users")
   """Courses as embedded in the client."""
   courses(
     """Page size, 0 to 100; 0 for ` + "`" + `totalCount` + "`" + ` alone."""
@@ -6594,7 +6594,7 @@ type ClientFeatures {
 }
 
 """A client as Coassemble knows it: an identifier of the customer's own, and metadata."""
-type EmbedClient implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "coassemble") {
+type EmbedClient implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "coassemble", list: "embedClients") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """Coassemble's client identifier, chosen by the customer."""
@@ -6611,18 +6611,18 @@ type EmbedClient implements Node @scopes(scopes: ["clients:read"]) @calls(backen
   The same client in Thought Industries, joined by the key that the server is configured with. Null where
   there is none.
   """
-  client: Client @calls(backend: "thoughtindustries", most: 51, per: "operation")
+  client: Client @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation")
   """Users of this client in Coassemble."""
   users(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
     """The ` + "`" + `endCursor` + "`" + ` of the previous page."""
     after: String
-  ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1)
+  ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1, list: "users")
 }
 
 """A user as Coassemble knows them."""
-type User implements Node @scopes(scopes: ["users:read"]) @calls(backend: "coassemble") {
+type User implements Node @scopes(scopes: ["users:read"]) @calls(backend: "coassemble", list: "users") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """Coassemble's user identifier, chosen by the customer."""
@@ -6641,22 +6641,22 @@ type User implements Node @scopes(scopes: ["users:read"]) @calls(backend: "coass
   """When the record was last changed, as the backend writes it; a number is shown as its digits."""
   updated: String
   """The user's client in Thought Industries, joined over ` + "`" + `clientIdentifier` + "`" + `. Null where there is none."""
-  client: Client @calls(backend: "thoughtindustries", most: 51, per: "operation")
+  client: Client @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation")
   """The user's client in Coassemble. Null where ` + "`" + `clientIdentifier` + "`" + ` is null or there is no such client."""
-  embedClient: EmbedClient @calls(backend: "coassemble")
+  embedClient: EmbedClient @calls(backend: "coassemble", list: "embedClients")
   """The same person in MATTR, joined by the key that the server is configured with. Null where there is none."""
-  identity: Identity @calls(backend: "mattr")
+  identity: Identity @calls(backend: "mattr", list: "identities")
   """Credentials of the user's identity in MATTR. Null where the user has no identity."""
   credentials(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
     """The ` + "`" + `endCursor` + "`" + ` of the previous page."""
     after: String
-  ): CredentialConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "mattr", most: 2)
+  ): CredentialConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "mattr", most: 2, list: "identities")
 }
 
 """A user of MATTR VII: the claims about a person, to whom credentials are issued. Personal data."""
-type Identity implements Node @scopes(scopes: ["identities:read"]) @calls(backend: "mattr") {
+type Identity implements Node @scopes(scopes: ["identities:read"]) @calls(backend: "mattr", list: "identities") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """MATTR's id of the user, a UUID."""
@@ -6672,7 +6672,7 @@ type Identity implements Node @scopes(scopes: ["identities:read"]) @calls(backen
   The same person in Coassemble, joined by the key that the server is configured with. Null where there is
   none, and where MATTR does not show that key.
   """
-  user: User @calls(backend: "coassemble")
+  user: User @calls(backend: "coassemble", list: "users")
   """Credentials issued to this identity."""
   credentials(
     """Page size, 1 to 100."""
@@ -6935,7 +6935,7 @@ type LearningPath {
   The client that the backend names here: the client around it where it is the same, which takes no call, else read as
   any other. Null where there is none.
   """
-  client: Client @calls(backend: "thoughtindustries", most: 51, per: "operation")
+  client: Client @calls(backend: "thoughtindustries", most: 150, per: "operation")
   createdAt: Date
   """Title for search engines."""
   metaTitle: String
@@ -7079,7 +7079,7 @@ type License {
   The client that the backend names here: the client around it where it is the same, which takes no call, else read as
   any other. Null where there is none.
   """
-  client: Client @calls(backend: "thoughtindustries", most: 51, per: "operation")
+  client: Client @calls(backend: "thoughtindustries", most: 150, per: "operation")
   createdAt: Date
   updatedAt: Date
   """Days that a learner has access."""
@@ -8055,9 +8055,8 @@ directive @scopes(
 
 """
 The most calls of a backend that reading a field takes, from the second page on where there are pages, as long as the
-backend makes its pages as asked and lists whole records, and once it is known how long its lists are: before, the first
-batch may read as many pages besides; on a type, what reading one object by its global id takes. Each
-call costs 100 points.
+backend makes its pages as asked and lists whole records; on a type, what reading one object by its global id takes. A
+caller who is bound to clients may need more reads to find out what belongs to them. Each call costs 100 points.
 """
 directive @calls(
   """` + "`" + `thoughtindustries` + "`" + `, ` + "`" + `coassemble` + "`" + ` or ` + "`" + `mattr` + "`" + `."""
@@ -8068,6 +8067,16 @@ directive @calls(
   atStart: Int
   """` + "`" + `object` + "`" + `, or ` + "`" + `operation` + "`" + ` where all such fields of an operation share the calls."""
   per: String! = "object"
+  """
+  Calls of an operation besides one for each object, ` + "`" + `most` + "`" + ` in all. Unless it is given they are ` + "`" + `most` + "`" + ` whatever the number
+  of objects is.
+  """
+  base: Int
+  """
+  The list whose pages are read instead where that may take fewer calls. How long it is may turn out on the way: then as
+  many pages as an operation asks for objects come on top, 100 at the most, and none for a single object.
+  """
+  list: String
 ) repeatable on OBJECT | FIELD_DEFINITION
 
 """

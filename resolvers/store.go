@@ -59,19 +59,24 @@ type store struct {
 // walkSize is how many pages a whole list was known to have, 0 while no walk has ended.
 type walkSize struct{ pages atomic.Int64 }
 
-// bound is how many pages of the list may be read where the other way takes n calls: as many as that, so that not
-// knowing the size costs twice the cheapest way at most. It is 0 where the list is known to be longer.
+// longestWalk bounds the pages of one walk.
+const longestWalk = 50
+
+// bound is how many pages of the list may be read where the other way takes n calls: as many as that at the most, so that
+// not knowing the size costs twice the cheapest way at most. It is 0 where the list is known to be longer.
 func (w *walkSize) bound(n int) int {
+	n = min(n, longestWalk)
 	if n < 2 || int(w.pages.Load()) > n {
 		return 0
 	}
 	return n
 }
 
-// learn takes what a walk taught: the size, or that it is more than what was read.
+// learn takes what a walk taught: the size, or that it is more than what was read. Such a list is taken for twice as long:
+// all walks that read in vain then have less than twice the pages of the longest.
 func (w *walkSize) learn(pages int, done bool) {
 	if !done {
-		pages++
+		pages *= 2
 	}
 	w.pages.Store(int64(pages))
 }

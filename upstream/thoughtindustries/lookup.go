@@ -12,6 +12,9 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
+// mostSearches bounds the searches of a Lookup.
+const mostSearches = 100
+
 // searchCount is how many clients a search for one key asks for.
 const searchCount = 25
 
@@ -33,6 +36,7 @@ type Lookup struct {
 	mu       sync.Mutex
 	seen     map[Key]*sighting
 	searched map[Key]bool
+	searches int             // how many were begun
 	step     *step           // the page that is being read
 	next     int             // the page that the walk reads next, from 1
 	left     int             // how many pages follow, -1 if not known
@@ -139,7 +143,7 @@ func (l *Lookup) all(keys []Key) bool {
 func (l *Lookup) searchPays(n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return n > 0 && !l.done && (n < l.left || l.left < 0 && n == 1)
+	return n > 0 && !l.done && l.searches+n <= mostSearches && (n < l.left || l.left < 0 && n == 1)
 }
 
 // search looks each key up by a search of its own, all at once; the backend's concurrency is the bound.
@@ -157,8 +161,11 @@ func (l *Lookup) search(ctx context.Context, keys []Key, failed map[Key]error) {
 
 func (l *Lookup) searchOne(ctx context.Context, k Key) error {
 	l.mu.Lock()
-	again := l.searched[k]
-	l.searched[k] = true
+	again := l.searched[k] || l.searches == mostSearches
+	if !again {
+		l.searched[k] = true
+		l.searches++
+	}
 	l.mu.Unlock()
 	if again {
 		return nil
