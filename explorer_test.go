@@ -14,6 +14,7 @@ import (
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
 	"github.com/chromedp/chromedp/kb"
+	"github.com/dustin/go-humanize"
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/explorer/browsertest"
 	"github.com/learngraph/learngraph/upstream/emulator"
@@ -113,7 +114,7 @@ func TestTheExplorerPlansWithoutCalling(t *testing.T) {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
 	said := strings.Join(page.Texts(`.lg-plan p`), "\n")
-	for _, want := range []string{fmt.Sprint("Cost ", plan.Data.Plan.Cost.RequestedQueryCost, " "),
+	for _, want := range []string{fmt.Sprint("Cost ", humanize.Comma(int64(plan.Data.Plan.Cost.RequestedQueryCost)), " "),
 		fmt.Sprintf("At most %d backend calls", calls.ThoughtIndustries+calls.Coassemble+calls.MATTR)} {
 		if !strings.Contains(said, want) {
 			t.Errorf("the plan lacks %q: %s", want, said)

@@ -23,7 +23,9 @@ func (p *program) callsPlanned(t *testing.T, query string) map[string]int {
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql/plan", strings.NewReader(string(body)))
 	r.Header.Set("Content-Type", "application/json")
 	var out struct {
-		Data   struct{ Plan struct{ Calls map[string]int } }
+		Data struct {
+			Plan struct{ Calls map[string]int }
+		}
 		Errors []answerError
 	}
 	w := p.send(r)
@@ -178,9 +180,13 @@ func (d documents) identity(depth int) string {
 
 func (d documents) operation() string {
 	const depth = 3
-	by := func(field, key, value string, below string) string { return fmt.Sprintf("%s(by: {%s: %q}) %s", field, key, value, below) }
+	by := func(field, key, value string, below string) string {
+		return fmt.Sprintf("%s(by: {%s: %q}) %s", field, key, value, below)
+	}
 	return d.some(1, func() string { return d.list("clients", d.first(30), func() string { return d.client(depth) }) },
-		func() string { return d.list("embedClients", d.first(100), func() string { return d.embedClient(depth) }) },
+		func() string {
+			return d.list("embedClients", d.first(100), func() string { return d.embedClient(depth) })
+		},
 		func() string { return d.list("users", d.first(100), func() string { return d.user(depth) }) },
 		func() string {
 			return d.list("users", d.first(5)+fmt.Sprintf(", clientIdentifier: %q", d.clientRef().Identifier), func() string { return d.user(depth) })
