@@ -26,7 +26,7 @@ func folder(t *testing.T, files map[string]string) string {
 func TestCheckHoldsDocumentsAgainstSchemaAndBudgets(t *testing.T) {
 	t.Parallel()
 	const page, broken = `{"a1":"query Page($n: Int) { clients(first: $n) { nodes { name embed { userCount } } } }"}`, `{"b1":"query Broken { nonsense }"}`
-	const line = "a1 Page: cost 10301, calls 101 (coassemble 100, thoughtindustries 1)\n"
+	const line = "a1 Page: cost 20301, calls 201 (coassemble 200, thoughtindustries 1)\n"
 	for _, test := range []struct {
 		name  string
 		files map[string]string
@@ -34,9 +34,9 @@ func TestCheckHoldsDocumentsAgainstSchemaAndBudgets(t *testing.T) {
 		want  string
 	}{
 		{"no budgets", map[string]string{"m.json": page}, 0, line},
-		{"within its budget by id", map[string]string{"m.json": page, "budgets.json": `{"a1":{"cost":10301,"calls":101}}`}, 0, line},
-		{"over its cost by name", map[string]string{"m.json": page, "budgets.json": `{"Page":{"cost":10300}}`}, 1, line + "  FAIL costs 10301 points, and its budget is 10300\n"},
-		{"over its calls", map[string]string{"m.json": page, "budgets.json": `{"Page":{"calls":100}}`}, 1, line + "  FAIL makes 101 backend calls, and its budget is 100\n"},
+		{"within its budget by id", map[string]string{"m.json": page, "budgets.json": `{"a1":{"cost":20301,"calls":201}}`}, 0, line},
+		{"over its cost by name", map[string]string{"m.json": page, "budgets.json": `{"Page":{"cost":20300}}`}, 1, line + "  FAIL costs 20301 points, and its budget is 20300\n"},
+		{"over its calls", map[string]string{"m.json": page, "budgets.json": `{"Page":{"calls":200}}`}, 1, line + "  FAIL makes 201 backend calls, and its budget is 200\n"},
 		{"an invalid document", map[string]string{"m.json": broken}, 1, "b1 : cost 0, calls 0\n  FAIL Cannot query field \"nonsense\" on type \"Query\".\n"},
 		{"a budget for nothing", map[string]string{"m.json": page, "budgets.json": `{"Pgae":{}}`}, 2, ""},
 		{"budgets that cannot be read", map[string]string{"m.json": page, "budgets.json": `{"Page":{"price":1}}`}, 2, ""},
