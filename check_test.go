@@ -62,7 +62,7 @@ func TestCheckNamesAnErrorInJSONAsItDoesInText(t *testing.T) {
 	dir := folder(t, map[string]string{"m.json": `{"a":"{"}`})
 	for _, format := range []string{"-json=false", "-json"} {
 		var stdout, stderr bytes.Buffer
-		if code := runCheck([]string{"-manifest", dir, format}, &stdout, &stderr); code != exitFailed || !strings.Contains(stdout.String(), "found <EOF>") {
+		if code := runCheck([]string{"-manifest", dir, format}, &stdout, &stderr); code != exitFailed || !strings.Contains(stdout.String(), "found end of document") {
 			t.Errorf("%s: got %d %s%s", format, code, stdout.String(), stderr.String())
 		}
 	}
