@@ -6,6 +6,8 @@ import (
 	"net/http"
 	"sync"
 	"time"
+
+	"github.com/learngraph/learngraph/task"
 )
 
 const (
@@ -310,10 +312,14 @@ func (l *limiter) refuseWaitingRefreshes(now time.Time) {
 func (l *limiter) wake(at time.Time) {
 	if l.timer == nil {
 		l.timer = time.AfterFunc(time.Until(at), func() {
-			l.mu.Lock()
-			defer l.mu.Unlock()
-			l.wakes = time.Time{}
-			l.dispatch()
+			// A panic, which nothing else recovers here, leaves the calls to those that come next.
+			_ = task.Run(func() error {
+				l.mu.Lock()
+				defer l.mu.Unlock()
+				l.wakes = time.Time{}
+				l.dispatch()
+				return nil
+			})
 		})
 	} else if !at.Equal(l.wakes) {
 		l.timer.Reset(time.Until(at))
