@@ -4,6 +4,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -55,33 +56,86 @@ func TestAPersistedQueryIsKnownToAllReplicas(t *testing.T) {
 		if got := first.hashed(t, sha256Of(query), query); got != typenameAnswer {
 			t.Fatalf("got %s", got)
 		}
-		eventually(t, "the text is in Redis", func() bool { return keyOf(redis, query) != "" })
-		if life := redis.TTL(keyOf(redis, query)); life <= time.Hour || life > 25*time.Hour {
+		key, _ := placeOf(redis, query)
+		if life := redis.TTL(key); life <= time.Hour || life > 25*time.Hour {
 			t.Errorf("Redis keeps it for %s", life)
 		}
 	}
-	key := keyOf(redis, forged)
-	text, _ := redis.Get(key)
-	if err := redis.Set(key, strings.Replace(text, "Forged", "Bogus!", 1)); err != nil {
-		t.Fatal(err)
-	}
-	redis.SetTTL(key, time.Hour)
+	key, field := placeOf(redis, forged)
+	redis.HSet(key, field, strings.Replace(redis.HGet(key, field), "Forged", "Bogus!", 1))
 	second := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: env})
-	// A replica takes nothing over while it does not hear yet what others drop.
-	eventually(t, "another replica knows it", func() bool { return second.hashed(t, sha256Of(honest), "") == typenameAnswer })
+	if got := second.hashed(t, sha256Of(honest), ""); got != typenameAnswer {
+		t.Errorf("another replica answers %s", got)
+	}
 	if got := second.hashed(t, sha256Of(forged), ""); !strings.Contains(got, "PersistedQueryNotFound") {
 		t.Errorf("a forged text is answered with %s", got)
 	}
 }
 
-// keyOf is where a text is kept; empty is nowhere.
-func keyOf(redis *miniredis.Miniredis, part string) string {
+// placeOf is where a text is kept; empty is nowhere.
+func placeOf(redis *miniredis.Miniredis, part string) (key, field string) {
 	for _, key := range redis.Keys() {
-		if text, _ := redis.Get(key); strings.Contains(text, part) {
-			return key
+		if redis.Type(key) != "hash" {
+			continue
+		}
+		fields, _ := redis.HKeys(key)
+		for _, field := range fields {
+			if strings.Contains(redis.HGet(key, field), part) {
+				return key, field
+			}
 		}
 	}
-	return ""
+	return "", ""
+}
+
+// One caller's documents take a bound of bytes in Redis, whatever it sends, and those of another stay.
+func TestACallerFillsNoRedisWithPersistedQueries(t *testing.T) {
+	t.Parallel()
+	const bound, size, count = 4 << 20, 60_000, 100
+	redis := miniredis.RunT(t)
+	env := map[string]string{"REDIS_URL": "redis://" + redis.Addr(), "REDIS_TIMEOUT": "5s", "AUTH": "keys",
+		"API_KEYS_FILE": keysFile(t, map[string]map[string]any{"honest-key": {"scopes": []string{}}, "greedy-key": {"scopes": []string{}}})}
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: env})
+	send := func(key, query, hash string) string {
+		t.Helper()
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql",
+			strings.NewReader(fmt.Sprintf(`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":%q}},"query":%q}`, hash, query)))
+		r.Header.Set("Content-Type", "application/json")
+		r.Header.Set("X-API-Key", key)
+		return p.send(r).Body.String()
+	}
+	const honest = "query Honest { __typename }"
+	if got := send("honest-key", honest, sha256Of(honest)); got != typenameAnswer {
+		t.Fatalf("got %s", got)
+	}
+	random := rand.NewChaCha8([32]byte{1}) // what repeats is compressed
+	noise := make([]byte, size/2)
+	var last string
+	for i := range count {
+		_, _ = random.Read(noise)
+		last = fmt.Sprintf("query Greedy%d { __typename } # %x", i, noise)
+		if got := send("greedy-key", last, sha256Of(last)); got != typenameAnswer {
+			t.Fatalf("got %s", got)
+		}
+	}
+	held := 0
+	for _, key := range redis.Keys() {
+		if redis.Type(key) != "hash" {
+			continue
+		}
+		fields, _ := redis.HKeys(key)
+		for _, field := range fields {
+			held += len(redis.HGet(key, field))
+		}
+	}
+	if held > bound+16<<10 || held < bound/2 {
+		t.Errorf("Redis holds %d bytes after %d documents of %d, want at most %d", held, count, size, bound)
+	}
+	for key, query := range map[string]string{"honest-key": honest, "greedy-key": last} {
+		if got := send(key, "", sha256Of(query)); got != typenameAnswer {
+			t.Errorf("%s: got %s", key, got)
+		}
+	}
 }
 
 func TestAPersistedQueryIsKnownWithoutACache(t *testing.T) {

@@ -169,22 +169,3 @@ func TestClosingSendsPendingDropsOnceMore(t *testing.T) {
 		expect(t, one(t.Context(), words(replica(t, m)), b, "a"), "a@1 call")
 	})
 }
-
-func TestAConstantIsNeverInDoubt(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		m, b := newMemoryRedis(t), &backend{}
-		c := replica(t, m)
-		s := NewSpace(c, SpaceOptions[string]{Kind: "document", Scope: "scope", Constant: true,
-			Encode: func(s string) ([]byte, error) { return []byte(s), nil },
-			Decode: func(b []byte) (string, error) { return string(b), nil },
-			Size:   func(s string) int { return len(s) },
-		})
-		one(t.Context(), s, b, "a")
-		m.refuse.Store(true)
-		m.drop()
-		for range 30 {
-			time.Sleep(time.Second)
-			expect(t, one(t.Context(), s, b, "a"), "a@0 memory")
-		}
-	})
-}

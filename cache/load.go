@@ -17,7 +17,6 @@ type space struct {
 	c                    *Cache
 	kind, backend, label string
 	personal, noStale    bool
-	constant             bool
 	shared               bool // in Redis
 	hasher               *hasher
 	tally                *tally
@@ -30,7 +29,7 @@ func (s *space) digest(key string) digest { return s.hasher.digest(s.kind, key) 
 
 // trusts reports whether a record may be served without asking again, as far as the writes of other replicas go.
 func (s *space) trusts(r *record, now time.Time) bool {
-	return s.constant || s.c.remote == nil || s.c.remote.doubt.trusts(r.at, now)
+	return s.c.remote == nil || s.c.remote.doubt.trusts(r.at, now)
 }
 
 // request is one key of one Load.

@@ -20,7 +20,6 @@ type SpaceOptions[V any] struct {
 	Personal bool   // facts say so
 	Local    bool   // memory only, never in Redis
 	NoStale  bool   // never served stale, and not kept beyond its freshness
-	Constant bool   // a key has one value for ever: no write elsewhere can make it untrue
 
 	Encode func(V) ([]byte, error) // for Redis; an error keeps the value out of it
 	Decode func([]byte) (V, error) // an error is a miss; the bytes are V's to keep
@@ -67,7 +66,7 @@ type Space[V any] struct{ inner *space }
 // NewSpace makes a space of c. Two spaces of equal kind and scope share their values and must hold the same type.
 func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 	return &Space[V]{&space{
-		c: c, kind: o.Kind, backend: o.Backend, label: label(o.Scope), personal: o.Personal, noStale: o.NoStale, constant: o.Constant,
+		c: c, kind: o.Kind, backend: o.Backend, label: label(o.Scope), personal: o.Personal, noStale: o.NoStale,
 		shared: c.remote != nil && !o.Local, hasher: newHasher(o.Scope), tally: c.tally(o.Kind),
 		encode: func(v any) ([]byte, error) { return o.Encode(as[V](v)) },
 		decode: func(b []byte) (any, error) { return o.Decode(b) },

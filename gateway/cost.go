@@ -27,8 +27,10 @@ const mostPoints = 1e12
 
 // Cost is what an operation can take at most.
 type Cost struct {
-	// Points are CallPoints for each call, and what @cost and @listSize make of the fields.
+	// Points are CallPoints for each call, what @cost and @listSize make of the fields, and those of Registration.
 	Points int64
+	// Registration are points for a document that is kept for later requests.
+	Registration int64
 	// Calls are by backend, and as if nothing were cached.
 	Calls map[string]int64
 	// Fields are the calls by field, in the order of the operation.

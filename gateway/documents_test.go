@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -12,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/gateway/reload"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -34,7 +37,7 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 	if hashOf(typename) != typenameHash {
 		t.Fatalf("the hash is %s", hashOf(typename))
 	}
-	g := (&world{}).gateway(func(o *Options) { o.Persisted = NewMemoryDocuments(1 << 10) })
+	g := (&world{}).gateway(func(o *Options) { o.Persisted = NewMemoryDocuments(1<<10, 0) })
 	get := "/graphql?" + url.Values{"extensions": {`{"persistedQuery":{"version":1,"sha256Hash":"` + typenameHash + `"}}`}}.Encode()
 	for _, step := range []struct {
 		name, method, target, body, want string
@@ -66,7 +69,7 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 func TestKeptTextsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	text := func(c string) string { return strings.Repeat(c, 100) }
-	m := NewMemoryDocuments(3 * (len(text("a")) + shelfOverhead))
+	m := NewMemoryDocuments(3*(len(text("a"))+shelfOverhead), 0)
 	kept := func() (hashes string) {
 		for _, hash := range []string{"a", "b", "c", "d", "e"} {
 			if _, ok := m.texts.values.Peek(hash); ok {
@@ -89,6 +92,81 @@ func TestKeptTextsAreBoundedInBytes(t *testing.T) {
 	if m.texts.size > m.texts.most || m.texts.size <= 0 {
 		t.Errorf("got %d bytes, want at most %d", m.texts.size, m.texts.most)
 	}
+}
+
+func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
+	t.Parallel()
+	text := func(c string) string { return strings.Repeat(c, 100) }
+	one := len(text("a")) + shelfOverhead
+	m := NewMemoryDocuments(4*one, 2*one)
+	for _, step := range []struct{ put, by, use, want string }{
+		{"a", "A", "", "a"}, {"b", "A", "a", "ab"}, {"c", "A", "", "ac"}, {"d", "B", "", "acd"}, {"e", "A", "", "cde"},
+		{"f", "C", "c", "cdef"}, {"g", "D", "", "cefg"}, {"g", "D", "", "cefg"}, {"h", "D", "", "cfgh"}, {"i", "D", "", "cfhi"},
+	} {
+		ctx := caller.NewContext(t.Context(), &caller.Caller{Name: step.by})
+		m.Put(ctx, step.put, text(step.put))
+		if step.use != "" {
+			m.Get(ctx, step.use)
+		}
+		got := ""
+		for _, hash := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
+			if _, ok := m.texts.values.Peek(hash); ok {
+				got += hash
+			}
+		}
+		if got != step.want {
+			t.Errorf("after %s of %s: kept %s, want %s", step.put, step.by, got, step.want)
+		}
+	}
+	sum := 0
+	for _, n := range m.texts.owned {
+		sum += n
+	}
+	if sum != m.texts.size || sum != 4*one {
+		t.Errorf("callers have %d bytes, all texts %d, want %d", sum, m.texts.size, 4*one)
+	}
+}
+
+// A text is charged for once, a KiB like a call, and one that cannot be paid for is not kept.
+func TestADocumentThatIsKeptIsCharged(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		kept, err := cache.New(cache.Options{Memory: 1 << 20})
+		if err != nil {
+			t.Fatal(err)
+		}
+		g := (&world{users: 1}).keeping(t, func(o *Options) {
+			o.Persisted = NewMemoryDocuments(1<<20, 0)
+			o.Cost = CostOptions{Bucket: cache.NewBucket(kept, "test", "points"), Points: 1000, Restore: 100}
+		})
+		document := func(name string, size int) string {
+			text := "query " + name + " { __typename } #"
+			return text + strings.Repeat("x", size-len(text))
+		}
+		for _, step := range []struct {
+			name, query, hash string
+			cost              string
+			code              string
+		}{
+			{"a KiB", document("A", 1024), hashOf(document("A", 1024)), `"requestedQueryCost":100,"actualQueryCost":100`, ""},
+			{"again", document("A", 1024), hashOf(document("A", 1024)), `"requestedQueryCost":0,"actualQueryCost":0`, ""},
+			{"by its hash", "", hashOf(document("A", 1024)), `"requestedQueryCost":0`, ""},
+			{"a byte more", document("B", 1025), hashOf(document("B", 1025)), `"requestedQueryCost":200`, ""},
+			{"more than there are points for", document("C", 10_000), hashOf(document("C", 10_000)), `"requestedQueryCost":1000,"actualQueryCost":0`, codeRateLimited},
+			{"which is not kept", "", hashOf(document("C", 10_000)), "", codeNotPersisted},
+		} {
+			a := read(t, send(t, g, http.MethodPost, "/graphql", persistedBody(step.query, step.hash)))
+			if !strings.Contains(string(a.Extensions["cost"]), step.cost) || a.code() != step.code {
+				t.Errorf("%s: got %q, cost %s, want %q, %s", step.name, a.code(), a.Extensions["cost"], step.code, step.cost)
+			}
+		}
+		if got := send(t, g.PlanHandler(), http.MethodPost, "/graphql/plan", persistedBody(document("D", 100), hashOf(document("D", 100)))); got.Code != 200 {
+			t.Errorf("the plan: got %s", got.Body)
+		}
+		if _, ok := g.opts.Persisted.Get(t.Context(), hashOf(document("D", 100))); ok {
+			t.Error("a plan keeps a document, which costs nothing")
+		}
+	})
 }
 
 func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
@@ -168,7 +246,7 @@ func TestTrustedDocumentsAreTakenByIDAndOthersByMode(t *testing.T) {
 		for mode, want := range test.want {
 			w := &world{}
 			g := w.gateway(func(o *Options) {
-				o.Trusted, o.Persisted = trusted(t, w, mode, files), NewMemoryDocuments(1<<10)
+				o.Trusted, o.Persisted = trusted(t, w, mode, files), NewMemoryDocuments(1<<10, 0)
 			})
 			got := send(t, g, test.method, test.target, test.body)
 			if !strings.Contains(got.Body.String(), want) {

@@ -29,7 +29,7 @@ func FuzzBody(f *testing.F) {
 	}
 	w := &world{users: 2}
 	g := w.gateway(func(o *Options) {
-		o.Persisted = NewMemoryDocuments(4 << 10)
+		o.Persisted = NewMemoryDocuments(4<<10, 0)
 		o.Cost = CostOptions{Max: DefaultMaxCost, Measure: true}
 		o.Authenticate = as(&caller.Caller{Name: "app", Scopes: []string{caller.UsersRead}})
 	})
@@ -44,7 +44,7 @@ func FuzzQueryString(f *testing.F) {
 		`extensions={"persistedQuery":{"version":1,"sha256Hash":"a"}}`} {
 		f.Add(query)
 	}
-	g := (&world{users: 2}).gateway(func(o *Options) { o.Persisted = NewMemoryDocuments(4 << 10) })
+	g := (&world{users: 2}).gateway(func(o *Options) { o.Persisted = NewMemoryDocuments(4<<10, 0) })
 	f.Fuzz(func(t *testing.T, query string) {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/graphql", nil)
 		r.URL.RawQuery = query

@@ -360,9 +360,13 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *req
 		return refusal
 	}
 	f.Kind, f.Document = string(op.Operation.Operation), req.trusted
-	spent, refusal := g.spend(ctx, op)
+	registers := g.registers(ctx, req)
+	spent, refusal := g.spend(ctx, op, registers)
 	if refusal != nil {
 		return refusal
+	}
+	if registers {
+		g.opts.Persisted.Put(ctx, hashOf(op.RawQuery), op.RawQuery)
 	}
 	out := &reply{}
 	ctx, used := withProvenance(g.asked(ctx, r.Header))
@@ -399,7 +403,6 @@ func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*gr
 		return nil, fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: http.MethodPost,
 			message: "a mutation must be sent by POST"})
 	}
-	g.register(ctx, req, text)
 	variables, fault := coerce.Variables(g.opts.Schema.Schema(), op, req.Variables)
 	if fault != nil {
 		return nil, g.refused(gqlerror.List{presented(fault)})

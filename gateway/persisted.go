@@ -8,95 +8,104 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/footprint"
+	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// DocumentStore keeps the texts of automatic persisted queries by their SHA-256 in hexadecimal. It is safe for
-// concurrent use. What it gives is verified again, so a store that others write to can do no harm.
+// DocumentStore keeps the texts of automatic persisted queries by their SHA-256 in hexadecimal, each for the caller of the
+// context that brought it. It is safe for concurrent use. What it gives is verified again, so a store that others write to
+// can do no harm.
 type DocumentStore interface {
 	Get(ctx context.Context, hash string) (text string, ok bool)
 	Put(ctx context.Context, hash, text string)
 }
 
 // MemoryDocuments is a DocumentStore that forgets what was not used for longest.
-type MemoryDocuments struct{ texts *shelf[string, string] }
+type MemoryDocuments struct{ texts *shelf[string, nearText] }
+
+// nearText is a text and when Redis was last asked for it.
+type nearText struct {
+	text   string
+	shared time.Time
+}
 
 var _ DocumentStore = (*MemoryDocuments)(nil)
 
-// NewMemoryDocuments makes a store that takes at most so many bytes.
-func NewMemoryDocuments(most int) *MemoryDocuments {
-	return &MemoryDocuments{newShelf[string, string](most, nil)}
+// NewMemoryDocuments makes a store that takes at most so many bytes, mostOf of them for one caller.
+func NewMemoryDocuments(most, mostOf int) *MemoryDocuments {
+	return newMemoryDocuments(most, mostOf, nil)
+}
+
+func newMemoryDocuments(most, mostOf int, reserve func(by int64)) *MemoryDocuments {
+	m := &MemoryDocuments{newShelf[string, nearText](most, reserve)}
+	m.texts.mostOf = mostOf
+	return m
 }
 
 // Get gives the text of a hash.
 func (m *MemoryDocuments) Get(_ context.Context, hash string) (string, bool) {
-	return m.texts.get(hash)
+	near, ok := m.texts.get(hash)
+	return near.text, ok
 }
 
-// Put keeps a text, unless it takes more than all texts may.
-func (m *MemoryDocuments) Put(_ context.Context, hash, text string) {
-	m.texts.put(hash, text, len(text))
+// Put keeps a text, unless it takes more than a caller or all may.
+func (m *MemoryDocuments) Put(ctx context.Context, hash, text string) {
+	m.texts.putFor(caller.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
 }
 
-// SharedDocuments is a DocumentStore in the cache, for all replicas and across restarts. Each process keeps what it uses
-// apart from the cache as well: pages of a backend must not push it out, and a cache that is off keeps nothing.
+// SharedDocuments is a DocumentStore in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
+// without Redis that is all.
 type SharedDocuments struct {
 	near *MemoryDocuments
-	c    *cache.Cache
-	far  *cache.Space[string]
+	far  *cache.Texts
 }
 
 var _ DocumentStore = (*SharedDocuments)(nil)
 
+// The bounds of what callers register, in bytes. A frontend has some hundreds of documents of a few KiB.
 const (
-	// nearDocuments bounds what a process keeps, in bytes.
-	nearDocuments = 8 << 20
-	// longestShared is the longest text that is shared, in bytes: whoever may ask may register.
-	longestShared = 64 << 10
-	// sharedLife is how long a text stays that nobody uses.
-	sharedLife = 24 * time.Hour
+	documentsOfCaller = 4 << 20
+	sharedDocuments   = 32 << 20
+	nearDocuments     = 8 << 20 // in each process
 )
 
-// NewSharedDocuments makes a store in c. The scope is as that of a space.
+const (
+	// sharedLife is how long a text stays that nobody uses.
+	sharedLife = 24 * time.Hour
+	// usedAgain is how often a process tells Redis that it uses a text.
+	usedAgain = time.Hour
+)
+
+// NewSharedDocuments makes a store in the Redis of c. The scope is as that of a space.
 func NewSharedDocuments(c *cache.Cache, scope string) *SharedDocuments {
-	return &SharedDocuments{near: &MemoryDocuments{newShelf[string, string](nearDocuments, c.Reserve)}, c: c, far: cache.NewSpace(c, cache.SpaceOptions[string]{
-		Kind: "document", Scope: scope, NoStale: true, Constant: true,
-		Encode: func(text string) ([]byte, error) { return []byte(text), nil },
-		Decode: func(data []byte) (string, error) { return string(data), nil },
-		Size:   footprint.Text,
-	})}
+	return &SharedDocuments{near: newMemoryDocuments(nearDocuments, documentsOfCaller, c.Reserve),
+		far: cache.NewTexts(c, cache.TextsOptions{Scope: scope, OfCaller: documentsOfCaller, Of: sharedDocuments, Life: sharedLife})}
 }
 
 // Close gives the memory back that the process keeps texts in. It keeps none from then on.
 func (s *SharedDocuments) Close() { s.near.texts.close() }
 
-// Get gives the text of a hash, whichever replica learnt it.
+// Get gives the text of a hash, whichever replica learnt it. What Redis no longer has of the texts in use it gets again.
 func (s *SharedDocuments) Get(ctx context.Context, hash string) (string, bool) {
-	if text, ok := s.near.Get(ctx, hash); ok {
+	near, known := s.near.texts.get(hash)
+	if known && time.Since(near.shared) < usedAgain {
+		return near.text, true
+	}
+	text, ok := s.far.Get(ctx, hash)
+	switch {
+	case ok && hashOf(text) == hash:
+		s.near.Put(ctx, hash, text)
 		return text, true
+	case known:
+		s.Put(ctx, hash, near.text)
 	}
-	r := s.far.Load(cache.WithWants(ctx, cache.Wants{OnlyIfCached: true}), []string{hash}, nil)[hash]
-	if !r.Found || hashOf(r.Value) != hash {
-		return "", false
-	}
-	if r.Fact.Age > sharedLife/2 {
-		s.share(ctx, hash, r.Value)
-	}
-	s.near.Put(ctx, hash, r.Value)
-	return r.Value, true
+	return near.text, known
 }
 
 // Put keeps a text.
 func (s *SharedDocuments) Put(ctx context.Context, hash, text string) {
 	s.near.Put(ctx, hash, text)
-	if len(text) <= longestShared {
-		s.share(ctx, hash, text)
-	}
-}
-
-func (s *SharedDocuments) share(ctx context.Context, hash, text string) {
-	s.far.Put(s.c.Begin(ctx), hash, cache.Fetched[string]{Value: text, MaxAge: sharedLife})
+	s.far.Put(ctx, caller.FromContext(ctx).Name, hash, text)
 }
 
 // persistedQuery is what Apollo's protocol puts into extensions: the hash of a document that the server may know.
@@ -173,15 +182,26 @@ func (g *Gateway) unknown(code, message string) *reply {
 	return refuse(gqlerror.List{{Message: message, Extensions: map[string]any{"code": code}}})
 }
 
-// register keeps the text of a document that turned out valid under its hash. That of a refused one is not kept: anyone
-// could fill the store.
-func (g *Gateway) register(ctx context.Context, req *request, text string) {
+// registers reports whether a request brings the text of a document to keep under its hash.
+func (g *Gateway) registers(ctx context.Context, req *request) bool {
 	if g.opts.Persisted == nil || req.Query == "" {
-		return
+		return false
 	}
-	if p, _ := req.persisted(); p != nil {
-		g.opts.Persisted.Put(ctx, p.hash, text)
+	p, _ := req.persisted()
+	if p == nil {
+		return false
 	}
+	text, known := g.opts.Persisted.Get(ctx, p.hash)
+	return !known || text != req.Query
+}
+
+// registrationUnit is how many bytes of a document that is kept cost as much as a backend call.
+const registrationUnit = 1 << 10
+
+// register charges for a document that is kept, whose text stays in the memory that all callers share.
+func (e *Cost) register(text string) {
+	e.Registration = CallPoints * int64((len(text)+registrationUnit-1)/registrationUnit)
+	e.Points += e.Registration
 }
 
 func hashOf(text string) string {

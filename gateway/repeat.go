@@ -65,7 +65,7 @@ func (rs *repeats) remember(req *request, op *graphql.OperationContext, s *spent
 		again.req.Extensions = map[string]any{"persistedQuery": map[string]any{"sha256Hash": p.hash}}
 	}
 	if s != nil {
-		again.estimate = &Cost{Points: s.estimate.Points, Calls: s.estimate.Calls}
+		again.estimate = &Cost{Points: s.estimate.Points - s.estimate.Registration, Calls: s.estimate.Calls}
 	}
 	rs.kept.put(req.raw.sum(), again, repeatSize+len(again.text))
 }
@@ -92,11 +92,13 @@ func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]
 	if text, refusal := g.text(ctx, &req); refusal != nil || text != again.text {
 		return nil // the trusted documents have changed
 	}
+	if g.registers(ctx, &req) {
+		return nil // which is charged
+	}
 	a, ok := g.opts.Answers.Fresh(again.answer(ctx, g.opts.Answers))
 	if !ok {
 		return nil
 	}
-	g.register(ctx, &req, again.text)
 	return g.observed(ctx, func(ctx context.Context, f *Figures) *reply {
 		f.Kind, f.Document = string(ast.Query), req.trusted
 		return g.answerWith(ctx, a, again.estimate, f)

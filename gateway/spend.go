@@ -59,11 +59,15 @@ type throttleStatus struct {
 }
 
 // spend charges the caller for an operation before it runs, or refuses it.
-func (g *Gateway) spend(ctx context.Context, op *graphql.OperationContext) (*spent, *reply) {
+func (g *Gateway) spend(ctx context.Context, op *graphql.OperationContext, registers bool) (*spent, *reply) {
 	if !g.opts.Cost.counted() {
 		return nil, nil
 	}
-	return g.charge(ctx, g.cost(op))
+	estimate := g.cost(op)
+	if registers {
+		estimate.register(op.RawQuery)
+	}
+	return g.charge(ctx, estimate)
 }
 
 // counted says whether what operations cost is of interest.
