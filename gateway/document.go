@@ -37,7 +37,7 @@ const tokenSize = 256
 const longestSuggested = 8 << 10
 
 func newDocuments(schema *ast.Schema, limits Limits, introspection bool, most int, reserve func(int64)) *documents {
-	return &documents{schema: schema, limits: limits, introspection: introspection, rules: withValues(rules.NewDefaultRules(), true),
+	return &documents{schema: schema, limits: limits, introspection: introspection, rules: withNames(withValues(rules.NewDefaultRules(), true), true),
 		silent: silentRules(), kept: newShelf[string, *ast.QueryDocument](most, reserve)}
 }
 
@@ -46,9 +46,7 @@ func silentRules() *rules.Rules {
 	r := rules.NewDefaultRules()
 	r.ReplaceRule(rules.FieldsOnCorrectTypeRule.Name, rules.FieldsOnCorrectTypeRuleWithoutSuggestions.RuleFunc)
 	r.ReplaceRule(rules.ScalarLeafsRule.Name, rules.ScalarLeafsRuleWithoutSuggestions.RuleFunc)
-	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, rules.KnownArgumentNamesRuleWithoutSuggestions.RuleFunc)
-	r.ReplaceRule(rules.KnownTypeNamesRule.Name, rules.KnownTypeNamesRuleWithoutSuggestions.RuleFunc)
-	return withValues(r, false)
+	return withNames(withValues(r, false), false)
 }
 
 // rulesFor leaves suggestions out where introspection is off, since they tell names of the schema.

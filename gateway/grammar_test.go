@@ -227,6 +227,16 @@ func strictHere(errs gqlerror.List) bool {
 	})
 }
 
+// oneOfPlaces reports whether an error stands where the reference has one. That of a selection on a leaf stands at its field,
+// of whose selection the library does not keep the place.
+func oneOfPlaces(errs gqlerror.List, want []*gqlerror.Error) bool {
+	return slices.ContainsFunc(want, func(w *gqlerror.Error) bool {
+		return strings.Contains(w.Message, "must not have a selection") || slices.ContainsFunc(errs, func(err *gqlerror.Error) bool {
+			return slices.ContainsFunc(err.Locations, func(l gqlerror.Location) bool { return slices.Contains(w.Locations, l) })
+		})
+	})
+}
+
 // typeSystem begins a definition that the reference can parse, to refuse it as not executable.
 var typeSystem = regexp.MustCompile(`\b(schema|scalar|type|interface|union|enum|input|directive|extend)\b`)
 
@@ -249,6 +259,8 @@ func TestDocumentsAreReadAsTheReferenceDoes(t *testing.T) {
 		case len(w.Errors) > 0:
 			if refused++; len(errs) == 0 {
 				t.Errorf("%q\n  is taken, want %v", text, w.Errors)
+			} else if !oneOfPlaces(errs, w.Errors) && !strictHere(errs[:1]) {
+				t.Errorf("%q\n  got %v\n  want %v", text, errs, w.Errors)
 			}
 		default:
 			if accepted++; len(errs) > 0 && !strictHere(errs) {
@@ -327,6 +339,36 @@ func TestAnErrorOfAFragmentComesOnce(t *testing.T) {
 	} {
 		if _, errs := checker.read(query); len(errs) != 1 {
 			t.Errorf("%s: got %v, want one error", query, errs)
+		}
+	}
+}
+
+func TestAnErrorOfANameStandsAtIt(t *testing.T) {
+	t.Parallel()
+	for _, introspection := range []bool{true, false} {
+		checker := newDocuments(graph.NewExecutableSchema(graph.Config{}).Schema(), DefaultLimits(), introspection, 1<<20, nil)
+		for query, want := range map[string]string{
+			"{ users(frist: 1) { nodes { id } } }":                                                    "[[1:9]]",
+			"{ users { nodes { id @skip(if: true, fi: 1) } } }":                                       "[[1:38]]",
+			"query($a: [Nope!]!) { users { nodes { id @skip(if: $a) } } }":                            "[[1:12] [1:52]]",
+			"query($é: Int) { users { nodes { id } } }":                                               "[[1:8]]",
+			"{ users { nodes { ...\n  F } } }":                                                        "[[2:3]]",
+			"{ node(id: 1) { ... on Nope { id } } }":                                                  "[[1:24]]",
+			"{ node(id: 1) { ...on } } fragment on on Nope { id }":                                    "[[1:23]]",
+			"{ node(id: 1) { ...F } } fragment F on # F\n Nope { id }":                                "[[2:2]]",
+			"{ node(id: 1) { ...F } } fragment F on Node { id } \"d\" fragment F on Node { id }":      "[[1:35 1:65]]",
+			"query users { users { nodes { id } } } \"query\" query users { users { nodes { id } } }": "[[1:7 1:54]]",
+			"query($a: [User]) { users { nodes { id @include(if: $a) } } }":                           "[[1:11] [1:53]]",
+		} {
+			_, errs := checker.read(query)
+			var places [][]gqlerror.Location
+			for _, err := range errs {
+				places = append(places, err.Locations)
+			}
+			slices.SortFunc(places, func(a, b []gqlerror.Location) int { return a[0].Column - b[0].Column })
+			if got := fmt.Sprint(places); got != want {
+				t.Errorf("%s: got %v at %s, want %s", query, errs, got, want)
+			}
 		}
 	}
 }

@@ -127,7 +127,7 @@ func (c valueCheck) oneOf(def *ast.Definition, v *ast.Value) {
 	case len(v.Children) != 1:
 		c.add(core.Message(`OneOf Input Object "%s" must specify exactly one key.`, def.Name), core.At(v.Position))
 	case v.Children[0].Value.Kind == ast.NullValue:
-		c.add(core.Message(`Field "%s.%s" must be non-null.`, def.Name, v.Children[0].Name), core.At(v.Children[0].Position))
+		c.add(core.Message(`Field "%s.%s" must be non-null.`, def.Name, v.Children[0].Name), core.At(v.Position))
 	}
 }
 

@@ -211,3 +211,19 @@ func (s *Scanner) describe(offset int) string {
 }
 
 const endOfDocument = "end of document"
+
+// NameAfter returns the position of the first name after another one, in the text from a position on; where the other one is
+// empty that of the first name. It is nil where there is none.
+func NameAfter(p *ast.Position, word string) *ast.Position {
+	s := &Scanner{source: p.Src, text: p.Src.Input, next: p.Start, place: place{p.Start, p.Line, p.Column}}
+	for found := word == ""; ; {
+		t, err := s.Next()
+		switch {
+		case err != nil || t.Kind == lexer.EOF:
+			return nil
+		case t.Kind == lexer.Name && found:
+			return &t.Pos
+		}
+		found = found || t.Kind == lexer.Name && t.Value == word
+	}
+}
