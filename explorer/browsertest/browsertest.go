@@ -243,6 +243,12 @@ func (p *Tab) Example(title string) {
 	})`)
 	p.Do("choose "+title, chromedp.Click(fmt.Sprintf(`//div[@role="menuitem"][text()=%q]`, title), chromedp.BySearch))
 	p.Until(`!document.querySelector('.lg-menu')`)
+	// The editor learns the name of the operation a moment after its text, and Run would send the name before.
+	p.Until(`(() => {
+		const text = document.querySelector('.graphiql-query-editor .view-lines')?.innerText ?? '';
+		const name = text.match(/(?:query|mutation)\s+(\w+)/)?.[1];
+		return name && document.querySelector('[role="tab"][aria-selected="true"]')?.innerText.trim().startsWith(name);
+	})()`)
 }
 
 // Run presses the button that runs the operation.
