@@ -27,16 +27,6 @@ func (p *program) hashed(t *testing.T, hash, text string) string {
 	return p.send(r).Body.String()
 }
 
-// eventually waits for what another goroutine does; it fails where that never happens.
-func eventually(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for end := time.Now().Add(time.Minute); !done(); {
-		if time.Now().After(end) {
-			t.Fatal("never: " + what)
-		}
-	}
-}
-
 func sha256Of(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])
