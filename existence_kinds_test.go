@@ -137,7 +137,7 @@ func TestContentThatNamesAnotherClientMakesNoCall(t *testing.T) {
 	}
 }
 
-// Every answer to a bound caller says that nobody may store it: also one that is refused, a batch, and one of errors.
+// Every answer to a bound caller forbids storing it: refusals, batches and errors too.
 func TestNobodyStoresWhatABoundCallerIsTold(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 2, Linked: true, CoursesPerClient: 1, UsersPerClient: 1}

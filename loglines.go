@@ -170,7 +170,7 @@ func (w *lineWriter) start() {
 	})
 }
 
-// writeAll writes until no line waits. A writer that fails has nobody to tell; its lines count as dropped.
+// writeAll writes until no line waits. Lines that the writer refuses count as dropped.
 func (w *lineWriter) writeAll() error {
 	for {
 		w.mu.Lock()
@@ -195,7 +195,7 @@ func (w *lineWriter) writeAll() error {
 	}
 }
 
-// appendLoss adds the line that tells of dropped ones.
+// appendLoss adds the line that reports dropped lines.
 func appendLoss(lines []byte, lost uint64) []byte {
 	r := slog.NewRecord(time.Now(), slog.LevelWarn, "lines of the log were dropped: it is not read as fast as it is written", 0)
 	r.AddAttrs(slog.Uint64("lines", lost))

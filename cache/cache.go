@@ -12,7 +12,7 @@
 // soon as it has it again. A Drop gives Redis a second. What fails then is repeated four times a second (for the last
 // 65,536 keys), and the process ignores what Redis holds for those keys and tags until it succeeds.
 //
-// A replica that may have missed a Drop answers from neither level: it asks the backend, and falls back on what is kept,
+// A replica that may have missed a Drop answers from neither level: it asks the backend, and falls back on stored values,
 // marked stale, where that fails, is slow or has no budget. It is in that doubt while it has heard nothing on the channel
 // for six tenths of a second, for two seconds after, and while another replica says that its drops are incomplete. After
 // ten seconds without Redis it serves what is at most ten seconds old: that is then how late a write elsewhere shows.

@@ -229,7 +229,7 @@ func (m *memory) clear() {
 	}
 }
 
-// close releases what is kept. What asks later finds nothing.
+// close releases the stored values. Later lookups find nothing.
 func (m *memory) close() {
 	m.clear()
 	if m.entries != nil {

@@ -88,7 +88,7 @@ func TestAWindowNeverHoldsMoreThanItsRates(t *testing.T) {
 		}
 		for _, r := range limits {
 			for i := range counts {
-				// A start that came up to three seconds late is told with the next lease.
+				// A start that was up to three seconds late is reported with the next lease.
 				if j := i + r.Count + 8; j < len(counts) && counts[j].Sub(counts[i]) < r.Per {
 					t.Fatalf("more than %d starts within %v", r.Count+8, r.Per)
 				}

@@ -110,7 +110,7 @@ func (p *plans) grow(e *Engine, size int64) {
 	p.reserve(e, p.held+size)
 }
 
-// reserve tells of what is held now.
+// reserve reports the bytes that are held now.
 func (p *plans) reserve(e *Engine, held int64) {
 	if by := held - p.held; by != 0 && e.Reserve != nil {
 		e.Reserve(by)

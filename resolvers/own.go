@@ -260,7 +260,7 @@ func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *ide
 	return cut(all, c, size, continued), nil
 }
 
-// matching returns the identities that match a filter, all of which are compared at once.
+// matching returns the identities that match a filter. It compares them all at once.
 func (r *Resolver) matching(ctx context.Context, filter *identityFilter, list []*mattr.Identity) ([]*mattr.Identity, error) {
 	matches := make([]bool, len(list))
 	var failed error

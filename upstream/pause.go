@@ -46,7 +46,7 @@ func (p *pauses) open(now time.Time, underway int) (until time.Time, open bool) 
 		}
 		return p.until, false
 	}
-	// What is left by now is not known: one call at a time finds out.
+	// How much is left is unknown, so one call at a time finds out.
 	return time.Time{}, underway == 0
 }
 
