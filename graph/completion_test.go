@@ -17,6 +17,9 @@ const orderMember = "\x00order"
 // plainClient reads a client as encoding/json does, and completes what is embedded in it: of the objects of one type and
 // key each has what any of them has, and where several have a member, that of the one with the most.
 func plainClient(text []byte) (map[string]any, bool) {
+	if !json.Valid(text) { // tokens of a text that ends too early never end
+		return nil, false
+	}
 	d := json.NewDecoder(bytes.NewReader(text))
 	d.UseNumber()
 	v := orderedValue(d)
@@ -99,10 +102,7 @@ func unionOf(objects []map[string]any) map[string]any {
 }
 
 func orderedValue(d *json.Decoder) any {
-	token, err := d.Token()
-	if err != nil {
-		return nil // a text that encoding/json does not read is no client
-	}
+	token, _ := d.Token() // of a valid text
 	switch token {
 	case json.Delim('['):
 		list := []any{}
