@@ -24,7 +24,7 @@ const (
 	batchCPU = 8
 )
 
-// overload is a kind of requests of which many at once, or one after the other, must not end the program.
+// overload is a kind of request. Many of it, at once or in turn, must not end the program.
 type overload struct {
 	work   string
 	count  int
@@ -159,7 +159,7 @@ func (p *program) stallReaders(count int) (string, error) {
 	return fmt.Sprint(len(conns), " connections"), nil
 }
 
-// distinctDocuments asks documents of which no two are equal.
+// distinctDocuments sends documents that all differ.
 func (p *program) distinctDocuments(count int) (string, error) {
 	for n := range count {
 		text, err := p.ask(fmt.Sprintf(`query Q%d { clients(first: 1) { nodes { a%d: name slug sku courses(first: 1) { nodes { title status kind } } licenses { name sku } } } }`, n, n), "")

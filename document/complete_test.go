@@ -116,7 +116,7 @@ func TestObjectsThatLeadToEachOtherShowTheSame(t *testing.T) {
 	}
 }
 
-// Ids of many objects are told apart, and each stub is completed by its own.
+// Objects of many ids are kept apart, and each stub is completed by the object of its own id.
 func TestEachStubIsCompletedByItsOwn(t *testing.T) {
 	t.Parallel()
 	const n = 5000

@@ -93,7 +93,7 @@ func (x *execution) asked(object string, set ast.SelectionSet) []asked {
 	return list
 }
 
-// appendShown appends a value: nil, a leaf, a list, or an object of which the fields are asked.
+// appendShown appends a value: nil, a leaf, a list, or the selected fields of an object.
 func appendShown(dst []byte, fields []asked, v any) []byte {
 	switch v := v.(type) {
 	case nil:
