@@ -11,7 +11,7 @@ import (
 
 // Embed is the client's record in Coassemble.
 func (r clientResolver) Embed(ctx context.Context, objs []*model.Client) ([]*coassemble.EmbedClient, error) {
-	return join(ctx, objs, loadersOf(ctx).embedClients, r.visibleKey(ctx), itself)
+	return join(ctx, objs, loadersOf(ctx).embedClients(), r.visibleKey(ctx), itself)
 }
 
 // Users are the client's users in Coassemble.

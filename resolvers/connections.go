@@ -68,7 +68,7 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 		c, err := scalar.After(after, list, cursorBinding(ctx, client)...)
 		return userPageKey{client, c.Offset, size}, err == nil, err
 	}
-	lists, err := join(ctx, parents, loadersOf(ctx).userPages, pageKey, newUserList)
+	lists, err := join(ctx, parents, loadersOf(ctx).userPages(), pageKey, newUserList)
 	wholeUsers(ctx, lists)
 	results, errs := make([]*model.UserConnection, len(lists)), make(graphql.BatchErrorList, len(lists))
 	if failed, ok := err.(graphql.BatchErrorList); ok {
@@ -165,7 +165,7 @@ func wholeUsers(ctx context.Context, lists []*userList) {
 		return
 	}
 	whole := map[string]loader.Result[*coassemble.User]{}
-	for i, result := range loadersOf(ctx).users.Load(ctx, keys) {
+	for i, result := range loadersOf(ctx).users().Load(ctx, keys) {
 		whole[keys[i]] = result
 	}
 	for _, l := range lists {
@@ -259,7 +259,7 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 		page, err := cursorPage(p, cursors[k], after != nil)
 		return credentialPage{credentialConnection(credentialsOfIdentity(page, k.identity)), err}
 	}
-	pages, err := join(ctx, parents, loadersOf(ctx).credentialPages, pageKey, shape)
+	pages, err := join(ctx, parents, loadersOf(ctx).credentialPages(), pageKey, shape)
 	return credentialConnections(pages, err)
 }
 

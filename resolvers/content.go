@@ -49,7 +49,7 @@ func namedClients[P naming](ctx context.Context, r *Resolver, objs []P) ([]*mode
 	key := func(i int) (thoughtindustries.Key, bool, error) {
 		return keys[i], keys[i].Value != "" && around[i] == nil, errs[i]
 	}
-	clients, err := join(ctx, places, loadersOf(ctx).clients, key, clientOf)
+	clients, err := join(ctx, places, loadersOf(ctx).clients(), key, clientOf)
 	for i, c := range around {
 		if c != nil {
 			clients[i] = c

@@ -53,7 +53,7 @@ func (l *loaders) credentialNodes(ctx context.Context, keys []string) []foundNod
 // pickCredentials takes the wanted credentials from a page of each identity, and returns the pages that follow where
 // some are not found yet.
 func (l *loaders) pickCredentials(ctx context.Context, pages []credentialPageKey, wanted map[string]map[string][]int, found []foundNode, last bool) (next []credentialPageKey) {
-	for i, result := range l.credentialPages.Load(ctx, pages) {
+	for i, result := range l.credentialPages().Load(ctx, pages) {
 		identity := pages[i].identity
 		for _, c := range result.Value.Items {
 			if c == nil {

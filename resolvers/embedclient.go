@@ -28,7 +28,7 @@ func (r embedClientResolver) Client(ctx context.Context, objs []*coassemble.Embe
 	key := func(c *coassemble.EmbedClient) (thoughtindustries.Key, bool, error) {
 		return r.clientKey(c.Identifier), c.Identifier != "", nil
 	}
-	clients, err := join(ctx, objs, loadersOf(ctx).clients, key, clientOf)
+	clients, err := join(ctx, objs, loadersOf(ctx).clients(), key, clientOf)
 	return visible(ctx, clients, err, r.seesClient)
 }
 
@@ -73,7 +73,7 @@ func wholeEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient) [
 		return clients
 	}
 	whole := slices.Clone(clients)
-	for j, result := range loadersOf(ctx).embedClients.Load(ctx, keys) {
+	for j, result := range loadersOf(ctx).embedClients().Load(ctx, keys) {
 		whole[places[j]] = result.Value
 		if result.Err != nil {
 			graphql.AddError(ctx, result.Err)

@@ -24,7 +24,7 @@ func (r identityResolver) SourceID(_ context.Context, i *mattr.Identity) (string
 
 // User is the user whom the identity belongs to, where it shows the key that joins.
 func (r identityResolver) User(ctx context.Context, objs []*mattr.Identity) ([]*coassemble.User, error) {
-	users, err := join(ctx, objs, loadersOf(ctx).users, r.userKeyOf, itself)
+	users, err := join(ctx, objs, loadersOf(ctx).users(), r.userKeyOf, itself)
 	return visible(ctx, users, err, seesUser)
 }
 

@@ -17,15 +17,68 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// loaders are what the resolvers of one operation ask. They see one state of each object until the operation writes.
+// loaders are the loaders of one operation, each made when a resolver first asks for it: most operations need one or two.
+// They see one state of each object until the operation writes.
 type loaders struct {
-	clients         *loader.Loader[thoughtindustries.Key, *document.Document]
-	embedClients    *loader.Loader[string, *coassemble.EmbedClient]
-	users           *loader.Loader[string, *coassemble.User]
-	userPages       *loader.Loader[userPageKey, userPage]
-	identities      *loader.Loader[string, *mattr.Identity]
-	userIdentities  *loader.Loader[string, *mattr.Identity]
-	credentialPages *loader.Loader[credentialPageKey, mattr.Page[*mattr.Credential]]
+	ctx  context.Context
+	root *Resolver
+
+	mu   sync.Mutex
+	made struct {
+		clients         *loader.Loader[thoughtindustries.Key, *document.Document]
+		embedClients    *loader.Loader[string, *coassemble.EmbedClient]
+		users           *loader.Loader[string, *coassemble.User]
+		userPages       *loader.Loader[userPageKey, userPage]
+		identities      *loader.Loader[string, *mattr.Identity]
+		userIdentities  *loader.Loader[string, *mattr.Identity]
+		credentialPages *loader.Loader[credentialPageKey, mattr.Page[*mattr.Credential]]
+	}
+}
+
+func (l *loaders) clients() *loader.Loader[thoughtindustries.Key, *document.Document] {
+	return lazily(l, &l.made.clients, "clients", clientText, (*Resolver).fetchClients)
+}
+
+func (l *loaders) embedClients() *loader.Loader[string, *coassemble.EmbedClient] {
+	return lazily(l, &l.made.embedClients, "embedClients", sameText, always((*Resolver).fetchEmbedClients))
+}
+
+func (l *loaders) users() *loader.Loader[string, *coassemble.User] {
+	return lazily(l, &l.made.users, "users", sameText, always((*Resolver).fetchUsers))
+}
+
+func (l *loaders) userPages() *loader.Loader[userPageKey, userPage] {
+	return lazily(l, &l.made.userPages, "userPages", userPageKey.text, always((*Resolver).fetchUserPages))
+}
+
+func (l *loaders) identities() *loader.Loader[string, *mattr.Identity] {
+	return lazily(l, &l.made.identities, "identities", sameText, always((*Resolver).fetchIdentities))
+}
+
+func (l *loaders) userIdentities() *loader.Loader[string, *mattr.Identity] {
+	return lazily(l, &l.made.userIdentities, "userIdentities", sameText, always((*Resolver).fetchUserIdentities))
+}
+
+func (l *loaders) credentialPages() *loader.Loader[credentialPageKey, mattr.Page[*mattr.Credential]] {
+	return lazily(l, &l.made.credentialPages, "credentialPages", credentialPageKey.text, always((*Resolver).fetchCredentialPages))
+}
+
+// lazily returns the loader in made, and makes it if it is not there yet.
+func lazily[K comparable, V any](l *loaders, made **loader.Loader[K, V], kind string, keyOf func(K) string,
+	fetch func(*Resolver) loader.Fetch[K, V]) *loader.Loader[K, V] {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if *made == nil {
+		*made = traced(l.ctx, l.root, keyOf, loader.New(l.ctx, watched(l.root, kind, fetch(l.root))))
+	}
+	return *made
+}
+
+// always returns the fetch of a loader that keeps nothing between its batches.
+func always[K comparable, V any](fetch func(*Resolver, context.Context, []K) (map[K]V, map[K]error)) func(*Resolver) loader.Fetch[K, V] {
+	return func(r *Resolver) loader.Fetch[K, V] {
+		return func(ctx context.Context, keys []K) (map[K]V, map[K]error) { return fetch(r, ctx, keys) }
+	}
 }
 
 // userPageKey is a part of one client's users; an empty client is all users.
@@ -69,7 +122,7 @@ type operationKey struct{}
 func (r *Resolver) WithOperation(ctx context.Context) context.Context {
 	op := &operation{root: r}
 	op.ctx = context.WithValue(ctx, operationKey{}, op)
-	op.current = r.newLoaders(op.ctx)
+	op.current = &loaders{ctx: op.ctx, root: r}
 	return op.ctx
 }
 
@@ -85,19 +138,7 @@ func forget(ctx context.Context) {
 	op := ctx.Value(operationKey{}).(*operation)
 	op.mu.Lock()
 	defer op.mu.Unlock()
-	op.current = op.root.newLoaders(op.ctx)
-}
-
-func (r *Resolver) newLoaders(ctx context.Context) *loaders {
-	return &loaders{
-		clients:         traced(ctx, r, clientText, loader.New(ctx, watched(r, "clients", r.fetchClients()))),
-		embedClients:    traced(ctx, r, sameText, loader.New(ctx, watched(r, "embedClients", r.fetchEmbedClients))),
-		users:           traced(ctx, r, sameText, loader.New(ctx, watched(r, "users", r.fetchUsers))),
-		userPages:       traced(ctx, r, userPageKey.text, loader.New(ctx, watched(r, "userPages", r.fetchUserPages))),
-		identities:      traced(ctx, r, sameText, loader.New(ctx, watched(r, "identities", r.fetchIdentities))),
-		userIdentities:  traced(ctx, r, sameText, loader.New(ctx, watched(r, "userIdentities", r.fetchUserIdentities))),
-		credentialPages: traced(ctx, r, credentialPageKey.text, loader.New(ctx, watched(r, "credentialPages", r.fetchCredentialPages))),
-	}
+	op.current = &loaders{ctx: op.ctx, root: op.root}
 }
 
 // watched tells of each batch of a fetch.

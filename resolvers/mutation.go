@@ -24,7 +24,7 @@ func (r mutationResolver) UpdateEmbedClient(ctx context.Context, input model.Upd
 		err = r.writeCoassemble(ctx, embedClientChange(key), func(c *coassemble.Client) error { return c.UpdateClient(ctx, key, input.Metadata) })
 	}
 	if err == nil && selects(ctx, "UpdateEmbedClientPayload", "embedClient") {
-		payload.EmbedClient = reread(ctx, loadersOf(ctx).embedClients, key, "embedClient")
+		payload.EmbedClient = reread(ctx, loadersOf(ctx).embedClients(), key, "embedClient")
 	}
 	payload.UserErrors, err = userErrors(err)
 	return orNil(payload, err)
@@ -69,7 +69,7 @@ func (r mutationResolver) UpdateUser(ctx context.Context, input model.UpdateUser
 		err = r.writeCoassemble(ctx, userChange(key, update), func(c *coassemble.Client) error { return c.UpdateUser(ctx, key, update) })
 	}
 	if err == nil && selects(ctx, "UpdateUserPayload", "user") {
-		if u := reread(ctx, loadersOf(ctx).users, key, "user"); seesUser(ctx, u) {
+		if u := reread(ctx, loadersOf(ctx).users(), key, "user"); seesUser(ctx, u) {
 			payload.User = u
 		}
 	}
@@ -184,7 +184,7 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.Update
 	}
 	// Not from the answer: whether what was left out survives, and with it the join, is known when it is read again.
 	if err == nil && selects(ctx, "UpdateIdentityPayload", "identity") {
-		payload.Identity = r.visibleIdentity(ctx, reread(ctx, loadersOf(ctx).identities, key, "identity"))
+		payload.Identity = r.visibleIdentity(ctx, reread(ctx, loadersOf(ctx).identities(), key, "identity"))
 	}
 	payload.UserErrors, err = userErrors(err)
 	return orNil(payload, err)

@@ -80,15 +80,15 @@ func (l *loaders) nodesOf(ctx context.Context, t scalar.NodeType, keys []string)
 		for i, k := range keys {
 			clientKeys[i] = thoughtindustries.Key{Field: "id", Value: k}
 		}
-		return loadNodes(ctx, l.clients, clientKeys, clientOf)
+		return loadNodes(ctx, l.clients(), clientKeys, clientOf)
 	case scalar.EmbedClientNode:
-		return loadNodes(ctx, l.embedClients, keys, itself)
+		return loadNodes(ctx, l.embedClients(), keys, itself)
 	case scalar.UserNode:
-		return loadNodes(ctx, l.users, keys, itself)
+		return loadNodes(ctx, l.users(), keys, itself)
 	case scalar.CredentialNode:
 		return l.credentialNodes(ctx, keys)
 	}
-	return loadNodes(ctx, l.identities, keys, itself)
+	return loadNodes(ctx, l.identities(), keys, itself)
 }
 
 // loadNodes keeps what is not found a nil interface: a nil pointer in one would be an object.

@@ -75,7 +75,7 @@ func (r queryResolver) ownClients(ctx context.Context, own []string, q thoughtin
 	for i, k := range own {
 		keys[i] = r.clientKey(k)
 	}
-	l := loadersOf(ctx).clients
+	l := loadersOf(ctx).clients()
 	if q.Search == "" && q.Sort == "" {
 		return ownPage(ctx, l, keys, c, size, continued)
 	}
@@ -111,7 +111,7 @@ func ownUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *ownUsers
 	if !found {
 		c.Offset = 0
 	}
-	read := func(k userPageKey) (userPage, error) { return load(ctx, loadersOf(ctx).userPages, k) }
+	read := func(k userPageKey) (userPage, error) { return load(ctx, loadersOf(ctx).userPages(), k) }
 	return &ownUsers{keys: own, read: read, client: client, offset: c.Offset, seen: map[string]bool{}}
 }
 
@@ -191,7 +191,7 @@ func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size in
 			return page[*mattr.Identity]{}, err
 		}
 		complain(ctx, l.missing)
-		for i, result := range loadersOf(ctx).userIdentities.Load(ctx, identifiers(l.users)) {
+		for i, result := range loadersOf(ctx).userIdentities().Load(ctx, identifiers(l.users)) {
 			if result.Err != nil {
 				graphql.AddError(ctx, result.Err)
 			}
@@ -214,7 +214,7 @@ func ownerAmong(ctx context.Context, users *ownUsers, id string) (string, error)
 		}
 		failed = cmp.Or(failed, l.missing)
 		keys := identifiers(l.users)
-		for i, result := range loadersOf(ctx).userIdentities.Load(ctx, keys) {
+		for i, result := range loadersOf(ctx).userIdentities().Load(ctx, keys) {
 			if result.Found && strings.EqualFold(result.Value.ID, id) {
 				return keys[i], nil
 			}
@@ -246,7 +246,7 @@ func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *ide
 		}
 		complain(ctx, l.missing)
 		var found []*mattr.Identity
-		for _, result := range loadersOf(ctx).userIdentities.Load(ctx, identifiers(l.users)) {
+		for _, result := range loadersOf(ctx).userIdentities().Load(ctx, identifiers(l.users)) {
 			complain(ctx, result.Err)
 			if result.Found {
 				found = append(found, result.Value)

@@ -114,7 +114,7 @@ func (r queryResolver) EmbedClients(ctx context.Context, first *int, after *stri
 		return nil, notConfigured(upstream.Coassemble)
 	}
 	if own := ownKeys(ctx); own != nil {
-		p, err := ownPage(ctx, loadersOf(ctx).embedClients, own, cursor, size, after != nil)
+		p, err := ownPage(ctx, loadersOf(ctx).embedClients(), own, cursor, size, after != nil)
 		if err != nil {
 			return nil, err
 		}
@@ -168,7 +168,7 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 		return userConnection(p), nil
 	}
 	key := userPageKey{value(clientIdentifier), cursor.Offset, size}
-	p, err := load(ctx, loadersOf(ctx).userPages, key)
+	p, err := load(ctx, loadersOf(ctx).userPages(), key)
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +254,7 @@ func (r queryResolver) Client(ctx context.Context, by model.ClientBy) (*model.Cl
 		return nil, err
 	}
 	read := func(ctx context.Context, key thoughtindustries.Key) (*document.Document, error) {
-		return load(ctx, loadersOf(ctx).clients, key)
+		return load(ctx, loadersOf(ctx).clients(), key)
 	}
 	if bound(ctx) {
 		read = r.ownClient
@@ -276,7 +276,7 @@ func (r queryResolver) EmbedClient(ctx context.Context, by model.EmbedClientBy) 
 	if !seesClientKey(ctx, key) {
 		return nil, nil
 	}
-	return load(ctx, loadersOf(ctx).embedClients, key)
+	return load(ctx, loadersOf(ctx).embedClients(), key)
 }
 
 // User looks one user up.
@@ -285,7 +285,7 @@ func (r queryResolver) User(ctx context.Context, by model.UserBy) (*coassemble.U
 	if err != nil {
 		return nil, err
 	}
-	u, err := load(ctx, loadersOf(ctx).users, key)
+	u, err := load(ctx, loadersOf(ctx).users(), key)
 	if !seesUser(ctx, u) {
 		return nil, err
 	}
@@ -301,7 +301,7 @@ func (r queryResolver) Identity(ctx context.Context, by model.IdentityBy) (*matt
 	if bound(ctx) {
 		return r.ownIdentity(ctx, key)
 	}
-	return load(ctx, loadersOf(ctx).identities, key)
+	return load(ctx, loadersOf(ctx).identities(), key)
 }
 
 // Node looks any object up by its global id.

@@ -65,7 +65,7 @@ func (r *Resolver) ownClient(ctx context.Context, key thoughtindustries.Key) (*d
 		return nil, nil
 	}
 	var err error
-	for _, result := range loadersOf(ctx).clients.Load(ctx, keys) {
+	for _, result := range loadersOf(ctx).clients().Load(ctx, keys) {
 		if result.Found && r.ThoughtIndustries.KeyOf(result.Value, key.Field) == key.Value && r.seesDocument(ctx, result.Value) {
 			return result.Value, result.Err
 		}
@@ -80,10 +80,10 @@ func (r *Resolver) ownClient(ctx context.Context, key thoughtindustries.Key) (*d
 // tells by calls that a missing one does not take.
 func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity, error) {
 	if r.Link.User == "id" {
-		if u, err := load(ctx, loadersOf(ctx).users, id); u == nil || err != nil {
+		if u, err := load(ctx, loadersOf(ctx).users(), id); u == nil || err != nil {
 			return nil, err
 		}
-		return load(ctx, loadersOf(ctx).identities, id)
+		return load(ctx, loadersOf(ctx).identities(), id)
 	}
 	if r.MATTR == nil {
 		return nil, notConfigured(upstream.MATTR)
@@ -91,7 +91,7 @@ func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity,
 	if user, err := ownerAmong(ctx, ownUsersAfter(ctx, ownKeys(ctx), scalar.Cursor{}), id); user == "" || err != nil {
 		return nil, err
 	}
-	i, err := load(ctx, loadersOf(ctx).identities, id)
+	i, err := load(ctx, loadersOf(ctx).identities(), id)
 	if seen, seeErr := r.seesIdentity(ctx, i); !seen || seeErr != nil {
 		return nil, cmp.Or(err, seeErr)
 	}
@@ -101,7 +101,7 @@ func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity,
 // ownNodes looks objects of one type up for a bound caller.
 func (r queryResolver) ownNodes(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {
 	if t == scalar.UserNode {
-		return loadNodes(ctx, loadersOf(ctx).users, keys, itself)
+		return loadNodes(ctx, loadersOf(ctx).users(), keys, itself)
 	}
 	found := make([]foundNode, len(keys))
 	var group task.Group
@@ -133,7 +133,7 @@ func (r queryResolver) ownNode(ctx context.Context, t scalar.NodeType, key strin
 		if !seesClientKey(ctx, key) {
 			return n, nil
 		}
-		return loadNodes(ctx, loadersOf(ctx).embedClients, []string{key}, itself)[0], nil
+		return loadNodes(ctx, loadersOf(ctx).embedClients(), []string{key}, itself)[0], nil
 	case scalar.CredentialNode:
 		identity, _, err := scalar.SplitCredentialKey(key)
 		if err != nil {

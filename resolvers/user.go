@@ -28,20 +28,20 @@ func (r userResolver) Client(ctx context.Context, objs []*coassemble.User) ([]*m
 		identifier, ok, err := present(u.ClientIdentifier())
 		return r.clientKey(identifier), ok, err
 	}
-	clients, err := join(ctx, objs, loadersOf(ctx).clients, key, clientOf)
+	clients, err := join(ctx, objs, loadersOf(ctx).clients(), key, clientOf)
 	return visible(ctx, clients, err, r.seesClient)
 }
 
 // EmbedClient is the user's client in Coassemble.
 func (r userResolver) EmbedClient(ctx context.Context, objs []*coassemble.User) ([]*coassemble.EmbedClient, error) {
 	key := func(u *coassemble.User) (string, bool, error) { return present(u.ClientIdentifier()) }
-	clients, err := join(ctx, objs, loadersOf(ctx).embedClients, key, itself)
+	clients, err := join(ctx, objs, loadersOf(ctx).embedClients(), key, itself)
 	return visible(ctx, clients, err, seesEmbedClient)
 }
 
 // Identity is the user's identity in MATTR.
 func (r userResolver) Identity(ctx context.Context, objs []*coassemble.User) ([]*mattr.Identity, error) {
-	return join(ctx, objs, loadersOf(ctx).userIdentities, userKey, itself)
+	return join(ctx, objs, loadersOf(ctx).userIdentities(), userKey, itself)
 }
 
 // Credentials are those of the user's identity.
