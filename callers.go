@@ -13,9 +13,9 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
@@ -64,7 +64,7 @@ func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.O
 // operation prepares the context of each operation that these resolvers answer.
 func (s *server) operation(root *resolvers.Resolver) func(context.Context) context.Context {
 	return func(ctx context.Context) context.Context {
-		ctx = upstream.WithCaller(ctx, caller.FromContext(ctx).Name)
+		ctx = upstream.WithCaller(ctx, auth.FromContext(ctx).Name)
 		return root.WithOperation(upstream.WithAllowance(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
 	}
 }
@@ -94,15 +94,15 @@ func digester(key string) func(string) string {
 }
 
 // authenticator tells callers apart; nil takes anyone.
-func (s *server) authenticator() (func(*http.Request) (*caller.Caller, error), error) {
+func (s *server) authenticator() (func(*http.Request) (*auth.Caller, error), error) {
 	if s.cfg.Auth == "none" {
 		return nil, nil
 	}
-	a := &caller.Authenticator{}
+	a := &auth.Authenticator{}
 	var err error
 	if s.cfg.withKeys() {
 		fsys, name := fileOf(s.cfg.APIKeysFile)
-		if a.Keys, err = caller.NewKeys(fsys, name, s.reloadFailed("API_KEYS_FILE")); err != nil {
+		if a.Keys, err = auth.NewKeys(fsys, name, s.reloadFailed("API_KEYS_FILE")); err != nil {
 			return nil, fmt.Errorf("API_KEYS_FILE: %w", withoutPath(err))
 		}
 	}
@@ -114,15 +114,15 @@ func (s *server) authenticator() (func(*http.Request) (*caller.Caller, error), e
 	return a.Authenticate, nil
 }
 
-func (s *server) tokens() (*caller.Tokens, error) {
-	o := caller.TokenOptions{Issuer: s.cfg.JWTIssuer, Audience: s.cfg.JWTAudience, Algorithms: s.cfg.JWTAlgorithms,
+func (s *server) tokens() (*auth.Tokens, error) {
+	o := auth.TokenOptions{Issuer: s.cfg.JWTIssuer, Audience: s.cfg.JWTAudience, Algorithms: s.cfg.JWTAlgorithms,
 		Type: s.cfg.JWTType, ScopesClaim: s.cfg.JWTScopesClaim, ClientsClaim: s.cfg.JWTClientsClaim, Digest: s.digest}
 	if strings.Contains(s.cfg.JWKS, "://") {
 		o.URL = s.cfg.JWKS
 	} else {
 		o.Files, o.Name = fileOf(s.cfg.JWKS)
 	}
-	return caller.NewTokens(o, s.tokenReport)
+	return auth.NewTokens(o, s.tokenReport)
 }
 
 func (s *server) trustedDocuments() (*gateway.Trusted, error) {

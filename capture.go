@@ -16,10 +16,10 @@ import (
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/capture"
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/resolvers"
@@ -93,18 +93,18 @@ func basePath(base string) string {
 }
 
 // asked says whether a request asks for a capture, and comes from someone who may see how answers are made.
-func (c *capturer) asked(r *http.Request) (*caller.Caller, bool) {
+func (c *capturer) asked(r *http.Request) (*auth.Caller, bool) {
 	if r.Header.Get(headerCapture) != "1" || r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return nil, false
 	}
-	who := caller.Anyone
+	who := auth.Anyone
 	if c.authenticate != nil {
 		var err error
 		if who, err = c.authenticate(r); err != nil {
 			return nil, false
 		}
 	}
-	return who, who.Has(caller.Explain)
+	return who, who.Has(auth.Explain)
 }
 
 // room says whether the folder takes one more, and logs once that it does not.
@@ -127,7 +127,7 @@ func (c *capturer) room(ctx context.Context) bool {
 }
 
 // serve answers a request and keeps its operation. What goes wrong with the capture is logged, and changes no answer.
-func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *caller.Caller) {
+func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Caller) {
 	x := &captured{Recording: capture.NewRecording(), who: who, header: r.Header}
 	// The answer is compared as it is, not in an encoding and not with what the caller has.
 	r = r.Clone(capture.NewContext(r.Context(), x.Recording))
@@ -163,7 +163,7 @@ func (w *bufferedWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
 // captured is one request while it is captured.
 type captured struct {
 	*capture.Recording
-	who    *caller.Caller
+	who    *auth.Caller
 	header http.Header
 
 	mu         sync.Mutex

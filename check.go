@@ -13,8 +13,8 @@ import (
 	"strings"
 
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/gateway/reload"
 	"github.com/learngraph/learngraph/graph"
+	"github.com/learngraph/learngraph/reload"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 )

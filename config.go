@@ -20,7 +20,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/reload"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/emulator"

@@ -10,8 +10,8 @@ import (
 	"unicode"
 
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/gateway/reload"
 	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/reload"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"

@@ -9,8 +9,8 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/task"
 )
 
@@ -59,7 +59,7 @@ func (s *server) operators() func(*http.Request) bool {
 	}
 	return func(r *http.Request) bool {
 		c, err := s.authenticate(r)
-		return err == nil && c.Has(caller.Operate)
+		return err == nil && c.Has(auth.Operate)
 	}
 }
 

@@ -14,9 +14,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/capture"
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -140,8 +140,8 @@ func play(ctx context.Context, f *capture.File) (*played, error) {
 		return nil, err
 	}
 	options := s.generation().repeatable(s.generation().root)
-	options.Authenticate = func(*http.Request) (*caller.Caller, error) {
-		return &caller.Caller{Name: "replay", Scopes: f.Caller.Scopes, Bound: f.Caller.Bound, Clients: f.Caller.Clients}, nil
+	options.Authenticate = func(*http.Request) (*auth.Caller, error) {
+		return &auth.Caller{Name: "replay", Scopes: f.Caller.Scopes, Bound: f.Caller.Bound, Clients: f.Caller.Clients}, nil
 	}
 	r, err := replayRequest(ctx, f)
 	if err != nil {

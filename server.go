@@ -21,11 +21,11 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/capture"
 	"github.com/learngraph/learngraph/explorer"
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
@@ -132,7 +132,7 @@ type server struct {
 	live      atomic.Pointer[generation]
 	renewing  sync.Mutex
 	// authenticate says who asks, on both listeners; nil where nobody has to say.
-	authenticate func(*http.Request) (*caller.Caller, error)
+	authenticate func(*http.Request) (*auth.Caller, error)
 	digest       func(string) string
 	draining     atomic.Bool
 	// logDropped is the number of lines that the log did not take; nil where it takes all.

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/footprint"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -113,7 +113,7 @@ func receiversMayStore(op *graphql.OperationContext) bool {
 
 // answerKey names what decides about an answer: the question, and what the caller may see.
 func answerKey(ctx context.Context, op *graphql.OperationContext) string {
-	return questionKey(op) + caller.FromContext(ctx).Scope()
+	return questionKey(op) + auth.FromContext(ctx).Scope()
 }
 
 // questionKey names what a caller asks: the document, the operation and the variables.

@@ -5,8 +5,8 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/coerce"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -20,7 +20,7 @@ func (g *Gateway) audit(ctx context.Context, field *ast.Field, variables map[str
 		digest = g.opts.Digest(object + ":" + key)
 	}
 	g.opts.Log.LogAttrs(ctx, slog.LevelInfo, "mutation", slog.String("requestId", RequestID(ctx)),
-		slog.String("caller", caller.FromContext(ctx).Name), slog.String("field", field.Name),
+		slog.String("caller", auth.FromContext(ctx).Name), slog.String("field", field.Name),
 		slog.String("type", object), slog.String("object", digest), slog.String("outcome", outcomeOf(result, err)))
 }
 

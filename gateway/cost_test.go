@@ -9,8 +9,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/scalar"
 )
 
@@ -142,7 +142,7 @@ func TestACallersPointsComeBackWithTimeAndWithWhatWasNotNeeded(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		who := &caller.Caller{Name: "app", Scopes: caller.Scopes}
+		who := &auth.Caller{Name: "app", Scopes: auth.Scopes}
 		w := &world{}
 		made := int64(1)
 		g := w.gateway(func(o *Options) {

@@ -13,9 +13,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway/caller"
-	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/reload"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -103,7 +103,7 @@ func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
 		{"a", "A", "", "a"}, {"b", "A", "a", "ab"}, {"c", "A", "", "ac"}, {"d", "B", "", "acd"}, {"e", "A", "", "cde"},
 		{"f", "C", "c", "cdef"}, {"g", "D", "", "cefg"}, {"g", "D", "", "cefg"}, {"h", "D", "", "cfgh"}, {"i", "D", "", "cfhi"},
 	} {
-		ctx := caller.NewContext(t.Context(), &caller.Caller{Name: step.by})
+		ctx := auth.NewContext(t.Context(), &auth.Caller{Name: step.by})
 		m.Put(ctx, step.put, text(step.put))
 		if step.use != "" {
 			m.Get(ctx, step.use)

@@ -7,7 +7,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/auth"
 )
 
 // checkAnswer fails where an answer is not what clients can read.
@@ -31,7 +31,7 @@ func FuzzBody(f *testing.F) {
 	g := w.gateway(func(o *Options) {
 		o.Persisted = NewMemoryDocuments(4<<10, 0)
 		o.Cost = CostOptions{Max: DefaultMaxCost, Measure: true}
-		o.Authenticate = as(&caller.Caller{Name: "app", Scopes: []string{caller.UsersRead}})
+		o.Authenticate = as(&auth.Caller{Name: "app", Scopes: []string{auth.UsersRead}})
 	})
 	f.Fuzz(func(t *testing.T, body string) {
 		checkAnswer(t, send(t, g, "POST", "/graphql", body, "Content-Type", "application/json"))

@@ -16,10 +16,10 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/engine"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
@@ -52,7 +52,7 @@ type Options struct {
 	// Calls tells for /graphql/plan the most backend calls of each field; nil estimates them from the schema's @calls.
 	Calls Planner
 	// Authenticate says who asks; nil takes anyone.
-	Authenticate func(*http.Request) (*caller.Caller, error)
+	Authenticate func(*http.Request) (*auth.Caller, error)
 	// Digest makes of an identifier what may stand in a log: a keyed digest. It is needed for the audit log.
 	Digest func(string) string
 	// Begin prepares the context of each operation, Observe is told of it at its end, under that context.
@@ -219,7 +219,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		x.fail(fault)
 		return
 	}
-	x.bound = caller.FromContext(ctx).Bound
+	x.bound = auth.FromContext(ctx).Bound
 	raw, fault := g.readRaw(x, r)
 	if fault != nil {
 		x.fail(fault)
@@ -279,7 +279,7 @@ func tellMethods(w http.ResponseWriter, methods string) {
 
 // admit finds out who asks, which the context tells, and takes the headers away that the caller may not use.
 func (g *Gateway) admit(r *http.Request) (context.Context, *http.Request, *requestError) {
-	who := caller.Anyone
+	who := auth.Anyone
 	if g.opts.Authenticate != nil {
 		c, err := g.opts.Authenticate(r)
 		if err != nil {
@@ -288,18 +288,18 @@ func (g *Gateway) admit(r *http.Request) (context.Context, *http.Request, *reque
 		who = c
 	}
 	// The calls of an operation, and whether the cache knows a record, would tell a bound caller of records of others.
-	if !who.Has(caller.Explain) || who.Bound {
+	if !who.Has(auth.Explain) || who.Bound {
 		r = withoutHeader(r, "X-Learngraph-Explain")
 	}
-	if !who.Has(caller.Fresh) || who.Bound && onlyIfCached(r.Header) {
+	if !who.Has(auth.Fresh) || who.Bound && onlyIfCached(r.Header) {
 		r = withoutHeader(r, "Cache-Control")
 	}
-	return caller.NewContext(r.Context(), who), r, nil
+	return auth.NewContext(r.Context(), who), r, nil
 }
 
 // unauthenticated is how a request is refused whose caller is not known.
 func unauthenticated(err error) *requestError {
-	var unavailable *caller.UnavailableError
+	var unavailable *auth.UnavailableError
 	if errors.As(err, &unavailable) {
 		return &requestError{status: http.StatusServiceUnavailable, code: kinds[upstream.Unavailable].code, message: err.Error(),
 			retryAfter: wholeSeconds(unavailable.RetryAfter + time.Second - 1)}

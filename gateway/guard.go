@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/coerce"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -54,8 +54,8 @@ func requiredScopes(directives ast.DirectiveList) []string {
 
 // Check refuses a field that the caller of ctx lacks a scope for. It has to come before the field's resolver.
 func (g *Guard) Check(ctx context.Context, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) error {
-	who := caller.FromContext(ctx)
-	if who == caller.Anyone || definition == nil {
+	who := auth.FromContext(ctx)
+	if who == auth.Anyone || definition == nil {
 		return nil
 	}
 	if lacking := g.lacks(who, field, definition, variables); lacking != "" {
@@ -64,7 +64,7 @@ func (g *Guard) Check(ctx context.Context, field *ast.Field, definition *ast.Fie
 	return nil
 }
 
-func (g *Guard) lacks(who *caller.Caller, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) string {
+func (g *Guard) lacks(who *auth.Caller, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) string {
 	if lacking := who.Lacks(g.fields[definition]); lacking != "" {
 		return lacking
 	}
@@ -91,7 +91,7 @@ func (g *Guard) lacks(who *caller.Caller, field *ast.Field, definition *ast.Fiel
 }
 
 // lacksForInput looks at the fields of an input object that are given, null or not.
-func (g *Guard) lacksForInput(who *caller.Caller, input string, value any) string {
+func (g *Guard) lacksForInput(who *auth.Caller, input string, value any) string {
 	switch value := value.(type) {
 	case []any:
 		for _, item := range value {
@@ -116,8 +116,8 @@ func (g *Guard) lacksForInput(who *caller.Caller, input string, value any) strin
 
 // forbidden says whether an operation has a field that its caller lacks a scope for.
 func (g *Guard) forbidden(ctx context.Context, op *graphql.OperationContext) bool {
-	who := caller.FromContext(ctx)
-	if who == caller.Anyone {
+	who := auth.FromContext(ctx)
+	if who == auth.Anyone {
 		return false
 	}
 	found := false

@@ -7,7 +7,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
@@ -49,7 +49,7 @@ func TestAFieldWithoutItsScopeIsNullBeforeAnyCall(t *testing.T) {
 			t.Parallel()
 			w := &world{users: 1}
 			g := w.gateway(func(o *Options) {
-				o.Authenticate = as(&caller.Caller{Name: "app", Scopes: strings.Fields(test.scopes)})
+				o.Authenticate = as(&auth.Caller{Name: "app", Scopes: strings.Fields(test.scopes)})
 			})
 			got := post(t, g, test.query, test.variables)
 			var errs []string
@@ -87,7 +87,7 @@ func TestOnlyNullableFieldsLeadToWhatNeedsAScope(t *testing.T) {
 				t.Errorf("%s.%s is not nullable and needs %v", name, f.Name, needs)
 			}
 			for _, s := range needs {
-				if !slices.Contains(caller.Scopes, s) {
+				if !slices.Contains(auth.Scopes, s) {
 					t.Errorf("%s.%s needs %q, which is no scope", name, f.Name, s)
 				}
 			}
@@ -133,7 +133,7 @@ func TestHeadersThatNeedAScopeAreIgnoredWithoutIt(t *testing.T) {
 	t.Parallel()
 	for scopes, want := range map[string]string{"": " ", "fresh": "no-cache ", "explain": " 1", "fresh explain": "no-cache 1"} {
 		g := (&world{}).gateway(func(o *Options) {
-			o.Authenticate = as(&caller.Caller{Scopes: strings.Fields(scopes)})
+			o.Authenticate = as(&auth.Caller{Scopes: strings.Fields(scopes)})
 		})
 		req := newRequest(t, "Cache-Control", "no-cache", "X-Learngraph-Explain", "1")
 		_, admitted, fault := g.admit(req)
@@ -163,7 +163,7 @@ func TestEveryMutationIsWrittenDownWithoutWhomItIsAbout(t *testing.T) {
 	} {
 		w := &world{fail: test.fail, userErrors: test.mend}
 		g := w.gateway(func(o *Options) {
-			o.Authenticate = as(&caller.Caller{Name: "app", Scopes: strings.Fields(test.scopes)})
+			o.Authenticate = as(&auth.Caller{Name: "app", Scopes: strings.Fields(test.scopes)})
 			o.Digest = func(text string) string { return "digest-of-" + fmt.Sprint(len(text)) }
 		})
 		post(t, WithRequestID(g), `mutation { x: updateUser(input: {by: {`+test.by+`}, name: "y"}) { userErrors { code } } }`, "", "X-Request-Id", "r1")

@@ -7,8 +7,8 @@ import (
 	"encoding/json"
 	"time"
 
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -50,7 +50,7 @@ func (m *MemoryDocuments) Get(_ context.Context, hash string) (string, bool) {
 
 // Put keeps a text, unless it takes more than a caller or all may.
 func (m *MemoryDocuments) Put(ctx context.Context, hash, text string) {
-	m.texts.putFor(caller.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
+	m.texts.putFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
 }
 
 // SharedDocuments is a DocumentStore in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
@@ -105,7 +105,7 @@ func (s *SharedDocuments) Get(ctx context.Context, hash string) (string, bool) {
 // Put keeps a text.
 func (s *SharedDocuments) Put(ctx context.Context, hash, text string) {
 	s.near.Put(ctx, hash, text)
-	s.far.Put(ctx, caller.FromContext(ctx).Name, hash, text)
+	s.far.Put(ctx, auth.FromContext(ctx).Name, hash, text)
 }
 
 // persistedQuery is what Apollo's protocol puts into extensions: the hash of a document that the server may know.

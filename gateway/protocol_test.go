@@ -20,7 +20,7 @@ import (
 	"github.com/andybalholm/brotli"
 	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/zstd"
-	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/auth"
 )
 
 const newer, older = mediaResponse + "; charset=utf-8", mediaJSON + "; charset=utf-8"
@@ -412,7 +412,7 @@ func TestThePlanTellsItsOwnMethods(t *testing.T) {
 func TestWhoIsNotKnownIsToldHowToBe(t *testing.T) {
 	t.Parallel()
 	w := &world{}
-	g := w.gateway(func(o *Options) { o.Authenticate = (&caller.Authenticator{}).Authenticate })
+	g := w.gateway(func(o *Options) { o.Authenticate = (&auth.Authenticator{}).Authenticate })
 	got := post(t, g, "{ users { __typename } }", "")
 	if got.Code != 401 || read(t, got).code() != "UNAUTHENTICATED" || !strings.HasPrefix(got.Header().Get("WWW-Authenticate"), "Bearer") {
 		t.Errorf("got %d %s and %q", got.Code, got.Body, got.Header().Get("WWW-Authenticate"))

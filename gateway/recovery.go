@@ -6,7 +6,7 @@ import (
 	"maps"
 	"net/http"
 
-	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/task"
 )
 
@@ -45,7 +45,7 @@ func isAbort(err error) bool {
 }
 
 // WithCaller lets those requests through whose caller authenticate knows; nil lets all through.
-func WithCaller(authenticate func(*http.Request) (*caller.Caller, error), next http.Handler) http.Handler {
+func WithCaller(authenticate func(*http.Request) (*auth.Caller, error), next http.Handler) http.Handler {
 	if authenticate == nil {
 		return next
 	}

@@ -7,8 +7,8 @@ import (
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -39,7 +39,7 @@ type repeat struct {
 
 // callersAnswer is the name of the answer for one caller.
 type callersAnswer struct {
-	who  *caller.Caller
+	who  *auth.Caller
 	name cache.Name
 }
 
@@ -112,7 +112,7 @@ func wantsOtherwise(h http.Header) bool {
 
 // answer is the name of the answer for the caller of ctx, who mostly is the one who asked last.
 func (again *repeat) answer(ctx context.Context, answers *cache.Space[*Answer]) cache.Name {
-	who := caller.FromContext(ctx)
+	who := auth.FromContext(ctx)
 	last := again.last.Load()
 	if last == nil || last.who != who {
 		last = &callersAnswer{who, answers.Name(again.question + who.Scope())}

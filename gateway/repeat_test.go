@@ -10,9 +10,9 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway/caller"
-	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/reload"
 )
 
 // keeping is the world with whole answers: whatever it says stays fresh for an hour.
@@ -112,7 +112,7 @@ func TestWhoMayNotAskForFreshnessIsAnsweredAsIfTheyHadNot(t *testing.T) {
 	t.Parallel()
 	w := &world{users: 1}
 	g := w.keeping(t, func(o *Options) {
-		o.Authenticate = as(&caller.Caller{Name: "dashboard", Scopes: []string{caller.UsersRead}})
+		o.Authenticate = as(&auth.Caller{Name: "dashboard", Scopes: []string{auth.UsersRead}})
 	})
 	for range 3 {
 		post(t, g, `{ users { nodes { sourceId } } }`, "", "Cache-Control", "no-cache")

@@ -7,8 +7,8 @@ import (
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -84,7 +84,7 @@ func (g *Gateway) charge(ctx context.Context, estimate *Cost) (*spent, *reply) {
 	if o.Bucket == nil {
 		return s, nil
 	}
-	who := caller.FromContext(ctx)
+	who := auth.FromContext(ctx)
 	s.limit = cache.Limit{Capacity: o.Points, Restore: o.Restore}
 	if who.Points > 0 {
 		s.limit = cache.Limit{Capacity: int(who.Points), Restore: o.Restore * float64(who.Points) / float64(max(o.Points, 1))}
@@ -127,7 +127,7 @@ func (g *Gateway) settle(ctx context.Context, s *spent, made int64, resp *graphq
 	actual := min(s.estimate.Points, s.estimate.Points-CallPoints*(total(s.estimate.Calls)-made))
 	if rest := int(s.estimate.Points - actual); rest > 0 && g.opts.Cost.Bucket != nil {
 		// The caller must get the points back though the operation ran out of time.
-		s.left = g.opts.Cost.Bucket.Take(context.WithoutCancel(ctx), caller.FromContext(ctx).Name, s.limit, -rest).Left
+		s.left = g.opts.Cost.Bucket.Take(context.WithoutCancel(ctx), auth.FromContext(ctx).Name, s.limit, -rest).Left
 	}
 	extensions := s.report(actual)
 	for name, value := range resp.Extensions {

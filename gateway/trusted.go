@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"path"
 
-	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/reload"
 )
 
 // BudgetsFile is the file beside the manifests that says what their documents may cost. It is none of them.

@@ -14,7 +14,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
@@ -167,8 +167,8 @@ func (w *world) gateway(change func(*Options)) *Gateway {
 }
 
 // as is an authenticator that knows one caller.
-func as(c *caller.Caller) func(*http.Request) (*caller.Caller, error) {
-	return func(*http.Request) (*caller.Caller, error) { return c, nil }
+func as(c *auth.Caller) func(*http.Request) (*auth.Caller, error) {
+	return func(*http.Request) (*auth.Caller, error) { return c, nil }
 }
 
 // send gives a handler one request; header is NAME, VALUE and so on.

@@ -4,8 +4,8 @@ import (
 	"context"
 	"strings"
 
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/document"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream"
@@ -17,9 +17,9 @@ import (
 // are named by what Coassemble calls them, which is what LINK_CLIENT joins on.
 
 // bound says whether the caller sees some clients alone.
-func bound(ctx context.Context) bool { return caller.FromContext(ctx).Bound }
+func bound(ctx context.Context) bool { return auth.FromContext(ctx).Bound }
 
-func seesClientKey(ctx context.Context, key string) bool { return caller.FromContext(ctx).Allows(key) }
+func seesClientKey(ctx context.Context, key string) bool { return auth.FromContext(ctx).Allows(key) }
 
 func (r *Resolver) seesClient(ctx context.Context, c *model.Client) bool {
 	if c == nil || !bound(ctx) {

@@ -7,7 +7,7 @@ import (
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/learngraph/learngraph/gateway/caller"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
@@ -221,12 +221,12 @@ func selectsBeyond(ctx context.Context, node string, fields []string) bool {
 }
 
 // readScopes are what it takes to read what a mutation's payload leads to.
-var readScopes = map[string]string{"embedClient": caller.ClientsRead, "user": caller.UsersRead, "identity": caller.IdentitiesRead}
+var readScopes = map[string]string{"embedClient": auth.ClientsRead, "user": auth.UsersRead, "identity": auth.IdentitiesRead}
 
 // selects says whether the payload that is being resolved is asked for the field, by a caller who may have it. Who may
 // write need not be allowed to read.
 func selects(ctx context.Context, object, field string) bool {
-	if !caller.FromContext(ctx).Has(readScopes[field]) {
+	if !auth.FromContext(ctx).Has(readScopes[field]) {
 		return false
 	}
 	op, fc := graphql.GetOperationContext(ctx), graphql.GetFieldContext(ctx)

@@ -7,8 +7,8 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/document"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/task"
@@ -24,7 +24,7 @@ import (
 
 // ownKeys are the clients that a bound caller sees, in order; nil is a caller who sees all.
 func ownKeys(ctx context.Context) []string {
-	who := caller.FromContext(ctx)
+	who := auth.FromContext(ctx)
 	if !who.Bound {
 		return nil
 	}

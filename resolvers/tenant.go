@@ -9,9 +9,9 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
-	"github.com/learngraph/learngraph/gateway/caller"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
@@ -153,7 +153,7 @@ func (r queryResolver) ownNode(ctx context.Context, t scalar.NodeType, key strin
 
 // cursorBinding binds the cursors of a bound caller's lists to the caller's clients: their places are among those.
 func cursorBinding(ctx context.Context, values ...string) []string {
-	who := caller.FromContext(ctx)
+	who := auth.FromContext(ctx)
 	if !who.Bound {
 		return values
 	}

@@ -1,4 +1,4 @@
-package caller
+package auth
 
 import (
 	"context"
@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
-	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/reload"
 	"github.com/learngraph/learngraph/task"
 )
 

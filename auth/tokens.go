@@ -1,4 +1,4 @@
-package caller
+package auth
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 	lru "github.com/hashicorp/golang-lru/v2"
-	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/reload"
 )
 
 // algorithms are those whose keys are public. None and those with a shared secret are not among them: a public key taken

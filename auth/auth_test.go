@@ -1,4 +1,4 @@
-package caller
+package auth
 
 import (
 	"crypto/sha256"
@@ -15,7 +15,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/reload"
 )
 
 func sumOf(key string) string {

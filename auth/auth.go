@@ -1,6 +1,6 @@
-// Package caller says who asks: API keys and signed tokens become a Caller with scopes, which travels in the context of
+// Package auth says who asks: API keys and signed tokens become a Caller with scopes, which travels in the context of
 // an operation. It knows no GraphQL.
-package caller
+package auth
 
 import (
 	"context"

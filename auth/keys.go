@@ -1,4 +1,4 @@
-package caller
+package auth
 
 import (
 	"bytes"
@@ -12,7 +12,7 @@ import (
 	"io/fs"
 	"slices"
 
-	"github.com/learngraph/learngraph/gateway/reload"
+	"github.com/learngraph/learngraph/reload"
 )
 
 // Keys are the API keys of a file. It is safe for concurrent use.
