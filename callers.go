@@ -15,6 +15,7 @@ import (
 
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/resolvers"
@@ -23,7 +24,7 @@ import (
 
 // knowCallers makes what tells callers and their documents apart, which no credential of a backend changes.
 func (s *server) knowCallers() (err error) {
-	s.digest = digester(s.cfg.secret("digest"))
+	s.digest = digester(s.cfg.Secret("digest"))
 	if s.authenticate, err = s.authenticator(); err != nil {
 		return err
 	}
@@ -32,7 +33,7 @@ func (s *server) knowCallers() (err error) {
 }
 
 // gatewayOptions are what stands between the internet and the schema.
-func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.Options {
+func (s *server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) gateway.Options {
 	e := s.traces.watchLevels(graph.NewEngine(graph.Config{Resolvers: root}))
 	e.MaxPlans, e.Reserve = s.cfg.Cache.Memory/4, s.cache.Reserve
 	return gateway.Options{
@@ -47,12 +48,12 @@ func (s *server) gatewayOptions(cfg *config, root *resolvers.Resolver) gateway.O
 		Mismatch:      s.watch.Mismatch,
 		BatchLimit:    cfg.BatchLimit,
 		CompressAbove: gateway.DefaultCompressAbove,
-		Persisted:     gateway.NewSharedDocuments(s.cache, cfg.secret("documents")),
+		Persisted:     gateway.NewSharedDocuments(s.cache, cfg.Secret("documents")),
 		Trusted:       s.trusted,
 		Cost:          s.costOptions(cfg),
 		Authenticate:  s.authenticate,
 		Digest:        s.digest,
-		Answers:       gateway.NewAnswers(s.cache, cfg.secret("answers")),
+		Answers:       gateway.NewAnswers(s.cache, cfg.Secret("answers")),
 		Memory:        s.cfg.Cache.Memory,
 		Reserve:       s.cache.Reserve,
 		Inflight:      s.inflight,
@@ -69,13 +70,13 @@ func (s *server) operation(root *resolvers.Resolver) func(context.Context) conte
 	}
 }
 
-func (s *server) costOptions(cfg *config) gateway.CostOptions {
+func (s *server) costOptions(cfg *config.Config) gateway.CostOptions {
 	if cfg.CostMode == "off" {
 		return gateway.CostOptions{}
 	}
 	o := gateway.CostOptions{Max: int64(cfg.MaxCost), Measure: cfg.CostMode == "measure"}
 	if cfg.Points > 0 {
-		o.Bucket = cache.NewBucket(s.cache, cfg.secret("points"), "points")
+		o.Bucket = cache.NewBucket(s.cache, cfg.Secret("points"), "points")
 		o.Points, o.Restore = cfg.Points, float64(cfg.PointsRestore)
 	}
 	return o
@@ -100,13 +101,13 @@ func (s *server) authenticator() (func(*http.Request) (*auth.Caller, error), err
 	}
 	a := &auth.Authenticator{}
 	var err error
-	if s.cfg.withKeys() {
+	if s.cfg.WithKeys() {
 		fsys, name := fileOf(s.cfg.APIKeysFile)
 		if a.Keys, err = auth.NewKeys(fsys, name, s.reloadFailed("API_KEYS_FILE")); err != nil {
 			return nil, fmt.Errorf("API_KEYS_FILE: %w", withoutPath(err))
 		}
 	}
-	if s.cfg.withTokens() {
+	if s.cfg.WithTokens() {
 		if a.Tokens, err = s.tokens(); err != nil {
 			return nil, fmt.Errorf("JWT_JWKS: %w", withoutPath(err))
 		}

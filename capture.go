@@ -19,6 +19,7 @@ import (
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/capture"
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
@@ -76,7 +77,7 @@ func (s *server) capturing(next http.Handler) http.Handler {
 	})
 }
 
-func mattrPrefix(cfg *config) string {
+func mattrPrefix(cfg *config.Config) string {
 	if p := strings.Trim(cfg.MATTRPathPrefix, "/"); p != "" {
 		return "/" + p
 	}
@@ -293,7 +294,7 @@ var replayed = []string{"LINK_CLIENT", "LINK_USER", "LINK_USER_PROVIDER", "MATTR
 
 func (c *capturer) settings(m *capture.Masker) map[string]string {
 	kept := map[string]string{}
-	for _, line := range c.cfg.effective {
+	for _, line := range c.cfg.Effective {
 		name, value, _ := strings.Cut(line, "=")
 		if slices.Contains(replayed, name) {
 			kept[name] = value

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
@@ -44,7 +45,7 @@ type diagnosis struct {
 // runDoctor is the command doctor: it holds the configuration against the real world with one cheap read of each
 // backend, and writes a table, or JSON with -json, to stdout and its progress to stderr. transport carries the calls; nil
 // is the network. The exit code is 0 where everything works, 1 where something does not, 2 for arguments it does not know.
-func runDoctor(ctx context.Context, cfg *config, transport http.RoundTripper, args []string, stdout, stderr io.Writer) int {
+func runDoctor(ctx context.Context, cfg *config.Config, transport http.RoundTripper, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
 	flags.SetOutput(stderr)
 	asJSON := flags.Bool("json", false, "write JSON")
@@ -71,7 +72,7 @@ func runDoctor(ctx context.Context, cfg *config, transport http.RoundTripper, ar
 }
 
 type doctor struct {
-	cfg    *config
+	cfg    *config.Config
 	clocks clocks
 	// authorizer is MATTR's where its authorization server gave a token; without one there is nothing to ask its API with.
 	authorizer upstream.Authorizer
@@ -85,7 +86,7 @@ type question struct {
 
 func (d *doctor) questions() []question {
 	list := []question{{"thoughtindustries", d.thoughtIndustries}, {"coassemble", d.coassemble}}
-	if d.cfg.hasMATTR() && d.cfg.MATTRToken == "" {
+	if d.cfg.HasMATTR() && d.cfg.MATTRToken == "" {
 		list = append(list, question{"mattr token", d.mattrToken})
 	}
 	return append(list, question{"mattr", d.mattr}, question{"redis", d.redis}, question{"clocks", d.clocksAgree})
@@ -181,14 +182,14 @@ func afterwards(wait time.Duration) string {
 }
 
 // client is one that asks each thing once, and whose answers tell the time.
-func (d *doctor) client(b upstream.Backend, cfg backendConfig, a upstream.Authorizer) (*upstream.Client, error) {
+func (d *doctor) client(b upstream.Backend, cfg config.Backend, a upstream.Authorizer) (*upstream.Client, error) {
 	return upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Authorizer: a, Transport: d.clocks.of(b),
 		Timeout: cfg.Timeout, Concurrency: 1, Gzip: cfg.Gzip, MaxBody: d.cfg.UpstreamMaxBody, Retries: -1})
 }
 
 func (d *doctor) thoughtIndustries(ctx context.Context) diagnosis {
 	p := patientThoughtIndustries
-	if !d.cfg.hasThoughtIndustries() {
+	if !d.cfg.HasThoughtIndustries() {
 		return p.absent()
 	}
 	rest, err := d.client(upstream.ThoughtIndustries, d.cfg.ThoughtIndustries,
@@ -207,7 +208,7 @@ func (d *doctor) thoughtIndustries(ctx context.Context) diagnosis {
 
 func (d *doctor) coassemble(ctx context.Context) diagnosis {
 	p := patientCoassemble
-	if !d.cfg.hasCoassemble() {
+	if !d.cfg.HasCoassemble() {
 		return p.absent()
 	}
 	rest, err := d.client(upstream.Coassemble, d.cfg.Coassemble, upstream.Header("Authorization", d.cfg.CoassembleAuthorization))
@@ -233,7 +234,7 @@ func (d *doctor) mattrToken(ctx context.Context) diagnosis {
 
 func (d *doctor) mattr(ctx context.Context) diagnosis {
 	p := patientMATTR
-	if !d.cfg.hasMATTR() {
+	if !d.cfg.HasMATTR() {
 		return p.absent()
 	}
 	authorizer := d.authorizer

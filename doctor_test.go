@@ -18,6 +18,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
@@ -31,9 +32,9 @@ type visit struct {
 }
 
 // examined runs the doctor with -json over a configuration of three backends. change may alter it.
-func examined(t *testing.T, transport http.RoundTripper, change func(*config)) visit {
+func examined(t *testing.T, transport http.RoundTripper, change func(*config.Config)) visit {
 	t.Helper()
-	cfg, err := loadConfig(nil, environment(nil), io.Discard)
+	cfg, err := config.Load(nil, environment(nil), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -98,13 +99,13 @@ func TestDoctorFindsHealthyBackendsWithOneReadEach(t *testing.T) {
 func TestDoctorNamesTheSettingThatIsWrong(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
-		change func(*config)
+		change func(*config.Config)
 		fault  map[string]emulator.Fault
 		want   map[string]string
 		remedy map[string]string // of a check, a part of it
 	}{
 		"wrong credentials": {
-			change: func(c *config) {
+			change: func(c *config.Config) {
 				c.ThoughtIndustriesKey, c.CoassembleAuthorization, c.MATTRClientSecret = "wrong-key", "wrong-key", "wrong-key"
 			},
 			want: map[string]string{"thoughtindustries": "failed", "coassemble": "failed", "mattr token": "failed", "mattr": "skipped"},
@@ -112,7 +113,7 @@ func TestDoctorNamesTheSettingThatIsWrong(t *testing.T) {
 				"mattr token": "MATTR_CLIENT_SECRET", "mattr": "token"},
 		},
 		"a fixed token that is wrong": {
-			change: func(c *config) { c.MATTRToken = "wrong-key" },
+			change: func(c *config.Config) { c.MATTRToken = "wrong-key" },
 			want:   map[string]string{"mattr token": "", "mattr": "failed"},
 			remedy: map[string]string{"mattr": "MATTR_TOKEN"},
 		},
@@ -132,7 +133,7 @@ func TestDoctorNamesTheSettingThatIsWrong(t *testing.T) {
 			remedy: map[string]string{"thoughtindustries": "THOUGHTINDUSTRIES_URL", "coassemble": "COASSEMBLE_URL", "mattr token": "MATTR_TOKEN_URL"},
 		},
 		"another path": {
-			change: func(c *config) { c.MATTRPathPrefix = "/v9" },
+			change: func(c *config.Config) { c.MATTRPathPrefix = "/v9" },
 			want:   map[string]string{"mattr": "failed"},
 			remedy: map[string]string{"mattr": "MATTR_PATH_PREFIX"},
 		},
@@ -152,13 +153,13 @@ func TestDoctorNamesTheSettingThatIsWrong(t *testing.T) {
 			remedy: map[string]string{"thoughtindustries": "firewall"},
 		},
 		"a backend that hangs": {
-			change: func(c *config) { c.Coassemble.Timeout = 20 * time.Millisecond },
+			change: func(c *config.Config) { c.Coassemble.Timeout = 20 * time.Millisecond },
 			fault:  map[string]emulator.Fault{"coassemble": {Kind: emulator.FaultHangHeaders}},
 			want:   map[string]string{"coassemble": "failed"},
 			remedy: map[string]string{"coassemble": "COASSEMBLE_TIMEOUT"},
 		},
 		"a backend that is not configured": {
-			change: func(c *config) { c.CoassembleAuthorization = "" },
+			change: func(c *config.Config) { c.CoassembleAuthorization = "" },
 			want:   map[string]string{"coassemble": "skipped"},
 			remedy: map[string]string{"coassemble": "COASSEMBLE_AUTHORIZATION"},
 		},
@@ -324,7 +325,7 @@ func TestDoctorExaminesRedis(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			v := examined(t, emulated(t).Transport(), func(c *config) {
+			v := examined(t, emulated(t).Transport(), func(c *config.Config) {
 				c.Cache.Redis = &cache.RedisOptions{URL: test.url, Timeout: time.Minute, RootCAs: test.roots}
 			})
 			if v.verdicts["redis"] != test.want || !strings.Contains(v.remedies["redis"], test.remedy) {
@@ -339,7 +340,7 @@ func TestDoctorExaminesRedis(t *testing.T) {
 
 func TestDoctorPrintsATableAndPlainProgress(t *testing.T) {
 	t.Parallel()
-	cfg, err := loadConfig(nil, environment(nil), io.Discard)
+	cfg, err := config.Load(nil, environment(nil), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -361,7 +362,7 @@ func TestDoctorPrintsATableAndPlainProgress(t *testing.T) {
 
 func TestDoctorExitsForScripts(t *testing.T) {
 	t.Parallel()
-	cfg, err := loadConfig(nil, environment(nil), io.Discard)
+	cfg, err := config.Load(nil, environment(nil), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -5,10 +5,10 @@ import (
 	"errors"
 	"net/http"
 	"os"
-	"slices"
 	"strings"
 	"unicode"
 
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/reload"
@@ -32,8 +32,8 @@ type generation struct {
 }
 
 // generate wires what depends on credentials.
-func (s *server) generate(cfg *config) (*generation, error) {
-	o := resolvers.Options{Link: cfg.Link, AllowDeletes: cfg.AllowDeletes, Cache: s.cache, Scopes: cfg.scopes(),
+func (s *server) generate(cfg *config.Config) (*generation, error) {
+	o := resolvers.Options{Link: resolvers.Link(cfg.Link), AllowDeletes: cfg.AllowDeletes, Cache: s.cache, Scopes: cfg.Scopes(),
 		Batch: observeBatches(s.metrics, s.traces)}
 	s.traces.watchBatches(&o)
 	for _, b := range s.backends {
@@ -55,13 +55,13 @@ func (s *server) generate(cfg *config) (*generation, error) {
 	options := s.gatewayOptions(cfg, root)
 	gw := gateway.New(options)
 	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler()}
-	for _, f := range cfg.secretFiles {
-		g.secrets = append(g.secrets, f.value)
+	for _, f := range cfg.SecretFiles {
+		g.secrets = append(g.secrets, f.Value)
 	}
 	return g, nil
 }
 
-func (s *server) mattrAuthorizer(cfg *config) (upstream.Authorizer, error) {
+func (s *server) mattrAuthorizer(cfg *config.Config) (upstream.Authorizer, error) {
 	if cfg.MATTRToken != "" {
 		return upstream.Header("Authorization", "Bearer "+cfg.MATTRToken), nil
 	}
@@ -70,33 +70,27 @@ func (s *server) mattrAuthorizer(cfg *config) (upstream.Authorizer, error) {
 		Observer: s.metrics.call})
 }
 
-// secretFile is a credential of a backend that came from a file.
-type secretFile struct {
-	name, path, value string
-	set               func(*config, string) error
-}
-
 // watchedSecret is one that is read again when its file changes.
 type watchedSecret struct {
-	secretFile
+	config.SecretFile
 	file *reload.Value[string]
 }
 
 // now is the credential as the file has it. What is no regular file, such as a pipe, can be read once.
 func (w *watchedSecret) now() string {
 	if w.file == nil {
-		return w.value
+		return w.Value
 	}
 	return w.file.Get()
 }
 
 func (s *server) watchSecrets() error {
-	for _, f := range s.cfg.secretFiles {
-		w := watchedSecret{secretFile: f}
-		if info, err := os.Stat(f.path); err == nil && info.Mode().IsRegular() {
-			fsys, name := fileOf(f.path)
-			if w.file, err = reload.New(fsys, name, parseSecret, s.reloadFailed(f.name)); err != nil {
-				return errors.New(f.name + " cannot be read")
+	for _, f := range s.cfg.SecretFiles {
+		w := watchedSecret{SecretFile: f}
+		if info, err := os.Stat(f.Path); err == nil && info.Mode().IsRegular() {
+			fsys, name := fileOf(f.Path)
+			if w.file, err = reload.New(fsys, name, parseSecret, s.reloadFailed(f.Name)); err != nil {
+				return errors.New(f.Name + " cannot be read")
 			}
 		}
 		s.secrets = append(s.secrets, w)
@@ -144,17 +138,13 @@ func (s *server) renew() *generation {
 	if s.current(old) {
 		return old
 	}
-	cfg := *s.cfg
-	cfg.secretFiles = slices.Clone(s.cfg.secretFiles)
+	values := make([]string, len(s.secrets))
 	for i := range s.secrets {
-		f := &cfg.secretFiles[i]
-		f.value = s.secrets[i].now()
-		_ = f.set(&cfg, f.value) // any text is a secret
-		if f.value != old.secrets[i] {
-			s.log.Info("a changed secret is in use", "setting", f.name)
+		if values[i] = s.secrets[i].now(); values[i] != old.secrets[i] {
+			s.log.Info("a changed secret is in use", "setting", s.secrets[i].Name)
 		}
 	}
-	next, err := s.generate(&cfg)
+	next, err := s.generate(s.cfg.WithSecrets(values))
 	if err != nil {
 		s.log.Error("a changed secret cannot be used", "cause", err.Error())
 		return old

@@ -4,6 +4,8 @@ import (
 	"runtime"
 	"runtime/debug"
 	gauges "runtime/metrics"
+
+	"github.com/learngraph/learngraph/config"
 )
 
 const (
@@ -18,7 +20,7 @@ const (
 
 // paceCollector sets after each collection when the next one is, unless GOGC or GOMEMLIMIT say so. A limit of the container
 // makes it come earlier where that is needed.
-func paceCollector(_ *config, getenv func(string) string) {
+func paceCollector(_ *config.Config, getenv func(string) string) {
 	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
 		return
 	}

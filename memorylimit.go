@@ -11,38 +11,18 @@ import (
 	"strconv"
 	"strings"
 
-	"github.com/dustin/go-humanize"
+	"github.com/learngraph/learngraph/config"
 )
 
 // fitMemory keeps the process within the memory of its container. Unless GOMEMLIMIT is set, the runtime is to keep to nine
 // tenths of it: the rest is for what is not the runtime's. The settings that bound memory and are not given take a part.
-func fitMemory(cfg *config, getenv func(string) string) {
+func fitMemory(cfg *config.Config, getenv func(string) string) {
 	if getenv("GOMEMLIMIT") == "" {
 		if limit := containerLimit(os.DirFS("/")); limit < math.MaxInt64 {
 			debug.SetMemoryLimit(limit / 10 * 9)
 		}
 	}
-	cfg.fit(debug.SetMemoryLimit(-1))
-}
-
-// fit lowers the default bounds to their parts of the process's memory, which is math.MaxInt64 where there is no limit: a half
-// for what is kept, a quarter for what is under way.
-func (c *config) fit(memory int64) {
-	for _, s := range []struct {
-		name    string
-		bound   *int64
-		divisor int64
-	}{{"CACHE_MEMORY", &c.Cache.Memory, 2}, {"MAX_INFLIGHT_BYTES", &c.InflightBytes, 4}} {
-		if c.given[s.name] || memory/s.divisor >= *s.bound {
-			continue
-		}
-		*s.bound = memory / s.divisor
-		for i, line := range c.effective {
-			if strings.HasPrefix(line, s.name+"=") {
-				c.effective[i] = s.name + "=" + strings.ReplaceAll(humanize.IBytes(uint64(*s.bound)), " ", "")
-			}
-		}
-	}
+	cfg.Fit(debug.SetMemoryLimit(-1))
 }
 
 // containerLimit returns the memory that the control groups of the process allow, in bytes; math.MaxInt64 is any. A group is

@@ -10,6 +10,7 @@ import (
 	"net/http"
 
 	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/task"
 )
@@ -41,7 +42,7 @@ func (s *server) serveOperator() (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("METRICS_LISTEN: %w", err)
 	}
-	o := operator{sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.purge, Authorize: s.operators(), Loopback: isLoopback(host)}
+	o := operator{sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.purge, Authorize: s.operators(), Loopback: config.IsLoopback(host)}
 	server := &http.Server{Handler: o.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	task.Go(func() error { return server.Serve(listener) }, func(err error) {
@@ -65,7 +66,7 @@ func (s *server) operators() func(*http.Request) bool {
 
 // runPurge is the command purge TYPE ID. It reaches the replicas through Redis; without it each keeps its own memory, and
 // has /purge on METRICS_LISTEN.
-func runPurge(ctx context.Context, cfg *config, log *slog.Logger, stdout, stderr io.Writer) int {
+func runPurge(ctx context.Context, cfg *config.Config, log *slog.Logger, stdout, stderr io.Writer) int {
 	if len(cfg.Command) != 3 {
 		fmt.Fprintln(stderr, "learngraph: usage: purge TYPE ID")
 		return exitUsage

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -43,20 +44,15 @@ type setup struct {
 // environment is a complete configuration whose budgets hold nothing back, and where nothing outlives its operation:
 // each step of a test makes calls of its own.
 func environment(overrides map[string]string) func(string) string {
-	base := "http://" + backendHost
-	env := map[string]string{
-		"THOUGHTINDUSTRIES_URL": base, "THOUGHTINDUSTRIES_API_KEY": emulator.APIKey, "THOUGHTINDUSTRIES_RATE": "0",
-		"COASSEMBLE_URL": base + "/api", "COASSEMBLE_AUTHORIZATION": emulator.Authorization, "COASSEMBLE_RATE": "0",
-		"MATTR_URL": base, "MATTR_TOKEN_URL": base + "/oauth/token", "MATTR_CLIENT_ID": emulator.ClientID,
-		"MATTR_CLIENT_SECRET": emulator.ClientSecret, "MATTR_AUDIENCE": emulator.Audience, "MATTR_RATE": "0", "CACHE_TTL": "0",
-	}
+	env := emulator.Settings("http://" + backendHost)
+	maps.Copy(env, map[string]string{"THOUGHTINDUSTRIES_RATE": "0", "COASSEMBLE_RATE": "0", "MATTR_RATE": "0", "CACHE_TTL": "0"})
 	maps.Copy(env, overrides)
 	return func(name string) string { return env[name] }
 }
 
 func start(t *testing.T, s setup) *program {
 	t.Helper()
-	cfg, err := loadConfig(s.Args, environment(s.Env), io.Discard)
+	cfg, err := config.Load(s.Args, environment(s.Env), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}

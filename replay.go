@@ -16,6 +16,7 @@ import (
 
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/capture"
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/upstream"
 )
@@ -129,7 +130,7 @@ type played struct {
 // play runs a captured operation in the program as it is, with the recorded calls in place of the backends: without Redis,
 // without budgets, and with no other operation beside it.
 func play(ctx context.Context, f *capture.File) (*played, error) {
-	cfg, err := loadConfig(nil, replayEnvironment(f), io.Discard)
+	cfg, err := config.Load(nil, replayEnvironment(f), io.Discard)
 	if err != nil {
 		return nil, err
 	}

@@ -24,6 +24,7 @@ import (
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/capture"
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/explorer"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/inflight"
@@ -41,7 +42,7 @@ func main() {
 
 // ignoreClosedPipes keeps a reader of the log that ended from ending the program: writing to a closed pipe is an error of
 // that write alone.
-func ignoreClosedPipes(*config, func(string) string) { signal.Ignore(syscall.SIGPIPE) }
+func ignoreClosedPipes(*config.Config, func(string) string) { signal.Ignore(syscall.SIGPIPE) }
 
 // lastLines is how long a program that ends waits for the reader of its log.
 const lastLines = time.Second
@@ -55,14 +56,14 @@ const (
 
 // run is the program: it serves until ctx ends or the process is told to stop, and returns its exit code. What own does
 // with the configuration is for a process that is the program's own.
-func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer, own ...func(*config, func(string) string)) int {
+func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer, own ...func(*config.Config, func(string) string)) int {
 	if len(args) > 0 && args[0] == "check" {
 		return runCheck(args[1:], stdout, stderr)
 	}
 	if len(args) > 0 && args[0] == "replay" {
 		return runReplay(ctx, args[1:], stdout, stderr)
 	}
-	cfg, err := loadConfig(args, getenv, stderr)
+	cfg, err := config.Load(args, getenv, stderr)
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return exitOK
@@ -86,12 +87,12 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	defer stop()
 	context.AfterFunc(ctx, stop) // who signals twice does not want to wait
 	switch {
-	case cfg.command("doctor"):
+	case cfg.IsCommand("doctor"):
 		return runDoctor(ctx, cfg, transport, cfg.Command[1:], stdout, stderr)
-	case cfg.command("purge"):
+	case cfg.IsCommand("purge"):
 		return runPurge(ctx, cfg, log, stdout, stderr)
 	}
-	for _, line := range cfg.effective {
+	for _, line := range cfg.Effective {
 		fmt.Fprintln(lines, line)
 	}
 	traces, err := newTracer(ctx, getenv, log)
@@ -114,7 +115,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 
 // server is the wired program without its listener.
 type server struct {
-	cfg      *config
+	cfg      *config.Config
 	log      *slog.Logger
 	handler  http.Handler
 	backends []*upstream.Client
@@ -166,7 +167,7 @@ func (s *server) reportFinding(f upstream.Finding) {
 }
 
 // newServer wires the program. transport carries the calls to the backends; nil is the network.
-func newServer(cfg *config, transport http.RoundTripper, traces *tracer, log *slog.Logger) (*server, error) {
+func newServer(cfg *config.Config, transport http.RoundTripper, traces *tracer, log *slog.Logger) (*server, error) {
 	s := &server{cfg: cfg, transport: transport, traces: traces, log: traces.logTraces(log)}
 	if h, ok := log.Handler().(interface{ Dropped() uint64 }); ok {
 		s.logDropped = h.Dropped
@@ -220,7 +221,7 @@ func (s *server) routes() http.Handler {
 	if s.cfg.Explorer {
 		handler = withExplorer(handler)
 	}
-	if host, _, err := net.SplitHostPort(s.cfg.Listen); err == nil && s.cfg.Auth == "none" && isLoopback(host) {
+	if host, _, err := net.SplitHostPort(s.cfg.Listen); err == nil && s.cfg.Auth == "none" && config.IsLoopback(host) {
 		handler = gateway.WithLoopbackHost(handler)
 	}
 	handler = gateway.WithAccessLog(s.log, s.draining.Load, gateway.WithRecovery(s.log, handler))
@@ -254,11 +255,11 @@ func (s *server) connect() error {
 	for _, b := range []struct {
 		backend    upstream.Backend
 		configured bool
-		cfg        backendConfig
+		cfg        config.Backend
 	}{
-		{upstream.ThoughtIndustries, s.cfg.hasThoughtIndustries(), s.cfg.ThoughtIndustries},
-		{upstream.Coassemble, s.cfg.hasCoassemble(), s.cfg.Coassemble},
-		{upstream.MATTR, s.cfg.hasMATTR(), s.cfg.MATTR},
+		{upstream.ThoughtIndustries, s.cfg.HasThoughtIndustries(), s.cfg.ThoughtIndustries},
+		{upstream.Coassemble, s.cfg.HasCoassemble(), s.cfg.Coassemble},
+		{upstream.MATTR, s.cfg.HasMATTR(), s.cfg.MATTR},
 	} {
 		if !b.configured {
 			continue
@@ -316,7 +317,7 @@ func staleReason(err error) cache.Reason {
 	return cache.Failed
 }
 
-func (s *server) newClient(b upstream.Backend, cfg backendConfig) (*upstream.Client, error) {
+func (s *server) newClient(b upstream.Backend, cfg config.Backend) (*upstream.Client, error) {
 	transport := s.transport
 	if s.traces != nil {
 		transport = s.traces.transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)), slices.Contains(s.cfg.TraceBackends, string(b)))
@@ -346,7 +347,7 @@ func (s *server) sharedBudget(b upstream.Backend, rates []upstream.Rate) upstrea
 	if s.cfg.Cache.Redis == nil || len(rates) == 0 {
 		return nil
 	}
-	return cache.NewWindow(s.cache, "budget:"+string(b)+":"+s.cfg.scopes()[b], sharedRates(rates), s.cfg.Replicas)
+	return cache.NewWindow(s.cache, "budget:"+string(b)+":"+s.cfg.Scopes()[b], sharedRates(rates), s.cfg.Replicas)
 }
 
 // onTheWay is how long a call may take to reach its backend for the rates to hold there whichever replica made it, or a

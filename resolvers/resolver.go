@@ -4,8 +4,6 @@ package resolvers
 
 import (
 	"context"
-	"errors"
-	"slices"
 	"strings"
 
 	"github.com/learngraph/learngraph/cache"
@@ -102,18 +100,6 @@ type Link struct {
 }
 
 const claimPrefix = "claims."
-
-// Validate names the setting that is wrong.
-func (l Link) Validate() error {
-	if !slices.Contains([]string{"id", "slug", "sku"}, l.Client) {
-		return errors.New("LINK_CLIENT must be id, slug or sku")
-	}
-	claim, isClaim := strings.CutPrefix(l.User, claimPrefix)
-	if l.User != "subjectId" && l.User != "id" && !(isClaim && claim != "") {
-		return errors.New("LINK_USER must be subjectId, id or claims.KEY")
-	}
-	return nil
-}
 
 // claim is the name of the claim that joins, empty where none does.
 func (l Link) claim() string {

@@ -35,6 +35,16 @@ const (
 	ProviderID = "41458e5a-9092-40b7-9a26-d4eb43c5792f"
 )
 
+// Settings are the environment of a Learngraph whose backends are an emulator at this address.
+func Settings(base string) map[string]string {
+	return map[string]string{
+		"THOUGHTINDUSTRIES_URL": base, "THOUGHTINDUSTRIES_API_KEY": APIKey,
+		"COASSEMBLE_URL": base + "/api", "COASSEMBLE_AUTHORIZATION": Authorization,
+		"MATTR_URL": base, "MATTR_TOKEN_URL": base + "/oauth/token", "MATTR_CLIENT_ID": ClientID,
+		"MATTR_CLIENT_SECRET": ClientSecret, "MATTR_AUDIENCE": Audience,
+	}
+}
+
 // Options decide the size of the catalogue and what the vendors leave open. The zero value is the default.
 type Options struct {
 	// Sizes: zero means the default (25, 20, 4, 4 and 2), negative means none.

@@ -7,10 +7,12 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"os"
 	"os/signal"
+	"slices"
 	"syscall"
 	"time"
 
@@ -75,18 +77,9 @@ func parse(args []string, stderr io.Writer) (listen string, o emulator.Options, 
 
 // printEnvironment prints what points Learngraph at the emulator, ready for a shell.
 func printEnvironment(w io.Writer, base string) {
-	for _, line := range [][2]string{
-		{"THOUGHTINDUSTRIES_URL", base},
-		{"THOUGHTINDUSTRIES_API_KEY", emulator.APIKey},
-		{"COASSEMBLE_URL", base + "/api"},
-		{"COASSEMBLE_AUTHORIZATION", emulator.Authorization},
-		{"MATTR_URL", base},
-		{"MATTR_TOKEN_URL", base + "/oauth/token"},
-		{"MATTR_CLIENT_ID", emulator.ClientID},
-		{"MATTR_CLIENT_SECRET", emulator.ClientSecret},
-		{"MATTR_AUDIENCE", emulator.Audience},
-	} {
-		fmt.Fprintf(w, "export %s='%s'\n", line[0], line[1])
+	settings := emulator.Settings(base)
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		fmt.Fprintf(w, "export %s='%s'\n", name, settings[name])
 	}
 }
 

@@ -1,8 +1,11 @@
-package main
+package config
 
 import (
 	"bytes"
+	"errors"
+	"flag"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -11,6 +14,13 @@ import (
 
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
+
+// environment is a complete configuration of three backends, which overrides change; an empty value takes a setting away.
+func environment(overrides map[string]string) func(string) string {
+	env := emulator.Settings("http://127.0.0.77")
+	maps.Copy(env, overrides)
+	return func(name string) string { return env[name] }
+}
 
 func TestAWrongSettingIsNamed(t *testing.T) {
 	t.Parallel()
@@ -66,13 +76,13 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 			"THOUGHTINDUSTRIES_URL": "", "THOUGHTINDUSTRIES_API_KEY": "", "COASSEMBLE_AUTHORIZATION": "", "MATTR_URL": "",
 			"MATTR_TOKEN_URL": "", "MATTR_CLIENT_ID": "", "MATTR_CLIENT_SECRET": ""}, nil, "no backend is configured"},
 	}
-	if _, err := loadConfig(nil, environment(nil), io.Discard); err != nil {
+	if _, err := Load(nil, environment(nil), io.Discard); err != nil {
 		t.Fatalf("the configuration that is broken below is not whole: %v", err)
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			_, err := loadConfig(test.args, environment(test.env), io.Discard)
+			_, err := Load(test.args, environment(test.env), io.Discard)
 			if err == nil || !strings.Contains(err.Error(), test.names) {
 				t.Fatalf("got %v, want an error that says %q", err, test.names)
 			}
@@ -90,7 +100,7 @@ func TestAnOpenAddressNeedsAUTHToBeSaid(t *testing.T) {
 	for _, env := range []map[string]string{
 		{"LISTEN": ":8080", "AUTH": "none"}, {"LISTEN": "[::1]:0"}, {"LISTEN": "localhost:0"}, {"LISTEN": "127.0.0.9:0"},
 	} {
-		if _, err := loadConfig(nil, environment(env), io.Discard); err != nil {
+		if _, err := Load(nil, environment(env), io.Discard); err != nil {
 			t.Errorf("%v: %v", env, err)
 		}
 	}
@@ -98,7 +108,7 @@ func TestAnOpenAddressNeedsAUTHToBeSaid(t *testing.T) {
 
 func TestAFlagWinsOverTheEnvironment(t *testing.T) {
 	t.Parallel()
-	cfg, err := loadConfig([]string{"-link-client=sku", "-allow-deletes"}, environment(map[string]string{"LINK_CLIENT": "slug", "ALLOW_DELETES": "false"}), io.Discard)
+	cfg, err := Load([]string{"-link-client=sku", "-allow-deletes"}, environment(map[string]string{"LINK_CLIENT": "slug", "ALLOW_DELETES": "false"}), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -113,7 +123,7 @@ func TestASecretComesFromAFile(t *testing.T) {
 	if err := os.WriteFile(file, []byte(" from-a-file\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := loadConfig([]string{"-coassemble-authorization-file", file},
+	cfg, err := Load([]string{"-coassemble-authorization-file", file},
 		environment(map[string]string{"COASSEMBLE_AUTHORIZATION": "", "MATTR_CLIENT_SECRET": "", "MATTR_CLIENT_SECRET_FILE": file}), io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -121,7 +131,7 @@ func TestASecretComesFromAFile(t *testing.T) {
 	if cfg.CoassembleAuthorization != "from-a-file" || cfg.MATTRClientSecret != "from-a-file" {
 		t.Errorf("got %q and %q, want the file's text without spaces around it", cfg.CoassembleAuthorization, cfg.MATTRClientSecret)
 	}
-	if text := strings.Join(cfg.effective, "\n"); strings.Contains(text, "from-a-file") {
+	if text := strings.Join(cfg.Effective, "\n"); strings.Contains(text, "from-a-file") {
 		t.Errorf("the effective configuration shows a secret:\n%s", text)
 	}
 }
@@ -133,25 +143,25 @@ func TestKeysOfRedisComeFromAFileOneALine(t *testing.T) {
 	if err := os.WriteFile(file, []byte(first+"\n"+second+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := loadConfig(nil, environment(map[string]string{"REDIS_URL": "redis://localhost", "REDIS_KEY_FILE": file}), io.Discard)
+	cfg, err := Load(nil, environment(map[string]string{"REDIS_URL": "redis://localhost", "REDIS_KEY_FILE": file}), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if keys := cfg.Cache.Redis.Keys; len(keys) != 2 || keys[0][0] != 0xab || keys[1][0] != 0xcd {
 		t.Errorf("got %x, want the first line's key first", keys)
 	}
-	if text := strings.Join(cfg.effective, "\n"); strings.Contains(text, first) || strings.Contains(text, second) {
+	if text := strings.Join(cfg.Effective, "\n"); strings.Contains(text, first) || strings.Contains(text, second) {
 		t.Errorf("the effective configuration shows a key:\n%s", text)
 	}
 }
 
 func TestTheEffectiveConfigurationHasEverySettingAndNoSecret(t *testing.T) {
 	t.Parallel()
-	cfg, err := loadConfig(nil, environment(nil), io.Discard)
+	cfg, err := Load(nil, environment(nil), io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
-	text := strings.Join(cfg.effective, "\n")
+	text := strings.Join(cfg.Effective, "\n")
 	for _, secret := range []string{emulator.APIKey, emulator.Authorization, emulator.ClientSecret} {
 		if strings.Contains(text, secret) {
 			t.Errorf("the effective configuration shows a secret:\n%s", text)
@@ -171,7 +181,7 @@ func TestTheDemoIgnoresTheBackendsOfTheEnvironment(t *testing.T) {
 	t.Parallel()
 	env := environment(map[string]string{"THOUGHTINDUSTRIES_URL": "https://real.example", "COASSEMBLE_RATE": "1/1h",
 		"MATTR_TOKEN": "a-real-token", "COASSEMBLE_AUTHORIZATION_FILE": "/nowhere/at-all", "ALLOW_DELETES": "false", "LINK_CLIENT": ""})
-	cfg, err := loadConfig([]string{"-demo"}, env, io.Discard)
+	cfg, err := Load([]string{"-demo"}, env, io.Discard)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -181,7 +191,7 @@ func TestTheDemoIgnoresTheBackendsOfTheEnvironment(t *testing.T) {
 	if len(cfg.Coassemble.Rates) > 0 || !cfg.AllowDeletes || !cfg.Introspection {
 		t.Errorf("got rates %v, deletes %v, introspection %v: the demo holds nothing back", cfg.Coassemble.Rates, cfg.AllowDeletes, cfg.Introspection)
 	}
-	text := strings.Join(cfg.effective, "\n")
+	text := strings.Join(cfg.Effective, "\n")
 	for _, hidden := range []string{"real.example", "a-real-token", emulator.APIKey} {
 		if strings.Contains(text, hidden) {
 			t.Errorf("the demo's configuration shows %q", hidden)
@@ -192,8 +202,8 @@ func TestTheDemoIgnoresTheBackendsOfTheEnvironment(t *testing.T) {
 func TestHelpNamesEverySetting(t *testing.T) {
 	t.Parallel()
 	var stderr bytes.Buffer
-	if code := run(t.Context(), []string{"-h"}, environment(nil), io.Discard, &stderr); code != exitOK {
-		t.Errorf("got exit code %d, want %d", code, exitOK)
+	if _, err := Load([]string{"-h"}, environment(nil), &stderr); !errors.Is(err, flag.ErrHelp) {
+		t.Errorf("got %v, want the error of help", err)
 	}
 	var names []string
 	for _, s := range settings() {

@@ -1,0 +1,27 @@
+package config
+
+import (
+	"strings"
+
+	"github.com/dustin/go-humanize"
+)
+
+// Fit lowers the default bounds to their parts of the process's memory, which is math.MaxInt64 where there is no limit: a half
+// for what is kept, a quarter for what is under way.
+func (c *Config) Fit(memory int64) {
+	for _, s := range []struct {
+		name    string
+		bound   *int64
+		divisor int64
+	}{{"CACHE_MEMORY", &c.Cache.Memory, 2}, {"MAX_INFLIGHT_BYTES", &c.InflightBytes, 4}} {
+		if c.given[s.name] || memory/s.divisor >= *s.bound {
+			continue
+		}
+		*s.bound = memory / s.divisor
+		for i, line := range c.Effective {
+			if strings.HasPrefix(line, s.name+"=") {
+				c.Effective[i] = s.name + "=" + strings.ReplaceAll(humanize.IBytes(uint64(*s.bound)), " ", "")
+			}
+		}
+	}
+}
