@@ -41,6 +41,7 @@ func facadeWorks() []facadeWork {
 // facadeMode is how the program is set up for a measurement.
 type facadeMode struct {
 	name     string
+	kind     kind          // of the data, empty for the emulator's
 	latency  time.Duration // of the backends
 	settings []string
 	header   string // of requests
@@ -126,6 +127,12 @@ func (b *facadeBench) modes() ([]facadeMode, error) {
 		{name: "warm in memory, AUTH=jwt", settings: append(tokens, hour), header: "Authorization: Bearer " + token, works: one, connections: anyConnections, warm: true, pairs: 9, slice: short},
 		{name: "warm in Redis only", settings: []string{hour, "CACHE_MEMORY=1B", "REDIS_URL=redis://" + b.redis.address}, works: withoutTargets(b.works), connections: anyConnections, warm: true, pairs: 5, slice: short},
 	}
+	for _, k := range kinds[1:] {
+		data := fmt.Sprint(", data with ", k)
+		modes = append(modes,
+			facadeMode{name: "warm in memory" + data, kind: k, settings: []string{hour, "AUTH=none"}, works: b.works, connections: []int{32}, warm: true, pairs: 9, slice: short},
+			facadeMode{name: "cold" + data, kind: k, settings: append([]string{"COALESCE=false"}, cold...), works: withoutTargets(b.works), connections: []int{32}, pairs: 1, slice: long})
+	}
 	latencies := []time.Duration{0, 5 * time.Millisecond, 50 * time.Millisecond}
 	if b.quick {
 		latencies = latencies[1:2]
@@ -156,7 +163,7 @@ func withoutTargets(works []facadeWork) []facadeWork {
 
 // measure starts what a mode needs and measures each of its works.
 func (b *facadeBench) measure(m facadeMode) (rows []row, err error) {
-	backends, err := startSideProcess("emulator", m.latency.String(), "0")
+	backends, err := startSideProcess("emulator", m.latency.String(), "0", string(m.kind))
 	if err != nil {
 		return nil, err
 	}
@@ -321,7 +328,7 @@ func (b *facadeBench) replicas() (rows []row, err error) {
 	if err := b.redis.restart(); err != nil {
 		return nil, err
 	}
-	backends, err := startSideProcess("emulator", "0s", "0")
+	backends, err := startSideProcess("emulator", "0s", "0", "")
 	if err != nil {
 		return nil, err
 	}
@@ -355,7 +362,7 @@ func (b *facadeBench) memory() (rows []row, err error) {
 		clients = 300
 	}
 	progress(fmt.Sprint("memory, ", clients, " clients"))
-	backends, err := startSideProcess("emulator", "0s", strconv.Itoa(clients))
+	backends, err := startSideProcess("emulator", "0s", strconv.Itoa(clients), "")
 	if err != nil {
 		return nil, err
 	}
@@ -407,11 +414,11 @@ func (p *program) walkClients() (seen int, err error) {
 	return seen, nil
 }
 
-// emulatorSide is the backends with a latency and a number of clients, 0 for the catalogue of the measurements. More
-// clients have less content: what they hold takes long to make up.
+// emulatorSide is the backends with a latency, a number of clients, 0 for the catalogue of the measurements, and the kind
+// of their data, which excludes a latency. More clients have less content: what they hold takes long to make up.
 func emulatorSide(args []string) (http.Handler, error) {
-	if len(args) != 2 {
-		return nil, errors.New("emulator needs a latency and a number of clients")
+	if len(args) != 3 {
+		return nil, errors.New("emulator needs a latency, a number of clients and a kind of data")
 	}
 	o := catalogue
 	var err error
@@ -423,6 +430,9 @@ func emulatorSide(args []string) (http.Handler, error) {
 	}
 	if o.Clients > 0 {
 		o.CoursesPerClient, o.LearningPathsPerClient, o.UsersPerClient = 2, 1, 1
+	}
+	if args[2] != "" {
+		return recorded(kind(args[2]), emulator.New(o)), nil
 	}
 	return emulator.New(o), nil
 }

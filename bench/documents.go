@@ -41,8 +41,8 @@ type narrowPage struct {
 	} `json:"data"`
 }
 
-// newPage is a page of 25 clients as the backend writes it.
-func newPage(coursesPerClient, pathsPerClient int) ([]byte, error) {
+// newPage is a page of 25 clients as a backend writes it whose data are of the kind.
+func newPage(k kind, coursesPerClient, pathsPerClient int) ([]byte, error) {
 	e := emulator.New(emulator.Options{Clients: clientCount, CoursesPerClient: coursesPerClient, LearningPathsPerClient: pathsPerClient, UsersPerClient: -1})
 	r := httptest.NewRequest(http.MethodGet, "/incoming/v2/clients?page=1&count=25", nil)
 	r.Header.Set("Authorization", "Bearer "+emulator.APIKey)
@@ -51,7 +51,7 @@ func newPage(coursesPerClient, pathsPerClient int) ([]byte, error) {
 	if w.Code != http.StatusOK {
 		return nil, fmt.Errorf("the emulator answers %d", w.Code)
 	}
-	return w.Body.Bytes(), nil
+	return k.reshape(w.Body.Bytes())
 }
 
 // readPage checks, prunes and indexes the clients of a page.
@@ -119,8 +119,21 @@ func holdPages(page []byte) (held [][]*document.Document, err error) {
 	return held, nil
 }
 
-func benchDocuments(quick bool) ([]row, error) {
-	page, err := newPage(16, 3)
+func benchDocuments(quick bool) (rows []row, err error) {
+	for _, k := range kinds {
+		got, err := documentsOf(k, quick)
+		if err != nil {
+			return nil, fmt.Errorf("%v: %w", k, err)
+		}
+		rows = append(rows, got...)
+	}
+	projected, err := projection(quick)
+	return append(rows, projected), err
+}
+
+// documentsOf measures what a page of a kind costs on its way to an answer and in memory.
+func documentsOf(k kind, quick bool) ([]row, error) {
+	page, err := newPage(k, 16, 3)
 	if err != nil {
 		return nil, err
 	}
@@ -138,25 +151,31 @@ func benchDocuments(quick bool) ([]row, error) {
 		},
 		func() { must(ours.execute(ctx, narrowQuery)) })
 	runtime.KeepAlive(running)
-	m, err := newMemory()
-	if err != nil {
-		return nil, err
-	}
-	cfg := graph.Config{Resolvers: m}
-	stock, direct := newServer(graph.NewExecutableSchema(cfg)), newServer(graph.NewEngine(cfg))
-	project := compare(quick, func() { must(stock.execute(ctx, leavesQuery)) }, func() { must(direct.execute(ctx, leavesQuery)) })
 	held, err := heldMemory(page)
 	if err != nil {
 		return nil, err
 	}
+	held.Work += fmt.Sprintf(", data %v", k)
 	rows := []row{
-		{Work: fmt.Sprintf("%.1f MB page to 6 fields, checked and pruned, CPU, of encoding/json into narrow structs", float64(len(page))/1e6),
+		{Work: fmt.Sprintf("%.1f MB page to 6 fields, data %v, checked and pruned, CPU, of encoding/json into narrow structs", float64(len(page))/1e6, k),
 			Got: ratio(cold[1], cold[0]), Target: 1.0 / 5, Detail: fmt.Sprintf("narrow %v, engine %v", cold[0].cpu, cold[1].cpu)},
-		{Work: "project 3,050 leaves of documents in memory, CPU, of stock", Got: ratio(project[1], project[0]), Target: 1.0 / 15, Detail: detail(project)},
 		held,
 	}
-	cold2, err := coldOverHTTP(quick)
-	return append(rows, cold2...), err
+	served, err := coldOverHTTP(k, quick)
+	return append(rows, served...), err
+}
+
+// projection measures what answering from documents in memory costs.
+func projection(quick bool) (row, error) {
+	m, err := newMemory()
+	if err != nil {
+		return row{}, err
+	}
+	ctx := engine.WithBuffer(context.Background(), new(engine.Buffer))
+	cfg := graph.Config{Resolvers: m}
+	stock, direct := newServer(graph.NewExecutableSchema(cfg)), newServer(graph.NewEngine(cfg))
+	project := compare(quick, func() { must(stock.execute(ctx, leavesQuery)) }, func() { must(direct.execute(ctx, leavesQuery)) })
+	return row{Work: "project 3,050 leaves of documents in memory, CPU, of stock", Got: ratio(project[1], project[0]), Target: 1.0 / 15, Detail: detail(project)}, nil
 }
 
 // narrowAnswer decodes a page into narrow structs and encodes them: the least that a server with structs does. A stock

@@ -60,7 +60,7 @@ func benchOverload(quick bool) (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	backends, err := startSideProcess("emulator", "0s", "300")
+	backends, err := startSideProcess("emulator", "0s", "300", "")
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -17,8 +18,8 @@ import (
 
 // coldOverHTTP compares four servers, each a process with one core, which ask the same backend for each request: one
 // that passes the page through, one with narrow structs, and the engine, without and with gzip from the backend.
-func coldOverHTTP(quick bool) ([]row, error) {
-	backend, stop, err := startSide("backend")
+func coldOverHTTP(k kind, quick bool) ([]row, error) {
+	backend, stop, err := startSide("backend", string(k))
 	if err != nil {
 		return nil, err
 	}
@@ -46,7 +47,7 @@ func coldOverHTTP(quick bool) ([]row, error) {
 	}
 	shown := func(a, b string) string { return fmt.Sprintf("%s %.1f/s, %s %.1f/s", a, rates[a], b, rates[b]) }
 	return []row{
-		{Work: "cold query over HTTP, one connection, of a reverse proxy", Got: rates["engine"] / rates["proxy"], Target: 1.0 / 8, AtLeast: true, Detail: shown("proxy", "engine")},
+		{Work: fmt.Sprintf("cold query over HTTP, data %v, one connection, of a reverse proxy", k), Got: rates["engine"] / rates["proxy"], Target: 1.0 / 8, AtLeast: true, Detail: shown("proxy", "engine")},
 		{Work: "the same, of a server with narrow structs", Got: rates["engine"] / rates["narrow"], Target: 3, AtLeast: true, Detail: shown("narrow", "engine")},
 		{Work: "the same with gzip from the backend, of a reverse proxy", Got: rates["engine-gzip"] / rates["proxy-gzip"], Detail: shown("proxy-gzip", "engine-gzip")},
 	}, nil
@@ -88,7 +89,7 @@ func serveSide(side string, args []string, stdout io.Writer) error {
 	if _, err := fmt.Fprintln(stdout, l.Addr()); err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: h}
+	srv := &http.Server{Handler: countingMallocs(h)}
 	go func() {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		_ = srv.Close()
@@ -102,11 +103,17 @@ func serveSide(side string, args []string, stdout io.Writer) error {
 func sideHandler(side string, args []string) (http.Handler, error) {
 	switch side {
 	case "backend":
-		return backendHandler()
+		return backendHandler(args)
 	case "emulator":
 		return emulatorSide(args)
 	case "floor":
 		return floorSide(args)
+	case "recorded":
+		return recordedSide(args)
+	case "stock":
+		return stockSide(args)
+	case "plain":
+		return plainSide(args)
 	}
 	if len(args) != 1 {
 		return nil, fmt.Errorf("%s needs the backend's address", side)
@@ -162,9 +169,12 @@ func sideHandler(side string, args []string) (http.Handler, error) {
 	}), nil
 }
 
-// backendHandler answers every request with one large page, compressed where that is asked for.
-func backendHandler() (http.Handler, error) {
-	page, err := newPage(20, 4)
+// backendHandler answers every request with one large page of a kind, compressed where that is asked for.
+func backendHandler(args []string) (http.Handler, error) {
+	if len(args) != 1 {
+		return nil, errors.New("backend needs a kind of data")
+	}
+	page, err := newPage(kind(args[0]), 20, 4)
 	if err != nil {
 		return nil, err
 	}

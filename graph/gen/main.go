@@ -1,4 +1,5 @@
-// Command gen writes the executable schema: gqlgen with plugins of our own, run by `go generate .` in the module's root.
+// Command gen writes the executable schema: gqlgen with plugins of our own, run by `go generate .` in the module's root. With
+// a configuration as its argument it writes what gqlgen does without them.
 package main
 
 import (
@@ -10,16 +11,20 @@ import (
 )
 
 func main() {
-	if err := generate("gqlgen.yml"); err != nil {
+	file, options := "gqlgen.yml", []api.Option{api.PrependPlugin(&content{}), api.AddPlugin(&bindings{})}
+	if len(os.Args) > 1 {
+		file, options = os.Args[1], nil
+	}
+	if err := generate(file, options...); err != nil {
 		fmt.Fprintln(os.Stderr, "gen:", err)
 		os.Exit(1)
 	}
 }
 
-func generate(file string) error {
+func generate(file string, options ...api.Option) error {
 	cfg, err := config.LoadConfig(file)
 	if err != nil {
 		return err
 	}
-	return api.Generate(cfg, api.PrependPlugin(&content{}), api.AddPlugin(&bindings{}))
+	return api.Generate(cfg, options...)
 }
