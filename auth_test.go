@@ -49,13 +49,10 @@ func TestAKeySetThatCannotBeHadIsToldAndStopsNothing(t *testing.T) {
 		if n := strings.Count(p.logged.String(), "the key set of tokens cannot be had"); n != 1 {
 			t.Errorf("%s: %d lines in the log, want 1", name, n)
 		}
-		o := operator{sources: p.sources(), Metrics: p.metrics, Log: p.log}
-		if _, status := ask(t, o, http.MethodGet, "/status", ""); !strings.Contains(fmt.Sprint(status["keySet"]), "up:false") {
+		if status := p.operateJSON(t, "/status"); !strings.Contains(fmt.Sprint(status["keySet"]), "up:false") {
 			t.Errorf("%s: /status says %v", name, status["keySet"])
 		}
-		w := httptest.NewRecorder()
-		o.handler().ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
-		if !strings.Contains(w.Body.String(), `learngraph_key_set_reads_total{outcome="failed"} 1`) {
+		if !strings.Contains(p.operate(t, "/metrics"), `learngraph_key_set_reads_total{outcome="failed"} 1`) {
 			t.Errorf("%s: /metrics do not count it", name)
 		}
 	}
@@ -74,13 +71,13 @@ func TestAKeySetFileThatBecomesInvalidKeepsTheOldKeys(t *testing.T) {
 	for _, text := range []string{"", "no JSON", `{"keys":[]}`} {
 		write(text)
 		deadline := time.Now().Add(20 * time.Second)
-		for p.tokenReport.keySet().Up && time.Now().Before(deadline) {
+		for p.tokenReport.State().Up && time.Now().Before(deadline) {
 			if w := p.bearing(t, http.MethodPost, "/graphql", unknownToken); w.Code != http.StatusUnauthorized {
 				t.Fatalf("%q: got %d", text, w.Code)
 			}
 			time.Sleep(50 * time.Millisecond)
 		}
-		if p.tokenReport.keySet().Up {
+		if p.tokenReport.State().Up {
 			t.Fatalf("%q: the broken key set is not noticed", text)
 		}
 	}

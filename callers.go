@@ -5,12 +5,8 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"fmt"
-	"io/fs"
 	"net/http"
-	"os"
-	"path/filepath"
 	"strings"
 
 	"github.com/learngraph/learngraph/auth"
@@ -18,6 +14,7 @@ import (
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/graph"
+	"github.com/learngraph/learngraph/reload"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/upstream"
 )
@@ -34,8 +31,8 @@ func (s *server) knowCallers() (err error) {
 
 // gatewayOptions are what stands between the internet and the schema.
 func (s *server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) gateway.Options {
-	e := s.traces.watchLevels(graph.NewEngine(graph.Config{Resolvers: root}))
-	e.MaxPlans, e.Reserve = s.cfg.Cache.Memory/4, s.cache.Reserve
+	e := graph.NewEngine(graph.Config{Resolvers: root})
+	e.Watch, e.MaxPlans, e.Reserve = s.traces.Levels(), s.cfg.Cache.Memory/4, s.cache.Reserve
 	return gateway.Options{
 		Schema:        e,
 		Limits:        gateway.DefaultLimits(),
@@ -43,8 +40,8 @@ func (s *server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 		Introspection: cfg.Introspection,
 		Operation:     s.operation(root),
 		Log:           s.log,
-		Begin:         s.traces.begin,
-		Observe:       s.observer(),
+		Begin:         s.traces.Begin,
+		Observe:       s.observe,
 		Mismatch:      s.watch.Mismatch,
 		BatchLimit:    cfg.BatchLimit,
 		CompressAbove: gateway.DefaultCompressAbove,
@@ -102,14 +99,14 @@ func (s *server) authenticator() (func(*http.Request) (*auth.Caller, error), err
 	a := &auth.Authenticator{}
 	var err error
 	if s.cfg.WithKeys() {
-		fsys, name := fileOf(s.cfg.APIKeysFile)
+		fsys, name := reload.At(s.cfg.APIKeysFile)
 		if a.Keys, err = auth.NewKeys(fsys, name, s.reloadFailed("API_KEYS_FILE")); err != nil {
-			return nil, fmt.Errorf("API_KEYS_FILE: %w", withoutPath(err))
+			return nil, fmt.Errorf("API_KEYS_FILE: %w", reload.Cause(err))
 		}
 	}
 	if s.cfg.WithTokens() {
 		if a.Tokens, err = s.tokens(); err != nil {
-			return nil, fmt.Errorf("JWT_JWKS: %w", withoutPath(err))
+			return nil, fmt.Errorf("JWT_JWKS: %w", reload.Cause(err))
 		}
 	}
 	return a.Authenticate, nil
@@ -121,7 +118,7 @@ func (s *server) tokens() (*auth.Tokens, error) {
 	if strings.Contains(s.cfg.JWKS, "://") {
 		o.URL = s.cfg.JWKS
 	} else {
-		o.Files, o.Name = fileOf(s.cfg.JWKS)
+		o.Files, o.Name = reload.At(s.cfg.JWKS)
 	}
 	return auth.NewTokens(o, s.tokenReport)
 }
@@ -130,10 +127,10 @@ func (s *server) trustedDocuments() (*gateway.Trusted, error) {
 	if s.cfg.TrustedDocuments == "" {
 		return nil, nil
 	}
-	fsys, name := fileOf(s.cfg.TrustedDocuments)
+	fsys, name := reload.At(s.cfg.TrustedDocuments)
 	trusted, err := gateway.NewTrusted(gateway.TrustedOptions{Files: fsys, Name: name, Mode: gateway.TrustedMode(s.cfg.TrustedMode), Log: s.log})
 	if err != nil {
-		return nil, fmt.Errorf("TRUSTED_DOCUMENTS: %w", withoutPath(err))
+		return nil, fmt.Errorf("TRUSTED_DOCUMENTS: %w", reload.Cause(err))
 	}
 	return trusted, nil
 }
@@ -141,20 +138,6 @@ func (s *server) trustedDocuments() (*gateway.Trusted, error) {
 // reloadFailed says that a changed file is not taken over.
 func (s *server) reloadFailed(setting string) func(error) {
 	return func(err error) {
-		s.log.Warn("a changed file is broken; what it said before holds on", "setting", setting, "cause", withoutPath(err).Error())
+		s.log.Warn("a changed file is broken; what it said before holds on", "setting", setting, "cause", reload.Cause(err).Error())
 	}
-}
-
-// fileOf is a path as a file system and a name in it.
-func fileOf(path string) (fs.FS, string) {
-	return os.DirFS(filepath.Dir(path)), filepath.Base(path)
-}
-
-// withoutPath is the cause alone: the setting that names the file stands before it already.
-func withoutPath(err error) error {
-	var p *fs.PathError
-	if errors.As(err, &p) {
-		return p.Err
-	}
-	return err
 }

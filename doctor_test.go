@@ -68,6 +68,8 @@ func examined(t *testing.T, transport http.RoundTripper, change func(*config.Con
 	return v
 }
 
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
 func emulated(t *testing.T) *emulator.Emulator {
 	t.Helper()
 	backends := emulator.New(emulator.Options{})

@@ -176,7 +176,7 @@ func TestAValueThatBreaksTheSchemaIsCountedByItsPath(t *testing.T) {
 			t.Fatalf("errors (-want +got):\n%s", diff)
 		}
 	}
-	_, got := ask(t, operator{sources: p.sources(), Metrics: p.metrics}, http.MethodGet, "/contract", "")
+	got := p.operateJSON(t, "/contract")
 	counts := map[string]any{}
 	for _, f := range got["findings"].([]any) {
 		f := f.(map[string]any)
@@ -285,7 +285,7 @@ func TestErrorsBesideDataAreToldAndTheAnswerIsNotStored(t *testing.T) {
 	if strings.Contains(p.logged.String(), "a-secret") {
 		t.Error("the log shows the body")
 	}
-	_, contract := ask(t, operator{sources: p.sources(), Metrics: p.metrics}, http.MethodGet, "/contract", "")
+	contract := p.operateJSON(t, "/contract")
 	if text := fmt.Sprint(contract["findings"]); !strings.Contains(text, "Clients.errors") {
 		t.Errorf("the contract watch does not count it: %s", text)
 	}

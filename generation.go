@@ -13,6 +13,7 @@ import (
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/reload"
 	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
@@ -34,8 +35,7 @@ type generation struct {
 // generate wires what depends on credentials.
 func (s *server) generate(cfg *config.Config) (*generation, error) {
 	o := resolvers.Options{Link: resolvers.Link(cfg.Link), AllowDeletes: cfg.AllowDeletes, Cache: s.cache, Scopes: cfg.Scopes(),
-		Batch: observeBatches(s.metrics, s.traces)}
-	s.traces.watchBatches(&o)
+		Batch: telemetry.ObserveBatches(s.metrics, s.traces), Within: s.traces.Within()}
 	for _, b := range s.backends {
 		switch b.Backend() {
 		case upstream.ThoughtIndustries:
@@ -67,7 +67,7 @@ func (s *server) mattrAuthorizer(cfg *config.Config) (upstream.Authorizer, error
 	}
 	return mattr.NewTokenSource(mattr.TokenOptions{URL: cfg.MATTRTokenURL, ClientID: cfg.MATTRClientID,
 		ClientSecret: cfg.MATTRClientSecret, Audience: cfg.MATTRAudience, Transport: s.transport, Timeout: cfg.MATTR.Timeout,
-		Observer: s.metrics.call})
+		Observer: s.metrics.Call})
 }
 
 // watchedSecret is one that is read again when its file changes.
@@ -88,7 +88,7 @@ func (s *server) watchSecrets() error {
 	for _, f := range s.cfg.SecretFiles {
 		w := watchedSecret{SecretFile: f}
 		if info, err := os.Stat(f.Path); err == nil && info.Mode().IsRegular() {
-			fsys, name := fileOf(f.Path)
+			fsys, name := reload.At(f.Path)
 			if w.file, err = reload.New(fsys, name, parseSecret, s.reloadFailed(f.Name)); err != nil {
 				return errors.New(f.Name + " cannot be read")
 			}

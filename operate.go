@@ -9,24 +9,23 @@ import (
 	"net"
 	"net/http"
 
+	"github.com/learngraph/learngraph/admin"
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/task"
+	"github.com/learngraph/learngraph/telemetry"
 )
 
 // sources are where metrics and the status come from.
-func (s *server) sources() sources {
-	return sources{Backends: backendStates(s.backends), Cache: s.cache.Counters, Contract: s.watch.Findings, Inflight: s.inflight.State, LogDropped: s.logDropped, KeySet: s.tokenReport.keySet}
+func (s *server) sources() telemetry.Sources {
+	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.cache.Counters, Contract: s.watch.Findings, Inflight: s.inflight.State, LogDropped: s.logDropped, KeySet: s.tokenReport.State}
 }
 
-// observer tells metrics and traces of an operation.
-func (s *server) observer() func(context.Context, gateway.Figures) {
-	observe := observers(s.metrics.operation, s.traces.end)
-	return func(ctx context.Context, f gateway.Figures) {
-		observe(ctx, operationFigures{Document: f.Document, Kind: f.Kind, Outcome: operationOutcome(f.Outcome),
-			Duration: f.Duration, Cost: f.Cost, Calls: f.Calls, Codes: f.Codes, RequestID: f.RequestID})
-	}
+// observe takes the figures of an operation that ended.
+func (s *server) observe(ctx context.Context, f gateway.Figures) {
+	s.metrics.Operation(f)
+	s.traces.End(ctx, f)
 }
 
 // serveOperator serves the operator's paths on a listener of their own, where one is configured.
@@ -42,8 +41,7 @@ func (s *server) serveOperator() (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("METRICS_LISTEN: %w", err)
 	}
-	o := operator{sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.purge, Authorize: s.operators(), Loopback: config.IsLoopback(host)}
-	server := &http.Server{Handler: o.handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
+	server := &http.Server{Handler: s.operator(config.IsLoopback(host)).Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	task.Go(func() error { return server.Serve(listener) }, func(err error) {
 		if !errors.Is(err, http.ErrServerClosed) {
@@ -51,6 +49,11 @@ func (s *server) serveOperator() (stop func(), err error) {
 		}
 	})
 	return func() { _ = server.Close() }, nil
+}
+
+// operator is what the operator's listener serves.
+func (s *server) operator(loopback bool) admin.Operator {
+	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.purge, Authorize: s.operators(), Loopback: loopback}
 }
 
 // operators says who may purge: callers with the scope operate; nil where nobody has to say who they are.

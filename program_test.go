@@ -15,6 +15,7 @@ import (
 	"testing"
 
 	"github.com/learngraph/learngraph/config"
+	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -36,7 +37,7 @@ type setup struct {
 	Env  map[string]string
 	Args []string
 	// Traces gets the spans; nil is off.
-	Traces *tracer `json:"-"`
+	Traces *telemetry.Tracer `json:"-"`
 	// Wrap stands between the program and the backends.
 	Wrap func(http.RoundTripper) http.RoundTripper `json:"-"`
 }

@@ -29,6 +29,7 @@ import (
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/task"
+	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/emulator"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
@@ -80,9 +81,9 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		defer backends.Close()
 		transport = backends.Transport()
 	}
-	lines := &lineWriter{to: stderr}
-	defer lines.flush(lastLines)
-	log := slog.New(newLogHandler(lines))
+	lines := telemetry.NewLineWriter(stderr)
+	defer lines.Flush(lastLines)
+	log := slog.New(telemetry.NewLogHandler(lines))
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // who signals twice does not want to wait
@@ -95,7 +96,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	for _, line := range cfg.Effective {
 		fmt.Fprintln(lines, line)
 	}
-	traces, err := newTracer(ctx, getenv, log)
+	traces, err := telemetry.NewTracer(ctx, getenv, log)
 	if err != nil {
 		fmt.Fprintln(lines, "learngraph:", err)
 		return exitUsage
@@ -125,8 +126,8 @@ type server struct {
 	reserving sync.Mutex
 	reserved  int64
 	watch     *upstream.Watch
-	metrics   *metrics
-	traces    *tracer
+	metrics   *telemetry.Metrics
+	traces    *telemetry.Tracer
 	// transport carries the calls to the backends; nil is the network.
 	transport http.RoundTripper
 	secrets   []watchedSecret
@@ -139,7 +140,7 @@ type server struct {
 	// logDropped is the number of lines that the log did not take; nil where it takes all.
 	logDropped  func() uint64
 	trusted     *gateway.Trusted
-	tokenReport *tokenReport
+	tokenReport *telemetry.KeySetReport
 }
 
 // close lets go of what outlives requests.
@@ -149,7 +150,7 @@ func (s *server) close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()
-	return errors.Join(s.cache.Close(), s.traces.close(ctx))
+	return errors.Join(s.cache.Close(), s.traces.Close(ctx))
 }
 
 // reserveInflight takes what requests under way hold out of what the cache may keep, up to half of it.
@@ -167,13 +168,13 @@ func (s *server) reportFinding(f upstream.Finding) {
 }
 
 // newServer wires the program. transport carries the calls to the backends; nil is the network.
-func newServer(cfg *config.Config, transport http.RoundTripper, traces *tracer, log *slog.Logger) (*server, error) {
-	s := &server{cfg: cfg, transport: transport, traces: traces, log: traces.logTraces(log)}
+func newServer(cfg *config.Config, transport http.RoundTripper, traces *telemetry.Tracer, log *slog.Logger) (*server, error) {
+	s := &server{cfg: cfg, transport: transport, traces: traces, log: traces.Log(log)}
 	if h, ok := log.Handler().(interface{ Dropped() uint64 }); ok {
 		s.logDropped = h.Dropped
 	}
-	s.metrics = newMetrics()
-	s.tokenReport = &tokenReport{log: s.log, metrics: s.metrics}
+	s.metrics = telemetry.NewMetrics()
+	s.tokenReport = telemetry.NewKeySetReport(s.log, s.metrics)
 	s.watch = upstream.NewWatch(upstream.WatchOptions{Report: s.reportFinding, Ignore: thoughtindustries.Withheld})
 	kept, err := s.openCache()
 	if err != nil {
@@ -184,7 +185,7 @@ func newServer(cfg *config.Config, transport http.RoundTripper, traces *tracer, 
 	if err := s.wire(); err != nil {
 		return nil, errors.Join(err, s.close())
 	}
-	s.metrics.watch(s.sources())
+	s.metrics.Watch(s.sources())
 	s.handler = s.routes()
 	return s, nil
 }
@@ -225,7 +226,7 @@ func (s *server) routes() http.Handler {
 		handler = gateway.WithLoopbackHost(handler)
 	}
 	handler = gateway.WithAccessLog(s.log, s.draining.Load, gateway.WithRecovery(s.log, handler))
-	return s.traces.accept(gateway.WithRequestID(handler))
+	return s.traces.Accept(gateway.WithRequestID(handler))
 }
 
 // shortcut leads to the path that nearly all requests have without the search that a mux makes.
@@ -285,7 +286,7 @@ func (s *server) openCache() (*cache.Cache, error) {
 	o.Version = cacheVersion + "-" + hex.EncodeToString(schema[:8])
 	o.Log = s.log
 	o.Classify = staleReason
-	s.traces.watchRounds(&o)
+	o.Round = s.traces.Rounds()
 	c, err := cache.New(o)
 	if err != nil {
 		return nil, fmt.Errorf("REDIS_URL %w", err)
@@ -320,12 +321,12 @@ func staleReason(err error) cache.Reason {
 func (s *server) newClient(b upstream.Backend, cfg config.Backend) (*upstream.Client, error) {
 	transport := s.transport
 	if s.traces != nil {
-		transport = s.traces.transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)), slices.Contains(s.cfg.TraceBackends, string(b)))
+		transport = s.traces.Transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)), slices.Contains(s.cfg.TraceBackends, string(b)))
 	}
 	if s.cfg.CaptureDir != "" {
 		transport = capture.Transport(b, basePath(cfg.URL), cmp.Or(transport, newTransport(cfg.Concurrency)))
 	}
-	return upstream.New(upstream.Options{Backend: b, Retries: s.cfg.Retries, BaseURL: cfg.URL, Transport: transport, Observer: s.metrics.call,
+	return upstream.New(upstream.Options{Backend: b, Retries: s.cfg.Retries, BaseURL: cfg.URL, Transport: transport, Observer: s.metrics.Call,
 		Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: s.ownRates(cfg.Rates),
 		Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: s.cfg.UpstreamMaxBody, Inflight: s.inflight, Watch: s.watch})
 }

@@ -1,7 +1,6 @@
-package main
+package telemetry
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,20 +18,21 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
 )
 
 // busy is a program's figures after a bit of everything.
-func busy() (*metrics, sources) {
-	m := newMetrics()
-	m.operation(context.Background(), operationFigures{Document: "a1", Kind: "query", Outcome: operationOK, Duration: 20 * time.Millisecond, Cost: 300, Calls: 3})
-	m.operation(context.Background(), operationFigures{Kind: "mutation", Outcome: operationPartial, Duration: time.Second, Cost: 20, Calls: 1, Codes: []string{"UPSTREAM_TIMEOUT"}})
-	m.call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 200, Duration: time.Millisecond, Bytes: 512})
-	m.call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 503, Retries: 1, Kind: upstream.Unavailable})
+func busy() (*Metrics, Sources) {
+	m := NewMetrics()
+	m.Operation(gateway.Figures{Document: "a1", Kind: "query", Outcome: gateway.OutcomeOK, Duration: 20 * time.Millisecond, Cost: 300, Calls: 3})
+	m.Operation(gateway.Figures{Kind: "mutation", Outcome: gateway.OutcomePartial, Duration: time.Second, Cost: 20, Calls: 1, Codes: []string{"UPSTREAM_TIMEOUT"}})
+	m.Call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 200, Duration: time.Millisecond, Bytes: 512})
+	m.Call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 503, Retries: 1, Kind: upstream.Unavailable})
 	m.batch("users", 25)
-	s := sources{
+	s := Sources{
 		Backends: func() []upstream.Status {
 			minute := upstream.Rate{Count: 100, Per: time.Minute}
 			return []upstream.Status{{Backend: upstream.Coassemble, Waiting: 2, UnderWay: 3,
@@ -52,17 +52,17 @@ func busy() (*metrics, sources) {
 			}, 7
 		},
 	}
-	m.watch(s)
+	m.Watch(s)
 	return m, s
 }
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 // figures are the lines of /metrics that are our own, without those of buckets.
-func figures(t *testing.T, m *metrics) map[string]string {
+func figures(t *testing.T, m *Metrics) map[string]string {
 	t.Helper()
 	w := httptest.NewRecorder()
-	m.handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	m.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	if w.Code != http.StatusOK {
 		t.Fatalf("got status %d\n%s", w.Code, w.Body)
 	}
@@ -131,32 +131,11 @@ func TestMetricsTellWhatHappened(t *testing.T) {
 	}
 }
 
-// A counter that appears with its first event has not increased: each that an alert waits for begins at 0.
-func TestMetricsThatAlertsWaitForBeginAtZero(t *testing.T) {
-	t.Parallel()
-	p := start(t, setup{})
-	got := figures(t, p.metrics)
-	want := map[string]string{}
-	for code := range knownCodes {
-		want[`operation_errors_total{code="`+code+`"}`] = "0"
-	}
-	for _, backend := range []string{"thoughtindustries", "coassemble", "mattr"} {
-		for _, kind := range []string{"mismatch", "unknown"} {
-			want[`contract_breaks_total{backend="`+backend+`",kind="`+kind+`"}`] = "0"
-		}
-	}
-	for name, value := range want {
-		if got[name] != value {
-			t.Errorf("%s: got %q, want %s", name, got[name], value)
-		}
-	}
-}
-
 func TestMetricsTakeNoLabelFromACaller(t *testing.T) {
 	t.Parallel()
-	m := newMetrics()
+	m := NewMetrics()
 	for i := range 2 * maxDocuments {
-		m.operation(context.Background(), operationFigures{Document: fmt.Sprint("id", i), Kind: "kind" + fmt.Sprint(i), Outcome: operationRefused,
+		m.Operation(gateway.Figures{Document: fmt.Sprint("id", i), Kind: "kind" + fmt.Sprint(i), Outcome: gateway.OutcomeRefused,
 			Codes: []string{fmt.Sprint("CODE", i)}})
 	}
 	if got, want := testutil.CollectAndCount(m.operations), maxDocuments+1; got != want {
@@ -168,7 +147,7 @@ func TestMetricsTakeNoLabelFromACaller(t *testing.T) {
 	if got := testutil.CollectAndCount(m.operationPoints); got != 0 {
 		t.Errorf("refused operations are counted as cost: %d series", got)
 	}
-	if got := testutil.ToFloat64(m.operations.WithLabelValues(otherDocument, "unknown", string(operationRefused))); got != maxDocuments {
+	if got := testutil.ToFloat64(m.operations.WithLabelValues(otherDocument, "unknown", string(gateway.OutcomeRefused))); got != maxDocuments {
 		t.Errorf("got %v operations in the bucket of the others, want %d", got, maxDocuments)
 	}
 }
@@ -195,7 +174,7 @@ func TestMetricsClassifyRoutesAndStatuses(t *testing.T) {
 	}
 	for d, want := range map[time.Duration]string{time.Minute: "1m", time.Hour: "1h", 90 * time.Second: "1m30s", 2 * time.Second: "2s",
 		90 * time.Minute: "1h30m", 500 * time.Millisecond: "500ms", 10 * time.Minute: "10m", 20 * time.Hour: "20h"} {
-		if got := windowLabel(d); got != want {
+		if got := WindowLabel(d); got != want {
 			t.Errorf("%s: got %s, want %s", d, got, want)
 		}
 	}
@@ -203,8 +182,8 @@ func TestMetricsClassifyRoutesAndStatuses(t *testing.T) {
 
 func TestMetricsOfAProgramWithoutRedisSayNothingOfIt(t *testing.T) {
 	t.Parallel()
-	m := newMetrics()
-	m.watch(sources{Cache: func() cache.Counters { return cache.Counters{} }})
+	m := NewMetrics()
+	m.Watch(Sources{Cache: func() cache.Counters { return cache.Counters{} }})
 	for name := range figures(t, m) {
 		if strings.HasPrefix(name, "redis_") {
 			t.Errorf("there is a figure %s", name)
@@ -254,7 +233,7 @@ func TestMetricsInDashboardAndAlertsExist(t *testing.T) {
 	}
 	used := map[string]bool{}
 	for _, file := range []string{"dashboard.json", "alerts.yml"} {
-		raw, err := os.ReadFile(filepath.Join("ops", file))
+		raw, err := os.ReadFile(filepath.Join("..", "ops", file))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -299,7 +278,7 @@ func TestMetricsRulesPassPromtool(t *testing.T) {
 	}
 	m, _ := busy()
 	w := httptest.NewRecorder()
-	m.handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
+	m.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
 	own := slices.Collect(func(yield func(string) bool) {
 		for line := range strings.Lines(w.Body.String()) {
 			if strings.Contains(line, "learngraph_") && !yield(line) {
@@ -312,8 +291,8 @@ func TestMetricsRulesPassPromtool(t *testing.T) {
 		args  []string
 		stdin io.Reader
 	}{
-		{"the rules", []string{"check", "rules", filepath.Join("ops", "alerts.yml")}, nil},
-		{"what the rules say", []string{"test", "rules", filepath.Join("ops", "alerts_test.yml")}, nil},
+		{"the rules", []string{"check", "rules", filepath.Join("..", "ops", "alerts.yml")}, nil},
+		{"what the rules say", []string{"test", "rules", filepath.Join("..", "ops", "alerts_test.yml")}, nil},
 		{"the metrics", []string{"check", "metrics"}, strings.NewReader(strings.Join(own, ""))},
 	} {
 		cmd := exec.CommandContext(t.Context(), promtool, check.args...)
@@ -331,8 +310,8 @@ func TestMetricsOfRealBackendsAreTheirStatus(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := newMetrics()
-	m.watch(sources{Backends: backendStates([]*upstream.Client{rest})})
+	m := NewMetrics()
+	m.Watch(Sources{Backends: BackendStates([]*upstream.Client{rest})})
 	got := figures(t, m)
 	want := map[string]string{}
 	for _, class := range []string{"reads", "searches", "writes"} {
@@ -350,61 +329,5 @@ func TestMetricsOfRealBackendsAreTheirStatus(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
-	}
-}
-
-// TestMetricsOfARunningProgramNameTrustedDocumentsAlone sends what a caller can make up in every place that has a text.
-func TestMetricsOfARunningProgramNameTrustedDocumentsAlone(t *testing.T) {
-	t.Parallel()
-	manifest := filepath.Join(folder(t, map[string]string{"documents.json": `{"a1b2":"query Names { clients(first: 1) { nodes { name users(first: 1) { nodes { name identity { id } } } } } }"}`}), "documents.json")
-	p := start(t, setup{Env: map[string]string{"TRUSTED_DOCUMENTS": manifest, "TRUSTED_MODE": "log", "CACHE_TTL": "60s", "MATTR_RATE": "600/1m"}})
-	const madeUp = "madeUpByTheCaller"
-	for _, body := range []string{
-		`{"documentId":"a1b2"}`,
-		`{"documentId":"a1b2"}`,
-		`{"documentId":"` + madeUp + `"}`,
-		`{"query":"query ` + madeUp + ` { ` + madeUp + `: clients(first: 1, query: \"` + madeUp + `\") { totalCount } }","operationName":"` + madeUp + `"}`,
-		`{"query":"query ` + madeUp + `2 { ` + madeUp + ` }"}`,
-		`{"query":"query Q($v: String) { users(clientIdentifier: $v) { nodes { name } } }","variables":{"v":"` + madeUp + `"}}`,
-		`{"extensions":{"persistedQuery":{"version":1,"sha256Hash":"` + strings.Repeat("ab", 32) + `"}}}`,
-	} {
-		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(body))
-		r.Header.Set("Content-Type", "application/json")
-		r.Header.Set("User-Agent", madeUp)
-		r.Header.Set("X-Request-Id", madeUp)
-		p.send(r)
-	}
-	got := figures(t, p.metrics)
-	for name, want := range map[string]string{
-		`operations_total{document="a1b2",outcome="ok",type="query"}`:         "2",
-		`operations_total{document="other",outcome="ok",type="query"}`:        "2",
-		`operations_total{document="other",outcome="refused",type="unknown"}`: "3",
-		`operation_duration_seconds_count{document="a1b2"}`:                   "2",
-		`operation_cost_points_count{document="a1b2"}`:                        "2",
-	} {
-		if got[name] != want {
-			t.Errorf("%s: got %q, want %s", name, got[name], want)
-		}
-	}
-	// What the README promises an operator is there without anybody's help.
-	for _, name := range []string{"operation_errors_total{", "operation_backend_calls_sum", "backend_calls_total{", "backend_call_duration_seconds_count{",
-		"backend_received_bytes_total{", "backend_circuit_open{", "backend_budget_left{", "cache_lookups_total{", "cache_memory_bytes", "batch_keys_count{",
-		"contract_paths_left_out_total"} {
-		if !slices.ContainsFunc(slices.Collect(maps.Keys(got)), func(line string) bool { return strings.HasPrefix(line, name) }) {
-			t.Errorf("there is no figure %s", name)
-		}
-	}
-	families, err := p.metrics.registry.Gather()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, f := range families {
-		for _, m := range f.GetMetric() {
-			for _, l := range m.GetLabel() {
-				if strings.Contains(l.GetValue(), madeUp) || strings.Contains(l.GetValue(), "abab") {
-					t.Errorf("%s has the label %s=%q", f.GetName(), l.GetName(), l.GetValue())
-				}
-			}
-		}
 	}
 }

@@ -1,4 +1,5 @@
-package main
+// Package admin is what the operator's listener serves: metrics, status, contract and purge.
+package admin
 
 import (
 	"context"
@@ -14,14 +15,15 @@ import (
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// operator is what the listener METRICS_LISTEN serves to who runs the program. Nothing of it shows what a backend
+// Operator is what the listener METRICS_LISTEN serves to who runs the program. Nothing of it shows what a backend
 // answered or what a caller asked.
-type operator struct {
-	sources
-	Metrics *metrics
+type Operator struct {
+	telemetry.Sources
+	Metrics *telemetry.Metrics
 	Log     *slog.Logger
 	// Purge drops what is kept of an object, in every replica. typeName is one of purgeTypes, id a global id or the
 	// backend's own key. Its error is shown to the operator, as a mistake of theirs.
@@ -36,10 +38,10 @@ type operator struct {
 // purgeTypes are the types whose objects can be dropped.
 var purgeTypes = []string{"Client", "EmbedClient", "User", "Identity"}
 
-// handler serves /metrics, /status, /contract and /purge.
-func (o operator) handler() http.Handler {
+// Handler serves /metrics, /status, /contract and /purge.
+func (o Operator) Handler() http.Handler {
 	mux := http.NewServeMux()
-	mux.Handle("GET /metrics", o.Metrics.handler(o.Log))
+	mux.Handle("GET /metrics", o.Metrics.Handler(o.Log))
 	mux.HandleFunc("GET /status", o.status)
 	mux.HandleFunc("GET /contract", o.contract)
 	mux.HandleFunc("POST /purge", o.purge)
@@ -56,7 +58,7 @@ type statusView struct {
 	Cache    cacheView     `json:"cache"`
 	Redis    redisView     `json:"redis"`
 	// KeySet is the key set of tokens; absent where none was needed.
-	KeySet *keySetState `json:"keySet,omitempty"`
+	KeySet *telemetry.KeySetState `json:"keySet,omitempty"`
 }
 
 type backendView struct {
@@ -104,7 +106,7 @@ type redisView struct {
 	PendingDrops  int    `json:"pendingDrops"`
 }
 
-func (o operator) status(w http.ResponseWriter, _ *http.Request) {
+func (o Operator) status(w http.ResponseWriter, _ *http.Request) {
 	view := statusView{Backends: []backendView{}}
 	if o.Backends != nil {
 		for _, s := range o.Backends() {
@@ -117,9 +119,16 @@ func (o operator) status(w http.ResponseWriter, _ *http.Request) {
 		view.Redis = redisView{c.Redis, c.Redis && c.RedisUp, c.RedisErrors, c.Outages, c.DroppedWrites, c.PendingDrops}
 	}
 	if o.KeySet != nil {
-		view.KeySet = o.KeySet()
+		view.KeySet = viewKeySet(o.KeySet())
 	}
 	writeJSON(w, http.StatusOK, view)
+}
+
+func viewKeySet(s *telemetry.KeySetState) *telemetry.KeySetState {
+	if s != nil {
+		s.Since = moment(s.Since)
+	}
+	return s
 }
 
 func viewBackend(s upstream.Status) backendView {
@@ -132,7 +141,7 @@ func viewBackend(s upstream.Status) backendView {
 		v.Circuits = append(v.Circuits, circuitView{k.Class.String(), k.Open, moment(k.Since), moment(k.NextProbe), k.Calls, k.Failures})
 	}
 	for _, b := range s.Budget {
-		v.Budget = append(v.Budget, budgetView{windowLabel(b.Rate.Per), b.Rate.Count, b.Usable, b.Left})
+		v.Budget = append(v.Budget, budgetView{telemetry.WindowLabel(b.Rate.Per), b.Rate.Count, b.Usable, b.Left})
 	}
 	return v
 }
@@ -157,13 +166,13 @@ type findingView struct {
 	Last  time.Time `json:"last"`
 }
 
-func (o operator) contract(w http.ResponseWriter, _ *http.Request) {
+func (o Operator) contract(w http.ResponseWriter, _ *http.Request) {
 	view := contractView{Findings: []findingView{}}
 	if o.Contract != nil {
 		list, leftOut := o.Contract()
 		view.LeftOut = leftOut
 		for _, f := range list {
-			view.Findings = append(view.Findings, findingView{f.Backend, f.Path, findingKind(f), f.Count, moment(f.First), moment(f.Last)})
+			view.Findings = append(view.Findings, findingView{f.Backend, f.Path, telemetry.FindingKind(f), f.Count, moment(f.First), moment(f.Last)})
 		}
 	}
 	writeJSON(w, http.StatusOK, view)
@@ -177,7 +186,7 @@ type purgeRequest struct {
 
 const maxPurgeBody = 4 << 10
 
-func (o operator) purge(w http.ResponseWriter, r *http.Request) {
+func (o Operator) purge(w http.ResponseWriter, r *http.Request) {
 	status, err := o.mayPurge(r)
 	if err == nil {
 		status, err = o.drop(w, r)
@@ -197,7 +206,7 @@ func (o operator) purge(w http.ResponseWriter, r *http.Request) {
 }
 
 // mayPurge says why a request may not purge, with the status of that answer.
-func (o operator) mayPurge(r *http.Request) (int, error) {
+func (o Operator) mayPurge(r *http.Request) (int, error) {
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case o.Purge == nil:
@@ -213,7 +222,7 @@ func (o operator) mayPurge(r *http.Request) (int, error) {
 	return 0, nil
 }
 
-func (o operator) drop(w http.ResponseWriter, r *http.Request) (int, error) {
+func (o Operator) drop(w http.ResponseWriter, r *http.Request) (int, error) {
 	var req purgeRequest
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPurgeBody))
 	dec.DisallowUnknownFields()

@@ -1,7 +1,8 @@
-package main
+// Package telemetry has the metrics, the traces and the log lines of the program. No label, span or line holds an identifier
+// or a text of a caller.
+package telemetry
 
 import (
-	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -10,50 +11,13 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
-
-// operationOutcome is how an operation ended, as far as its caller can tell.
-type operationOutcome string
-
-const (
-	operationOK      operationOutcome = "ok"      // whole, without an error
-	operationPartial operationOutcome = "partial" // data beside errors
-	operationFailed  operationOutcome = "failed"  // executed, and data is null
-	operationRefused operationOutcome = "refused" // not executed
-)
-
-// operationFigures is what one operation was.
-type operationFigures struct {
-	// Document is the id of a trusted document, empty for any other: a caller's text must not become a label.
-	Document string
-	// Kind is query or mutation, empty where the operation was refused before that was known.
-	Kind     string
-	Outcome  operationOutcome
-	Duration time.Duration
-	// Cost is the estimate before the operation ran in points, Calls how many exchanges with backends were made for it.
-	Cost, Calls int64
-	// Codes are the extensions.code of its errors, one for each error.
-	Codes []string
-	// RequestID joins traces with the log; it is no label.
-	RequestID string
-}
-
-// operationObserver is told of each operation at its end, with the context that it ran under.
-type operationObserver func(context.Context, operationFigures)
-
-// observers tells each of several, in turn.
-func observers(list ...operationObserver) operationObserver {
-	return func(ctx context.Context, f operationFigures) {
-		for _, observe := range list {
-			observe(ctx, f)
-		}
-	}
-}
 
 // otherDocument is the bucket of all documents that are not trusted.
 const otherDocument = "other"
@@ -76,8 +40,8 @@ func nameSet(names ...string) map[string]bool {
 	return m
 }
 
-// metrics are the program's figures in a registry of its own. Its methods are safe for concurrent use.
-type metrics struct {
+// Metrics are the program's figures in a registry of its own. Its methods are safe for concurrent use.
+type Metrics struct {
 	registry *prometheus.Registry
 
 	operations, operationErrors       *prometheus.CounterVec
@@ -111,9 +75,9 @@ var durations = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5
 // sizes are bounds for keys of a batch and calls of an operation.
 var sizes = []float64{0, 1, 2, 5, 10, 25, 50, 100, 250, 500}
 
-// newMetrics makes the figures, all zero, and adds those of Go and of the process.
-func newMetrics() *metrics {
-	m := &metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}, series: map[operationLabels]operationSeries{}}
+// NewMetrics makes the figures, all zero, and adds those of Go and of the process.
+func NewMetrics() *Metrics {
+	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}, series: map[operationLabels]operationSeries{}}
 	m.operations = m.counter("operations_total", "Operations that ended.", "document", "type", "outcome")
 	m.operationErrors = m.counter("operation_errors_total", "Errors in answers to operations.", "code")
 	m.operationSeconds = m.histogram("operation_duration_seconds", "From an operation's parsing to its answer.", durations, "document")
@@ -137,27 +101,27 @@ func newMetrics() *metrics {
 	return m
 }
 
-func (m *metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
+func (m *Metrics) counter(name, help string, labels ...string) *prometheus.CounterVec {
 	v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: "learngraph_" + name, Help: help}, labels)
 	m.registry.MustRegister(v)
 	return v
 }
 
-func (m *metrics) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
+func (m *Metrics) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
 	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "learngraph_" + name, Help: help, Buckets: buckets}, labels)
 	m.registry.MustRegister(v)
 	return v
 }
 
-// handler answers with the figures as Prometheus reads them. Where one source fails the others are still told.
-func (m *metrics) handler(log *slog.Logger) http.Handler {
+// Handler answers with the figures as Prometheus reads them. Where one source fails the others are still told.
+func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError,
 		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)})
 }
 
-// operation counts an operation; it is an operationObserver.
-func (m *metrics) operation(_ context.Context, f operationFigures) {
-	series := m.seriesOf(operationLabels{m.document(f.Document), operationKind(f.Kind), string(f.Outcome)})
+// Operation counts an operation.
+func (m *Metrics) Operation(f gateway.Figures) {
+	series := m.seriesOf(operationLabels{m.document(f.Document), operationKind(f.Kind), f.Outcome})
 	series.count.Inc()
 	for _, code := range f.Codes {
 		if !knownCodes[code] {
@@ -166,20 +130,20 @@ func (m *metrics) operation(_ context.Context, f operationFigures) {
 		m.operationErrors.WithLabelValues(code).Inc()
 	}
 	series.seconds.Observe(f.Duration.Seconds())
-	if f.Outcome == operationRefused {
+	if f.Outcome == gateway.OutcomeRefused {
 		return
 	}
 	series.points.Observe(float64(f.Cost))
 	m.operationCalls.Observe(float64(f.Calls))
 }
 
-func (m *metrics) seriesOf(l operationLabels) operationSeries {
+func (m *Metrics) seriesOf(l operationLabels) operationSeries {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	s, ok := m.series[l]
 	if !ok {
 		s.count, s.seconds = m.operations.WithLabelValues(l.document, l.kind, l.outcome), m.operationSeconds.WithLabelValues(l.document)
-		if l.outcome != string(operationRefused) {
+		if l.outcome != gateway.OutcomeRefused {
 			s.points = m.operationPoints.WithLabelValues(l.document)
 		}
 		m.series[l] = s
@@ -196,7 +160,7 @@ func operationKind(kind string) string {
 }
 
 // document is the label of a document.
-func (m *metrics) document(id string) string {
+func (m *Metrics) document(id string) string {
 	if id == "" {
 		return otherDocument
 	}
@@ -211,8 +175,8 @@ func (m *metrics) document(id string) string {
 	return id
 }
 
-// call counts an exchange with a backend; it is the Observer of an upstream.Client.
-func (m *metrics) call(c upstream.Call) {
+// Call counts an exchange with a backend; it is the Observer of an upstream.Client.
+func (m *Metrics) Call(c upstream.Call) {
 	backend, class := string(c.Backend), routeClass(c.Method, c.Route)
 	m.calls.WithLabelValues(backend, class, statusClass(c.Status)).Inc()
 	m.callSeconds.WithLabelValues(backend, class).Observe(c.Duration.Seconds())
@@ -251,15 +215,15 @@ func statusClass(status int) string {
 func kindLabel(k upstream.Kind) string { return strings.ReplaceAll(k.String(), " ", "_") }
 
 // batch counts the keys of one batch. kind is the loader's own name.
-func (m *metrics) batch(kind string, keys int) {
+func (m *Metrics) batch(kind string, keys int) {
 	m.batchKeys.WithLabelValues(kind).Observe(float64(keys))
 }
 
-// watch adds the figures that others keep: they are read whenever somebody asks. Call it once.
-func (m *metrics) watch(s sources) { m.registry.MustRegister(stateCollector{s}) }
+// Watch adds the figures that others keep: they are read whenever somebody asks. Call it once.
+func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(stateCollector{s}) }
 
-// sources are where the state of the program is. A nil one has nothing to tell.
-type sources struct {
+// Sources are where the state of the program is. A nil one has nothing to tell.
+type Sources struct {
 	Backends func() []upstream.Status
 	Cache    func() cache.Counters
 	Contract func() (findings []upstream.Finding, leftOut int64)
@@ -267,11 +231,11 @@ type sources struct {
 	// LogDropped is the number of lines that the log did not take.
 	LogDropped func() uint64
 	// KeySet returns the state of the key set of tokens, nil where none was needed.
-	KeySet func() *keySetState
+	KeySet func() *KeySetState
 }
 
-// backendStates asks each client for its state.
-func backendStates(clients []*upstream.Client) func() []upstream.Status {
+// BackendStates asks each client for its state.
+func BackendStates(clients []*upstream.Client) func() []upstream.Status {
 	return func() []upstream.Status {
 		list := make([]upstream.Status, len(clients))
 		for i, c := range clients {
@@ -282,7 +246,7 @@ func backendStates(clients []*upstream.Client) func() []upstream.Status {
 }
 
 // stateCollector turns the state of the sources into figures.
-type stateCollector struct{ sources }
+type stateCollector struct{ Sources }
 
 func newDesc(name, help string, labels ...string) *prometheus.Desc {
 	return prometheus.NewDesc("learngraph_"+name, help, labels, nil)
@@ -369,7 +333,7 @@ func collectBackend(to chan<- prometheus.Metric, s upstream.Status) {
 	}
 	windows := map[string]bool{}
 	for _, b := range s.Budget {
-		window := windowLabel(b.Rate.Per)
+		window := WindowLabel(b.Rate.Per)
 		if windows[window] {
 			continue // two rates of one window: the registry would refuse the whole answer
 		}
@@ -430,7 +394,7 @@ func (b contractBreaks) begin(backend string) {
 func (b contractBreaks) collect(to chan<- prometheus.Metric, findings func() ([]upstream.Finding, int64)) {
 	list, leftOut := findings()
 	for _, f := range list {
-		b[[2]string{string(f.Backend), findingKind(f)}] += f.Count
+		b[[2]string{string(f.Backend), FindingKind(f)}] += f.Count
 	}
 	for g, n := range b {
 		emitTotal(to, descContract, float64(n), g[0], g[1])
@@ -438,7 +402,8 @@ func (b contractBreaks) collect(to chan<- prometheus.Metric, findings func() ([]
 	emitTotal(to, descLeftOut, float64(leftOut))
 }
 
-func findingKind(f upstream.Finding) string {
+// FindingKind returns how an answer differs from the schema.
+func FindingKind(f upstream.Finding) string {
 	if f.Mismatch {
 		return breakMismatch
 	}
@@ -460,8 +425,8 @@ func unixSeconds(t time.Time) float64 {
 	return float64(t.UnixMilli()) / 1000
 }
 
-// windowLabel writes a duration as it is configured: 1m, not 1m0s.
-func windowLabel(d time.Duration) string {
+// WindowLabel writes a duration as it is configured: 1m, not 1m0s.
+func WindowLabel(d time.Duration) string {
 	text := d.String()
 	if strings.HasSuffix(text, "m0s") {
 		text = strings.TrimSuffix(text, "0s")

@@ -1,6 +1,7 @@
-package main
+package admin
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,18 +10,22 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/telemetry"
+	"github.com/learngraph/learngraph/upstream"
 )
 
 // ask sends the operator's listener one request and returns its status and JSON.
-func ask(t *testing.T, o operator, method, target, body string, header ...string) (int, map[string]any) {
+func ask(t *testing.T, o Operator, method, target, body string, header ...string) (int, map[string]any) {
 	t.Helper()
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	if o.Metrics == nil {
-		o.Metrics = newMetrics()
+		o.Metrics = telemetry.NewMetrics()
 	}
 	r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+target, strings.NewReader(body))
 	if body != "" {
@@ -33,7 +38,7 @@ func ask(t *testing.T, o operator, method, target, body string, header ...string
 		}
 	}
 	w := httptest.NewRecorder()
-	o.handler().ServeHTTP(w, r)
+	o.Handler().ServeHTTP(w, r)
 	var answer map[string]any
 	if strings.HasPrefix(w.Header().Get("Content-Type"), "application/json") {
 		if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
@@ -43,10 +48,36 @@ func ask(t *testing.T, o operator, method, target, body string, header ...string
 	return w.Code, answer
 }
 
+// busy is the state of a program after a bit of everything.
+func busy() telemetry.Sources {
+	return telemetry.Sources{
+		Backends: func() []upstream.Status {
+			minute := upstream.Rate{Count: 100, Per: time.Minute}
+			return []upstream.Status{{Backend: upstream.Coassemble, Waiting: 2, UnderWay: 3,
+				Circuits:    []upstream.CircuitStatus{{Class: upstream.Reads, Open: true, Since: noon, NextProbe: noon.Add(time.Second)}, {Class: upstream.Writes, Calls: 4, Failures: 1}},
+				Budget:      []upstream.BudgetStatus{{Rate: minute, Left: 90, Usable: 95}, {Rate: upstream.Rate{Count: 200, Per: time.Minute}}, {Rate: upstream.Rate{Count: 1000, Per: time.Hour}, Left: 700, Usable: 950}},
+				LastSuccess: noon, LastFailure: noon.Add(time.Minute), Failure: upstream.Unavailable, ClosedUntil: noon.Add(time.Hour)}}
+		},
+		Cache: func() cache.Counters {
+			return cache.Counters{Verdicts: map[string]map[cache.Verdict]uint64{"user": {cache.Memory: 9, cache.Called: 1}},
+				MemoryBytes: 4096, MemoryEntries: 10, Refreshes: 2, Redis: true, RedisUp: true, RedisErrors: 3, Outages: 1, DroppedWrites: 5, PendingDrops: 6}
+		},
+		Contract: func() ([]upstream.Finding, int64) {
+			return []upstream.Finding{
+				{Backend: upstream.ThoughtIndustries, Path: "Client.newName", Count: 4, First: noon, Last: noon.Add(time.Minute)},
+				{Backend: upstream.ThoughtIndustries, Path: "Course.newName", Count: 3, First: noon, Last: noon},
+				{Backend: upstream.ThoughtIndustries, Path: "Course.status", Mismatch: true, Count: 1, First: noon, Last: noon},
+			}, 7
+		},
+	}
+}
+
+var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
+
 func TestStatusTellsTheStateOfEachBackendAndOfRedis(t *testing.T) {
 	t.Parallel()
-	m, s := busy()
-	status, got := ask(t, operator{sources: s, Metrics: m}, http.MethodGet, "/status", "")
+	s := busy()
+	status, got := ask(t, Operator{Sources: s}, http.MethodGet, "/status", "")
 	if status != http.StatusOK {
 		t.Fatalf("got status %d", status)
 	}
@@ -79,11 +110,11 @@ func parse(t *testing.T, text string) (v map[string]any) {
 
 func TestStatusOfAProgramThatJustBeganIsEmptyListsAndNoMoments(t *testing.T) {
 	t.Parallel()
-	_, got := ask(t, operator{}, http.MethodGet, "/status", "")
+	_, got := ask(t, Operator{}, http.MethodGet, "/status", "")
 	if diff := cmp.Diff([]any{}, got["backends"]); diff != "" {
 		t.Error(diff)
 	}
-	_, got = ask(t, operator{}, http.MethodGet, "/contract", "")
+	_, got = ask(t, Operator{}, http.MethodGet, "/contract", "")
 	if diff := cmp.Diff(parse(t, `{"findings": [], "leftOut": 0}`), got); diff != "" {
 		t.Error(diff)
 	}
@@ -91,8 +122,8 @@ func TestStatusOfAProgramThatJustBeganIsEmptyListsAndNoMoments(t *testing.T) {
 
 func TestStatusListsHowAnswersDifferFromTheSchema(t *testing.T) {
 	t.Parallel()
-	m, s := busy()
-	_, got := ask(t, operator{sources: s, Metrics: m}, http.MethodGet, "/contract", "")
+	s := busy()
+	_, got := ask(t, Operator{Sources: s}, http.MethodGet, "/contract", "")
 	want := parse(t, `{"leftOut": 7, "findings": [
 		{"backend": "thoughtindustries", "path": "Client.newName", "kind": "unknown", "count": 4, "first": "2026-11-22T12:00:00Z", "last": "2026-11-22T12:01:00Z"},
 		{"backend": "thoughtindustries", "path": "Course.newName", "kind": "unknown", "count": 3, "first": "2026-11-22T12:00:00Z", "last": "2026-11-22T12:00:00Z"},
@@ -107,30 +138,30 @@ func TestStatusListenerPurgesForWhoMay(t *testing.T) {
 	const user = `{"type": "User", "id": "u/1"}`
 	allowed := func(r *http.Request) bool { return r.Header.Get("Authorization") == "Bearer good" }
 	tests := map[string]struct {
-		operator operator
+		operator Operator
 		body     string
 		header   []string
 		want     int
 		purged   string
 	}{
-		"with the scope":                 {operator{Authorize: allowed}, user, []string{"Authorization", "Bearer good"}, 200, "User u/1"},
-		"without it":                     {operator{Authorize: allowed}, user, []string{"Authorization", "Bearer bad"}, 401, ""},
-		"without it, on loopback":        {operator{Authorize: allowed, Loopback: true}, user, nil, 401, ""},
-		"where nobody says who they are": {operator{}, user, nil, 403, ""},
-		"there, on loopback":             {operator{Loopback: true}, user, nil, 200, "User u/1"},
-		"by another name for loopback":   {operator{Loopback: true}, user, []string{"Host", "evil.example"}, 403, ""},
-		"as a form would":                {operator{Loopback: true}, user, []string{"Content-Type", "text/plain"}, 415, ""},
-		"a type that is not kept":        {operator{Loopback: true}, `{"type": "Course", "id": "1"}`, nil, 400, ""},
-		"no id":                          {operator{Loopback: true}, `{"type": "User"}`, nil, 400, ""},
-		"an id that is refused":          {operator{Loopback: true}, `{"type": "User", "id": "refused"}`, nil, 400, ""},
-		"another member":                 {operator{Loopback: true}, `{"type": "User", "id": "1", "all": true}`, nil, 400, ""},
-		"two bodies":                     {operator{Loopback: true}, user + user, nil, 400, ""},
-		"a huge body":                    {operator{Loopback: true}, `{"type": "User", "id": "` + strings.Repeat("x", maxPurgeBody) + `"}`, nil, 400, ""},
+		"with the scope":                 {Operator{Authorize: allowed}, user, []string{"Authorization", "Bearer good"}, 200, "User u/1"},
+		"without it":                     {Operator{Authorize: allowed}, user, []string{"Authorization", "Bearer bad"}, 401, ""},
+		"without it, on loopback":        {Operator{Authorize: allowed, Loopback: true}, user, nil, 401, ""},
+		"where nobody says who they are": {Operator{}, user, nil, 403, ""},
+		"there, on loopback":             {Operator{Loopback: true}, user, nil, 200, "User u/1"},
+		"by another name for loopback":   {Operator{Loopback: true}, user, []string{"Host", "evil.example"}, 403, ""},
+		"as a form would":                {Operator{Loopback: true}, user, []string{"Content-Type", "text/plain"}, 415, ""},
+		"a type that is not kept":        {Operator{Loopback: true}, `{"type": "Course", "id": "1"}`, nil, 400, ""},
+		"no id":                          {Operator{Loopback: true}, `{"type": "User"}`, nil, 400, ""},
+		"an id that is refused":          {Operator{Loopback: true}, `{"type": "User", "id": "refused"}`, nil, 400, ""},
+		"another member":                 {Operator{Loopback: true}, `{"type": "User", "id": "1", "all": true}`, nil, 400, ""},
+		"two bodies":                     {Operator{Loopback: true}, user + user, nil, 400, ""},
+		"a huge body":                    {Operator{Loopback: true}, `{"type": "User", "id": "` + strings.Repeat("x", maxPurgeBody) + `"}`, nil, 400, ""},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			log := &transcript{}
+			log := &bytes.Buffer{}
 			var purged string
 			test.operator.Log = slog.New(slog.NewJSONHandler(log, nil))
 			test.operator.Purge = func(_ context.Context, typeName, id string) error {
@@ -160,7 +191,7 @@ func TestStatusListenerAnswersNothingElse(t *testing.T) {
 		"GET /": 404, "GET /purge": 405, "POST /status": 405, "GET /graphql": 404, "GET /metrics": 200, "POST /purge": 404,
 	} {
 		method, path, _ := strings.Cut(target, " ")
-		if got, _ := ask(t, operator{Loopback: true}, method, path, ""); got != want {
+		if got, _ := ask(t, Operator{Loopback: true}, method, path, ""); got != want {
 			t.Errorf("%s: got %d, want %d", target, got, want)
 		}
 	}

@@ -1,16 +1,11 @@
-package main
+package telemetry
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
-	"net/http"
-	"os"
-	"os/exec"
 	"strings"
 	"sync"
 	"syscall"
@@ -26,9 +21,9 @@ import (
 func bothHandlers(t *testing.T, r slog.Record) (got, want string) {
 	t.Helper()
 	var ours, theirs bytes.Buffer
-	lines := &lineWriter{to: &ours}
-	err := newLogHandler(lines).Handle(t.Context(), r.Clone())
-	lines.flush(time.Minute)
+	lines := &LineWriter{to: &ours}
+	err := NewLogHandler(lines).Handle(t.Context(), r.Clone())
+	lines.Flush(time.Minute)
 	err = errors.Join(err, slog.NewJSONHandler(&theirs, nil).Handle(t.Context(), r.Clone()))
 	if err != nil {
 		t.Fatal(err)
@@ -82,7 +77,7 @@ func TestLinesOfRequestsAreWrittenTogetherAndAnyOtherAtOnce(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		to := &writes{}
-		lines := &lineWriter{to: to}
+		lines := NewLineWriter(to)
 		expect := func(when string, want ...string) {
 			t.Helper()
 			if diff := cmp.Diff(want, to.take()); diff != "" {
@@ -105,7 +100,7 @@ func TestLinesOfRequestsAreWrittenTogetherAndAnyOtherAtOnce(t *testing.T) {
 		synctest.Wait()
 		expect("with a line that does not wait", "c\nd\n")
 		lines.later([]byte("e\n"))
-		lines.flush(time.Minute)
+		lines.Flush(time.Minute)
 		expect("at the end", "e\n")
 		large := strings.Repeat("f", mostLines)
 		lines.later([]byte(large))
@@ -117,8 +112,8 @@ func TestLinesOfRequestsAreWrittenTogetherAndAnyOtherAtOnce(t *testing.T) {
 func TestAllLinesOfAProgramThatEndsAreWritten(t *testing.T) {
 	t.Parallel()
 	to := &writes{}
-	lines := &lineWriter{to: to}
-	log := slog.New(newLogHandler(lines))
+	lines := NewLineWriter(to)
+	log := slog.New(NewLogHandler(lines))
 	var group sync.WaitGroup
 	for range 8 {
 		group.Go(func() {
@@ -130,7 +125,7 @@ func TestAllLinesOfAProgramThatEndsAreWritten(t *testing.T) {
 		})
 	}
 	group.Wait()
-	lines.flush(time.Minute)
+	lines.Flush(time.Minute)
 	all := strings.Join(to.take(), "")
 	if requests, troubles := strings.Count(all, `"msg":"request"}`+"\n"), strings.Count(all, `"msg":"trouble"}`+"\n"); requests != 4000 || troubles != 4000 {
 		t.Errorf("got %d lines of requests and %d of trouble, want 4000 of each", requests, troubles)
@@ -156,8 +151,8 @@ func TestALogThatIsNotReadStopsNoRequest(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		to := &stuck{released: make(chan struct{})}
-		lines := &lineWriter{to: to}
-		log := slog.New(newLogHandler(lines))
+		lines := NewLineWriter(to)
+		log := slog.New(NewLogHandler(lines))
 		const requests = 20_000
 		for range requests {
 			record := slog.NewRecord(time.Now(), slog.LevelInfo, gateway.AccessMessage, 0)
@@ -166,13 +161,13 @@ func TestALogThatIsNotReadStopsNoRequest(t *testing.T) {
 			log.Warn("trouble")
 		}
 		begin := time.Now()
-		lines.flush(time.Second)
+		lines.Flush(time.Second)
 		if took := time.Since(begin); took != time.Second {
 			t.Errorf("the end of the program waited %s for the log, want 1s", took)
 		}
 		dropped := lines.Dropped()
 		close(to.released)
-		lines.flush(time.Minute)
+		lines.Flush(time.Minute)
 		all := strings.Join(to.take(), "")
 		written := strings.Count(all, `"msg":"request"`) + strings.Count(all, `"msg":"trouble"`)
 		if dropped == 0 || uint64(written)+dropped != 2*requests || len(all) > 3*mostWaiting {
@@ -188,64 +183,10 @@ func TestALogThatIsClosedDropsItsLines(t *testing.T) {
 	t.Parallel()
 	to := &stuck{released: make(chan struct{}), closed: true}
 	close(to.released)
-	lines := &lineWriter{to: to}
-	slog.New(newLogHandler(lines)).Warn("trouble")
-	lines.flush(time.Minute)
+	lines := NewLineWriter(to)
+	slog.New(NewLogHandler(lines)).Warn("trouble")
+	lines.Flush(time.Minute)
 	if got := lines.Dropped(); got != 1 {
 		t.Errorf("got %d dropped lines, want 1", got)
-	}
-}
-
-// startChild runs the test again as the program in a process of its own, whose log goes to the writer.
-func startChild(t *testing.T, child string, log *os.File) (cmd *exec.Cmd, address string) {
-	t.Helper()
-	cmd = exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
-	cmd.Env, cmd.Stderr = append(os.Environ(), child+"=1"), log
-	out, err := cmd.StdoutPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	return cmd, strings.TrimSuffix(strings.TrimSpace(line[strings.Index(line, "http://"):]), "/graphql")
-}
-
-// TestTheProgramServesAndEndsWithALogThatIsNotRead has the log go to a pipe that is full, and to one whose reader has ended.
-func TestTheProgramServesAndEndsWithALogThatIsNotRead(t *testing.T) {
-	t.Parallel()
-	const child = "LEARNGRAPH_TEST_LOG"
-	if os.Getenv(child) != "" {
-		env := environment(map[string]string{"LISTEN": "127.0.0.1:0", "SHUTDOWN_DELAY": "0"})
-		os.Exit(run(context.Background(), nil, env, os.Stdout, os.Stderr, ignoreClosedPipes))
-	}
-	for _, closed := range []bool{false, true} {
-		read, write, err := os.Pipe()
-		if err != nil {
-			t.Fatal(err)
-		}
-		cmd, address := startChild(t, child, write)
-		_ = write.Close()
-		if closed {
-			_ = read.Close()
-		}
-		for i := range 1000 {
-			resp, err := http.Get(address + "/" + strings.Repeat("p", 200))
-			if err != nil {
-				t.Fatalf("request %d with the log closed=%t: %v", i, closed, err)
-			}
-			_, _ = io.Copy(io.Discard, resp.Body)
-			_ = resp.Body.Close()
-		}
-		http.DefaultClient.CloseIdleConnections()
-		_ = cmd.Process.Signal(syscall.SIGTERM)
-		if err := cmd.Wait(); err != nil {
-			t.Errorf("with the log closed=%t the program ended with %v", closed, err)
-		}
-		_ = read.Close()
 	}
 }

@@ -1,22 +1,17 @@
-package main
+package telemetry
 
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"io"
 	"log/slog"
-	"maps"
 	"net/http"
 	"net/http/httptest"
-	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/engine"
-	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/emulator"
@@ -25,18 +20,20 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
-	"go.opentelemetry.io/otel/trace"
 )
+
+// backendHost is where the tests say that a backend is. No span may show it.
+const backendHost = "127.0.0.77"
 
 const (
 	callersTrace = "4bf92f3577b34da6a3ce929d0e0e4736"
 	traceparent  = "00-" + callersTrace + "-00f067aa0ba902b7-01"
 )
 
-func recorded(t *testing.T) (*tracer, *tracetest.InMemoryExporter) {
+func recorded(t *testing.T) (*Tracer, *tracetest.InMemoryExporter) {
 	t.Helper()
 	exporter := tracetest.NewInMemoryExporter()
-	return tracerTo(sdktrace.NewSimpleSpanProcessor(exporter)), exporter
+	return TracerTo(sdktrace.NewSimpleSpanProcessor(exporter)), exporter
 }
 
 // headerKeeper remembers the headers that go to the backends.
@@ -52,37 +49,31 @@ func (k *headerKeeper) RoundTrip(r *http.Request) (*http.Response, error) {
 
 // TestTracesThatAreOffCostNothing is not parallel: what others allocate would be counted.
 func TestTracesThatAreOffCostNothing(t *testing.T) {
-	var off *tracer
+	var off *Tracer
 	base := http.DefaultTransport
 	next := http.NotFoundHandler()
 	log := slog.New(slog.DiscardHandler)
-	figures := operationFigures{Kind: "query", Outcome: operationOK}
+	figures := gateway.Figures{Kind: "query", Outcome: gateway.OutcomeOK}
 	ctx := t.Context()
 	allocations := testing.AllocsPerRun(100, func() {
-		operation := off.begin(ctx)
+		operation := off.Begin(ctx)
 		_, done := off.batch(operation, "users", 25)
 		done()
-		off.end(operation, figures)
-		_ = off.transport(upstream.MATTR, base, true)
-		_ = off.accept(next)
-		_ = off.logTraces(log)
+		off.End(operation, figures)
+		_ = off.Transport(upstream.MATTR, base, true)
+		_ = off.Accept(next)
+		_ = off.Log(log)
 	})
 	if allocations != 0 {
 		t.Errorf("got %v allocations, want none", allocations)
 	}
-	var levels engine.Engine
-	var batches resolvers.Options
-	var rounds cache.Options
-	off.watchLevels(&levels)
-	off.watchBatches(&batches)
-	off.watchRounds(&rounds)
-	if levels.Watch != nil || batches.Within != nil || rounds.Round != nil {
+	if off.Levels() != nil || off.Within() != nil || off.Rounds() != nil {
 		t.Error("levels, batches or cache rounds are watched")
 	}
-	if off.transport(upstream.MATTR, base, true) != base {
+	if off.Transport(upstream.MATTR, base, true) != base {
 		t.Error("calls go through another transport than the backend's own")
 	}
-	if err := off.close(ctx); err != nil {
+	if err := off.Close(ctx); err != nil {
 		t.Error(err)
 	}
 }
@@ -94,20 +85,22 @@ func TestTracesJoinOperationBatchAndCall(t *testing.T) {
 	t.Cleanup(backends.Close)
 	keeper := &headerKeeper{RoundTripper: backends.Transport()}
 	rest, err := upstream.New(upstream.Options{Backend: upstream.Coassemble, BaseURL: "http://" + backendHost + "/api",
-		Authorizer: upstream.Header("Authorization", emulator.Authorization), Transport: traces.transport(upstream.Coassemble, keeper, true)})
+		Authorizer: upstream.Header("Authorization", emulator.Authorization), Transport: traces.Transport(upstream.Coassemble, keeper, true)})
 	if err != nil {
 		t.Fatal(err)
 	}
 	client := backends.Clients()[0].Identifier
-	figures := newMetrics()
-	handler := traces.accept(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		ctx := traces.begin(r.Context())
-		inner, done := observeBatches(figures, traces)(ctx, "embedClients", 1)
+	figures := NewMetrics()
+	handler := traces.Accept(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		ctx := traces.Begin(r.Context())
+		inner, done := ObserveBatches(figures, traces)(ctx, "embedClients", 1)
 		if _, err := coassemble.New(rest).Client(inner, client); err != nil {
 			t.Error(err)
 		}
 		done()
-		observers(figures.operation, traces.end)(ctx, operationFigures{Kind: "query", Outcome: operationOK, RequestID: "r1", Calls: 1})
+		ended := gateway.Figures{Kind: "query", Outcome: gateway.OutcomeOK, RequestID: "r1", Calls: 1}
+		figures.Operation(ended)
+		traces.End(ctx, ended)
 	}))
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", nil)
 	r.Header.Set("traceparent", traceparent)
@@ -169,7 +162,7 @@ func TestTracesAreToldToABackendOnlyWhereAllowed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	resp, err := traces.transport(upstream.MATTR, keeper, false).RoundTrip(r)
+	resp, err := traces.Transport(upstream.MATTR, keeper, false).RoundTrip(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,9 +179,9 @@ func TestTracesJoinTheLog(t *testing.T) {
 	t.Parallel()
 	traces, _ := recorded(t)
 	var text bytes.Buffer
-	log := traces.logTraces(slog.New(slog.NewJSONHandler(&text, nil))).With("a", 1)
-	handler := traces.accept(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
-		log.InfoContext(traces.begin(r.Context()), "inside")
+	log := traces.Log(slog.New(slog.NewJSONHandler(&text, nil))).With("a", 1)
+	handler := traces.Accept(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		log.InfoContext(traces.Begin(r.Context()), "inside")
 	}))
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", nil)
 	r.Header.Set("traceparent", traceparent)
@@ -230,7 +223,7 @@ func TestTracesFollowTheStandardEnvironment(t *testing.T) {
 		})
 	}
 	env := map[string]string{endpoint: "http://127.0.0.1:1", "OTEL_EXPORTER_OTLP_PROTOCOL": "grpc"}
-	if _, err := newTracer(t.Context(), func(name string) string { return env[name] }, slog.New(slog.DiscardHandler)); err == nil {
+	if _, err := NewTracer(t.Context(), func(name string) string { return env[name] }, slog.New(slog.DiscardHandler)); err == nil {
 		t.Error("a protocol that we do not speak is accepted")
 	}
 }
@@ -250,14 +243,14 @@ func TestASettingOfTracesGoesBeforeTheGeneralOne(t *testing.T) {
 	} {
 		test.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
 		got := ""
-		tracer, err := newTracer(t.Context(), func(name string) string { return test.env[name] }, slog.New(slog.DiscardHandler))
+		tracer, err := NewTracer(t.Context(), func(name string) string { return test.env[name] }, slog.New(slog.DiscardHandler))
 		if err != nil {
 			got = err.Error()
 		}
 		if got != test.want {
 			t.Errorf("%s: got %q, want %q", name, got, test.want)
 		}
-		_ = tracer.close(t.Context())
+		_ = tracer.Close(t.Context())
 	}
 }
 
@@ -275,12 +268,12 @@ func TestTracesReachACollector(t *testing.T) {
 	getenv := func(name string) string {
 		return map[string]string{"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL}[name]
 	}
-	traces, err := newTracer(t.Context(), getenv, slog.New(slog.DiscardHandler))
+	traces, err := NewTracer(t.Context(), getenv, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
-	traces.end(traces.begin(context.Background()), operationFigures{Kind: "mutation", Outcome: operationFailed, Codes: []string{"INTERNAL"}})
-	if err := traces.close(t.Context()); err != nil {
+	traces.End(traces.Begin(context.Background()), gateway.Figures{Kind: "mutation", Outcome: gateway.OutcomeFailed, Codes: []string{"INTERNAL"}})
+	if err := traces.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if body := <-arrived; !bytes.Contains(body, []byte("mutation")) || !bytes.Contains(body, []byte("learngraph")) {
@@ -290,134 +283,12 @@ func TestTracesReachACollector(t *testing.T) {
 
 func TestTracesDoNotRepeatTheirTrouble(t *testing.T) {
 	t.Parallel()
-	log := &transcript{}
+	log := &bytes.Buffer{}
 	trouble := &exportTrouble{log: slog.New(slog.NewJSONHandler(log, nil))}
 	for range 3 {
 		trouble.Handle(io.ErrUnexpectedEOF)
 	}
 	if got := strings.Count(log.String(), "\n"); got != 1 || strings.Contains(log.String(), io.ErrUnexpectedEOF.Error()) {
 		t.Errorf("got %s, want one line without the cause", log)
-	}
-}
-
-// tree writes spans as lines that are indented by their depth, siblings in the order of their names; equal ones are one
-// line with their number.
-func tree(spans tracetest.SpanStubs) []string {
-	below := map[trace.SpanID][]tracetest.SpanStub{}
-	known := map[trace.SpanID]bool{}
-	for _, s := range spans {
-		known[s.SpanContext.SpanID()] = true
-	}
-	for _, s := range spans {
-		parent := s.Parent.SpanID()
-		if !known[parent] {
-			parent = trace.SpanID{}
-		}
-		below[parent] = append(below[parent], s)
-	}
-	var write func(parent trace.SpanID, depth int) []string
-	write = func(parent trace.SpanID, depth int) []string {
-		blocks := map[string]int{}
-		for _, s := range below[parent] {
-			lines := append([]string{strings.Repeat("  ", depth) + s.Name}, write(s.SpanContext.SpanID(), depth+1)...)
-			blocks[strings.Join(lines, "\n")]++
-		}
-		var lines []string
-		for _, block := range slices.Sorted(maps.Keys(blocks)) {
-			first, rest, more := strings.Cut(block, "\n")
-			lines = append(lines, fmt.Sprint(first, " ", blocks[block]))
-			if more {
-				lines = append(lines, strings.Split(rest, "\n")...)
-			}
-		}
-		return lines
-	}
-	return write(trace.SpanID{}, 0)
-}
-
-func TestTracesShowAnOperationAsATree(t *testing.T) {
-	t.Parallel()
-	traces, exporter := recorded(t)
-	p := start(t, setup{Traces: traces, Emulator: emulator.Options{Clients: 2, UsersPerClient: 1, Linked: true},
-		Env: map[string]string{"TRACE_BACKENDS": "coassemble", "CACHE_TTL": "60s"}})
-	body := `{"query":"{ clients(first: 2) { nodes { name users(first: 1) { nodes { name identity { id } } } } } }"}`
-	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(body))
-	r.Header.Set("Content-Type", "application/json")
-	r.Header.Set("traceparent", traceparent)
-	if got := readAnswer(t, p.send(r)); len(got.Errors) > 0 {
-		t.Fatal(got.failures())
-	}
-	spans := exporter.GetSpans()
-	want := []string{
-		"query 1",
-		"  cache answer 1",
-		"    level Client.users 1",
-		"      batch userPages 1",
-		"        cache userPage 1",
-		"          cache userPage 1",
-		"          cache userWalk 1",
-		"            coassemble GET 1",
-		"    level Query.clients 1",
-		"      cache clientPage 1",
-		"        thoughtindustries GET 1",
-		"    level User.identity 1",
-		"      batch userIdentities 1",
-		"        cache userIdentity 1",
-		"          cache identityWalk 1",
-		"          cache userIdentityWalk 1",
-		"            mattr GET 1",
-		"          mattr POST 2",
-	}
-	if diff := cmp.Diff(want, tree(spans)); diff != "" {
-		t.Errorf("spans (-want +got):\n%s", diff)
-	}
-	var secrets []string
-	for _, c := range p.backends.Clients() {
-		secrets = append(secrets, c.Identifier)
-		for _, u := range p.backends.Users(c.Identifier) {
-			secrets = append(secrets, u.Identifier)
-		}
-	}
-	for _, s := range spans {
-		if got := s.SpanContext.TraceID().String(); got != callersTrace {
-			t.Errorf("%s: got trace %s, want the caller's", s.Name, got)
-		}
-		shown := s.Name
-		for _, a := range s.Attributes {
-			shown += "\n" + a.Value.Emit()
-		}
-		for _, secret := range append(secrets, backendHost) {
-			if strings.Contains(shown, secret) {
-				t.Errorf("the span shows %q:\n%s", secret, shown)
-			}
-		}
-	}
-	for _, c := range p.backends.Calls() {
-		told := strings.HasPrefix(c.Header.Get("traceparent"), "00-"+callersTrace)
-		if want := c.Backend == emulator.Coassemble; told != want {
-			t.Errorf("%s %s: told the trace: %t, want %t", c.Method, c.Route, told, want)
-		}
-	}
-}
-
-func TestTracesTellWhereTheCacheFoundThings(t *testing.T) {
-	t.Parallel()
-	traces, exporter := recorded(t)
-	p := start(t, setup{Traces: traces, Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"CACHE_TTL": "60s"}})
-	const query = `{ clients(first: 1) { nodes { name } } }`
-	verdicts := []string{}
-	for _, text := range []string{query, query + " "} {
-		exporter.Reset()
-		p.post(t, text, nil)
-		for _, s := range exporter.GetSpans() {
-			for _, a := range s.Attributes {
-				if v, ok := strings.CutPrefix(string(a.Key), "learngraph.cache."); ok && v != "kind" && v != "keys" {
-					verdicts = append(verdicts, s.Name+" "+v+" "+a.Value.Emit())
-				}
-			}
-		}
-	}
-	if diff := cmp.Diff([]string{"cache clientPage call 1", "cache answer call 1", "cache clientPage memory 1", "cache client memory 1", "cache answer call 1"}, verdicts); diff != "" {
-		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
 }

@@ -1,24 +1,31 @@
-package main
+package telemetry
 
 import (
 	"log/slog"
 	"sync"
 	"time"
+
+	"github.com/learngraph/learngraph/reload"
 )
 
-// tokenReport is how reading the key set of tokens goes, for the log, the metrics and /status. It is a caller.Reporter.
-type tokenReport struct {
+// KeySetReport is how reading the key set of tokens goes, for the log, the metrics and /status. It is a caller.Reporter.
+type KeySetReport struct {
 	log     *slog.Logger
-	metrics *metrics
+	metrics *Metrics
 
 	mu     sync.Mutex
 	read   bool // the key set was read or tried
-	state  keySetState
+	state  KeySetState
 	claims map[string]time.Time // when an unreadable claim was last logged, by name
 }
 
-// keySetState is the state of the key set of tokens.
-type keySetState struct {
+// NewKeySetReport returns a report of a key set that was not read yet.
+func NewKeySetReport(log *slog.Logger, m *Metrics) *KeySetReport {
+	return &KeySetReport{log: log, metrics: m}
+}
+
+// KeySetState is the state of the key set of tokens.
+type KeySetState struct {
 	Up bool `json:"up"`
 	// Since is when Up last changed.
 	Since time.Time `json:"since"`
@@ -27,10 +34,10 @@ type keySetState struct {
 }
 
 // KeySet notes the outcome of a read of the key set, and logs when it changes.
-func (r *tokenReport) KeySet(err error) {
+func (r *KeySetReport) KeySet(err error) {
 	outcome, cause := "ok", ""
 	if err != nil {
-		outcome, cause = "failed", withoutPath(err).Error()
+		outcome, cause = "failed", reload.Cause(err).Error()
 	}
 	r.metrics.keySetReads.WithLabelValues(outcome).Inc()
 	r.mu.Lock()
@@ -44,14 +51,14 @@ func (r *tokenReport) KeySet(err error) {
 	} else if r.read {
 		r.log.Info("the key set of tokens is read again", "setting", "JWT_JWKS")
 	}
-	r.read, r.state = true, keySetState{Up: err == nil, Since: moment(time.Now()), Cause: cause}
+	r.read, r.state = true, KeySetState{Up: err == nil, Since: time.Now(), Cause: cause}
 }
 
 // claimLogPause is the least time between two log lines about the same claim.
 const claimLogPause = time.Hour
 
 // UnreadableClaim logs the name of a claim that is neither a text nor a list of texts.
-func (r *tokenReport) UnreadableClaim(name string) {
+func (r *KeySetReport) UnreadableClaim(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if last, ok := r.claims[name]; ok && time.Since(last) < claimLogPause {
@@ -64,8 +71,8 @@ func (r *tokenReport) UnreadableClaim(name string) {
 	r.log.Warn("a claim of a token is neither a text nor a list of texts and grants nothing", "claim", name)
 }
 
-// keySet returns the state of the key set, nil where tokens are not taken or it was not needed yet.
-func (r *tokenReport) keySet() *keySetState {
+// State returns the state of the key set, nil where tokens are not taken or it was not needed yet.
+func (r *KeySetReport) State() *KeySetState {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.read {

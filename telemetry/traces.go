@@ -1,4 +1,4 @@
-package main
+package telemetry
 
 import (
 	"context"
@@ -13,8 +13,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/engine"
-	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/upstream"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -26,9 +25,9 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// tracer makes the spans of operations, levels, batches, cache rounds and backend calls. nil makes none and costs nothing. No span holds a
+// Tracer makes the spans of operations, levels, batches, cache rounds and backend calls. nil makes none and costs nothing. No span holds a
 // URL, an identifier, a variable or a document.
-type tracer struct {
+type Tracer struct {
 	provider *sdktrace.TracerProvider
 	spans    trace.Tracer
 }
@@ -36,9 +35,9 @@ type tracer struct {
 // w3c reads and writes traceparent and tracestate.
 var w3c propagation.TraceContext
 
-// newTracer follows the standard environment variables; nil where none of them names a collector. The exporter reads the
+// NewTracer follows the standard environment variables; nil where none of them names a collector. The exporter reads the
 // process's own environment, so getenv only decides whether there is one.
-func newTracer(ctx context.Context, getenv func(string) string, log *slog.Logger) (*tracer, error) {
+func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger) (*Tracer, error) {
 	if !tracesWanted(getenv) {
 		return nil, nil
 	}
@@ -51,7 +50,7 @@ func newTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 		return nil, errors.New("the OTEL_EXPORTER_OTLP variables do not describe a collector")
 	}
 	otel.SetErrorHandler(&exportTrouble{log: log})
-	return tracerTo(sdktrace.NewBatchSpanProcessor(exporter)), nil
+	return TracerTo(sdktrace.NewBatchSpanProcessor(exporter)), nil
 }
 
 // tracesWanted reports whether the environment asks for traces to a collector: by an exporter, which may be one of several,
@@ -77,7 +76,8 @@ func otlpSetting(getenv func(string) string, what string) (name, value string) {
 	return "", ""
 }
 
-func tracerTo(processor sdktrace.SpanProcessor) *tracer {
+// TracerTo returns a tracer whose spans go to a processor.
+func TracerTo(processor sdktrace.SpanProcessor) *Tracer {
 	// The environment comes last: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
 	described, err := resource.New(context.Background(),
 		resource.WithAttributes(attribute.String("service.name", "learngraph")), resource.WithTelemetrySDK(), resource.WithFromEnv())
@@ -85,11 +85,11 @@ func tracerTo(processor sdktrace.SpanProcessor) *tracer {
 		described = resource.Default()
 	}
 	provider := sdktrace.NewTracerProvider(sdktrace.WithSpanProcessor(processor), sdktrace.WithResource(described))
-	return &tracer{provider: provider, spans: provider.Tracer("github.com/learngraph/learngraph")}
+	return &Tracer{provider: provider, spans: provider.Tracer("github.com/learngraph/learngraph")}
 }
 
-// close sends what is left, within ctx.
-func (t *tracer) close(ctx context.Context) error {
+// Close sends what is left, within ctx.
+func (t *Tracer) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
 	}
@@ -118,8 +118,8 @@ func (e *exportTrouble) Handle(error) {
 	}
 }
 
-// accept takes over the trace that a request belongs to.
-func (t *tracer) accept(next http.Handler) http.Handler {
+// Accept takes over the trace that a request belongs to.
+func (t *Tracer) Accept(next http.Handler) http.Handler {
 	if t == nil {
 		return next
 	}
@@ -128,8 +128,8 @@ func (t *tracer) accept(next http.Handler) http.Handler {
 	})
 }
 
-// begin starts the span of an operation; end, an operationObserver, ends it with what it turned out to be.
-func (t *tracer) begin(ctx context.Context) context.Context {
+// Begin starts the span of an operation, which End ends.
+func (t *Tracer) Begin(ctx context.Context) context.Context {
 	if t == nil {
 		return ctx
 	}
@@ -137,7 +137,8 @@ func (t *tracer) begin(ctx context.Context) context.Context {
 	return ctx
 }
 
-func (t *tracer) end(ctx context.Context, f operationFigures) {
+// End ends the span of an operation with its figures.
+func (t *Tracer) End(ctx context.Context, f gateway.Figures) {
 	if t == nil {
 		return
 	}
@@ -154,16 +155,16 @@ func (t *tracer) end(ctx context.Context, f operationFigures) {
 		document = otherDocument
 	}
 	span.SetAttributes(attribute.String("graphql.operation.type", operationKind(f.Kind)),
-		attribute.String("learngraph.document", document), attribute.String("learngraph.outcome", string(f.Outcome)),
+		attribute.String("learngraph.document", document), attribute.String("learngraph.outcome", f.Outcome),
 		attribute.String("learngraph.request_id", f.RequestID), attribute.Int64("learngraph.cost", f.Cost),
 		attribute.Int64("learngraph.calls", f.Calls))
-	if f.Outcome == operationFailed {
+	if f.Outcome == gateway.OutcomeFailed {
 		span.SetStatus(codes.Error, strings.Join(f.Codes, " "))
 	}
 }
 
 // batch starts the span of one batch of keys, which the function that it returns ends.
-func (t *tracer) batch(ctx context.Context, kind string, keys int) (context.Context, func()) {
+func (t *Tracer) batch(ctx context.Context, kind string, keys int) (context.Context, func()) {
 	if t == nil {
 		return ctx, nothing
 	}
@@ -175,18 +176,18 @@ func (t *tracer) batch(ctx context.Context, kind string, keys int) (context.Cont
 func nothing() {}
 
 // level starts the span of one resolver's call for all its parents at a level of an operation.
-func (t *tracer) level(ctx context.Context, object, field string, parents int) (context.Context, func()) {
+func (t *Tracer) level(ctx context.Context, object, field string, parents int) (context.Context, func()) {
 	ctx, span := t.spans.Start(ctx, "level "+object+"."+field, trace.WithAttributes(attribute.Int("learngraph.level.parents", parents)))
 	return ctx, func() { span.End() }
 }
 
 // within puts what a batch does below the level that asked for it.
-func (t *tracer) within(operation, field context.Context) context.Context {
+func (t *Tracer) within(operation, field context.Context) context.Context {
 	return trace.ContextWithSpan(operation, trace.SpanFromContext(field))
 }
 
 // round starts the span of one round of the cache, which the function that it returns ends with how often each verdict was.
-func (t *tracer) round(ctx context.Context, kind string, keys int) (context.Context, func([]cache.Fact)) {
+func (t *Tracer) round(ctx context.Context, kind string, keys int) (context.Context, func([]cache.Fact)) {
 	ctx, span := t.spans.Start(ctx, "cache "+kind, trace.WithAttributes(
 		attribute.String("learngraph.cache.kind", kind), attribute.Int("learngraph.cache.keys", keys)))
 	return ctx, func(facts []cache.Fact) {
@@ -201,39 +202,42 @@ func (t *tracer) round(ctx context.Context, kind string, keys int) (context.Cont
 	}
 }
 
-// watchLevels, watchBatches and watchRounds hang the tracer on the hooks of who knows nothing of traces. Where traces are
-// off the hooks stay nil, which costs those who have them nothing.
-func (t *tracer) watchLevels(e *engine.Engine) *engine.Engine {
-	if t != nil {
-		e.Watch = t.level
+// Levels returns the hook of the engine; nil where traces are off, as the next two.
+func (t *Tracer) Levels() func(ctx context.Context, object, field string, parents int) (context.Context, func()) {
+	if t == nil {
+		return nil
 	}
-	return e
+	return t.level
 }
 
-func (t *tracer) watchBatches(o *resolvers.Options) {
-	if t != nil {
-		o.Within = t.within
+// Within returns the hook of the loaders.
+func (t *Tracer) Within() func(operation, field context.Context) context.Context {
+	if t == nil {
+		return nil
 	}
+	return t.within
 }
 
-func (t *tracer) watchRounds(o *cache.Options) {
-	if t != nil {
-		o.Round = t.round
+// Rounds returns the hook of the cache.
+func (t *Tracer) Rounds() func(ctx context.Context, kind string, keys int) (context.Context, func([]cache.Fact)) {
+	if t == nil {
+		return nil
 	}
+	return t.round
 }
 
-// observeBatches counts and traces each batch; what it returns is called before a batch is fetched, and its function after.
+// ObserveBatches counts and traces each batch; what it returns is called before a batch is fetched, and its function after.
 // kind is the loader's own name.
-func observeBatches(m *metrics, t *tracer) func(ctx context.Context, kind string, keys int) (context.Context, func()) {
+func ObserveBatches(m *Metrics, t *Tracer) func(ctx context.Context, kind string, keys int) (context.Context, func()) {
 	return func(ctx context.Context, kind string, keys int) (context.Context, func()) {
 		m.batch(kind, keys)
 		return t.batch(ctx, kind, keys)
 	}
 }
 
-// transport traces the calls to a backend that base carries, which is base itself where traces are off. Where propagate
+// Transport traces the calls to a backend that base carries, which is base itself where traces are off. Where propagate
 // is set the backend is told the trace that it is part of.
-func (t *tracer) transport(backend upstream.Backend, base http.RoundTripper, propagate bool) http.RoundTripper {
+func (t *Tracer) Transport(backend upstream.Backend, base http.RoundTripper, propagate bool) http.RoundTripper {
 	if t == nil {
 		return base
 	}
@@ -241,7 +245,7 @@ func (t *tracer) transport(backend upstream.Backend, base http.RoundTripper, pro
 }
 
 type tracedTransport struct {
-	*tracer
+	*Tracer
 	backend   string
 	base      http.RoundTripper
 	propagate bool
@@ -305,8 +309,8 @@ func urlTemplate(path string) string {
 	return strings.Join(segments, "/")
 }
 
-// logTraces adds the trace to the lines that are written under its context.
-func (t *tracer) logTraces(log *slog.Logger) *slog.Logger {
+// Log adds the trace to the lines that are written under its context.
+func (t *Tracer) Log(log *slog.Logger) *slog.Logger {
 	if t == nil {
 		return log
 	}

@@ -1,4 +1,4 @@
-package main
+package telemetry
 
 import (
 	"bytes"
@@ -14,22 +14,23 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// logHandler writes lines as slog's JSON handler does. The line of a request, of which there may be tens of thousands a
+// LogHandler writes lines as slog's JSON handler does. The line of a request, of which there may be tens of thousands a
 // second, is put together without that handler's generality, and written together with its neighbours.
-type logHandler struct {
+type LogHandler struct {
 	slog.Handler // of all other records
-	lines        *lineWriter
+	lines        *LineWriter
 }
 
-func newLogHandler(lines *lineWriter) logHandler {
-	return logHandler{slog.NewJSONHandler(lines, nil), lines}
+// NewLogHandler returns a handler that writes to lines.
+func NewLogHandler(lines *LineWriter) LogHandler {
+	return LogHandler{slog.NewJSONHandler(lines, nil), lines}
 }
 
 // Dropped returns the number of lines that were not written.
-func (h logHandler) Dropped() uint64 { return h.lines.Dropped() }
+func (h LogHandler) Dropped() uint64 { return h.lines.Dropped() }
 
 // Handle keeps the line of a request for a moment, and queues any other at once.
-func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
+func (h LogHandler) Handle(ctx context.Context, r slog.Record) error {
 	if r.Message != gateway.AccessMessage || r.Level != slog.LevelInfo {
 		return h.Handler.Handle(ctx, r)
 	}
@@ -97,9 +98,9 @@ const (
 	mostWaiting = 1 << 20
 )
 
-// lineWriter writes lines in their order, one by one or many together. No caller waits for a write: a log that is not read
+// LineWriter writes lines in their order, one by one or many together. No caller waits for a write: a log that is not read
 // must not stop requests. It is safe for concurrent use.
-type lineWriter struct {
+type LineWriter struct {
 	to io.Writer
 
 	mu      sync.Mutex
@@ -111,11 +112,14 @@ type lineWriter struct {
 	dropped atomic.Uint64
 }
 
+// NewLineWriter returns a writer of lines to another.
+func NewLineWriter(to io.Writer) *LineWriter { return &LineWriter{to: to} }
+
 // Dropped returns the number of lines that were not written.
-func (w *lineWriter) Dropped() uint64 { return w.dropped.Load() }
+func (w *LineWriter) Dropped() uint64 { return w.dropped.Load() }
 
 // Write writes a line soon after those that wait. It never fails.
-func (w *lineWriter) Write(line []byte) (int, error) {
+func (w *LineWriter) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.add(line) {
@@ -125,7 +129,7 @@ func (w *lineWriter) Write(line []byte) (int, error) {
 }
 
 // later writes a line together with those that follow within the time to linger.
-func (w *lineWriter) later(line []byte) {
+func (w *LineWriter) later(line []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	first := len(w.waiting) == 0
@@ -143,7 +147,7 @@ func (w *lineWriter) later(line []byte) {
 }
 
 // add queues a line under mu, and reports whether there was room.
-func (w *lineWriter) add(line []byte) bool {
+func (w *LineWriter) add(line []byte) bool {
 	if len(w.waiting)+len(line) > mostWaiting {
 		w.lost++
 		w.dropped.Add(1)
@@ -154,7 +158,7 @@ func (w *lineWriter) add(line []byte) bool {
 }
 
 // start has the lines that wait written, under mu.
-func (w *lineWriter) start() {
+func (w *LineWriter) start() {
 	if w.ended != nil || len(w.waiting) == 0 && w.lost == 0 {
 		return
 	}
@@ -171,7 +175,7 @@ func (w *lineWriter) start() {
 }
 
 // writeAll writes until no line waits. Lines that the writer refuses count as dropped.
-func (w *lineWriter) writeAll() error {
+func (w *LineWriter) writeAll() error {
 	for {
 		w.mu.Lock()
 		lines := w.waiting
@@ -204,8 +208,8 @@ func appendLoss(lines []byte, lost uint64) []byte {
 	return append(lines, line.Bytes()...)
 }
 
-// flush waits until the lines so far are written, or until the log was not read for so long.
-func (w *lineWriter) flush(within time.Duration) {
+// Flush waits until the lines so far are written, or until the log was not read for so long.
+func (w *LineWriter) Flush(within time.Duration) {
 	w.mu.Lock()
 	w.start()
 	ended := w.ended
