@@ -23,6 +23,7 @@ import (
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/syntax"
 	"github.com/learngraph/learngraph/upstream"
@@ -39,6 +40,9 @@ const (
 	maxCaptures     = 1000
 	maxCaptureBytes = 1 << 30
 )
+
+// coldPart is the part of the cache's memory that the cache of a captured operation takes while it runs.
+const coldPart = 8
 
 // capturer captures operations into a folder. A captured operation has a cache of its own, so that every fact that it
 // uses is in the file: it runs as on a server that was just started, one resolver after the other, and within the same
@@ -129,12 +133,15 @@ func (c *capturer) room(ctx context.Context) bool {
 
 // serve answers a request and keeps its operation. What goes wrong with the capture is logged, and changes no answer.
 func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Caller) {
-	x := &captured{Recording: capture.NewRecording(), who: who, header: r.Header}
+	recorded := c.inflight.Hold()
+	defer recorded.Free()
+	x := &captured{Recording: capture.NewRecording(recorded.Grow), who: who, header: r.Header}
 	// The answer is compared as it is, not in an encoding and not with what the caller has.
 	r = r.Clone(capture.NewContext(r.Context(), x.Recording))
 	r.Header.Del("Accept-Encoding")
 	r.Header.Del("If-None-Match")
-	answer := &bufferedWriter{header: w.Header(), status: http.StatusOK}
+	answer := &bufferedWriter{to: w, header: w.Header(), status: http.StatusOK, held: c.inflight.Hold()}
+	defer answer.held.Free()
 	if err := c.execute(answer, r, x); err != nil {
 		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", gateway.RequestID(r.Context()), "cause", err.Error())
 		http.Error(w, "the operation could not be started", http.StatusInternalServerError)
@@ -146,20 +153,42 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Calle
 	} else {
 		w.Header().Set(headerCapture, name)
 	}
-	w.WriteHeader(answer.status)
-	_, _ = w.Write(answer.body.Bytes())
+	_ = answer.release()
 }
 
-// bufferedWriter holds an answer back.
+// bufferedWriter holds an answer back while there is room for it.
 type bufferedWriter struct {
-	header http.Header
-	status int
-	body   bytes.Buffer
+	to       http.ResponseWriter // where it goes once there is no room; unused where held is nil
+	header   http.Header
+	status   int
+	body     bytes.Buffer
+	held     *inflight.Hold
+	released bool
 }
 
-func (w *bufferedWriter) Header() http.Header         { return w.header }
-func (w *bufferedWriter) WriteHeader(status int)      { w.status = status }
-func (w *bufferedWriter) Write(p []byte) (int, error) { return w.body.Write(p) }
+func (w *bufferedWriter) Header() http.Header    { return w.header }
+func (w *bufferedWriter) WriteHeader(status int) { w.status = status }
+
+func (w *bufferedWriter) Write(p []byte) (int, error) {
+	if w.released || !w.held.Grow(2*int64(len(p))) { // the buffer doubles
+		if err := w.release(); err != nil {
+			return 0, err
+		}
+		return w.to.Write(p)
+	}
+	return w.body.Write(p)
+}
+
+// release sends what was held back. What follows is not held back any more.
+func (w *bufferedWriter) release() error {
+	if w.released {
+		return nil
+	}
+	w.released = true
+	w.to.WriteHeader(w.status)
+	_, err := w.to.Write(w.body.Bytes())
+	return err
+}
 
 // captured is one request while it is captured.
 type captured struct {
@@ -175,6 +204,9 @@ type captured struct {
 func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) error {
 	o := c.cfg.Cache
 	o.Redis, o.Log, o.Classify = nil, c.log, staleReason
+	o.Memory /= coldPart
+	c.cache.Reserve(o.Memory)
+	defer c.cache.Reserve(-o.Memory)
 	cold, err := cache.New(o)
 	if err != nil {
 		return err
@@ -217,6 +249,9 @@ func (o observed) Exec(ctx context.Context) graphql.ResponseHandler {
 
 // keep writes the file of what was captured and gives its name.
 func (c *capturer) keep(ctx context.Context, x *captured, answer *bufferedWriter) (string, error) {
+	if answer.released {
+		return "", errors.New("there is no room for the answer")
+	}
 	if len(x.operations) != 1 {
 		return "", errors.New("a capture holds one operation that was executed; a batch and a refused one have none")
 	}

@@ -3,6 +3,7 @@ package main
 import (
 	"net/http"
 	"runtime"
+	"strings"
 	"sync"
 	"testing"
 
@@ -69,5 +70,20 @@ func TestOneOperationIsCapturedAtATime(t *testing.T) {
 	}
 	if _, name := s.ask(t, capturedQuery, nil, nil); name == "" {
 		t.Error("a later one has no capture")
+	}
+}
+
+// An operation for whose calls or answer there is no room is answered as it is otherwise, and not captured.
+func TestNothingIsCapturedWithoutRoom(t *testing.T) {
+	t.Parallel()
+	for name, query := range map[string]string{"calls": `{ clients { nodes { name } } }`, "answer": titles(4, 4)} {
+		s := startStudio(t, setup{Env: map[string]string{"MAX_INFLIGHT_BYTES": "4MiB"}, Emulator: emulator.Options{Clients: 8, CoursesPerClient: 8}})
+		a, file := s.ask(t, query, nil, nil)
+		if file != "" || len(a.Errors) > 0 || a.get(t, "data") == nil {
+			t.Errorf("%s: got %q, %.200s", name, file, a.raw)
+		}
+		if log := s.logged.String(); !strings.Contains(log, "an operation is not captured") {
+			t.Errorf("%s: the log does not say so: %s", name, log)
+		}
 	}
 }

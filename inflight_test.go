@@ -214,6 +214,20 @@ func TestPagesOfBackendsHoldNoMoreThanTheBound(t *testing.T) {
 	}
 }
 
+// A write whose answer has no end was made all the same, and holds no more than anything else.
+func TestAnswersToWritesHoldNoMoreThanTheBound(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"MAX_INFLIGHT_BYTES": "8MiB"},
+		Wrap: func(next http.RoundTripper) http.RoundTripper { return endless{next} }})
+	a := p.post(t, `mutation { updateEmbedClient(input: { by: { sourceId: "any" }, metadata: {} }) { embedClient { sourceId } } }`, nil)
+	if len(a.Errors) != 1 || a.Errors[0].Extensions["code"] != "WRITE_OUTCOME_UNKNOWN" {
+		t.Errorf("got %d %s", a.status, a.raw)
+	}
+	if got := p.inflight.State(); got.RefusedBytes == 0 {
+		t.Errorf("got %+v", got)
+	}
+}
+
 // TestAnswersPastTheBoundAreRefused asks for an answer that is larger than what all may hold, and for one that is not.
 func TestAnswersPastTheBoundAreRefused(t *testing.T) {
 	t.Parallel()

@@ -123,7 +123,7 @@ var routes = capture.NewRoutes("/core/v1", thoughtindustries.Shapes{Client: &doc
 // record makes one call and gives it as it is kept.
 func record(t *testing.T, b upstream.Backend, path string, next http.RoundTripper) (*capture.Masker, []capture.Call, error) {
 	t.Helper()
-	rec := capture.NewRecording()
+	rec := capture.NewRecording(nil)
 	r, err := http.NewRequestWithContext(capture.NewContext(t.Context(), rec), http.MethodGet, "https://host.example/api"+path, nil)
 	if err != nil {
 		t.Fatal(err)

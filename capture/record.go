@@ -26,10 +26,29 @@ type Recording struct {
 
 	mu        sync.Mutex
 	exchanges []*exchange
+	grow      func(bytes int64) bool
+	full      bool // there was no room; nothing more is recorded
 }
 
-// NewRecording starts a recording now.
-func NewRecording() *Recording { return &Recording{began: time.Now()} }
+// perByte is about how much memory a byte of an answer takes until its capture is written: its text, what is decoded from
+// it with and without pseudonyms, the file, and the replay of the file.
+const perByte = 16
+
+// NewRecording starts a recording now. grow counts the memory that it takes, and reports whether there is room for more; nil
+// has room for any number of bytes.
+func NewRecording(grow func(bytes int64) bool) *Recording {
+	return &Recording{began: time.Now(), grow: grow}
+}
+
+// room counts so many bytes more, and reports whether there is room for them. Once there is none the recording ends.
+func (r *Recording) room(n int) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if !r.full && r.grow != nil {
+		r.full = !r.grow(int64(n))
+	}
+	return !r.full
+}
 
 // Began is when the recording started.
 func (r *Recording) Began() time.Time { return r.began }
@@ -139,8 +158,11 @@ type tee struct {
 func (t *tee) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
 	x := t.exchange
+	room := t.recording.room(n)
 	x.mu.Lock()
-	x.answer.Write(p[:n])
+	if room {
+		x.answer.Write(p[:n])
+	}
 	if err == io.EOF {
 		x.whole, x.duration = true, time.Since(t.recording.began)-x.start
 	}
@@ -151,16 +173,23 @@ func (t *tee) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// errRoute is why a call cannot be kept: nobody knows what in it is personal.
-var errRoute = errors.New("a call went to a path that no route of the backend has")
+var (
+	// errRoute is why a call cannot be kept: which of its members are personal is not known.
+	errRoute = errors.New("a call went to a path that no route of the backend has")
+	errFull  = errors.New("the calls of the operation take more memory than there is room for")
+)
 
-// Calls are the recorded calls in pseudonyms. An operation whose calls cannot all be kept gives an error.
+// Calls returns the recorded calls in pseudonyms. An operation whose calls cannot all be kept gives an error.
 func (r *Recording) Calls(m *Masker, routes *Routes) ([]Call, error) {
 	r.mu.Lock()
-	defer r.mu.Unlock()
-	calls := make([]Call, len(r.exchanges))
-	for i, x := range r.exchanges {
-		c, err := x.call(m, routes)
+	exchanges, full := r.exchanges, r.full
+	r.mu.Unlock()
+	if full {
+		return nil, errFull
+	}
+	calls := make([]Call, len(exchanges))
+	for i, x := range exchanges {
+		c, err := x.call(m, routes, r.room)
 		if err != nil {
 			return nil, err
 		}
@@ -169,7 +198,7 @@ func (r *Recording) Calls(m *Masker, routes *Routes) ([]Call, error) {
 	return calls, nil
 }
 
-func (x *exchange) call(m *Masker, routes *Routes) (*Call, error) {
+func (x *exchange) call(m *Masker, routes *Routes, room func(int) bool) (*Call, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	at := routes.find(x.backend, x.path)
@@ -191,13 +220,18 @@ func (x *exchange) call(m *Masker, routes *Routes) (*Call, error) {
 	}
 	if c.Failure == "" {
 		c.Status, c.Headers = x.status, telling(x.header, time.Now())
-		x.keepAnswer(c, pruner{m, routes.kept}, at, success)
+		plain, err := x.inflated(room)
+		if err != nil {
+			return nil, err
+		}
+		c.keepAnswer(plain, pruner{m, routes.kept}, at, success)
 	}
 	return c, nil
 }
 
-func (x *exchange) keepAnswer(c *Call, p pruner, at *route, success bool) {
-	body := bytes.TrimSpace(bytes.TrimPrefix(x.inflated(), []byte("\xef\xbb\xbf")))
+// keepAnswer keeps what is read of an answer without its encoding.
+func (c *Call) keepAnswer(plain []byte, p pruner, at *route, success bool) {
+	body := bytes.TrimSpace(bytes.TrimPrefix(plain, []byte("\xef\xbb\xbf")))
 	v, err := decode(body)
 	switch {
 	case len(body) == 0:
@@ -212,20 +246,31 @@ func (x *exchange) keepAnswer(c *Call, p pruner, at *route, success bool) {
 	}
 }
 
-// inflated is the answer without its encoding. What cannot be inflated is no JSON.
-func (x *exchange) inflated() []byte {
+// inflated returns the answer without its encoding, of which there is room for all that is to be made. What cannot be
+// inflated is no JSON.
+func (x *exchange) inflated(room func(int) bool) ([]byte, error) {
 	if !strings.Contains(strings.ToLower(x.header.Get("Content-Encoding")), "gzip") || x.answer.Len() == 0 {
-		return x.answer.Bytes()
+		if !room(perByte * x.answer.Len()) {
+			return nil, errFull
+		}
+		return x.answer.Bytes(), nil
 	}
 	z, err := gzip.NewReader(&x.answer)
 	if err != nil {
-		return []byte("?")
+		return []byte("?"), nil
 	}
-	plain, err := io.ReadAll(z)
-	if err != nil && len(plain) == 0 {
-		return []byte("?")
+	var plain bytes.Buffer
+	for err == nil {
+		const step = 32 << 10
+		if !room(perByte * step) {
+			return nil, errFull
+		}
+		_, err = io.CopyN(&plain, z, step)
 	}
-	return plain
+	if err != io.EOF && plain.Len() == 0 {
+		return []byte("?"), nil
+	}
+	return plain.Bytes(), nil
 }
 
 var (

@@ -211,11 +211,15 @@ func (x *exchange) write(status int, policy cachePolicy, pieces [][]byte, must b
 	if coding != "" {
 		packed := compress(coding, pieces)
 		defer release(packed)
-		if !x.hold(packed.Cap(), must) {
+		switch {
+		case x.hold(packed.Cap(), must):
+			pieces, size = [][]byte{packed.Bytes()}, packed.Len()
+		case must:
+			coding = "" // it is there as it is
+		default:
 			x.fail(overloaded(x.load))
 			return
 		}
-		pieces, size = [][]byte{packed.Bytes()}, packed.Len()
 	}
 	x.finish(status, policy, body{pieces: pieces, size: size, coding: coding, length: []string{strconv.Itoa(size)},
 		sum: func() string { return sumOf(pieces) }})

@@ -7,6 +7,10 @@ import "sync/atomic"
 // Small is the size in bytes up to which a body or an answer is not counted: the number of requests bounds these.
 const Small = 16 << 10
 
+// Must is up to how many bytes a holder finds room whose Must is set. A backend, or fields that a caller asks for, can make
+// what follows a write as long as anything else.
+const Must = 1 << 20
+
 // Load is what is under way. It is safe for concurrent use; a nil *Load bounds and counts nothing.
 type Load struct {
 	maxRequests, maxBytes int64
@@ -45,7 +49,7 @@ func (l *Load) Leave() {
 	}
 }
 
-// take counts n bytes, and reports whether there is room for them. What must be taken finds room always.
+// take counts n bytes, and reports whether there is room for them. What must be taken always finds room.
 func (l *Load) take(n int64, must bool) bool {
 	held := l.bytes.Add(n)
 	if l.maxBytes > 0 && held > l.maxBytes && !must {
@@ -91,7 +95,8 @@ func (l *Load) State() State {
 type Hold struct {
 	load  *Load
 	bytes int64
-	// Must is set for what must not be refused any more, such as the answer of a write that was made. It is counted.
+	// Must is set for what is not to be refused any more, such as the answer of a write that was made. It is counted, and
+	// finds room up to the constant Must.
 	Must bool
 }
 
@@ -110,7 +115,7 @@ func (h *Hold) Resize(n int64) bool {
 	}
 	if n < h.bytes {
 		h.load.free(h.bytes - n)
-	} else if n > h.bytes && !h.load.take(n-h.bytes, h.Must) {
+	} else if n > h.bytes && !h.load.take(n-h.bytes, h.Must && n <= Must) {
 		return false
 	}
 	h.bytes = n

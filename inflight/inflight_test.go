@@ -15,12 +15,15 @@ func TestWhatHasNoRoomIsRefusedAndCounted(t *testing.T) {
 	first, second := l.Hold(), l.Hold()
 	must := l.Hold()
 	must.Must = true
+	large := l.Hold()
+	large.Must = true
 	for i, step := range []struct {
 		did, want bool
 	}{
 		{l.Enter(), true}, {l.Enter(), true}, {l.Enter(), false},
 		{first.Resize(3 << 20), true}, {second.Resize(2 << 20), false}, {second.Grow(1 << 20), true}, {second.Grow(1), false},
 		{must.Grow(1 << 20), true}, {first.Resize(1 << 20), true}, {second.Grow(1 << 20), true},
+		{large.Resize(Must + 1), false},
 	} {
 		if step.did != step.want {
 			t.Errorf("step %d: got %t", i, step.did)
@@ -28,7 +31,7 @@ func TestWhatHasNoRoomIsRefusedAndCounted(t *testing.T) {
 	}
 	l.Leave()
 	l.CutOff()
-	want := State{Requests: 1, MaxRequests: 2, Bytes: 4 << 20, MaxBytes: 4 << 20, RefusedRequests: 1, RefusedBytes: 2, CutOff: 1}
+	want := State{Requests: 1, MaxRequests: 2, Bytes: 4 << 20, MaxBytes: 4 << 20, RefusedRequests: 1, RefusedBytes: 3, CutOff: 1}
 	if diff := cmp.Diff(want, l.State()); diff != "" {
 		t.Errorf("state (-want +got):\n%s", diff)
 	}

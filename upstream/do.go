@@ -285,7 +285,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 	}
 	held := c.opts.Inflight.Hold()
 	if held != nil {
-		held.Must = req.Write // it was made, and its answer is small
+		held.Must = req.Write // it was made
 	}
 	body, err := c.body(resp, wire, held)
 	if err != nil {

@@ -35,8 +35,12 @@ func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) (
 	r, done, err := inflate(resp, wire)
 	if err == nil {
 		defer done()
+		declared := resp.ContentLength
+		if r != io.Reader(wire) {
+			declared = 0 // of the compressed body
+		}
 		var body []byte
-		body, err = readAll(r, resp.ContentLength, limit+1, held)
+		body, err = readAll(r, declared, limit+1, held)
 		switch {
 		case errors.Is(err, errNoRoom):
 			wire.err = err // the rest is not worth draining
@@ -61,36 +65,6 @@ var errNoRoom = errors.New("requests under way hold as much as they may")
 func (c *Client) noRoom() *Error {
 	state := c.opts.Inflight.State()
 	return &Error{Kind: LimitExceeded, RetryAfter: time.Second, Limit: &Limit{LimitInflight, state.Bytes, state.MaxBytes}, Err: errNoRoom}
-}
-
-// readAll reads up to most bytes. What it takes is counted before it is allocated, a length that was declared at once.
-func readAll(r io.Reader, declared, most int64, held *inflight.Hold) ([]byte, error) {
-	size := min(max(declared, 0), most) + bytes.MinRead
-	if !held.Resize(size) {
-		return nil, errNoRoom
-	}
-	body := make([]byte, 0, size)
-	for {
-		n, err := r.Read(body[len(body):cap(body)])
-		body = body[:len(body)+n]
-		switch {
-		case err == io.EOF:
-			return body, nil
-		case err != nil:
-			return nil, err
-		case int64(len(body)) >= most:
-			return body, nil
-		case len(body) < cap(body):
-			continue
-		}
-		larger := min(2*size, most+bytes.MinRead)
-		if !held.Resize(size + larger) { // both live while one is copied
-			return nil, errNoRoom
-		}
-		body = append(make([]byte, 0, larger), body...)
-		held.Resize(larger)
-		size = larger
-	}
 }
 
 // inflate is the body without its encoding; done must be called after the last read.

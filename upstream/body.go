@@ -1,0 +1,100 @@
+package upstream
+
+import (
+	"bytes"
+	"io"
+	"sync"
+
+	"github.com/learngraph/learngraph/inflight"
+)
+
+// partSize is the size of the buffers into which a body without a declared length is read, in bytes. Buffers of one size
+// can be used again, and a long body is copied once, where a buffer that doubles would be copied at each step and be up to
+// three times as large as what came.
+const partSize = 32 << 10
+
+var spareParts = sync.Pool{New: func() any { return new([partSize]byte) }}
+
+// parts is a body while it is read. Its bytes are counted in held before they are allocated.
+type parts struct {
+	held   *inflight.Hold
+	first  []byte // of the declared length; nil without one
+	pooled []*[partSize]byte
+	last   int // how much of the last buffer is used
+	length int
+}
+
+// readAll reads up to most bytes. Its error is errNoRoom where held has no room for them.
+func readAll(r io.Reader, declared, most int64, held *inflight.Hold) ([]byte, error) {
+	p := &parts{held: held}
+	defer p.free()
+	if declared > 0 && !p.declare(int(min(declared, most))) {
+		return nil, errNoRoom
+	}
+	for {
+		space := p.space()
+		if space == nil {
+			return nil, errNoRoom
+		}
+		n, err := r.Read(space)
+		p.last += n
+		p.length += n
+		switch {
+		case err == io.EOF, err == nil && int64(p.length) >= most:
+			return p.join()
+		case err != nil:
+			return nil, err
+		}
+	}
+}
+
+// declare allocates a buffer for the whole body, and a little more so that its end is found by the same read.
+func (p *parts) declare(length int) bool {
+	if !p.held.Grow(int64(length) + bytes.MinRead) {
+		return false
+	}
+	p.first = make([]byte, length+bytes.MinRead)
+	return true
+}
+
+// space returns where the next bytes belong, nil where there is no room for more.
+func (p *parts) space() []byte {
+	current := p.first
+	if n := len(p.pooled); n > 0 {
+		current = p.pooled[n-1][:]
+	}
+	if p.last < len(current) {
+		return current[p.last:]
+	}
+	if !p.held.Grow(partSize) {
+		return nil
+	}
+	next := spareParts.Get().(*[partSize]byte)
+	p.pooled, p.last = append(p.pooled, next), 0
+	return next[:]
+}
+
+// join returns the body as one, and has held count that alone.
+func (p *parts) join() ([]byte, error) {
+	if len(p.pooled) == 0 {
+		return p.first[:p.length], nil
+	}
+	if !p.held.Grow(int64(p.length)) { // both live while one is copied
+		return nil, errNoRoom
+	}
+	body := append(make([]byte, 0, p.length), p.first...)
+	for _, part := range p.pooled {
+		body = append(body, part[:min(partSize, p.length-len(body))]...)
+	}
+	p.free()
+	p.held.Resize(int64(p.length))
+	return body, nil
+}
+
+// free gives the buffers back.
+func (p *parts) free() {
+	for _, part := range p.pooled {
+		spareParts.Put(part)
+	}
+	p.pooled = nil
+}
