@@ -213,8 +213,8 @@ func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) 
 	}
 	defer func() { _ = cold.Close() }() // without Redis there is nothing to fail
 	now := c.generation()
-	backends := now.root.Options
-	backends.Cache, backends.Beside = cold, now.root
+	backends := resolvers.Options{Options: now.root.Options, AllowDeletes: now.root.AllowDeletes}
+	backends.Cache, backends.Beside = cold, now.root.Source
 	root := resolvers.New(backends)
 	options := now.repeatable(root)
 	options.Schema = observed{options.Schema, x}

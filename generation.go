@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"github.com/learngraph/learngraph/config"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/reload"
@@ -34,8 +35,8 @@ type generation struct {
 
 // generate wires what depends on credentials.
 func (s *server) generate(cfg *config.Config) (*generation, error) {
-	o := resolvers.Options{Link: resolvers.Link(cfg.Link), AllowDeletes: cfg.AllowDeletes, Cache: s.cache, Scopes: cfg.Scopes(),
-		Batch: telemetry.ObserveBatches(s.metrics, s.traces), Within: s.traces.Within()}
+	o := resolvers.Options{AllowDeletes: cfg.AllowDeletes, Options: datasource.Options{Link: datasource.Link(cfg.Link), Cache: s.cache,
+		Scopes: cfg.Scopes(), Batch: telemetry.ObserveBatches(s.metrics, s.traces), Within: s.traces.Within()}}
 	for _, b := range s.backends {
 		switch b.Backend() {
 		case upstream.ThoughtIndustries:

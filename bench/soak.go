@@ -24,6 +24,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
@@ -177,8 +178,8 @@ func newSoak() (*soak, error) {
 	if err != nil {
 		return nil, err
 	}
-	o := resolvers.Options{Link: resolvers.Link{Client: "id", User: "subjectId"}, Cache: s.cache,
-		Scopes: map[upstream.Backend]string{upstream.ThoughtIndustries: "1", upstream.Coassemble: "2", upstream.MATTR: "3"}}
+	o := resolvers.Options{Options: datasource.Options{Link: datasource.Link{Client: "id", User: "subjectId"}, Cache: s.cache,
+		Scopes: map[upstream.Backend]string{upstream.ThoughtIndustries: "1", upstream.Coassemble: "2", upstream.MATTR: "3"}}}
 	if err := s.wire(&o); err != nil {
 		return nil, err
 	}

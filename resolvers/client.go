@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/upstream/coassemble"
@@ -11,7 +12,7 @@ import (
 
 // Embed is the client's record in Coassemble.
 func (r clientResolver) Embed(ctx context.Context, objs []*model.Client) ([]*coassemble.EmbedClient, error) {
-	return join(ctx, objs, loadersOf(ctx).embedClients(), r.visibleKey(ctx), itself)
+	return join(ctx, objs, datasource.From(ctx).EmbedClients(), r.visibleKey(ctx), identity)
 }
 
 // Users are the client's users in Coassemble.
@@ -23,7 +24,7 @@ func (r clientResolver) Users(ctx context.Context, objs []*model.Client, first *
 func (r clientResolver) visibleKey(ctx context.Context) func(*model.Client) (string, bool, error) {
 	return func(c *model.Client) (string, bool, error) {
 		key, ok, err := r.embedKey(c)
-		return key, ok && seesClientKey(ctx, key), err
+		return key, ok && canSeeClientKey(ctx, key), err
 	}
 }
 
@@ -31,17 +32,12 @@ func (r clientResolver) visibleKey(ctx context.Context) func(*model.Client) (str
 func (r clientResolver) embedKey(c *model.Client) (string, bool, error) {
 	switch r.Link.Client {
 	case "slug":
-		return present(c.Slug())
+		return optionalKey(c.Slug())
 	case "sku":
-		return present(c.Sku())
+		return optionalKey(c.Sku())
 	}
 	id, err := c.SourceID()
-	return present(&id, err)
-}
-
-// clientKey leads from Coassemble's name for a client to the client.
-func (r *Resolver) clientKey(identifier string) thoughtindustries.Key {
-	return thoughtindustries.Key{Field: r.Link.Client, Value: identifier}
+	return optionalKey(&id, err)
 }
 
 func newClient(d *document.Document) *model.Client {

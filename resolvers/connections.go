@@ -8,6 +8,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
@@ -60,16 +61,16 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 	if err != nil {
 		return nil, err
 	}
-	pageKey := func(p P) (userPageKey, bool, error) {
+	pageKey := func(p P) (datasource.UserPageKey, bool, error) {
 		client, ok, err := key(p)
 		if !ok || err != nil {
-			return userPageKey{}, false, err
+			return datasource.UserPageKey{}, false, err
 		}
 		c, err := scalar.After(after, list, cursorBinding(ctx, client)...)
-		return userPageKey{client, c.Offset, size}, err == nil, err
+		return datasource.UserPageKey{Client: client, Offset: c.Offset, First: size}, err == nil, err
 	}
-	lists, err := join(ctx, parents, loadersOf(ctx).userPages(), pageKey, newUserList)
-	wholeUsers(ctx, lists)
+	lists, err := join(ctx, parents, datasource.From(ctx).UserPages(), pageKey, newUserList)
+	hydrateUsers(ctx, lists)
 	results, errs := make([]*model.UserConnection, len(lists)), make(graphql.BatchErrorList, len(lists))
 	if failed, ok := err.(graphql.BatchErrorList); ok {
 		errs = failed
@@ -96,7 +97,7 @@ func (besideError) Beside() {}
 
 // userList is a part of one client's users, or of all, with the position of each.
 type userList struct {
-	key    userPageKey
+	key    datasource.UserPageKey
 	users  []*coassemble.User
 	places []int
 	more   bool
@@ -105,11 +106,11 @@ type userList struct {
 }
 
 // newUserList leaves out what the backend lists under a client and shows under another, or under none.
-func newUserList(k userPageKey, p userPage) *userList {
-	l := &userList{key: k, more: p.more, missing: p.missing}
-	for i, u := range p.users {
-		if u == nil || k.client == "" || u.Bare || belongs(u, k.client) {
-			l.users, l.places = append(l.users, u), append(l.places, k.offset+i+1)
+func newUserList(k datasource.UserPageKey, p datasource.Page[*coassemble.User]) *userList {
+	l := &userList{key: k, more: p.More, missing: p.Missing}
+	for i, u := range p.Items {
+		if u == nil || k.Client == "" || u.Bare || belongs(u, k.Client) {
+			l.users, l.places = append(l.users, u), append(l.places, k.Offset+i+1)
 		}
 	}
 	return l
@@ -135,8 +136,8 @@ func belongs(u *coassemble.User, client string) bool {
 func (l *userList) connection(ctx context.Context, list string, continued bool) *model.UserConnection {
 	cursors := make([]string, len(l.users))
 	var arguments []string
-	if l.key.client != "" {
-		arguments = []string{l.key.client}
+	if l.key.Client != "" {
+		arguments = []string{l.key.Client}
 	}
 	c := scalar.Cursor{List: list, Bound: cursorBinding(ctx, arguments...)}
 	for i, place := range l.places {
@@ -146,26 +147,26 @@ func (l *userList) connection(ctx context.Context, list string, continued bool) 
 	return userConnection(newPage(l.users, cursors, l.more, continued))
 }
 
-// userFields are those that a user who was listed by name alone can answer.
-var userFields = []string{"__typename", "id", "sourceId", "identity", "credentials"}
+// stubUserFields are those that a user who was listed by name alone can answer.
+var stubUserFields = []string{"__typename", "id", "sourceId", "identity", "credentials"}
 
-// wholeUsers reads the users that a list showed by name alone, where more than that is selected, and leaves out those
+// hydrateUsers reads the users that a list showed by name alone, where more than that is selected, and leaves out those
 // who turn out to belong to another client.
-func wholeUsers(ctx context.Context, lists []*userList) {
-	if !selectsBeyond(ctx, "User", userFields) {
+func hydrateUsers(ctx context.Context, lists []*userList) {
+	if !needsHydration(ctx, "User", stubUserFields) {
 		return
 	}
 	var keys []string
 	for _, l := range lists {
 		if l != nil {
-			keys = append(keys, bareUsers(l.users)...)
+			keys = append(keys, stubs(l.users)...)
 		}
 	}
 	if len(keys) == 0 {
 		return
 	}
 	whole := map[string]loader.Result[*coassemble.User]{}
-	for i, result := range loadersOf(ctx).users().Load(ctx, keys) {
+	for i, result := range datasource.From(ctx).Users().Load(ctx, keys) {
 		whole[keys[i]] = result
 	}
 	for _, l := range lists {
@@ -175,7 +176,7 @@ func wholeUsers(ctx context.Context, lists []*userList) {
 	}
 }
 
-func bareUsers(users []*coassemble.User) []string {
+func stubs(users []*coassemble.User) []string {
 	var keys []string
 	for _, u := range users {
 		if u != nil && u.Bare {
@@ -192,11 +193,11 @@ func (l *userList) fill(whole map[string]loader.Result[*coassemble.User]) {
 			l.users[i], l.missing = r.Value, cmp.Or(l.missing, r.Err)
 		}
 	}
-	l.keep(func(u *coassemble.User) bool { return u == nil || l.key.client == "" || belongs(u, l.key.client) })
+	l.keep(func(u *coassemble.User) bool { return u == nil || l.key.Client == "" || belongs(u, l.key.Client) })
 }
 
-// selectsBeyond says whether the nodes of the connection that is being resolved are asked for more than these fields.
-func selectsBeyond(ctx context.Context, node string, fields []string) bool {
+// needsHydration says whether the nodes of the connection that is being resolved are asked for more than these fields.
+func needsHydration(ctx context.Context, node string, fields []string) bool {
 	op := graphql.GetOperationContext(ctx)
 	field := graphql.GetFieldContext(ctx).Field
 	nodes := ast.SelectionSet{}
@@ -244,22 +245,22 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 	if err != nil {
 		return nil, err
 	}
-	cursors := map[credentialPageKey]scalar.Cursor{}
-	pageKey := func(p P) (credentialPageKey, bool, error) {
+	cursors := map[datasource.CredentialPageKey]scalar.Cursor{}
+	pageKey := func(p P) (datasource.CredentialPageKey, bool, error) {
 		identity, ok, err := key(p)
 		if !ok || err != nil {
-			return credentialPageKey{}, false, err
+			return datasource.CredentialPageKey{}, false, err
 		}
 		c, err := scalar.After(after, list, cursorBinding(ctx, identity)...)
-		k := credentialPageKey{identity, c.Offset + size, c.Token}
+		k := datasource.CredentialPageKey{Identity: identity, Limit: c.Offset + size, Token: c.Token}
 		cursors[k] = c
 		return k, err == nil, err
 	}
-	shape := func(k credentialPageKey, p mattr.Page[*mattr.Credential]) credentialPage {
+	shape := func(k datasource.CredentialPageKey, p datasource.Page[*mattr.Credential]) credentialPage {
 		page, err := cursorPage(p, cursors[k], after != nil)
-		return credentialPage{credentialConnection(credentialsOfIdentity(page, k.identity)), err}
+		return credentialPage{credentialConnection(credentialsOfIdentity(page, k.Identity)), err}
 	}
-	pages, err := join(ctx, parents, loadersOf(ctx).credentialPages(), pageKey, shape)
+	pages, err := join(ctx, parents, datasource.From(ctx).CredentialPages(), pageKey, shape)
 	return credentialConnections(pages, err)
 }
 
@@ -286,7 +287,7 @@ func credentialConnections(pages []credentialPage, err error) ([]*model.Credenti
 // cursorPage is what follows c in the page that c's token leads to. The page was read from its start: a place inside it
 // has no token of its own. Where the backend's next page is the same page again, the list ends with an error that is shown
 // beside the nodes.
-func cursorPage[T any](p mattr.Page[T], c scalar.Cursor, continued bool) (page[T], error) {
+func cursorPage[T any](p datasource.Page[T], c scalar.Cursor, continued bool) (page[T], error) {
 	var err error
 	if p.Next != "" && p.Next == c.Token {
 		p.Next, err = "", errNoAdvance(upstream.MATTR)

@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
@@ -49,13 +50,13 @@ func namedClients[P naming](ctx context.Context, r *Resolver, objs []P) ([]*mode
 	key := func(i int) (thoughtindustries.Key, bool, error) {
 		return keys[i], keys[i].Value != "" && around[i] == nil, errs[i]
 	}
-	clients, err := join(ctx, places, loadersOf(ctx).clients(), key, clientOf)
+	clients, err := join(ctx, places, datasource.From(ctx).Clients(), key, clientOf)
 	for i, c := range around {
 		if c != nil {
 			clients[i] = c
 		}
 	}
-	return visible(ctx, clients, err, r.seesClient)
+	return visible(ctx, clients, err, r.canSeeClient)
 }
 
 func namedKey(o naming) (thoughtindustries.Key, error) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream"
@@ -28,10 +29,10 @@ func (r credentialResolver) SourceID(_ context.Context, c *model.Credential) (st
 const credentialPages = 2
 
 // credentialNodes finds credentials among those of their identities, which is the one way to read them.
-func (l *loaders) credentialNodes(ctx context.Context, keys []string) []foundNode {
+func credentialNodes(ctx context.Context, keys []string) []foundNode {
 	found := make([]foundNode, len(keys))
 	wanted := map[string]map[string][]int{} // places by identity and credential
-	var pages []credentialPageKey
+	var pages []datasource.CredentialPageKey
 	for i, key := range keys {
 		identity, id, err := scalar.SplitCredentialKey(key)
 		if err != nil {
@@ -40,21 +41,21 @@ func (l *loaders) credentialNodes(ctx context.Context, keys []string) []foundNod
 		}
 		if wanted[identity] == nil {
 			wanted[identity] = map[string][]int{}
-			pages = append(pages, credentialPageKey{identity, mattr.MaxLimit, ""})
+			pages = append(pages, datasource.CredentialPageKey{Identity: identity, Limit: mattr.MaxLimit})
 		}
 		wanted[identity][id] = append(wanted[identity][id], i)
 	}
 	for n := 0; len(pages) > 0; n++ {
-		pages = l.pickCredentials(ctx, pages, wanted, found, n == credentialPages-1)
+		pages = pickCredentials(ctx, pages, wanted, found, n == credentialPages-1)
 	}
 	return found
 }
 
 // pickCredentials takes the wanted credentials from a page of each identity, and returns the pages that follow where
 // some are not found yet.
-func (l *loaders) pickCredentials(ctx context.Context, pages []credentialPageKey, wanted map[string]map[string][]int, found []foundNode, last bool) (next []credentialPageKey) {
-	for i, result := range l.credentialPages().Load(ctx, pages) {
-		identity := pages[i].identity
+func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, wanted map[string]map[string][]int, found []foundNode, last bool) (next []datasource.CredentialPageKey) {
+	for i, result := range datasource.From(ctx).CredentialPages().Load(ctx, pages) {
+		identity := pages[i].Identity
 		for _, c := range result.Value.Items {
 			if c == nil {
 				continue
@@ -67,7 +68,7 @@ func (l *loaders) pickCredentials(ctx context.Context, pages []credentialPageKey
 		err := result.Err
 		if more := result.Value.Next; err == nil && more != "" && len(wanted[identity]) > 0 {
 			if !last {
-				next = append(next, credentialPageKey{identity, mattr.MaxLimit, more})
+				next = append(next, datasource.CredentialPageKey{Identity: identity, Limit: mattr.MaxLimit, Token: more})
 				continue
 			}
 			err = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract}

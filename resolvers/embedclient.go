@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream"
@@ -26,10 +27,10 @@ func (r embedClientResolver) SourceID(_ context.Context, c *coassemble.EmbedClie
 // Client is the same client in Thought Industries.
 func (r embedClientResolver) Client(ctx context.Context, objs []*coassemble.EmbedClient) ([]*model.Client, error) {
 	key := func(c *coassemble.EmbedClient) (thoughtindustries.Key, bool, error) {
-		return r.clientKey(c.Identifier), c.Identifier != "", nil
+		return r.Link.ClientKey(c.Identifier), c.Identifier != "", nil
 	}
-	clients, err := join(ctx, objs, loadersOf(ctx).clients(), key, clientOf)
-	return visible(ctx, clients, err, r.seesClient)
+	clients, err := join(ctx, objs, datasource.From(ctx).Clients(), key, clientOf)
+	return visible(ctx, clients, err, r.canSeeClient)
 }
 
 // Users are the client's users.
@@ -54,12 +55,12 @@ func nodeID(t scalar.NodeType, key string, b upstream.Backend) (string, error) {
 	return scalar.EncodeID(t, key), nil
 }
 
-// embedClientFields are those that a client who was listed by name alone can answer.
-var embedClientFields = []string{"__typename", "id", "sourceId", "client", "users"}
+// stubEmbedClientFields are those that a client who was listed by name alone can answer.
+var stubEmbedClientFields = []string{"__typename", "id", "sourceId", "client", "users"}
 
-// wholeEmbedClients reads the clients that a list showed by name alone, where more than that is selected.
-func wholeEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient) []*coassemble.EmbedClient {
-	if !selectsBeyond(ctx, "EmbedClient", embedClientFields) {
+// hydrateEmbedClients reads the clients that a list showed by name alone, where more than that is selected.
+func hydrateEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient) []*coassemble.EmbedClient {
+	if !needsHydration(ctx, "EmbedClient", stubEmbedClientFields) {
 		return clients
 	}
 	var keys []string
@@ -73,7 +74,7 @@ func wholeEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient) [
 		return clients
 	}
 	whole := slices.Clone(clients)
-	for j, result := range loadersOf(ctx).embedClients().Load(ctx, keys) {
+	for j, result := range datasource.From(ctx).EmbedClients().Load(ctx, keys) {
 		whole[places[j]] = result.Value
 		if result.Err != nil {
 			graphql.AddError(ctx, result.Err)

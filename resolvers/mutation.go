@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream"
@@ -21,10 +22,10 @@ func (r mutationResolver) UpdateEmbedClient(ctx context.Context, input model.Upd
 		err = r.ownsEmbedClient(ctx, key)
 	}
 	if err == nil {
-		err = r.writeCoassemble(ctx, embedClientChange(key), func(c *coassemble.Client) error { return c.UpdateClient(ctx, key, input.Metadata) })
+		err = r.Source.UpdateEmbedClient(ctx, key, input.Metadata)
 	}
 	if err == nil && selects(ctx, "UpdateEmbedClientPayload", "embedClient") {
-		payload.EmbedClient = reread(ctx, loadersOf(ctx).embedClients(), key, "embedClient")
+		payload.EmbedClient = reread(ctx, datasource.From(ctx).EmbedClients(), key, "embedClient")
 	}
 	payload.UserErrors, err = userErrors(err)
 	return orNil(payload, err)
@@ -44,7 +45,7 @@ func (r mutationResolver) DeleteEmbedClient(ctx context.Context, input model.Del
 		err = r.ownsEmbedClient(ctx, key)
 	}
 	if err == nil {
-		err = r.writeCoassemble(ctx, embedClientDelete(key), func(c *coassemble.Client) error { return c.DeleteClient(ctx, key) })
+		err = r.Source.DeleteEmbedClient(ctx, key)
 	}
 	payload.DeletedID = deletedID(scalar.EmbedClientNode, key, err)
 	payload.UserErrors, err = userErrors(err)
@@ -62,14 +63,14 @@ func (r mutationResolver) UpdateUser(ctx context.Context, input model.UpdateUser
 	if err == nil {
 		err = r.ownsUser(ctx, key)
 	}
-	if err == nil && update.ClientIdentifier != nil && !seesClientKey(ctx, *update.ClientIdentifier) {
+	if err == nil && update.ClientIdentifier != nil && !canSeeClientKey(ctx, *update.ClientIdentifier) {
 		err = scalar.Input("must name a client that you may change", "clientIdentifier")
 	}
 	if err == nil {
-		err = r.writeCoassemble(ctx, userChange(key, update), func(c *coassemble.Client) error { return c.UpdateUser(ctx, key, update) })
+		err = r.Source.UpdateUser(ctx, key, update)
 	}
 	if err == nil && selects(ctx, "UpdateUserPayload", "user") {
-		if u := reread(ctx, loadersOf(ctx).users(), key, "user"); seesUser(ctx, u) {
+		if u := reread(ctx, datasource.From(ctx).Users(), key, "user"); canSeeUser(ctx, u) {
 			payload.User = u
 		}
 	}
@@ -122,9 +123,7 @@ func (r mutationResolver) DeleteUser(ctx context.Context, input model.DeleteUser
 		err = r.ownsUser(ctx, key)
 	}
 	if err == nil {
-		err = r.writeCoassemble(ctx, userDelete(key), func(c *coassemble.Client) error {
-			return c.DeleteUser(ctx, key, string(input.Action), heir)
-		})
+		err = r.Source.DeleteUser(ctx, key, string(input.Action), heir)
 	}
 	payload.DeletedID = deletedID(scalar.UserNode, key, err)
 	if heir != "" && upstream.KindOf(err) == upstream.NotFound {
@@ -175,16 +174,14 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.Update
 		err = r.ownsIdentity(ctx, key)
 	}
 	if err == nil {
-		err = r.keepsOwner(ctx, update)
+		err = r.checkOwner(ctx, update)
 	}
 	if err == nil {
-		err = r.writeMATTR(ctx, r.identityChange(key, update), func(c *mattr.Client) error {
-			return c.UpdateIdentity(ctx, key, update)
-		})
+		err = r.Source.UpdateIdentity(ctx, key, update)
 	}
 	// Not from the answer: whether what was left out survives, and with it the join, is known when it is read again.
 	if err == nil && selects(ctx, "UpdateIdentityPayload", "identity") {
-		payload.Identity = r.visibleIdentity(ctx, reread(ctx, loadersOf(ctx).identities(), key, "identity"))
+		payload.Identity = r.visibleIdentity(ctx, reread(ctx, datasource.From(ctx).Identities(), key, "identity"))
 	}
 	payload.UserErrors, err = userErrors(err)
 	return orNil(payload, err)
@@ -192,7 +189,7 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.Update
 
 // visibleIdentity returns the identity of a payload where the caller sees it.
 func (r mutationResolver) visibleIdentity(ctx context.Context, i *mattr.Identity) *mattr.Identity {
-	seen, err := r.seesIdentity(ctx, i)
+	seen, err := r.canSeeIdentity(ctx, i)
 	addFieldError(ctx, "identity", err)
 	if !seen || err != nil {
 		return nil
@@ -221,7 +218,7 @@ func (r mutationResolver) DeleteIdentity(ctx context.Context, input model.Delete
 		err = r.ownsIdentity(ctx, key)
 	}
 	if err == nil {
-		err = r.writeMATTR(ctx, r.identityChange(key, mattr.Update{}), func(c *mattr.Client) error { return c.DeleteIdentity(ctx, key) })
+		err = r.Source.DeleteIdentity(ctx, key)
 	}
 	payload.DeletedID = deletedID(scalar.IdentityNode, key, err)
 	payload.UserErrors, err = userErrors(err)

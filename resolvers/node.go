@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
@@ -42,7 +43,7 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 		group.Go(func() error {
 			nodes := r.ownNodes
 			if !bound(ctx) {
-				nodes = loadersOf(ctx).nodesOf
+				nodes = nodesOf
 			}
 			for j, n := range nodes(ctx, t, keys[t]) {
 				found[places[t][j]] = n
@@ -73,22 +74,23 @@ func checkNodeKey(t scalar.NodeType, key string) error {
 	return err
 }
 
-func (l *loaders) nodesOf(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {
+func nodesOf(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {
+	o := datasource.From(ctx)
 	switch t {
 	case scalar.ClientNode:
 		clientKeys := make([]thoughtindustries.Key, len(keys))
 		for i, k := range keys {
 			clientKeys[i] = thoughtindustries.Key{Field: "id", Value: k}
 		}
-		return loadNodes(ctx, l.clients(), clientKeys, clientOf)
+		return loadNodes(ctx, o.Clients(), clientKeys, clientOf)
 	case scalar.EmbedClientNode:
-		return loadNodes(ctx, l.embedClients(), keys, itself)
+		return loadNodes(ctx, o.EmbedClients(), keys, identity)
 	case scalar.UserNode:
-		return loadNodes(ctx, l.users(), keys, itself)
+		return loadNodes(ctx, o.Users(), keys, identity)
 	case scalar.CredentialNode:
-		return l.credentialNodes(ctx, keys)
+		return credentialNodes(ctx, keys)
 	}
-	return loadNodes(ctx, l.identities(), keys, itself)
+	return loadNodes(ctx, o.Identities(), keys, identity)
 }
 
 // loadNodes keeps what is not found a nil interface: a nil pointer in one would be an object.

@@ -4,8 +4,6 @@ import (
 	"context"
 
 	"github.com/learngraph/learngraph/graph/scalar"
-	"github.com/learngraph/learngraph/upstream"
-	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
 // Purge drops what is kept of an object in every replica, after somebody has changed it in the vendor's own tools. id is
@@ -24,15 +22,13 @@ func (r *Resolver) Purge(ctx context.Context, typeName, id string) error {
 	}
 	switch t {
 	case scalar.ClientNode:
-		r.store.clients.objects.Drop(ctx, key)
-		r.store.clientWalk.Drop(ctx, wholeWalk)
-		r.store.cache.DropTags(ctx, r.store.tag(upstream.ThoughtIndustries, allClients))
+		r.InvalidateClient(ctx, key)
 	case scalar.EmbedClientNode:
-		embedClientDelete(key)(ctx, r.store)
+		r.InvalidateEmbedClient(ctx, key)
 	case scalar.UserNode:
-		userDelete(key)(ctx, r.store)
+		r.InvalidateUser(ctx, key)
 	case scalar.IdentityNode:
-		r.identityChange(key, mattr.Update{})(ctx, r.store)
+		r.InvalidateIdentity(ctx, key)
 	default:
 		return scalar.Input("must be Client, EmbedClient, User or Identity", "type")
 	}

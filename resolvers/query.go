@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
@@ -30,26 +31,27 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 		return nil, err
 	}
 	if r.ThoughtIndustries == nil {
-		return nil, notConfigured(upstream.ThoughtIndustries)
+		return nil, datasource.NotConfigured(upstream.ThoughtIndustries)
 	}
-	if own := ownKeys(ctx); own != nil {
+	if own := tenantKeys(ctx); own != nil {
 		p, err := r.ownClients(ctx, own, q, cursor, size, after != nil)
 		if err != nil {
 			return nil, sortError(err, q)
 		}
 		return clientConnection(p), nil
 	}
-	l, err := r.clientPage(listPurpose(ctx), clientQuery{Search: q.Search, Sort: q.Sort, Offset: cursor.Offset, First: size})
+	l, err := r.ClientPage(ctx, datasource.ClientQuery{Search: q.Search, Sort: q.Sort, Offset: cursor.Offset, First: size})
 	if err != nil {
 		return nil, sortError(err, q)
 	}
-	cursors := make([]string, len(l.values))
+	addPartialError(ctx, l.Missing)
+	cursors := make([]string, len(l.Items))
 	for i := range cursors {
 		cursor.Offset++
 		cursors[i] = cursor.Encode()
 	}
-	connection := clientConnection(newPage(l.values, cursors, l.More, after != nil))
-	connection.TotalCount, connection.Aggregations = l.Total, aggregations(l.Extra)
+	connection := clientConnection(newPage(l.Items, cursors, l.More, after != nil))
+	connection.TotalCount, connection.Aggregations = l.Total, aggregations(l.Aggregations)
 	return connection, nil
 }
 
@@ -111,25 +113,26 @@ func (r queryResolver) EmbedClients(ctx context.Context, first *int, after *stri
 		return nil, err
 	}
 	if r.Coassemble == nil {
-		return nil, notConfigured(upstream.Coassemble)
+		return nil, datasource.NotConfigured(upstream.Coassemble)
 	}
-	if own := ownKeys(ctx); own != nil {
-		p, err := ownPage(ctx, loadersOf(ctx).embedClients(), own, cursor, size, after != nil)
+	if own := tenantKeys(ctx); own != nil {
+		p, err := ownPage(ctx, datasource.From(ctx).EmbedClients(), own, cursor, size, after != nil)
 		if err != nil {
 			return nil, err
 		}
 		return embedClientConnection(p), nil
 	}
-	l, err := r.embedClientPage(listPurpose(ctx), cursor.Offset, size)
+	l, err := r.EmbedClientPage(ctx, cursor.Offset, size)
 	if err != nil {
 		return nil, err
 	}
-	cursors := make([]string, len(l.values))
+	addPartialError(ctx, l.Missing)
+	cursors := make([]string, len(l.Items))
 	for i := range cursors {
 		cursor.Offset++
 		cursors[i] = cursor.Encode()
 	}
-	return embedClientConnection(newPage(wholeEmbedClients(ctx, l.values), cursors, l.More, after != nil)), nil
+	return embedClientConnection(newPage(hydrateEmbedClients(ctx, l.Items), cursors, l.More, after != nil)), nil
 }
 
 func embedClientConnection(p page[*coassemble.EmbedClient]) *model.EmbedClientConnection {
@@ -157,24 +160,24 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 	if err != nil {
 		return nil, err
 	}
-	if clientIdentifier != nil && !seesClientKey(ctx, *clientIdentifier) {
+	if clientIdentifier != nil && !canSeeClientKey(ctx, *clientIdentifier) {
 		return userConnection(newPage[*coassemble.User](nil, nil, false, after != nil)), nil
 	}
-	if own := ownKeys(ctx); own != nil && clientIdentifier == nil {
+	if own := tenantKeys(ctx); own != nil && clientIdentifier == nil {
 		p, err := ownUserPage(ctx, own, cursor, size, after != nil)
 		if err != nil {
 			return nil, err
 		}
 		return userConnection(p), nil
 	}
-	key := userPageKey{value(clientIdentifier), cursor.Offset, size}
-	p, err := load(ctx, loadersOf(ctx).userPages(), key)
+	key := datasource.UserPageKey{Client: value(clientIdentifier), Offset: cursor.Offset, First: size}
+	p, err := load(ctx, datasource.From(ctx).UserPages(), key)
 	if err != nil {
 		return nil, err
 	}
 	l := newUserList(key, p)
-	wholeUsers(ctx, []*userList{l})
-	complain(ctx, l.missing)
+	hydrateUsers(ctx, []*userList{l})
+	addPartialError(ctx, l.missing)
 	return l.connection(ctx, list, after != nil), nil
 }
 
@@ -194,7 +197,7 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 		return nil, err
 	}
 	if r.MATTR == nil {
-		return nil, notConfigured(upstream.MATTR)
+		return nil, datasource.NotConfigured(upstream.MATTR)
 	}
 	p, err := r.identityList(ctx, criteria, cursor, size, after != nil)
 	if err != nil {
@@ -206,29 +209,30 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 	return &model.IdentityConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}, nil
 }
 
-func (r queryResolver) identityList(ctx context.Context, filter *identityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
-	own := ownKeys(ctx)
+func (r queryResolver) identityList(ctx context.Context, filter *datasource.IdentityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+	own := tenantKeys(ctx)
 	switch {
-	case own != nil && filter.empty():
+	case own != nil && filter.Empty():
 		return ownIdentityPage(ctx, own, c, size, continued)
 	case own != nil:
 		return r.ownMatches(ctx, own, filter, c, size, continued)
 	}
-	found, err := r.identityPage(listPurpose(ctx), identityQuery{Filter: filter, Limit: c.Offset + size, Token: c.Token})
+	found, err := r.IdentityPage(ctx, datasource.IdentityQuery{Filter: filter, Limit: c.Offset + size, Token: c.Token})
 	if err != nil {
 		return page[*mattr.Identity]{}, err
 	}
 	shown, beside := cursorPage(found, c, continued)
-	complain(ctx, beside)
+	addPartialError(ctx, found.Missing)
+	addPartialError(ctx, beside)
 	return shown, nil
 }
 
 // identityCriteria reads a filter, and says what a cursor is bound to under it. Without a filter there are no criteria.
-func identityCriteria(filter *model.IdentityFilter) (*identityFilter, []string, error) {
+func identityCriteria(filter *model.IdentityFilter) (*datasource.IdentityFilter, []string, error) {
 	if filter == nil {
 		return nil, nil, nil
 	}
-	criteria := &identityFilter{}
+	criteria := &datasource.IdentityFilter{}
 	if filter.Claims.IsSet() {
 		claims, err := jsonObject(filter.Claims.Value(), "filter", "claims")
 		if err != nil {
@@ -254,7 +258,7 @@ func (r queryResolver) Client(ctx context.Context, by model.ClientBy) (*model.Cl
 		return nil, err
 	}
 	read := func(ctx context.Context, key thoughtindustries.Key) (*document.Document, error) {
-		return load(ctx, loadersOf(ctx).clients(), key)
+		return load(ctx, datasource.From(ctx).Clients(), key)
 	}
 	if bound(ctx) {
 		read = r.ownClient
@@ -263,7 +267,7 @@ func (r queryResolver) Client(ctx context.Context, by model.ClientBy) (*model.Cl
 	if d == nil {
 		return nil, err
 	}
-	complain(ctx, err)
+	addPartialError(ctx, err)
 	return newClient(d), nil
 }
 
@@ -273,10 +277,10 @@ func (r queryResolver) EmbedClient(ctx context.Context, by model.EmbedClientBy) 
 	if err != nil {
 		return nil, err
 	}
-	if !seesClientKey(ctx, key) {
+	if !canSeeClientKey(ctx, key) {
 		return nil, nil
 	}
-	return load(ctx, loadersOf(ctx).embedClients(), key)
+	return load(ctx, datasource.From(ctx).EmbedClients(), key)
 }
 
 // User looks one user up.
@@ -285,8 +289,8 @@ func (r queryResolver) User(ctx context.Context, by model.UserBy) (*coassemble.U
 	if err != nil {
 		return nil, err
 	}
-	u, err := load(ctx, loadersOf(ctx).users(), key)
-	if !seesUser(ctx, u) {
+	u, err := load(ctx, datasource.From(ctx).Users(), key)
+	if !canSeeUser(ctx, u) {
 		return nil, err
 	}
 	return u, err
@@ -301,7 +305,7 @@ func (r queryResolver) Identity(ctx context.Context, by model.IdentityBy) (*matt
 	if bound(ctx) {
 		return r.ownIdentity(ctx, key)
 	}
-	return load(ctx, loadersOf(ctx).identities(), key)
+	return load(ctx, datasource.From(ctx).Identities(), key)
 }
 
 // Node looks any object up by its global id.
@@ -310,7 +314,7 @@ func (r queryResolver) Node(ctx context.Context, id string) (model.Node, error) 
 	if nodes[0].node == nil {
 		return nil, nodes[0].err
 	}
-	complain(ctx, nodes[0].err)
+	addPartialError(ctx, nodes[0].err)
 	return nodes[0].node, nil
 }
 

@@ -4,48 +4,33 @@ package resolvers
 
 import (
 	"context"
-	"strings"
 
-	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph"
-	"github.com/learngraph/learngraph/upstream"
-	"github.com/learngraph/learngraph/upstream/coassemble"
-	"github.com/learngraph/learngraph/upstream/mattr"
-	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// Options are what resolvers need. A backend that is nil is not configured: its fields say so, the rest works.
+// Options are what resolvers need.
 type Options struct {
-	ThoughtIndustries *thoughtindustries.Client
-	Coassemble        *coassemble.Client
-	MATTR             *mattr.Client
-	Link              Link
+	datasource.Options
 	// AllowDeletes switches the three delete mutations on.
 	AllowDeletes bool
-	// Cache keeps what the backends answered.
-	Cache *cache.Cache
-	// Beside is told of writes too: resolvers over the same backends with a cache of their own; nil where there are none.
-	Beside *Resolver
-	// Scopes are a digest of each backend's address and credential: what one credential may see, another never gets.
-	Scopes map[upstream.Backend]string
-	// Batch is told of each batch before it is fetched, and what it returns is called after; nil is told nothing.
-	Batch func(ctx context.Context, kind string, keys int) (context.Context, func())
-	// Within adds to the operation's context, under which a batch is fetched, what belongs to the field that asked for it;
-	// nil adds nothing.
-	Within func(operation, field context.Context) context.Context
 }
 
 // Resolver is the root of all resolvers.
 type Resolver struct {
-	Options
-	store *store
+	*datasource.Source
+	AllowDeletes bool
 }
 
-// New makes the resolvers of a server.
+// New returns the resolvers of a server.
 func New(o Options) *Resolver {
-	r := &Resolver{Options: o, store: newStore(o.Cache, o.Scopes)}
-	r.store.clients.filed = r.keepClientKeys
-	return r
+	o.Field = fieldPath
+	return &Resolver{Source: datasource.New(o.Options), AllowDeletes: o.AllowDeletes}
+}
+
+// WithOperation returns the context of a new operation of the caller of ctx.
+func (r *Resolver) WithOperation(ctx context.Context) context.Context {
+	return r.Begin(ctx, tenantKeys(ctx))
 }
 
 var _ graph.ResolverRoot = (*Resolver)(nil)
@@ -88,28 +73,3 @@ func (r *Resolver) License() graph.LicenseResolver { return licenseResolver{r} }
 
 // LearningPath answers the fields of a LearningPath that lead to a client.
 func (r *Resolver) LearningPath() graph.LearningPathResolver { return learningPathResolver{r} }
-
-// Link says which fields join the backends.
-type Link struct {
-	// Client is the client's field that is Coassemble's clientIdentifier: id, slug or sku.
-	Client string
-	// User is where an identity carries the user's identifier: subjectId, id or claims.KEY.
-	User string
-	// UserProvider is the providerId that a subjectId belongs to; empty for any.
-	UserProvider string
-}
-
-const claimPrefix = "claims."
-
-// claim is the name of the claim that joins, empty where none does.
-func (l Link) claim() string {
-	name, _ := strings.CutPrefix(l.User, claimPrefix)
-	if name == l.User {
-		return ""
-	}
-	return name
-}
-
-func notConfigured(b upstream.Backend) error {
-	return &upstream.Error{Backend: b, Kind: upstream.NotConfigured}
-}

@@ -10,12 +10,11 @@ import (
 	"strings"
 
 	"github.com/learngraph/learngraph/auth"
-	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
-	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
@@ -23,50 +22,20 @@ import (
 // A bound caller must not find out whether a record of somebody else exists. So a lookup by key makes the same calls for
 // a record that is not there and for one that is not the caller's, whatever the cache knows of either.
 
-// fetchOwnUsers reads users for a bound caller: those that the cache knows as the caller's own like any user, every other
-// one with a call of its own.
-func (r *Resolver) fetchOwnUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, map[string]error) {
-	stored := r.store.users.objects.Kept(ctx, keys...)
-	var own, others []string
-	for _, k := range keys {
-		if w, ok := stored[k]; ok && seesUser(ctx, w.Stale) {
-			own = append(own, k)
-		} else {
-			others = append(others, k)
-		}
-	}
-	found, failed := unpack(r.store.users.objects.Load(ctx, own, r.readUsers))
-	read, errs := eachKept(ctx, others, r.readOwnUser, r.store.userTags)
-	for k, f := range read {
-		r.store.users.objects.Put(ctx, k, f)
-		cache.FactsFrom(ctx).DependOn(append(f.Tags, r.store.users.objects.Tag(k))...)
-		found[k] = f.Value
-	}
-	return found, merged(failed, errs)
-}
-
-func (r *Resolver) readOwnUser(ctx context.Context, key string) (*coassemble.User, error) {
-	u, err := r.Coassemble.User(ctx, key)
-	if err == nil && !seesUser(ctx, u) {
-		return nil, errNotFound()
-	}
-	return u, err
-}
-
 // ownClient looks a client up for a bound caller, among the caller's own alone.
 func (r *Resolver) ownClient(ctx context.Context, key thoughtindustries.Key) (*document.Document, error) {
 	keys := []thoughtindustries.Key{key}
 	if key.Field != r.Link.Client {
 		keys = keys[:0]
-		for _, own := range ownKeys(ctx) {
-			keys = append(keys, r.clientKey(own))
+		for _, own := range tenantKeys(ctx) {
+			keys = append(keys, r.Link.ClientKey(own))
 		}
-	} else if !seesClientKey(ctx, key.Value) {
+	} else if !canSeeClientKey(ctx, key.Value) {
 		return nil, nil
 	}
 	var err error
-	for _, result := range loadersOf(ctx).clients().Load(ctx, keys) {
-		if result.Found && r.ThoughtIndustries.KeyOf(result.Value, key.Field) == key.Value && r.seesDocument(ctx, result.Value) {
+	for _, result := range datasource.From(ctx).Clients().Load(ctx, keys) {
+		if result.Found && r.ThoughtIndustries.KeyOf(result.Value, key.Field) == key.Value && r.canSeeDocument(ctx, result.Value) {
 			return result.Value, result.Err
 		}
 		if err == nil {
@@ -80,19 +49,19 @@ func (r *Resolver) ownClient(ctx context.Context, key thoughtindustries.Key) (*d
 // tells by calls that a missing one does not take.
 func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity, error) {
 	if r.Link.User == "id" {
-		if u, err := load(ctx, loadersOf(ctx).users(), id); u == nil || err != nil {
+		if u, err := load(ctx, datasource.From(ctx).Users(), id); u == nil || err != nil {
 			return nil, err
 		}
-		return load(ctx, loadersOf(ctx).identities(), id)
+		return load(ctx, datasource.From(ctx).Identities(), id)
 	}
 	if r.MATTR == nil {
-		return nil, notConfigured(upstream.MATTR)
+		return nil, datasource.NotConfigured(upstream.MATTR)
 	}
-	if user, err := ownerAmong(ctx, ownUsersAfter(ctx, ownKeys(ctx), scalar.Cursor{}), id); user == "" || err != nil {
+	if user, err := ownerAmong(ctx, ownUsersAfter(ctx, tenantKeys(ctx), scalar.Cursor{}), id); user == "" || err != nil {
 		return nil, err
 	}
-	i, err := load(ctx, loadersOf(ctx).identities(), id)
-	if seen, seeErr := r.seesIdentity(ctx, i); !seen || seeErr != nil {
+	i, err := load(ctx, datasource.From(ctx).Identities(), id)
+	if seen, seeErr := r.canSeeIdentity(ctx, i); !seen || seeErr != nil {
 		return nil, cmp.Or(err, seeErr)
 	}
 	return i, err
@@ -101,7 +70,7 @@ func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity,
 // ownNodes looks objects of one type up for a bound caller.
 func (r queryResolver) ownNodes(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {
 	if t == scalar.UserNode {
-		return loadNodes(ctx, loadersOf(ctx).users(), keys, itself)
+		return loadNodes(ctx, datasource.From(ctx).Users(), keys, identity)
 	}
 	found := make([]foundNode, len(keys))
 	var group task.Group
@@ -130,10 +99,10 @@ func (r queryResolver) ownNode(ctx context.Context, t scalar.NodeType, key strin
 		}
 		return n, err
 	case scalar.EmbedClientNode:
-		if !seesClientKey(ctx, key) {
+		if !canSeeClientKey(ctx, key) {
 			return n, nil
 		}
-		return loadNodes(ctx, loadersOf(ctx).embedClients(), []string{key}, itself)[0], nil
+		return loadNodes(ctx, datasource.From(ctx).EmbedClients(), []string{key}, identity)[0], nil
 	case scalar.CredentialNode:
 		identity, _, err := scalar.SplitCredentialKey(key)
 		if err != nil {
@@ -142,7 +111,7 @@ func (r queryResolver) ownNode(ctx context.Context, t scalar.NodeType, key strin
 		if i, err := r.ownIdentity(ctx, identity); i == nil || err != nil {
 			return n, err
 		}
-		return loadersOf(ctx).credentialNodes(ctx, []string{key})[0], nil
+		return credentialNodes(ctx, []string{key})[0], nil
 	}
 	i, err := r.ownIdentity(ctx, key)
 	if i != nil {
@@ -157,12 +126,12 @@ func cursorBinding(ctx context.Context, values ...string) []string {
 	if !who.Bound {
 		return values
 	}
-	return append(values, "clients:"+strings.Join(ownKeys(ctx), "\x00"))
+	return append(values, "clients:"+strings.Join(tenantKeys(ctx), "\x00"))
 }
 
 // matches reports whether an identity meets a filter as MATTR compares: every claim and key that is given is equal. Where the
 // record does not show a key that is given, a search for this identity alone tells.
-func (r *Resolver) matches(ctx context.Context, f *identityFilter, i *mattr.Identity) (bool, error) {
+func (r *Resolver) matches(ctx context.Context, f *datasource.IdentityFilter, i *mattr.Identity) (bool, error) {
 	claims, err := i.Claims()
 	if err != nil || f.Claims != nil && !contains(claims, f.Claims) {
 		return false, nil

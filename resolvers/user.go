@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream"
@@ -25,23 +26,23 @@ func (r userResolver) SourceID(_ context.Context, u *coassemble.User) (string, e
 // Client is the user's client in Thought Industries.
 func (r userResolver) Client(ctx context.Context, objs []*coassemble.User) ([]*model.Client, error) {
 	key := func(u *coassemble.User) (thoughtindustries.Key, bool, error) {
-		identifier, ok, err := present(u.ClientIdentifier())
-		return r.clientKey(identifier), ok, err
+		identifier, ok, err := optionalKey(u.ClientIdentifier())
+		return r.Link.ClientKey(identifier), ok, err
 	}
-	clients, err := join(ctx, objs, loadersOf(ctx).clients(), key, clientOf)
-	return visible(ctx, clients, err, r.seesClient)
+	clients, err := join(ctx, objs, datasource.From(ctx).Clients(), key, clientOf)
+	return visible(ctx, clients, err, r.canSeeClient)
 }
 
 // EmbedClient is the user's client in Coassemble.
 func (r userResolver) EmbedClient(ctx context.Context, objs []*coassemble.User) ([]*coassemble.EmbedClient, error) {
-	key := func(u *coassemble.User) (string, bool, error) { return present(u.ClientIdentifier()) }
-	clients, err := join(ctx, objs, loadersOf(ctx).embedClients(), key, itself)
-	return visible(ctx, clients, err, seesEmbedClient)
+	key := func(u *coassemble.User) (string, bool, error) { return optionalKey(u.ClientIdentifier()) }
+	clients, err := join(ctx, objs, datasource.From(ctx).EmbedClients(), key, identity)
+	return visible(ctx, clients, err, canSeeEmbedClient)
 }
 
 // Identity is the user's identity in MATTR.
 func (r userResolver) Identity(ctx context.Context, objs []*coassemble.User) ([]*mattr.Identity, error) {
-	return join(ctx, objs, loadersOf(ctx).userIdentities(), userKey, itself)
+	return join(ctx, objs, datasource.From(ctx).UserIdentities(), userKey, identity)
 }
 
 // Credentials are those of the user's identity.

@@ -55,6 +55,11 @@ func New(rest *upstream.Client, shapes Shapes) *Client {
 	return c
 }
 
+// Parse reads a client that was written as a document's JSON.
+func (c *Client) Parse(data []byte) (*document.Document, error) {
+	return document.Parse(data, c.shapes.Client)
+}
+
 // Query selects and orders clients. Search is compared with names and what else the backend indexes; Sort is a field
 // of the backend's choice, and an unknown one is Invalid.
 type Query struct{ Search, Sort string }

@@ -1,4 +1,4 @@
-package resolvers
+package datasource
 
 import (
 	"context"
@@ -9,7 +9,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/footprint"
 	"github.com/learngraph/learngraph/upstream"
@@ -116,7 +115,35 @@ func showing[V any](values []V, key func(V) (string, bool), tags ...cache.Tag) *
 	return page
 }
 
-// listed is a page as resolvers see it.
+// Page is a part of a backend's list.
+type Page[V any] struct {
+	Items []V
+	// Next is the backend's cursor of what follows, empty where it has none.
+	Next string
+	// Total is nil where the backend does not count.
+	Total *int
+	More  bool
+	// Aggregations are the facets that came with the page.
+	Aggregations []json.RawMessage
+	// Missing is why some of the items are nil or absent: they are no longer cached and cannot be read, or the backend sent
+	// errors beside them.
+	Missing error
+}
+
+func (l listed[V]) shown() Page[V] {
+	if l.listing == nil {
+		return Page[V]{}
+	}
+	return Page[V]{Items: l.values, Next: l.Next, Total: l.Total, More: l.More, Aggregations: l.Extra, Missing: l.missing}
+}
+
+// page returns one page, from the cache where that holds.
+func (l *lists[V]) page(ctx context.Context, key string, fetch fetchPages[V]) (Page[V], error) {
+	found, failed := l.load(ctx, []string{key}, fetch)
+	return found[key].shown(), failed[key]
+}
+
+// listed is a page with what it shows.
 type listed[V any] struct {
 	*listing[V]
 	values []V
@@ -306,13 +333,6 @@ func (l *lists[V]) compose(v *listing[V], objects map[string]cache.Result[V]) (l
 		return page, page.missing
 	}
 	return page, nil
-}
-
-// complain tells the caller of the field that is being resolved why some of a page's nodes are null.
-func complain(ctx context.Context, missing error) {
-	if missing != nil {
-		graphql.AddError(ctx, missing)
-	}
 }
 
 func (l *lists[V]) value(v *listing[V], i int, objects map[string]cache.Result[V]) (V, bool) {

@@ -1,4 +1,4 @@
-package resolvers
+package datasource
 
 import (
 	"context"
@@ -27,8 +27,8 @@ func heap() int64 {
 }
 
 // filled puts n values into a space of a store, one after the other, each made as it is when it arrives.
-func filled[V any](space func(*store) *cache.Space[V], n int, value func(s *store, i int) (V, []cache.Tag)) func(context.Context, *store) {
-	return func(ctx context.Context, s *store) {
+func filled[V any](space func(*Source) *cache.Space[V], n int, value func(s *Source, i int) (V, []cache.Tag)) func(context.Context, *Source) {
+	return func(ctx context.Context, s *Source) {
 		for i := range n {
 			v, tags := value(s, i)
 			space(s).Put(ctx, fmt.Sprint("key ", i), cache.Fetched[V]{Value: v, Tags: tags, ETag: fmt.Sprintf(`"%032x"`, i)})
@@ -55,7 +55,7 @@ func fromText[V any](t *testing.T, text string, decode func([]byte) (V, error)) 
 }
 
 // kinds fill one space each.
-func kinds(t *testing.T) map[string]func(context.Context, *store) {
+func kinds(t *testing.T) map[string]func(context.Context, *Source) {
 	user := func(i int) string {
 		return fmt.Sprintf(`{"identifier":%q,"clientIdentifier":"client-%d","name":"Ada %d","metadata":{"team":%d,"more":%q}}`, uuid(i), i%50, i, i%9, strings.Repeat("x", i%300))
 	}
@@ -69,17 +69,17 @@ func kinds(t *testing.T) map[string]func(context.Context, *store) {
 		}
 		return p
 	}
-	return map[string]func(context.Context, *store){
-		"client": filled(func(s *store) *cache.Space[*document.Document] { return s.clients.objects }, 1500, func(_ *store, i int) (*document.Document, []cache.Tag) {
+	return map[string]func(context.Context, *Source){
+		"client": filled(func(s *Source) *cache.Space[*document.Document] { return s.clients.objects }, 1500, func(_ *Source, i int) (*document.Document, []cache.Tag) {
 			return clientDocument(t, i), nil
 		}),
-		"clientPage": filled(func(s *store) *cache.Space[*listing[*document.Document]] { return s.clients.pages }, 1000, func(s *store, i int) (*listing[*document.Document], []cache.Tag) {
+		"clientPage": filled(func(s *Source) *cache.Space[*listing[*document.Document]] { return s.clients.pages }, 1000, func(s *Source, i int) (*listing[*document.Document], []cache.Tag) {
 			return page(i), []cache.Tag{s.tag(upstream.ThoughtIndustries, allClients)}
 		}),
-		"clientKey": filled(func(s *store) *cache.Space[string] { return s.clientKeys }, 10_000, func(_ *store, i int) (string, []cache.Tag) {
+		"clientKey": filled(func(s *Source) *cache.Space[string] { return s.clientKeys }, 10_000, func(_ *Source, i int) (string, []cache.Tag) {
 			return uuid(i), nil
 		}),
-		"clientWalk": filled(func(s *store) *cache.Space[clientWalk] { return s.clientWalk }, 40, func(*store, int) (clientWalk, []cache.Tag) {
+		"clientWalk": filled(func(s *Source) *cache.Space[clientWalk] { return s.clientWalk }, 40, func(*Source, int) (clientWalk, []cache.Tag) {
 			w := clientWalk{IDs: map[string]bool{}, Keys: map[string]string{}}
 			for i := range 500 {
 				w.IDs[uuid(i)] = true
@@ -87,29 +87,29 @@ func kinds(t *testing.T) map[string]func(context.Context, *store) {
 			}
 			return w, nil
 		}),
-		"user": filled(func(s *store) *cache.Space[*coassemble.User] { return s.users.objects }, 5000, func(s *store, i int) (*coassemble.User, []cache.Tag) {
+		"user": filled(func(s *Source) *cache.Space[*coassemble.User] { return s.users.objects }, 5000, func(s *Source, i int) (*coassemble.User, []cache.Tag) {
 			u := fromText(t, user(i), recordFrom[coassemble.User])
 			return u, s.userTags(u)
 		}),
-		"bare user": filled(func(s *store) *cache.Space[*coassemble.User] { return s.users.objects }, 10_000, func(_ *store, i int) (*coassemble.User, []cache.Tag) {
+		"bare user": filled(func(s *Source) *cache.Space[*coassemble.User] { return s.users.objects }, 10_000, func(_ *Source, i int) (*coassemble.User, []cache.Tag) {
 			return fromText(t, fmt.Sprintf("%q", uuid(i)), recordFrom[coassemble.User]), nil
 		}),
-		"embedClient": filled(func(s *store) *cache.Space[*coassemble.EmbedClient] { return s.embedClients.objects }, 5000, func(s *store, i int) (*coassemble.EmbedClient, []cache.Tag) {
+		"embedClient": filled(func(s *Source) *cache.Space[*coassemble.EmbedClient] { return s.embedClients.objects }, 5000, func(s *Source, i int) (*coassemble.EmbedClient, []cache.Tag) {
 			c := fromText(t, user(i), recordFrom[coassemble.EmbedClient])
 			return c, s.embedClientTags(c)
 		}),
-		"identity": filled(func(s *store) *cache.Space[*mattr.Identity] { return s.identities.objects }, 5000, func(s *store, i int) (*mattr.Identity, []cache.Tag) {
+		"identity": filled(func(s *Source) *cache.Space[*mattr.Identity] { return s.identities.objects }, 5000, func(s *Source, i int) (*mattr.Identity, []cache.Tag) {
 			v := fromText(t, identity(i), recordFrom[mattr.Identity])
 			return v, s.identityTags(v)
 		}),
-		"identityWalk": filled(func(s *store) *cache.Space[identityWalk] { return s.identityWalk }, 40, func(*store, int) (identityWalk, []cache.Tag) {
+		"identityWalk": filled(func(s *Source) *cache.Space[identityWalk] { return s.identityWalk }, 40, func(*Source, int) (identityWalk, []cache.Tag) {
 			w := identityWalk{IDs: map[string][]string{}}
 			for i := range 500 {
 				w.IDs[uuid(i)] = []string{uuid(i)}
 			}
 			return w, nil
 		}),
-		"credentialPage": filled(func(s *store) *cache.Space[mattr.Page[*mattr.Credential]] { return s.credentials }, 2000, func(s *store, i int) (p mattr.Page[*mattr.Credential], tags []cache.Tag) {
+		"credentialPage": filled(func(s *Source) *cache.Space[mattr.Page[*mattr.Credential]] { return s.credentials }, 2000, func(s *Source, i int) (p mattr.Page[*mattr.Credential], tags []cache.Tag) {
 			for k := range i % 6 {
 				p.Items = append(p.Items, fromText(t, fmt.Sprintf(`{"id":%q,"type":"Certificate","status":"valid"}`, uuid(k)), recordFrom[mattr.Credential]))
 			}
@@ -129,7 +129,7 @@ func TestMemoryCountsWhatItHolds(t *testing.T) {
 					t.Fatal(err)
 				}
 				defer func() { _ = c.Close() }()
-				s := newStore(c, map[upstream.Backend]string{})
+				s := New(Options{Cache: c})
 				empty := heap()
 				fill(c.Begin(t.Context()), s)
 				return c.Counters().MemoryBytes, heap() - empty

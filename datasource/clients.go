@@ -1,4 +1,4 @@
-package resolvers
+package datasource
 
 import (
 	"context"
@@ -8,7 +8,6 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/footprint"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
@@ -16,36 +15,33 @@ import (
 // allClients is the tag of the lists of clients.
 const allClients = "clients"
 
-// clientQuery names a part of a search for clients.
-type clientQuery struct {
+// ClientQuery names a part of a search for clients.
+type ClientQuery struct {
 	Search, Sort  string
 	Offset, First int
 }
 
-// clientPage reads a part of the list of clients.
-func (r *Resolver) clientPage(ctx context.Context, q clientQuery) (listed[*document.Document], error) {
+// ClientPage reads a part of the list of clients.
+func (s *Source) ClientPage(ctx context.Context, q ClientQuery) (Page[*document.Document], error) {
 	text, err := json.Marshal(q)
 	if err != nil {
-		return listed[*document.Document]{}, err
+		return Page[*document.Document]{}, err
 	}
-	key := string(text)
-	found, failed := r.store.clients.load(ctx, []string{key}, r.readClientPages)
-	complain(ctx, found[key].missing)
-	return found[key], failed[key]
+	return s.clients.page(s.withListPurpose(ctx), string(text), s.readClientPages)
 }
 
-func (r *Resolver) readClientPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*document.Document], map[string]error) {
+func (s *Source) readClientPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*document.Document], map[string]error) {
 	return each(ctx, keys, func(ctx context.Context, key string) (*arrived[*document.Document], error) {
-		var q clientQuery
+		var q ClientQuery
 		if err := json.Unmarshal([]byte(key), &q); err != nil {
 			return nil, err
 		}
 		ctx, said := renewing(ctx, kept[key])
-		w, err := r.ThoughtIndustries.Window(ctx, thoughtindustries.Query{Search: q.Search, Sort: q.Sort}, q.Offset, q.First)
+		w, err := s.ThoughtIndustries.Window(ctx, thoughtindustries.Query{Search: q.Search, Sort: q.Sort}, q.Offset, q.First)
 		if err != nil {
 			return unchanged[*document.Document](err, said)
 		}
-		page := showing(w.Clients, r.listedClient, r.store.tag(upstream.ThoughtIndustries, allClients))
+		page := showing(w.Clients, s.listedClient, s.tag(upstream.ThoughtIndustries, allClients))
 		page.More, page.Total, page.reply, page.etag = w.More, w.Total, said, said.ETag()
 		for _, a := range w.Aggregations {
 			page.Extra = append(page.Extra, rawDocument(a))
@@ -61,26 +57,26 @@ func rawDocument(d *document.Document) json.RawMessage {
 	return d.JSON()
 }
 
-func (r *Resolver) listedClient(d *document.Document) (key string, bare bool) {
-	return r.clientID(d), false
+func (s *Source) listedClient(d *document.Document) (key string, bare bool) {
+	return s.clientID(d), false
 }
 
-func (r *Resolver) clientID(d *document.Document) string {
+func (s *Source) clientID(d *document.Document) string {
 	if d == nil {
 		return ""
 	}
-	return r.ThoughtIndustries.KeyOf(d, "id")
+	return s.ThoughtIndustries.KeyOf(d, "id")
 }
 
 // keepClientKeys remembers which client a slug and a sku lead to.
-func (r *Resolver) keepClientKeys(ctx context.Context, d *document.Document, said reply) {
-	id := r.clientID(d)
+func (s *Source) keepClientKeys(ctx context.Context, d *document.Document, said reply) {
+	id := s.clientID(d)
 	if id == "" {
 		return
 	}
 	for _, field := range []string{"slug", "sku"} {
-		if v := r.ThoughtIndustries.KeyOf(d, field); v != "" {
-			r.store.clientKeys.Put(ctx, clientKeyText(thoughtindustries.Key{Field: field, Value: v}), keep(id, said))
+		if v := s.ThoughtIndustries.KeyOf(d, field); v != "" {
+			s.clientKeys.Put(ctx, clientKeyText(thoughtindustries.Key{Field: field, Value: v}), keep(id, said))
 		}
 	}
 }
@@ -112,19 +108,19 @@ func (w clientWalk) size() int {
 	return n
 }
 
-// fetchClients finds clients by key. A slug or sku leads to an id first; documents are kept by id alone.
-func (r *Resolver) fetchClients() loader.Fetch[thoughtindustries.Key, *document.Document] {
-	search := &clientSearch{Resolver: r}
-	if r.ThoughtIndustries != nil {
-		search.lookup = r.ThoughtIndustries.NewLookup()
-		search.lookup.Read = r.lookupPage
+// newClientSearch returns the lookup of one operation. A slug or sku leads to an id first; documents are cached by id alone.
+func (s *Source) newClientSearch() *clientSearch {
+	search := &clientSearch{Source: s}
+	if s.ThoughtIndustries != nil {
+		search.lookup = s.ThoughtIndustries.NewLookup()
+		search.lookup.Read = s.lookupPage
 	}
-	return search.find
+	return search
 }
 
 // clientSearch is the lookup of one operation: what one batch saw on its way answers the next.
 type clientSearch struct {
-	*Resolver
+	*Source
 	lookup *thoughtindustries.Lookup
 	// flaw is set once errors came beside the clients of a page.
 	flaw atomic.Pointer[error]
@@ -134,14 +130,14 @@ type clientSearch struct {
 
 func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, map[thoughtindustries.Key]error) {
 	if s.ThoughtIndustries == nil {
-		return refuse[thoughtindustries.Key, *document.Document]("thoughtindustries")(ctx, keys)
+		return refuse[thoughtindustries.Key, *document.Document](upstream.ThoughtIndustries)(ctx, keys)
 	}
 	ids, failed := s.ids(ctx, keys)
 	wanted := make([]string, 0, len(ids))
 	for _, id := range ids {
 		wanted = append(wanted, id)
 	}
-	results := s.store.clients.objects.Load(ctx, wanted, s.fetchByID)
+	results := s.clients.objects.Load(ctx, wanted, s.fetchByID)
 	found := make(map[thoughtindustries.Key]*document.Document, len(keys))
 	for key, id := range ids {
 		switch r := results[id]; {
@@ -176,7 +172,7 @@ func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) (m
 	if len(texts) == 0 {
 		return ids, failed
 	}
-	for text, r := range s.store.clientKeys.Load(ctx, texts, func(ctx context.Context, missing []cache.Wanted[string]) (map[string]cache.Fetched[string], map[string]error) {
+	for text, r := range s.clientKeys.Load(ctx, texts, func(ctx context.Context, missing []cache.Wanted[string]) (map[string]cache.Fetched[string], map[string]error) {
 		return s.fetchIDs(ctx, keysOf(missing), byText)
 	}) {
 		switch {
@@ -191,7 +187,7 @@ func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) (m
 
 func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[string]thoughtindustries.Key) (map[string]cache.Fetched[string], map[string]error) {
 	ctx = upstream.WithKeys(ctx, texts...)
-	walk, at, walked := peekWalk(ctx, s.store.clientWalk)
+	walk, at, walked := peekWalk(ctx, s.clientWalk)
 	found, failed := map[string]cache.Fetched[string]{}, map[string]error{}
 	var unknown []thoughtindustries.Key
 	for _, text := range texts {
@@ -214,7 +210,7 @@ func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[
 
 func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Wanted[*document.Document]) (map[string]cache.Fetched[*document.Document], map[string]error) {
 	ctx = upstream.WithKeys(ctx, keysOf(missing)...)
-	walk, _, walked := peekWalk(ctx, s.store.clientWalk)
+	walk, _, walked := peekWalk(ctx, s.clientWalk)
 	var unknown []thoughtindustries.Key
 	for _, w := range missing {
 		if !walked || walk.IDs[w.Key] {
@@ -257,12 +253,12 @@ func (s *clientSearch) look(ctx context.Context, keys []thoughtindustries.Key) (
 		if id == "" {
 			continue
 		}
-		s.store.clients.objects.Put(ctx, id, keep(d, said))
+		s.clients.objects.Put(ctx, id, keep(d, said))
 		s.keepClientKeys(ctx, d, said)
 		walk.add(s.ThoughtIndustries, id, d)
 	}
 	if all {
-		s.store.clientWalk.Put(ctx, wholeWalk, keep(walk, said))
+		s.clientWalk.Put(ctx, wholeWalk, keep(walk, said))
 	}
 	return found, failed, said
 }

@@ -1,4 +1,6 @@
-package resolvers
+// Package datasource reads the records of the three backends for the resolvers: in batches, from the cache while that holds,
+// and by the fewest calls where it does not. It also writes, and knows what a write makes untrue.
+package datasource
 
 import (
 	"context"
@@ -12,19 +14,37 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/footprint"
-	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// store is what is kept of the backends' answers, and what their walks taught. Objects are kept once, by key; lists
-// keep the order of keys.
-type store struct {
-	cache *cache.Cache
-	// scopes are digests of each backend's address and credential.
-	scopes map[upstream.Backend]string
+// Options are what a Source reads from. A backend that is nil is not configured: its reads fail, the rest works.
+type Options struct {
+	ThoughtIndustries *thoughtindustries.Client
+	Coassemble        *coassemble.Client
+	MATTR             *mattr.Client
+	Link              Link
+	// Cache holds what the backends answered.
+	Cache *cache.Cache
+	// Scopes are digests of each backend's address and credential: what one credential may see, another never gets.
+	Scopes map[upstream.Backend]string
+	// Beside is invalidated by writes too: a Source of the same backends with another cache; nil where there is none.
+	Beside *Source
+	// Batch is called before each batch is fetched, and what it returns after; nil is not called.
+	Batch func(ctx context.Context, kind string, keys int) (context.Context, func())
+	// Within adds to the operation's context, under which a batch is fetched, what belongs to the field that asked for it;
+	// nil adds nothing.
+	Within func(operation, field context.Context) context.Context
+	// Field returns the path of the field that a context belongs to. It is needed where operations are explained.
+	Field func(ctx context.Context) string
+}
+
+// Source reads and writes records of the three backends. Records are cached once, by key; pages of lists hold the order of
+// keys. It is safe for concurrent use.
+type Source struct {
+	Options
 
 	clients    lists[*document.Document]
 	clientKeys *cache.Space[string]
@@ -91,13 +111,14 @@ type spaceOptions struct {
 	personal bool
 }
 
-func newStore(c *cache.Cache, scopes map[upstream.Backend]string) *store {
-	s := &store{cache: c, scopes: scopes}
+// New returns a Source.
+func New(o Options) *Source {
+	s, c, scopes := &Source{Options: o}, o.Cache, o.Scopes
 	ti := spaceOptions{upstream.ThoughtIndustries, scopes[upstream.ThoughtIndustries], false}
 	co := spaceOptions{upstream.Coassemble, scopes[upstream.Coassemble], true}
 	ma := spaceOptions{upstream.MATTR, scopes[upstream.MATTR], true}
 
-	s.clients = lists[*document.Document]{pages: newListings[*document.Document](c, "clientPage", ti), objects: documents(c, ti),
+	s.clients = lists[*document.Document]{pages: newListings[*document.Document](c, "clientPage", ti), objects: s.documents(c, ti),
 		encode: jsonOfDocument, validators: new(atomic.Bool)}
 	s.clientKeys = newSpace(c, "clientKey", ti, jsonOf[string], fromJSON[string], footprint.Text)
 	s.clientWalk = newSpace(c, "clientWalk", ti, jsonOf[clientWalk], fromJSON[clientWalk], clientWalk.size)
@@ -124,6 +145,8 @@ func newStore(c *cache.Cache, scopes map[upstream.Backend]string) *store {
 	s.identityWalks = sharedWalks[mattr.Walk](c, "identityWalkFlight", ma)
 	s.userIdentityWalks = sharedWalks[mattr.Walk](c, "userIdentityWalk", ma)
 	s.credentials = newSpace(c, "credentialPage", ma, jsonOf[mattr.Page[*mattr.Credential]], fromJSON[mattr.Page[*mattr.Credential]], credentialsSize)
+	s.clients.filed = s.keepClientKeys
+	s.clients.filed = s.keepClientKeys
 	return s
 }
 
@@ -132,10 +155,10 @@ func newSpace[V any](c *cache.Cache, kind string, o spaceOptions, encode func(V)
 		Encode: encode, Decode: decode, Size: size})
 }
 
-func documents(c *cache.Cache, o spaceOptions) *cache.Space[*document.Document] {
+func (s *Source) documents(c *cache.Cache, o spaceOptions) *cache.Space[*document.Document] {
 	return newSpace(c, "client", o,
 		jsonOfDocument,
-		func(data []byte) (*document.Document, error) { return document.Parse(data, model.Shapes.Client) },
+		func(data []byte) (*document.Document, error) { return s.ThoughtIndustries.Parse(data) },
 		(*document.Document).Size)
 }
 
@@ -145,7 +168,7 @@ func identitySpace(c *cache.Cache, kind string, o spaceOptions) *cache.Space[*ma
 	return newSpace(c, kind, o, jsonOf[*mattr.Identity], recordFrom[mattr.Identity], (*mattr.Identity).Size)
 }
 
-func (s *store) identityLists(c *cache.Cache, kind string, o spaceOptions) lists[*mattr.Identity] {
+func (s *Source) identityLists(c *cache.Cache, kind string, o spaceOptions) lists[*mattr.Identity] {
 	return lists[*mattr.Identity]{pages: newListings[*mattr.Identity](c, kind+"Page", o), objects: identitySpace(c, kind, o),
 		tags: s.identityTags, encode: jsonOf[*mattr.Identity]}
 }
@@ -272,6 +295,6 @@ func parsePageKey(key string) (offset, first int, rest string) {
 }
 
 // tag names something that kept values depend on besides their own key.
-func (s *store) tag(b upstream.Backend, name string) cache.Tag {
-	return cache.NewTag(s.scopes[b], name)
+func (s *Source) tag(b upstream.Backend, name string) cache.Tag {
+	return cache.NewTag(s.Scopes[b], name)
 }

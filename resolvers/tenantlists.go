@@ -8,6 +8,7 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
@@ -22,8 +23,8 @@ import (
 // left out would tell of them: in its length, in whether another follows, in cursors, which count those before or hold
 // the backend's own. And whose records stand far behind would page through many that are empty.
 
-// ownKeys are the clients that a bound caller sees, in order; nil is a caller who sees all.
-func ownKeys(ctx context.Context) []string {
+// tenantKeys are the clients that a bound caller sees, in order; nil is a caller who sees all.
+func tenantKeys(ctx context.Context) []string {
 	who := auth.FromContext(ctx)
 	if !who.Bound {
 		return nil
@@ -73,9 +74,9 @@ const searchPage = 100
 func (r queryResolver) ownClients(ctx context.Context, own []string, q thoughtindustries.Query, c scalar.Cursor, size int, continued bool) (page[*document.Document], error) {
 	keys := make([]thoughtindustries.Key, len(own))
 	for i, k := range own {
-		keys[i] = r.clientKey(k)
+		keys[i] = r.Link.ClientKey(k)
 	}
-	l := loadersOf(ctx).clients()
+	l := datasource.From(ctx).Clients()
 	if q.Search == "" && q.Sort == "" {
 		return ownPage(ctx, l, keys, c, size, continued)
 	}
@@ -88,7 +89,7 @@ func (r queryResolver) ownClients(ctx context.Context, own []string, q thoughtin
 		if result.Err != nil {
 			return page[*document.Document]{}, result.Err
 		}
-		if result.Found && r.seesDocument(ctx, result.Value) && r.mentions(result.Value, q.Search) {
+		if result.Found && r.canSeeDocument(ctx, result.Value) && r.mentions(result.Value, q.Search) {
 			all = append(all, result.Value)
 		}
 	}
@@ -99,7 +100,7 @@ func (r queryResolver) ownClients(ctx context.Context, own []string, q thoughtin
 // ownUsers goes through the users of one client after the other.
 type ownUsers struct {
 	keys []string
-	read func(userPageKey) (userPage, error)
+	read func(datasource.UserPageKey) (datasource.Page[*coassemble.User], error)
 	// client is a place among the keys, offset one among its users.
 	client, offset int
 	seen           map[string]bool
@@ -111,34 +112,36 @@ func ownUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *ownUsers
 	if !found {
 		c.Offset = 0
 	}
-	read := func(k userPageKey) (userPage, error) { return load(ctx, loadersOf(ctx).userPages(), k) }
+	read := func(k datasource.UserPageKey) (datasource.Page[*coassemble.User], error) {
+		return load(ctx, datasource.From(ctx).UserPages(), k)
+	}
 	return &ownUsers{keys: own, read: read, client: client, offset: c.Offset, seen: map[string]bool{}}
 }
 
 // ownUsersNow goes through the users of a bound caller's clients as the backend has them now.
 func (r *Resolver) ownUsersNow(ctx context.Context) *ownUsers {
-	read := func(k userPageKey) (userPage, error) {
-		users, more, err := r.Coassemble.UserWindow(ctx, k.client, k.offset, k.first)
-		return userPage{users: users, more: more}, err
+	read := func(k datasource.UserPageKey) (datasource.Page[*coassemble.User], error) {
+		users, more, err := r.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First)
+		return datasource.Page[*coassemble.User]{Items: users, More: more}, err
 	}
-	return &ownUsers{keys: ownKeys(ctx), read: read, seen: map[string]bool{}}
+	return &ownUsers{keys: tenantKeys(ctx), read: read, seen: map[string]bool{}}
 }
 
 func (o *ownUsers) more() bool { return o.client < len(o.keys) }
 
 // next reads up to n users of one client.
 func (o *ownUsers) next(n int) (*userList, error) {
-	key := userPageKey{o.keys[o.client], o.offset, n}
+	key := datasource.UserPageKey{Client: o.keys[o.client], Offset: o.offset, First: n}
 	p, err := o.read(key)
 	if err != nil {
 		return nil, err
 	}
 	l := newUserList(key, p)
-	advanced := o.note(p.users)
-	if p.more && !advanced {
+	advanced := o.note(p.Items)
+	if p.More && !advanced {
 		l.missing = cmp.Or(l.missing, errNoAdvance(upstream.Coassemble))
 	}
-	if o.offset += n; !p.more || !advanced {
+	if o.offset += n; !p.More || !advanced {
 		o.client, o.offset = o.client+1, 0
 	}
 	return l, nil
@@ -157,7 +160,7 @@ func (o *ownUsers) note(users []*coassemble.User) bool {
 
 // ownPlace is the cursor of a list that goes through the users of one client after the other.
 func (l *userList) ownPlace(c scalar.Cursor, i int) string {
-	c.Token, c.Offset = l.key.client, l.places[i]
+	c.Token, c.Offset = l.key.Client, l.places[i]
 	return c.Encode()
 }
 
@@ -171,8 +174,8 @@ func ownUserPage(ctx context.Context, own []string, c scalar.Cursor, size int, c
 		if err != nil {
 			return page[*coassemble.User]{}, err
 		}
-		wholeUsers(ctx, []*userList{l})
-		complain(ctx, l.missing)
+		hydrateUsers(ctx, []*userList{l})
+		addPartialError(ctx, l.missing)
 		for i, u := range l.users {
 			nodes, cursors = append(nodes, u), append(cursors, l.ownPlace(c, i))
 		}
@@ -190,8 +193,8 @@ func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size in
 		if err != nil {
 			return page[*mattr.Identity]{}, err
 		}
-		complain(ctx, l.missing)
-		for i, result := range loadersOf(ctx).userIdentities().Load(ctx, identifiers(l.users)) {
+		addPartialError(ctx, l.missing)
+		for i, result := range datasource.From(ctx).UserIdentities().Load(ctx, identifiers(l.users)) {
 			if result.Err != nil {
 				graphql.AddError(ctx, result.Err)
 			}
@@ -214,7 +217,7 @@ func ownerAmong(ctx context.Context, users *ownUsers, id string) (string, error)
 		}
 		failed = cmp.Or(failed, l.missing)
 		keys := identifiers(l.users)
-		for i, result := range loadersOf(ctx).userIdentities().Load(ctx, keys) {
+		for i, result := range datasource.From(ctx).UserIdentities().Load(ctx, keys) {
 			if result.Found && strings.EqualFold(result.Value.ID, id) {
 				return keys[i], nil
 			}
@@ -237,17 +240,17 @@ func identifiers(users []*coassemble.User) []string {
 
 // ownMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these alone, so
 // that neither calls nor time tell of others.
-func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *identityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *datasource.IdentityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
 	var all []*mattr.Identity
 	for users := ownUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
 		l, err := users.next(searchPage)
 		if err != nil {
 			return page[*mattr.Identity]{}, err
 		}
-		complain(ctx, l.missing)
+		addPartialError(ctx, l.missing)
 		var found []*mattr.Identity
-		for _, result := range loadersOf(ctx).userIdentities().Load(ctx, identifiers(l.users)) {
-			complain(ctx, result.Err)
+		for _, result := range datasource.From(ctx).UserIdentities().Load(ctx, identifiers(l.users)) {
+			addPartialError(ctx, result.Err)
 			if result.Found {
 				found = append(found, result.Value)
 			}
@@ -261,7 +264,7 @@ func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *ide
 }
 
 // matching returns the identities that match a filter. It compares them all at once.
-func (r *Resolver) matching(ctx context.Context, filter *identityFilter, list []*mattr.Identity) ([]*mattr.Identity, error) {
+func (r *Resolver) matching(ctx context.Context, filter *datasource.IdentityFilter, list []*mattr.Identity) ([]*mattr.Identity, error) {
 	matches := make([]bool, len(list))
 	var failed error
 	var group task.Group

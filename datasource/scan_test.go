@@ -1,4 +1,4 @@
-package resolvers
+package datasource
 
 import (
 	"context"
@@ -18,7 +18,7 @@ func TestAPageThatWasNotSentAgainGoesWithItsList(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer func() { _ = c.Close() }()
-	s := newStore(c, nil)
+	s := New(Options{Cache: c})
 	ctx := c.Begin(t.Context())
 	const key = "walk:0"
 	user := &coassemble.User{Identifier: "somebody"}

@@ -1,4 +1,4 @@
-package resolvers
+package datasource
 
 import (
 	"context"
@@ -98,34 +98,34 @@ func sawAll[V any](l *lists[V], list cache.Tag, values []V, key func(V) (string,
 	return tags
 }
 
-func (r *Resolver) sawUsers(w coassemble.Walk[*coassemble.User]) []cache.Tag {
-	return sawAll(&r.store.users, r.store.tag(upstream.Coassemble, allUsers), w.Items, listedUser)
+func (s *Source) sawUsers(w coassemble.Walk[*coassemble.User]) []cache.Tag {
+	return sawAll(&s.users, s.tag(upstream.Coassemble, allUsers), w.Items, listedUser)
 }
 
-func (r *Resolver) sawEmbedClients(w coassemble.Walk[*coassemble.EmbedClient]) []cache.Tag {
-	return sawAll(&r.store.embedClients, r.store.tag(upstream.Coassemble, allEmbedClients), w.Items, listedEmbedClient)
+func (s *Source) sawEmbedClients(w coassemble.Walk[*coassemble.EmbedClient]) []cache.Tag {
+	return sawAll(&s.embedClients, s.tag(upstream.Coassemble, allEmbedClients), w.Items, listedEmbedClient)
 }
 
-func (r *Resolver) sawIdentities(w mattr.Walk) []cache.Tag {
-	tags := []cache.Tag{r.store.tag(upstream.MATTR, allIdentities)}
+func (s *Source) sawIdentities(w mattr.Walk) []cache.Tag {
+	tags := []cache.Tag{s.tag(upstream.MATTR, allIdentities)}
 	for _, i := range w.Items {
-		tags = append(tags, r.store.identityTag(i.ID))
+		tags = append(tags, s.identityTag(i.ID))
 	}
 	return tags
 }
 
 // walkUserPage reads a page of a walk over all users.
-func (r *Resolver) walkUserPage(ctx context.Context, p coassemble.Page) ([]*coassemble.User, error) {
-	return walkPage(ctx, &r.store.users, p, r.store.tag(upstream.Coassemble, allUsers), func(ctx context.Context) (*arrived[*coassemble.User], error) {
-		users, err := r.Coassemble.Users(ctx, "", p)
+func (s *Source) walkUserPage(ctx context.Context, p coassemble.Page) ([]*coassemble.User, error) {
+	return walkPage(ctx, &s.users, p, s.tag(upstream.Coassemble, allUsers), func(ctx context.Context) (*arrived[*coassemble.User], error) {
+		users, err := s.Coassemble.Users(ctx, "", p)
 		return showing(users, listedUser), err
 	})
 }
 
 // walkEmbedClientPage reads a page of a walk over all embed clients.
-func (r *Resolver) walkEmbedClientPage(ctx context.Context, p coassemble.Page) ([]*coassemble.EmbedClient, error) {
-	return walkPage(ctx, &r.store.embedClients, p, r.store.tag(upstream.Coassemble, allEmbedClients), func(ctx context.Context) (*arrived[*coassemble.EmbedClient], error) {
-		clients, err := r.Coassemble.Clients(ctx, p)
+func (s *Source) walkEmbedClientPage(ctx context.Context, p coassemble.Page) ([]*coassemble.EmbedClient, error) {
+	return walkPage(ctx, &s.embedClients, p, s.tag(upstream.Coassemble, allEmbedClients), func(ctx context.Context) (*arrived[*coassemble.EmbedClient], error) {
+		clients, err := s.Coassemble.Clients(ctx, p)
 		return showing(clients, listedEmbedClient), err
 	})
 }
@@ -139,13 +139,13 @@ func walkPage[V any](ctx context.Context, l *lists[V], p coassemble.Page, list c
 	return page.values, nil
 }
 
-func (r *Resolver) longestIdentityPage(ctx context.Context, cursor string) (mattr.Page[*mattr.Identity], error) {
-	return r.MATTR.Identities(ctx, mattr.MaxLimit, cursor)
+func (s *Source) longestIdentityPage(ctx context.Context, cursor string) (mattr.Page[*mattr.Identity], error) {
+	return s.MATTR.Identities(ctx, mattr.MaxLimit, cursor)
 }
 
 // joinedKey is the user that an identity is joined with; of others the id alone.
-func (r *Resolver) joinedKey(i *mattr.Identity) (key string, bare bool) {
-	if user, ok, err := r.userKeyOf(i); ok && err == nil {
+func (s *Source) joinedKey(i *mattr.Identity) (key string, bare bool) {
+	if user, ok, err := s.Link.UserKey(i); ok && err == nil {
 		return user, false
 	}
 	return i.ID, true
@@ -153,10 +153,10 @@ func (r *Resolver) joinedKey(i *mattr.Identity) (key string, bare bool) {
 
 // walkIdentityPage reads a page of a walk that looks for users' identities. Of a page that need not be sent again, those
 // that are joined with nobody have nothing but their ids.
-func (r *Resolver) walkIdentityPage(ctx context.Context, cursor string) (mattr.Page[*mattr.Identity], error) {
-	page, err := r.store.joined.revisit(ctx, wholeWalk+":"+cursor, r.store.tag(upstream.MATTR, allIdentities), func(ctx context.Context) (*arrived[*mattr.Identity], error) {
-		p, err := r.longestIdentityPage(ctx, cursor)
-		page := showing(p.Items, r.joinedKey)
+func (s *Source) walkIdentityPage(ctx context.Context, cursor string) (mattr.Page[*mattr.Identity], error) {
+	page, err := s.joined.revisit(ctx, wholeWalk+":"+cursor, s.tag(upstream.MATTR, allIdentities), func(ctx context.Context) (*arrived[*mattr.Identity], error) {
+		p, err := s.longestIdentityPage(ctx, cursor)
+		page := showing(p.Items, s.joinedKey)
 		page.Next = p.Next
 		return page, err
 	})
@@ -173,16 +173,16 @@ type clientLookupPage struct {
 }
 
 // lookupPage reads a page of a lookup among clients, together with the operations that look there for others.
-func (r *Resolver) lookupPage(ctx context.Context, q thoughtindustries.Query, number, count int) (*thoughtindustries.Page, error) {
+func (s *Source) lookupPage(ctx context.Context, q thoughtindustries.Query, number, count int) (*thoughtindustries.Page, error) {
 	key, err := json.Marshal(clientLookupPage{q, number, count})
 	if err != nil {
 		return nil, err
 	}
 	saw := func(p *thoughtindustries.Page) []cache.Tag {
-		return sawAll(&r.store.clients, r.store.tag(upstream.ThoughtIndustries, allClients), p.Clients, r.listedClient)
+		return sawAll(&s.clients, s.tag(upstream.ThoughtIndustries, allClients), p.Clients, s.listedClient)
 	}
-	shared := share(ctx, r.store.clientLookups, string(key), saw, func(ctx context.Context) (*thoughtindustries.Page, error) {
-		return r.readLookupPage(ctx, string(key), q, number, count)
+	shared := share(ctx, s.clientLookups, string(key), saw, func(ctx context.Context) (*thoughtindustries.Page, error) {
+		return s.readLookupPage(ctx, string(key), q, number, count)
 	})
 	if shared.Err == nil && shared.Fact.Verdict == cache.Coalesced {
 		shared.Value.said.Repeat(ctx)
@@ -190,13 +190,13 @@ func (r *Resolver) lookupPage(ctx context.Context, q thoughtindustries.Query, nu
 	return shared.Value.walk, shared.Err
 }
 
-func (r *Resolver) readLookupPage(ctx context.Context, key string, q thoughtindustries.Query, number, count int) (*thoughtindustries.Page, error) {
-	page, err := r.store.clients.revisit(ctx, key, r.store.tag(upstream.ThoughtIndustries, allClients), func(ctx context.Context) (*arrived[*document.Document], error) {
-		p, err := r.ThoughtIndustries.Page(ctx, q, number, count)
+func (s *Source) readLookupPage(ctx context.Context, key string, q thoughtindustries.Query, number, count int) (*thoughtindustries.Page, error) {
+	page, err := s.clients.revisit(ctx, key, s.tag(upstream.ThoughtIndustries, allClients), func(ctx context.Context) (*arrived[*document.Document], error) {
+		p, err := s.ThoughtIndustries.Page(ctx, q, number, count)
 		if err != nil {
 			return nil, err
 		}
-		page := showing(p.Clients, r.listedClient)
+		page := showing(p.Clients, s.listedClient)
 		page.More, page.Total = p.HasMore, p.Total
 		at, err := json.Marshal([2]int{p.Number, p.PerPage})
 		page.Extra = []json.RawMessage{at}

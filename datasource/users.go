@@ -1,4 +1,4 @@
-package resolvers
+package datasource
 
 import (
 	"context"
@@ -15,16 +15,16 @@ const (
 	allUsers        = "users"
 )
 
-func (s *store) usersOf(client string) cache.Tag {
+func (s *Source) usersOf(client string) cache.Tag {
 	return s.tag(upstream.Coassemble, "usersOf:"+client)
 }
 
-func (s *store) embedClientTags(*coassemble.EmbedClient) []cache.Tag {
+func (s *Source) embedClientTags(*coassemble.EmbedClient) []cache.Tag {
 	return []cache.Tag{s.tag(upstream.Coassemble, allEmbedClients)}
 }
 
 // userTags let a client's users go with the client.
-func (s *store) userTags(u *coassemble.User) []cache.Tag {
+func (s *Source) userTags(u *coassemble.User) []cache.Tag {
 	if client, err := u.ClientIdentifier(); err == nil && client != nil {
 		return []cache.Tag{s.usersOf(*client)}
 	}
@@ -38,111 +38,109 @@ func listedEmbedClient(c *coassemble.EmbedClient) (key string, bare bool) {
 func listedUser(u *coassemble.User) (key string, bare bool) { return u.Identifier, u.Bare }
 
 // fetchEmbedClients reads embed clients by key: singly, or by the pages of the whole list where those are fewer.
-func (r *Resolver) fetchEmbedClients(ctx context.Context, keys []string) (map[string]*coassemble.EmbedClient, map[string]error) {
-	if r.Coassemble == nil {
+func (s *Source) fetchEmbedClients(ctx context.Context, keys []string) (map[string]*coassemble.EmbedClient, map[string]error) {
+	if s.Coassemble == nil {
 		return refuse[string, *coassemble.EmbedClient](upstream.Coassemble)(ctx, keys)
 	}
-	return unpack(r.store.embedClients.objects.Load(ctx, keys, r.readEmbedClients))
+	return unpack(s.embedClients.objects.Load(ctx, keys, s.readEmbedClients))
 }
 
-func (r *Resolver) readEmbedClients(ctx context.Context, missing []cache.Wanted[*coassemble.EmbedClient]) (map[string]cache.Fetched[*coassemble.EmbedClient], map[string]error) {
+func (s *Source) readEmbedClients(ctx context.Context, missing []cache.Wanted[*coassemble.EmbedClient]) (map[string]cache.Fetched[*coassemble.EmbedClient], map[string]error) {
 	keys := keysOf(missing)
 	ctx = upstream.WithKeys(ctx, keys...)
 	found := map[string]cache.Fetched[*coassemble.EmbedClient]{}
-	if bound := r.store.embedClientPages.bound(len(keys)); bound > 0 {
-		w, said, err := shareWalk(ctx, r.store.embedClientWalks, r.sawEmbedClients, func(ctx context.Context) (coassemble.Walk[*coassemble.EmbedClient], error) {
-			return coassemble.WalkClients(ctx, bound, r.walkEmbedClientPage)
+	if bound := s.embedClientPages.bound(len(keys)); bound > 0 {
+		w, said, err := shareWalk(ctx, s.embedClientWalks, s.sawEmbedClients, func(ctx context.Context) (coassemble.Walk[*coassemble.EmbedClient], error) {
+			return coassemble.WalkClients(ctx, bound, s.walkEmbedClientPage)
 		})
 		if err != nil {
 			return nil, failAll(keys, err)
 		}
-		r.store.embedClientPages.take(w.Pages, w.Done, w.Unusable)
+		s.embedClientPages.take(w.Pages, w.Done, w.Unusable)
 		for _, c := range w.Items {
 			if c.Identifier != "" && !c.Bare {
-				found[c.Identifier] = keep(c, said, r.store.embedClientTags(c)...)
+				found[c.Identifier] = keep(c, said, s.embedClientTags(c)...)
 			}
 		}
 		if w.Done && !w.Unusable {
 			return found, nil
 		}
 	}
-	rest, failed := eachRenewed(ctx, without(keys, found), validatorsOf(missing), r.Coassemble.Client, r.store.embedClientTags)
+	rest, failed := eachRenewed(ctx, without(keys, found), validatorsOf(missing), s.Coassemble.Client, s.embedClientTags)
 	return merged(found, rest), failed
 }
 
-// embedClientPage reads a part of the list of embed clients.
-func (r *Resolver) embedClientPage(ctx context.Context, offset, first int) (listed[*coassemble.EmbedClient], error) {
-	key := pageKey(offset, first, "")
-	found, failed := r.store.embedClients.load(ctx, []string{key}, r.readEmbedClientPages)
-	complain(ctx, found[key].missing)
-	return found[key], failed[key]
+// EmbedClientPage reads a part of the list of embed clients.
+func (s *Source) EmbedClientPage(ctx context.Context, offset, first int) (Page[*coassemble.EmbedClient], error) {
+	return s.embedClients.page(s.withListPurpose(ctx), pageKey(offset, first, ""), s.readEmbedClientPages)
 }
 
-func (r *Resolver) readEmbedClientPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*coassemble.EmbedClient], map[string]error) {
+func (s *Source) readEmbedClientPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*coassemble.EmbedClient], map[string]error) {
 	return each(ctx, keys, func(ctx context.Context, key string) (*arrived[*coassemble.EmbedClient], error) {
 		offset, first, _ := parsePageKey(key)
 		ctx, said := renewing(ctx, kept[key])
-		clients, more, err := r.Coassemble.ClientWindow(ctx, offset, first)
+		clients, more, err := s.Coassemble.ClientWindow(ctx, offset, first)
 		if err != nil {
 			return unchanged[*coassemble.EmbedClient](err, said)
 		}
-		page := showing(clients, listedEmbedClient, r.store.tag(upstream.Coassemble, allEmbedClients))
+		page := showing(clients, listedEmbedClient, s.tag(upstream.Coassemble, allEmbedClients))
 		page.More, page.reply, page.etag = more, said, said.ETag()
 		return page, nil
 	})
 }
 
 // fetchUsers reads users by key, in the manner of fetchEmbedClients.
-func (r *Resolver) fetchUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, map[string]error) {
-	if r.Coassemble == nil {
+func (o *Operation) fetchUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, map[string]error) {
+	s := o.source
+	if s.Coassemble == nil {
 		return refuse[string, *coassemble.User](upstream.Coassemble)(ctx, keys)
 	}
-	if bound(ctx) {
-		return r.fetchOwnUsers(ctx, keys)
+	if o.tenant != nil {
+		return o.fetchTenantUsers(ctx, keys)
 	}
-	return unpack(r.store.users.objects.Load(ctx, keys, r.readUsers))
+	return unpack(s.users.objects.Load(ctx, keys, s.readUsers))
 }
 
-func (r *Resolver) readUsers(ctx context.Context, missing []cache.Wanted[*coassemble.User]) (map[string]cache.Fetched[*coassemble.User], map[string]error) {
+func (s *Source) readUsers(ctx context.Context, missing []cache.Wanted[*coassemble.User]) (map[string]cache.Fetched[*coassemble.User], map[string]error) {
 	keys := keysOf(missing)
 	ctx = upstream.WithKeys(ctx, keys...)
 	found := map[string]cache.Fetched[*coassemble.User]{}
-	w, err := r.walkUsers(ctx, len(keys))
+	w, err := s.walkUsers(ctx, len(keys))
 	if err != nil {
 		return nil, failAll(keys, err)
 	}
 	if w != nil {
 		for i, u := range w.values {
 			if w.Keys[i] != "" {
-				found[w.Keys[i]] = keep(u, w.reply, r.store.userTags(u)...)
+				found[w.Keys[i]] = keep(u, w.reply, s.userTags(u)...)
 			}
 		}
 		if !w.More {
 			return found, nil
 		}
 	}
-	rest, failed := eachRenewed(ctx, without(keys, found), validatorsOf(missing), r.Coassemble.User, r.store.userTags)
+	rest, failed := eachRenewed(ctx, without(keys, found), validatorsOf(missing), s.Coassemble.User, s.userTags)
 	return merged(found, rest), failed
 }
 
 // walkUsers reads the pages of all users where that takes no more calls than n; nil is a walk that does not pay. A walk
 // that was cut short says More.
-func (r *Resolver) walkUsers(ctx context.Context, n int) (*arrived[*coassemble.User], error) {
-	bound := r.store.userPages.bound(n)
+func (s *Source) walkUsers(ctx context.Context, n int) (*arrived[*coassemble.User], error) {
+	bound := s.userPages.bound(n)
 	if bound == 0 {
 		return nil, nil
 	}
-	w, said, err := shareWalk(ctx, r.store.userWalks, r.sawUsers, func(ctx context.Context) (coassemble.Walk[*coassemble.User], error) {
-		return coassemble.WalkUsers(ctx, bound, r.walkUserPage)
+	w, said, err := shareWalk(ctx, s.userWalks, s.sawUsers, func(ctx context.Context) (coassemble.Walk[*coassemble.User], error) {
+		return coassemble.WalkUsers(ctx, bound, s.walkUserPage)
 	})
 	if err != nil {
 		return nil, err
 	}
-	r.store.userPages.take(w.Pages, w.Done, w.Unusable)
+	s.userPages.take(w.Pages, w.Done, w.Unusable)
 	if w.Unusable {
 		return nil, nil
 	}
-	page := showing(w.Items, listedUser, r.store.tag(upstream.Coassemble, allUsers))
+	page := showing(w.Items, listedUser, s.tag(upstream.Coassemble, allUsers))
 	page.More, page.reply = !w.Done, said
 	return page, nil
 }
@@ -182,21 +180,21 @@ func merged[V any](a, b map[string]V) map[string]V {
 }
 
 // fetchUserPages reads parts of clients' users.
-func (r *Resolver) fetchUserPages(ctx context.Context, keys []userPageKey) (map[userPageKey]userPage, map[userPageKey]error) {
-	if r.Coassemble == nil {
-		return refuse[userPageKey, userPage](upstream.Coassemble)(ctx, keys)
+func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) (map[UserPageKey]Page[*coassemble.User], map[UserPageKey]error) {
+	if s.Coassemble == nil {
+		return refuse[UserPageKey, Page[*coassemble.User]](upstream.Coassemble)(ctx, keys)
 	}
 	texts := make([]string, len(keys))
 	for i, k := range keys {
 		texts[i] = k.text()
 	}
-	pages, errs := r.store.users.load(ctx, texts, r.readUserPages)
-	found, failed := make(map[userPageKey]userPage, len(keys)), map[userPageKey]error{}
+	pages, errs := s.users.load(ctx, texts, s.readUserPages)
+	found, failed := make(map[UserPageKey]Page[*coassemble.User], len(keys)), map[UserPageKey]error{}
 	for i, text := range texts {
 		if err := errs[text]; err != nil {
 			failed[keys[i]] = err
 		} else {
-			found[keys[i]] = userPage{users: pages[text].values, more: pages[text].More, missing: pages[text].missing}
+			found[keys[i]] = pages[text].shown()
 		}
 	}
 	return found, failed
@@ -204,7 +202,7 @@ func (r *Resolver) fetchUserPages(ctx context.Context, keys []userPageKey) (map[
 
 // readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
 // are fewer.
-func (r *Resolver) readUserPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*coassemble.User], map[string]error) {
+func (s *Source) readUserPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*coassemble.User], map[string]error) {
 	ofClients := 0
 	for _, key := range keys {
 		if _, _, client := parsePageKey(key); client != "" {
@@ -212,7 +210,7 @@ func (r *Resolver) readUserPages(ctx context.Context, keys []string, kept valida
 		}
 	}
 	found := map[string]*arrived[*coassemble.User]{}
-	all, err := r.allUsers(ctx, ofClients)
+	all, err := s.allUsers(ctx, ofClients)
 	if err != nil {
 		return nil, failAll(keys, err)
 	}
@@ -221,13 +219,13 @@ func (r *Resolver) readUserPages(ctx context.Context, keys []string, kept valida
 		for _, key := range keys {
 			if offset, first, client := parsePageKey(key); client != "" {
 				page := all.part(byClient[client], offset, first)
-				page.tags = append(page.tags, r.store.usersOf(client))
+				page.tags = append(page.tags, s.usersOf(client))
 				found[key] = page
 			}
 		}
 	}
 	rest, failed := each(ctx, without(keys, found), func(ctx context.Context, key string) (*arrived[*coassemble.User], error) {
-		return r.readUserPage(ctx, key, kept[key])
+		return s.readUserPage(ctx, key, kept[key])
 	})
 	return merged(found, rest), failed
 }
@@ -236,20 +234,20 @@ func (r *Resolver) readUserPages(ctx context.Context, keys []string, kept valida
 type userWalk struct{ *arrived[*coassemble.User] }
 
 // allUsers is the finished list of all users, kept or walked; nil where neither is to be had in n calls.
-func (r *Resolver) allUsers(ctx context.Context, n int) (*userWalk, error) {
+func (s *Source) allUsers(ctx context.Context, n int) (*userWalk, error) {
 	if n == 0 {
 		return nil, nil
 	}
-	tags := []cache.Tag{r.store.tag(upstream.Coassemble, allUsers)}
-	kept, _ := r.store.users.load(keptOnly(ctx), []string{wholeWalk}, nil)
+	tags := []cache.Tag{s.tag(upstream.Coassemble, allUsers)}
+	kept, _ := s.users.load(keptOnly(ctx), []string{wholeWalk}, nil)
 	if l, ok := kept[wholeWalk]; ok && len(l.values) > 0 && l.missing == nil {
 		return &userWalk{&arrived[*coassemble.User]{listing: l.listing, values: l.values, kept: l.at, tags: tags, reply: new(upstream.Reply)}}, nil
 	}
-	page, err := r.walkUsers(ctx, n)
+	page, err := s.walkUsers(ctx, n)
 	if err != nil || page == nil || page.More {
 		return nil, err
 	}
-	r.store.users.pages.Put(ctx, wholeWalk, r.store.users.file(ctx, page))
+	s.users.pages.Put(ctx, wholeWalk, s.users.file(ctx, page))
 	return &userWalk{page}, nil
 }
 
@@ -277,14 +275,14 @@ func (w *userWalk) part(places []int, offset, first int) *arrived[*coassemble.Us
 	return page
 }
 
-func (r *Resolver) readUserPage(ctx context.Context, key, etag string) (*arrived[*coassemble.User], error) {
+func (s *Source) readUserPage(ctx context.Context, key, etag string) (*arrived[*coassemble.User], error) {
 	offset, first, client := parsePageKey(key)
 	ctx, said := renewing(ctx, etag)
-	users, more, err := r.Coassemble.UserWindow(ctx, client, offset, first)
+	users, more, err := s.Coassemble.UserWindow(ctx, client, offset, first)
 	if err != nil {
 		return unchanged[*coassemble.User](err, said)
 	}
-	page := showing(users, listedUser, r.store.tag(upstream.Coassemble, allUsers), r.store.usersOf(client))
+	page := showing(users, listedUser, s.tag(upstream.Coassemble, allUsers), s.usersOf(client))
 	page.More, page.reply, page.etag = more, said, said.ETag()
 	return page, nil
 }

@@ -1,0 +1,70 @@
+package datasource
+
+import (
+	"context"
+
+	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+type parentsKey struct{}
+
+// parents are the places of those parents of a field that ask for the keys of a Load, one for each key, among all.
+type parents struct {
+	places []int
+	of     int
+}
+
+// WithParents returns a context under which a Load attributes each key to one of a field's parents: places are theirs among
+// all of them. It does nothing unless the operation is explained.
+func WithParents(ctx context.Context, places []int, of int) context.Context {
+	if !upstream.IsExplained(ctx) {
+		return ctx
+	}
+	return context.WithValue(ctx, parentsKey{}, parents{places, of})
+}
+
+// place is the field that asks for the nth key of a Load, and under which parent.
+func (p parents) place(path string, n, keys int) upstream.Place {
+	if len(p.places) != keys {
+		return upstream.Place{Path: path, Parent: -1}
+	}
+	return upstream.Place{Path: path, Parent: p.places[n], Of: p.of}
+}
+
+// attributed makes the calls of a loader carry the fields that they are for, where the operation is explained. text is what
+// a key is called in the cache.
+func attributed[K comparable, V any](o *Operation, text func(K) string, l *loader.Loader[K, V]) *loader.Loader[K, V] {
+	s, explained := o.source, upstream.IsExplained(o.ctx)
+	if !explained && s.Within == nil {
+		return l
+	}
+	claims := new(upstream.Claims)
+	return l.Traced(func(operation, caller context.Context, keys []K) context.Context {
+		if s.Within != nil {
+			operation = s.Within(operation, caller)
+		}
+		if !explained {
+			return operation
+		}
+		asked, _ := caller.Value(parentsKey{}).(parents)
+		path, texts := s.Field(caller), make([]string, len(keys))
+		for i, k := range keys {
+			texts[i] = text(k)
+			claims.Add(texts[i], asked.place(path, i, len(keys)))
+		}
+		return upstream.WithPurpose(operation, upstream.NewPurpose(claims, texts...))
+	})
+}
+
+// withListPurpose returns the context of a read of a page that no batch waits for.
+func (s *Source) withListPurpose(ctx context.Context) context.Context {
+	loader.Count(ctx, 1)
+	loader.Alone(ctx)
+	if !upstream.IsExplained(ctx) {
+		return ctx
+	}
+	claims := new(upstream.Claims)
+	claims.Add("", upstream.Place{Path: s.Field(ctx), Parent: -1})
+	return upstream.WithPurpose(ctx, upstream.NewPurpose(claims, ""))
+}

@@ -1,0 +1,165 @@
+package datasource
+
+import (
+	"context"
+	"strconv"
+	"sync"
+
+	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+// Operation reads for one GraphQL operation. It sees one state of each record until it writes.
+type Operation struct {
+	source *Source
+	ctx    context.Context
+	// tenant are the clients of Coassemble whose records may be read; nil is all.
+	tenant []string
+
+	mu      sync.Mutex
+	loaders loaders
+}
+
+// loaders are made when they are first used, and anew after a write.
+type loaders struct {
+	clients         *loader.Loader[thoughtindustries.Key, *document.Document]
+	embedClients    *loader.Loader[string, *coassemble.EmbedClient]
+	users           *loader.Loader[string, *coassemble.User]
+	userPages       *loader.Loader[UserPageKey, Page[*coassemble.User]]
+	identities      *loader.Loader[string, *mattr.Identity]
+	userIdentities  *loader.Loader[string, *mattr.Identity]
+	credentialPages *loader.Loader[CredentialPageKey, Page[*mattr.Credential]]
+}
+
+type operationKey struct{}
+
+// Begin returns the context of a new operation over ctx. Where tenant is not nil, users are looked up for a caller who may
+// see those of these clients alone.
+func (s *Source) Begin(ctx context.Context, tenant []string) context.Context {
+	o := &Operation{source: s, tenant: tenant}
+	o.ctx = context.WithValue(ctx, operationKey{}, o)
+	return o.ctx
+}
+
+// From returns the operation that ctx belongs to.
+func From(ctx context.Context) *Operation { return ctx.Value(operationKey{}).(*Operation) }
+
+// reset makes the operation read again: what it read before a write is not true after it.
+func (o *Operation) reset() {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.loaders = loaders{}
+}
+
+// Clients loads clients of Thought Industries by any of their keys.
+func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Document] {
+	return lazy(o, &o.loaders.clients, "clients", clientText, func(o *Operation) loader.Fetch[thoughtindustries.Key, *document.Document] {
+		return o.source.newClientSearch().find
+	})
+}
+
+// EmbedClients loads clients of Coassemble by identifier.
+func (o *Operation) EmbedClients() *loader.Loader[string, *coassemble.EmbedClient] {
+	return lazy(o, &o.loaders.embedClients, "embedClients", sameText, func(o *Operation) loader.Fetch[string, *coassemble.EmbedClient] {
+		return o.source.fetchEmbedClients
+	})
+}
+
+// Users loads users by identifier.
+func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
+	return lazy(o, &o.loaders.users, "users", sameText, func(o *Operation) loader.Fetch[string, *coassemble.User] {
+		return o.fetchUsers
+	})
+}
+
+// UserPages loads parts of clients' users.
+func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
+	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text, func(o *Operation) loader.Fetch[UserPageKey, Page[*coassemble.User]] {
+		return o.source.fetchUserPages
+	})
+}
+
+// Identities loads identities by id.
+func (o *Operation) Identities() *loader.Loader[string, *mattr.Identity] {
+	return lazy(o, &o.loaders.identities, "identities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
+		return o.source.fetchIdentities
+	})
+}
+
+// UserIdentities loads identities by the identifier of their user.
+func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
+	return lazy(o, &o.loaders.userIdentities, "userIdentities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
+		return o.source.fetchUserIdentities
+	})
+}
+
+// CredentialPages loads parts of identities' credentials.
+func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*mattr.Credential]] {
+	return lazy(o, &o.loaders.credentialPages, "credentialPages", CredentialPageKey.text, func(o *Operation) loader.Fetch[CredentialPageKey, Page[*mattr.Credential]] {
+		return o.source.fetchCredentialPages
+	})
+}
+
+// lazy returns the loader in slot, which it makes the first time. text is what a key is called in the cache.
+func lazy[K comparable, V any](o *Operation, slot **loader.Loader[K, V], kind string, text func(K) string, fetch func(*Operation) loader.Fetch[K, V]) *loader.Loader[K, V] {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if *slot == nil {
+		*slot = attributed(o, text, loader.New(o.ctx, observed(o.source, kind, fetch(o))))
+	}
+	return *slot
+}
+
+// observed reports each batch of a fetch to the source's Batch.
+func observed[K comparable, V any](s *Source, kind string, fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
+	if s.Batch == nil {
+		return fetch
+	}
+	return func(ctx context.Context, keys []K) (map[K]V, map[K]error) {
+		ctx, done := s.Batch(ctx, kind, len(keys))
+		defer done()
+		return fetch(ctx, keys)
+	}
+}
+
+// UserPageKey is a part of one client's users; an empty client is all users.
+type UserPageKey struct {
+	Client        string
+	Offset, First int
+}
+
+// text is the key of the part in the cache.
+func (k UserPageKey) text() string { return pageKey(k.Offset, k.First, k.Client) }
+
+// CredentialPageKey is a page of one identity's credentials.
+type CredentialPageKey struct {
+	Identity string
+	Limit    int
+	Token    string
+}
+
+// text is the key of the page in the cache.
+func (k CredentialPageKey) text() string {
+	return strconv.Itoa(k.Limit) + "." + strconv.Quote(k.Identity) + "." + k.Token
+}
+
+func sameText(key string) string { return key }
+
+// NotConfigured returns the error of a read of a backend that this server does not have.
+func NotConfigured(b upstream.Backend) error {
+	return &upstream.Error{Backend: b, Kind: upstream.NotConfigured}
+}
+
+func refuse[K comparable, V any](b upstream.Backend) loader.Fetch[K, V] {
+	return func(_ context.Context, keys []K) (map[K]V, map[K]error) {
+		failed := make(map[K]error, len(keys))
+		for _, k := range keys {
+			failed[k] = NotConfigured(b)
+		}
+		return nil, failed
+	}
+}

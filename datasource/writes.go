@@ -1,0 +1,132 @@
+package datasource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+)
+
+// UpdateEmbedClient replaces the metadata of a client of Coassemble.
+func (s *Source) UpdateEmbedClient(ctx context.Context, key string, metadata json.RawMessage) error {
+	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.embedClients.objects.Drop(ctx, key) },
+		func(c *coassemble.Client) error { return c.UpdateClient(ctx, key, metadata) })
+}
+
+// DeleteEmbedClient deletes all objects of a client.
+func (s *Source) DeleteEmbedClient(ctx context.Context, key string) error {
+	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.InvalidateEmbedClient(ctx, key) },
+		func(c *coassemble.Client) error { return c.DeleteClient(ctx, key) })
+}
+
+// UpdateUser changes a user.
+func (s *Source) UpdateUser(ctx context.Context, key string, update coassemble.UserUpdate) error {
+	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.invalidateUserUpdate(ctx, key, update) },
+		func(c *coassemble.Client) error { return c.UpdateUser(ctx, key, update) })
+}
+
+// DeleteUser deletes a user. action is what happens to the user's courses, heir who gets them.
+func (s *Source) DeleteUser(ctx context.Context, key, action, heir string) error {
+	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.InvalidateUser(ctx, key) },
+		func(c *coassemble.Client) error { return c.DeleteUser(ctx, key, action, heir) })
+}
+
+// UpdateIdentity changes an identity.
+func (s *Source) UpdateIdentity(ctx context.Context, key string, update mattr.Update) error {
+	return s.writeMATTR(ctx, func(ctx context.Context, s *Source) { s.invalidateIdentityUpdate(ctx, key, update) },
+		func(c *mattr.Client) error { return c.UpdateIdentity(ctx, key, update) })
+}
+
+// DeleteIdentity deletes an identity.
+func (s *Source) DeleteIdentity(ctx context.Context, key string) error {
+	return s.writeMATTR(ctx, func(ctx context.Context, s *Source) { s.InvalidateIdentity(ctx, key) },
+		func(c *mattr.Client) error { return c.DeleteIdentity(ctx, key) })
+}
+
+// invalidation drops what a write may have changed, in every replica.
+type invalidation func(ctx context.Context, s *Source)
+
+func (s *Source) writeCoassemble(ctx context.Context, invalidate invalidation, write func(*coassemble.Client) error) error {
+	if s.Coassemble == nil {
+		return NotConfigured(upstream.Coassemble)
+	}
+	return s.invalidateAfter(ctx, invalidate, write(s.Coassemble))
+}
+
+func (s *Source) writeMATTR(ctx context.Context, invalidate invalidation, write func(*mattr.Client) error) error {
+	if s.MATTR == nil {
+		return NotConfigured(upstream.MATTR)
+	}
+	return s.invalidateAfter(ctx, invalidate, write(s.MATTR))
+}
+
+// invalidateAfter invalidates after a write with this outcome, and returns the outcome. A write that failed may have
+// happened, unless it certainly never left; then everything stays, since cached values are worth most while a backend cannot
+// be reached.
+func (s *Source) invalidateAfter(ctx context.Context, invalidate invalidation, err error) error {
+	if neverLeft(err) {
+		return err
+	}
+	for _, source := range []*Source{s, s.Beside} {
+		if source != nil {
+			invalidate(context.WithoutCancel(ctx), source)
+		}
+	}
+	From(ctx).reset()
+	return err
+}
+
+// neverLeft reports whether a call failed before anything of it was sent.
+func neverLeft(err error) bool {
+	var e *upstream.Error
+	return errors.As(err, &e) && (e.Local || e.Kind == upstream.Unavailable && e.Status == 0)
+}
+
+// InvalidateClient drops a client of Thought Industries and all lists of clients.
+func (s *Source) InvalidateClient(ctx context.Context, key string) {
+	s.clients.objects.Drop(ctx, key)
+	s.clientWalk.Drop(ctx, wholeWalk)
+	s.Cache.DropTags(ctx, s.tag(upstream.ThoughtIndustries, allClients))
+}
+
+// InvalidateEmbedClient drops a client of Coassemble with its users: deleting it deletes all its objects.
+func (s *Source) InvalidateEmbedClient(ctx context.Context, key string) {
+	s.embedClients.objects.Drop(ctx, key)
+	s.Cache.DropTags(ctx, s.tag(upstream.Coassemble, allEmbedClients), s.tag(upstream.Coassemble, allUsers), s.usersOf(key))
+}
+
+// InvalidateUser drops a user, the lists of users and every embed client, which counts its users.
+func (s *Source) InvalidateUser(ctx context.Context, key string) {
+	s.users.objects.Drop(ctx, key)
+	s.Cache.DropTags(ctx, s.tag(upstream.Coassemble, allUsers), s.tag(upstream.Coassemble, allEmbedClients))
+}
+
+// invalidateUserUpdate drops as much as InvalidateUser where the user moves: two embed clients count their users anew, and
+// one may have come to exist.
+func (s *Source) invalidateUserUpdate(ctx context.Context, key string, update coassemble.UserUpdate) {
+	if update.ClientIdentifier == nil {
+		s.users.objects.Drop(ctx, key)
+		return
+	}
+	s.InvalidateUser(ctx, key)
+	s.embedClients.objects.Drop(ctx, *update.ClientIdentifier)
+}
+
+// InvalidateIdentity drops an identity on every route, its credentials and its join with a user.
+func (s *Source) InvalidateIdentity(ctx context.Context, key string) {
+	s.invalidateIdentityUpdate(ctx, key, mattr.Update{})
+}
+
+// invalidateIdentityUpdate also drops what was known of another user whom the update joins the identity with.
+func (s *Source) invalidateIdentityUpdate(ctx context.Context, key string, update mattr.Update) {
+	s.identities.objects.Drop(ctx, key)
+	s.found.objects.Drop(ctx, key)
+	s.Cache.DropTags(ctx, s.identityTag(key), s.tag(upstream.MATTR, allIdentities))
+	s.identityWalk.Drop(ctx, wholeWalk)
+	if user, _ := s.Link.NewUser(update); user != "" {
+		s.userIdentities.Drop(ctx, user)
+	}
+}
