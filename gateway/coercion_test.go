@@ -252,11 +252,11 @@ func reference(t *testing.T, requests []echoRequest) []echoed {
 // in CI.
 func runReference(t *testing.T, script string, input, output any) {
 	t.Helper()
-	dir := filepath.Join("..", "testdata", "graphqljs")
+	dir := filepath.Join("..", "e2e", "testdata", "graphqljs")
 	_, missing := os.Stat(filepath.Join(dir, "node_modules", "graphql"))
 	node, err := exec.LookPath("node")
 	if missing != nil || err != nil {
-		message := "graphql-js is not compared with: it needs node, and npm ci in testdata/graphqljs"
+		message := "graphql-js is not compared with: it needs node, and npm ci in e2e/testdata/graphqljs"
 		if os.Getenv("CI") != "" {
 			t.Fatal(message)
 		}

@@ -149,7 +149,7 @@ func mutantBytes(r *rand.Rand, token string) string {
 // scenarioDocuments are those of the scenarios.
 func scenarioDocuments(t *testing.T) []string {
 	t.Helper()
-	files, err := filepath.Glob("../testdata/scenarios/*.txtar")
+	files, err := filepath.Glob("../e2e/testdata/scenarios/*.txtar")
 	if err != nil || len(files) == 0 {
 		t.Fatal("no scenarios: ", err)
 	}

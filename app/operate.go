@@ -1,0 +1,67 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+
+	"github.com/learngraph/learngraph/admin"
+	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/config"
+	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/task"
+	"github.com/learngraph/learngraph/telemetry"
+)
+
+// sources are where metrics and the status come from.
+func (s *Server) sources() telemetry.Sources {
+	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.Findings, Inflight: s.Inflight.State, LogDropped: s.logDropped, KeySet: s.tokenReport.State}
+}
+
+// observe takes the figures of an operation that ended.
+func (s *Server) observe(ctx context.Context, f gateway.Figures) {
+	s.metrics.Operation(f)
+	s.traces.End(ctx, f)
+}
+
+// serveOperator serves the operator's paths on a listener of their own, where one is configured.
+func (s *Server) serveOperator() (stop func(), err error) {
+	if s.cfg.MetricsListen == "" {
+		return func() {}, nil
+	}
+	host, _, err := net.SplitHostPort(s.cfg.MetricsListen)
+	if err != nil {
+		return nil, errors.New("METRICS_LISTEN must be an address and a port, such as 127.0.0.1:9090")
+	}
+	listener, err := net.Listen("tcp", s.cfg.MetricsListen)
+	if err != nil {
+		return nil, fmt.Errorf("METRICS_LISTEN: %w", err)
+	}
+	server := &http.Server{Handler: s.Operator(config.IsLoopback(host)).Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	task.Go(func() error { return server.Serve(listener) }, func(err error) {
+		if !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the operator's listener ended", "cause", err.Error())
+		}
+	})
+	return func() { _ = server.Close() }, nil
+}
+
+// Operator is what the operator's listener serves.
+func (s *Server) Operator(loopback bool) admin.Operator {
+	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.Purge, Authorize: s.operators(), Loopback: loopback}
+}
+
+// operators says who may purge: callers with the scope operate; nil where nobody has to say who they are.
+func (s *Server) operators() func(*http.Request) bool {
+	if s.authenticate == nil {
+		return nil
+	}
+	return func(r *http.Request) bool {
+		c, err := s.authenticate(r)
+		return err == nil && c.Has(auth.Operate)
+	}
+}

@@ -1,0 +1,270 @@
+package cli
+
+import (
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/graph"
+	"github.com/learngraph/learngraph/reload"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// runCheck is the command check: it validates the documents of a manifest against this program's schema and their
+// budgets, and an older schema against this one. The result goes to stdout, progress to stderr. It exits with 0 where all
+// is well, 1 where something fails, 2 where it cannot be told what to do.
+func runCheck(args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("learngraph check", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	manifest := flags.String("manifest", "", "manifest of documents, or a folder of them; "+gateway.BudgetsFile+" beside it bounds their cost")
+	against := flags.String("against", "", "older schema: fail on changes that break its clients, with -manifest only those that a document uses")
+	asJSON := flags.Bool("json", false, "print JSON")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return ExitOK
+	case err != nil:
+		return ExitUsage
+	case flags.NArg() > 0 || *manifest == "" && *against == "":
+		fmt.Fprintln(stderr, "learngraph check: needs -manifest or -against, and nothing else")
+		return ExitUsage
+	}
+	result, err := check(*manifest, *against, progressTo(stderr))
+	if err != nil {
+		fmt.Fprintln(stderr, "learngraph check:", err)
+		return ExitUsage
+	}
+	return conclude(stdout, *asJSON, result.OK, result)
+}
+
+// conclude writes the result of a command, and gives its exit code.
+func conclude(stdout io.Writer, asJSON, ok bool, result interface{ print(io.Writer) }) int {
+	if asJSON {
+		encoder := json.NewEncoder(stdout)
+		encoder.SetEscapeHTML(false)
+		encoder.SetIndent("", "  ")
+		_ = encoder.Encode(result)
+	} else {
+		result.print(stdout)
+	}
+	if !ok {
+		return ExitFailed
+	}
+	return ExitOK
+}
+
+// checkResult is what the command prints.
+type checkResult struct {
+	OK        bool              `json:"ok"`
+	Documents []checkedDocument `json:"documents,omitempty"`
+	Breaking  []breakingChange  `json:"breaking,omitempty"`
+}
+
+type checkedDocument struct {
+	ID string `json:"id"`
+	// Name is that of the operation, or of the first of several.
+	Name  string           `json:"name,omitempty"`
+	Cost  int64            `json:"cost"`
+	Calls map[string]int64 `json:"calls,omitempty"`
+	// Problems are why the document fails.
+	Problems []string `json:"problems,omitempty"`
+
+	text string
+}
+
+type breakingChange struct {
+	gateway.Change
+	// Documents use what changes.
+	Documents []string `json:"documents,omitempty"`
+}
+
+// budget is what a document may take; what is left out is not bounded.
+type budget struct {
+	Cost  *int64 `json:"cost"`
+	Calls *int64 `json:"calls"`
+}
+
+func check(manifest, against string, p progress) (*checkResult, error) {
+	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
+	checker := gateway.NewChecker(schema, gateway.DefaultLimits())
+	result := &checkResult{OK: true}
+	defer p.end()
+	if manifest != "" {
+		documents, budgets, err := readDocuments(manifest)
+		if err != nil {
+			return nil, err
+		}
+		for i, d := range documents {
+			p.count("documents", i+1, len(documents))
+			checked := checkDocument(checker, d, budgets)
+			result.OK = result.OK && len(checked.Problems) == 0
+			result.Documents = append(result.Documents, checked)
+		}
+		for _, name := range slices.Sorted(maps.Keys(budgets)) {
+			if !slices.ContainsFunc(result.Documents, func(d checkedDocument) bool { return name == d.ID || name == d.Name }) {
+				return nil, fmt.Errorf("%s names %q, which is no document of the manifest", gateway.BudgetsFile, name)
+			}
+		}
+	}
+	if against == "" {
+		return result, nil
+	}
+	old, err := readSchema(against)
+	if err != nil {
+		return nil, err
+	}
+	p.say("comparing the schemas")
+	result.Breaking = breakingChanges(old, schema, result.Documents, manifest != "")
+	result.OK = result.OK && len(result.Breaking) == 0
+	return result, nil
+}
+
+// breakingChanges keeps those that a document uses, where there are documents to tell.
+func breakingChanges(old, schema *ast.Schema, documents []checkedDocument, used bool) []breakingChange {
+	checker := gateway.NewChecker(old, gateway.DefaultLimits())
+	uses := make([]map[string]bool, len(documents))
+	for i, d := range documents {
+		uses[i] = checker.Uses(d.text)
+	}
+	var list []breakingChange
+	for _, c := range gateway.BreakingChanges(old, schema) {
+		b := breakingChange{Change: c}
+		for i, d := range documents {
+			if uses[i][c.At] {
+				b.Documents = append(b.Documents, d.ID)
+			}
+		}
+		if !used || len(b.Documents) > 0 {
+			list = append(list, b)
+		}
+	}
+	return list
+}
+
+func checkDocument(checker *gateway.Checker, d *gateway.TrustedDocument, budgets map[string]budget) checkedDocument {
+	out := checkedDocument{ID: d.ID, Name: d.Name, Calls: map[string]int64{}, text: d.Text}
+	operations, errs := checker.Check(d.Text)
+	for _, e := range errs {
+		out.Problems = append(out.Problems, e.Message)
+	}
+	// One request runs one operation: the dearest counts.
+	for _, op := range operations {
+		if out.Name == "" {
+			out.Name = op.Name
+		}
+		out.Cost = max(out.Cost, op.Cost.Points)
+		for backend, n := range op.Cost.Calls {
+			out.Calls[backend] = max(out.Calls[backend], n)
+		}
+	}
+	b, ok := budgets[d.ID]
+	if !ok {
+		b = budgets[out.Name]
+	}
+	if b.Cost != nil && out.Cost > *b.Cost {
+		out.Problems = append(out.Problems, fmt.Sprintf("costs %d points, and its budget is %d", out.Cost, *b.Cost))
+	}
+	if n := out.totalCalls(); b.Calls != nil && n > *b.Calls {
+		out.Problems = append(out.Problems, fmt.Sprintf("makes %d backend calls, and its budget is %d", n, *b.Calls))
+	}
+	return out
+}
+
+func (d checkedDocument) totalCalls() int64 {
+	sum := int64(0)
+	for _, n := range d.Calls {
+		sum += n
+	}
+	return sum
+}
+
+// readDocuments reads a manifest or a folder of them, and the budgets beside.
+func readDocuments(name string) ([]*gateway.TrustedDocument, map[string]budget, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%s cannot be read", name)
+	}
+	folder, files := name, []string{name}
+	if !info.IsDir() {
+		folder = filepath.Dir(name)
+	} else if files, err = filepath.Glob(filepath.Join(name, "*.json")); err != nil {
+		return nil, nil, err
+	}
+	m := gateway.NewManifest()
+	for _, file := range files {
+		if filepath.Base(file) == gateway.BudgetsFile {
+			continue
+		}
+		text, err := os.ReadFile(file)
+		if err == nil {
+			err = m.Add(reload.Text(text))
+		}
+		if err != nil {
+			return nil, nil, fmt.Errorf("%s: %w", file, err)
+		}
+	}
+	budgets, err := readBudgets(filepath.Join(folder, gateway.BudgetsFile))
+	return m.Documents(), budgets, err
+}
+
+func readBudgets(name string) (map[string]budget, error) {
+	file, err := os.Open(name)
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer file.Close()
+	var budgets map[string]budget
+	decoder := json.NewDecoder(file)
+	decoder.DisallowUnknownFields()
+	if err := decoder.Decode(&budgets); err != nil {
+		return nil, fmt.Errorf(`%s must be {"ID or name": {"cost": POINTS, "calls": NUMBER}}`, name)
+	}
+	return budgets, nil
+}
+
+func readSchema(name string) (*ast.Schema, error) {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return nil, err
+	}
+	schema, err := gqlparser.LoadSchema(&ast.Source{Name: name, Input: string(text)})
+	if err != nil {
+		return nil, fmt.Errorf("%s is no schema: %w", name, err)
+	}
+	return schema, nil
+}
+
+func (r *checkResult) print(w io.Writer) {
+	for _, d := range r.Documents {
+		var calls []string
+		for _, backend := range slices.Sorted(maps.Keys(d.Calls)) {
+			calls = append(calls, fmt.Sprintf("%s %d", backend, d.Calls[backend]))
+		}
+		fmt.Fprintf(w, "%s %s: cost %d, calls %d", d.ID, d.Name, d.Cost, d.totalCalls())
+		if len(calls) > 0 {
+			fmt.Fprintf(w, " (%s)", strings.Join(calls, ", "))
+		}
+		fmt.Fprintln(w)
+		for _, p := range d.Problems {
+			fmt.Fprintln(w, "  FAIL", p)
+		}
+	}
+	for _, c := range r.Breaking {
+		fmt.Fprintf(w, "BREAKING %s: %s", c.At, c.Message)
+		if len(c.Documents) > 0 {
+			fmt.Fprintf(w, " (used by %s)", strings.Join(c.Documents, ", "))
+		}
+		fmt.Fprintln(w)
+	}
+}

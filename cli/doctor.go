@@ -1,0 +1,371 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"text/tabwriter"
+	"time"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/config"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+)
+
+// verdict is how a check of the doctor ended.
+type verdict string
+
+const (
+	well    verdict = "ok"
+	doubt   verdict = "warning" // works, and should be mended
+	ill     verdict = "failed"
+	skipped verdict = "skipped"
+)
+
+// diagnosis is one line of the doctor's table. It holds no URL, credential or byte of a body.
+type diagnosis struct {
+	Check   string  `json:"check"`
+	Verdict verdict `json:"verdict"`
+	Detail  string  `json:"detail"`
+	Remedy  string  `json:"remedy,omitempty"`
+	Millis  int64   `json:"durationMs"`
+}
+
+// runDoctor is the command doctor: it holds the configuration against the real world with one cheap read of each
+// backend, and writes a table, or JSON with -json, to stdout and its progress to stderr. transport carries the calls; nil
+// is the network. The exit code is 0 where everything works, 1 where something does not, 2 for arguments it does not know.
+func runDoctor(ctx context.Context, cfg *config.Config, transport http.RoundTripper, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	asJSON := flags.Bool("json", false, "write JSON")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return ExitOK
+	case err != nil:
+		return ExitUsage
+	case flags.NArg() > 0:
+		fmt.Fprintln(stderr, "learngraph: doctor takes no argument but -json")
+		return ExitUsage
+	}
+	d := &doctor{cfg: cfg, clocks: clocks{base: transport, ahead: map[upstream.Backend]time.Duration{}}}
+	list := d.examine(ctx, progressTo(stderr))
+	write := writeTable
+	if *asJSON {
+		write = writeDiagnoses
+	}
+	failed := slices.ContainsFunc(list, func(g diagnosis) bool { return g.Verdict == ill })
+	if write(stdout, list) != nil || failed || ctx.Err() != nil {
+		return ExitFailed
+	}
+	return ExitOK
+}
+
+type doctor struct {
+	cfg    *config.Config
+	clocks clocks
+	// authorizer is MATTR's where its authorization server gave a token; without one there is nothing to ask its API with.
+	authorizer upstream.Authorizer
+}
+
+// question is one to the real world.
+type question struct {
+	name string
+	ask  func(context.Context) diagnosis
+}
+
+func (d *doctor) questions() []question {
+	list := []question{{"thoughtindustries", d.thoughtIndustries}, {"coassemble", d.coassemble}}
+	if d.cfg.HasMATTR() && d.cfg.MATTRToken == "" {
+		list = append(list, question{"mattr token", d.mattrToken})
+	}
+	return append(list, question{"mattr", d.mattr}, question{"redis", d.redis}, question{"clocks", d.clocksAgree})
+}
+
+// examine asks one thing after the other: a backend's limit of calls at once is not for the doctor.
+func (d *doctor) examine(ctx context.Context, p progress) []diagnosis {
+	questions := d.questions()
+	list := make([]diagnosis, len(questions))
+	defer p.end()
+	for i, q := range questions {
+		p.say(fmt.Sprintf("checking %s (%d of %d)", q.name, i+1, len(questions)))
+		start := time.Now()
+		if ctx.Err() != nil {
+			list[i] = diagnosis{Verdict: skipped, Detail: "interrupted", Remedy: "run the doctor again"}
+		} else {
+			list[i] = q.ask(ctx)
+		}
+		list[i].Check, list[i].Millis = q.name, time.Since(start).Milliseconds()
+	}
+	return list
+}
+
+func writeTable(w io.Writer, list []diagnosis) error {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "CHECK\tVERDICT\tTIME\tDETAIL\tREMEDY")
+	for _, g := range list {
+		fmt.Fprintf(t, "%s\t%s\t%d ms\t%s\t%s\n", g.Check, g.Verdict, g.Millis, g.Detail, cmp.Or(g.Remedy, "-"))
+	}
+	return t.Flush()
+}
+
+func writeDiagnoses(w io.Writer, list []diagnosis) error {
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	return enc.Encode(struct {
+		Checks []diagnosis `json:"checks"`
+	}{list})
+}
+
+// patient names the settings of a backend, for remedies; needs are those without which it is not configured.
+type patient struct{ backend, needs, url, credential, timeout, rate string }
+
+var (
+	patientThoughtIndustries = patient{"Thought Industries", "THOUGHTINDUSTRIES_URL and THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY",
+		"THOUGHTINDUSTRIES_TIMEOUT", "THOUGHTINDUSTRIES_RATE"}
+	patientCoassemble = patient{"Coassemble", "COASSEMBLE_AUTHORIZATION", "COASSEMBLE_URL", "COASSEMBLE_AUTHORIZATION",
+		"COASSEMBLE_TIMEOUT", "COASSEMBLE_RATE"}
+	patientMATTR      = patient{"MATTR", "MATTR_URL and its credentials", "MATTR_URL and MATTR_PATH_PREFIX", "MATTR_TOKEN", "MATTR_TIMEOUT", "MATTR_RATE"}
+	patientMATTRToken = patient{"MATTR's authorization server", "MATTR_TOKEN_URL", "MATTR_TOKEN_URL",
+		"MATTR_CLIENT_ID, MATTR_CLIENT_SECRET and MATTR_AUDIENCE", "MATTR_TIMEOUT", "MATTR_RATE"}
+)
+
+func (p patient) absent() diagnosis {
+	return diagnosis{Verdict: skipped, Detail: "not configured", Remedy: "set " + p.needs + " to use " + p.backend}
+}
+
+// judge makes a diagnosis of how a read of the backend ended.
+func (p patient) judge(err error) diagnosis {
+	if err == nil {
+		return diagnosis{Verdict: well, Detail: "reachable and authorised"}
+	}
+	var e *upstream.Error
+	if !errors.As(err, &e) {
+		return diagnosis{Verdict: ill, Detail: err.Error(), Remedy: "check " + p.url + " and " + p.credential}
+	}
+	return diagnosis{Verdict: ill, Detail: e.Error(), Remedy: p.remedy(e)}
+}
+
+func (p patient) remedy(e *upstream.Error) string {
+	switch {
+	case e.Status == http.StatusUnauthorized:
+		return "check " + p.credential + ": " + p.backend + " does not know it"
+	case e.Status == http.StatusForbidden:
+		return "give the credential the role for reading, and see that the plan has the API: " + p.backend + " knows " + p.credential + " and refuses it"
+	case e.Kind == upstream.Timeout, e.Kind == upstream.Deadline:
+		return "check the way to " + p.backend + ", or raise " + p.timeout
+	case e.Kind == upstream.RateLimited:
+		return "lower " + p.rate + ": another program uses up the limit" + afterwards(e.RetryAfter)
+	case e.Status >= 500:
+		return "wait and see " + p.backend + "'s status page" + afterwards(e.RetryAfter)
+	case e.Kind == upstream.Unavailable, e.Kind == upstream.Canceled:
+		return "check " + p.url + ", name resolution, proxy and firewall: there is no connection"
+	}
+	return "check " + p.url + ": something answers there that is not this API"
+}
+
+func afterwards(wait time.Duration) string {
+	if wait <= 0 {
+		return ""
+	}
+	return fmt.Sprintf(", and try again in %d s", int(wait.Seconds()))
+}
+
+// client is one that asks each thing once, and whose answers tell the time.
+func (d *doctor) client(b upstream.Backend, cfg config.Backend, a upstream.Authorizer) (*upstream.Client, error) {
+	return upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Authorizer: a, Transport: d.clocks.of(b),
+		Timeout: cfg.Timeout, Concurrency: 1, Gzip: cfg.Gzip, MaxBody: d.cfg.UpstreamMaxBody, Retries: -1})
+}
+
+func (d *doctor) thoughtIndustries(ctx context.Context) diagnosis {
+	p := patientThoughtIndustries
+	if !d.cfg.HasThoughtIndustries() {
+		return p.absent()
+	}
+	rest, err := d.client(upstream.ThoughtIndustries, d.cfg.ThoughtIndustries,
+		upstream.Header("Authorization", "Bearer "+d.cfg.ThoughtIndustriesKey))
+	if err != nil {
+		return p.judge(err)
+	}
+	var answer struct{ Valid bool }
+	_, err = rest.Do(ctx, upstream.Request{Method: http.MethodGet, Route: "/incoming/v2/ping", Path: []string{"incoming", "v2", "ping"},
+		Read: func(resp *upstream.Response) error { return upstream.DecodeJSON(resp.Body, &answer) }})
+	if err == nil && !answer.Valid {
+		return diagnosis{Verdict: ill, Detail: "the answer to a ping does not say that the key is valid", Remedy: "check " + p.credential}
+	}
+	return p.judge(err)
+}
+
+func (d *doctor) coassemble(ctx context.Context) diagnosis {
+	p := patientCoassemble
+	if !d.cfg.HasCoassemble() {
+		return p.absent()
+	}
+	rest, err := d.client(upstream.Coassemble, d.cfg.Coassemble, upstream.Header("Authorization", d.cfg.CoassembleAuthorization))
+	if err != nil {
+		return p.judge(err)
+	}
+	_, err = coassemble.New(rest).Clients(ctx, coassemble.Page{Length: 1})
+	return p.judge(err)
+}
+
+func (d *doctor) mattrToken(ctx context.Context) diagnosis {
+	source, err := mattr.NewTokenSource(mattr.TokenOptions{URL: d.cfg.MATTRTokenURL, ClientID: d.cfg.MATTRClientID,
+		ClientSecret: d.cfg.MATTRClientSecret, Audience: d.cfg.MATTRAudience, Transport: d.clocks.of(upstream.MATTR), Timeout: d.cfg.MATTR.Timeout})
+	if err == nil {
+		err = source.Authorize(ctx, &http.Request{Header: http.Header{}})
+	}
+	if err != nil {
+		return patientMATTRToken.judge(err)
+	}
+	d.authorizer = source
+	return diagnosis{Verdict: well, Detail: "gives tokens"}
+}
+
+func (d *doctor) mattr(ctx context.Context) diagnosis {
+	p := patientMATTR
+	if !d.cfg.HasMATTR() {
+		return p.absent()
+	}
+	authorizer := d.authorizer
+	switch {
+	case d.cfg.MATTRToken != "":
+		authorizer = upstream.Header("Authorization", "Bearer "+d.cfg.MATTRToken)
+	case authorizer == nil:
+		return diagnosis{Verdict: skipped, Detail: "there is no token to ask with", Remedy: "mend the token first"}
+	default:
+		p.credential = patientMATTRToken.credential
+	}
+	rest, err := d.client(upstream.MATTR, d.cfg.MATTR, authorizer)
+	if err != nil {
+		return p.judge(err)
+	}
+	_, err = mattr.New(rest, d.cfg.MATTRPathPrefix).Identities(ctx, 1, "")
+	return p.judge(err)
+}
+
+// clocks are how far the backends' clocks are ahead of ours, as the Date of any of their answers tells.
+type clocks struct {
+	base  http.RoundTripper
+	mu    sync.Mutex
+	ahead map[upstream.Backend]time.Duration
+}
+
+func (c *clocks) of(b upstream.Backend) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		base := c.base
+		if base == nil {
+			base = http.DefaultTransport
+		}
+		start := time.Now()
+		resp, err := base.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
+			c.mu.Lock()
+			defer c.mu.Unlock()
+			c.ahead[b] = offset(date, start, time.Now())
+		}
+		return resp, nil
+	})
+}
+
+// offset is the least by which a clock that said date between start and end is off. A Date is cut to whole seconds.
+func offset(date, start, end time.Time) time.Duration {
+	switch {
+	case date.After(end):
+		return date.Sub(end)
+	case date.Add(time.Second).Before(start):
+		return date.Add(time.Second).Sub(start)
+	}
+	return 0
+}
+
+type roundTripper func(*http.Request) (*http.Response, error)
+
+func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
+const (
+	// drift is what clocks may differ without effect.
+	drift = 5 * time.Second
+	// wrong is when moments that backends name, and the lives of tokens, are misread.
+	wrong = time.Minute
+)
+
+func (d *doctor) clocksAgree(context.Context) diagnosis {
+	d.clocks.mu.Lock()
+	defer d.clocks.mu.Unlock()
+	var worst time.Duration
+	var parts []string
+	for b, ahead := range d.clocks.ahead {
+		worst = max(worst, ahead.Abs())
+		parts = append(parts, fmt.Sprintf("%s %+d s", b, int(ahead.Round(time.Second).Seconds())))
+	}
+	if len(parts) == 0 {
+		return diagnosis{Verdict: skipped, Detail: "no backend told the time", Remedy: "mend the connections first"}
+	}
+	slices.Sort(parts)
+	g := diagnosis{Verdict: well, Detail: strings.Join(parts, ", ")}
+	if worst > drift {
+		g.Verdict = doubt
+		g.Remedy = "let this machine take its time from NTP; where one backend alone differs, tell its vendor"
+	}
+	if worst > wrong {
+		g.Verdict = ill
+	}
+	return g
+}
+
+// oldestRedis is the oldest major version that we know to work.
+const oldestRedis = 6
+
+// redisPatience bounds the whole conversation with Redis.
+const redisPatience = 5 * time.Second
+
+func (d *doctor) redis(ctx context.Context) diagnosis {
+	if d.cfg.Cache.Redis == nil || d.cfg.Cache.Redis.URL == "" {
+		return diagnosis{Verdict: skipped, Detail: "not configured: this process caches for itself",
+			Remedy: "set REDIS_URL where several replicas run"}
+	}
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	start := time.Now()
+	version, trouble := cache.Ping(ctx, *d.cfg.Cache.Redis)
+	took := time.Since(start)
+	if trouble != cache.NoTrouble {
+		return diagnosis{Verdict: ill, Detail: string(trouble), Remedy: redisRemedies[trouble]}
+	}
+	g := diagnosis{Verdict: well, Detail: "version " + version}
+	major, _, _ := strings.Cut(version, ".")
+	if n, err := strconv.Atoi(major); err != nil || n < oldestRedis {
+		g.Verdict, g.Remedy = doubt, fmt.Sprintf("use Redis %d or later", oldestRedis)
+	} else if timeout := d.cfg.Cache.Redis.Timeout; timeout > 0 && took > 10*timeout {
+		// Several exchanges and perhaps TLS: ten times the timeout of one round is slow by any measure.
+		g.Verdict, g.Remedy = doubt, "bring Redis nearer or raise REDIS_TIMEOUT: it was slow"
+	}
+	return g
+}
+
+// redisRemedies are what to do about each trouble with Redis.
+var redisRemedies = map[cache.Trouble]string{
+	cache.BadURL:        "write REDIS_URL as redis:// or rediss:// with a host",
+	cache.Unreachable:   "check the host and port of REDIS_URL, and that Redis runs and lets this machine connect",
+	cache.NoRedis:       "check the host, the port and the scheme of REDIS_URL",
+	cache.Certificate:   "use the name that the certificate was made for, or name its issuer in REDIS_CA_FILE",
+	cache.WrongPassword: "check the user and password in REDIS_URL",
+	cache.NoPassword:    "put the user and password into REDIS_URL",
+	cache.NoRights:      "give the user of REDIS_URL rights, or Redis a password",
+	cache.Loading:       "wait until it has loaded",
+	cache.Refusing:      "check that REDIS_URL leads to a master that takes writes: it answers and refuses",
+}

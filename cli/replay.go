@@ -1,0 +1,142 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"flag"
+	"fmt"
+	"io"
+	"os"
+
+	"github.com/learngraph/learngraph/app"
+	"github.com/learngraph/learngraph/capture"
+)
+
+// runReplay is the command replay: it runs captured operations again against the backends as they were recorded, and shows
+// what differs. It exits with 0 where nothing does, 1 where something does, 2 where it cannot be told what to do.
+func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	flags := flag.NewFlagSet("learngraph replay", flag.ContinueOnError)
+	flags.SetOutput(stderr)
+	asJSON := flags.Bool("json", false, "print JSON")
+	har := flags.String("har", "", "write the calls of the one capture to this file, as an HTTP Archive")
+	switch err := flags.Parse(args); {
+	case errors.Is(err, flag.ErrHelp):
+		return ExitOK
+	case err != nil:
+		return ExitUsage
+	case flags.NArg() == 0 || *har != "" && flags.NArg() > 1:
+		fmt.Fprintln(stderr, "learngraph: usage: replay [-json] [-har FILE.har] CAPTURE..., with -har for one capture alone")
+		return ExitUsage
+	}
+	result, err := replay(ctx, flags.Args(), *har, progressTo(stderr))
+	if err != nil {
+		fmt.Fprintln(stderr, "learngraph:", err)
+		return ExitUsage
+	}
+	return conclude(stdout, *asJSON, result.OK, result)
+}
+
+// replayResult is what the command prints.
+type replayResult struct {
+	OK    bool           `json:"ok"`
+	Files []replayedFile `json:"files"`
+}
+
+type replayedFile struct {
+	File string `json:"file"`
+	Same bool   `json:"same"`
+	// DifferedAtOnce is what a replay right after the capture did not reproduce.
+	DifferedAtOnce []string             `json:"differedAtOnce,omitempty"`
+	Differences    []capture.Difference `json:"differences,omitempty"`
+	Missing        []capture.Count      `json:"missing,omitempty"`
+	Additional     []capture.Count      `json:"additional,omitempty"`
+}
+
+func replay(ctx context.Context, names []string, har string, p progress) (*replayResult, error) {
+	defer p.end()
+	result := &replayResult{OK: true, Files: make([]replayedFile, len(names))}
+	for i, name := range names {
+		p.say(fmt.Sprintf("replaying %s (%d of %d)", name, i+1, len(names)))
+		f, err := readCapture(name)
+		if err == nil && har != "" {
+			err = writeHAR(f, har)
+		}
+		if err != nil {
+			return nil, err
+		}
+		if result.Files[i], err = replayFile(ctx, f); err != nil {
+			return nil, fmt.Errorf("%s: %w", name, err)
+		}
+		result.Files[i].File = name
+		result.OK = result.OK && result.Files[i].Same
+		if ctx.Err() != nil {
+			return nil, errors.New("interrupted")
+		}
+	}
+	return result, nil
+}
+
+func readCapture(name string) (*capture.File, error) {
+	file, err := os.Open(name)
+	if err != nil {
+		return nil, fmt.Errorf("%s cannot be read", name)
+	}
+	defer file.Close()
+	f, err := capture.Read(file)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return f, nil
+}
+
+func writeHAR(f *capture.File, name string) error {
+	file, err := os.Create(name)
+	if err != nil {
+		return fmt.Errorf("%s cannot be written", name)
+	}
+	return errors.Join(f.WriteHAR(file), file.Close())
+}
+
+// replayFile holds a replay against what was recorded.
+func replayFile(ctx context.Context, f *capture.File) (replayedFile, error) {
+	now, err := app.Replay(ctx, f)
+	if err != nil {
+		return replayedFile{}, err
+	}
+	out := replayedFile{DifferedAtOnce: f.Differs, Missing: now.Missing, Additional: now.Additional,
+		Differences: capture.Compare(f.Result.Body, now.Result.Body)}
+	if f.Result.Status != now.Result.Status {
+		out.Differences = append(out.Differences, capture.Difference{Path: "(status)", Recorded: fmt.Sprint(f.Result.Status), Now: fmt.Sprint(now.Result.Status)})
+	}
+	out.Same = len(out.Differences)+len(out.Missing)+len(out.Additional) == 0
+	return out, nil
+}
+
+func (r *replayResult) print(w io.Writer) {
+	for _, f := range r.Files {
+		verdict := "same"
+		if !f.Same {
+			verdict = "differs"
+		}
+		fmt.Fprintln(w, verdict, f.File)
+		for _, d := range f.Differences {
+			fmt.Fprintf(w, "  %s: recorded %s, now %s\n", d.Path, orAbsent(d.Recorded), orAbsent(d.Now))
+		}
+		for _, c := range f.Missing {
+			fmt.Fprintf(w, "  not called: %s (%d)\n", c.Route, c.Calls)
+		}
+		for _, c := range f.Additional {
+			fmt.Fprintf(w, "  called and not recorded: %s (%d)\n", c.Route, c.Calls)
+		}
+		for _, d := range f.DifferedAtOnce {
+			fmt.Fprintln(w, "  note: a replay right after the capture differed too:", d)
+		}
+	}
+}
+
+func orAbsent(value string) string {
+	if value == "" {
+		return "nothing"
+	}
+	return value
+}
