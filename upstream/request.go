@@ -131,8 +131,22 @@ func (c *Client) newRequest(ctx context.Context, method string, u *url.URL, body
 	} else if c.http1.Load() {
 		// Where a connection breaks that was used before, net/http sends a read again by itself: a call that neither
 		// the budget nor the caps on repeating know. Over HTTP/1 it does not if there is a body that it cannot have
-		// again, and sends none that is empty. HTTP/2 would send it, and repeats only what the backend did not look at.
-		r.Body = io.NopCloser(strings.NewReader(""))
+		// again, and sends none that is empty. It takes "identity" at its word: a body without an encoding would be
+		// probed for its first byte, with a goroutine and a timer. HTTP/2 would send the body, and repeats only what
+		// the backend did not look at.
+		r.Body, r.TransferEncoding = empty{}, identity
 	}
 	return r
 }
+
+var identity = []string{"identity"}
+
+// empty is a body of no bytes that cannot be read twice, as far as net/http knows.
+type empty struct{}
+
+func (empty) Read([]byte) (int, error) { return 0, io.EOF }
+
+// WriteTo saves net/http a buffer to copy through.
+func (empty) WriteTo(io.Writer) (int64, error) { return 0, nil }
+
+func (empty) Close() error { return nil }

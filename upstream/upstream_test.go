@@ -1,12 +1,14 @@
 package upstream
 
 import (
+	"bufio"
 	"bytes"
 	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -547,4 +549,43 @@ func FuzzErrorBody(f *testing.F) {
 			t.Errorf("got %q and %d details", code, len(details))
 		}
 	})
+}
+
+func TestAReadSendsNoBodyAndSaysNothingOfOne(t *testing.T) {
+	t.Parallel()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = l.Close() })
+	requests := make(chan string, 3)
+	go func() {
+		conn, err := l.Accept()
+		if err != nil {
+			return
+		}
+		defer func() { _ = conn.Close() }()
+		r := bufio.NewReader(conn)
+		for text := ""; ; {
+			line, err := r.ReadString('\n')
+			if err != nil {
+				return
+			}
+			if text += line; line == "\r\n" {
+				requests <- text
+				text = ""
+				_, _ = io.WriteString(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}")
+			}
+		}
+	}()
+	c := newClient(t, Options{BaseURL: "http://" + l.Addr().String()})
+	for range cap(requests) {
+		if _, err := c.Do(t.Context(), get); err != nil {
+			t.Fatal(err)
+		}
+		text := <-requests
+		if lower := strings.ToLower(text); strings.Contains(lower, "transfer-encoding") || strings.Contains(lower, "content-length") {
+			t.Errorf("sent %q", text)
+		}
+	}
 }
