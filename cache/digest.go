@@ -13,7 +13,11 @@ import (
 // digest stands for a key everywhere: in memory, in Redis, in messages and in facts.
 type digest [16]byte
 
-func (d digest) String() string { return hex.EncodeToString(d[:]) }
+func (d digest) String() string {
+	var text [2 * len(d)]byte
+	hex.Encode(text[:], d[:])
+	return string(text[:])
+}
 
 // mark is a digest's place among memory's marks.
 func (d digest) mark() int { return int(binary.BigEndian.Uint16(d[:2]) & 0xfff) }
@@ -30,21 +34,24 @@ func parseDigest(s string) (d digest, ok bool) {
 // a credential, a digest does not tell which key it stands for.
 type hasher struct{ pool sync.Pool }
 
+// hashing is the state of one digest being made.
+type hashing struct {
+	mac hash.Hash
+	in  []byte
+	sum [sha256.Size]byte
+}
+
 func newHasher(scope string) *hasher {
-	return &hasher{sync.Pool{New: func() any { return hmac.New(sha256.New, []byte(scope)) }}}
+	return &hasher{sync.Pool{New: func() any { return &hashing{mac: hmac.New(sha256.New, []byte(scope))} }}}
 }
 
 func (h *hasher) digest(kind, key string) (d digest) {
-	mac := h.pool.Get().(hash.Hash)
-	defer h.pool.Put(mac)
-	mac.Reset()
-	var sum [sha256.Size]byte
-	buf := make([]byte, 0, 128)
-	buf = append(buf, kind...)
-	buf = append(buf, 0)
-	buf = append(buf, key...)
-	mac.Write(buf)
-	copy(d[:], mac.Sum(sum[:0]))
+	s := h.pool.Get().(*hashing)
+	defer h.pool.Put(s)
+	s.in = append(append(append(s.in[:0], kind...), 0), key...)
+	s.mac.Reset()
+	s.mac.Write(s.in)
+	copy(d[:], s.mac.Sum(s.sum[:0]))
 	return d
 }
 
@@ -59,10 +66,27 @@ type Tag string
 
 // NewTag is a tag for a name that is no key of a space, such as the list of all users. Tags of different scopes differ.
 func NewTag(scope, name string) Tag {
-	return newTag(label(scope), newHasher(scope).digest("", name))
+	known, ok := taggers.Load(scope)
+	if !ok {
+		known, _ = taggers.LoadOrStore(scope, &tagger{label(scope), newHasher(scope)})
+	}
+	t := known.(*tagger)
+	return newTag(t.label, t.hasher.digest("", name))
 }
 
-func newTag(label string, d digest) Tag { return Tag(label + ":" + d.String()) }
+// tagger makes the tags of one scope. A process has a scope for each credential.
+type tagger struct {
+	label  string
+	hasher *hasher
+}
+
+var taggers sync.Map
+
+func newTag(label string, d digest) Tag {
+	text := make([]byte, 0, 64)
+	text = append(append(text, label...), ':')
+	return Tag(hex.AppendEncode(text, d[:]))
+}
 
 func (t Tag) split() (label string, d digest, ok bool) {
 	i := strings.LastIndexByte(string(t), ':')

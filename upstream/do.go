@@ -179,7 +179,7 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	if err := c.refused(req); err != nil {
 		return nil, err
 	}
-	r := c.newRequest(ctx, req.Method, u, body)
+	r := c.newRequest(req.Method, u, body)
 	if req.validator != "" {
 		r.Header.Set("If-None-Match", req.validator)
 	}
@@ -196,10 +196,13 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 		return nil, err
 	}
 	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: PurposeOf(ctx), Number: numbers.Add(1)}
-	limited, cancel := context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
+	limited, cancel := c.limit(ctx, call.Start)
 	defer cancel()
-	var sent sending
-	a, err := c.exchange(r.WithContext(httptrace.WithClientTrace(limited, sent.trace())), req, &call)
+	sent, traced := sending{}, limited
+	if !req.safe() {
+		traced = httptrace.WithClientTrace(limited, sent.trace())
+	}
+	a, err := c.exchange(r.WithContext(traced), req, &call)
 	call.Duration = time.Since(call.Start)
 	if err != nil {
 		err = c.lost(limited, req, &sent, err, call.Duration)
@@ -216,6 +219,14 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 		return nil, err
 	}
 	return a, nil
+}
+
+// limit bounds an exchange that begins now by the call's own time, where the operation's does not end sooner.
+func (c *Client) limit(ctx context.Context, now time.Time) (context.Context, context.CancelFunc) {
+	if deadline, ok := ctx.Deadline(); ok && deadline.Sub(now) <= c.opts.Timeout {
+		return ctx, func() {}
+	}
+	return context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
 }
 
 // refused says whether the circuit of the call's class is open; a probe is to find that out.
@@ -363,7 +374,7 @@ func contextError(ctx context.Context) *Error {
 	return &Error{Kind: Canceled, Err: context.Canceled}
 }
 
-// sending watches how far a request got.
+// sending watches how far a request got whose repetition could do harm; of any other it does not matter.
 type sending struct{ traced, written atomic.Bool }
 
 func (s *sending) trace() *httptrace.ClientTrace {

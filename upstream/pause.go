@@ -115,6 +115,9 @@ func count(h http.Header, name string) (int, bool) {
 
 // wholeNumber reads a number that a backend sent. One that an int cannot hold is the nearest that it can.
 func wholeNumber(s string) (int, bool) {
+	if s == "" {
+		return 0, false // as most are, and an error would have to be made of it
+	}
 	n, err := strconv.Atoi(s)
 	return n, err == nil || errors.Is(err, strconv.ErrRange)
 }

@@ -126,7 +126,7 @@ func (r *Reply) note(maxAge time.Duration, noStore bool, tag string) {
 const maxAgeBound = 365 * 24 * 60 * 60
 
 func cacheControl(h http.Header) (maxAge time.Duration, noStore bool) {
-	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
+	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
 		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
 		switch strings.ToLower(name) {
 		case "no-store":

@@ -2,7 +2,6 @@ package upstream
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -77,23 +76,36 @@ func CheckIdentifier(s string) error {
 
 // target is the URL of a call: the base's path, then each segment escaped.
 func (c *Client) target(req *Request) (*url.URL, error) {
-	u := *c.base
-	path := strings.TrimSuffix(c.base.Path, "/")
-	raw := strings.TrimSuffix(c.base.EscapedPath(), "/")
+	path, raw := make([]byte, 0, 128), make([]byte, 0, 128)
+	path = append(path, strings.TrimSuffix(c.base.Path, "/")...)
+	raw = append(raw, strings.TrimSuffix(c.base.EscapedPath(), "/")...)
 	for _, segment := range req.Path {
 		if err := CheckIdentifier(segment); err != nil {
 			return nil, &Error{Kind: Invalid, Err: errors.New("an identifier " + err.Error())}
 		}
-		path += "/" + segment
-		raw += "/" + escape(segment)
+		path = append(append(path, '/'), segment...)
+		raw = appendEscaped(append(raw, '/'), segment)
 	}
-	u.Path, u.RawPath, u.RawQuery = path, raw, req.Query.Encode()
+	u := *c.base
+	u.Path, u.RawPath, u.RawQuery = string(path), "", req.Query.Encode()
+	if string(raw) != u.Path {
+		u.RawPath = string(raw)
+	}
 	return &u, nil
 }
 
-// escape escapes all but the unreserved characters; url.PathEscape leaves some that servers treat in different ways.
-func escape(segment string) string {
-	return strings.ReplaceAll(url.QueryEscape(segment), "+", "%20")
+// appendEscaped escapes all but the unreserved characters; url.PathEscape leaves some that servers treat in different ways.
+func appendEscaped(to []byte, segment string) []byte {
+	const digits = "0123456789ABCDEF"
+	for i := range len(segment) {
+		switch c := segment[i]; {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', c == '-', c == '.', c == '_', c == '~':
+			to = append(to, c)
+		default:
+			to = append(to, '%', digits[c>>4], digits[c&15])
+		}
+	}
+	return to
 }
 
 // encode is the request's body, kept as bytes so that it can be sent again.
@@ -111,20 +123,25 @@ func encode(body any) ([]byte, error) {
 	return bytes.TrimSuffix(b.Bytes(), []byte("\n")), nil
 }
 
-func (c *Client) newRequest(ctx context.Context, method string, u *url.URL, body []byte) *http.Request {
-	r := (&http.Request{
-		Method: method, URL: u, Host: u.Host, Header: http.Header{},
-		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-	}).WithContext(ctx)
-	r.Header.Set("Accept", "application/json")
-	r.Header.Set("User-Agent", c.opts.UserAgent)
-	// Set by us in both cases, so that no transport inflates without a bound.
-	r.Header.Set("Accept-Encoding", "identity")
+// The values of headers that are the same in every request. Nothing adds to them.
+var (
+	typeJSON       = []string{"application/json"}
+	codingIdentity = []string{"identity"}
+	codingGzip     = []string{"gzip"}
+)
+
+// newRequest returns the request of a call without its context.
+func (c *Client) newRequest(method string, u *url.URL, body []byte) *http.Request {
+	r := &http.Request{
+		Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+		// The encoding is set by us in both cases, so that no transport inflates without a bound.
+		Header: http.Header{"Accept": typeJSON, "User-Agent": c.userAgent, "Accept-Encoding": codingIdentity},
+	}
 	if c.opts.Gzip {
-		r.Header.Set("Accept-Encoding", "gzip")
+		r.Header["Accept-Encoding"] = codingGzip
 	}
 	if body != nil {
-		r.Header.Set("Content-Type", "application/json")
+		r.Header["Content-Type"] = typeJSON
 		r.ContentLength = int64(len(body))
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
@@ -134,12 +151,10 @@ func (c *Client) newRequest(ctx context.Context, method string, u *url.URL, body
 		// again, and sends none that is empty. It takes "identity" at its word: a body without an encoding would be
 		// probed for its first byte, with a goroutine and a timer. HTTP/2 would send the body, and repeats only what
 		// the backend did not look at.
-		r.Body, r.TransferEncoding = empty{}, identity
+		r.Body, r.TransferEncoding = empty{}, codingIdentity
 	}
 	return r
 }
-
-var identity = []string{"identity"}
 
 // empty is a body of no bytes that cannot be read twice, as far as net/http knows.
 type empty struct{}

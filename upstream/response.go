@@ -137,6 +137,9 @@ func longestPause(status int) time.Duration {
 // retryAfter reads the header's seconds or date; 0 if it is absent, past or neither.
 func retryAfter(s string, now time.Time) time.Duration {
 	s = strings.TrimSpace(s)
+	if s == "" {
+		return 0
+	}
 	if n, ok := wholeNumber(s); ok {
 		return wait(float64(n))
 	}

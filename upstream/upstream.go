@@ -80,14 +80,15 @@ type Client struct {
 
 // shared is what clients of one backend have in common, whichever credential they send.
 type shared struct {
-	base     *url.URL
-	limiter  *limiter
-	order    order
-	retries  retryBudget
-	health   *health
-	outcomes outcomes
-	http1    atomic.Bool    // the last answer's protocol
-	random   func() float64 // from 0 to 1
+	base      *url.URL
+	userAgent []string // the header's values
+	limiter   *limiter
+	order     order
+	retries   retryBudget
+	health    *health
+	outcomes  outcomes
+	http1     atomic.Bool    // the last answer's protocol
+	random    func() float64 // from 0 to 1
 }
 
 // New checks the options and returns a client. An error names the option and never shows the URL.
@@ -115,7 +116,7 @@ func New(o Options) (*Client, error) {
 	}
 	o = withDefaults(o)
 	return &Client{o, &shared{
-		base: base, limiter: newLimiter(o.Concurrency, o.Rates, o.Budget),
+		base: base, userAgent: []string{o.UserAgent}, limiter: newLimiter(o.Concurrency, o.Rates, o.Budget),
 		health: newHealth(o.Concurrency), random: rand.Float64,
 	}}, nil
 }
