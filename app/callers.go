@@ -1,82 +1,38 @@
 package app
 
 import (
-	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/learngraph/learngraph/auth"
-	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/reload"
-	"github.com/learngraph/learngraph/resolvers"
-	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/telemetry"
 )
 
-// knowCallers makes what tells callers and their documents apart, which no credential of a backend changes.
-func (s *Server) knowCallers() (err error) {
-	s.digest = digester(s.cfg.Secret("digest"))
-	if s.authenticate, err = s.authenticator(); err != nil {
-		return err
-	}
-	s.trusted, err = s.trustedDocuments()
-	return err
+// callers tell callers and their documents apart, which no credential of a backend changes.
+type callers struct {
+	// authenticate finds out who calls, on both listeners; nil where anyone may call.
+	authenticate func(*http.Request) (*auth.Caller, error)
+	digest       func(string) string
+	trusted      *gateway.Trusted
+	// keySet reports how reading the key set of tokens goes.
+	keySet *telemetry.KeySetReport
 }
 
-// gatewayOptions are what stands between the internet and the schema.
-func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) gateway.Options {
-	e := graph.NewEngine(graph.Config{Resolvers: root})
-	e.Watch, e.MaxPlans, e.Reserve = s.traces.Levels(), s.cfg.Cache.Memory/4, s.Cache.Reserve
-	return gateway.Options{
-		Schema:        e,
-		Limits:        gateway.DefaultLimits(),
-		Timeout:       cfg.OperationTimeout,
-		Introspection: cfg.Introspection,
-		Operation:     s.operation(root),
-		Log:           s.log,
-		Begin:         s.traces.Begin,
-		Observe:       s.observe,
-		Mismatch:      s.watch.Mismatch,
-		BatchLimit:    cfg.BatchLimit,
-		CompressAbove: gateway.DefaultCompressAbove,
-		Persisted:     gateway.NewSharedDocuments(s.Cache, cfg.Secret("documents")),
-		Trusted:       s.trusted,
-		Cost:          s.costOptions(cfg),
-		Authenticate:  s.authenticate,
-		Digest:        s.digest,
-		Answers:       gateway.NewAnswers(s.Cache, cfg.Secret("answers")),
-		Memory:        s.cfg.Cache.Memory,
-		Reserve:       s.Cache.Reserve,
-		Inflight:      s.Inflight,
-		Explain:       cfg.Explain,
-		PublicCatalog: cfg.PublicCatalog,
+func newCallers(cfg *config.Config, log *slog.Logger, m *telemetry.Metrics) (c *callers, err error) {
+	c = &callers{digest: digester(cfg.Secret("digest")), keySet: telemetry.NewKeySetReport(log, m)}
+	if c.authenticate, err = c.authenticator(cfg, log); err != nil {
+		return nil, err
 	}
-}
-
-// operation prepares the context of each operation that these resolvers answer.
-func (s *Server) operation(root *resolvers.Resolver) func(context.Context) context.Context {
-	return func(ctx context.Context) context.Context {
-		ctx = upstream.WithCaller(ctx, auth.FromContext(ctx).Name)
-		return root.WithOperation(upstream.WithAllowance(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
-	}
-}
-
-func (s *Server) costOptions(cfg *config.Config) gateway.CostOptions {
-	if cfg.CostMode == "off" {
-		return gateway.CostOptions{}
-	}
-	o := gateway.CostOptions{Max: int64(cfg.MaxCost), Measure: cfg.CostMode == "measure"}
-	if cfg.Points > 0 {
-		o.Bucket = cache.NewBucket(s.Cache, cfg.Secret("points"), "points")
-		o.Points, o.Restore = cfg.Points, float64(cfg.PointsRestore)
-	}
-	return o
+	c.trusted, err = trustedDocuments(cfg, log)
+	return c, err
 }
 
 // digestSize is how much of a digest stands in a log, in bytes.
@@ -92,52 +48,63 @@ func digester(key string) func(string) string {
 }
 
 // authenticator tells callers apart; nil takes anyone.
-func (s *Server) authenticator() (func(*http.Request) (*auth.Caller, error), error) {
-	if s.cfg.Auth == "none" {
+func (c *callers) authenticator(cfg *config.Config, log *slog.Logger) (func(*http.Request) (*auth.Caller, error), error) {
+	if cfg.Auth == "none" {
 		return nil, nil
 	}
 	a := &auth.Authenticator{}
 	var err error
-	if s.cfg.WithKeys() {
-		fsys, name := reload.At(s.cfg.APIKeysFile)
-		if a.Keys, err = auth.NewKeys(fsys, name, s.reloadFailed("API_KEYS_FILE")); err != nil {
+	if cfg.WithKeys() {
+		fsys, name := reload.At(cfg.APIKeysFile)
+		if a.Keys, err = auth.NewKeys(fsys, name, reloadFailed(log, "API_KEYS_FILE")); err != nil {
 			return nil, fmt.Errorf("API_KEYS_FILE: %w", reload.Cause(err))
 		}
 	}
-	if s.cfg.WithTokens() {
-		if a.Tokens, err = s.tokens(); err != nil {
+	if cfg.WithTokens() {
+		if a.Tokens, err = c.tokens(cfg); err != nil {
 			return nil, fmt.Errorf("JWT_JWKS: %w", reload.Cause(err))
 		}
 	}
 	return a.Authenticate, nil
 }
 
-func (s *Server) tokens() (*auth.Tokens, error) {
-	o := auth.TokenOptions{Issuer: s.cfg.JWTIssuer, Audience: s.cfg.JWTAudience, Algorithms: s.cfg.JWTAlgorithms,
-		Type: s.cfg.JWTType, ScopesClaim: s.cfg.JWTScopesClaim, ClientsClaim: s.cfg.JWTClientsClaim, Digest: s.digest}
-	if strings.Contains(s.cfg.JWKS, "://") {
-		o.URL = s.cfg.JWKS
+func (c *callers) tokens(cfg *config.Config) (*auth.Tokens, error) {
+	o := auth.TokenOptions{Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Algorithms: cfg.JWTAlgorithms,
+		Type: cfg.JWTType, ScopesClaim: cfg.JWTScopesClaim, ClientsClaim: cfg.JWTClientsClaim, Digest: c.digest}
+	if strings.Contains(cfg.JWKS, "://") {
+		o.URL = cfg.JWKS
 	} else {
-		o.Files, o.Name = reload.At(s.cfg.JWKS)
+		o.Files, o.Name = reload.At(cfg.JWKS)
 	}
-	return auth.NewTokens(o, s.tokenReport)
+	return auth.NewTokens(o, c.keySet)
 }
 
-func (s *Server) trustedDocuments() (*gateway.Trusted, error) {
-	if s.cfg.TrustedDocuments == "" {
+func trustedDocuments(cfg *config.Config, log *slog.Logger) (*gateway.Trusted, error) {
+	if cfg.TrustedDocuments == "" {
 		return nil, nil
 	}
-	fsys, name := reload.At(s.cfg.TrustedDocuments)
-	trusted, err := gateway.NewTrusted(gateway.TrustedOptions{Files: fsys, Name: name, Mode: gateway.TrustedMode(s.cfg.TrustedMode), Log: s.log})
+	fsys, name := reload.At(cfg.TrustedDocuments)
+	trusted, err := gateway.NewTrusted(gateway.TrustedOptions{Files: fsys, Name: name, Mode: gateway.TrustedMode(cfg.TrustedMode), Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("TRUSTED_DOCUMENTS: %w", reload.Cause(err))
 	}
 	return trusted, nil
 }
 
+// operators says who may purge: callers with the scope operate; nil where nobody has to say who they are.
+func (c *callers) operators() func(*http.Request) bool {
+	if c.authenticate == nil {
+		return nil
+	}
+	return func(r *http.Request) bool {
+		who, err := c.authenticate(r)
+		return err == nil && who.Has(auth.Operate)
+	}
+}
+
 // reloadFailed says that a changed file is not taken over.
-func (s *Server) reloadFailed(setting string) func(error) {
+func reloadFailed(log *slog.Logger, setting string) func(error) {
 	return func(err error) {
-		s.log.Warn("a changed file is broken; what it said before holds on", "setting", setting, "cause", reload.Cause(err).Error())
+		log.Warn("a changed file is broken; what it said before holds on", "setting", setting, "cause", reload.Cause(err).Error())
 	}
 }

@@ -6,8 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
-	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -49,8 +49,16 @@ const coldPart = 8
 // budgets. Its answer comes once
 // the capture was replayed, which says whether the file shows all that the answer depends on.
 type capturer struct {
-	*Server
-	routes *capture.Routes
+	cfg         *config.Config
+	log         *slog.Logger
+	cache       *cache.Cache
+	inflight    *inflight.Load
+	backends    []upstream.Backend
+	callers     *callers
+	credentials *credentials
+	// operation prepares the context of an operation that these resolvers answer.
+	operation func(*resolvers.Resolver) func(context.Context) context.Context
+	routes    *capture.Routes
 
 	// running is held by the one capture that runs: each has a whole cache and a second program for its replay.
 	running sync.Mutex
@@ -64,8 +72,13 @@ func (s *Server) capturing(next http.Handler) http.Handler {
 	if s.cfg.CaptureDir == "" {
 		return next
 	}
-	c := &capturer{Server: s, routes: capture.NewRoutes(mattrPrefix(s.cfg), thoughtindustries.Shapes{Client: model.Shapes.Client,
-		Aggregation: model.Shapes.Aggregation}, capture.KeptMember(s.generation().gateway.Schema.Schema()))}
+	schema := s.credentials.generation().gateway.Schema.Schema()
+	c := &capturer{cfg: s.cfg, log: s.log, cache: s.Cache, inflight: s.Inflight, callers: s.callers, credentials: s.credentials, operation: s.operation,
+		routes: capture.NewRoutes(mattrPrefix(s.cfg), thoughtindustries.Shapes{Client: model.Shapes.Client,
+			Aggregation: model.Shapes.Aggregation}, capture.KeptMember(schema))}
+	for _, b := range s.backends {
+		c.backends = append(c.backends, b.Backend())
+	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, asked := c.asked(r)
 		if !asked || !c.room(r.Context()) {
@@ -88,24 +101,15 @@ func mattrPrefix(cfg *config.Config) string {
 	return ""
 }
 
-// basePath is the escaped path of a backend's base URL.
-func basePath(base string) string {
-	u, err := url.Parse(base)
-	if err != nil {
-		return ""
-	}
-	return u.EscapedPath()
-}
-
 // asked says whether a request asks for a capture, and comes from someone who may see how answers are made.
 func (c *capturer) asked(r *http.Request) (*auth.Caller, bool) {
 	if r.Header.Get(headerCapture) != "1" || r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return nil, false
 	}
 	who := auth.Anyone
-	if c.authenticate != nil {
+	if c.callers.authenticate != nil {
 		var err error
-		if who, err = c.authenticate(r); err != nil {
+		if who, err = c.callers.authenticate(r); err != nil {
 			return nil, false
 		}
 	}
@@ -133,14 +137,14 @@ func (c *capturer) room(ctx context.Context) bool {
 
 // serve answers a request and keeps its operation. What goes wrong with the capture is logged, and changes no answer.
 func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Caller) {
-	recorded := c.Inflight.Hold()
+	recorded := c.inflight.Hold()
 	defer recorded.Free()
 	x := &captured{Recording: capture.NewRecording(recorded.Grow), who: who, header: r.Header}
 	// The answer is compared as it is, not in an encoding and not with what the caller has.
 	r = r.Clone(capture.NewContext(r.Context(), x.Recording))
 	r.Header.Del("Accept-Encoding")
 	r.Header.Del("If-None-Match")
-	answer := &bufferedWriter{to: w, header: w.Header(), status: http.StatusOK, held: c.Inflight.Hold()}
+	answer := &bufferedWriter{to: w, header: w.Header(), status: http.StatusOK, held: c.inflight.Hold()}
 	defer answer.held.Free()
 	if err := c.execute(answer, r, x); err != nil {
 		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", gateway.RequestID(r.Context()), "cause", err.Error())
@@ -205,14 +209,14 @@ func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) 
 	o := c.cfg.Cache
 	o.Redis, o.Log, o.Classify = nil, c.log, staleReason
 	o.Memory /= coldPart
-	c.Cache.Reserve(o.Memory)
-	defer c.Cache.Reserve(-o.Memory)
+	c.cache.Reserve(o.Memory)
+	defer c.cache.Reserve(-o.Memory)
 	cold, err := cache.New(o)
 	if err != nil {
 		return err
 	}
 	defer func() { _ = cold.Close() }() // without Redis there is nothing to fail
-	now := c.generation()
+	now := c.credentials.generation()
 	backends := resolvers.Options{Options: now.root.Options, AllowDeletes: now.root.AllowDeletes}
 	backends.Cache, backends.Beside = cold, now.root.Source
 	root := resolvers.New(backends)
@@ -301,7 +305,7 @@ func withoutExplain(body []byte) json.RawMessage {
 // file is everything but the result. The calls come first: what they bring is what cursors are bound to.
 func (c *capturer) file(x *captured) (*capture.File, error) {
 	m := capture.NewMasker()
-	f := &capture.File{Version: capture.Version, Captured: x.Began().UTC(), Backends: c.configured(), Settings: c.settings(m)}
+	f := &capture.File{Version: capture.Version, Captured: x.Began().UTC(), Backends: c.backends, Settings: c.settings(m)}
 	var err error
 	if f.Calls, err = x.Calls(m, c.routes); err != nil {
 		return nil, err
@@ -312,14 +316,6 @@ func (c *capturer) file(x *captured) (*capture.File, error) {
 	}
 	f.Request, err = c.request(m, x)
 	return f, err
-}
-
-func (c *capturer) configured() []upstream.Backend {
-	list := make([]upstream.Backend, len(c.backends))
-	for i, b := range c.backends {
-		list[i] = b.Backend()
-	}
-	return list
 }
 
 // replayed are the settings that decide about an answer and say nothing of where anything is.
@@ -350,7 +346,7 @@ var (
 
 func (c *capturer) request(m *capture.Masker, x *captured) (capture.Request, error) {
 	oc := x.operations[0]
-	schema := c.generation().gateway.Schema.Schema()
+	schema := c.credentials.generation().gateway.Schema.Schema()
 	// The document that was executed is shared with other operations.
 	doc, fault := syntax.Parse(oc.RawQuery)
 	if fault != nil {

@@ -1,74 +1,31 @@
 package app
 
 import (
-	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"unicode"
 
 	"github.com/learngraph/learngraph/config"
-	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/gateway"
-	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/reload"
 	"github.com/learngraph/learngraph/resolvers"
-	"github.com/learngraph/learngraph/telemetry"
-	"github.com/learngraph/learngraph/upstream"
-	"github.com/learngraph/learngraph/upstream/coassemble"
-	"github.com/learngraph/learngraph/upstream/mattr"
-	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
 // generation is the program under one set of credentials. Another credential may see other data, so whatever is kept
 // under a digest of it is read by its own generation alone; budgets, circuits and connections outlive generations, for
 // the backend is the same.
 type generation struct {
-	// secrets are the credentials that came from files, in the order of server.secrets.
+	// secrets are the credentials that came from files, in the order of their files.
 	secrets []string
 	root    *resolvers.Resolver
 	gateway gateway.Options
 	graphql *gateway.Gateway
 	plan    http.Handler
-}
-
-// generate wires what depends on credentials.
-func (s *Server) generate(cfg *config.Config) (*generation, error) {
-	o := resolvers.Options{AllowDeletes: cfg.AllowDeletes, Options: datasource.Options{Link: datasource.Link(cfg.Link), Cache: s.Cache,
-		Scopes: cfg.Scopes(), Batch: telemetry.ObserveBatches(s.metrics, s.traces), Within: s.traces.Within()}}
-	for _, b := range s.backends {
-		switch b.Backend() {
-		case upstream.ThoughtIndustries:
-			rest := b.WithAuthorizer(upstream.Header("Authorization", "Bearer "+cfg.ThoughtIndustriesKey))
-			o.ThoughtIndustries = thoughtindustries.New(rest, thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
-		case upstream.Coassemble:
-			o.Coassemble = coassemble.New(b.WithAuthorizer(upstream.Header("Authorization", cfg.CoassembleAuthorization)))
-		case upstream.MATTR:
-			authorizer, err := s.mattrAuthorizer(cfg)
-			if err != nil {
-				return nil, err
-			}
-			o.MATTR = mattr.New(b.WithAuthorizer(authorizer), cfg.MATTRPathPrefix)
-		}
-	}
-	root := resolvers.New(o)
-	options := s.gatewayOptions(cfg, root)
-	gw := gateway.New(options)
-	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler()}
-	for _, f := range cfg.SecretFiles {
-		g.secrets = append(g.secrets, f.Value)
-	}
-	return g, nil
-}
-
-func (s *Server) mattrAuthorizer(cfg *config.Config) (upstream.Authorizer, error) {
-	if cfg.MATTRToken != "" {
-		return upstream.Header("Authorization", "Bearer "+cfg.MATTRToken), nil
-	}
-	return mattr.NewTokenSource(mattr.TokenOptions{URL: cfg.MATTRTokenURL, ClientID: cfg.MATTRClientID,
-		ClientSecret: cfg.MATTRClientSecret, Audience: cfg.MATTRAudience, Transport: s.transport, Timeout: cfg.MATTR.Timeout,
-		Observer: s.metrics.Call})
 }
 
 // watchedSecret is one that is read again when its file changes.
@@ -85,20 +42,6 @@ func (w *watchedSecret) now() string {
 	return w.file.Get()
 }
 
-func (s *Server) watchSecrets() error {
-	for _, f := range s.cfg.SecretFiles {
-		w := watchedSecret{SecretFile: f}
-		if info, err := os.Stat(f.Path); err == nil && info.Mode().IsRegular() {
-			fsys, name := reload.At(f.Path)
-			if w.file, err = reload.New(fsys, name, parseSecret, s.reloadFailed(f.Name)); err != nil {
-				return errors.New(f.Name + " cannot be read")
-			}
-		}
-		s.secrets = append(s.secrets, w)
-	}
-	return nil
-}
-
 func parseSecret(files []reload.File) (string, error) {
 	if len(files) != 1 {
 		return "", errors.New("a secret must be in one file")
@@ -113,18 +56,48 @@ func parseSecret(files []reload.File) (string, error) {
 	return text, nil
 }
 
-// generation is that of the credentials as their files have them.
-func (s *Server) generation() *generation {
-	g := s.live.Load()
-	if s.current(g) {
-		return g
-	}
-	return s.renew()
+// credentials are those of the backends, as their files have them, with the generation that runs under them.
+type credentials struct {
+	cfg      *config.Config
+	log      *slog.Logger
+	secrets  []watchedSecret
+	generate func(*config.Config) (*generation, error)
+
+	live     atomic.Pointer[generation]
+	renewing sync.Mutex
 }
 
-func (s *Server) current(g *generation) bool {
-	for i := range s.secrets {
-		if s.secrets[i].now() != g.secrets[i] {
+func newCredentials(cfg *config.Config, log *slog.Logger, generate func(*config.Config) (*generation, error)) (*credentials, error) {
+	c := &credentials{cfg: cfg, log: log, generate: generate}
+	for _, f := range cfg.SecretFiles {
+		w := watchedSecret{SecretFile: f}
+		if info, err := os.Stat(f.Path); err == nil && info.Mode().IsRegular() {
+			fsys, name := reload.At(f.Path)
+			if w.file, err = reload.New(fsys, name, parseSecret, reloadFailed(log, f.Name)); err != nil {
+				return nil, errors.New(f.Name + " cannot be read")
+			}
+		}
+		c.secrets = append(c.secrets, w)
+	}
+	first, err := generate(cfg)
+	if err == nil {
+		c.live.Store(first)
+	}
+	return c, err
+}
+
+// generation is that of the credentials as their files have them.
+func (c *credentials) generation() *generation {
+	g := c.live.Load()
+	if c.current(g) {
+		return g
+	}
+	return c.renew()
+}
+
+func (c *credentials) current(g *generation) bool {
+	for i := range c.secrets {
+		if c.secrets[i].now() != g.secrets[i] {
 			return false
 		}
 	}
@@ -132,30 +105,25 @@ func (s *Server) current(g *generation) bool {
 }
 
 // renew begins a generation. Requests under way end in theirs.
-func (s *Server) renew() *generation {
-	s.renewing.Lock()
-	defer s.renewing.Unlock()
-	old := s.live.Load()
-	if s.current(old) {
+func (c *credentials) renew() *generation {
+	c.renewing.Lock()
+	defer c.renewing.Unlock()
+	old := c.live.Load()
+	if c.current(old) {
 		return old
 	}
-	values := make([]string, len(s.secrets))
-	for i := range s.secrets {
-		if values[i] = s.secrets[i].now(); values[i] != old.secrets[i] {
-			s.log.Info("a changed secret is in use", "setting", s.secrets[i].Name)
+	values := make([]string, len(c.secrets))
+	for i := range c.secrets {
+		if values[i] = c.secrets[i].now(); values[i] != old.secrets[i] {
+			c.log.Info("a changed secret is in use", "setting", c.secrets[i].Name)
 		}
 	}
-	next, err := s.generate(s.cfg.WithSecrets(values))
+	next, err := c.generate(c.cfg.WithSecrets(values))
 	if err != nil {
-		s.log.Error("a changed secret cannot be used", "cause", err.Error())
+		c.log.Error("a changed secret cannot be used", "cause", err.Error())
 		return old
 	}
-	s.live.Store(next)
+	c.live.Store(next)
 	old.graphql.Close()
 	return next
-}
-
-// Purge forgets an object.
-func (s *Server) Purge(ctx context.Context, kind, id string) error {
-	return s.generation().root.Purge(ctx, kind, id)
 }

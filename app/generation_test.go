@@ -34,20 +34,20 @@ func TestAChangeBeginsOneGeneration(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer func() { _ = p.Close() }()
-		first := p.generation()
+		first := p.credentials.generation()
 		if err := os.WriteFile(file, []byte("second one"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if p.generation() != first {
+		if p.credentials.generation() != first {
 			t.Error("the file was read before it was due")
 		}
 		time.Sleep(reload.Interval)
-		if got := p.secrets[0].now(); got != "second one" {
+		if got := p.credentials.secrets[0].now(); got != "second one" {
 			t.Fatalf("got %q", got)
 		}
 		found := make(chan *generation)
 		for range 8 {
-			go func() { found <- p.generation() }()
+			go func() { found <- p.credentials.generation() }()
 		}
 		next := <-found
 		for range 7 {

@@ -9,7 +9,6 @@ import (
 	"net/http"
 
 	"github.com/learngraph/learngraph/admin"
-	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/task"
@@ -18,7 +17,7 @@ import (
 
 // sources are where metrics and the status come from.
 func (s *Server) sources() telemetry.Sources {
-	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.Findings, Inflight: s.Inflight.State, LogDropped: s.logDropped, KeySet: s.tokenReport.State}
+	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.Findings, Inflight: s.Inflight.State, LogDropped: s.logDropped, KeySet: s.callers.keySet.State}
 }
 
 // observe takes the figures of an operation that ended.
@@ -52,16 +51,5 @@ func (s *Server) serveOperator() (stop func(), err error) {
 
 // Operator is what the operator's listener serves.
 func (s *Server) Operator(loopback bool) admin.Operator {
-	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.Purge, Authorize: s.operators(), Loopback: loopback}
-}
-
-// operators says who may purge: callers with the scope operate; nil where nobody has to say who they are.
-func (s *Server) operators() func(*http.Request) bool {
-	if s.authenticate == nil {
-		return nil
-	}
-	return func(r *http.Request) bool {
-		c, err := s.authenticate(r)
-		return err == nil && c.Has(auth.Operate)
-	}
+	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
 }

@@ -38,7 +38,8 @@ func Replay(ctx context.Context, f *capture.File) (*Played, error) {
 	if err != nil {
 		return nil, err
 	}
-	options := s.generation().repeatable(s.generation().root)
+	now := s.credentials.generation()
+	options := now.repeatable(now.root)
 	options.Authenticate = func(*http.Request) (*auth.Caller, error) {
 		return &auth.Caller{Name: "replay", Scopes: f.Caller.Scopes, Bound: f.Caller.Bound, Clients: f.Caller.Clients}, nil
 	}

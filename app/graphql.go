@@ -1,0 +1,107 @@
+package app
+
+import (
+	"context"
+
+	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/config"
+	"github.com/learngraph/learngraph/datasource"
+	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/graph"
+	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/telemetry"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/coassemble"
+	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/learngraph/learngraph/upstream/thoughtindustries"
+)
+
+// generate wires what depends on credentials.
+func (s *Server) generate(cfg *config.Config) (*generation, error) {
+	o := resolvers.Options{AllowDeletes: cfg.AllowDeletes, Options: datasource.Options{Link: datasource.Link(cfg.Link), Cache: s.Cache,
+		Scopes: cfg.Scopes(), Batch: telemetry.ObserveBatches(s.metrics, s.traces), Within: s.traces.Within()}}
+	for _, b := range s.backends {
+		switch b.Backend() {
+		case upstream.ThoughtIndustries:
+			rest := b.WithAuthorizer(upstream.Header("Authorization", "Bearer "+cfg.ThoughtIndustriesKey))
+			o.ThoughtIndustries = thoughtindustries.New(rest, thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
+		case upstream.Coassemble:
+			o.Coassemble = coassemble.New(b.WithAuthorizer(upstream.Header("Authorization", cfg.CoassembleAuthorization)))
+		case upstream.MATTR:
+			authorizer, err := s.mattrAuthorizer(cfg)
+			if err != nil {
+				return nil, err
+			}
+			o.MATTR = mattr.New(b.WithAuthorizer(authorizer), cfg.MATTRPathPrefix)
+		}
+	}
+	root := resolvers.New(o)
+	options := s.gatewayOptions(cfg, root)
+	gw := gateway.New(options)
+	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler()}
+	for _, f := range cfg.SecretFiles {
+		g.secrets = append(g.secrets, f.Value)
+	}
+	return g, nil
+}
+
+func (s *Server) mattrAuthorizer(cfg *config.Config) (upstream.Authorizer, error) {
+	if cfg.MATTRToken != "" {
+		return upstream.Header("Authorization", "Bearer "+cfg.MATTRToken), nil
+	}
+	return mattr.NewTokenSource(mattr.TokenOptions{URL: cfg.MATTRTokenURL, ClientID: cfg.MATTRClientID,
+		ClientSecret: cfg.MATTRClientSecret, Audience: cfg.MATTRAudience, Transport: s.transport, Timeout: cfg.MATTR.Timeout,
+		Observer: s.metrics.Call})
+}
+
+// gatewayOptions are what stands between the internet and the schema.
+func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) gateway.Options {
+	e := graph.NewEngine(graph.Config{Resolvers: root})
+	e.Watch, e.MaxPlans, e.Reserve = s.traces.Levels(), s.cfg.Cache.Memory/4, s.Cache.Reserve
+	return gateway.Options{
+		Schema:        e,
+		Limits:        gateway.DefaultLimits(),
+		Timeout:       cfg.OperationTimeout,
+		Introspection: cfg.Introspection,
+		Operation:     s.operation(root),
+		Log:           s.log,
+		Begin:         s.traces.Begin,
+		Observe:       s.observe,
+		Mismatch:      s.watch.Mismatch,
+		BatchLimit:    cfg.BatchLimit,
+		CompressAbove: gateway.DefaultCompressAbove,
+		Persisted:     gateway.NewSharedDocuments(s.Cache, cfg.Secret("documents")),
+		Trusted:       s.callers.trusted,
+		Cost:          s.costOptions(cfg),
+		Authenticate:  s.callers.authenticate,
+		Digest:        s.callers.digest,
+		Answers:       gateway.NewAnswers(s.Cache, cfg.Secret("answers")),
+		Memory:        s.cfg.Cache.Memory,
+		Reserve:       s.Cache.Reserve,
+		Inflight:      s.Inflight,
+		Explain:       cfg.Explain,
+		PublicCatalog: cfg.PublicCatalog,
+	}
+}
+
+// operation prepares the context of each operation that these resolvers answer.
+func (s *Server) operation(root *resolvers.Resolver) func(context.Context) context.Context {
+	return func(ctx context.Context) context.Context {
+		ctx = upstream.WithCaller(ctx, auth.FromContext(ctx).Name)
+		return root.WithOperation(upstream.WithAllowance(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
+	}
+}
+
+func (s *Server) costOptions(cfg *config.Config) gateway.CostOptions {
+	if cfg.CostMode == "off" {
+		return gateway.CostOptions{}
+	}
+	o := gateway.CostOptions{Max: int64(cfg.MaxCost), Measure: cfg.CostMode == "measure"}
+	if cfg.Points > 0 {
+		o.Bucket = cache.NewBucket(s.Cache, cfg.Secret("points"), "points")
+		o.Points, o.Restore = cfg.Points, float64(cfg.PointsRestore)
+	}
+	return o
+}

@@ -1,0 +1,84 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/learngraph/learngraph/task"
+)
+
+// Bounds of a connection that is not an operation's own business.
+const (
+	headerTimeout = 5 * time.Second
+	uploadTimeout = 30 * time.Second
+	idleTimeout   = 2 * time.Minute
+	headerBytes   = 64 << 10
+)
+
+// ListenAndServe binds before it says that it serves, and lets requests in flight finish when ctx ends.
+func (s *Server) ListenAndServe(ctx context.Context, stdout io.Writer) error {
+	listener, err := net.Listen("tcp", s.cfg.Listen)
+	if err != nil {
+		return fmt.Errorf("LISTEN: %w", err)
+	}
+	stopOperator, err := s.serveOperator()
+	if err != nil {
+		return errors.Join(err, listener.Close())
+	}
+	defer stopOperator()
+	s.announce(stdout, listener.Addr().String())
+	return s.Serve(ctx, listener)
+}
+
+func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
+	listener = &lastCall{Listener: listener}
+	httpServer := &http.Server{Handler: s.Handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
+		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	failed := make(chan error, 1)
+	task.Go(func() error { return httpServer.Serve(listener) }, func(err error) { failed <- err })
+	select {
+	case err := <-failed:
+		return err
+	case <-ctx.Done():
+	}
+	return s.drain(context.WithoutCancel(ctx), httpServer, listener)
+}
+
+// settle is how long the last connections have to bring their requests: a server that shuts down drops those that it has not
+// begun to serve.
+const settle = 250 * time.Millisecond
+
+// drain ends a server that was told to stop. It answers first that it is not ready, and serves on until load balancers can
+// have seen that. Each answer closes its connection meanwhile: at the end of the delay a client that is busy has no idle
+// connection on which a request could be on its way.
+func (s *Server) drain(ctx context.Context, httpServer *http.Server, listener net.Listener) error {
+	s.draining.Store(true)
+	s.log.Info("draining")
+	time.Sleep(s.cfg.ShutdownDelay)
+	_ = listener.Close()
+	time.Sleep(min(s.cfg.ShutdownDelay, settle))
+	grace, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
+	defer cancel()
+	if err := httpServer.Shutdown(grace); err != nil {
+		return errors.Join(errors.New("requests in flight did not finish in time"), httpServer.Close())
+	}
+	return nil
+}
+
+const demoQuery = `{ clients(first: 2) { nodes { name courses(first: 2) { totalCount nodes { title priceInCents } } ` +
+	`learningPaths(first: 1) { nodes { name } } licenses { name seatsLimit } ` +
+	`users(first: 2) { nodes { name credentials { nodes { type } } } } } } }`
+
+func (s *Server) announce(stdout io.Writer, addr string) {
+	fmt.Fprintf(stdout, "GraphQL is at http://%s/graphql\n", addr)
+	if s.cfg.Demo {
+		fmt.Fprintf(stdout, "\nTry:\n\ncurl -s http://%s/graphql -H 'Content-Type: application/json' -d '{\"query\":\"%s\"}'\n", addr, demoQuery)
+	}
+}

@@ -1,0 +1,89 @@
+package app
+
+import (
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/learngraph/learngraph/config"
+	"github.com/learngraph/learngraph/explorer"
+	"github.com/learngraph/learngraph/gateway"
+)
+
+// routes puts the paths behind what every request passes.
+func (s *Server) routes() http.Handler {
+	mux := http.NewServeMux()
+	graphql := s.capturing(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().graphql.ServeHTTP(w, r) }))
+	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().plan.ServeHTTP(w, r) })
+	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
+	mux.HandleFunc("GET /readyz", s.ready)
+	if s.cfg.Introspection {
+		schema := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, s.schema) })
+		mux.Handle("GET /schema.graphqls", gateway.WithCaller(s.callers.authenticate, schema))
+	}
+	handler := gateway.WithOrigins(s.cfg.Origins, shortcut("/graphql", graphql, mux))
+	if s.cfg.Explorer {
+		handler = withExplorer(handler)
+	}
+	if host, _, err := net.SplitHostPort(s.cfg.Listen); err == nil && s.cfg.Auth == "none" && config.IsLoopback(host) {
+		handler = gateway.WithLoopbackHost(handler)
+	}
+	handler = gateway.WithAccessLog(s.log, s.draining.Load, gateway.WithRecovery(s.log, handler))
+	return s.traces.Accept(gateway.WithRequestID(handler))
+}
+
+// shortcut leads to the path that nearly all requests have without the search that a mux makes.
+func shortcut(path string, to, others http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == path {
+			to.ServeHTTP(w, r)
+			return
+		}
+		others.ServeHTTP(w, r)
+	})
+}
+
+// withExplorer serves the query page beside next. A link to it may stand on any site: it is the same for all, and what it
+// shows it asks for itself.
+func withExplorer(next http.Handler) http.Handler {
+	mux := http.NewServeMux()
+	page := explorer.Handler()
+	mux.Handle("/{$}", page)
+	mux.Handle("/assets/", page)
+	mux.Handle("/", next)
+	return mux
+}
+
+// outcomeLife is how long a failure says something about a backend.
+const outcomeLife = 30 * time.Second
+
+// ready is 503 only once the program was told to stop, and while every configured backend failed just now and none has
+// answered so recently that what it said may still be served stale. It never calls one: a probe must not spend budget.
+func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
+	if s.draining.Load() {
+		http.Error(w, "draining", http.StatusServiceUnavailable)
+		return
+	}
+	for _, b := range s.backends {
+		if status := b.Status(); !status.Failing(outcomeLife) || s.stillServed(status.LastSuccess) {
+			writeText(w, "ready\n")
+			return
+		}
+	}
+	http.Error(w, "every backend is failing", http.StatusServiceUnavailable)
+}
+
+// stillServed says whether answers of that time may still be served stale.
+func (s *Server) stillServed(at time.Time) bool {
+	return s.cfg.Cache.TTL > 0 && time.Since(at) < s.cfg.Cache.TTL+s.cfg.Cache.Stale
+}
+
+// writeText answers with a text that is as true as of now.
+func writeText(w http.ResponseWriter, text string) {
+	h := w.Header()
+	h.Set("Content-Type", "text/plain; charset=utf-8")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	_, _ = io.WriteString(w, text)
+}
