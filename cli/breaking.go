@@ -1,51 +1,16 @@
-package gateway
+package cli
 
 import (
 	"cmp"
 	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
-	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// Checker judges documents without running them.
-type Checker struct {
-	documents *documents
-	costs     *costs
-}
-
-// NewChecker makes a checker for a schema.
-func NewChecker(schema *ast.Schema, limits Limits) *Checker {
-	return &Checker{newDocuments(schema, limits.withDefaults(), true, keptDocuments, nil), newCosts(schema)}
-}
-
-// CheckedOperation is an operation with what it can take at most, whatever its variables are.
-type CheckedOperation struct {
-	Name string
-	Cost *Cost
-}
-
-// Check gives the operations of a document, or what is wrong with it.
-func (c *Checker) Check(text string) ([]CheckedOperation, gqlerror.List) {
-	doc, errs := c.documents.read(text)
-	if len(errs) > 0 {
-		return nil, errs
-	}
-	list := make([]CheckedOperation, len(doc.Operations))
-	for i, op := range doc.Operations {
-		list[i] = CheckedOperation{op.Name, c.costs.estimateWith(op, collector{schema: c.costs.schema, open: true})}
-	}
-	return list, nil
-}
-
-// Uses are the coordinates of the schema that a valid document uses: Type, Type.field, Type.field.argument, Input.field
+// uses returns the coordinates of the schema that a valid document uses: Type, Type.field, Type.field.argument, Input.field
 // and Enum.value. What a variable may hold counts as used.
-func (c *Checker) Uses(text string) map[string]bool {
-	u := usage{schema: c.costs.schema, used: map[string]bool{}}
-	doc, errs := c.documents.read(text)
-	if len(errs) > 0 {
-		return u.used
-	}
+func uses(schema *ast.Schema, doc *ast.QueryDocument) map[string]bool {
+	u := usage{schema: schema, used: map[string]bool{}}
 	for _, op := range doc.Operations {
 		for _, v := range op.VariableDefinitions {
 			u.input(v.Type.Name())
@@ -137,15 +102,17 @@ func (u usage) input(name string) {
 	}
 }
 
-// Change is a change of a schema that can break a client.
-type Change struct {
+// breakingChange is a change of a schema that can break a client.
+type breakingChange struct {
 	// At is the coordinate in the old schema whose users are affected.
 	At      string `json:"at"`
 	Message string `json:"message"`
+	// Documents use what changes.
+	Documents []string `json:"documents,omitempty"`
 }
 
-// BreakingChanges are those from one schema to the next, in order of their coordinates.
-func BreakingChanges(before, after *ast.Schema) []Change {
+// changesOf are those from one schema to the next, in order of their coordinates.
+func changesOf(before, after *ast.Schema) []breakingChange {
 	d := &difference{}
 	for name, old := range before.Types {
 		if old.BuiltIn {
@@ -163,15 +130,17 @@ func BreakingChanges(before, after *ast.Schema) []Change {
 			d.output(old, now)
 		}
 	}
-	slices.SortFunc(d.changes, func(a, b Change) int {
+	slices.SortFunc(d.changes, func(a, b breakingChange) int {
 		return cmp.Or(cmp.Compare(a.At, b.At), cmp.Compare(a.Message, b.Message))
 	})
 	return d.changes
 }
 
-type difference struct{ changes []Change }
+type difference struct{ changes []breakingChange }
 
-func (d *difference) add(at, message string) { d.changes = append(d.changes, Change{at, message}) }
+func (d *difference) add(at, message string) {
+	d.changes = append(d.changes, breakingChange{At: at, Message: message})
+}
 
 func (d *difference) output(old, now *ast.Definition) {
 	for _, v := range old.EnumValues {

@@ -80,12 +80,6 @@ type checkedDocument struct {
 	text string
 }
 
-type breakingChange struct {
-	gateway.Change
-	// Documents use what changes.
-	Documents []string `json:"documents,omitempty"`
-}
-
 // budget is what a document may take; what is left out is not bounded.
 type budget struct {
 	Cost  *int64 `json:"cost"`
@@ -128,21 +122,22 @@ func check(manifest, against string, p progress) (*checkResult, error) {
 }
 
 // breakingChanges keeps those that a document uses, where there are documents to tell.
-func breakingChanges(old, schema *ast.Schema, documents []checkedDocument, used bool) []breakingChange {
+func breakingChanges(old, schema *ast.Schema, documents []checkedDocument, onlyUsed bool) []breakingChange {
 	checker := gateway.NewChecker(old, gateway.DefaultLimits())
-	uses := make([]map[string]bool, len(documents))
+	used := make([]map[string]bool, len(documents))
 	for i, d := range documents {
-		uses[i] = checker.Uses(d.text)
+		if doc, errs := checker.Parse(d.text); len(errs) == 0 {
+			used[i] = uses(old, doc)
+		}
 	}
 	var list []breakingChange
-	for _, c := range gateway.BreakingChanges(old, schema) {
-		b := breakingChange{Change: c}
+	for _, b := range changesOf(old, schema) {
 		for i, d := range documents {
-			if uses[i][c.At] {
+			if used[i][b.At] {
 				b.Documents = append(b.Documents, d.ID)
 			}
 		}
-		if !used || len(b.Documents) > 0 {
+		if !onlyUsed || len(b.Documents) > 0 {
 			list = append(list, b)
 		}
 	}
