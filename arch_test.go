@@ -61,7 +61,6 @@ var allowed = map[string][]string{
 var forbidden = map[string]string{
 	"github.com/99designs/gqlgen/graphql/playground": "it loads scripts from another host",
 	"github.com/redis/go-redis/v9":                   "only the cache's Redis file knows Redis",
-	"os":                                             "only config and main read the environment",
 	"golang.org/x/sync/errgroup":                     "a panic in one of its goroutines ends the process; use task",
 }
 
@@ -69,7 +68,6 @@ var forbidden = map[string]string{
 var exempt = map[string][]string{
 	"github.com/redis/go-redis/v9": {"cache"},
 	"golang.org/x/sync/errgroup":   {"upstream/emulator", "bench"},
-	"os":                           {"", "app", "cli", "config", "reload", "graph/gen", "upstream/emulator/cmd/emulator", "bench", "cache", "explorer/browsertest"},
 }
 
 type goPackage struct {
@@ -152,6 +150,47 @@ func TestEveryPackageHasOneDocComment(t *testing.T) {
 	}
 }
 
+// TestOnlyMainReadsTheEnvironment: every other package gets what it needs from the settings, which are one list. Tools that are
+// no part of the program read their own.
+func TestOnlyMainReadsTheEnvironment(t *testing.T) {
+	t.Parallel()
+	for _, p := range listPackages(t) {
+		switch name, _ := local(p.ImportPath); name {
+		case "", "config", "bench", "graph/gen", "explorer/browsertest", "upstream/emulator/cmd/emulator":
+			continue
+		}
+		inspect(t, p, func(fset *token.FileSet, n ast.Node) {
+			selector, ok := n.(*ast.SelectorExpr)
+			if !ok {
+				return
+			}
+			of, ok := selector.X.(*ast.Ident)
+			if ok && of.Name == "os" && slices.Contains([]string{"Getenv", "LookupEnv", "Environ", "ExpandEnv"}, selector.Sel.Name) {
+				t.Errorf("%s: only main and config read the environment", fset.Position(n.Pos()))
+			}
+		})
+	}
+}
+
+// inspect visits the syntax of a package without its tests.
+func inspect(t *testing.T, p goPackage, visit func(*token.FileSet, ast.Node)) {
+	t.Helper()
+	for _, file := range p.GoFiles {
+		if strings.HasPrefix(file, "generated") {
+			continue
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, filepath.Join(p.Dir, file), nil, parser.SkipObjectResolution)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ast.Inspect(f, func(n ast.Node) bool {
+			visit(fset, n)
+			return true
+		})
+	}
+}
+
 // TestGoroutinesAreStartedByTask keeps a panic in a goroutine from ending the process. Go of a task.Group has two arguments;
 // that of sync.WaitGroup has one.
 func TestGoroutinesAreStartedByTask(t *testing.T) {
@@ -161,22 +200,11 @@ func TestGoroutinesAreStartedByTask(t *testing.T) {
 		case "task", "bench", "upstream/emulator", "upstream/emulator/cmd/emulator", "explorer/browsertest":
 			continue
 		}
-		for _, file := range p.GoFiles {
-			fset := token.NewFileSet()
-			f, err := parser.ParseFile(fset, filepath.Join(p.Dir, file), nil, parser.SkipObjectResolution)
-			if err != nil {
-				t.Fatal(err)
+		inspect(t, p, func(fset *token.FileSet, n ast.Node) {
+			if startsGoroutine(n) {
+				t.Errorf("%s: start goroutines with package task", fset.Position(n.Pos()))
 			}
-			if strings.HasPrefix(file, "generated") {
-				continue
-			}
-			ast.Inspect(f, func(n ast.Node) bool {
-				if startsGoroutine(n) {
-					t.Errorf("%s: start goroutines with package task", fset.Position(n.Pos()))
-				}
-				return true
-			})
-		}
+		})
 	}
 }
 
