@@ -72,6 +72,8 @@ type RedisOptions struct {
 	Timeout time.Duration // the most that one round costs; 0 is 20 ms
 	// Keys seal values: the first seals, all open. Without any, who can write to Redis decides what is answered.
 	Keys [][]byte
+	// Prefix begins every key and channel, so that products on one Redis do not touch each other; "" is "lg:".
+	Prefix string
 	// RootCAs are the issuers of certificates to accept; nil is the system's.
 	RootCAs *x509.CertPool
 

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/url"
-	"os"
-	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -46,13 +44,7 @@ func startNode(t *testing.T, path string) *node {
 // startCluster starts three masters and a replica of the first one.
 func startCluster(t *testing.T) (nodes []*node) {
 	t.Helper()
-	path, err := exec.LookPath("redis-server")
-	if err != nil {
-		if os.Getenv("CI") != "" {
-			t.Fatal("redis-server is not on the PATH")
-		}
-		t.Skip("no redis-server on the PATH, and miniredis is no Cluster that fails over")
-	}
+	path := redisServer(t)
 	for i := range 4 {
 		nodes = append(nodes, startNode(t, path))
 		if i < 3 {
@@ -98,11 +90,7 @@ func TestAFailoverOfAClusterIsFollowed(t *testing.T) {
 		until(t, "the channel is there", func() bool { return c.remote.subscribed.Load() })
 	}
 	s, other := words(first), words(second)
-	// One key of each third of the slots, at least.
-	keys := make([]string, 20)
-	for i := range keys {
-		keys[i] = fmt.Sprint("key ", i)
-	}
+	keys := numbered(20) // one of each third of the slots, at least
 	s.Load(t.Context(), keys, b.fetch)
 
 	nodes[0].stop()

@@ -1,6 +1,7 @@
 package cache
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -131,7 +132,7 @@ func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error
 		return nil, err
 	}
 	r := &remote{
-		seal: seal, client: client, timeout: timeout, prefix: "lg:" + version + ":", origin: origin(), log: log,
+		seal: seal, client: client, timeout: timeout, prefix: cmp.Or(o.Prefix, "lg:") + version + ":", origin: origin(), log: log,
 		queue: make(chan job, queueLength), pending: map[digest]pending{},
 	}
 	r.gate.changed = r.report
@@ -293,10 +294,11 @@ func (r *remote) reload(ctx context.Context) {
 // outage tells a Redis that does not do its work from one that refuses a command.
 func outage(err error) bool { return troubleOf(err) != NoTrouble }
 
-// execute sends a pipeline. Only an outage is an error; a command that was refused has its own.
+// execute sends a pipeline. Only an outage is an error; a command that was refused has its own. Where no connection could be
+// made, commands have no error and the pipeline has it.
 func execute(ctx context.Context, pipe redis.Pipeliner) error {
 	cmds, err := pipe.Exec(ctx)
-	if len(cmds) == 0 {
+	if len(cmds) == 0 || outage(err) {
 		return err
 	}
 	for _, cmd := range cmds {
