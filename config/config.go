@@ -171,6 +171,7 @@ func settings() []setting {
 		secretOptional("REDIS_URL", "redis://, rediss://; with master_name= Sentinel, with addr= Cluster; memory only unless set", func(c *Config) *string { return &c.redis().URL }),
 		redisKey(),
 		redisIssuers(),
+		redisPrefix(),
 		duration("REDIS_TIMEOUT", "20ms", "what a round to Redis may cost an operation", func(c *Config) *time.Duration { return &c.redis().Timeout }),
 		span("CACHE_TTL", "60s", "an answer is fresh for; 0 turns caching across operations off", func(c *Config) *time.Duration { return &c.Cache.TTL }),
 		span("CACHE_STALE", "10m", "then stale for", func(c *Config) *time.Duration { return &c.Cache.Stale }),
@@ -290,6 +291,16 @@ func redisIssuers() setting {
 			return errors.New("must be a file with certificates in PEM")
 		}
 		c.redis().RootCAs = roots
+		return nil
+	}}
+}
+
+func redisPrefix() setting {
+	return setting{name: "REDIS_PREFIX", fallback: "lg:", usage: "beginning of every key and channel in Redis: installations with different ones share a Redis without touching each other", set: func(c *Config, v string) error {
+		if strings.Trim(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:") != "" || len(v) > 64 {
+			return errors.New("must be at most 64 letters, digits and -_.:")
+		}
+		c.redis().Prefix = v
 		return nil
 	}}
 }

@@ -49,6 +49,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		{"a token beside credentials", map[string]string{"MATTR_TOKEN": "hidden"}, nil, "MATTR_TOKEN is set beside"},
 		{"a key of Redis that is too short", map[string]string{"REDIS_KEY": "hidden"}, nil, "REDIS_KEY must be keys"},
 		{"a file of Redis's keys that is empty", map[string]string{"REDIS_KEY_FILE": os.DevNull}, nil, "REDIS_KEY_FILE is empty"},
+		{"a prefix with a hash tag", map[string]string{"REDIS_PREFIX": "{lg}"}, nil, "REDIS_PREFIX must be at most 64"},
 		{"issuers that are none", map[string]string{"REDIS_CA_FILE": os.DevNull}, nil, "REDIS_CA_FILE must be"},
 		{"issuers that are nowhere", map[string]string{"REDIS_CA_FILE": "/nowhere/hidden"}, nil, "REDIS_CA_FILE must be"},
 		{"a rate without a duration", map[string]string{"COASSEMBLE_RATE": "100"}, nil, "COASSEMBLE_RATE"},
