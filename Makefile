@@ -1,6 +1,6 @@
 # The parts of .ci/run, for work on one of them. .ci/run itself installs what is missing and runs them all.
 .DEFAULT_GOAL := help
-.PHONY: help build test lint generate fuzz bench explorer ci
+.PHONY: help build test lint generate fuzz bench siege explorer ci
 FUZZCOUNT ?= 5000x
 
 help: ## list the targets
@@ -29,6 +29,9 @@ fuzz: ## run each fuzz target, FUZZCOUNT=5000x times (whole operations: 200)
 
 bench: ## run each benchmark once; `go run ./bench` measures
 	go test -run '^$$' -bench . -benchtime 1x ./...
+
+siege: ## ten minutes of attacks in a control group of 256 MiB, as root
+	.ci/siege 10m
 
 explorer: ## build the query page from its sources
 	explorer/build.sh

@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"sync"
 
@@ -24,11 +25,15 @@ type parts struct {
 	length int
 }
 
-// readAll reads up to most bytes. Its error is errNoRoom where held has no room for them.
-func readAll(r io.Reader, declared, most int64, held *inflight.Hold) ([]byte, error) {
+// errTooLarge means that a body is larger than its bound.
+var errTooLarge = errors.New("the body is larger than its bound")
+
+// readAll reads a body to its end. Its error is errTooLarge for one of more than limit bytes, and errNoRoom where held has no
+// room for it.
+func readAll(r io.Reader, declared, limit int64, held *inflight.Hold) ([]byte, error) {
 	p := &parts{held: held}
 	defer p.free()
-	if declared > 0 && !p.declare(int(min(declared, most))) {
+	if declared > 0 && !p.declare(int(min(declared, limit))) {
 		return nil, errNoRoom
 	}
 	for {
@@ -40,7 +45,9 @@ func readAll(r io.Reader, declared, most int64, held *inflight.Hold) ([]byte, er
 		p.last += n
 		p.length += n
 		switch {
-		case err == io.EOF, err == nil && int64(p.length) >= most:
+		case int64(p.length) > limit:
+			return nil, errTooLarge
+		case err == io.EOF:
 			return p.join()
 		case err != nil:
 			return nil, err

@@ -27,7 +27,7 @@ var inflaters sync.Pool
 // or finds no room, else the transport's.
 func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) ([]byte, error) {
 	limit := c.opts.MaxBody
-	tooLarge := &Error{Kind: Contract, Status: resp.StatusCode, Err: errors.New("the body is larger than its bound")}
+	tooLarge := &Error{Kind: Contract, Status: resp.StatusCode, Err: errTooLarge}
 	if resp.ContentLength > limit {
 		wire.err = tooLarge
 		return nil, tooLarge
@@ -40,12 +40,12 @@ func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) (
 			declared = 0 // of the compressed body
 		}
 		var body []byte
-		body, err = readAll(r, declared, limit+1, held)
+		body, err = readAll(r, declared, limit, held)
 		switch {
 		case errors.Is(err, errNoRoom):
 			wire.err = err // the rest is not worth draining
 			return nil, c.noRoom()
-		case err == nil && int64(len(body)) > limit:
+		case errors.Is(err, errTooLarge):
 			wire.err = tooLarge
 			return nil, tooLarge
 		case err == nil:
