@@ -2,9 +2,6 @@ package gateway
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
-	"encoding/json"
 	"maps"
 	"math"
 	"net/http"
@@ -66,9 +63,9 @@ func (a *Answer) size() int {
 // run answers an operation: from a whole answer that is kept and still as fresh as executing would make it, together
 // with whoever executes the same, or by executing it. Who has more time than the one whose execution was shared does not
 // run out of time with them.
-func (g *Gateway) run(ctx context.Context, op *graphql.OperationContext, used *provenance, out *reply) context.Context {
+func (g *Gateway) run(ctx context.Context, op *prepared, used *provenance, out *reply) context.Context {
 	if g.opts.Answers == nil || !repeatable(ctx, op) {
-		return g.execute(ctx, op, out)
+		return g.execute(ctx, op.OperationContext, out)
 	}
 	key := answerKey(ctx, op)
 	r := g.loadAnswer(ctx, op, key)
@@ -85,7 +82,7 @@ func (g *Gateway) run(ctx context.Context, op *graphql.OperationContext, used *p
 	return ctx
 }
 
-func (g *Gateway) loadAnswer(ctx context.Context, op *graphql.OperationContext, key string) cache.Result[*Answer] {
+func (g *Gateway) loadAnswer(ctx context.Context, op *prepared, key string) cache.Result[*Answer] {
 	fetch := func(ctx context.Context, _ []cache.Wanted[*Answer]) (map[string]cache.Fetched[*Answer], map[string]error) {
 		return map[string]cache.Fetched[*Answer]{key: g.fetchAnswer(ctx, op)}, nil
 	}
@@ -99,38 +96,28 @@ func (a *Answer) response() *graphql.Response {
 
 // repeatable reports whether our own memory may store the answer for callers of the same scope: it writes nothing, and its
 // caller wants no other freshness and no explain view.
-func repeatable(ctx context.Context, op *graphql.OperationContext) bool {
+func repeatable(ctx context.Context, op *prepared) bool {
 	return isQuery(op) && cache.WantsFrom(ctx) == (cache.Wants{}) && !explains(ctx)
 }
 
-func isQuery(op *graphql.OperationContext) bool { return op.Operation.Operation == ast.Query }
+func isQuery(op *prepared) bool { return op.Operation.Operation == ast.Query }
 
 // receiversMayStore reports whether HTTP caches may store the answer. None may store personal claims; our own memory may,
 // within their lifetime, since writes and purges remove them from there.
-func receiversMayStore(op *graphql.OperationContext) bool {
-	return isQuery(op) && !selectsClaims(op.Operation)
+func receiversMayStore(op *prepared) bool {
+	return isQuery(op) && !op.claims
 }
 
 // answerKey names what decides about an answer: the question, and what the caller may see.
-func answerKey(ctx context.Context, op *graphql.OperationContext) string {
-	return questionKey(op) + auth.FromContext(ctx).Scope()
-}
-
-// questionKey names what a caller asks: the document, the operation and the variables.
-func questionKey(op *graphql.OperationContext) string {
-	h := sha256.New()
-	enc := json.NewEncoder(h)
-	_ = enc.Encode(op.OperationName)
-	_ = enc.Encode(op.Variables)
-	h.Write([]byte(op.RawQuery))
-	return hex.EncodeToString(h.Sum(nil))
+func answerKey(ctx context.Context, op *prepared) string {
+	return op.questionKey() + auth.FromContext(ctx).Scope()
 }
 
 // fetchAnswer executes the operation for all who wait for it.
-func (g *Gateway) fetchAnswer(ctx context.Context, op *graphql.OperationContext) cache.Fetched[*Answer] {
+func (g *Gateway) fetchAnswer(ctx context.Context, op *prepared) cache.Fetched[*Answer] {
 	ctx, used := withProvenance(ctx)
 	out := &reply{}
-	g.execute(ctx, op, out)
+	g.execute(ctx, op.OperationContext, out)
 	a := newAnswer(out.resp, used.facts.List(), g.opts.PublicCatalog)
 	if !receiversMayStore(op) {
 		a.policy = cachePolicy{}
@@ -216,7 +203,7 @@ func (g *Gateway) asked(ctx context.Context, h http.Header) context.Context {
 }
 
 // describe derives from what was used what is said of the answer: freshness, the explain view and the cache headers.
-func (g *Gateway) describe(ctx context.Context, op *graphql.OperationContext, used *provenance, out *reply) {
+func (g *Gateway) describe(ctx context.Context, op *prepared, used *provenance, out *reply) {
 	facts := used.facts.List()
 	if stale := freshness(facts); len(stale) > 0 {
 		out.extend("freshness", map[string]any{"stale": stale})

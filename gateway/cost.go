@@ -54,6 +54,8 @@ type costs struct {
 	schema *ast.Schema
 	fields map[*ast.FieldDefinition]fieldCost
 	types  map[string]typeCost
+	// decisive are the arguments that decide what a field costs.
+	decisive map[fieldArgument]bool
 }
 
 type typeCost struct {
@@ -85,7 +87,7 @@ type callCost struct {
 const mostPages = 100
 
 func newCosts(schema *ast.Schema) *costs {
-	c := &costs{schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{}}
+	c := &costs{schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{}, decisive: map[fieldArgument]bool{}}
 	for name, def := range schema.Types {
 		t := typeCost{calls: readCalls(def.Directives)}
 		if def.IsCompositeType() {
@@ -97,6 +99,7 @@ func newCosts(schema *ast.Schema) *costs {
 		c.types[name] = t
 		for _, f := range def.Fields {
 			c.fields[f] = readFieldCost(f)
+			c.decides(f, c.fields[f])
 		}
 	}
 	c.sizeIntrospection()
@@ -220,8 +223,6 @@ func total(calls map[string]int64) int64 {
 	}
 	return sum
 }
-
-func (c *costs) calls(op *graphql.OperationContext) []FieldCalls { return c.estimate(op).Fields }
 
 func points(p float64) int64 { return int64(math.Ceil(min(max(p, 0), mostPoints))) }
 

@@ -20,7 +20,7 @@ type documents struct {
 	limits        Limits
 	introspection bool
 	rules, silent *rules.Rules
-	kept          *shelf[string, *ast.QueryDocument]
+	kept          *shelf[string, *validDocument]
 	// validations counts the documents that got as far as the validator, whose rules cost more than linear time.
 	validations atomic.Int64
 }
@@ -38,7 +38,7 @@ const longestSuggested = 8 << 10
 
 func newDocuments(schema *ast.Schema, limits Limits, introspection bool, most int, reserve func(int64)) *documents {
 	return &documents{schema: schema, limits: limits, introspection: introspection, rules: withNames(withValues(rules.NewDefaultRules(), true), true),
-		silent: silentRules(), kept: newShelf[string, *ast.QueryDocument](most, reserve)}
+		silent: silentRules(), kept: newShelf[string, *validDocument](most, reserve)}
 }
 
 // silentRules are the same rules without suggestions.
@@ -58,15 +58,17 @@ func (d *documents) rulesFor(text string) *rules.Rules {
 }
 
 // load gives the validated document of a text.
-func (d *documents) load(text string) (*ast.QueryDocument, gqlerror.List) {
+func (d *documents) load(text string) (*validDocument, gqlerror.List) {
 	if doc, ok := d.kept.get(text); ok {
 		return doc, nil
 	}
-	doc, errs := d.read(text)
-	if len(errs) == 0 {
-		d.kept.put(text, doc, len(text)+tokenSize*measure(text, d.limits.Tokens).tokens)
+	parsed, errs := d.read(text)
+	if len(errs) > 0 {
+		return nil, errs
 	}
-	return doc, errs
+	doc := newDocument(parsed, text)
+	d.kept.put(text, doc, len(text)+tokenSize*measure(text, d.limits.Tokens).tokens)
+	return doc, nil
 }
 
 // read checks a text, the cheap bounds first: what they refuse neither the parser nor the validator sees.

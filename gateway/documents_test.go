@@ -16,7 +16,6 @@ import (
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/reload"
-	"github.com/vektah/gqlparser/v2/ast"
 )
 
 const (
@@ -180,7 +179,7 @@ func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
 	if d.kept.most != keptDocuments {
 		t.Errorf("got %d bytes, want %d", d.kept.most, keptDocuments)
 	}
-	d.kept = newShelf[string, *ast.QueryDocument](most, nil)
+	d.kept = newShelf[string, *validDocument](most, nil)
 	for i := range 2 * most / size {
 		if _, errs := d.load(text(i, size)); len(errs) > 0 {
 			t.Fatal(errs)

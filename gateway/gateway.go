@@ -101,7 +101,6 @@ func New(opts Options) *Gateway {
 		costs: newCosts(schema), guard: NewGuard(schema),
 		callsMade: func(used *provenance) int64 { return int64(len(used.made())) }}
 	if g.opts.Calls == nil {
-		g.opts.Calls = g.costs.calls
 		g.repeats = newRepeats(opts)
 	}
 	g.answers = answerer{one: g.answer, repeated: g.repeated}
@@ -225,8 +224,9 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		x.fail(fault)
 		return
 	}
+	sum := raw.sum()
 	if answer.repeated != nil {
-		if out := answer.repeated(ctx, r.Header, raw.sum()); out != nil {
+		if out := answer.repeated(ctx, r.Header, sum); out != nil {
 			x.send(out)
 			return
 		}
@@ -251,7 +251,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 	}
 	defer cancel()
 	if !all.batch {
-		all.list[0].raw = raw
+		all.list[0].raw, all.list[0].sum = raw, sum
 		x.send(answer.one(graphql.StartOperationTrace(ctx), r, all.list[0]))
 		return
 	}
@@ -383,7 +383,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *req
 }
 
 // prepare makes an operation that is ready to be executed, or says why there is none.
-func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*graphql.OperationContext, *reply) {
+func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*prepared, *reply) {
 	if err := g.opts.Limits.check("variables", req.variablesSize, g.opts.Limits.Variables); err != nil {
 		return nil, g.refused(gqlerror.List{err})
 	}
@@ -395,7 +395,7 @@ func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*gr
 	if len(errs) > 0 {
 		return nil, g.refused(errs)
 	}
-	op, err := operation(doc, req.OperationName)
+	op, err := operation(doc.QueryDocument, req.OperationName)
 	if err != nil {
 		return nil, g.refused(gqlerror.List{err})
 	}
@@ -414,7 +414,7 @@ func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*gr
 		RawQuery:             text,
 		Variables:            variables,
 		OperationName:        req.OperationName,
-		Doc:                  doc,
+		Doc:                  doc.QueryDocument,
 		Extensions:           req.Extensions,
 		Operation:            op,
 		DisableIntrospection: !g.opts.Introspection,
@@ -424,7 +424,7 @@ func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*gr
 		},
 	}
 	oc.ResolverMiddleware = g.middleware(ctx, oc)
-	return oc, nil
+	return &prepared{OperationContext: oc, constants: doc.constantsOf(op, g.costs)}, nil
 }
 
 func (g *Gateway) refused(errs gqlerror.List) *reply {

@@ -198,10 +198,12 @@ func (g *Gateway) registers(ctx context.Context, req *request) bool {
 // registrationUnit is how many bytes of a document that is kept cost as much as a backend call.
 const registrationUnit = 1 << 10
 
-// register charges for a document that is kept, whose text stays in the memory that all callers share.
-func (e *Cost) register(text string) {
-	e.Registration = CallPoints * int64((len(text)+registrationUnit-1)/registrationUnit)
-	e.Points += e.Registration
+// registering adds the charge for a document that is kept, whose text stays in the memory that all callers share.
+func (e *Cost) registering(text string) *Cost {
+	more := *e
+	more.Registration = CallPoints * int64((len(text)+registrationUnit-1)/registrationUnit)
+	more.Points += more.Registration
+	return &more
 }
 
 func hashOf(text string) string {

@@ -52,11 +52,11 @@ func newRepeats(opts Options) *repeats {
 }
 
 // remember keeps what a request turned out to mean.
-func (rs *repeats) remember(req *request, op *graphql.OperationContext, s *spent) {
+func (rs *repeats) remember(req *request, op *prepared, s *spent) {
 	if rs == nil || req.raw.empty() || len(op.RawQuery) > longestRepeated || !isQuery(op) {
 		return
 	}
-	again := &repeat{question: questionKey(op), text: documentText(op)}
+	again := &repeat{question: op.questionKey(), text: documentText(op.OperationContext)}
 	again.req.documentID, again.req.OperationName = req.documentID, req.OperationName
 	if req.Query != "" {
 		again.req.Query = again.text
@@ -67,7 +67,7 @@ func (rs *repeats) remember(req *request, op *graphql.OperationContext, s *spent
 	if s != nil {
 		again.estimate = &Cost{Points: s.estimate.Points - s.estimate.Registration, Calls: s.estimate.Calls}
 	}
-	rs.kept.put(req.raw.sum(), again, repeatSize+len(again.text))
+	rs.kept.put(req.sum, again, repeatSize+len(again.text))
 }
 
 // documentText is the text of an operation's document as it is kept with it, rather than a copy.

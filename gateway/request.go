@@ -52,6 +52,7 @@ type request struct {
 	trusted string
 	// raw is what the operation was read from; nothing where it is one of a batch.
 	raw raw
+	sum [sha256.Size]byte // of raw
 	// variablesSize is that of the variables as they were sent, in bytes.
 	variablesSize int
 }

@@ -59,13 +59,13 @@ type throttleStatus struct {
 }
 
 // spend charges the caller for an operation before it runs, or refuses it.
-func (g *Gateway) spend(ctx context.Context, op *graphql.OperationContext, registers bool) (*spent, *reply) {
+func (g *Gateway) spend(ctx context.Context, op *prepared, registers bool) (*spent, *reply) {
 	if !g.opts.Cost.counted() {
 		return nil, nil
 	}
 	estimate := g.cost(op)
 	if registers {
-		estimate.register(op.RawQuery)
+		estimate = estimate.registering(op.RawQuery)
 	}
 	return g.charge(ctx, estimate)
 }
@@ -105,18 +105,19 @@ func (g *Gateway) charge(ctx context.Context, estimate *Cost) (*spent, *reply) {
 }
 
 // cost is the estimate of an operation, with the calls as the planner counts them.
-func (g *Gateway) cost(op *graphql.OperationContext) *Cost {
-	estimate := g.costs.estimate(op)
+func (g *Gateway) cost(op *prepared) *Cost {
+	known := g.costs.estimateOf(op)
 	if g.opts.Calls == nil {
-		return estimate
+		return known
 	}
+	estimate := *known
 	before := total(estimate.Calls)
-	estimate.Calls, estimate.Fields = map[string]int64{}, g.opts.Calls(op)
+	estimate.Calls, estimate.Fields = map[string]int64{}, g.opts.Calls(op.OperationContext)
 	for _, f := range estimate.Fields {
 		estimate.Calls[f.Backend] += f.Calls
 	}
 	estimate.Points += CallPoints * (total(estimate.Calls) - before)
-	return estimate
+	return &estimate
 }
 
 // settle gives back what an operation turned out not to need, and reports.
