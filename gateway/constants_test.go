@@ -20,7 +20,7 @@ func TestAConstantCostIsThatOfEachExecution(t *testing.T) {
 	}{
 		{"{ clients { nodes { name users { nodes { name } } } } }", true, []string{"", ""}},
 		{"query($u: ID!) { user(by: {sourceId: $u}) { name identity { sourceId } } }", true, []string{`{"u":"a"}`, `{"u":"b"}`}},
-		{"query($q: String) { clients(search: $q) { nodes { name } } }", true, []string{`{"q":"a"}`, `{"q":null}`, `{"q":"b"}`, `{}`}},
+		{"query($q: String) { clients(query: $q) { nodes { name } } }", true, []string{`{"q":"a"}`, `{"q":null}`, `{"q":"b"}`, `{}`}},
 		{"query($n: Int) { clients(first: $n) { nodes { name } } }", false, []string{`{"n":3}`, `{"n":30}`, `{"n":null}`, `{}`}},
 		{"query($n: Int) { clients { nodes { ...U } } } fragment U on Client { users(first: $n) { nodes { name } } }", false, []string{`{"n":3}`, `{"n":30}`}},
 		{"query($a: String) { clients(first: 10, after: $a) { totalCount } }", false, []string{`{}`, fmt.Sprintf(`{"a":%q}`, after), `{"a":null}`}},
