@@ -43,6 +43,7 @@ type Server struct {
 	backends    []*upstream.Client
 	callers     *callers
 	credentials *credentials
+	certificate *certificate // nil without TLS
 	draining    atomic.Bool
 	// logDropped is the number of lines that the log did not take; nil where it takes all.
 	logDropped func() uint64
@@ -70,6 +71,11 @@ func New(cfg *config.Config, o Options) (s *Server, err error) {
 }
 
 func (s *Server) wire() (err error) {
+	if s.cfg.TLSCert != "" {
+		if s.certificate, err = newCertificate(s.cfg.TLSCert, s.cfg.TLSKey, s.log); err != nil {
+			return err
+		}
+	}
 	c := connector{cfg: s.cfg, transport: s.transport, traces: s.traces, observe: s.metrics.Call, cache: s.Cache, inflight: s.Inflight, watch: s.watch}
 	if s.backends, err = c.connect(); err != nil {
 		return err

@@ -2,6 +2,7 @@ package app
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -38,17 +39,31 @@ func (s *Server) ListenAndServe(ctx context.Context, stdout io.Writer) error {
 
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	listener = &lastCall{Listener: listener}
-	httpServer := &http.Server{Handler: s.Handler, ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
+	httpServer := &http.Server{Handler: s.Handler, Protocols: protocols(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
 		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
 		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+	serve := httpServer.Serve
+	if s.certificate != nil {
+		httpServer.TLSConfig = &tls.Config{GetCertificate: s.certificate.get, MinVersion: tls.VersionTLS12}
+		serve = func(l net.Listener) error { return httpServer.ServeTLS(l, "", "") }
+	}
 	failed := make(chan error, 1)
-	task.Go(func() error { return httpServer.Serve(listener) }, func(err error) { failed <- err })
+	task.Go(func() error { return serve(listener) }, func(err error) { failed <- err })
 	select {
 	case err := <-failed:
 		return err
 	case <-ctx.Done():
 	}
 	return s.drain(context.WithoutCancel(ctx), httpServer, listener)
+}
+
+// protocols are what clients may speak: with TLS they choose, without it a mesh that knows may begin with HTTP/2 at once.
+func protocols() *http.Protocols {
+	p := new(http.Protocols)
+	p.SetHTTP1(true)
+	p.SetHTTP2(true)
+	p.SetUnencryptedHTTP2(true)
+	return p
 }
 
 // settle is how long the last connections have to bring their requests: a server that shuts down drops those that it has not
@@ -77,8 +92,12 @@ const demoQuery = `{ clients(first: 2) { nodes { name courses(first: 2) { totalC
 	`users(first: 2) { nodes { name credentials { nodes { type } } } } } } }`
 
 func (s *Server) announce(stdout io.Writer, addr string) {
-	fmt.Fprintf(stdout, "GraphQL is at http://%s/graphql\n", addr)
+	scheme := "http"
+	if s.certificate != nil {
+		scheme = "https"
+	}
+	fmt.Fprintf(stdout, "GraphQL is at %s://%s/graphql\n", scheme, addr)
 	if s.cfg.Demo {
-		fmt.Fprintf(stdout, "\nTry:\n\ncurl -s http://%s/graphql -H 'Content-Type: application/json' -d '{\"query\":\"%s\"}'\n", addr, demoQuery)
+		fmt.Fprintf(stdout, "\nTry:\n\ncurl -s %s://%s/graphql -H 'Content-Type: application/json' -d '{\"query\":\"%s\"}'\n", scheme, addr, demoQuery)
 	}
 }

@@ -28,8 +28,9 @@ import (
 
 // Config is everything that the program can be told. Flags and environment are one list: -cache-ttl is CACHE_TTL.
 type Config struct {
-	Demo   bool
-	Listen string
+	Demo            bool
+	Listen          string
+	TLSCert, TLSKey string // files; "" for plain HTTP
 
 	ThoughtIndustries Backend
 	Coassemble        Backend
@@ -140,6 +141,8 @@ type setting struct {
 func settings() []setting {
 	all := []setting{
 		text("LISTEN", "127.0.0.1:8080", "address to serve on", func(c *Config) *string { return &c.Listen }),
+		text("TLS_CERT_FILE", "", "certificate and its chain in PEM, read again when the file changes; plain HTTP unless set", func(c *Config) *string { return &c.TLSCert }),
+		text("TLS_KEY_FILE", "", "key of TLS_CERT_FILE in PEM", func(c *Config) *string { return &c.TLSKey }),
 		backendText("THOUGHTINDUSTRIES_URL", "", "instance base, without /incoming/v2", func(c *Config) *string { return &c.ThoughtIndustries.URL }),
 		secretText("THOUGHTINDUSTRIES_API_KEY", "API key", func(c *Config) *string { return &c.ThoughtIndustriesKey }),
 		backendText("COASSEMBLE_URL", "https://api.coassemble.com/api", "API base", func(c *Config) *string { return &c.Coassemble.URL }),
@@ -487,6 +490,9 @@ func (c *Config) validate() error {
 	host, _, err := net.SplitHostPort(c.Listen)
 	if err != nil {
 		return errors.New("LISTEN must be an address and a port, such as 127.0.0.1:8080")
+	}
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("TLS_CERT_FILE and TLS_KEY_FILE must be set together")
 	}
 	if err := c.validateCallers(); err != nil {
 		return err

@@ -49,6 +49,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		{"a token beside credentials", map[string]string{"MATTR_TOKEN": "hidden"}, nil, "MATTR_TOKEN is set beside"},
 		{"a key of Redis that is too short", map[string]string{"REDIS_KEY": "hidden"}, nil, "REDIS_KEY must be keys"},
 		{"a file of Redis's keys that is empty", map[string]string{"REDIS_KEY_FILE": os.DevNull}, nil, "REDIS_KEY_FILE is empty"},
+		{"a certificate without a key", map[string]string{"TLS_CERT_FILE": "cert.pem"}, nil, "TLS_CERT_FILE and TLS_KEY_FILE must be set together"},
 		{"a prefix with a hash tag", map[string]string{"REDIS_PREFIX": "{lg}"}, nil, "REDIS_PREFIX must be at most 64"},
 		{"issuers that are none", map[string]string{"REDIS_CA_FILE": os.DevNull}, nil, "REDIS_CA_FILE must be"},
 		{"issuers that are nowhere", map[string]string{"REDIS_CA_FILE": "/nowhere/hidden"}, nil, "REDIS_CA_FILE must be"},
