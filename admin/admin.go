@@ -25,6 +25,8 @@ type Operator struct {
 	telemetry.Sources
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
+	// Live and Ready answer /healthz and /readyz, as on the public listener.
+	Live, Ready http.HandlerFunc
 	// Purge drops what is kept of an object, in every replica. typeName is one of purgeTypes, id a global id or the
 	// backend's own key. Its error is shown to the operator, as a mistake of theirs.
 	Purge func(ctx context.Context, typeName, id string) error
@@ -42,6 +44,8 @@ var purgeTypes = []string{"Client", "EmbedClient", "User", "Identity"}
 func (o Operator) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET /metrics", o.Metrics.Handler(o.Log))
+	mux.HandleFunc("GET /healthz", o.Live)
+	mux.HandleFunc("GET /readyz", o.Ready)
 	mux.HandleFunc("GET /status", o.status)
 	mux.HandleFunc("GET /contract", o.contract)
 	mux.HandleFunc("POST /purge", o.purge)

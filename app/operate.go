@@ -51,5 +51,5 @@ func (s *Server) serveOperator() (stop func(), err error) {
 
 // Operator is what the operator's listener serves.
 func (s *Server) Operator(loopback bool) admin.Operator {
-	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
+	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Live: live, Ready: s.ready, Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
 }

@@ -16,7 +16,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	graphql := s.capturing(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().graphql.ServeHTTP(w, r) }))
 	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().plan.ServeHTTP(w, r) })
-	mux.HandleFunc("GET /healthz", func(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") })
+	mux.HandleFunc("GET /healthz", live)
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.cfg.Introspection {
 		schema := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, s.schema) })
@@ -54,6 +54,9 @@ func withExplorer(next http.Handler) http.Handler {
 	mux.Handle("/", next)
 	return mux
 }
+
+// live is always 200: the process answers.
+func live(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
 
 // outcomeLife is how long a failure says something about a backend.
 const outcomeLife = 30 * time.Second

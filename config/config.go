@@ -199,7 +199,7 @@ func settings() []setting {
 		amount("POINTS", "0", "size of each caller's bucket of points; 0 for none", func(c *Config) *int { return &c.Points }),
 		amount("POINTS_RESTORE", "1000", "points that come back per second", func(c *Config) *int { return &c.PointsRestore }),
 		list("TRACE_BACKENDS", "backends that are told the trace, with commas", func(c *Config) *[]string { return &c.TraceBackends }),
-		text("METRICS_LISTEN", "", "address of /metrics, /status, /contract and /purge", func(c *Config) *string { return &c.MetricsListen }),
+		text("METRICS_LISTEN", "", "address of /metrics, /status, /contract and /purge, and of /healthz and /readyz for probes", func(c *Config) *string { return &c.MetricsListen }),
 		inDemo("true", boolean("ALLOW_DELETES", "the three delete mutations", func(c *Config) *bool { return &c.AllowDeletes })),
 		inDemo("true", boolean("EXPLORER", "the query page at /", func(c *Config) *bool { return &c.Explorer })),
 		inDemo("true", boolean("EXPLAIN", "extensions.explain for who asks with X-Learngraph-Explain: 1", func(c *Config) *bool { return &c.Explain })),

@@ -267,9 +267,16 @@ func TestHealthIsAboutTheProcess(t *testing.T) {
 	}
 }
 
+// probe asks the public listener, and checks that the operator's says the same.
 func (p *program) probe(t *testing.T, path string) int {
 	t.Helper()
-	return p.send(httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)).Code
+	public := p.send(httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
+	operator := httptest.NewRecorder()
+	p.Operator(false).Handler().ServeHTTP(operator, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://10.0.0.7:9090"+path, nil))
+	if operator.Code != public.Code || operator.Body.String() != public.Body.String() {
+		t.Errorf("%s: the operator's listener answers %d %q, the public one %d %q", path, operator.Code, operator.Body, public.Code, public.Body)
+	}
+	return public.Code
 }
 
 func TestReadinessEndsOnlyWhileEveryBackendFails(t *testing.T) {
