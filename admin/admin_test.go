@@ -21,6 +21,7 @@ import (
 // ask sends the operator's listener one request and returns its status and JSON.
 func ask(t *testing.T, o Operator, method, target, body string, header ...string) (int, map[string]any) {
 	t.Helper()
+	o.Live, o.Ready = http.NotFound, http.NotFound
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
