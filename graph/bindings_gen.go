@@ -821,7 +821,7 @@ func bindCredential(e *executableSchema) *engine.Object {
 			return engine.AppendRaw(dst, v), nil
 		}},
 		"msoHash": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := parent.(*model.Credential).MSOHash()
+			v, err := parent.(*model.Credential).MsoHash()
 			if err != nil {
 				return dst, err
 			}

@@ -498,7 +498,7 @@ type ComplexityRoot struct {
 		DevicePublicKey           func(childComplexity int) int
 		ID                        func(childComplexity int) int
 		IssuedDate                func(childComplexity int) int
-		MSOHash                   func(childComplexity int) int
+		MsoHash                   func(childComplexity int) int
 		Namespaces                func(childComplexity int) int
 		OfferID                   func(childComplexity int) int
 		Profile                   func(childComplexity int) int
@@ -3490,11 +3490,11 @@ func (e *executableSchema) Complexity(ctx context.Context, typeName, field strin
 
 		return e.ComplexityRoot.Credential.IssuedDate(childComplexity), true
 	case "Credential.msoHash":
-		if e.ComplexityRoot.Credential.MSOHash == nil {
+		if e.ComplexityRoot.Credential.MsoHash == nil {
 			break
 		}
 
-		return e.ComplexityRoot.Credential.MSOHash(childComplexity), true
+		return e.ComplexityRoot.Credential.MsoHash(childComplexity), true
 	case "Credential.namespaces":
 		if e.ComplexityRoot.Credential.Namespaces == nil {
 			break
@@ -20326,7 +20326,7 @@ func (ec *executionContext) _Credential_msoHash(ctx context.Context, field graph
 			return ec.fieldContext_Credential_msoHash(ctx, field)
 		},
 		func(ctx context.Context) (any, error) {
-			return obj.MSOHash()
+			return obj.MsoHash()
 		},
 		nil,
 		func(ctx context.Context, selections ast.SelectionSet, v *string) graphql.Marshaler {

@@ -40,7 +40,7 @@ type Page struct{ Number, Length int }
 
 // Clients reads one page of the embed clients.
 func (c *Client) Clients(ctx context.Context, page Page) ([]*EmbedClient, error) {
-	return list(ctx, c.rest, routeClients, "clients", pageQuery(page), clientShape, newClient)
+	return list(ctx, c.rest, routeClients, "clients", pageQuery(page), embedClientShape, newClient)
 }
 
 // Users reads one page of the users, of one client unless clientIdentifier is empty.
@@ -74,7 +74,7 @@ func window[T any](ctx context.Context, rest *upstream.Client, route string, off
 
 // Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
 func (c *Client) Client(ctx context.Context, identifier string) (*EmbedClient, error) {
-	e, err := c.single(ctx, routeClient, "client", identifier, clientShape, func(e element) string { return newClient(e).Identifier })
+	e, err := c.single(ctx, routeClient, "client", identifier, embedClientShape, func(e element) string { return newClient(e).Identifier })
 	if err != nil {
 		return nil, err
 	}

@@ -1,10 +1,6 @@
 package coassemble
 
-import (
-	"context"
-
-	"github.com/learngraph/learngraph/footprint"
-)
+import "context"
 
 // Walk is a list that was read page by page from its start.
 type Walk[T any] struct {
@@ -48,19 +44,4 @@ func walk[T any](ctx context.Context, bound int, read func(context.Context, Page
 		w.Items = append(w.Items, items...)
 	}
 	return w, nil
-}
-
-// Size is the memory that the record takes, in bytes.
-func (c *EmbedClient) Size() int {
-	return footprint.Of[EmbedClient]() + footprint.Text(c.Identifier) + c.size()
-}
-
-// Size is the memory that the record takes, in bytes.
-func (u *User) Size() int { return footprint.Of[User]() + footprint.Text(u.Identifier) + u.size() }
-
-func (r record) size() int {
-	if r.doc == nil {
-		return 0
-	}
-	return r.doc.Size()
 }

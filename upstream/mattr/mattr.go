@@ -108,11 +108,11 @@ func readIdentity(resp *upstream.Response, id string) (*Identity, error) {
 	if r.Kind() != document.KindObject {
 		return nil, upstream.Broken("the body is not a record")
 	}
-	d, err := r.Document(identityShape)
+	record, err := upstream.ReadRecord(r, identityShape)
 	if err != nil {
 		return nil, err
 	}
-	i := newIdentity(record{d})
+	i := newIdentity(record)
 	switch {
 	case strings.EqualFold(i.ID, id):
 		return i, r.End()
@@ -237,7 +237,7 @@ func (r request) paged(limit int, cursor string) request {
 	return r
 }
 
-func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(record) T) (page Page[T], err error) {
+func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(upstream.Record) T) (page Page[T], err error) {
 	var flaw error
 	req.Read = func(resp *upstream.Response) error {
 		page, flaw, err = readPage(resp, shape, wrap)
@@ -252,7 +252,7 @@ func list[T any](ctx context.Context, c *Client, req request, shape *document.Sh
 
 // readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything. flaw is set where
 // errors came beside the data.
-func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(record) T) (page Page[T], flaw, err error) {
+func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(upstream.Record) T) (page Page[T], flaw, err error) {
 	r, err := resp.Document()
 	if err != nil {
 		return page, nil, err
@@ -269,12 +269,8 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(r
 			}
 			page.Items = []T{}
 			return r.Elements(func(int) error {
-				var rec record
-				var err error
-				if r.Kind() == document.KindObject {
-					rec.doc, err = r.Document(shape)
-				}
-				page.Items = append(page.Items, wrap(rec))
+				record, err := upstream.ReadRecord(r, shape)
+				page.Items = append(page.Items, wrap(record))
 				return err
 			})
 		case "errors":

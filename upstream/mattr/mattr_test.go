@@ -119,7 +119,7 @@ func TestCredentialsShowEveryField(t *testing.T) {
 	spaces, _ := c.Namespaces()
 	got := []string{
 		c.ID, show(c.Type()), show(c.Profile()), show(c.SessionID()), show(c.CredentialConfigurationID()), show(c.OfferID()), string(key),
-		string(spaces), show(c.MSOHash()), show(c.IssuedDate()), show(c.ValidFrom()), show(c.ValidUntil()), show(c.Status()),
+		string(spaces), show(c.MsoHash()), show(c.IssuedDate()), show(c.ValidFrom()), show(c.ValidUntil()), show(c.Status()),
 	}
 	want := []string{"i", "t", "mobile", "s", "c", "o", `{"kty":"EC"}`, `{"n":{}}`, "h", "d1", "d2", "d3", "mismatch"}
 	if diff := cmp.Diff(want, got); diff != "" {

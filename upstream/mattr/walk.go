@@ -1,10 +1,6 @@
 package mattr
 
-import (
-	"context"
-
-	"github.com/learngraph/learngraph/footprint"
-)
+import "context"
 
 // Walk is the list of identities, read page by page from its start.
 type Walk struct {
@@ -37,17 +33,4 @@ func WalkIdentities(ctx context.Context, bound int, read func(ctx context.Contex
 		}
 	}
 	return w, nil
-}
-
-// Size is the memory that the record takes, in bytes.
-func (i *Identity) Size() int { return footprint.Of[Identity]() + footprint.Text(i.ID) + i.size() }
-
-// Size is the memory that the record takes, in bytes.
-func (c *Credential) Size() int { return footprint.Of[Credential]() + footprint.Text(c.ID) + c.size() }
-
-func (r record) size() int {
-	if r.doc == nil {
-		return 0
-	}
-	return r.doc.Size()
 }
