@@ -78,26 +78,43 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 // all are answered or ctx ends; what is not answered by then gets the context's error. An empty key does not exist and
 // is not asked for.
 func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[string]Result[V] {
-	outcomes := s.inner.load(ctx, keys, func(ctx context.Context, missing []Wanted[any]) (map[string]Fetched[any], map[string]error) {
-		typed := make([]Wanted[V], len(missing))
-		for i, w := range missing {
+	l := s.inner.load(ctx, keys, func(ctx context.Context, wanted []question) answers {
+		typed := make([]Wanted[V], len(wanted))
+		for i := range wanted {
+			w := wanted[i].wanted()
 			typed[i] = Wanted[V]{Key: w.Key, Kept: w.Kept, ETag: w.ETag}
 			if w.Kept {
 				typed[i].Stale = as[V](w.Stale)
 			}
 		}
 		found, failed := fetch(ctx, typed)
-		boxed := make(map[string]Fetched[any], len(found))
-		for key, f := range found {
-			boxed[key] = box(f)
-		}
-		return boxed, failed
+		return fetched[V]{found, failed}
 	})
-	results := make(map[string]Result[V], len(outcomes))
-	for key, o := range outcomes {
-		results[key] = unbox[V](o)
+	results := make(map[string]Result[V], len(l.requests))
+	for i := range l.requests {
+		results[l.requests[i].key] = unbox[V](l.requests[i].outcome)
 	}
 	return results
+}
+
+// fetched are the answers of a Fetch.
+type fetched[V any] struct {
+	found  map[string]Fetched[V]
+	failed map[string]error
+}
+
+func (a fetched[V]) of(key string) (f Fetched[any], found bool, err error) {
+	if err, ok := a.failed[key]; ok {
+		return f, false, err
+	}
+	typed, ok := a.found[key]
+	return box(typed), ok, nil
+}
+
+func (a fetched[V]) each(do func(key string, f Fetched[any])) {
+	for key, f := range a.found {
+		do(key, box(f))
+	}
 }
 
 func box[V any](f Fetched[V]) Fetched[any] {
@@ -187,11 +204,11 @@ func (s *Space[V]) WithRenewal(ctx context.Context, keys map[string]Reason) cont
 // Put keeps a value that came along with something else, such as a list. The context is one that Begin or a Fetch
 // marked; without a mark nothing is kept, because the value may be older than the last Drop.
 func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {
-	began, ok := ctx.Value(startKey{}).(start)
-	if !ok || key == "" || f.NotModified {
+	mark := scopeOf(ctx)
+	if !mark.marked || key == "" || f.NotModified {
 		return
 	}
-	s.inner.keep(began, s.inner.digest(key), s.inner.record(began, box(f), true, time.Now()))
+	s.inner.keep(mark.began, s.inner.digest(key), s.inner.record(mark.began, box(f), true, time.Now()))
 }
 
 // Drop forgets keys after a write: in memory, in Redis and in other replicas, together with all that carries their tags.
@@ -208,8 +225,8 @@ func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 // Current reports whether a value of a key that was fetched under a marked context, as Begin and a Fetch mark it, may
 // still be kept: neither the key nor one of the tags was dropped since.
 func (s *Space[V]) Current(ctx context.Context, key string, tags ...Tag) bool {
-	began, ok := ctx.Value(startKey{}).(start)
-	return ok && !s.inner.c.memory.droppedSince(began.drops, s.inner.digest(key), tags)
+	mark := scopeOf(ctx)
+	return mark.marked && !s.inner.c.memory.droppedSince(mark.began.drops, s.inner.digest(key), tags)
 }
 
 // Tag is the tag of a key: values that carry it go when the key is dropped.
