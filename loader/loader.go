@@ -1,11 +1,11 @@
-// Package loader joins the keys that the branches of one operation ask for, so that each is fetched once. It is a thin
-// layer over dataloader that takes away its timer: a batch leaves when the resolver that formed it says so.
+// Package loader joins the keys that the branches of one operation ask for, so that each is fetched once. The values of an
+// operation are dataloader's thunks in dataloader's cache; its timer and its goroutines are not used: a batch leaves when
+// the resolver that formed it says so, and is fetched where that resolver waits.
 package loader
 
 import (
 	"context"
 	"sync"
-	"time"
 
 	"github.com/graph-gophers/dataloader/v7"
 	"github.com/learngraph/learngraph/task"
@@ -15,16 +15,24 @@ import (
 // may be shown with the error beside it.
 type Fetch[K comparable, V any] func(ctx context.Context, keys []K) (found map[K]V, failed map[K]error)
 
-// never is longer than any operation: batches are flushed, not timed.
-const never = time.Hour
-
 // Loader loads values by key for the length of one operation. It is safe for concurrent use. Values, absences and
 // errors are kept until the operation ends or Reset is called: one operation sees one state of each object.
 type Loader[K comparable, V any] struct {
 	ctx   context.Context
-	mu    sync.Mutex
-	inner *dataloader.Loader[K, Result[V]]
+	fetch Fetch[K, V]
 	trace Trace[K]
+
+	mu    sync.Mutex
+	known dataloader.Cache[K, Result[V]]
+	next  *batch[K, V] // of the keys that leave next; nil without any
+}
+
+// batch is a set of keys that are fetched together.
+type batch[K comparable, V any] struct {
+	ctx     context.Context
+	keys    []K
+	results []Result[V]   // of keys, to be read after done
+	done    chan struct{} // closed when the fetch ended
 }
 
 // Trace gives the context that a caller's keys are fetched under: the operation's own, with what is to be known of the
@@ -40,32 +48,7 @@ func (l *Loader[K, V]) Traced(trace Trace[K]) *Loader[K, V] {
 // New makes a loader whose fetches run under ctx, the operation's own context: a caller that gives up leaves the keys
 // that it shares with others alone.
 func New[K comparable, V any](ctx context.Context, fetch Fetch[K, V]) *Loader[K, V] {
-	batch := func(ctx context.Context, keys []K) []*dataloader.Result[Result[V]] { return run(ctx, fetch, keys) }
-	return &Loader[K, V]{ctx: ctx, inner: dataloader.NewBatchedLoader(batch,
-		dataloader.WithWait[K, Result[V]](never), dataloader.WithInputCapacity[K, Result[V]](64))}
-}
-
-// run calls fetch and puts its answer into the order of the keys. A panic becomes every key's error here, where its
-// value does not reach a logger that is not ours.
-func run[K comparable, V any](ctx context.Context, fetch Fetch[K, V], keys []K) (results []*dataloader.Result[Result[V]]) {
-	results = make([]*dataloader.Result[Result[V]], len(keys))
-	defer func() {
-		if p := recover(); p != nil {
-			err := task.Recovered(p)
-			for i := range results {
-				results[i] = &dataloader.Result[Result[V]]{Error: err}
-			}
-		}
-	}()
-	found, failed := fetch(ctx, keys)
-	for i, key := range keys {
-		results[i] = &dataloader.Result[Result[V]]{}
-		results[i].Error = failed[key]
-		if v, ok := found[key]; ok {
-			results[i].Data = Result[V]{Value: v, Found: true}
-		}
-	}
-	return results
+	return &Loader[K, V]{ctx: ctx, fetch: fetch, known: dataloader.NewCache[K, Result[V]]()}
 }
 
 // Result is what became of one key: a value, nothing where it does not exist, or an error, which may come with a value.
@@ -82,48 +65,99 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	tallyOf(ctx).add(len(keys))
 	thunks := l.enter(ctx, keys)
 	awaitParty(ctx)
-	l.flush()
-	done := make(chan error, 1)
-	results := make([]Result[V], len(keys))
-	task.Go(func() error {
-		for i, thunk := range thunks {
-			result, err := thunk()
-			result.Err = err
-			results[i] = result
-		}
-		return nil
-	}, func(err error) { done <- err })
-	select {
-	case err := <-done:
-		if err != nil {
-			return abandoned[V](len(keys), err)
-		}
-		return results
-	case <-ctx.Done():
-		return abandoned[V](len(keys), context.Cause(ctx))
+	// A caller that ends with the operation alone cannot leave before the batch: it needs no goroutine.
+	stays := ctx.Done() == l.ctx.Done()
+	if b := l.leave(); b != nil && stays {
+		b.run(l.fetch)
+	} else if b != nil {
+		task.Go(func() error { b.run(l.fetch); return nil }, func(error) {})
 	}
+	if stays {
+		return collect(thunks)
+	}
+	return collectUntil(ctx, thunks)
 }
 
 // enter adds the keys that nobody asked for before to the batch that leaves next.
 func (l *Loader[K, V]) enter(ctx context.Context, keys []K) []dataloader.Thunk[Result[V]] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	fetching := l.ctx
 	if l.trace != nil {
-		ctx = l.trace(l.ctx, ctx, keys)
-	} else {
-		ctx = l.ctx
+		fetching = l.trace(l.ctx, ctx, keys)
 	}
 	thunks := make([]dataloader.Thunk[Result[V]], len(keys))
 	for i, key := range keys {
-		thunks[i] = l.inner.Load(ctx, key)
+		thunk, ok := l.known.Get(ctx, key)
+		if !ok {
+			if l.next == nil {
+				l.next = &batch[K, V]{ctx: fetching, keys: make([]K, 0, len(keys)-i), done: make(chan struct{})}
+			}
+			thunk = l.next.add(key)
+			l.known.Set(ctx, key, thunk)
+		}
+		thunks[i] = thunk
 	}
 	return thunks
 }
 
-func (l *Loader[K, V]) flush() {
+// leave returns the batch that the caller is to run, nil where another one does.
+func (l *Loader[K, V]) leave() *batch[K, V] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.inner.Flush()
+	b := l.next
+	l.next = nil
+	return b
+}
+
+// add returns what waits for the result of one more key.
+func (b *batch[K, V]) add(key K) dataloader.Thunk[Result[V]] {
+	i := len(b.keys)
+	b.keys = append(b.keys, key)
+	return func() (Result[V], error) {
+		<-b.done
+		return b.results[i], b.results[i].Err
+	}
+}
+
+// run calls fetch and puts its answer into the order of the keys. A panic becomes every key's error.
+func (b *batch[K, V]) run(fetch Fetch[K, V]) {
+	defer close(b.done)
+	err := task.Run(func() error {
+		b.results = make([]Result[V], len(b.keys))
+		found, failed := fetch(b.ctx, b.keys)
+		for i, key := range b.keys {
+			v, ok := found[key]
+			b.results[i] = Result[V]{v, ok, failed[key]}
+		}
+		return nil
+	})
+	if err != nil {
+		b.results = abandoned[V](len(b.keys), err)
+	}
+}
+
+func collect[V any](thunks []dataloader.Thunk[Result[V]]) []Result[V] {
+	results := make([]Result[V], len(thunks))
+	for i, thunk := range thunks {
+		results[i], _ = thunk()
+	}
+	return results
+}
+
+// collectUntil is collect for a caller that may leave before the batches end.
+func collectUntil[V any](ctx context.Context, thunks []dataloader.Thunk[Result[V]]) []Result[V] {
+	done := make(chan []Result[V], 1)
+	task.Go(func() error {
+		done <- collect(thunks)
+		return nil
+	}, func(error) {})
+	select {
+	case results := <-done:
+		return results
+	case <-ctx.Done():
+		return abandoned[V](len(thunks), context.Cause(ctx))
+	}
 }
 
 func abandoned[V any](n int, cause error) []Result[V] {
@@ -138,5 +172,5 @@ func abandoned[V any](n int, cause error) []Result[V] {
 func (l *Loader[K, V]) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.inner.ClearAll()
+	l.known.Clear()
 }

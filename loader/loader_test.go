@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -143,4 +144,24 @@ func TestLoader(t *testing.T) {
 			t.Error(diff)
 		}
 	})
+}
+
+func TestABatchIsFetchedWhereItsCallerWaits(t *testing.T) {
+	t.Parallel()
+	stack := ""
+	l := New(t.Context(), func(_ context.Context, keys []string) (map[string]string, map[string]error) {
+		stack = string(task.Recovered(nil).Stack)
+		return nil, nil
+	})
+	type anything struct{}
+	l.Load(context.WithValue(t.Context(), anything{}, 1), []string{"a"})
+	if !strings.Contains(stack, "TestABatchIsFetchedWhereItsCallerWaits(") {
+		t.Errorf("the batch was fetched in another goroutine:\n%s", stack)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	l.Load(ctx, []string{"b"})
+	if strings.Contains(stack, "TestABatchIsFetchedWhereItsCallerWaits(") {
+		t.Errorf("a caller that can leave has to wait for the batch:\n%s", stack)
+	}
 }
