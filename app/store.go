@@ -15,7 +15,7 @@ import (
 )
 
 // cacheVersion is part of every key in Redis beside the schema: it changes with the form in which values are kept.
-const cacheVersion = "1"
+const cacheVersion = "2"
 
 // openCache returns the cache that the settings describe.
 func openCache(cfg *config.Config, o Options, log *slog.Logger) (*cache.Cache, error) {

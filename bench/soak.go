@@ -608,7 +608,7 @@ func (s *soak) held(r *record) (value any, err error) {
 	var text json.RawMessage
 	switch r.kind {
 	case "User":
-		u, err := s.embed.User(ctx, r.key)
+		u, _, err := s.embed.User(ctx, r.key)
 		if err != nil {
 			return nil, err
 		}
@@ -618,7 +618,7 @@ func (s *soak) held(r *record) (value any, err error) {
 		}
 		return *name, nil
 	case "EmbedClient":
-		c, err := s.embed.Client(ctx, r.key)
+		c, _, err := s.embed.Client(ctx, r.key)
 		if err != nil {
 			return nil, err
 		}
@@ -626,7 +626,7 @@ func (s *soak) held(r *record) (value any, err error) {
 			return nil, err
 		}
 	default:
-		i, err := s.mattr.Identity(ctx, r.key)
+		i, _, err := s.mattr.Identity(ctx, r.key)
 		if err != nil {
 			return nil, err
 		}

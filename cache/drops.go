@@ -182,8 +182,9 @@ func tombstone(d digest, seq int64) []byte {
 	return (&frame{seq: seq, tombstone: true, created: now, fresh: now, stale: now}).encode(d)
 }
 
-// isPending reports whether a value that Redis holds may be from before a drop of its key or of one of its tags.
-func (r *remote) isPending(d digest, tags []Tag) bool {
+// isPending reports whether a value that Redis holds may be from before a drop of its key, of one of its tags or of one of
+// its items.
+func (r *remote) isPending(d digest, f *frame) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if len(r.pending) == 0 {
@@ -192,7 +193,12 @@ func (r *remote) isPending(d digest, tags []Tag) bool {
 	if _, ok := r.pending[d]; ok {
 		return true
 	}
-	return slices.ContainsFunc(tags, func(t Tag) bool {
+	for i := range f.items {
+		if _, ok := r.pending[f.items[i].digest]; ok {
+			return true
+		}
+	}
+	return slices.ContainsFunc(f.tags, func(t Tag) bool {
 		_, ok := r.pending[t.digest()]
 		return ok
 	})

@@ -9,7 +9,6 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
-	"weak"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/task"
@@ -286,36 +285,5 @@ func TestWhatAFetchNotesReachesAllWhoShareIt(t *testing.T) {
 			t.Error(diff)
 		}
 		Note(t.Context(), "outside of a fetch")
-	})
-}
-
-func TestWhatComesAlongReachesAllWhoWaitAndIsNotKept(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s, b := words(open(t, options())), &backend{delay: time.Second}
-		var held weak.Pointer[[1 << 16]byte]
-		b.shape = func(_ string, f Fetched[string]) Fetched[string] {
-			along := new([1 << 16]byte)
-			held = weak.Make(along)
-			f.Along = along
-			return f
-		}
-		var waiting sync.WaitGroup
-		for range 2 {
-			waiting.Go(func() {
-				if r := s.Load(t.Context(), []string{"a"}, b.fetch)["a"]; !r.Found || r.Along != any(held.Value()) {
-					t.Error("who waited did not get what came along")
-				}
-			})
-		}
-		waiting.Wait()
-		synctest.Wait()
-		if r := s.Load(t.Context(), []string{"a"}, b.fetch)["a"]; !r.Found || r.Along != nil {
-			t.Errorf("got %v, %v of what is kept, want the value alone", r.Found, r.Along)
-		}
-		runtime.GC()
-		if held.Value() != nil {
-			t.Error("what came along is still held")
-		}
-		expectCalls(t, b, 1)
 	})
 }

@@ -18,7 +18,7 @@ const (
 	frameFixed    = frameHead + 1 + 3*8
 	compressFrom  = 4 << 10
 	maxPayload    = 64 << 20
-	maxFrameTags  = 1000
+	maxFrameTags  = 2048
 	frameChecksum = 8
 )
 
@@ -27,12 +27,13 @@ const (
 	flagCompressed = 1 << iota
 	flagAbsent
 	flagTombstone
+	flagItems
 )
 
 var errFrame = errors.New("not a frame of this version")
 
 // frame is a value as Redis holds it: the version, the sequence number of the fetch (or of the drop, in a tombstone) as 16
-// decimal digits because scripts compare it, flags, three instants in Unix milliseconds, the ETag, the tags, the payload
+// decimal digits because scripts compare it, flags, three instants in Unix milliseconds, the ETag, the tags, the digests of a page's items, the payload
 // and a checksum over all of it and the key's digest.
 type frame struct {
 	seq       int64
@@ -43,6 +44,7 @@ type frame struct {
 	stale     time.Time
 	etag      string
 	tags      []Tag
+	items     []Item
 	payload   []byte
 }
 
@@ -60,7 +62,10 @@ func (f *frame) encode(d digest) []byte {
 	if f.tombstone {
 		flags |= flagTombstone
 	}
-	b := make([]byte, 0, frameFixed+len(f.etag)+len(f.tags)*70+len(payload)+2*binary.MaxVarintLen64+frameChecksum)
+	if len(f.items) > 0 {
+		flags |= flagItems
+	}
+	b := make([]byte, 0, frameFixed+len(f.etag)+len(f.tags)*70+len(f.items)*len(digest{})+len(payload)+2*binary.MaxVarintLen64+frameChecksum)
 	b = append(b, frameVersion)
 	b = fmt.Appendf(b, "%0*d", seqDigits, f.seq)
 	b = append(b, flags)
@@ -71,6 +76,12 @@ func (f *frame) encode(d digest) []byte {
 	b = binary.AppendUvarint(b, uint64(len(f.tags)))
 	for _, t := range f.tags {
 		b = appendString(b, string(t))
+	}
+	if len(f.items) > 0 {
+		b = binary.AppendUvarint(b, uint64(len(f.items)))
+	}
+	for i := range f.items {
+		b = append(b, f.items[i].digest[:]...)
 	}
 	b = append(b, payload...)
 	return binary.BigEndian.AppendUint64(b, checksum(d, b))
@@ -129,6 +140,11 @@ func (f *frame) decodeRest(b []byte, flags byte) error {
 		}
 		f.tags = append(f.tags, Tag(t))
 	}
+	if flags&flagItems != 0 {
+		if f.items, b, ok = cutItems(b); !ok {
+			return errFrame
+		}
+	}
 	f.payload = b
 	if flags&flagCompressed == 0 {
 		return nil
@@ -141,13 +157,31 @@ func (f *frame) decodeRest(b []byte, flags byte) error {
 	return err
 }
 
-func cutString(b []byte) (s string, rest []byte, ok bool) {
+func cutItems(b []byte) (items []Item, rest []byte, ok bool) {
 	n, size := binary.Uvarint(b)
-	if size <= 0 || n > uint64(len(b)-size) {
-		return "", nil, false
+	if size <= 0 || n > maxFrameTags || uint64(len(b)-size) < n*uint64(len(digest{})) {
+		return nil, nil, false
 	}
 	b = b[size:]
-	return string(b[:n]), b[n:], true
+	items = make([]Item, n)
+	for i := range items {
+		b = b[copy(items[i].digest[:], b):]
+	}
+	return items, b, true
+}
+
+func cutString(b []byte) (s string, rest []byte, ok bool) {
+	text, rest, ok := cutBytes(b)
+	return string(text), rest, ok
+}
+
+func cutBytes(b []byte) (text, rest []byte, ok bool) {
+	n, size := binary.Uvarint(b)
+	if size <= 0 || n > uint64(len(b)-size) {
+		return nil, nil, false
+	}
+	b = b[size:]
+	return b[:n:n], b[n:], true
 }
 
 // age is the greater of what our clock and what Redis's clock says: clocks of replicas may differ, and a value must not

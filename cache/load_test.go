@@ -159,21 +159,6 @@ func classify(err error) Reason {
 
 var errRefused = errors.New("refused")
 
-func TestNothingIsFetchedBehindWhatSomethingElseRenews(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		c := open(t, options())
-		s, b := words(c), &backend{}
-		one(t.Context(), s, b, "a")
-		time.Sleep(2 * time.Minute)
-		expect(t, one(s.WithRenewal(t.Context(), map[string]Reason{"a": Failed}), s, b, "a"), "a@0 stale failed")
-		synctest.Wait()
-		expectCalls(t, b, 1)
-		expect(t, one(s.WithRenewal(t.Context(), map[string]Reason{"b": Failed}), s, b, "a"), "a@0 stale refreshing")
-		synctest.Wait()
-		expectCalls(t, b, 2)
-	})
-}
-
 func TestStaleIsServedWhenTheBackendFails(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {

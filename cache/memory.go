@@ -31,12 +31,22 @@ type record struct {
 	found bool // false is an absence
 	etag  string
 	tags  []Tag
-	at    time.Time // when the backend said it
-	fresh time.Time // until when it is fresh
-	stale time.Time // until when it may be served at all
-	size  int       // of value, in bytes
+	items []Item // of a page
+	// without returns a page's value without one of its items.
+	without func(page any, item int) any
+	at      time.Time // when the backend said it
+	fresh   time.Time // until when it is fresh
+	stale   time.Time // until when it may be served at all
+	size    int       // of value, in bytes
 
 	trouble atomic.Pointer[trouble]
+}
+
+// lose returns the record of a page without one of its items, of which nothing stays in memory.
+func (r *record) lose(item int) *record {
+	r.items[item].gone.Store(true)
+	return &record{value: r.without(r.value, item), found: true, tags: r.tags, items: r.items, without: r.without,
+		at: r.at, fresh: r.fresh, stale: r.stale, size: r.size}
 }
 
 // trouble is why a record was not refreshed, and when to try again.
@@ -49,12 +59,13 @@ type trouble struct {
 type entry struct {
 	key   digest
 	rec   atomic.Pointer[record]
-	links []link // one per tag of the record
+	links []link // one per tag and item of the record
 }
 
-// link is an entry's place in the list of those that carry a tag.
+// link is an entry's place in the list of those that carry a tag, or that show the item of that digest.
 type link struct {
 	entry      *entry
+	item       int // the place among the record's items; negative is a tag
 	prev, next *link
 }
 
@@ -123,7 +134,8 @@ func (e *entry) weight() uint32 {
 // cost is what the heap holds for the record, in bytes. Where records share a tag's text, each counts it, since each may
 // be the last to hold it.
 func (r *record) cost() int64 {
-	n := overhead + r.size + footprint.Text(r.etag) + footprint.Slice(r.tags) + footprint.Array[link](len(r.tags))
+	n := overhead + r.size + footprint.Text(r.etag) + footprint.Slice(r.tags) + footprint.Slice(r.items) +
+		footprint.Array[link](len(r.tags)+len(r.items)) + len(r.items)*tagSlot
 	for _, t := range r.tags {
 		n += footprint.Text(string(t)) + tagSlot
 	}
@@ -156,6 +168,11 @@ func (m *memory) fill(start uint64, d digest, r *record) bool {
 	if m.dropped(start, d, r.tags) {
 		return false
 	}
+	for i := range r.items {
+		if m.droppedItem(start, &r.items[i]) {
+			r = r.lose(i)
+		}
+	}
 	if m.entries == nil {
 		return true
 	}
@@ -168,7 +185,7 @@ func (m *memory) fill(start uint64, d digest, r *record) bool {
 	}
 	e := &entry{key: d}
 	e.rec.Store(r)
-	m.tags.add(e, r.tags)
+	m.tags.add(e, r)
 	m.entries.Set(d, e)
 	return true
 }
@@ -182,11 +199,24 @@ func (m *memory) remove(start uint64, d digest) {
 	}
 }
 
-// droppedSince reports whether a value that a backend was asked for at start was dropped, by its key or by a tag.
-func (m *memory) droppedSince(start uint64, d digest, tags []Tag) bool {
+// droppedSince reports whether a value that a backend was asked for at start was dropped, by its key or by a tag, or one of
+// the items that it shows.
+func (m *memory) droppedSince(start uint64, d digest, r *record) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return m.dropped(start, d, tags)
+	if m.dropped(start, d, r.tags) {
+		return true
+	}
+	for i := range r.items {
+		if m.droppedItem(start, &r.items[i]) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *memory) droppedItem(start uint64, item *Item) bool {
+	return item.digest != (digest{}) && m.marks[item.digest.mark()] > start
 }
 
 func (m *memory) dropped(start uint64, d digest, tags []Tag) bool {
@@ -212,8 +242,12 @@ func (m *memory) drop(ds []digest) {
 			continue
 		}
 		m.entries.Invalidate(d)
-		for _, key := range m.tags.carriers(d) {
-			m.entries.Invalidate(key)
+		for _, l := range m.tags.carriers(d) {
+			if r := l.entry.rec.Load(); l.item >= 0 && r != nil {
+				l.entry.rec.CompareAndSwap(r, r.lose(l.item))
+				continue
+			}
+			m.entries.Invalidate(l.entry.key)
 		}
 	}
 }
@@ -238,44 +272,57 @@ func (m *memory) close() {
 	}
 }
 
-func (x *tagIndex) add(e *entry, tags []Tag) {
-	if len(tags) == 0 {
+func (x *tagIndex) add(e *entry, r *record) {
+	if len(r.tags)+len(r.items) == 0 {
 		return
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	e.links = make([]link, len(tags))
-	for i, t := range tags {
-		d := t.digest()
-		l := &e.links[i]
-		l.entry, l.next = e, x.tagged[d]
-		if l.next != nil {
-			l.next.prev = l
+	e.links = make([]link, len(r.tags)+len(r.items))
+	for i, t := range r.tags {
+		x.link(&e.links[i], e, -1, t.digest())
+	}
+	for i := range r.items {
+		if d := r.items[i].digest; d != (digest{}) {
+			x.link(&e.links[len(r.tags)+i], e, i, d)
 		}
-		x.tagged[d] = l
 	}
 }
 
-func (x *tagIndex) carriers(tag digest) []digest {
+func (x *tagIndex) link(l *link, e *entry, item int, d digest) {
+	l.entry, l.item, l.next = e, item, x.tagged[d]
+	if l.next != nil {
+		l.next.prev = l
+	}
+	x.tagged[d] = l
+}
+
+// carriers returns the links of a digest, as copies: the entries may go meanwhile.
+func (x *tagIndex) carriers(d digest) []link {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	var keys []digest
-	for l := x.tagged[tag]; l != nil; l = l.next {
-		keys = append(keys, l.entry.key)
+	var links []link
+	for l := x.tagged[d]; l != nil; l = l.next {
+		links = append(links, *l)
 	}
-	return keys
+	return links
 }
 
 // erase empties an entry that the library let go, for whatever reason.
 func (x *tagIndex) erase(e *entry) {
 	r := e.rec.Swap(nil)
-	if r == nil || len(r.tags) == 0 {
+	if r == nil || len(r.tags)+len(r.items) == 0 {
 		return
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	for i, t := range r.tags {
 		x.unlink(&e.links[i], t.digest())
+	}
+	for i := range r.items {
+		if d := r.items[i].digest; d != (digest{}) {
+			x.unlink(&e.links[len(r.tags)+i], d)
+		}
 	}
 	e.links = nil // its neighbours must not live as long as the library holds the entry
 }

@@ -98,8 +98,8 @@ func TestATagKnowsItsCarriersWhicheverOfThemGoes(t *testing.T) {
 			}
 			s.Drop(t.Context(), going)
 			left := map[digest]bool{}
-			for _, d := range c.memory.tags.carriers(shared.digest()) {
-				left[d] = true
+			for _, l := range c.memory.tags.carriers(shared.digest()) {
+				left[l.entry.key] = true
 			}
 			if len(left) != 2 || left[s.inner.digest(going)] {
 				t.Errorf("%d carriers are left without %s, want the other two", len(left), going)

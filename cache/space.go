@@ -43,7 +43,8 @@ type Fetched[V any] struct {
 	ETag        string        // to revalidate with
 	NotModified bool          // what Wanted.Stale holds is still right; Value is ignored
 	Tags        []Tag         // dropping any of them drops this
-	Along       any           // what came with it, for all who wait for this fetch; it is not kept
+
+	items []digest // of the records that a page shows, by their own keys; zero is a record without one
 }
 
 // Fetch asks the backend for all missing keys. A key in neither map does not exist. Keys that were not asked for are
@@ -57,7 +58,6 @@ type Result[V any] struct {
 	Found bool
 	Err   error
 	Fact  Fact // the zero value with an error
-	Along any  // as Fetched has it, where a fetch brought the value
 }
 
 // Space is one kind of value under one scope. It is safe for concurrent use.
@@ -78,47 +78,30 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 // all are answered or ctx ends; what is not answered by then gets the context's error. An empty key does not exist and
 // is not asked for.
 func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[string]Result[V] {
-	l := s.inner.load(ctx, keys, func(ctx context.Context, wanted []question) answers {
-		typed := make([]Wanted[V], len(wanted))
-		for i := range wanted {
-			w := wanted[i].wanted()
+	outcomes := s.inner.load(ctx, keys, func(ctx context.Context, missing []Wanted[any]) (map[string]Fetched[any], map[string]error) {
+		typed := make([]Wanted[V], len(missing))
+		for i, w := range missing {
 			typed[i] = Wanted[V]{Key: w.Key, Kept: w.Kept, ETag: w.ETag}
 			if w.Kept {
 				typed[i].Stale = as[V](w.Stale)
 			}
 		}
 		found, failed := fetch(ctx, typed)
-		return fetched[V]{found, failed}
+		boxed := make(map[string]Fetched[any], len(found))
+		for key, f := range found {
+			boxed[key] = box(f)
+		}
+		return boxed, failed
 	})
-	results := make(map[string]Result[V], len(l.requests))
-	for i := range l.requests {
-		results[l.requests[i].key] = unbox[V](l.requests[i].outcome)
+	results := make(map[string]Result[V], len(outcomes))
+	for key, o := range outcomes {
+		results[key] = unbox[V](o)
 	}
 	return results
 }
 
-// fetched are the answers of a Fetch.
-type fetched[V any] struct {
-	found  map[string]Fetched[V]
-	failed map[string]error
-}
-
-func (a fetched[V]) of(key string) (f Fetched[any], found bool, err error) {
-	if err, ok := a.failed[key]; ok {
-		return f, false, err
-	}
-	typed, ok := a.found[key]
-	return box(typed), ok, nil
-}
-
-func (a fetched[V]) each(do func(key string, f Fetched[any])) {
-	for key, f := range a.found {
-		do(key, box(f))
-	}
-}
-
 func box[V any](f Fetched[V]) Fetched[any] {
-	return Fetched[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags, f.Along}
+	return Fetched[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags, f.items}
 }
 
 // boxed is what the heap holds for a V itself where it is no pointer.
@@ -138,7 +121,7 @@ func as[V any](v any) V {
 func unbox[V any](o outcome) Result[V] {
 	r := Result[V]{Err: o.err, Fact: o.fact}
 	if o.err == nil && o.rec != nil && o.rec.found {
-		r.Value, r.Found, r.Along = as[V](o.rec.value), true, o.along
+		r.Value, r.Found = as[V](o.rec.value), true
 	}
 	return r
 }
@@ -169,6 +152,18 @@ func (s *Space[V]) Kept(ctx context.Context, keys ...string) map[string]Wanted[V
 	return found
 }
 
+// Cached returns the value of a key and when the backend gave it, if either level holds it fresh.
+func (s *Space[V]) Cached(ctx context.Context, key string) (v V, at time.Time, ok bool) {
+	r := s.Load(onlyFresh(ctx), []string{key}, nil)[key]
+	return r.Value, time.Now().Add(-r.Fact.Age), r.Found
+}
+
+// onlyFresh returns a context under which nothing is fetched and nothing stale is taken.
+func onlyFresh(ctx context.Context) context.Context {
+	var fresh time.Duration
+	return WithWants(ctx, Wants{OnlyIfCached: true, MaxStale: &fresh})
+}
+
 // Name is a key as the cache knows it, for who looks the same one up again and again.
 type Name struct{ digest digest }
 
@@ -193,22 +188,18 @@ func (s *Space[V]) Fresh(n Name) (v V, ok bool) {
 	return as[V](r.value), true
 }
 
-type renewalKey struct{ space *space }
-
-// WithRenewal says which keys something else renews, such as the list that shows them, and how far that is: where a Load
-// under the context answers one of these stale, it gives that reason and begins no fetch behind it.
-func (s *Space[V]) WithRenewal(ctx context.Context, keys map[string]Reason) context.Context {
-	return context.WithValue(ctx, renewalKey{s.inner}, keys)
-}
-
 // Put keeps a value that came along with something else, such as a list. The context is one that Begin or a Fetch
 // marked; without a mark nothing is kept, because the value may be older than the last Drop.
 func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {
-	mark := scopeOf(ctx)
-	if !mark.marked || key == "" || f.NotModified {
-		return
+	if key != "" && !f.NotModified {
+		s.put(ctx, s.inner.digest(key), f)
 	}
-	s.inner.keep(mark.began, s.inner.digest(key), s.inner.record(mark.began, box(f), true, time.Now()))
+}
+
+func (s *Space[V]) put(ctx context.Context, d digest, f Fetched[V]) {
+	if began, ok := ctx.Value(startKey{}).(start); ok {
+		s.inner.keep(began, d, s.inner.record(began, box(f), true, time.Now()))
+	}
 }
 
 // Drop forgets keys after a write: in memory, in Redis and in other replicas, together with all that carries their tags.
@@ -220,13 +211,6 @@ func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 		targets[i] = s.inner.c.target(s.inner.label, s.inner.kind, s.inner.digest(key))
 	}
 	s.inner.c.drop(ctx, targets)
-}
-
-// Current reports whether a value of a key that was fetched under a marked context, as Begin and a Fetch mark it, may
-// still be kept: neither the key nor one of the tags was dropped since.
-func (s *Space[V]) Current(ctx context.Context, key string, tags ...Tag) bool {
-	mark := scopeOf(ctx)
-	return mark.marked && !s.inner.c.memory.droppedSince(mark.began.drops, s.inner.digest(key), tags)
 }
 
 // Tag is the tag of a key: values that carry it go when the key is dropped.

@@ -215,7 +215,7 @@ func (d *doctor) coassemble(ctx context.Context) diagnosis {
 	if err != nil {
 		return p.judge(err)
 	}
-	_, err = coassemble.New(rest).Clients(ctx, coassemble.Page{Length: 1})
+	_, _, err = coassemble.New(rest).Clients(ctx, coassemble.Page{Length: 1})
 	return p.judge(err)
 }
 
@@ -250,7 +250,7 @@ func (d *doctor) mattr(ctx context.Context) diagnosis {
 	if err != nil {
 		return p.judge(err)
 	}
-	_, err = mattr.New(rest, d.cfg.MATTRPathPrefix).Identities(ctx, 1, "")
+	_, _, err = mattr.New(rest, d.cfg.MATTRPathPrefix).Identities(ctx, 1, "")
 	return p.judge(err)
 }
 

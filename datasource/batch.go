@@ -2,19 +2,49 @@ package datasource
 
 import (
 	"context"
+	"errors"
+	"maps"
 
+	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 )
 
+// answers are what a backend said of keys, failures why it could not be asked. A key in neither does not exist.
+type (
+	answers[K comparable, V any] = map[K]cache.Fetched[V]
+	failures[K comparable]       = map[K]error
+)
+
+// plan answers keys by the fewest calls: from a scan where one pays, and what that leaves open by single reads.
+func plan[K comparable, V any](keys []K, scan func() (found map[K]V, all bool, err error),
+	single func(rest []K) (map[K]V, failures[K])) (map[K]V, failures[K]) {
+	found, all, err := scan()
+	switch {
+	case err != nil:
+		return nil, failAll(keys, err)
+	case all:
+		return found, nil
+	}
+	var rest []K
+	for _, k := range keys {
+		if _, ok := found[k]; !ok {
+			rest = append(rest, k)
+		}
+	}
+	read, failed := single(rest)
+	maps.Copy(read, found)
+	return read, failed
+}
+
 // each reads every key on its own, all at once; the limiter bounds the calls. A key that is not found is in neither map.
-func each[V any](ctx context.Context, keys []string, read func(context.Context, string) (V, error)) (map[string]V, map[string]error) {
-	found, failed := make(map[string]V, len(keys)), map[string]error{}
+func each[K comparable, V any](ctx context.Context, keys []K, text func(K) string, read func(context.Context, K) (V, error)) (map[K]V, failures[K]) {
+	found, failed := make(map[K]V, len(keys)), failures[K]{}
 	var group task.Group
 	for _, key := range keys {
 		var value V
 		group.Go(func() (err error) {
-			value, err = read(upstream.WithKeys(ctx, key), key)
+			value, err = read(upstream.WithKeys(ctx, text(key)), key)
 			return err
 		}, func(err error) {
 			switch {
@@ -28,3 +58,80 @@ func each[V any](ctx context.Context, keys []string, read func(context.Context, 
 	group.Wait()
 	return found, failed
 }
+
+func failAll[K comparable](keys []K, err error) failures[K] {
+	failed := make(failures[K], len(keys))
+	for _, k := range keys {
+		failed[k] = err
+	}
+	return failed
+}
+
+// fetching returns the context of the calls that answer these keys. A refresh behind a stale answer gives way to others.
+func fetching(ctx context.Context, keys ...string) context.Context {
+	if cache.IsRefresh(ctx) {
+		ctx = upstream.WithPriority(ctx, upstream.Refresh)
+	}
+	return upstream.WithKeys(ctx, keys...)
+}
+
+// fetched returns what the cache gets of a value that just arrived.
+func fetched[V any](v V, m upstream.Meta, tags ...cache.Tag) cache.Fetched[V] {
+	return cache.Fetched[V]{Value: v, MaxAge: m.MaxAge, NoStore: m.NoStore, ETag: m.ETag, Tags: tags}
+}
+
+// conditional returns what the cache gets of a read that may have found its value as it was.
+func conditional[V any](v V, m upstream.Meta, err error, tags func(V) []cache.Tag) (cache.Fetched[V], error) {
+	switch {
+	case errors.Is(err, upstream.ErrNotModified):
+		return cache.Fetched[V]{NotModified: true, MaxAge: m.MaxAge, NoStore: m.NoStore, ETag: m.ETag}, nil
+	case err != nil:
+		return cache.Fetched[V]{}, err
+	}
+	return fetched(v, m, tags(v)...), nil
+}
+
+// eachPage returns a fetch that reads every page with a call of its own.
+func eachPage[K comparable, V any](text func(K) string, tags func(K) []cache.Tag,
+	read func(context.Context, K, upstream.Option) (Page[V], upstream.Meta, error)) cache.FetchPages[K, V] {
+	return func(ctx context.Context, missing []cache.Miss[K]) (answers[K, *Page[V]], failures[K]) {
+		keys, texts, etags := missesOf(missing)
+		return each(fetching(ctx, texts...), keys, text, func(ctx context.Context, key K) (cache.Fetched[*Page[V]], error) {
+			page, meta, err := read(ctx, key, upstream.IfNoneMatch(etags[key]))
+			page.Missing = meta.Partial
+			return conditional(&page, meta, err, func(*Page[V]) []cache.Tag { return tags(key) })
+		})
+	}
+}
+
+func missesOf[K comparable](missing []cache.Miss[K]) (keys []K, texts []string, etags map[K]string) {
+	etags = make(map[K]string, len(missing))
+	for _, m := range missing {
+		keys, texts, etags[m.Key] = append(keys, m.Key), append(texts, m.Text), m.ETag
+	}
+	return keys, texts, etags
+}
+
+func wantedOf[V any](missing []cache.Wanted[V]) (keys []string, etags map[string]string) {
+	keys, etags = make([]string, len(missing)), make(map[string]string, len(missing))
+	for i, w := range missing {
+		keys[i], etags[w.Key] = w.Key, w.ETag
+	}
+	return keys, etags
+}
+
+// unpack turns the results of a space into what a loader wants. What is in neither map does not exist.
+func unpack[V any](results map[string]cache.Result[V]) (map[string]V, failures[string]) {
+	found, failed := make(map[string]V, len(results)), failures[string]{}
+	for key, r := range results {
+		switch {
+		case r.Err != nil:
+			failed[key] = r.Err
+		case r.Found:
+			found[key] = r.Value
+		}
+	}
+	return found, failed
+}
+
+func sameText(key string) string { return key }

@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"runtime"
 	"strings"
@@ -12,7 +11,6 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/graph/model"
-	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
@@ -62,60 +60,62 @@ func kinds(t *testing.T) map[string]func(context.Context, *Source) {
 	identity := func(i int) string {
 		return fmt.Sprintf(`{"id":%q,"claims":{"email":"ada%d@example.com","address":%q}}`, uuid(i), i, strings.Repeat("y", i%200))
 	}
-	page := func(i int) *listing[*document.Document] {
-		p := &listing[*document.Document]{Keys: make([]string, 0, 1+i%100), More: true, Total: new(int), Sums: make([]uint64, 1+i%100)}
-		for k := range 1 + i%100 {
-			p.add(uuid(k), false)
-		}
-		return p
-	}
 	return map[string]func(context.Context, *Source){
-		"client": filled(func(s *Source) *cache.Space[*document.Document] { return s.clients.objects }, 1500, func(_ *Source, i int) (*document.Document, []cache.Tag) {
+		"client": filled(func(s *Source) *cache.Space[*document.Document] { return s.clients.items }, 1500, func(_ *Source, i int) (*document.Document, []cache.Tag) {
 			return clientDocument(t, i), nil
 		}),
-		"clientPage": filled(func(s *Source) *cache.Space[*listing[*document.Document]] { return s.clients.pages }, 1000, func(s *Source, i int) (*listing[*document.Document], []cache.Tag) {
-			return page(i), []cache.Tag{s.tag(upstream.ThoughtIndustries, allClients)}
-		}),
-		"clientKey": filled(func(s *Source) *cache.Space[string] { return s.clientKeys }, 10_000, func(_ *Source, i int) (string, []cache.Tag) {
+		"clientKey": filled(func(s *Source) *cache.Space[string] { return s.clients.ids }, 10_000, func(_ *Source, i int) (string, []cache.Tag) {
 			return uuid(i), nil
 		}),
-		"clientWalk": filled(func(s *Source) *cache.Space[clientWalk] { return s.clientWalk }, 40, func(*Source, int) (clientWalk, []cache.Tag) {
-			w := clientWalk{IDs: map[string]bool{}, Keys: map[string]string{}}
+		"clientWalk": filled(func(s *Source) *cache.Space[clientIndex] { return s.clients.index }, 40, func(*Source, int) (clientIndex, []cache.Tag) {
+			x := clientIndex{IDs: map[string]bool{}, Keys: map[string]string{}}
 			for i := range 500 {
-				w.IDs[uuid(i)] = true
-				w.Keys[fmt.Sprintf("slug:client-number-%d", i)] = uuid(i)
+				x.IDs[uuid(i)] = true
+				x.Keys[fmt.Sprintf("slug:client-number-%d", i)] = uuid(i)
 			}
-			return w, nil
+			return x, nil
 		}),
-		"user": filled(func(s *Source) *cache.Space[*coassemble.User] { return s.users.objects }, 5000, func(s *Source, i int) (*coassemble.User, []cache.Tag) {
+		"user": filled(func(s *Source) *cache.Space[*coassemble.User] { return s.users.items }, 5000, func(s *Source, i int) (*coassemble.User, []cache.Tag) {
 			u := fromText(t, user(i), recordFrom[coassemble.User])
 			return u, s.userTags(u)
 		}),
-		"bare user": filled(func(s *Source) *cache.Space[*coassemble.User] { return s.users.objects }, 10_000, func(_ *Source, i int) (*coassemble.User, []cache.Tag) {
+		"stub of a user": filled(func(s *Source) *cache.Space[*coassemble.User] { return s.users.items }, 10_000, func(_ *Source, i int) (*coassemble.User, []cache.Tag) {
 			return fromText(t, fmt.Sprintf("%q", uuid(i)), recordFrom[coassemble.User]), nil
 		}),
-		"embedClient": filled(func(s *Source) *cache.Space[*coassemble.EmbedClient] { return s.embedClients.objects }, 5000, func(s *Source, i int) (*coassemble.EmbedClient, []cache.Tag) {
+		"embedClient": filled(func(s *Source) *cache.Space[*coassemble.EmbedClient] { return s.embedClients.items }, 5000, func(s *Source, i int) (*coassemble.EmbedClient, []cache.Tag) {
 			c := fromText(t, user(i), recordFrom[coassemble.EmbedClient])
-			return c, s.embedClientTags(c)
+			return c, s.embedClients.tags(c)
 		}),
-		"identity": filled(func(s *Source) *cache.Space[*mattr.Identity] { return s.identities.objects }, 5000, func(s *Source, i int) (*mattr.Identity, []cache.Tag) {
+		"identity": filled(func(s *Source) *cache.Space[*mattr.Identity] { return s.identities.items }, 5000, func(s *Source, i int) (*mattr.Identity, []cache.Tag) {
 			v := fromText(t, identity(i), recordFrom[mattr.Identity])
 			return v, s.identityTags(v)
 		}),
-		"identityWalk": filled(func(s *Source) *cache.Space[identityWalk] { return s.identityWalk }, 40, func(*Source, int) (identityWalk, []cache.Tag) {
-			w := identityWalk{IDs: map[string][]string{}}
+		"identityWalk": filled(func(s *Source) *cache.Space[identityIndex] { return s.identities.index }, 40, func(*Source, int) (identityIndex, []cache.Tag) {
+			x := identityIndex{IDs: map[string][]string{}}
 			for i := range 500 {
-				w.IDs[uuid(i)] = []string{uuid(i)}
+				x.IDs[uuid(i)] = []string{uuid(i)}
 			}
-			return w, nil
+			return x, nil
 		}),
-		"credentialPage": filled(func(s *Source) *cache.Space[mattr.Page[*mattr.Credential]] { return s.credentials }, 2000, func(s *Source, i int) (p mattr.Page[*mattr.Credential], tags []cache.Tag) {
-			for k := range i % 6 {
-				p.Items = append(p.Items, fromText(t, fmt.Sprintf(`{"id":%q,"type":"Certificate","status":"valid"}`, uuid(k)), recordFrom[mattr.Credential]))
+		"credentialPage": func(ctx context.Context, s *Source) {
+			for i := range 2000 {
+				p := Page[*mattr.Credential]{Next: fmt.Sprintf("%020d", i)}
+				for k := range i % 6 {
+					p.Items = append(p.Items, fromText(t, fmt.Sprintf(`{"id":%q,"type":"Certificate","status":"valid"}`, uuid(k)), recordFrom[mattr.Credential]))
+				}
+				s.credentials.Put(ctx, CredentialPageKey{Identity: uuid(i)}, cache.Fetched[*Page[*mattr.Credential]]{Value: &p, Tags: []cache.Tag{s.identityTag(uuid(i))}})
 			}
-			p.Next = json.Number(fmt.Sprintf("%020d", i)).String()
-			return p, []cache.Tag{s.identityTag(uuid(i))}
-		}),
+		},
+		"userPage": func(ctx context.Context, s *Source) {
+			for i := range 200 {
+				var p Page[*coassemble.User]
+				for k := range i % 60 {
+					p.Items = append(p.Items, fromText(t, user(i*100+k), recordFrom[coassemble.User]))
+				}
+				// A page with a time does not store its items by themselves.
+				s.users.pages.Put(ctx, UserPageKey{Offset: i}, cache.Fetched[*Page[*coassemble.User]]{Value: &p, At: time.Now(), Tags: []cache.Tag{s.users.list}})
+			}
+		},
 	}
 }
 
@@ -136,7 +136,7 @@ func TestMemoryCountsWhatItHolds(t *testing.T) {
 			}
 			run() // tables of shapes and pools stand from then on
 			counted, live := run()
-			if ratio := float64(counted) / float64(live); ratio < 0.95 || ratio > 1.1 {
+			if ratio := float64(counted) / float64(live); ratio < 0.95 || ratio > 1.15 { // the tag of a list is one text, which each record counts
 				t.Errorf("counted %d bytes, the heap holds %d: %.3f", counted, live, ratio)
 			}
 		})

@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"context"
-	"strconv"
 	"sync"
 
 	"github.com/learngraph/learngraph/document"
@@ -58,49 +57,49 @@ func (o *Operation) reset() {
 // Clients loads clients of Thought Industries by any of their keys.
 func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Document] {
 	return lazy(o, &o.loaders.clients, "clients", clientText, func(o *Operation) loader.Fetch[thoughtindustries.Key, *document.Document] {
-		return o.source.newClientSearch().find
+		return configured(upstream.ThoughtIndustries, o.source.ThoughtIndustries != nil, o.source.newClientSearch().find)
 	})
 }
 
 // EmbedClients loads clients of Coassemble by identifier.
 func (o *Operation) EmbedClients() *loader.Loader[string, *coassemble.EmbedClient] {
 	return lazy(o, &o.loaders.embedClients, "embedClients", sameText, func(o *Operation) loader.Fetch[string, *coassemble.EmbedClient] {
-		return o.source.fetchEmbedClients
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, o.source.embedClients.load)
 	})
 }
 
 // Users loads users by identifier.
 func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
 	return lazy(o, &o.loaders.users, "users", sameText, func(o *Operation) loader.Fetch[string, *coassemble.User] {
-		return o.fetchUsers
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, o.fetchUsers)
 	})
 }
 
 // UserPages loads parts of clients' users.
 func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
 	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text, func(o *Operation) loader.Fetch[UserPageKey, Page[*coassemble.User]] {
-		return o.source.fetchUserPages
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, o.source.fetchUserPages)
 	})
 }
 
 // Identities loads identities by id.
 func (o *Operation) Identities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.identities, "identities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-		return o.source.fetchIdentities
+		return configured(upstream.MATTR, o.source.MATTR != nil, o.source.identities.load)
 	})
 }
 
 // UserIdentities loads identities by the identifier of their user.
 func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.userIdentities, "userIdentities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-		return o.source.fetchUserIdentities
+		return configured(upstream.MATTR, o.source.MATTR != nil, o.source.fetchUserIdentities)
 	})
 }
 
 // CredentialPages loads parts of identities' credentials.
 func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*mattr.Credential]] {
 	return lazy(o, &o.loaders.credentialPages, "credentialPages", CredentialPageKey.text, func(o *Operation) loader.Fetch[CredentialPageKey, Page[*mattr.Credential]] {
-		return o.source.fetchCredentialPages
+		return configured(upstream.MATTR, o.source.MATTR != nil, o.source.fetchCredentialPages)
 	})
 }
 
@@ -119,47 +118,9 @@ func observed[K comparable, V any](s *Source, kind string, fetch loader.Fetch[K,
 	if s.Batch == nil {
 		return fetch
 	}
-	return func(ctx context.Context, keys []K) (map[K]V, map[K]error) {
+	return func(ctx context.Context, keys []K) (map[K]V, failures[K]) {
 		ctx, done := s.Batch(ctx, kind, len(keys))
 		defer done()
 		return fetch(ctx, keys)
-	}
-}
-
-// UserPageKey is a part of one client's users; an empty client is all users.
-type UserPageKey struct {
-	Client        string
-	Offset, First int
-}
-
-// text is the key of the part in the cache.
-func (k UserPageKey) text() string { return pageKey(k.Offset, k.First, k.Client) }
-
-// CredentialPageKey is a page of one identity's credentials.
-type CredentialPageKey struct {
-	Identity string
-	Limit    int
-	Token    string
-}
-
-// text is the key of the page in the cache.
-func (k CredentialPageKey) text() string {
-	return strconv.Itoa(k.Limit) + "." + strconv.Quote(k.Identity) + "." + k.Token
-}
-
-func sameText(key string) string { return key }
-
-// NotConfigured returns the error of a read of a backend that this server does not have.
-func NotConfigured(b upstream.Backend) error {
-	return &upstream.Error{Backend: b, Kind: upstream.NotConfigured}
-}
-
-func refuse[K comparable, V any](b upstream.Backend) loader.Fetch[K, V] {
-	return func(_ context.Context, keys []K) (map[K]V, map[K]error) {
-		failed := make(map[K]error, len(keys))
-		for _, k := range keys {
-			failed[k] = NotConfigured(b)
-		}
-		return nil, failed
 	}
 }

@@ -2,6 +2,7 @@ package datasource
 
 import (
 	"context"
+	"maps"
 	"slices"
 
 	"github.com/learngraph/learngraph/cache"
@@ -14,14 +15,13 @@ import (
 
 // owns reports whether a user belongs to a client of the operation's tenant.
 func (o *Operation) owns(u *coassemble.User) bool {
-	client, err := u.ClientIdentifier()
-	return err == nil && client != nil && slices.Contains(o.tenant, *client)
+	return slices.Contains(o.tenant, clientOf(u))
 }
 
 // fetchTenantUsers reads users that the cache has as the tenant's own like any user, every other one with a call of its own.
-func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, map[string]error) {
+func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, failures[string]) {
 	s := o.source
-	cached := s.users.objects.Kept(ctx, keys...)
+	cached := s.users.items.Kept(ctx, keys...)
 	var own, others []string
 	for _, k := range keys {
 		if w, ok := cached[k]; ok && o.owns(w.Stale) {
@@ -30,20 +30,24 @@ func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) (map[st
 			others = append(others, k)
 		}
 	}
-	found, failed := unpack(s.users.objects.Load(ctx, own, s.readUsers))
-	read, errs := eachKept(ctx, others, o.readTenantUser, s.userTags)
+	found, failed := s.users.load(ctx, own)
+	read, errs := each(ctx, others, sameText, o.readTenantUser)
 	for k, f := range read {
-		s.users.objects.Put(ctx, k, f)
-		cache.FactsFrom(ctx).DependOn(append(f.Tags, s.users.objects.Tag(k))...)
+		s.users.items.Put(ctx, k, f)
+		cache.FactsFrom(ctx).DependOn(append(f.Tags, s.users.items.Tag(k))...)
 		found[k] = f.Value
 	}
-	return found, merged(failed, errs)
+	maps.Copy(failed, errs)
+	return found, failed
 }
 
-func (o *Operation) readTenantUser(ctx context.Context, key string) (*coassemble.User, error) {
-	u, err := o.source.Coassemble.User(ctx, key)
-	if err == nil && !o.owns(u) {
-		return nil, &upstream.Error{Kind: upstream.NotFound}
+func (o *Operation) readTenantUser(ctx context.Context, key string) (cache.Fetched[*coassemble.User], error) {
+	u, meta, err := o.source.Coassemble.User(ctx, key)
+	switch {
+	case err != nil:
+		return cache.Fetched[*coassemble.User]{}, err
+	case !o.owns(u):
+		return cache.Fetched[*coassemble.User]{}, &upstream.Error{Kind: upstream.NotFound}
 	}
-	return u, err
+	return fetched(u, meta, o.source.userTags(u)...), nil
 }

@@ -2,287 +2,175 @@ package datasource
 
 import (
 	"context"
-	"slices"
+	"strconv"
+	"time"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 )
 
-// The tags of Coassemble's objects: a write drops what it may have changed by them.
-const (
-	allEmbedClients = "embedClients"
-	allUsers        = "users"
-)
+// UserPageKey is a part of one client's users; an empty client is all users.
+type UserPageKey struct {
+	Client        string
+	Offset, First int
+}
+
+// everyUser is the finished list of all users.
+var everyUser = UserPageKey{First: -1}
+
+// text is the key of the part in the cache.
+func (k UserPageKey) text() string { return part{k.Offset, k.First}.text() + k.Client }
+
+func userKey(u *coassemble.User) (key string, stub bool) { return u.Identifier, u.Bare }
 
 func (s *Source) usersOf(client string) cache.Tag {
 	return s.tag(upstream.Coassemble, "usersOf:"+client)
 }
 
-func (s *Source) embedClientTags(*coassemble.EmbedClient) []cache.Tag {
-	return []cache.Tag{s.tag(upstream.Coassemble, allEmbedClients)}
-}
-
 // userTags let a client's users go with the client.
 func (s *Source) userTags(u *coassemble.User) []cache.Tag {
-	if client, err := u.ClientIdentifier(); err == nil && client != nil {
-		return []cache.Tag{s.usersOf(*client)}
+	if client := clientOf(u); client != "" {
+		return []cache.Tag{s.usersOf(client)}
 	}
 	return nil
 }
 
-func listedEmbedClient(c *coassemble.EmbedClient) (key string, bare bool) {
-	return c.Identifier, c.Bare
-}
-
-func listedUser(u *coassemble.User) (key string, bare bool) { return u.Identifier, u.Bare }
-
-// fetchEmbedClients reads embed clients by key: singly, or by the pages of the whole list where those are fewer.
-func (s *Source) fetchEmbedClients(ctx context.Context, keys []string) (map[string]*coassemble.EmbedClient, map[string]error) {
-	if s.Coassemble == nil {
-		return refuse[string, *coassemble.EmbedClient](upstream.Coassemble)(ctx, keys)
+// clientOf returns the key of a user's client, empty where the user shows none.
+func clientOf(u *coassemble.User) string {
+	client, err := u.ClientIdentifier()
+	if err != nil || client == nil {
+		return ""
 	}
-	return unpack(s.embedClients.objects.Load(ctx, keys, s.readEmbedClients))
+	return *client
 }
 
-func (s *Source) readEmbedClients(ctx context.Context, missing []cache.Wanted[*coassemble.EmbedClient]) (map[string]cache.Fetched[*coassemble.EmbedClient], map[string]error) {
-	keys := keysOf(missing)
-	ctx = upstream.WithKeys(ctx, keys...)
-	found := map[string]cache.Fetched[*coassemble.EmbedClient]{}
-	if bound := s.embedClientPages.bound(len(keys)); bound > 0 {
-		w, said, err := shareWalk(ctx, s.embedClientWalks, s.sawEmbedClients, func(ctx context.Context) (coassemble.Walk[*coassemble.EmbedClient], error) {
-			return coassemble.WalkClients(ctx, bound, s.walkEmbedClientPage)
+func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey, *coassemble.User] {
+	r := &resource[UserPageKey, *coassemble.User]{list: s.tag(upstream.Coassemble, "users"), tags: s.userTags, normal: sameText,
+		single: func(ctx context.Context, key string, options ...upstream.Option) (*coassemble.User, upstream.Meta, error) {
+			return s.Coassemble.User(ctx, key, options...)
+		}}
+	records := recordSpace(o, "user", (*coassemble.User).Size, recordFrom[coassemble.User])
+	r.items = cache.NewSpace(c, records)
+	r.pages = cache.NewCollection(c, cache.CollectionOptions[UserPageKey, *coassemble.User]{
+		Pages: ofKind(records, "userPage"), Text: UserPageKey.text, Items: r.items, Key: userKey, Tags: r.tags})
+	r.scan = scanner[*coassemble.User]{size: new(scanSize), key: userKey, seen: r.seen, flights: flights[*scan[*coassemble.User]](c, "userWalk", o),
+		read: numbered(r, func(ctx context.Context, p coassemble.Page, o upstream.Option) ([]*coassemble.User, upstream.Meta, error) {
+			return s.Coassemble.Users(ctx, "", p, o)
+		})}
+	r.fetch = eachPage(UserPageKey.text, func(k UserPageKey) []cache.Tag { return []cache.Tag{r.list, s.usersOf(k.Client)} },
+		func(ctx context.Context, k UserPageKey, o upstream.Option) (page Page[*coassemble.User], meta upstream.Meta, err error) {
+			page.Items, page.More, meta, err = s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First, o)
+			return page, meta, err
 		})
-		if err != nil {
-			return nil, failAll(keys, err)
-		}
-		s.embedClientPages.take(w.Pages, w.Done, w.Unusable)
-		for _, c := range w.Items {
-			if c.Identifier != "" && !c.Bare {
-				found[c.Identifier] = keep(c, said, s.embedClientTags(c)...)
+	return r
+}
+
+// numbered reads the pages of a scan of one of Coassemble's lists, whose cursors are numbers.
+func numbered[K comparable, V any](r *resource[K, V], read func(context.Context, coassemble.Page, upstream.Option) ([]V, upstream.Meta, error)) func(context.Context, string) (*Page[V], upstream.Meta, error) {
+	return func(ctx context.Context, cursor string) (*Page[V], upstream.Meta, error) {
+		return revisit(ctx, r.pages, r.list, cursor, nil, func(o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
+			number, _ := strconv.Atoi(cursor)
+			page.Items, meta, err = read(ctx, coassemble.Page{Number: number, Length: coassemble.MaxLength}, o)
+			if len(page.Items) == coassemble.MaxLength {
+				page.Next = strconv.Itoa(number + 1)
 			}
-		}
-		if w.Done && !w.Unusable {
-			return found, nil
-		}
+			return page, meta, err
+		})
 	}
-	rest, failed := eachRenewed(ctx, without(keys, found), validatorsOf(missing), s.Coassemble.Client, s.embedClientTags)
-	return merged(found, rest), failed
 }
 
-// EmbedClientPage reads a part of the list of embed clients.
-func (s *Source) EmbedClientPage(ctx context.Context, offset, first int) (Page[*coassemble.EmbedClient], error) {
-	return s.embedClients.page(s.withListPurpose(ctx), pageKey(offset, first, ""), s.readEmbedClientPages)
-}
-
-func (s *Source) readEmbedClientPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*coassemble.EmbedClient], map[string]error) {
-	return each(ctx, keys, func(ctx context.Context, key string) (*arrived[*coassemble.EmbedClient], error) {
-		offset, first, _ := parsePageKey(key)
-		ctx, said := renewing(ctx, kept[key])
-		clients, more, err := s.Coassemble.ClientWindow(ctx, offset, first)
-		if err != nil {
-			return unchanged[*coassemble.EmbedClient](err, said)
-		}
-		page := showing(clients, listedEmbedClient, s.tag(upstream.Coassemble, allEmbedClients))
-		page.More, page.reply, page.etag = more, said, said.ETag()
-		return page, nil
-	})
-}
-
-// fetchUsers reads users by key, in the manner of fetchEmbedClients.
-func (o *Operation) fetchUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, map[string]error) {
-	s := o.source
-	if s.Coassemble == nil {
-		return refuse[string, *coassemble.User](upstream.Coassemble)(ctx, keys)
-	}
+func (o *Operation) fetchUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, failures[string]) {
 	if o.tenant != nil {
 		return o.fetchTenantUsers(ctx, keys)
 	}
-	return unpack(s.users.objects.Load(ctx, keys, s.readUsers))
+	return o.source.users.load(ctx, keys)
 }
 
-func (s *Source) readUsers(ctx context.Context, missing []cache.Wanted[*coassemble.User]) (map[string]cache.Fetched[*coassemble.User], map[string]error) {
-	keys := keysOf(missing)
-	ctx = upstream.WithKeys(ctx, keys...)
-	found := map[string]cache.Fetched[*coassemble.User]{}
-	w, err := s.walkUsers(ctx, len(keys))
-	if err != nil {
-		return nil, failAll(keys, err)
-	}
-	if w != nil {
-		for i, u := range w.values {
-			if w.Keys[i] != "" {
-				found[w.Keys[i]] = keep(u, w.reply, s.userTags(u)...)
-			}
-		}
-		if !w.More {
-			return found, nil
-		}
-	}
-	rest, failed := eachRenewed(ctx, without(keys, found), validatorsOf(missing), s.Coassemble.User, s.userTags)
-	return merged(found, rest), failed
-}
-
-// walkUsers reads the pages of all users where that takes no more calls than n; nil is a walk that does not pay. A walk
-// that was cut short says More.
-func (s *Source) walkUsers(ctx context.Context, n int) (*arrived[*coassemble.User], error) {
-	bound := s.userPages.bound(n)
-	if bound == 0 {
-		return nil, nil
-	}
-	w, said, err := shareWalk(ctx, s.userWalks, s.sawUsers, func(ctx context.Context) (coassemble.Walk[*coassemble.User], error) {
-		return coassemble.WalkUsers(ctx, bound, s.walkUserPage)
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.userPages.take(w.Pages, w.Done, w.Unusable)
-	if w.Unusable {
-		return nil, nil
-	}
-	page := showing(w.Items, listedUser, s.tag(upstream.Coassemble, allUsers))
-	page.More, page.reply = !w.Done, said
-	return page, nil
-}
-
-// take learns from a walk; an unusable list is not walked again.
-func (w *walkSize) take(pages int, done, unusable bool) {
-	if unusable {
-		w.pages.Store(never)
-		return
-	}
-	w.learn(pages, done)
-}
-
-func failAll(keys []string, err error) map[string]error {
-	failed := make(map[string]error, len(keys))
+func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) (map[UserPageKey]Page[*coassemble.User], failures[UserPageKey]) {
+	found, failed := s.users.pages.Load(ctx, keys, s.readUserPages)
 	for _, k := range keys {
-		failed[k] = err
-	}
-	return failed
-}
-
-func without[V any](keys []string, found map[string]V) []string {
-	var rest []string
-	for _, k := range keys {
-		if _, ok := found[k]; !ok {
-			rest = append(rest, k)
-		}
-	}
-	return rest
-}
-
-func merged[V any](a, b map[string]V) map[string]V {
-	for k, v := range b {
-		a[k] = v
-	}
-	return a
-}
-
-// fetchUserPages reads parts of clients' users.
-func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) (map[UserPageKey]Page[*coassemble.User], map[UserPageKey]error) {
-	if s.Coassemble == nil {
-		return refuse[UserPageKey, Page[*coassemble.User]](upstream.Coassemble)(ctx, keys)
-	}
-	texts := make([]string, len(keys))
-	for i, k := range keys {
-		texts[i] = k.text()
-	}
-	pages, errs := s.users.load(ctx, texts, s.readUserPages)
-	found, failed := make(map[UserPageKey]Page[*coassemble.User], len(keys)), map[UserPageKey]error{}
-	for i, text := range texts {
-		if err := errs[text]; err != nil {
-			failed[keys[i]] = err
-		} else {
-			found[keys[i]] = pages[text].shown()
+		if _, ok := found[k]; !ok && failed[k] == nil {
+			found[k] = Page[*coassemble.User]{} // a client that Coassemble does not know has no users
 		}
 	}
 	return found, failed
 }
 
+type userPage = cache.Fetched[*Page[*coassemble.User]]
+
 // readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
 // are fewer.
-func (s *Source) readUserPages(ctx context.Context, keys []string, kept validators) (map[string]*arrived[*coassemble.User], map[string]error) {
-	ofClients := 0
-	for _, key := range keys {
-		if _, _, client := parsePageKey(key); client != "" {
-			ofClients++
+func (s *Source) readUserPages(ctx context.Context, missing []cache.Miss[UserPageKey]) (answers[UserPageKey, *Page[*coassemble.User]], failures[UserPageKey]) {
+	keys, texts, _ := missesOf(missing)
+	var ofClients []UserPageKey
+	for _, k := range keys {
+		if k.Client != "" {
+			ofClients = append(ofClients, k)
 		}
 	}
-	found := map[string]*arrived[*coassemble.User]{}
-	all, err := s.allUsers(ctx, ofClients)
-	if err != nil {
-		return nil, failAll(keys, err)
-	}
-	if all != nil {
-		byClient := all.byClient()
-		for _, key := range keys {
-			if offset, first, client := parsePageKey(key); client != "" {
-				page := all.part(byClient[client], offset, first)
-				page.tags = append(page.tags, s.usersOf(client))
-				found[key] = page
-			}
+	ctx = fetching(ctx, texts...)
+	return plan(keys, func() (answers[UserPageKey, *Page[*coassemble.User]], bool, error) {
+		all, meta, err := s.allUsers(ctx, len(ofClients))
+		if all == nil || err != nil {
+			return nil, false, err
 		}
-	}
-	rest, failed := each(ctx, without(keys, found), func(ctx context.Context, key string) (*arrived[*coassemble.User], error) {
-		return s.readUserPage(ctx, key, kept[key])
+		return s.partsOf(all, meta, ofClients), len(ofClients) == len(keys), nil
+	}, func(rest []UserPageKey) (answers[UserPageKey, *Page[*coassemble.User]], failures[UserPageKey]) {
+		return s.users.fetch(ctx, pick(missing, rest))
 	})
-	return merged(found, rest), failed
 }
 
-// userWalk is the finished list of all users.
-type userWalk struct{ *arrived[*coassemble.User] }
-
-// allUsers is the finished list of all users, kept or walked; nil where neither is to be had in n calls.
-func (s *Source) allUsers(ctx context.Context, n int) (*userWalk, error) {
+// allUsers returns the finished list of all users, stored or scanned; nil where neither is to be had in n calls. The
+// lifetime is that of what is made of the list.
+func (s *Source) allUsers(ctx context.Context, n int) (users []*coassemble.User, lifetime userPage, err error) {
 	if n == 0 {
-		return nil, nil
+		return nil, lifetime, nil
 	}
-	tags := []cache.Tag{s.tag(upstream.Coassemble, allUsers)}
-	kept, _ := s.users.load(keptOnly(ctx), []string{wholeWalk}, nil)
-	if l, ok := kept[wholeWalk]; ok && len(l.values) > 0 && l.missing == nil {
-		return &userWalk{&arrived[*coassemble.User]{listing: l.listing, values: l.values, kept: l.at, tags: tags, reply: new(upstream.Reply)}}, nil
+	if page, stored, ok := s.users.pages.Cached(ctx, everyUser); ok && len(page.Items) > 0 {
+		return page.Items, stored, nil
 	}
-	page, err := s.walkUsers(ctx, n)
-	if err != nil || page == nil || page.More {
-		return nil, err
+	w, err := s.users.scan.scan(ctx, n)
+	if err != nil || w == nil || !w.done {
+		return nil, lifetime, err
 	}
-	s.users.pages.Put(ctx, wholeWalk, s.users.file(ctx, page))
-	return &userWalk{page}, nil
+	all := fetched(&Page[*coassemble.User]{Items: w.items}, w.meta, s.users.list)
+	s.users.pages.Put(ctx, everyUser, all)
+	all.At = time.Now()
+	return w.items, all, nil
 }
 
-// byClient are the places of each client's users.
-func (w *userWalk) byClient() map[string][]int {
-	places := map[string][]int{}
-	for i, u := range w.values {
-		if client, err := u.ClientIdentifier(); err == nil && client != nil {
-			places[*client] = append(places[*client], i)
+// partsOf returns parts of single clients' users, as filtered lists would have shown them.
+func (s *Source) partsOf(all []*coassemble.User, lifetime userPage, keys []UserPageKey) answers[UserPageKey, *Page[*coassemble.User]] {
+	byClient := map[string][]*coassemble.User{}
+	for _, u := range all {
+		client := clientOf(u)
+		byClient[client] = append(byClient[client], u)
+	}
+	parts := make(answers[UserPageKey, *Page[*coassemble.User]], len(keys))
+	for _, k := range keys {
+		users := byClient[k.Client]
+		start := min(k.Offset, len(users))
+		end := min(start+k.First, len(users))
+		f := lifetime
+		f.Value = &Page[*coassemble.User]{Items: users[start:end:end], More: end < len(users)}
+		f.Tags = []cache.Tag{s.users.list, s.usersOf(k.Client)}
+		parts[k] = f
+	}
+	return parts
+}
+
+// pick returns the misses of these keys.
+func pick[K comparable](missing []cache.Miss[K], keys []K) []cache.Miss[K] {
+	wanted := make(map[K]bool, len(keys))
+	for _, k := range keys {
+		wanted[k] = true
+	}
+	var rest []cache.Miss[K]
+	for _, m := range missing {
+		if wanted[m.Key] {
+			rest = append(rest, m)
 		}
 	}
-	return places
-}
-
-// part is a part of one client's users, as a filtered list would have shown it. Its objects were filed with the walk.
-func (w *userWalk) part(places []int, offset, first int) *arrived[*coassemble.User] {
-	start := min(offset, len(places))
-	end := min(start+first, len(places))
-	page := &arrived[*coassemble.User]{listing: &listing[*coassemble.User]{More: end < len(places)}, reply: w.reply,
-		tags: slices.Clone(w.tags), kept: w.kept}
-	for _, i := range places[start:end] {
-		page.Keys = append(page.Keys, w.Keys[i])
-		page.values = append(page.values, w.values[i])
-	}
-	return page
-}
-
-func (s *Source) readUserPage(ctx context.Context, key, etag string) (*arrived[*coassemble.User], error) {
-	offset, first, client := parsePageKey(key)
-	ctx, said := renewing(ctx, etag)
-	users, more, err := s.Coassemble.UserWindow(ctx, client, offset, first)
-	if err != nil {
-		return unchanged[*coassemble.User](err, said)
-	}
-	page := showing(users, listedUser, s.tag(upstream.Coassemble, allUsers), s.usersOf(client))
-	page.More, page.reply, page.etag = more, said, said.ETag()
-	return page, nil
+	return rest
 }

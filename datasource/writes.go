@@ -12,7 +12,7 @@ import (
 
 // UpdateEmbedClient replaces the metadata of a client of Coassemble.
 func (s *Source) UpdateEmbedClient(ctx context.Context, key string, metadata json.RawMessage) error {
-	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.embedClients.objects.Drop(ctx, key) },
+	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.embedClients.items.Drop(ctx, key) },
 		func(c *coassemble.Client) error { return c.UpdateClient(ctx, key, metadata) })
 }
 
@@ -87,32 +87,32 @@ func neverLeft(err error) bool {
 
 // InvalidateClient drops a client of Thought Industries and all lists of clients.
 func (s *Source) InvalidateClient(ctx context.Context, key string) {
-	s.clients.objects.Drop(ctx, key)
-	s.clientWalk.Drop(ctx, wholeWalk)
-	s.Cache.DropTags(ctx, s.tag(upstream.ThoughtIndustries, allClients))
+	s.clients.items.Drop(ctx, key)
+	s.clients.index.Drop(ctx, wholeList)
+	s.Cache.DropTags(ctx, s.clients.list)
 }
 
 // InvalidateEmbedClient drops a client of Coassemble with its users: deleting it deletes all its objects.
 func (s *Source) InvalidateEmbedClient(ctx context.Context, key string) {
-	s.embedClients.objects.Drop(ctx, key)
-	s.Cache.DropTags(ctx, s.tag(upstream.Coassemble, allEmbedClients), s.tag(upstream.Coassemble, allUsers), s.usersOf(key))
+	s.embedClients.items.Drop(ctx, key)
+	s.Cache.DropTags(ctx, s.embedClients.list, s.users.list, s.usersOf(key))
 }
 
 // InvalidateUser drops a user, the lists of users and every embed client, which counts its users.
 func (s *Source) InvalidateUser(ctx context.Context, key string) {
-	s.users.objects.Drop(ctx, key)
-	s.Cache.DropTags(ctx, s.tag(upstream.Coassemble, allUsers), s.tag(upstream.Coassemble, allEmbedClients))
+	s.users.items.Drop(ctx, key)
+	s.Cache.DropTags(ctx, s.users.list, s.embedClients.list)
 }
 
 // invalidateUserUpdate drops as much as InvalidateUser where the user moves: two embed clients count their users anew, and
 // one may have come to exist.
 func (s *Source) invalidateUserUpdate(ctx context.Context, key string, update coassemble.UserUpdate) {
 	if update.ClientIdentifier == nil {
-		s.users.objects.Drop(ctx, key)
+		s.users.items.Drop(ctx, key)
 		return
 	}
 	s.InvalidateUser(ctx, key)
-	s.embedClients.objects.Drop(ctx, *update.ClientIdentifier)
+	s.embedClients.items.Drop(ctx, *update.ClientIdentifier)
 }
 
 // InvalidateIdentity drops an identity on every route, its credentials and its join with a user.
@@ -122,11 +122,10 @@ func (s *Source) InvalidateIdentity(ctx context.Context, key string) {
 
 // invalidateIdentityUpdate also drops what was known of another user whom the update joins the identity with.
 func (s *Source) invalidateIdentityUpdate(ctx context.Context, key string, update mattr.Update) {
-	s.identities.objects.Drop(ctx, key)
-	s.found.objects.Drop(ctx, key)
-	s.Cache.DropTags(ctx, s.identityTag(key), s.tag(upstream.MATTR, allIdentities))
-	s.identityWalk.Drop(ctx, wholeWalk)
+	s.identities.items.Drop(ctx, key)
+	s.Cache.DropTags(ctx, s.identityTag(key), s.identities.list)
+	s.identities.index.Drop(ctx, wholeList)
 	if user, _ := s.Link.NewUser(update); user != "" {
-		s.userIdentities.Drop(ctx, user)
+		s.identities.byUser.Drop(ctx, user)
 	}
 }

@@ -256,7 +256,7 @@ func TestTracesTellWhereTheCacheFoundThings(t *testing.T) {
 			}
 		}
 	}
-	if diff := cmp.Diff([]string{"cache clientPage call 1", "cache answer call 1", "cache clientPage memory 1", "cache client memory 1", "cache answer call 1"}, verdicts); diff != "" {
+	if diff := cmp.Diff([]string{"cache clientPage call 1", "cache answer call 1", "cache clientPage memory 1", "cache answer call 1"}, verdicts); diff != "" {
 		t.Errorf("verdicts (-want +got):\n%s", diff)
 	}
 }

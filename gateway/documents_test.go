@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -16,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/lru"
 	"github.com/learngraph/learngraph/reload"
 )
 
@@ -70,11 +68,10 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 func TestKeptTextsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	text := func(c string) string { return strings.Repeat(c, 100) }
-	most := 3 * (len(text("a")) + lru.EntryOverhead)
-	m := NewMemoryDocuments(most, 0)
+	m := NewMemoryDocuments(3*(len(text("a"))+shelfOverhead), 0)
 	kept := func() (hashes string) {
 		for _, hash := range []string{"a", "b", "c", "d", "e"} {
-			if slices.Contains(m.texts.Keys(), hash) {
+			if _, ok := m.texts.values.Peek(hash); ok {
 				hashes += hash
 			}
 		}
@@ -84,22 +81,22 @@ func TestKeptTextsAreBoundedInBytes(t *testing.T) {
 		{"a", text("a"), "a"}, {"b", text("b"), "ab"}, {"c", text("c"), "abc"},
 		{"d", text("d"), "bcd"}, {"d", text("d"), "bcd"}, {"c", text("c"), "bcd"},
 		{"e", strings.Repeat("e", 3*100), "ce"},
-		{"b", strings.Repeat("b", most), "ce"},
+		{"b", strings.Repeat("b", m.texts.most), "ce"},
 	} {
 		m.Put(t.Context(), step.put, step.text)
 		if got := kept(); got != step.want {
 			t.Errorf("after %q of %d bytes: kept %q, want %q", step.put, len(step.text), got, step.want)
 		}
 	}
-	if n := m.texts.Bytes(); n > most || n <= 0 {
-		t.Errorf("got %d bytes, want at most %d", n, most)
+	if m.texts.size > m.texts.most || m.texts.size <= 0 {
+		t.Errorf("got %d bytes, want at most %d", m.texts.size, m.texts.most)
 	}
 }
 
 func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
 	t.Parallel()
 	text := func(c string) string { return strings.Repeat(c, 100) }
-	one := len(text("a")) + lru.EntryOverhead
+	one := len(text("a")) + shelfOverhead
 	m := NewMemoryDocuments(4*one, 2*one)
 	for _, step := range []struct{ put, by, use, want string }{
 		{"a", "A", "", "a"}, {"b", "A", "a", "ab"}, {"c", "A", "", "ac"}, {"d", "B", "", "acd"}, {"e", "A", "", "cde"},
@@ -112,7 +109,7 @@ func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
 		}
 		got := ""
 		for _, hash := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
-			if slices.Contains(m.texts.Keys(), hash) {
+			if _, ok := m.texts.values.Peek(hash); ok {
 				got += hash
 			}
 		}
@@ -120,8 +117,12 @@ func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
 			t.Errorf("after %s of %s: kept %s, want %s", step.put, step.by, got, step.want)
 		}
 	}
-	if n := m.texts.Bytes(); n != 4*one {
-		t.Errorf("all texts have %d bytes, want %d", n, 4*one)
+	sum := 0
+	for _, n := range m.texts.owned {
+		sum += n
+	}
+	if sum != m.texts.size || sum != 4*one {
+		t.Errorf("callers have %d bytes, all texts %d, want %d", sum, m.texts.size, 4*one)
 	}
 }
 
@@ -175,19 +176,22 @@ func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
 	}
 	const most, size = 1 << 20, 100 << 10
 	d := (&world{users: 1}).gateway(nil).documents
-	d.kept = lru.New[string, *validDocument](most, nil)
+	if d.kept.most != keptDocuments {
+		t.Errorf("got %d bytes, want %d", d.kept.most, keptDocuments)
+	}
+	d.kept = newShelf[string, *validDocument](most, nil)
 	for i := range 2 * most / size {
 		if _, errs := d.load(text(i, size)); len(errs) > 0 {
 			t.Fatal(errs)
 		}
 	}
-	if kept := len(d.kept.Keys()); kept != most/size-1 || d.kept.Bytes() > most {
-		t.Errorf("kept %d documents of %d bytes, want at most %d", kept, d.kept.Bytes(), most)
+	if kept := d.kept.values.Len(); kept != most/size-1 || d.kept.size > most {
+		t.Errorf("kept %d documents of %d bytes, want at most %d", kept, d.kept.size, most)
 	}
 	for size, want := range map[int]int{longestRepeated: 1, longestRepeated + 1: 0} {
 		g := (&world{users: 1}).keeping(t, nil)
 		post(t, g, text(0, size), "")
-		if got := len(g.repeats.kept.Keys()); got != want {
+		if got := g.repeats.kept.values.Len(); got != want {
 			t.Errorf("a text of %d bytes: %d requests are remembered, want %d", size, got, want)
 		}
 	}

@@ -9,7 +9,6 @@ import (
 
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/lru"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -22,7 +21,7 @@ type DocumentStore interface {
 }
 
 // MemoryDocuments is a DocumentStore that forgets what was not used for longest.
-type MemoryDocuments struct{ texts *lru.Cache[string, nearText] }
+type MemoryDocuments struct{ texts *shelf[string, nearText] }
 
 // nearText is a text and when Redis was last asked for it.
 type nearText struct {
@@ -38,20 +37,20 @@ func NewMemoryDocuments(most, mostOf int) *MemoryDocuments {
 }
 
 func newMemoryDocuments(most, mostOf int, reserve func(by int64)) *MemoryDocuments {
-	m := &MemoryDocuments{lru.New[string, nearText](most, reserve)}
-	m.texts.MaxPerOwner = mostOf
+	m := &MemoryDocuments{newShelf[string, nearText](most, reserve)}
+	m.texts.mostOf = mostOf
 	return m
 }
 
 // Get gives the text of a hash.
 func (m *MemoryDocuments) Get(_ context.Context, hash string) (string, bool) {
-	near, ok := m.texts.Get(hash)
+	near, ok := m.texts.get(hash)
 	return near.text, ok
 }
 
 // Put keeps a text, unless it takes more than a caller or all may.
 func (m *MemoryDocuments) Put(ctx context.Context, hash, text string) {
-	m.texts.PutFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
+	m.texts.putFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
 }
 
 // SharedDocuments is a DocumentStore in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
@@ -84,11 +83,11 @@ func NewSharedDocuments(c *cache.Cache, scope string) *SharedDocuments {
 }
 
 // Close gives the memory back that the process keeps texts in. It keeps none from then on.
-func (s *SharedDocuments) Close() { s.near.texts.Close() }
+func (s *SharedDocuments) Close() { s.near.texts.close() }
 
 // Get gives the text of a hash, whichever replica learnt it. What Redis no longer has of the texts in use it gets again.
 func (s *SharedDocuments) Get(ctx context.Context, hash string) (string, bool) {
-	near, known := s.near.texts.Get(hash)
+	near, known := s.near.texts.get(hash)
 	if known && time.Since(near.shared) < usedAgain {
 		return near.text, true
 	}

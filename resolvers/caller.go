@@ -111,7 +111,7 @@ func (r mutationResolver) ownsUser(ctx context.Context, key string) error {
 	case r.Coassemble == nil:
 		return datasource.NotConfigured(upstream.Coassemble)
 	}
-	u, err := r.Coassemble.User(ctx, key)
+	u, _, err := r.Coassemble.User(ctx, key)
 	if err == nil && !canSeeUser(ctx, u) {
 		return errNotFound()
 	}
@@ -131,7 +131,7 @@ func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
 		if err := r.ownsUser(ctx, key); err != nil {
 			return err
 		}
-		_, err := r.IdentityByID(ctx, key)
+		_, _, err := r.IdentityByID(ctx, key)
 		return err
 	}
 	user, err := ownerAmong(ctx, r.ownUsersNow(ctx), key)
@@ -150,7 +150,7 @@ func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
 // ownerNow returns the user whom an identity belongs to at the backend, empty where it belongs to none. A read by id need not
 // show the key that joins; then a search confirms that it still is that of the user who is known to have had it.
 func (r mutationResolver) ownerNow(ctx context.Context, id, known string) (string, error) {
-	i, err := r.IdentityByID(ctx, id)
+	i, _, err := r.IdentityByID(ctx, id)
 	if err != nil {
 		return "", err
 	}
@@ -158,7 +158,7 @@ func (r mutationResolver) ownerNow(ctx context.Context, id, known string) (strin
 		user, _, err := r.Link.UserKey(i)
 		return user, err
 	}
-	found, err := r.FindUserIdentity(ctx, known)
+	found, _, err := r.FindUserIdentity(ctx, known)
 	switch {
 	case upstream.KindOf(err) == upstream.NotFound:
 		return "", nil

@@ -40,7 +40,7 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 		}
 		return clientConnection(p), nil
 	}
-	l, err := r.ClientPage(ctx, datasource.ClientQuery{Search: q.Search, Sort: q.Sort, Offset: cursor.Offset, First: size})
+	l, err := r.ClientPage(ctx, datasource.ClientQuery{Query: q, Offset: cursor.Offset, First: size})
 	if err != nil {
 		return nil, sortError(err, q)
 	}
@@ -51,7 +51,7 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 		cursors[i] = cursor.Encode()
 	}
 	connection := clientConnection(newPage(l.Items, cursors, l.More, after != nil))
-	connection.TotalCount, connection.Aggregations = l.Total, aggregations(l.Aggregations)
+	connection.TotalCount, connection.Aggregations = l.Total, aggregations(l.Extra)
 	return connection, nil
 }
 
@@ -209,7 +209,7 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 	return &model.IdentityConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}, nil
 }
 
-func (r queryResolver) identityList(ctx context.Context, filter *datasource.IdentityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+func (r queryResolver) identityList(ctx context.Context, filter *mattr.Criteria, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
 	own := tenantKeys(ctx)
 	switch {
 	case own != nil && filter.Empty():
@@ -228,11 +228,11 @@ func (r queryResolver) identityList(ctx context.Context, filter *datasource.Iden
 }
 
 // identityCriteria reads a filter, and says what a cursor is bound to under it. Without a filter there are no criteria.
-func identityCriteria(filter *model.IdentityFilter) (*datasource.IdentityFilter, []string, error) {
+func identityCriteria(filter *model.IdentityFilter) (*mattr.Criteria, []string, error) {
 	if filter == nil {
 		return nil, nil, nil
 	}
-	criteria := &datasource.IdentityFilter{}
+	criteria := &mattr.Criteria{}
 	if filter.Claims.IsSet() {
 		claims, err := jsonObject(filter.Claims.Value(), "filter", "claims")
 		if err != nil {

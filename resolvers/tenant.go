@@ -131,7 +131,7 @@ func cursorBinding(ctx context.Context, values ...string) []string {
 
 // matches reports whether an identity meets a filter as MATTR compares: every claim and key that is given is equal. Where the
 // record does not show a key that is given, a search for this identity alone tells.
-func (r *Resolver) matches(ctx context.Context, f *datasource.IdentityFilter, i *mattr.Identity) (bool, error) {
+func (r *Resolver) matches(ctx context.Context, f *mattr.Criteria, i *mattr.Identity) (bool, error) {
 	claims, err := i.Claims()
 	if err != nil || f.Claims != nil && !contains(claims, f.Claims) {
 		return false, nil
@@ -143,7 +143,7 @@ func (r *Resolver) matches(ctx context.Context, f *datasource.IdentityFilter, i 
 	if (f.ProviderID == nil || provider != nil) && (f.SubjectID == nil || subject != nil) {
 		return true, nil
 	}
-	found, err := r.MATTR.Search(ctx, mattr.Criteria{Claims: claims, ProviderID: f.ProviderID, SubjectID: cmp.Or(f.SubjectID, subject)}, searchPage, "")
+	found, _, err := r.MATTR.Search(ctx, mattr.Criteria{Claims: claims, ProviderID: f.ProviderID, SubjectID: cmp.Or(f.SubjectID, subject)}, searchPage, "")
 	return slices.ContainsFunc(found.Items, func(o *mattr.Identity) bool { return strings.EqualFold(o.ID, i.ID) }), err
 }
 

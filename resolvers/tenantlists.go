@@ -121,7 +121,7 @@ func ownUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *ownUsers
 // ownUsersNow goes through the users of a bound caller's clients as the backend has them now.
 func (r *Resolver) ownUsersNow(ctx context.Context) *ownUsers {
 	read := func(k datasource.UserPageKey) (datasource.Page[*coassemble.User], error) {
-		users, more, err := r.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First)
+		users, more, _, err := r.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First)
 		return datasource.Page[*coassemble.User]{Items: users, More: more}, err
 	}
 	return &ownUsers{keys: tenantKeys(ctx), read: read, seen: map[string]bool{}}
@@ -240,7 +240,7 @@ func identifiers(users []*coassemble.User) []string {
 
 // ownMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these alone, so
 // that neither calls nor time tell of others.
-func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *datasource.IdentityFilter, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *mattr.Criteria, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
 	var all []*mattr.Identity
 	for users := ownUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
 		l, err := users.next(searchPage)
@@ -264,7 +264,7 @@ func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *dat
 }
 
 // matching returns the identities that match a filter. It compares them all at once.
-func (r *Resolver) matching(ctx context.Context, filter *datasource.IdentityFilter, list []*mattr.Identity) ([]*mattr.Identity, error) {
+func (r *Resolver) matching(ctx context.Context, filter *mattr.Criteria, list []*mattr.Identity) ([]*mattr.Identity, error) {
 	matches := make([]bool, len(list))
 	var failed error
 	var group task.Group

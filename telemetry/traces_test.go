@@ -94,7 +94,7 @@ func TestTracesJoinOperationBatchAndCall(t *testing.T) {
 	handler := traces.Accept(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		ctx := traces.Begin(r.Context())
 		inner, done := ObserveBatches(figures, traces)(ctx, "embedClients", 1)
-		if _, err := coassemble.New(rest).Client(inner, client); err != nil {
+		if _, _, err := coassemble.New(rest).Client(inner, client); err != nil {
 			t.Error(err)
 		}
 		done()

@@ -28,7 +28,8 @@ const maxRedirects = 3
 // errTimeout is the cause that tells a call's own time from the operation's.
 var errTimeout = errors.New("the call's own time ended")
 
-// Do makes the call and returns its 2xx answer, or an *Error; for a read under WithValidator also ErrNotModified.
+// Do makes the call and returns its 2xx answer, or an *Error. Where a request with IfNoneMatch is answered
+// with 304 it returns the Response, without a body, and ErrNotModified.
 //
 // Before it is sent a call waits for the changes of the same object before it, for the budget and for a slot, all
 // within ctx. Where the budget or the slots cannot let it start before ctx's deadline it fails at once with
@@ -38,13 +39,15 @@ var errTimeout = errors.New("the call's own time ended")
 // one that was refused with a time to come back, and where the request is safe to repeat one that found the backend
 // unavailable. A write whose answer was lost stays OutcomeUnknown unless a repetition succeeds.
 func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
-	req.validator = takeValidator(ctx, &req)
+	if req.Method != http.MethodGet || req.Write {
+		req.IfNoneMatch = ""
+	}
 	resp, err := c.do(ctx, &req)
 	switch {
 	case err != nil:
 		return nil, c.failure(&req, err)
 	case resp.Status == http.StatusNotModified:
-		return nil, ErrNotModified
+		return resp, ErrNotModified
 	}
 	return resp, nil
 }
@@ -180,8 +183,8 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 		return nil, err
 	}
 	r := c.newRequest(req.Method, u, body)
-	if req.validator != "" {
-		r.Header.Set("If-None-Match", req.validator)
+	if req.IfNoneMatch != "" {
+		r.Header.Set("If-None-Match", req.IfNoneMatch)
 	}
 	if err := c.opts.Authorizer.Authorize(ctx, r); err != nil {
 		return nil, unauthorized(err)
@@ -281,7 +284,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 		call.Bytes = wire.n
 	}()
 	call.Status = resp.StatusCode
-	unmodified := resp.StatusCode == http.StatusNotModified && req.validator != ""
+	unmodified := resp.StatusCode == http.StatusNotModified && req.IfNoneMatch != ""
 	if !unmodified && (resp.StatusCode < 200 || resp.StatusCode > 299) {
 		a.err = refusal(resp, wire, req.Write)
 		a.pause = a.err.RetryAfter
@@ -289,7 +292,6 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 		return a, nil
 	}
 	c.opts.Authorizer.Accepted(r)
-	noteReply(r.Context(), resp.Header)
 	if unmodified {
 		a.response = &Response{Status: resp.StatusCode, Header: resp.Header}
 		return a, nil

@@ -111,7 +111,7 @@ func operations(t *testing.T, transport http.RoundTripper, rates []upstream.Rate
 	name, claims := "claim-word", json.RawMessage(`{"a":"claim-word"}`)
 	return map[string]func(context.Context) error{
 		"window": func(ctx context.Context) error {
-			_, err := ti.Window(ctx, thoughtindustries.Query{Search: id}, 0, 5)
+			_, _, err := ti.Window(ctx, thoughtindustries.Query{Search: id}, 0, 5)
 			return err
 		},
 		"lookup": func(ctx context.Context) error {
@@ -119,26 +119,26 @@ func operations(t *testing.T, transport http.RoundTripper, rates []upstream.Rate
 			_, failed := ti.NewLookup().Find(ctx, []thoughtindustries.Key{k})
 			return failed[k]
 		},
-		"clients":       func(ctx context.Context) error { _, _, err := co.ClientWindow(ctx, 0, 5); return err },
-		"users":         func(ctx context.Context) error { _, _, err := co.UserWindow(ctx, id, 0, 5); return err },
-		"client":        func(ctx context.Context) error { _, err := co.Client(ctx, id); return err },
-		"user":          func(ctx context.Context) error { _, err := co.User(ctx, id); return err },
+		"clients":       func(ctx context.Context) error { _, _, _, err := co.ClientWindow(ctx, 0, 5); return err },
+		"users":         func(ctx context.Context) error { _, _, _, err := co.UserWindow(ctx, id, 0, 5); return err },
+		"client":        func(ctx context.Context) error { _, _, err := co.Client(ctx, id); return err },
+		"user":          func(ctx context.Context) error { _, _, err := co.User(ctx, id); return err },
 		"update client": func(ctx context.Context) error { return co.UpdateClient(ctx, id, claims) },
 		"bad metadata":  func(ctx context.Context) error { return co.UpdateClient(ctx, id, json.RawMessage(`claim-word`)) },
 		"update user":   func(ctx context.Context) error { return co.UpdateUser(ctx, id, coassemble.UserUpdate{Name: &name}) },
 		"delete client": func(ctx context.Context) error { return co.DeleteClient(ctx, id) },
 		"delete user":   func(ctx context.Context) error { return co.DeleteUser(ctx, id, "delete", "") },
 		"bad user":      func(ctx context.Context) error { return co.DeleteUser(ctx, id+"\n", "delete", "") },
-		"identities":    func(ctx context.Context) error { _, err := ma.Identities(ctx, 5, id); return err },
-		"by subject":    func(ctx context.Context) error { _, err := ma.FindBySubject(ctx, "", id); return err },
-		"by claim":      func(ctx context.Context) error { _, err := ma.FindByClaim(ctx, "a", "claim-word"); return err },
-		"identity":      func(ctx context.Context) error { _, err := ma.Identity(ctx, id); return err },
+		"identities":    func(ctx context.Context) error { _, _, err := ma.Identities(ctx, 5, id); return err },
+		"by subject":    func(ctx context.Context) error { _, _, err := ma.FindBySubject(ctx, "", id); return err },
+		"by claim":      func(ctx context.Context) error { _, _, err := ma.FindByClaim(ctx, "a", "claim-word"); return err },
+		"identity":      func(ctx context.Context) error { _, _, err := ma.Identity(ctx, id); return err },
 		"update identity": func(ctx context.Context) error {
 			return ma.UpdateIdentity(ctx, id, mattr.Update{Claims: claims})
 		},
 		"delete identity": func(ctx context.Context) error { return ma.DeleteIdentity(ctx, id) },
-		"credentials":     func(ctx context.Context) error { _, err := ma.Credentials(ctx, id, 5, ""); return err },
-		"token":           func(ctx context.Context) error { _, err := locked.Identity(ctx, id); return err },
+		"credentials":     func(ctx context.Context) error { _, _, err := ma.Credentials(ctx, id, 5, ""); return err },
+		"token":           func(ctx context.Context) error { _, _, err := locked.Identity(ctx, id); return err },
 	}
 }
 

@@ -172,10 +172,9 @@ func BenchmarkLimiter(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
-				next := l.queues[Read].turns.Front().Value.(*line).first
+				next := l.queues[Read].turns.Front().Value.(*line).calls.Front().Value.(*waiter)
 				held.release(nil, time.Time{}, time.Microsecond, 0)
-				<-next.ready
-				held = &next.permit
+				held = (<-next.answer).permit
 				come(i)
 			}
 		})

@@ -107,21 +107,33 @@ func (b *backends) operations() []operation {
 	object := json.RawMessage(`{"a":1}`)
 	ti, co, ma := upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR
 	return []operation{
-		{ti, "/incoming/v2/clients", read, func(ctx context.Context) error { _, err := b.ti.Page(ctx, thoughtindustries.Query{}, 1, 5); return err }},
-		{co, "/v1/headless/clients", read, func(ctx context.Context) error { _, err := b.co.Clients(ctx, coassemble.Page{Length: 5}); return err }},
-		{co, "/v1/headless/client/{identifier}", read, func(ctx context.Context) error { _, err := b.co.Client(ctx, client); return err }},
-		{co, "/v1/headless/users", read, func(ctx context.Context) error { _, err := b.co.Users(ctx, "", coassemble.Page{Length: 5}); return err }},
-		{co, "/v1/headless/user/{identifier}", read, func(ctx context.Context) error { _, err := b.co.User(ctx, user.Identifier); return err }},
+		{ti, "/incoming/v2/clients", read, func(ctx context.Context) error {
+			_, _, err := b.ti.Page(ctx, thoughtindustries.Query{}, 1, 5)
+			return err
+		}},
+		{co, "/v1/headless/clients", read, func(ctx context.Context) error {
+			_, _, err := b.co.Clients(ctx, coassemble.Page{Length: 5})
+			return err
+		}},
+		{co, "/v1/headless/client/{identifier}", read, func(ctx context.Context) error { _, _, err := b.co.Client(ctx, client); return err }},
+		{co, "/v1/headless/users", read, func(ctx context.Context) error {
+			_, _, err := b.co.Users(ctx, "", coassemble.Page{Length: 5})
+			return err
+		}},
+		{co, "/v1/headless/user/{identifier}", read, func(ctx context.Context) error { _, _, err := b.co.User(ctx, user.Identifier); return err }},
 		{co, "/v1/headless/client/{identifier}", replace, func(ctx context.Context) error { return b.co.UpdateClient(ctx, client, object) }},
 		{co, "/v1/headless/user/{identifier}", replace, func(ctx context.Context) error {
 			return b.co.UpdateUser(ctx, user.Identifier, coassemble.UserUpdate{Name: &name})
 		}},
 		{co, "/v1/headless/client/{identifier}", remove, func(ctx context.Context) error { return b.co.DeleteClient(ctx, client) }},
 		{co, "/v1/headless/user/{identifier}", remove, func(ctx context.Context) error { return b.co.DeleteUser(ctx, user.Identifier, "ignore", "") }},
-		{ma, "/core/v1/users", read, func(ctx context.Context) error { _, err := b.ma.Identities(ctx, 5, ""); return err }},
-		{ma, "/core/v1/users/search", read, func(ctx context.Context) error { _, err := b.ma.Search(ctx, mattr.Criteria{}, 5, ""); return err }},
-		{ma, "/core/v1/users/{id}", read, func(ctx context.Context) error { _, err := b.ma.Identity(ctx, user.IdentityID); return err }},
-		{ma, "/core/v1/users/{userId}/credentials", read, func(ctx context.Context) error { _, err := b.ma.Credentials(ctx, user.IdentityID, 5, ""); return err }},
+		{ma, "/core/v1/users", read, func(ctx context.Context) error { _, _, err := b.ma.Identities(ctx, 5, ""); return err }},
+		{ma, "/core/v1/users/search", read, func(ctx context.Context) error { _, _, err := b.ma.Search(ctx, mattr.Criteria{}, 5, ""); return err }},
+		{ma, "/core/v1/users/{id}", read, func(ctx context.Context) error { _, _, err := b.ma.Identity(ctx, user.IdentityID); return err }},
+		{ma, "/core/v1/users/{userId}/credentials", read, func(ctx context.Context) error {
+			_, _, err := b.ma.Credentials(ctx, user.IdentityID, 5, "")
+			return err
+		}},
 		{ma, "/core/v1/users/{id}", replace, func(ctx context.Context) error {
 			return b.ma.UpdateIdentity(ctx, user.IdentityID, mattr.Update{Claims: object})
 		}},
@@ -234,7 +246,7 @@ func TestEveryFaultOnEveryRouteEndsAsItShould(t *testing.T) {
 					op := b.operations()[i]
 					label := fmt.Sprint(op.backend, " ", op.route, " ", op.kind)
 					if op.backend == upstream.MATTR {
-						if _, err := b.ma.Identities(t.Context(), 1, ""); err != nil { // has a token from then on
+						if _, _, err := b.ma.Identities(t.Context(), 1, ""); err != nil { // has a token from then on
 							t.Fatal(err)
 						}
 					}
@@ -300,7 +312,7 @@ func TestARefusedConnectionIsTriedAgainForAnything(t *testing.T) {
 			b := newBackends(t, emulator.Options{Clients: 1, Linked: true}, nil)
 			op := b.operations()[i]
 			if op.backend == upstream.MATTR {
-				_, _ = b.ma.Identities(t.Context(), 1, "")
+				_, _, _ = b.ma.Identities(t.Context(), 1, "")
 			}
 			b.network.down.Store(true)
 			if got, want := perform(t, op), (end{upstream.Unavailable, 3, retried}); got != want {
@@ -423,8 +435,8 @@ func TestABackendsOwnWordsKeepItFromRefusing(t *testing.T) {
 		}
 		identifier := b.emulator.Clients()[0].Identifier
 		start := time.Now()
-		ask(100, func() error { _, err := b.ti.Page(ctx, thoughtindustries.Query{}, 1, 1); return err })
-		ask(200, func() error { _, err := b.co.Clients(ctx, coassemble.Page{Length: 1}); return err })
+		ask(100, func() error { _, _, err := b.ti.Page(ctx, thoughtindustries.Query{}, 1, 1); return err })
+		ask(200, func() error { _, _, err := b.co.Clients(ctx, coassemble.Page{Length: 1}); return err })
 		ask(10, func() error { return b.co.UpdateClient(ctx, identifier, json.RawMessage(`{}`)) })
 		for range calls {
 			if err := <-done; err != nil {

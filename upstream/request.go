@@ -35,8 +35,10 @@ type Request struct {
 	// Its error must not carry anything of the body.
 	Read func(*Response) error
 
-	probe     bool   // made to find out whether the backend is well
-	validator string // sent as If-None-Match; empty sends none
+	// IfNoneMatch is the ETag of an answer that need not be sent again; empty asks for the whole. A write ignores it.
+	IfNoneMatch string
+
+	probe bool // made to find out whether the backend is well
 }
 
 func (r *Request) class() Class {

@@ -13,6 +13,7 @@ type Chunk[T any] struct {
 	Page, Size int
 	// Last is set if nothing follows.
 	Last bool
+	Meta Meta
 }
 
 // maxWindowCalls bounds the calls of one window where a backend makes smaller pages than asked for.
@@ -21,18 +22,20 @@ const maxWindowCalls = 16
 // Window reads the items at positions [offset, offset+first) of a list that comes in pages, and says whether more
 // follow. Where a page of at most limit items covers them all, the smallest such page is read, else two; only a
 // backend that makes other pages than asked for costs more. read gets a page number from 0; the client and the route
-// of its calls name the backend in errors.
-func Window[T any](ctx context.Context, c *Client, route string, offset, first, limit int, read func(ctx context.Context, page, size int) (Chunk[T], error)) (items []T, more bool, err error) {
+// of its calls name the backend in errors. Options are those of the first call: the others read other parts.
+func Window[T any](ctx context.Context, c *Client, route string, offset, first, limit int, read func(ctx context.Context, page, size int, options ...Option) (Chunk[T], error), options ...Option) (items []T, more bool, meta Meta, err error) {
 	if first <= 0 {
-		return nil, false, nil
+		return nil, false, meta, nil
 	}
+	var metas []Meta
 	pos, end := offset, offset+first
 	page, size := cover(offset, first, limit)
 	for range maxWindowCalls {
-		got, err := read(ctx, page, size)
+		got, err := read(ctx, page, size, options...)
 		if err != nil {
-			return nil, false, err
+			return nil, false, got.Meta, err
 		}
+		metas, options = append(metas, got.Meta), nil
 		start := got.Page * got.Size
 		stop := start + len(got.Items)
 		if start <= pos && pos < stop {
@@ -42,17 +45,17 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 		}
 		switch {
 		case pos == end:
-			return items, stop > end || !got.Last, nil
+			return items, stop > end || !got.Last, MergeMeta(metas...), nil
 		case got.Last || len(got.Items) == 0:
-			return items, false, nil
+			return items, false, MergeMeta(metas...), nil
 		case got.Size == size && got.Page != page:
-			return nil, false, c.failure(&Request{Method: http.MethodGet, Route: route}, Broken("the page is another than asked for"))
+			return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route}, Broken("the page is another than asked for"))
 		}
 		if pos >= start && got.Page == pos/got.Size {
 			// The page is shorter than it says and yet not the last: its other positions are empty.
 			pos = start + got.Size
 			if pos >= end {
-				return items, true, nil
+				return items, true, MergeMeta(metas...), nil
 			}
 		}
 		if got.Size == size {
@@ -64,7 +67,7 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 	tooSmall := &Error{
 		Kind: LimitExceeded, Limit: &Limit{LimitPages, maxWindowCalls + 1, maxWindowCalls}, Err: errors.New("the backend's pages are too small"),
 	}
-	return nil, false, c.failure(&Request{Method: http.MethodGet, Route: route}, tooSmall)
+	return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route}, tooSmall)
 }
 
 // cover is the smallest page that holds [offset, offset+first), else the first of the pages that do: two of size first,

@@ -39,55 +39,56 @@ func New(rest *upstream.Client) *Client {
 type Page struct{ Number, Length int }
 
 // Clients reads one page of the embed clients.
-func (c *Client) Clients(ctx context.Context, page Page) ([]*EmbedClient, error) {
-	return list(ctx, c.rest, routeClients, "clients", pageQuery(page), embedClientShape, newClient)
+func (c *Client) Clients(ctx context.Context, page Page, options ...upstream.Option) ([]*EmbedClient, upstream.Meta, error) {
+	return list(ctx, c.rest, routeClients, "clients", pageQuery(page), embedClientShape, newClient, options)
 }
 
 // Users reads one page of the users, of one client unless clientIdentifier is empty.
-func (c *Client) Users(ctx context.Context, clientIdentifier string, page Page) ([]*User, error) {
+func (c *Client) Users(ctx context.Context, clientIdentifier string, page Page, options ...upstream.Option) ([]*User, upstream.Meta, error) {
 	q := pageQuery(page)
 	if clientIdentifier != "" {
 		q.Set("clientIdentifier", clientIdentifier)
 	}
-	return list(ctx, c.rest, routeUsers, "users", q, userShape, newUser)
+	return list(ctx, c.rest, routeUsers, "users", q, userShape, newUser, options)
 }
 
 // ClientWindow reads the embed clients at positions [offset, offset+first) with one call, or two where no page of at
 // most MaxLength covers them. more may be true where nothing follows, since a full page does not say that it is the last.
-func (c *Client) ClientWindow(ctx context.Context, offset, first int) (items []*EmbedClient, more bool, err error) {
-	return window(ctx, c.rest, routeClients, offset, first, c.Clients)
+func (c *Client) ClientWindow(ctx context.Context, offset, first int, options ...upstream.Option) (items []*EmbedClient, more bool, meta upstream.Meta, err error) {
+	return window(ctx, c.rest, routeClients, offset, first, c.Clients, options)
 }
 
 // UserWindow reads users in the manner of ClientWindow, of one client unless clientIdentifier is empty.
-func (c *Client) UserWindow(ctx context.Context, clientIdentifier string, offset, first int) (items []*User, more bool, err error) {
-	return window(ctx, c.rest, routeUsers, offset, first, func(ctx context.Context, page Page) ([]*User, error) {
-		return c.Users(ctx, clientIdentifier, page)
-	})
+func (c *Client) UserWindow(ctx context.Context, clientIdentifier string, offset, first int, options ...upstream.Option) (items []*User, more bool, meta upstream.Meta, err error) {
+	return window(ctx, c.rest, routeUsers, offset, first, func(ctx context.Context, page Page, options ...upstream.Option) ([]*User, upstream.Meta, error) {
+		return c.Users(ctx, clientIdentifier, page, options...)
+	}, options)
 }
 
-func window[T any](ctx context.Context, rest *upstream.Client, route string, offset, first int, read func(context.Context, Page) ([]T, error)) ([]T, bool, error) {
-	return upstream.Window(ctx, rest, route, offset, first, MaxLength, func(ctx context.Context, page, size int) (upstream.Chunk[T], error) {
-		items, err := read(ctx, Page{Number: page, Length: size})
-		return upstream.Chunk[T]{Items: items, Page: page, Size: size, Last: len(items) < size}, err
-	})
+func window[T any](ctx context.Context, rest *upstream.Client, route string, offset, first int,
+	read func(context.Context, Page, ...upstream.Option) ([]T, upstream.Meta, error), options []upstream.Option) ([]T, bool, upstream.Meta, error) {
+	return upstream.Window(ctx, rest, route, offset, first, MaxLength, func(ctx context.Context, page, size int, options ...upstream.Option) (upstream.Chunk[T], error) {
+		items, meta, err := read(ctx, Page{Number: page, Length: size}, options...)
+		return upstream.Chunk[T]{Items: items, Page: page, Size: size, Last: len(items) < size, Meta: meta}, err
+	}, options...)
 }
 
 // Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
-func (c *Client) Client(ctx context.Context, identifier string) (*EmbedClient, error) {
-	e, err := c.single(ctx, routeClient, "client", identifier, embedClientShape, func(e element) string { return newClient(e).Identifier })
+func (c *Client) Client(ctx context.Context, identifier string, options ...upstream.Option) (*EmbedClient, upstream.Meta, error) {
+	e, meta, err := c.single(ctx, routeClient, "client", identifier, embedClientShape, func(e element) string { return newClient(e).Identifier }, options)
 	if err != nil {
-		return nil, err
+		return nil, meta, err
 	}
-	return newClient(e), nil
+	return newClient(e), meta, nil
 }
 
 // User reads one user, in the manner of Client.
-func (c *Client) User(ctx context.Context, identifier string) (*User, error) {
-	e, err := c.single(ctx, routeUser, "user", identifier, userShape, func(e element) string { return newUser(e).Identifier })
+func (c *Client) User(ctx context.Context, identifier string, options ...upstream.Option) (*User, upstream.Meta, error) {
+	e, meta, err := c.single(ctx, routeUser, "user", identifier, userShape, func(e element) string { return newUser(e).Identifier }, options)
 	if err != nil {
-		return nil, err
+		return nil, meta, err
 	}
-	return newUser(e), nil
+	return newUser(e), meta, nil
 }
 
 // UpdateClient replaces the metadata of a client. Null or empty metadata is not sent.
@@ -140,8 +141,8 @@ func (c *Client) write(ctx context.Context, method, route, resource, identifier 
 	return err
 }
 
-func (c *Client) single(ctx context.Context, route, resource, identifier string, shape *document.Shape, key func(element) string) (e element, err error) {
-	_, err = c.rest.Do(ctx, upstream.Request{
+func (c *Client) single(ctx context.Context, route, resource, identifier string, shape *document.Shape, key func(element) string, options []upstream.Option) (e element, meta upstream.Meta, err error) {
+	resp, err := c.rest.Do(ctx, upstream.Request{
 		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource, identifier},
 		Read: func(resp *upstream.Response) error {
 			r, err := resp.Document()
@@ -162,8 +163,8 @@ func (c *Client) single(ctx context.Context, route, resource, identifier string,
 			}
 			return upstream.Broken("the record is another than asked for")
 		},
-	})
-	return e, err
+	}.Apply(options))
+	return e, resp.Meta(), err
 }
 
 // unidentified is the failure of a body that is an object but no record.
@@ -179,21 +180,21 @@ func pageQuery(p Page) url.Values {
 	return url.Values{"page": {strconv.Itoa(p.Number)}, "length": {strconv.Itoa(p.Length)}}
 }
 
-func list[T any](ctx context.Context, rest *upstream.Client, route, resource string, q url.Values, shape *document.Shape, wrap func(element) T) (items []T, err error) {
-	_, err = rest.Do(ctx, upstream.Request{
+func list[T any](ctx context.Context, rest *upstream.Client, route, resource string, q url.Values, shape *document.Shape, wrap func(element) T, options []upstream.Option) (items []T, meta upstream.Meta, err error) {
+	resp, err := rest.Do(ctx, upstream.Request{
 		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource}, Query: q,
 		Read: func(resp *upstream.Response) error {
 			items, err = readList(resp, shape, wrap)
 			return err
 		},
-	})
+	}.Apply(options))
 	switch {
 	case err != nil && q.Has("clientIdentifier"):
-		return nil, err // it may be the client that is not found
+		return nil, resp.Meta(), err // it may be the client that is not found
 	case err != nil:
-		return nil, upstream.Unlisted(err)
+		return nil, resp.Meta(), upstream.Unlisted(err)
 	}
-	return items, nil
+	return items, resp.Meta(), nil
 }
 
 func readList[T any](resp *upstream.Response, shape *document.Shape, wrap func(element) T) ([]T, error) {

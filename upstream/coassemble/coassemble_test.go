@@ -159,7 +159,7 @@ func TestListsTakeRecordsAndPlainIdentifiers(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			users, err := newTestClient(t, fixed{tt.status, tt.body}).Users(t.Context(), "", Page{0, 100})
+			users, _, err := newTestClient(t, fixed{tt.status, tt.body}).Users(t.Context(), "", Page{0, 100})
 			if upstream.KindOf(err) != tt.kind {
 				t.Fatalf("got %v, want %v", err, tt.kind)
 			}
@@ -183,10 +183,10 @@ func TestASingleReadIsOfTheRecordAskedFor(t *testing.T) {
 	}
 	for body, want := range tests {
 		c := newTestClient(t, fixed{200, body})
-		if u, err := c.User(t.Context(), "u"); upstream.KindOf(err) != want || (u == nil) != (err != nil) {
+		if u, _, err := c.User(t.Context(), "u"); upstream.KindOf(err) != want || (u == nil) != (err != nil) {
 			t.Errorf("user %s: got %v, want %v", body, err, want)
 		}
-		if e, err := c.Client(t.Context(), "u"); upstream.KindOf(err) != want || (e == nil) != (err != nil) {
+		if e, _, err := c.Client(t.Context(), "u"); upstream.KindOf(err) != want || (e == nil) != (err != nil) {
 			t.Errorf("client %s: got %v, want %v", body, err, want)
 		}
 	}
@@ -197,25 +197,25 @@ func TestAgainstTheEmulator(t *testing.T) {
 	for _, lists := range []bool{false, true} {
 		e, c := emulated(t, emulator.Options{Clients: 7, UsersPerClient: 5, CoursesPerClient: 1, Linked: true, StringLists: lists})
 		ref := e.Clients()[2]
-		clients, more, err := c.ClientWindow(t.Context(), 2, 3)
+		clients, more, _, err := c.ClientWindow(t.Context(), 2, 3)
 		if err != nil || len(clients) != 3 || !more || clients[0].Bare != lists {
 			t.Fatalf("got %d clients, %v, %v", len(clients), more, err)
 		}
-		one, err := c.Client(t.Context(), ref.Identifier)
+		one, _, err := c.Client(t.Context(), ref.Identifier)
 		if err != nil || one.Identifier != ref.Identifier || show(one.UserCount()) != "5" {
 			t.Errorf("got %+v, %v", one, err)
 		}
-		users, more, err := c.UserWindow(t.Context(), ref.Identifier, 0, 10)
+		users, more, _, err := c.UserWindow(t.Context(), ref.Identifier, 0, 10)
 		if err != nil || len(users) != 5 || more {
 			t.Fatalf("got %d users, %v, %v", len(users), more, err)
 		}
 		for _, u := range users {
-			got, err := c.User(t.Context(), u.Identifier)
+			got, _, err := c.User(t.Context(), u.Identifier)
 			if err != nil || show(got.ClientIdentifier()) != ref.Identifier {
 				t.Errorf("got %v, %v", got, err)
 			}
 		}
-		if _, err := c.User(t.Context(), "nobody/at all|7"); upstream.KindOf(err) != upstream.NotFound {
+		if _, _, err := c.User(t.Context(), "nobody/at all|7"); upstream.KindOf(err) != upstream.NotFound {
 			t.Errorf("got %v, want not found", err)
 		}
 	}
@@ -237,21 +237,21 @@ func TestWritesSucceedWhateverTheyAnswer(t *testing.T) {
 				t.Errorf("%s, %s: %v", answer, what, err)
 			}
 		}
-		got, err := c.Client(t.Context(), client)
+		got, _, err := c.Client(t.Context(), client)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if metadata, err := got.Metadata(); string(metadata) != `{"tier":"gold"}` {
 			t.Errorf("got %s, %v", metadata, err)
 		}
-		u, err := c.User(t.Context(), users[0].Identifier)
+		u, _, err := c.User(t.Context(), users[0].Identifier)
 		if err != nil || show(u.Name()) != name {
 			t.Errorf("got %v, %v", u, err)
 		}
 		if err := c.DeleteClient(t.Context(), client); err != nil {
 			t.Error(err)
 		}
-		if _, err := c.Client(t.Context(), client); upstream.KindOf(err) != upstream.NotFound {
+		if _, _, err := c.Client(t.Context(), client); upstream.KindOf(err) != upstream.NotFound {
 			t.Errorf("got %v, want not found", err)
 		}
 	}

@@ -45,16 +45,21 @@ type Page[T any] struct {
 }
 
 // Identities reads a page of all identities; limit is 1 to MaxLimit, cursor that of the page before or "".
-func (c *Client) Identities(ctx context.Context, limit int, cursor string) (Page[*Identity], error) {
-	return c.identities(ctx, c.request(http.MethodGet, "/users", "users").paged(limit, cursor))
+func (c *Client) Identities(ctx context.Context, limit int, cursor string, options ...upstream.Option) (Page[*Identity], upstream.Meta, error) {
+	return c.identities(ctx, c.request(http.MethodGet, "/users", "users").paged(limit, cursor), options...)
 }
 
 // Criteria are what Search compares, all that are set and by exact equality.
 type Criteria struct {
 	// Claims is an object of the claims that must be equal.
-	Claims json.RawMessage
+	Claims json.RawMessage `json:",omitempty"`
 	// ProviderID and SubjectID are parts of the authentication provider.
-	ProviderID, SubjectID *string
+	ProviderID, SubjectID *string `json:",omitempty"`
+}
+
+// Empty reports whether every identity meets the criteria; nil ones all do.
+func (c *Criteria) Empty() bool {
+	return c == nil || c.Claims == nil && c.ProviderID == nil && c.SubjectID == nil
 }
 
 type provider struct {
@@ -70,7 +75,7 @@ func providerOf(providerID, subjectID *string) *provider {
 }
 
 // Search reads a page of the identities that meet the criteria; without any they all do.
-func (c *Client) Search(ctx context.Context, criteria Criteria, limit int, cursor string) (Page[*Identity], error) {
+func (c *Client) Search(ctx context.Context, criteria Criteria, limit int, cursor string) (Page[*Identity], upstream.Meta, error) {
 	req := c.request(http.MethodPost, "/users/search", "users", "search")
 	req.Safe, req.Search = true, true
 	req.Body = struct {
@@ -82,22 +87,23 @@ func (c *Client) Search(ctx context.Context, criteria Criteria, limit int, curso
 	return c.identities(ctx, req)
 }
 
-func (c *Client) identities(ctx context.Context, req request) (Page[*Identity], error) {
-	page, err := list(ctx, c, req, identityShape, newIdentity)
-	return page, upstream.Unlisted(err)
+func (c *Client) identities(ctx context.Context, req request, options ...upstream.Option) (Page[*Identity], upstream.Meta, error) {
+	page, meta, err := list(ctx, c, req, identityShape, newIdentity, options)
+	return page, meta, upstream.Unlisted(err)
 }
 
 // Identity reads one identity. A record without an id, or with another than asked for, breaks the contract.
-func (c *Client) Identity(ctx context.Context, id string) (i *Identity, err error) {
+func (c *Client) Identity(ctx context.Context, id string, options ...upstream.Option) (i *Identity, meta upstream.Meta, err error) {
 	req := c.request(http.MethodGet, "/users/{id}", "users", id)
 	req.Read = func(resp *upstream.Response) error {
 		i, err = readIdentity(resp, id)
 		return err
 	}
-	if _, err := c.rest.Do(ctx, req.Request); err != nil {
-		return nil, err
+	resp, err := c.rest.Do(ctx, req.Apply(options))
+	if err != nil {
+		return nil, resp.Meta(), err
 	}
-	return i, nil
+	return i, resp.Meta(), nil
 }
 
 func readIdentity(resp *upstream.Response, id string) (*Identity, error) {
@@ -161,29 +167,29 @@ func (c *Client) DeleteIdentity(ctx context.Context, id string) error {
 }
 
 // Credentials reads a page of an identity's credentials. An unknown identity has none.
-func (c *Client) Credentials(ctx context.Context, id string, limit int, cursor string) (Page[*Credential], error) {
+func (c *Client) Credentials(ctx context.Context, id string, limit int, cursor string, options ...upstream.Option) (Page[*Credential], upstream.Meta, error) {
 	req := c.request(http.MethodGet, "/users/{userId}/credentials", "users", id, "credentials").paged(limit, cursor)
-	page, err := list(ctx, c, req, credentialShape, newCredential)
+	page, meta, err := list(ctx, c, req, credentialShape, newCredential, options)
 	var e *upstream.Error
 	if errors.As(err, &e) && e.Kind == upstream.NotFound {
-		return Page[*Credential]{}, nil
+		return Page[*Credential]{}, meta, nil
 	}
-	return page, err
+	return page, meta, err
 }
 
 // FindBySubject finds the identities that sign in as subjectID, with the given provider unless providerID is empty. It
 // is one search for two, which is enough to see that there is more than one. Records that show another subject or
 // provider, or no subject, are dropped. An empty subjectID finds nothing and makes no call.
-func (c *Client) FindBySubject(ctx context.Context, providerID, subjectID string) ([]*Identity, error) {
+func (c *Client) FindBySubject(ctx context.Context, providerID, subjectID string) ([]*Identity, upstream.Meta, error) {
 	if subjectID == "" {
-		return nil, nil
+		return nil, upstream.Meta{}, nil
 	}
 	criteria := Criteria{SubjectID: &subjectID}
 	if providerID != "" {
 		criteria.ProviderID = &providerID
 	}
-	page, err := c.Search(ctx, criteria, 2, "")
-	return slices.DeleteFunc(page.Items, func(i *Identity) bool { return !signsInAs(i, providerID, subjectID) }), err
+	page, meta, err := c.Search(ctx, criteria, 2, "")
+	return slices.DeleteFunc(page.Items, func(i *Identity) bool { return !signsInAs(i, providerID, subjectID) }), meta, err
 }
 
 func signsInAs(i *Identity, providerID, subjectID string) bool {
@@ -200,16 +206,16 @@ func signsInAs(i *Identity, providerID, subjectID string) bool {
 }
 
 // FindByClaim finds the identities whose claim name is the text value, in the manner of FindBySubject.
-func (c *Client) FindByClaim(ctx context.Context, name, value string) ([]*Identity, error) {
+func (c *Client) FindByClaim(ctx context.Context, name, value string) ([]*Identity, upstream.Meta, error) {
 	if name == "" || value == "" {
-		return nil, nil
+		return nil, upstream.Meta{}, nil
 	}
 	claims, err := json.Marshal(map[string]string{name: value})
 	if err != nil {
-		return nil, err
+		return nil, upstream.Meta{}, err
 	}
-	page, err := c.Search(ctx, Criteria{Claims: claims}, 2, "")
-	return slices.DeleteFunc(page.Items, func(i *Identity) bool { return !claimIs(i, name, value) }), err
+	page, meta, err := c.Search(ctx, Criteria{Claims: claims}, 2, "")
+	return slices.DeleteFunc(page.Items, func(i *Identity) bool { return !claimIs(i, name, value) }), meta, err
 }
 
 func claimIs(i *Identity, name, value string) bool {
@@ -237,17 +243,17 @@ func (r request) paged(limit int, cursor string) request {
 	return r
 }
 
-func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(upstream.Record) T) (page Page[T], err error) {
+func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(upstream.Record) T, options []upstream.Option) (page Page[T], meta upstream.Meta, err error) {
 	var flaw error
 	req.Read = func(resp *upstream.Response) error {
 		page, flaw, err = readPage(resp, shape, wrap)
 		return err
 	}
-	if _, err := c.rest.Do(ctx, req.Request); err != nil {
-		return Page[T]{}, err
+	resp, err := c.rest.Do(ctx, req.Apply(options))
+	if err != nil {
+		return Page[T]{}, resp.Meta(), err
 	}
-	upstream.NoteFlaw(ctx, flaw)
-	return page, nil
+	return page, resp.Meta().WithPartial(flaw), nil
 }
 
 // readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything. flaw is set where

@@ -156,7 +156,7 @@ func TestPagesAreReadLeniently(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			page, err := newTestClient(t, fixed(tt.status, tt.body), nil).Identities(t.Context(), 100, "")
+			page, _, err := newTestClient(t, fixed(tt.status, tt.body), nil).Identities(t.Context(), 100, "")
 			if upstream.KindOf(err) != tt.kind {
 				t.Fatalf("got %v, want %v", err, tt.kind)
 			}
@@ -178,7 +178,7 @@ func TestASingleReadIsOfTheRecordAskedFor(t *testing.T) {
 		`{"id":"abc"}x`: upstream.Contract, `[]`: upstream.Contract, ``: upstream.Contract, `{"errors":[{}]}`: upstream.Rejected,
 	}
 	for body, want := range tests {
-		if i, err := newTestClient(t, fixed(200, body), nil).Identity(t.Context(), "abc"); upstream.KindOf(err) != want || (i == nil) != (err != nil) {
+		if i, _, err := newTestClient(t, fixed(200, body), nil).Identity(t.Context(), "abc"); upstream.KindOf(err) != want || (i == nil) != (err != nil) {
 			t.Errorf("%s: got %v, want %v", body, err, want)
 		}
 	}
@@ -186,7 +186,7 @@ func TestASingleReadIsOfTheRecordAskedFor(t *testing.T) {
 
 func TestCredentialsOfAnUnknownIdentityAreNone(t *testing.T) {
 	t.Parallel()
-	page, err := newTestClient(t, fixed(404, `{"code":"NotFound"}`), nil).Credentials(t.Context(), "abc", 10, "")
+	page, _, err := newTestClient(t, fixed(404, `{"code":"NotFound"}`), nil).Credentials(t.Context(), "abc", 10, "")
 	if err != nil || len(page.Items) != 0 || page.Next != "" {
 		t.Errorf("got %+v, %v", page, err)
 	}
@@ -197,7 +197,7 @@ func TestAgainstTheEmulator(t *testing.T) {
 	e, c := emulated(t, emulator.Options{Clients: 3, UsersPerClient: 5, CoursesPerClient: 1, Linked: true})
 	var all []*Identity
 	for cursor := ""; ; {
-		page, err := c.Identities(t.Context(), 4, cursor)
+		page, _, err := c.Identities(t.Context(), 4, cursor)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -210,31 +210,31 @@ func TestAgainstTheEmulator(t *testing.T) {
 		t.Errorf("got %d identities, want 15", len(all))
 	}
 	user := e.Users(e.Clients()[1].Identifier)[2]
-	found, err := c.FindBySubject(t.Context(), "", user.Identifier)
+	found, _, err := c.FindBySubject(t.Context(), "", user.Identifier)
 	if err != nil || len(found) != 1 || found[0].ID != user.IdentityID {
 		t.Fatalf("got %v, %v", found, err)
 	}
-	page, err := c.Credentials(t.Context(), user.IdentityID, 100, "")
+	page, _, err := c.Credentials(t.Context(), user.IdentityID, 100, "")
 	if err != nil || len(page.Items) != 2 || page.Items[0].ID == "" || show(page.Items[0].Type()) == "null" {
 		t.Errorf("got %+v, %v", page, err)
 	}
 	if err := c.UpdateIdentity(t.Context(), user.IdentityID, Update{Claims: json.RawMessage(`{"givenName":"Ada"}`)}); err != nil {
 		t.Fatal(err)
 	}
-	got, err := c.Identity(t.Context(), user.IdentityID)
+	got, _, err := c.Identity(t.Context(), user.IdentityID)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if claims, err := got.Claims(); string(claims) != `{"givenName":"Ada"}` {
 		t.Errorf("got %s, %v", claims, err)
 	}
-	if found, err := c.FindByClaim(t.Context(), "givenName", "Ada"); err != nil || len(found) == 0 {
+	if found, _, err := c.FindByClaim(t.Context(), "givenName", "Ada"); err != nil || len(found) == 0 {
 		t.Errorf("got %v, %v", found, err)
 	}
 	if err := c.DeleteIdentity(t.Context(), user.IdentityID); err != nil {
 		t.Error(err)
 	}
-	if _, err := c.Identity(t.Context(), user.IdentityID); upstream.KindOf(err) != upstream.NotFound {
+	if _, _, err := c.Identity(t.Context(), user.IdentityID); upstream.KindOf(err) != upstream.NotFound {
 		t.Errorf("got %v, want not found", err)
 	}
 }
@@ -242,7 +242,7 @@ func TestAgainstTheEmulator(t *testing.T) {
 func TestABadCursorIsNamed(t *testing.T) {
 	t.Parallel()
 	_, c := emulated(t, emulator.Options{Clients: 1, CoursesPerClient: 1})
-	_, err := c.Identities(t.Context(), 10, "nonsense")
+	_, _, err := c.Identities(t.Context(), 10, "nonsense")
 	var e *upstream.Error
 	if !errors.As(err, &e) || e.Kind != upstream.Invalid || len(e.Details) != 1 || e.Details[0].Param != "cursor" {
 		t.Errorf("got %+v", e)
@@ -259,7 +259,7 @@ func TestFindDropsWhatDoesNotShowTheKey(t *testing.T) {
 		record("other subject", `{"subjectId":"s|2"}`), record("other provider", `{"subjectId":"s|1","providerId":"q"}`),
 		record("no subject", `{"providerId":"p"}`), record("no provider", `null`), record("strange", `{"subjectId":7}`), `null`,
 	}, ",") + `]}`
-	found, err := newTestClient(t, fixed(200, body), nil).FindBySubject(t.Context(), "p", "s|1")
+	found, _, err := newTestClient(t, fixed(200, body), nil).FindBySubject(t.Context(), "p", "s|1")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -271,7 +271,7 @@ func TestFindDropsWhatDoesNotShowTheKey(t *testing.T) {
 		t.Errorf("subject (-want +got):\n%s", diff)
 	}
 	body = `{"data":[{"id":"right","claims":{"k":"v"}},{"id":"a","claims":{"k":"V"}},{"id":"b","claims":{"k":null}},{"id":"c","claims":{"k":["v"]}},{"id":"d"},{"id":"e","claims":[]}]}`
-	found, err = newTestClient(t, fixed(200, body), nil).FindByClaim(t.Context(), "k", "v")
+	found, _, err = newTestClient(t, fixed(200, body), nil).FindByClaim(t.Context(), "k", "v")
 	if err != nil || len(found) != 1 || found[0].ID != "right" {
 		t.Errorf("claim: got %v, %v", found, err)
 	}
@@ -283,12 +283,12 @@ func TestAnEmptyKeyMakesNoCall(t *testing.T) {
 		t.Error("a call was made")
 		return answer(200, `{"data":[{"id":"everyone"}]}`), nil
 	}), nil)
-	for _, find := range []func() ([]*Identity, error){
-		func() ([]*Identity, error) { return c.FindBySubject(t.Context(), "p", "") },
-		func() ([]*Identity, error) { return c.FindByClaim(t.Context(), "k", "") },
-		func() ([]*Identity, error) { return c.FindByClaim(t.Context(), "", "v") },
+	for _, find := range []func() ([]*Identity, upstream.Meta, error){
+		func() ([]*Identity, upstream.Meta, error) { return c.FindBySubject(t.Context(), "p", "") },
+		func() ([]*Identity, upstream.Meta, error) { return c.FindByClaim(t.Context(), "k", "") },
+		func() ([]*Identity, upstream.Meta, error) { return c.FindByClaim(t.Context(), "", "v") },
 	} {
-		if found, err := find(); len(found) > 0 || err != nil {
+		if found, _, err := find(); len(found) > 0 || err != nil {
 			t.Errorf("got %v, %v", found, err)
 		}
 	}
@@ -310,10 +310,10 @@ func TestOnlyWhatIsGivenIsSent(t *testing.T) {
 		do   func() error
 		want string
 	}{
-		{func() error { _, err := c.Identities(t.Context(), 1000, "a=b"); return err }, "GET /core/v1/users?cursor=a%3Db&limit=1000"},
-		{func() error { _, err := c.Search(t.Context(), Criteria{}, 5, ""); return err }, `POST /core/v1/users/search {"limit":5}`},
+		{func() error { _, _, err := c.Identities(t.Context(), 1000, "a=b"); return err }, "GET /core/v1/users?cursor=a%3Db&limit=1000"},
+		{func() error { _, _, err := c.Search(t.Context(), Criteria{}, 5, ""); return err }, `POST /core/v1/users/search {"limit":5}`},
 		{func() error {
-			_, err := c.Search(t.Context(), Criteria{Claims: json.RawMessage(`{"a":1}`), SubjectID: &s}, 5, "c")
+			_, _, err := c.Search(t.Context(), Criteria{Claims: json.RawMessage(`{"a":1}`), SubjectID: &s}, 5, "c")
 			return err
 		},
 			`POST /core/v1/users/search {"claims":{"a":1},"authenticationProvider":{"subjectId":"s"},"limit":5,"cursor":"c"}`},
@@ -340,7 +340,7 @@ func TestThePrefixIsASetting(t *testing.T) {
 			}
 			return answer(503, ""), nil
 		}), nil)
-		_, err := New(c.rest, prefix).Identities(t.Context(), 1, "")
+		_, _, err := New(c.rest, prefix).Identities(t.Context(), 1, "")
 		var e *upstream.Error
 		if !errors.As(err, &e) || e.Route != want {
 			t.Errorf("got %v", err)

@@ -61,7 +61,7 @@ func (s *issuer) client(t *testing.T) *Client {
 }
 
 func read(ctx context.Context, c *Client) error {
-	_, err := c.Identities(ctx, 1, "")
+	_, _, err := c.Identities(ctx, 1, "")
 	return err
 }
 

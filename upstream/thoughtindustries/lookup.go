@@ -29,7 +29,7 @@ type Key struct{ Field, Value string }
 // all keys that wait for it are found, goes on from there when others are not, and once at its end answers every miss.
 type Lookup struct {
 	// Read reads a page, which is the client's Page unless it is set before the first Find.
-	Read func(ctx context.Context, q Query, number, count int) (*Page, error)
+	Read func(ctx context.Context, q Query, number, count int) (*Page, upstream.Meta, error)
 
 	client *Client
 
@@ -42,6 +42,7 @@ type Lookup struct {
 	left     int             // how many pages follow, -1 if not known
 	walked   map[string]bool // the clients on the pages of the walk, by id
 	done     bool            // the walk has seen every client
+	metas    []upstream.Meta // of all pages that were read
 }
 
 // sighting is a client that was seen under a key.
@@ -58,7 +59,18 @@ type step struct {
 
 // NewLookup returns a Lookup that has seen nothing.
 func (c *Client) NewLookup() *Lookup {
-	return &Lookup{Read: c.Page, client: c, seen: map[Key]*sighting{}, searched: map[Key]bool{}, walked: map[string]bool{}, next: 1, left: -1}
+	return &Lookup{Read: c.readPage, client: c, seen: map[Key]*sighting{}, searched: map[Key]bool{}, walked: map[string]bool{}, next: 1, left: -1}
+}
+
+func (c *Client) readPage(ctx context.Context, q Query, number, count int) (*Page, upstream.Meta, error) {
+	return c.Page(ctx, q, number, count)
+}
+
+// Meta is what the backend says of all that the lookup has seen.
+func (l *Lookup) Meta() upstream.Meta {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return upstream.MergeMeta(l.metas...)
 }
 
 // Find returns the clients of the keys, and for each key that could not be decided the reason: the failure of a call,
@@ -170,7 +182,7 @@ func (l *Lookup) searchOne(ctx context.Context, k Key) error {
 	if again {
 		return nil
 	}
-	page, err := l.Read(ctx, Query{Search: k.Value}, 1, searchCount)
+	page, meta, err := l.Read(ctx, Query{Search: k.Value}, 1, searchCount)
 	switch {
 	case upstream.KindOf(err) == upstream.Invalid:
 		// A text that the search does not take can still be a key.
@@ -183,6 +195,7 @@ func (l *Lookup) searchOne(ctx context.Context, k Key) error {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.metas = append(l.metas, meta)
 	l.remember(page.Clients)
 	return nil
 }
@@ -266,9 +279,10 @@ func (l *Lookup) walk(ctx context.Context, enough func() bool) error {
 		number := l.next
 		l.mu.Unlock()
 
-		page, err := l.Read(ctx, Query{}, number, MaxCount)
+		page, meta, err := l.Read(ctx, Query{}, number, MaxCount)
 		l.mu.Lock()
 		if err == nil {
+			l.metas = append(l.metas, meta)
 			err = l.advance(page)
 		}
 		l.step, s.err = nil, err

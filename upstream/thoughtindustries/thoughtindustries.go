@@ -78,7 +78,7 @@ type Page struct {
 }
 
 // Page reads one page with one call: number from 1, count up to MaxCount.
-func (c *Client) Page(ctx context.Context, q Query, number, count int) (page *Page, err error) {
+func (c *Client) Page(ctx context.Context, q Query, number, count int, options ...upstream.Option) (page *Page, meta upstream.Meta, err error) {
 	query := url.Values{"page": {strconv.Itoa(number)}, "count": {strconv.Itoa(count)}}
 	if q.Search != "" {
 		query.Set("query", q.Search)
@@ -87,19 +87,18 @@ func (c *Client) Page(ctx context.Context, q Query, number, count int) (page *Pa
 		query.Set("sort", q.Sort)
 	}
 	var flaw error
-	_, err = c.rest.Do(ctx, upstream.Request{
+	resp, err := c.rest.Do(ctx, upstream.Request{
 		Method: http.MethodGet, Route: route, Path: []string{"incoming", "v2", "clients"}, Query: query,
 		Search: q.Search != "",
 		Read: func(resp *upstream.Response) error {
 			page, flaw, err = c.read(resp, number, count)
 			return err
 		},
-	})
+	}.Apply(options))
 	if err != nil {
-		return nil, upstream.Unlisted(err)
+		return nil, resp.Meta(), upstream.Unlisted(err)
 	}
-	upstream.NoteFlaw(ctx, flaw)
-	return page, nil
+	return page, resp.Meta().WithPartial(flaw), nil
 }
 
 // Window is a part of the list.
@@ -117,21 +116,21 @@ type chunk = upstream.Chunk[*document.Document]
 
 // Window reads the clients at positions [offset, offset+first), in one call where a page of at most MaxCount covers
 // them, else in two.
-func (c *Client) Window(ctx context.Context, q Query, offset, first int) (*Window, error) {
+func (c *Client) Window(ctx context.Context, q Query, offset, first int, options ...upstream.Option) (*Window, upstream.Meta, error) {
 	w := &Window{Offset: offset}
-	clients, more, err := upstream.Window(ctx, c.rest, route, offset, first, MaxCount, func(ctx context.Context, number, size int) (chunk, error) {
-		p, err := c.Page(ctx, q, number+1, size)
+	clients, more, meta, err := upstream.Window(ctx, c.rest, route, offset, first, MaxCount, func(ctx context.Context, number, size int, options ...upstream.Option) (chunk, error) {
+		p, meta, err := c.Page(ctx, q, number+1, size, options...)
 		if err != nil {
-			return chunk{}, err
+			return chunk{Meta: meta}, err
 		}
 		w.Total, w.Aggregations = p.Total, p.Aggregations
-		return chunk{Items: p.Clients, Page: p.Number - 1, Size: p.PerPage, Last: !p.HasMore}, nil
-	})
+		return chunk{Items: p.Clients, Page: p.Number - 1, Size: p.PerPage, Last: !p.HasMore, Meta: meta}, nil
+	}, options...)
 	if err != nil {
-		return nil, err
+		return nil, meta, err
 	}
 	w.Clients, w.More = clients, more
-	return w, nil
+	return w, meta, nil
 }
 
 var pageInfoShape = &document.Shape{Name: "PageInfo", Members: []document.Member{

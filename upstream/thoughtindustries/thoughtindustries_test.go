@@ -184,7 +184,7 @@ func TestPagesAreReadInAnyShapeThatTheBackendPromises(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newTestClient(t, roundTrip(func(*http.Request) (*http.Response, error) { return answer(200, tt.body), nil }))
-			p, err := c.Page(t.Context(), Query{}, 1, 25)
+			p, _, err := c.Page(t.Context(), Query{}, 1, 25)
 			if upstream.KindOf(err) != tt.kind {
 				t.Fatalf("got %v, want %v", err, tt.kind)
 			}
@@ -201,7 +201,7 @@ func TestPagesAreReadInAnyShapeThatTheBackendPromises(t *testing.T) {
 
 func TestOnlyDeclaredMembersAreKept(t *testing.T) {
 	t.Parallel()
-	p, err := newTestClient(t, newBackend(1)).Page(t.Context(), Query{}, 1, 1)
+	p, _, err := newTestClient(t, newBackend(1)).Page(t.Context(), Query{}, 1, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -237,7 +237,7 @@ func TestWindowTakesTheFewestCalls(t *testing.T) {
 			t.Parallel()
 			b := newBackend(120)
 			b.limit, b.noTotal = tt.limit, tt.noTotal
-			w, err := newTestClient(t, b).Window(t.Context(), Query{}, tt.offset, tt.first)
+			w, _, err := newTestClient(t, b).Window(t.Context(), Query{}, tt.offset, tt.first)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -265,7 +265,7 @@ func TestSearchAndSortArePassedOn(t *testing.T) {
 		got = r.URL.RequestURI()
 		return answer(400, ""), nil
 	}))
-	_, err := c.Page(t.Context(), Query{Search: "a b", Sort: "-name"}, 2, 10)
+	_, _, err := c.Page(t.Context(), Query{Search: "a b", Sort: "-name"}, 2, 10)
 	if want := "/incoming/v2/clients?count=10&page=2&query=a+b&sort=-name"; got != want || upstream.KindOf(err) != upstream.Invalid {
 		t.Errorf("got %s, %v, want %s", got, err, want)
 	}
@@ -434,7 +434,7 @@ func TestAgainstTheEmulator(t *testing.T) {
 	t.Cleanup(e.Close)
 	c := newTestClient(t, e.Transport())
 	refs := e.Clients()
-	w, err := c.Window(t.Context(), Query{}, 90, 25)
+	w, _, err := c.Window(t.Context(), Query{}, 90, 25)
 	if err != nil || len(w.Clients) != 25 || *w.Total != 130 || !w.More || len(w.Aggregations) == 0 {
 		t.Fatalf("got %+v, %v", w, err)
 	}
@@ -448,7 +448,7 @@ func TestAgainstTheEmulator(t *testing.T) {
 	if len(found) != 3 || len(failed) != 0 {
 		t.Errorf("got %d, %v", len(found), failed)
 	}
-	if _, err := c.Page(t.Context(), Query{Sort: "nonsense"}, 1, 1); upstream.KindOf(err) != upstream.Invalid {
+	if _, _, err := c.Page(t.Context(), Query{Sort: "nonsense"}, 1, 1); upstream.KindOf(err) != upstream.Invalid {
 		t.Errorf("got %v, want invalid input", err)
 	}
 }

@@ -1,0 +1,42 @@
+package datasource
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/mattr"
+)
+
+// CredentialPageKey is a page of one identity's credentials.
+type CredentialPageKey struct {
+	Identity string
+	Limit    int
+	Token    string
+}
+
+// text is the key of the page in the cache.
+func (k CredentialPageKey) text() string {
+	return strconv.Itoa(k.Limit) + "." + strconv.Quote(k.Identity) + "." + k.Token
+}
+
+// newCredentials returns the pages of credentials. No route reads one alone, so that they have no keys of their own.
+func newCredentials(c *cache.Cache, o spaceOptions) *cache.Collection[CredentialPageKey, *mattr.Credential] {
+	return cache.NewCollection(c, cache.CollectionOptions[CredentialPageKey, *mattr.Credential]{
+		Pages: recordSpace(o, "credentialPage", (*mattr.Credential).Size, recordFrom[mattr.Credential]), Text: CredentialPageKey.text})
+}
+
+func (s *Source) fetchCredentialPages(ctx context.Context, keys []CredentialPageKey) (map[CredentialPageKey]Page[*mattr.Credential], failures[CredentialPageKey]) {
+	return s.credentials.Load(ctx, keys, eachPage(CredentialPageKey.text,
+		func(k CredentialPageKey) []cache.Tag { return []cache.Tag{s.identityTag(k.Identity)} }, s.readCredentials))
+}
+
+// readCredentials reads a page of an identity's credentials. A key that is malformed names no identity.
+func (s *Source) readCredentials(ctx context.Context, k CredentialPageKey, o upstream.Option) (Page[*mattr.Credential], upstream.Meta, error) {
+	p, meta, err := s.MATTR.Credentials(ctx, k.Identity, k.Limit, k.Token, o)
+	if k.Token == "" && malformed(err) {
+		err = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.NotFound}
+	}
+	return Page[*mattr.Credential]{Items: p.Items, Next: p.Next}, meta, err
+}

@@ -1,0 +1,118 @@
+package datasource
+
+import (
+	"context"
+	"strconv"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// resource is a kind of record that its backend reads by key and lists.
+type resource[K comparable, V any] struct {
+	items *cache.Space[V]
+	pages *cache.Collection[K, V]
+	// fetch reads each page with a call of its own.
+	fetch cache.FetchPages[K, V]
+	// list is the tag of what depends on the whole list.
+	list cache.Tag
+	tags func(V) []cache.Tag
+	scan scanner[V]
+	// single reads one record.
+	single func(ctx context.Context, key string, options ...upstream.Option) (V, upstream.Meta, error)
+	// normal returns the form of a key in which two that the backend takes for one are equal.
+	normal func(key string) string
+	// askedOnly is set if of a scan only those records are stored that somebody asked for.
+	askedOnly bool
+}
+
+// load returns records by key.
+func (r *resource[K, V]) load(ctx context.Context, keys []string) (map[string]V, failures[string]) {
+	return unpack(r.items.Load(ctx, keys, r.read))
+}
+
+// read reads records singly, or by the pages of the whole list where those are fewer.
+func (r *resource[K, V]) read(ctx context.Context, missing []cache.Wanted[V]) (answers[string, V], failures[string]) {
+	keys, etags := wantedOf(missing)
+	ctx = fetching(ctx, keys...)
+	return plan(keys, func() (answers[string, V], bool, error) {
+		w, err := r.scan.scan(ctx, len(keys))
+		if w == nil || err != nil {
+			return nil, false, err
+		}
+		return r.take(w, keys), w.done, nil
+	}, func(rest []string) (answers[string, V], failures[string]) {
+		return each(ctx, rest, sameText, func(ctx context.Context, key string) (cache.Fetched[V], error) {
+			v, meta, err := r.single(ctx, key, upstream.IfNoneMatch(etags[key]))
+			return conditional(v, meta, err, r.tags)
+		})
+	})
+}
+
+// take returns the records of a scan by key.
+func (r *resource[K, V]) take(w *scan[V], keys []string) answers[string, V] {
+	asked := make(map[string]string, len(keys))
+	for _, k := range keys {
+		asked[r.normal(k)] = k
+	}
+	found := make(answers[string, V], len(keys))
+	for _, item := range w.items {
+		key, stub := r.scan.key(item)
+		if k, ok := asked[r.normal(key)]; ok {
+			key = k
+		} else if r.askedOnly {
+			continue
+		}
+		if key != "" && !stub {
+			found[key] = fetched(item, w.meta, r.tags(item)...)
+		}
+	}
+	return found
+}
+
+// revisit reads a page of a scan, again only if the backend has another.
+func revisit[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], list cache.Tag, cursor string,
+	keep func(*Page[V]) *Page[V], read func(upstream.Option) (Page[V], upstream.Meta, error)) (*Page[V], upstream.Meta, error) {
+	var meta upstream.Meta
+	f, err := pages.Revisit(ctx, "scan:"+cursor, []cache.Tag{list}, keep, func(_ context.Context, etag string) (cache.Fetched[*Page[V]], error) {
+		page, m, err := read(upstream.IfNoneMatch(etag))
+		meta = m
+		return conditional(&page, m, err, func(*Page[V]) []cache.Tag { return nil })
+	})
+	return f.Value, meta, err
+}
+
+// seen are the tags of the list and of these items.
+func (r *resource[K, V]) seen(items []V) []cache.Tag {
+	tags := append(make([]cache.Tag, 0, 1+len(items)), r.list)
+	for _, v := range items {
+		key, _ := r.scan.key(v)
+		tags = append(tags, r.items.Tag(key))
+	}
+	return tags
+}
+
+// pageOf returns one page of a list that no batch waits for.
+func pageOf[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], key K, fetch cache.FetchPages[K, V]) (Page[V], error) {
+	found, failed := pages.Load(ctx, []K{key}, fetch)
+	return found[key], failed[key]
+}
+
+// configured returns a fetch, or one that refuses every key where the backend is not configured.
+func configured[K comparable, V any](b upstream.Backend, ok bool, fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
+	if ok {
+		return fetch
+	}
+	return func(_ context.Context, keys []K) (map[K]V, failures[K]) { return nil, failAll(keys, NotConfigured(b)) }
+}
+
+// NotConfigured returns the error of a read of a backend that this server does not have.
+func NotConfigured(b upstream.Backend) error {
+	return &upstream.Error{Backend: b, Kind: upstream.NotConfigured}
+}
+
+// part is a part of a list by its position.
+type part struct{ offset, first int }
+
+func (p part) text() string { return strconv.Itoa(p.offset) + "." + strconv.Itoa(p.first) + "." }

@@ -1,0 +1,192 @@
+package datasource
+
+import (
+	"context"
+	"maps"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/mattr"
+)
+
+type fetchedIdentity = cache.Fetched[*mattr.Identity]
+
+// fetchUserIdentities finds the identity of each user, by the field that the configuration joins on.
+func (s *Source) fetchUserIdentities(ctx context.Context, users []string) (map[string]*mattr.Identity, failures[string]) {
+	if s.Link.User == "id" {
+		return s.identities.load(ctx, users)
+	}
+	return unpack(s.identities.byUser.Load(ctx, users, s.readUserIdentities))
+}
+
+// readUserIdentities searches for each user, or scans all identities where that takes fewer calls and the list shows the key
+// that joins.
+func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Wanted[*mattr.Identity]) (answers[string, *mattr.Identity], failures[string]) {
+	users, _ := wantedOf(missing)
+	ctx = fetching(ctx, users...)
+	if index, _, ok := s.identities.index.Cached(ctx, wholeList); ok {
+		return s.fromIndex(ctx, users, index)
+	}
+	failed := failures[string]{}
+	found, errs := plan(users, func() (answers[string, *mattr.Identity], bool, error) {
+		w, err := s.scanForUsers(ctx, users)
+		if w == nil || err != nil {
+			return nil, false, err
+		}
+		return s.joined(w, s.indexed(ctx, w), users, failed), true, nil
+	}, func(rest []string) (answers[string, *mattr.Identity], failures[string]) {
+		return s.eachUser(ctx, rest, s.FindUserIdentity)
+	})
+	maps.Copy(failed, errs)
+	return found, failed
+}
+
+// eachUser finds the identity of each user on its own. The route need not be the same again, so that there is no validator.
+func (s *Source) eachUser(ctx context.Context, users []string, find func(context.Context, string) (*mattr.Identity, upstream.Meta, error)) (answers[string, *mattr.Identity], failures[string]) {
+	return each(ctx, users, sameText, func(ctx context.Context, user string) (fetchedIdentity, error) {
+		i, meta, err := find(ctx, user)
+		if err != nil {
+			return fetchedIdentity{}, err
+		}
+		meta.ETag = ""
+		return fetched(i, meta, s.identityTags(i)...), nil
+	})
+}
+
+// fromIndex reads those whom a scan has seen, by id; the others do not exist.
+func (s *Source) fromIndex(ctx context.Context, users []string, index identityIndex) (answers[string, *mattr.Identity], failures[string]) {
+	var known []string
+	for _, u := range users {
+		if len(index.IDs[u]) > 0 {
+			known = append(known, u)
+		}
+	}
+	return s.eachUser(ctx, known, func(ctx context.Context, user string) (*mattr.Identity, upstream.Meta, error) {
+		if len(index.IDs[user]) > 1 {
+			return nil, upstream.Meta{}, errTwoIdentities
+		}
+		return s.IdentityByID(ctx, index.IDs[user][0])
+	})
+}
+
+// scanForUsers returns the whole list of identities, nil where searches take fewer calls or the list does not show the key that joins.
+func (s *Source) scanForUsers(ctx context.Context, users []string) (*scan[*mattr.Identity], error) {
+	l := s.identities
+	if l.lackKeys.Load() {
+		return nil, nil
+	}
+	asked := make(map[string]bool, len(users))
+	for _, u := range users {
+		asked[u] = true
+	}
+	scanner := scanner[*mattr.Identity]{size: l.scan.size, key: identityKey, seen: s.seenIdentities, flights: l.flights, goOn: s.showsKeys,
+		read: func(ctx context.Context, cursor string) (*Page[*mattr.Identity], upstream.Meta, error) {
+			return revisit(ctx, l.scans, l.list, cursor, func(p *Page[*mattr.Identity]) *Page[*mattr.Identity] { return s.askedFor(p, asked) },
+				func(o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
+					return s.identityPage(ctx, mattr.MaxLimit, cursor, o)
+				})
+		}}
+	w, err := scanner.scan(ctx, len(users))
+	switch {
+	case w == nil || err != nil:
+		return nil, err
+	case len(w.items) > 0 && !s.showsKeys(w.items):
+		l.lackKeys.Store(true)
+		return nil, nil
+	case !w.done:
+		return nil, nil
+	}
+	return w, nil
+}
+
+// askedFor returns what is stored of a page of a scan: identities that belong to no user by their ids alone, and nothing
+// where one belongs to a user whom no caller asked for.
+func (s *Source) askedFor(page *Page[*mattr.Identity], users map[string]bool) *Page[*mattr.Identity] {
+	stored := *page
+	stored.Items = make([]*mattr.Identity, len(page.Items))
+	for n, i := range page.Items {
+		user, stub := s.joinedKey(i)
+		switch {
+		case stub:
+			i = &mattr.Identity{ID: i.ID}
+		case !users[user]:
+			return nil
+		}
+		stored.Items[n] = i
+	}
+	return &stored
+}
+
+// joinedKey is the user that an identity is joined with; of others the id alone.
+func (s *Source) joinedKey(i *mattr.Identity) (key string, stub bool) {
+	if user, ok, err := s.Link.UserKey(i); ok && err == nil {
+		return user, false
+	}
+	return i.ID, true
+}
+
+// showsKeys reports whether any record of a list carries the key that joins.
+func (s *Source) showsKeys(list []*mattr.Identity) bool {
+	for _, i := range list {
+		if _, ok, err := s.Link.UserKey(i); ok && err == nil {
+			return true
+		}
+	}
+	return false
+}
+
+// indexed stores the index of a finished scan, and returns the identities of each user.
+func (s *Source) indexed(ctx context.Context, w *scan[*mattr.Identity]) map[string][]*mattr.Identity {
+	byUser := map[string][]*mattr.Identity{}
+	index := identityIndex{IDs: map[string][]string{}}
+	for _, i := range w.items {
+		if user, ok, err := s.Link.UserKey(i); ok && err == nil {
+			byUser[user] = append(byUser[user], i)
+			index.IDs[user] = append(index.IDs[user], i.ID)
+		}
+	}
+	s.identities.index.Put(ctx, wholeList, fetched(index, w.meta, s.identities.list))
+	return byUser
+}
+
+// joined returns the identities of users among those of a scan. A user who has two is added to failed.
+func (s *Source) joined(w *scan[*mattr.Identity], byUser map[string][]*mattr.Identity, users []string, failed failures[string]) answers[string, *mattr.Identity] {
+	found := answers[string, *mattr.Identity]{}
+	for _, user := range users {
+		switch i, err := exactlyOne(byUser[user], nil); {
+		case err == nil:
+			found[user] = fetched(i, w.meta, s.identityTags(i)...)
+		case upstream.KindOf(err) != upstream.NotFound:
+			failed[user] = err
+		}
+	}
+	return found
+}
+
+// FindUserIdentity searches for the identity of a user.
+func (s *Source) FindUserIdentity(ctx context.Context, user string) (*mattr.Identity, upstream.Meta, error) {
+	find := func() ([]*mattr.Identity, upstream.Meta, error) {
+		return s.MATTR.FindBySubject(ctx, s.Link.UserProvider, user)
+	}
+	if claim := s.Link.Claim(); claim != "" {
+		find = func() ([]*mattr.Identity, upstream.Meta, error) { return s.MATTR.FindByClaim(ctx, claim, user) }
+	}
+	matches, meta, err := find()
+	i, err := exactlyOne(matches, err)
+	return i, meta, err
+}
+
+var errTwoIdentities = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract, Err: upstream.ErrAmbiguous}
+
+// exactlyOne takes the only match. Two that carry one key cannot both be meant, and the first need not be the right one.
+func exactlyOne(matches []*mattr.Identity, err error) (*mattr.Identity, error) {
+	switch {
+	case err != nil:
+		return nil, err
+	case len(matches) == 0:
+		return nil, &upstream.Error{Backend: upstream.MATTR, Kind: upstream.NotFound}
+	case len(matches) > 1:
+		return nil, errTwoIdentities
+	}
+	return matches[0], nil
+}
