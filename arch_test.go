@@ -23,7 +23,7 @@ var allowed = map[string][]string{
 	"":                               {"app", "cli", "config"},
 	"app":                            {"admin", "auth", "cache", "capture", "config", "datasource", "engine", "explorer", "gateway", "graph", "graph/*", "inflight", "reload", "resolvers", "syntax", "task", "telemetry", "upstream", "upstream/*"},
 	"cli":                            {"app", "cache", "capture", "config", "gateway", "graph", "reload", "telemetry", "upstream", "upstream/*"},
-	"config":                         {"gateway", "cache", "reload", "upstream", "upstream/emulator"},
+	"config":                         {"auth", "gateway", "cache", "reload", "upstream", "upstream/emulator"},
 	"admin":                          {"telemetry", "gateway", "cache", "upstream"},
 	"telemetry":                      {"gateway", "reload", "cache", "inflight", "task", "upstream"},
 	"auth":                           {"reload", "task"},

@@ -325,10 +325,9 @@ var replayed = []string{"LINK_CLIENT", "LINK_USER", "LINK_USER_PROVIDER", "MATTR
 
 func (c *capturer) settings(m *capture.Masker) map[string]string {
 	kept := map[string]string{}
-	for _, line := range c.cfg.Effective {
-		name, value, _ := strings.Cut(line, "=")
-		if slices.Contains(replayed, name) {
-			kept[name] = value
+	for _, v := range c.cfg.Values {
+		if slices.Contains(replayed, v.Name) {
+			kept[v.Name] = v.Text
 		}
 	}
 	kept["LINK_USER_PROVIDER"] = m.Text(c.cfg.Link.UserProvider)

@@ -1,7 +1,6 @@
 package app
 
 import (
-	"io"
 	"log/slog"
 	"maps"
 	"os"
@@ -25,7 +24,7 @@ func TestAChangeBeginsOneGeneration(t *testing.T) {
 		}
 		env := emulator.Settings("http://127.0.0.77")
 		maps.Copy(env, map[string]string{"THOUGHTINDUSTRIES_API_KEY": "", "THOUGHTINDUSTRIES_API_KEY_FILE": file})
-		cfg, err := config.Load(nil, func(name string) string { return env[name] }, io.Discard)
+		cfg, err := config.Load(config.Sources{Getenv: func(name string) string { return env[name] }})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -28,7 +27,7 @@ type Played struct {
 // Replay runs a captured operation in the program as it is, with the recorded calls in place of the backends: without Redis,
 // without budgets, and with no other operation beside it.
 func Replay(ctx context.Context, f *capture.File) (*Played, error) {
-	cfg, err := config.Load(nil, replayEnvironment(f), io.Discard)
+	cfg, err := config.Load(config.Sources{Getenv: replayEnvironment(f)})
 	if err != nil {
 		return nil, err
 	}

@@ -17,9 +17,9 @@ import (
 	"github.com/learngraph/learngraph/reload"
 )
 
-// algorithms are those whose keys are public. None and those with a shared secret are not among them: a public key taken
+// Algorithms are those whose keys are public. None and those with a shared secret are not among them: a public key taken
 // for a secret would let anyone sign.
-var algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
+var Algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
 // DefaultAlgorithms are what identity providers sign with.
 var DefaultAlgorithms = []string{"RS256", "ES256"}
@@ -94,8 +94,8 @@ func NewTokens(opts TokenOptions, report Reporter) (*Tokens, error) {
 		opts.Algorithms = DefaultAlgorithms
 	}
 	for _, name := range opts.Algorithms {
-		if !slices.Contains(algorithms, name) {
-			return nil, fmt.Errorf("the algorithm of tokens must be one of %s", strings.Join(algorithms, ", "))
+		if !slices.Contains(Algorithms, name) {
+			return nil, fmt.Errorf("the algorithm of tokens must be one of %s", strings.Join(Algorithms, ", "))
 		}
 		t.algorithms = append(t.algorithms, jose.SignatureAlgorithm(name))
 	}

@@ -3,7 +3,6 @@ package cli
 import (
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"maps"
@@ -19,30 +18,23 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// runCheck is the command check: it validates the documents of a manifest against this program's schema and their
-// budgets, and an older schema against this one. The result goes to stdout, progress to stderr. It exits with 0 where all
-// is well, 1 where something fails, 2 where it cannot be told what to do.
-func runCheck(args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("learngraph check", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	manifest := flags.String("manifest", "", "manifest of documents, or a folder of them; "+gateway.BudgetsFile+" beside it bounds their cost")
-	against := flags.String("against", "", "older schema: fail on changes that break its clients, with -manifest only those that a document uses")
-	asJSON := flags.Bool("json", false, "print JSON")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return ExitOK
-	case err != nil:
-		return ExitUsage
-	case flags.NArg() > 0 || *manifest == "" && *against == "":
-		fmt.Fprintln(stderr, "learngraph check: needs -manifest or -against, and nothing else")
-		return ExitUsage
+type checkCommand struct {
+	Manifest string `placeholder:"PATH" help:"Manifest of documents, or a folder of manifests; budgets.json beside it bounds their cost."`
+	Against  string `placeholder:"FILE" help:"Older schema: fail on changes that break its clients, with -manifest only on those that a document uses."`
+	JSON     bool   `name:"json" help:"Write JSON."`
+}
+
+// Run validates documents against this program's schema and their budgets, and an older schema against this one. The result
+// goes to stdout, progress to stderr.
+func (c *checkCommand) Run(p *process) error {
+	if c.Manifest == "" && c.Against == "" {
+		return errors.New("check needs -manifest or -against; see learngraph help check")
 	}
-	result, err := check(*manifest, *against, progressTo(stderr))
+	result, err := check(c.Manifest, c.Against, progressTo(p.Stderr))
 	if err != nil {
-		fmt.Fprintln(stderr, "learngraph check:", err)
-		return ExitUsage
+		return err
 	}
-	return conclude(stdout, *asJSON, result.OK, result)
+	return exitWith(conclude(p.Stdout, c.JSON, result.OK, result))
 }
 
 // conclude writes the result of a command, and gives its exit code.

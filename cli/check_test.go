@@ -2,7 +2,9 @@ package cli
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"strings"
@@ -19,6 +21,12 @@ var schemaText = func() string {
 	}
 	return string(text)
 }()
+
+// runCommand runs a command of the program.
+func runCommand(name string, args []string, stdout, stderr io.Writer) int {
+	return Run(context.Background(), Program{Schema: schemaText, Args: append([]string{name}, args...), Getenv: func(string) string { return "" },
+		Stdout: stdout, Stderr: stderr})
+}
 
 // folder writes files into a folder of its own.
 func folder(t *testing.T, files map[string]string) string {
@@ -54,7 +62,7 @@ func TestCheckHoldsDocumentsAgainstSchemaAndBudgets(t *testing.T) {
 		dir := folder(t, test.files)
 		for _, manifest := range []string{dir, filepath.Join(dir, "m.json")} {
 			var stdout, stderr bytes.Buffer
-			code := runCheck([]string{"-manifest", manifest}, &stdout, &stderr)
+			code := runCommand("check", []string{"-manifest", manifest}, &stdout, &stderr)
 			got := stdout.String()
 			if i := strings.Index(got, " Did you mean"); i >= 0 {
 				got = got[:i] + "\n"
@@ -71,7 +79,7 @@ func TestCheckNamesAnErrorInJSONAsItDoesInText(t *testing.T) {
 	dir := folder(t, map[string]string{"m.json": `{"a":"{"}`})
 	for _, format := range []string{"-json=false", "-json"} {
 		var stdout, stderr bytes.Buffer
-		if code := runCheck([]string{"-manifest", dir, format}, &stdout, &stderr); code != ExitFailed || !strings.Contains(stdout.String(), "found end of document") {
+		if code := runCommand("check", []string{"-manifest", dir, format}, &stdout, &stderr); code != ExitFailed || !strings.Contains(stdout.String(), "found end of document") {
 			t.Errorf("%s: got %d %s%s", format, code, stdout.String(), stderr.String())
 		}
 	}
@@ -81,7 +89,7 @@ func TestCheckNamesTheSameBudgetEachTime(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"m.json": `{"a":"{__typename}"}`, "budgets.json": `{"z":{},"y":{},"x":{},"w":{},"v":{}}`})
 	var stdout, stderr bytes.Buffer
-	if runCheck([]string{"-manifest", dir}, &stdout, &stderr); !strings.Contains(stderr.String(), `names "v"`) {
+	if runCommand("check", []string{"-manifest", dir}, &stdout, &stderr); !strings.Contains(stderr.String(), `names "v"`) {
 		t.Errorf("got %s", stderr.String())
 	}
 }
@@ -106,7 +114,7 @@ func TestCheckListsWhatBreaksClients(t *testing.T) {
 		}
 		dir := folder(t, map[string]string{"old.graphqls": strings.Replace(schemaText, test.old, test.now, 1)})
 		var stdout, stderr bytes.Buffer
-		code := runCheck([]string{"-against", filepath.Join(dir, "old.graphqls")}, &stdout, &stderr)
+		code := runCommand("check", []string{"-against", filepath.Join(dir, "old.graphqls")}, &stdout, &stderr)
 		if diff := cmp.Diff(test.want, stdout.String()); diff != "" || (code == 1) != (test.want != "") {
 			t.Errorf("%s: got %d %s (-want +got):\n%s", test.name, code, stderr.String(), diff)
 		}
@@ -123,7 +131,7 @@ func TestCheckListsOnlyWhatADocumentUses(t *testing.T) {
 		"n.json": {{Documents: []string{"b"}}},
 	} {
 		var stdout, stderr bytes.Buffer
-		code := runCheck([]string{"-json", "-against", filepath.Join(dir, "old.graphqls"), "-manifest", filepath.Join(dir, manifest)}, &stdout, &stderr)
+		code := runCommand("check", []string{"-json", "-against", filepath.Join(dir, "old.graphqls"), "-manifest", filepath.Join(dir, manifest)}, &stdout, &stderr)
 		var got checkResult
 		if err := json.Unmarshal(stdout.Bytes(), &got); err != nil {
 			t.Fatal(err, stderr.String())
@@ -140,7 +148,7 @@ func TestCheckListsOnlyWhatADocumentUses(t *testing.T) {
 func TestCheckWantsToKnowWhat(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"-nonsense"}, {"-manifest", "x", "more"}, {"-manifest", "does-not-exist"}, {"-against", "does-not-exist"}} {
-		if code := runCheck(args, &bytes.Buffer{}, &bytes.Buffer{}); code != 2 {
+		if code := runCommand("check", args, &bytes.Buffer{}, &bytes.Buffer{}); code != 2 {
 			t.Errorf("%q: got %d, want 2", args, code)
 		}
 	}
@@ -150,7 +158,7 @@ func TestCheckTellsItsProgressApartFromItsResult(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"m.json": `{"a1":"{ clients { totalCount } }","a2":"{ users { nodes { name } } }"}`, "old.graphqls": schemaText})
 	var stdout, stderr bytes.Buffer
-	code := runCheck([]string{"-json", "-manifest", filepath.Join(dir, "m.json"), "-against", filepath.Join(dir, "old.graphqls")}, &stdout, &stderr)
+	code := runCommand("check", []string{"-json", "-manifest", filepath.Join(dir, "m.json"), "-against", filepath.Join(dir, "old.graphqls")}, &stdout, &stderr)
 	if code != ExitOK || !json.Valid(stdout.Bytes()) {
 		t.Errorf("got exit code %d and\n%s", code, &stdout)
 	}

@@ -4,17 +4,14 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
-	"os"
-	"os/signal"
-	"syscall"
+	"strings"
 	"time"
 
-	"github.com/learngraph/learngraph/app"
+	"github.com/alecthomas/kong"
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream/emulator"
@@ -32,11 +29,105 @@ type Program struct {
 	// Schema is the text of the schema.
 	Schema string
 	// Args are the arguments without the name of the program.
-	Args           []string
-	Getenv         func(string) string
+	Args   []string
+	Getenv func(string) string
+	// Environ is the whole environment as NAME=value; nil warns of no name that looks like a setting.
+	Environ        []string
 	Stdout, Stderr io.Writer
 	// Prepare fits the process to the configuration; nil leaves the process as it is.
 	Prepare func(*config.Config)
+}
+
+// commands is the command line as kong reads it. The settings are flags beside it.
+type commands struct {
+	Demo    bool             `help:"Run on emulated backends, with nothing else needed."`
+	File    string           `name:"config" placeholder:"FILE" help:"YAML file with settings; a flag and the environment win over it."`
+	Version kong.VersionFlag `help:"Print version, commit, Go version and digest of the schema."`
+
+	Serve         serveCommand   `cmd:"" default:"1" help:"Serve GraphQL; the default without a command."`
+	Doctor        doctorCommand  `cmd:"" help:"Check the settings against the real backends and Redis with one cheap read of each."`
+	Check         checkCommand   `cmd:"" help:"Check documents against the schema and their budgets, and an older schema against this one."`
+	Replay        replayCommand  `cmd:"" help:"Run captured operations again on their recorded calls and show what differs."`
+	Purge         purgeCommand   `cmd:"" help:"Forget what is cached of one record, in all replicas, through Redis."`
+	Schema        schemaCommand  `cmd:"" help:"Print the GraphQL schema."`
+	Configuration configCommand  `cmd:"" name:"config" help:"Check or show the settings, or print the schema of their file."`
+	PrintVersion  versionCommand `cmd:"" name:"version" help:"Print version, commit, Go version and digest of the schema."`
+	Help          helpCommand    `cmd:"" help:"Explain a command, or list commands and settings."`
+}
+
+// process is one run of the program with what its arguments say.
+type process struct {
+	Program
+	settings config.Sources
+	parser   *kong.Kong
+}
+
+// exit ends a run with a code. What there is to say was said.
+type exit int
+
+func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
+
+// Run does what the arguments say until it is done or ctx ends, and returns the exit code.
+func Run(ctx context.Context, p Program) (code int) {
+	defer func() {
+		// Help and version end the parser, which can only be left like that.
+		switch e := recover().(type) {
+		case nil:
+		case exit:
+			code = int(e)
+		default:
+			panic(e)
+		}
+	}()
+	var c commands
+	flags := newSettingFlags()
+	run := &process{Program: p}
+	var err error
+	run.parser, err = kong.New(&c, kong.Name("learngraph"), kong.Description(description), kong.Embed(flags.target),
+		kong.NamedMapper(switchType, switchMapper{}), kong.Writers(p.Stdout, p.Stderr), kong.Help(run.printHelp),
+		kong.Exit(func(code int) { panic(exit(code)) }), kong.Vars{"version": versionText(p.Schema)},
+		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(run))
+	if err != nil {
+		panic(err) // the commands do not fit kong
+	}
+	parsed, err := run.parser.Parse(normalize(run.parser.Model, p.Args))
+	if err != nil {
+		fmt.Fprintln(p.Stderr, "learngraph:", wrongUsage(err))
+		return ExitUsage
+	}
+	run.settings = config.Sources{Demo: c.Demo, File: c.File, Flags: flags.given(parsed), Getenv: p.Getenv, Environ: p.Environ}
+	err = parsed.Run()
+	var e exit
+	switch {
+	case err == nil:
+		return ExitOK
+	case errors.As(err, &e):
+		return int(e)
+	}
+	fmt.Fprintln(p.Stderr, "learngraph:", err)
+	return ExitUsage
+}
+
+// wrongUsage says in one line what is wrong with the arguments, what was perhaps meant, and which help to ask for.
+func wrongUsage(err error) string {
+	text, help := strings.ReplaceAll(err.Error(), "--", "-"), "learngraph help"
+	if e := new(kong.ParseError); errors.As(err, &e) && e.Context != nil {
+		if node := e.Context.Selected(); node != nil {
+			help += " " + node.FullPath()[len("learngraph "):]
+		}
+	}
+	if strings.HasSuffix(text, "?") {
+		return text + " See " + help
+	}
+	return text + "; see " + help
+}
+
+// exitWith returns the error that ends a run with this code.
+func exitWith(code int) error {
+	if code == ExitOK {
+		return nil
+	}
+	return exit(code)
 }
 
 // lastLines is how long a program that ends waits for the reader of its log.
@@ -45,65 +136,31 @@ const lastLines = time.Second
 // DemoBackends are what -demo emulates: MATTR as its present documentation has it.
 var DemoBackends = emulator.Options{ProviderInList: true}
 
-// Run does what the arguments say until it is done, ctx ends or the process is told to stop, and returns the exit code.
-func Run(ctx context.Context, p Program) int {
-	if len(p.Args) > 0 && p.Args[0] == "check" {
-		return runCheck(p.Args[1:], p.Stdout, p.Stderr)
-	}
-	if len(p.Args) > 0 && p.Args[0] == "replay" {
-		return runReplay(ctx, p.Args[1:], p.Stdout, p.Stderr)
-	}
-	cfg, err := config.Load(p.Args, p.Getenv, p.Stderr)
-	switch {
-	case errors.Is(err, flag.ErrHelp):
-		return ExitOK
-	case err != nil:
-		fmt.Fprintln(p.Stderr, "learngraph:", err)
-		return ExitUsage
+// environment is what commands that use the settings run in.
+type environment struct {
+	cfg *config.Config
+	// transport carries the calls to the backends; nil is the network.
+	transport http.RoundTripper
+	lines     *telemetry.LineWriter
+	log       *slog.Logger
+}
+
+// with loads the settings and does something with them.
+func (p *process) with(do func(*environment) error) error {
+	cfg, err := config.Load(p.settings)
+	if err != nil {
+		return err
 	}
 	if p.Prepare != nil {
 		p.Prepare(cfg)
 	}
-	var transport http.RoundTripper
+	e := &environment{cfg: cfg, lines: telemetry.NewLineWriter(p.Stderr)}
+	defer e.lines.Flush(lastLines)
+	e.log = slog.New(telemetry.NewLogHandler(e.lines))
 	if cfg.Demo {
 		backends := emulator.New(DemoBackends)
 		defer backends.Close()
-		transport = backends.Transport()
+		e.transport = backends.Transport()
 	}
-	lines := telemetry.NewLineWriter(p.Stderr)
-	defer lines.Flush(lastLines)
-	log := slog.New(telemetry.NewLogHandler(lines))
-	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // who signals twice does not want to wait
-	switch {
-	case cfg.IsCommand("doctor"):
-		return runDoctor(ctx, cfg, transport, cfg.Command[1:], p.Stdout, p.Stderr)
-	case cfg.IsCommand("purge"):
-		return runPurge(ctx, cfg, p.Schema, log, p.Stdout, p.Stderr)
-	}
-	return p.serve(ctx, cfg, transport, lines, log)
-}
-
-// serve runs the server until ctx ends.
-func (p Program) serve(ctx context.Context, cfg *config.Config, transport http.RoundTripper, lines io.Writer, log *slog.Logger) int {
-	for _, line := range cfg.Effective {
-		fmt.Fprintln(lines, line)
-	}
-	traces, err := telemetry.NewTracer(ctx, p.Getenv, log)
-	if err != nil {
-		fmt.Fprintln(lines, "learngraph:", err)
-		return ExitUsage
-	}
-	s, err := app.New(cfg, app.Options{Schema: p.Schema, Transport: transport, Traces: traces, Log: log})
-	if err != nil {
-		fmt.Fprintln(lines, "learngraph:", err)
-		return ExitUsage
-	}
-	err = s.ListenAndServe(ctx, p.Stdout)
-	if err := errors.Join(err, s.Close()); err != nil {
-		fmt.Fprintln(lines, "learngraph:", err)
-		return ExitFailed
-	}
-	return ExitOK
+	return do(e)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"net/http"
@@ -42,26 +41,27 @@ type diagnosis struct {
 	Millis  int64   `json:"durationMs"`
 }
 
-// runDoctor is the command doctor: it holds the configuration against the real world with one cheap read of each
-// backend, and writes a table, or JSON with -json, to stdout and its progress to stderr. transport carries the calls; nil
-// is the network. The exit code is 0 where everything works, 1 where something does not, 2 for arguments it does not know.
-func runDoctor(ctx context.Context, cfg *config.Config, transport http.RoundTripper, args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("doctor", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	asJSON := flags.Bool("json", false, "write JSON")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return ExitOK
-	case err != nil:
-		return ExitUsage
-	case flags.NArg() > 0:
-		fmt.Fprintln(stderr, "learngraph: doctor takes no argument but -json")
-		return ExitUsage
-	}
+type doctorCommand struct {
+	JSON bool `name:"json" help:"Write JSON."`
+}
+
+// Run examines until it is done or the process is told to stop.
+func (c *doctorCommand) Run(ctx context.Context, p *process) error {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
+	return p.with(func(e *environment) error {
+		return exitWith(runDoctor(ctx, e.cfg, e.transport, c.JSON, p.Stdout, p.Stderr))
+	})
+}
+
+// runDoctor holds the configuration against the real world with one cheap read of each backend, and writes a table or JSON to
+// stdout and its progress to stderr. transport carries the calls; nil is the network. The exit code is ExitOK where everything
+// works.
+func runDoctor(ctx context.Context, cfg *config.Config, transport http.RoundTripper, asJSON bool, stdout, stderr io.Writer) int {
 	d := &doctor{cfg: cfg, clocks: clocks{base: transport, ahead: map[upstream.Backend]time.Duration{}}}
 	list := d.examine(ctx, progressTo(stderr))
 	write := writeTable
-	if *asJSON {
+	if asJSON {
 		write = writeDiagnoses
 	}
 	failed := slices.ContainsFunc(list, func(g diagnosis) bool { return g.Verdict == ill })

@@ -11,13 +11,19 @@ import (
 	"github.com/learngraph/learngraph/config"
 )
 
-// runPurge is the command purge TYPE ID. It reaches the replicas through Redis; without it each keeps its own memory, and
-// has /purge on METRICS_LISTEN.
-func runPurge(ctx context.Context, cfg *config.Config, schema string, log *slog.Logger, stdout, stderr io.Writer) int {
-	if len(cfg.Command) != 3 {
-		fmt.Fprintln(stderr, "learngraph: usage: purge TYPE ID")
-		return ExitUsage
-	}
+type purgeCommand struct {
+	Type string `arg:"" help:"Client, EmbedClient, User or Identity."`
+	ID   string `arg:"" name:"id" help:"Global id, or the backend's own key (sourceId)."`
+}
+
+// Run reaches the replicas through Redis; without it each keeps its own memory, and has /purge on METRICS_LISTEN.
+func (c *purgeCommand) Run(ctx context.Context, p *process) error {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
+	return p.with(func(e *environment) error { return exitWith(c.purge(ctx, e.cfg, p.Schema, e.log, p.Stdout, p.Stderr)) })
+}
+
+func (c *purgeCommand) purge(ctx context.Context, cfg *config.Config, schema string, log *slog.Logger, stdout, stderr io.Writer) int {
 	if cfg.Cache.Redis == nil {
 		fmt.Fprintln(stderr, "learngraph: REDIS_URL is missing: without it, POST to /purge on each replica's METRICS_LISTEN")
 		return ExitUsage
@@ -27,7 +33,7 @@ func runPurge(ctx context.Context, cfg *config.Config, schema string, log *slog.
 		fmt.Fprintln(stderr, "learngraph:", err)
 		return ExitUsage
 	}
-	err = s.Purge(ctx, cfg.Command[1], cfg.Command[2])
+	err = s.Purge(ctx, c.Type, c.ID)
 	failed := s.Cache.Counters().PendingDrops > 0
 	if err := errors.Join(err, s.Close()); err != nil {
 		fmt.Fprintln(stderr, "learngraph:", err)

@@ -3,7 +3,6 @@ package cli
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"io"
 	"os"
@@ -12,28 +11,22 @@ import (
 	"github.com/learngraph/learngraph/capture"
 )
 
-// runReplay is the command replay: it runs captured operations again against the backends as they were recorded, and shows
-// what differs. It exits with 0 where nothing does, 1 where something does, 2 where it cannot be told what to do.
-func runReplay(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	flags := flag.NewFlagSet("learngraph replay", flag.ContinueOnError)
-	flags.SetOutput(stderr)
-	asJSON := flags.Bool("json", false, "print JSON")
-	har := flags.String("har", "", "write the calls of the one capture to this file, as an HTTP Archive")
-	switch err := flags.Parse(args); {
-	case errors.Is(err, flag.ErrHelp):
-		return ExitOK
-	case err != nil:
-		return ExitUsage
-	case flags.NArg() == 0 || *har != "" && flags.NArg() > 1:
-		fmt.Fprintln(stderr, "learngraph: usage: replay [-json] [-har FILE.har] CAPTURE..., with -har for one capture alone")
-		return ExitUsage
+type replayCommand struct {
+	JSON     bool     `name:"json" help:"Write JSON."`
+	HAR      string   `name:"har" placeholder:"FILE" help:"Write the calls of the one capture to this file, as an HTTP Archive."`
+	Captures []string `arg:"" name:"capture" help:"Files that CAPTURE_DIR has."`
+}
+
+// Run runs captured operations again against the backends as they were recorded, and shows what differs.
+func (c *replayCommand) Run(ctx context.Context, p *process) error {
+	if c.HAR != "" && len(c.Captures) > 1 {
+		return errors.New("-har takes the calls of one capture; see learngraph help replay")
 	}
-	result, err := replay(ctx, flags.Args(), *har, progressTo(stderr))
+	result, err := replay(ctx, c.Captures, c.HAR, progressTo(p.Stderr))
 	if err != nil {
-		fmt.Fprintln(stderr, "learngraph:", err)
-		return ExitUsage
+		return err
 	}
-	return conclude(stdout, *asJSON, result.OK, result)
+	return exitWith(conclude(p.Stdout, c.JSON, result.OK, result))
 }
 
 // replayResult is what the command prints.

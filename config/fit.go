@@ -19,9 +19,9 @@ func (c *Config) Fit(memory int64) {
 			continue
 		}
 		*s.bound = memory / s.divisor
-		for i, line := range c.Effective {
-			if strings.HasPrefix(line, s.name+"=") {
-				c.Effective[i] = s.name + "=" + strings.ReplaceAll(humanize.IBytes(uint64(*s.bound)), " ", "")
+		for i, v := range c.Values {
+			if v.Name == s.name {
+				c.Values[i].Text, c.Values[i].Source = strings.ReplaceAll(humanize.IBytes(uint64(*s.bound)), " ", ""), FromMemoryLimit
 			}
 		}
 	}

@@ -23,7 +23,7 @@ import (
 // exploring starts the program as -demo does, on an address of this machine.
 func exploring(t *testing.T) (*program, string) {
 	t.Helper()
-	p := start(t, setup{Args: []string{"-demo"}})
+	p := start(t, setup{Demo: true})
 	listening := httptest.NewServer(p.Handler)
 	t.Cleanup(listening.Close)
 	return p, listening.URL
@@ -199,7 +199,7 @@ func TestTheExplorersPanelIsWorkedByKeyboardInTheDark(t *testing.T) {
 
 func TestTheExplorersPolicyAllowsNoScriptButItsOwn(t *testing.T) {
 	t.Parallel()
-	p := start(t, setup{Args: []string{"-demo"}})
+	p := start(t, setup{Demo: true})
 	policy := p.send(httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)).Header().Get("Content-Security-Policy")
 	directives := strings.Split(policy, "; ")
 	for _, want := range []string{"default-src 'none'", "script-src 'self'", "worker-src 'self'", "connect-src 'self'"} {

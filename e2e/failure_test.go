@@ -124,7 +124,7 @@ func TestAnOperationsOwnLimitsTakeOnlyWhatIsPastThem(t *testing.T) {
 	}{
 		"enough calls":    {map[string]string{"OPERATION_CALLS": "2"}, 2, []string{}, ""},
 		"one call":        {map[string]string{"OPERATION_CALLS": "1"}, 1, []string{"clients.nodes.0.embed LIMIT_EXCEEDED coassemble"}, "upstreamCalls 2 1"},
-		"a hundred bytes": {map[string]string{"OPERATION_BYTES": "100"}, 1, []string{"clients LIMIT_EXCEEDED thoughtindustries"}, "upstreamBytes "},
+		"a hundred bytes": {map[string]string{"OPERATION_BYTES": "100B"}, 1, []string{"clients LIMIT_EXCEEDED thoughtindustries"}, "upstreamBytes "},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

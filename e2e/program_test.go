@@ -61,7 +61,7 @@ type setup struct {
 	Emulator emulator.Options
 	// Env joins and overrides the configuration of the three backends; an empty value takes a setting away.
 	Env  map[string]string
-	Args []string
+	Demo bool
 	// Traces gets the spans; nil is off.
 	Traces *telemetry.Tracer `json:"-"`
 	// Wrap stands between the program and the backends.
@@ -79,7 +79,7 @@ func environment(overrides map[string]string) func(string) string {
 
 func start(t *testing.T, s setup) *program {
 	t.Helper()
-	cfg, err := config.Load(s.Args, environment(s.Env), io.Discard)
+	cfg, err := config.Load(config.Sources{Demo: s.Demo, Getenv: environment(s.Env)})
 	if err != nil {
 		t.Fatal(err)
 	}

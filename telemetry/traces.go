@@ -3,9 +3,11 @@ package telemetry
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"net/http"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -41,8 +43,8 @@ func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 	if !tracesWanted(getenv) {
 		return nil, nil
 	}
-	if name, protocol := otlpSetting(getenv, "PROTOCOL"); protocol != "" && protocol != "http/protobuf" {
-		return nil, errors.New(name + " must be http/protobuf")
+	if err := CheckEnvironment(getenv); err != nil {
+		return nil, err
 	}
 	exporter, err := otlptracehttp.New(ctx)
 	if err != nil {
@@ -51,6 +53,38 @@ func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 	}
 	otel.SetErrorHandler(&exportTrouble{log: log})
 	return TracerTo(sdktrace.NewBatchSpanProcessor(exporter)), nil
+}
+
+// CheckEnvironment reports what is wrong with the standard variables of traces, where traces are wanted. Values that may hold a
+// credential are not shown.
+func CheckEnvironment(getenv func(string) string) error {
+	if !tracesWanted(getenv) {
+		return nil
+	}
+	for _, check := range []struct {
+		what, want string
+		right      func(string) bool
+	}{
+		{"PROTOCOL", "http/protobuf", func(v string) bool { return v == "http/protobuf" }},
+		{"ENDPOINT", "an http or https URL, such as http://127.0.0.1:4318", isCollector},
+		{"TIMEOUT", "a whole number of milliseconds above zero", func(v string) bool { n, err := strconv.Atoi(v); return err == nil && n > 0 }},
+		{"COMPRESSION", "gzip or none", func(v string) bool { return v == "gzip" || v == "none" }},
+	} {
+		name, value := otlpSetting(getenv, check.what)
+		switch {
+		case value == "" || check.right(value):
+		case strings.ContainsAny(value, "@?"):
+			return fmt.Errorf("%s must be %s", name, check.want)
+		default:
+			return fmt.Errorf("%s must be %s; it is %q", name, check.want, value)
+		}
+	}
+	return nil
+}
+
+func isCollector(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
 // tracesWanted reports whether the environment asks for traces to a collector: by an exporter, which may be one of several,

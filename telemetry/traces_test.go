@@ -230,18 +230,25 @@ func TestTracesFollowTheStandardEnvironment(t *testing.T) {
 
 func TestASettingOfTracesGoesBeforeTheGeneralOne(t *testing.T) {
 	t.Parallel()
-	const general, traces = "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL"
+	const general, traces, endpoint = "OTEL_EXPORTER_OTLP_PROTOCOL", "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "OTEL_EXPORTER_OTLP_ENDPOINT"
 	for name, test := range map[string]struct {
 		env  map[string]string
 		want string
 	}{
 		"traces by HTTP, others by gRPC": {map[string]string{traces: "http/protobuf", general: "grpc"}, ""},
-		"traces by gRPC, others by HTTP": {map[string]string{traces: "grpc", general: "http/protobuf"}, traces + " must be http/protobuf"},
-		"an empty one is none":           {map[string]string{traces: "", general: "grpc"}, general + " must be http/protobuf"},
+		"traces by gRPC, others by HTTP": {map[string]string{traces: "grpc", general: "http/protobuf"}, traces + " must be http/protobuf; it is \"grpc\""},
+		"an empty one is none":           {map[string]string{traces: "", general: "grpc"}, general + " must be http/protobuf; it is \"grpc\""},
+		"an endpoint that is none":       {map[string]string{endpoint: "nonsense"}, endpoint + ` must be an http or https URL, such as http://127.0.0.1:4318; it is "nonsense"`},
+		"one with a secret":              {map[string]string{endpoint: "user:secret@collector"}, endpoint + " must be an http or https URL, such as http://127.0.0.1:4318"},
+		"one by another protocol":        {map[string]string{endpoint: "grpc://collector:4317"}, endpoint + ` must be an http or https URL, such as http://127.0.0.1:4318; it is "grpc://collector:4317"`},
+		"a timeout with a unit":          {map[string]string{"OTEL_EXPORTER_OTLP_TIMEOUT": "10s"}, `OTEL_EXPORTER_OTLP_TIMEOUT must be a whole number of milliseconds above zero; it is "10s"`},
+		"a compression that is none":     {map[string]string{"OTEL_EXPORTER_OTLP_COMPRESSION": "br"}, `OTEL_EXPORTER_OTLP_COMPRESSION must be gzip or none; it is "br"`},
 		"switched off whatever it says":  {map[string]string{traces: "grpc", "OTEL_SDK_DISABLED": "true"}, ""},
 		"no traces whatever it says":     {map[string]string{traces: "grpc", "OTEL_TRACES_EXPORTER": "none"}, ""},
 	} {
-		test.env["OTEL_EXPORTER_OTLP_ENDPOINT"] = "http://127.0.0.1:1"
+		if test.env[endpoint] == "" {
+			test.env[endpoint] = "http://127.0.0.1:1"
+		}
 		got := ""
 		tracer, err := NewTracer(t.Context(), func(name string) string { return test.env[name] }, slog.New(slog.DiscardHandler))
 		if err != nil {

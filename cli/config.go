@@ -1,0 +1,71 @@
+package cli
+
+import (
+	"fmt"
+	"log/slog"
+
+	"github.com/learngraph/learngraph/app"
+	"github.com/learngraph/learngraph/config"
+	"github.com/learngraph/learngraph/telemetry"
+)
+
+type configCommand struct {
+	Check  configCheck  `cmd:"" help:"Check all settings and the files that they name without serving."`
+	Show   configShow   `cmd:"" help:"Print the effective settings as a configuration file, each with where it comes from; secrets are not shown."`
+	Schema configSchema `cmd:"" help:"Print the JSON Schema of the configuration file."`
+}
+
+type configCheck struct{}
+
+// Run wires the program without Redis, calls no backend and listens nowhere.
+func (*configCheck) Run(p *process) error {
+	cfg, err := config.Load(p.settings)
+	if err != nil {
+		return err
+	}
+	for _, w := range cfg.Warnings {
+		fmt.Fprintln(p.Stderr, "warning:", w)
+	}
+	if err := telemetry.CheckEnvironment(p.Getenv); err != nil {
+		return err
+	}
+	s, err := app.New(cfg, app.Options{Schema: p.Schema, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		return err
+	}
+	if err := s.Close(); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.Stdout, "the configuration is valid")
+	return err
+}
+
+type configShow struct{}
+
+// Run prints the settings.
+func (*configShow) Run(p *process) error {
+	cfg, err := config.Load(p.settings)
+	if err != nil {
+		return err
+	}
+	if p.Prepare != nil {
+		p.Prepare(cfg)
+	}
+	return cfg.Show(p.Stdout)
+}
+
+type configSchema struct{}
+
+// Run prints the JSON Schema.
+func (*configSchema) Run(p *process) error {
+	_, err := p.Stdout.Write(config.Schema())
+	return err
+}
+
+type schemaCommand struct{}
+
+// Run prints the GraphQL schema.
+func (*schemaCommand) Run(p *process) error {
+	_, err := fmt.Fprint(p.Stdout, p.Schema)
+	return err
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/learngraph/learngraph/app"
+	"github.com/learngraph/learngraph/telemetry"
+)
+
+type serveCommand struct{}
+
+// Run serves until ctx ends or the process is told to stop.
+func (*serveCommand) Run(ctx context.Context, p *process) error {
+	ctx, stop := untilStopped(ctx)
+	defer stop()
+	return p.with(func(e *environment) error {
+		err := e.serve(ctx, p)
+		if err != nil {
+			fmt.Fprintln(e.lines, "learngraph:", err)
+		}
+		var failed *failure
+		switch {
+		case err == nil:
+			return nil
+		case errors.As(err, &failed):
+			return exit(ExitFailed)
+		}
+		return exit(ExitUsage)
+	})
+}
+
+// failure is what ended a server that had begun.
+type failure struct{ error }
+
+// Unwrap returns the cause.
+func (f *failure) Unwrap() error { return f.error }
+
+func (e *environment) serve(ctx context.Context, p *process) error {
+	for _, v := range e.cfg.Values {
+		fmt.Fprintln(e.lines, v.Name+"="+v.Text)
+	}
+	for _, w := range e.cfg.Warnings {
+		e.log.Warn(w)
+	}
+	traces, err := telemetry.NewTracer(ctx, p.Getenv, e.log)
+	if err != nil {
+		return err
+	}
+	s, err := app.New(e.cfg, app.Options{Schema: p.Schema, Transport: e.transport, Traces: traces, Log: e.log})
+	if err != nil {
+		return err
+	}
+	err = s.ListenAndServe(ctx, p.Stdout)
+	if err := errors.Join(err, s.Close()); err != nil {
+		return &failure{err}
+	}
+	return nil
+}
+
+// untilStopped returns a context that ends when the process is told to stop. A second signal ends the process at once.
+func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop)
+	return ctx, stop
+}

@@ -1,0 +1,39 @@
+package cli
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+)
+
+type versionCommand struct{}
+
+// Run prints the version.
+func (*versionCommand) Run(p *process) error {
+	_, err := fmt.Fprintln(p.Stdout, versionText(p.Schema))
+	return err
+}
+
+// versionText tells builds apart: version and commit as the build has them, the Go version, and the digest of the schema.
+func versionText(schema string) string {
+	version, commit, modified := "", "", ""
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = info.Main.Version
+		for _, s := range info.Settings {
+			switch s.Key {
+			case "vcs.revision":
+				commit = s.Value
+			case "vcs.modified":
+				if s.Value == "true" {
+					modified = " (modified)"
+				}
+			}
+		}
+	}
+	sum := sha256.Sum256([]byte(schema))
+	return fmt.Sprintf("learngraph %s\ncommit %s%s\ngo %s\nschema sha256:%s", cmp.Or(version, "unknown"), cmp.Or(commit, "unknown"), modified,
+		runtime.Version(), hex.EncodeToString(sum[:]))
+}

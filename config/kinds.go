@@ -1,0 +1,268 @@
+package config
+
+import (
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"net"
+	"os"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"github.com/dustin/go-humanize"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/reload"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// text is a setting of any text.
+func text(name, fallback, usage string, field func(*Config) *string) Setting {
+	return checked(name, fallback, usage, func(string) error { return nil }, field)
+}
+
+// checked is a text that has to pass a check where it is set.
+func checked(name, fallback, usage string, check func(string) error, field func(*Config) *string) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+		*field(c) = v
+		if v == "" {
+			return nil
+		}
+		return check(v)
+	}}
+}
+
+// ofBackend says where a backend is, which -demo ignores.
+func ofBackend(s Setting) Setting {
+	s.upstream = true
+	return s
+}
+
+func inDemo(value string, s Setting) Setting {
+	s.demo = value
+	return s
+}
+
+func upstreamURL(name, fallback, usage string, field func(*Config) *string) Setting {
+	return ofBackend(checked(name, fallback, usage, checkURL, field))
+}
+
+// credential is a secret of a backend. What it may hold is what a header may.
+func credential(name, usage string, field func(*Config) *string) Setting {
+	s := ofBackend(checked(name, "", usage, func(v string) error {
+		if strings.ContainsFunc(v, unicode.IsControl) {
+			return errors.New("must be one line of text")
+		}
+		return nil
+	}, field))
+	s.Secret = true
+	return s
+}
+
+// keySet is a file or a URL.
+func keySet(name, usage string, field func(*Config) *string) Setting {
+	return checked(name, "", usage, func(v string) error {
+		if strings.Contains(v, "://") {
+			return checkURL(v)
+		}
+		return nil
+	}, field)
+}
+
+func choice(name, fallback, usage string, choices []string, field func(*Config) *string) Setting {
+	s := checked(name, fallback, usage, func(v string) error {
+		if !slices.Contains(choices, v) {
+			return errors.New("must be " + oneOf(choices))
+		}
+		return nil
+	}, field)
+	s.Choices = choices
+	return s
+}
+
+// oneOf lists choices as a sentence does.
+func oneOf(choices []string) string {
+	last := len(choices) - 1
+	return strings.Join(choices[:last], ", ") + " or " + choices[last]
+}
+
+func linkUser(name, fallback, usage string) Setting {
+	return checked(name, fallback, usage, func(v string) error {
+		if claim, ok := strings.CutPrefix(v, "claims."); v != "subjectId" && v != "id" && (!ok || claim == "") {
+			return errors.New("must be subjectId, id or claims.KEY")
+		}
+		return nil
+	}, func(c *Config) *string { return &c.Link.User })
+}
+
+// address is a host and a port to listen on.
+func address(name, fallback, usage string, field func(*Config) *string) Setting {
+	return checked(name, fallback, usage, func(v string) error {
+		_, port, err := net.SplitHostPort(v)
+		if err == nil && port != "" {
+			_, err = net.LookupPort("tcp", port)
+		}
+		if err != nil || port == "" {
+			return errors.New("must be an address and a port, such as 127.0.0.1:8080")
+		}
+		return nil
+	}, field)
+}
+
+// items are the values of a list with commas.
+func items(v string) (list []string) {
+	for item := range strings.SplitSeq(v, ",") {
+		if item = strings.TrimSpace(item); item != "" {
+			list = append(list, item)
+		}
+	}
+	return list
+}
+
+// several is a list of which each value is one of the choices.
+func several(name, usage string, choices []string, field func(*Config) *[]string) Setting {
+	return Setting{Name: name, Usage: usage, Choices: choices, list: true, set: func(c *Config, v string) error {
+		*field(c) = items(v)
+		for _, item := range items(v) {
+			if !slices.Contains(choices, item) {
+				return errors.New("must be of " + strings.Join(choices, ", "))
+			}
+		}
+		return nil
+	}}
+}
+
+// origin is what a browser sends as Origin: scheme, host and perhaps port, in lower case.
+var origin = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://(?:[a-z0-9._~-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?$`)
+
+func origins(name, usage string, field func(*Config) *[]string) Setting {
+	return Setting{Name: name, Usage: usage, list: true, set: func(c *Config, v string) error {
+		*field(c) = items(v)
+		for _, item := range items(v) {
+			if item != "*" && !origin.MatchString(item) {
+				return errors.New("must be origins as browsers send them, such as https://app.example or http://localhost:3000, without a path")
+			}
+		}
+		return nil
+	}}
+}
+
+func rates(v string) ([]upstream.Rate, error) {
+	list, err := upstream.ParseRates(v)
+	if err != nil {
+		return nil, errors.New("must be COUNT/DURATION, such as 60/1m, several with commas, or 0 for any number")
+	}
+	return list, nil
+}
+
+// number is a whole number that is at least so much.
+func number(name, fallback, usage string, least int, want string, field func(*Config) *int) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, number: true, set: func(c *Config, v string) error {
+		n, err := strconv.Atoi(v)
+		if err != nil || n < least {
+			return errors.New(want)
+		}
+		*field(c) = n
+		return nil
+	}}
+}
+
+// amount is a whole number that may be zero.
+func amount(name, fallback, usage string, field func(*Config) *int) Setting {
+	return number(name, fallback, usage, 0, "must be a whole number, or 0", field)
+}
+
+func count(name, fallback, usage string, field func(*Config) *int) Setting {
+	return number(name, fallback, usage, 1, "must be a whole number above zero", field)
+}
+
+func boolean(name, fallback, usage string, field func(*Config) *bool) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, Switch: true, set: func(c *Config, v string) error {
+		b, err := strconv.ParseBool(v)
+		if err != nil {
+			return errors.New("must be true or false")
+		}
+		*field(c) = b
+		return nil
+	}}
+}
+
+// span is a duration that may be zero.
+func span(name, fallback, usage string, field func(*Config) *time.Duration) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d < 0 {
+			return errors.New("must be a duration, such as 60s, or 0")
+		}
+		*field(c) = d
+		return nil
+	}}
+}
+
+func duration(name, fallback, usage string, field func(*Config) *time.Duration) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+		d, err := time.ParseDuration(v)
+		if err != nil || d <= 0 {
+			return errors.New("must be a duration above zero, such as 15s")
+		}
+		*field(c) = d
+		return nil
+	}}
+}
+
+// size is a number of bytes. A unit has to be said: 128 was meant as MiB by whoever left it out.
+func size(name, fallback, usage string, field func(*Config) *int64) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+		n, err := humanize.ParseBytes(v)
+		if err != nil || n == 0 || n > 1<<40 || !unicode.IsLetter(rune(v[len(v)-1])) {
+			return errors.New("must be a size with its unit, such as 64MiB")
+		}
+		*field(c) = int64(n)
+		return nil
+	}}
+}
+
+// redisURL is a secret, for it may hold a password.
+func redisURL(name, usage string) Setting {
+	s := text(name, "", usage, func(c *Config) *string { return &c.redis().URL })
+	s.Secret = true
+	return s
+}
+
+func redisKeys(name, usage string) Setting {
+	return Setting{Name: name, Usage: usage, Secret: true, set: func(c *Config, v string) (err error) {
+		c.redis().Keys, err = cache.ParseKeys(v)
+		return err
+	}}
+}
+
+func redisIssuers(name, usage string) Setting {
+	return Setting{Name: name, Usage: usage, set: func(c *Config, v string) error {
+		if v == "" {
+			return nil
+		}
+		text, err := os.ReadFile(v)
+		roots := x509.NewCertPool()
+		switch {
+		case err != nil:
+			return fmt.Errorf("must be a file with certificates in PEM: %w", reload.Cause(err))
+		case !roots.AppendCertsFromPEM(text):
+			return errors.New("must be a file with certificates in PEM")
+		}
+		c.redis().RootCAs = roots
+		return nil
+	}}
+}
+
+func redisPrefix(name, fallback, usage string) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+		if strings.Trim(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:") != "" || len(v) > 64 {
+			return errors.New("must be at most 64 letters, digits, or any of -_.: between them")
+		}
+		c.redis().Prefix = v
+		return nil
+	}}
+}

@@ -1,0 +1,193 @@
+package config
+
+import (
+	"fmt"
+	"os"
+	"strings"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/reload"
+	"github.com/learngraph/learngraph/upstream/emulator"
+)
+
+// Sources are where settings come from: a flag wins over the environment, and this over the file.
+type Sources struct {
+	// Demo runs on emulated backends.
+	Demo bool
+	// Flags are what the command line sets, by the names of the environment.
+	Flags  map[string]string
+	Getenv func(string) string
+	// Environ is the whole environment as NAME=value, for warnings of names that look like ours; nil warns of none.
+	Environ []string
+	// File is the path of the configuration file; empty is none.
+	File string
+}
+
+// Source is where a value comes from.
+type Source string
+
+// The sources of values.
+const (
+	FromDefault     Source = "default"
+	FromFlag        Source = "flag"
+	FromEnvironment Source = "environment"
+	FromFile        Source = "file"
+	FromDemo        Source = "demo"
+	FromMemoryLimit Source = "memory limit"
+)
+
+// Value is a setting with its effective value as it is shown.
+type Value struct {
+	Setting
+	// Text is the value; of a secret that is set it is (secret).
+	Text   string
+	Source Source
+}
+
+// hidden is what is shown of a secret.
+const hidden = "(secret)"
+
+// Load reads the settings. Its error names the one that is wrong, its value unless that is a secret, and what would be right.
+func Load(from Sources) (*Config, error) {
+	file, err := readFile(from.File)
+	if err != nil {
+		return nil, err
+	}
+	c := &Config{Demo: from.Demo, given: map[string]bool{}, Warnings: lookAlikes(from.Environ)}
+	l := loader{config: c, layers: []layer{
+		{FromFlag, func(name string) string { return from.Flags[name] }},
+		{FromEnvironment, from.Getenv},
+		{FromFile, func(name string) string { return file[name] }},
+	}}
+	for _, s := range Settings() {
+		if err := l.load(s); err != nil {
+			return nil, err
+		}
+	}
+	if c.Demo {
+		c.useEmulator()
+	}
+	if c.Cache.Redis.URL == "" {
+		c.Cache.Redis = nil
+	}
+	if c.MATTRAudience == "" {
+		c.MATTRAudience = c.MATTR.URL
+	}
+	return c, c.validate()
+}
+
+type layer struct {
+	source Source
+	get    func(name string) string
+}
+
+type loader struct {
+	config *Config
+	layers []layer
+}
+
+func (l *loader) load(s Setting) error {
+	c := l.config
+	if c.Demo && s.upstream {
+		return l.take(s, s.Default, FromDefault)
+	}
+	value, source, err := l.find(s)
+	switch {
+	case err != nil:
+		return err
+	case value == "":
+		value, source = s.Default, FromDefault
+	default:
+		c.given[s.Name] = true
+	}
+	if c.Demo && s.demo != "" {
+		// What is given has no effect and can still be wrong.
+		if err := s.check(&Config{}, value); err != nil {
+			return err
+		}
+		value, source = s.demo, FromDemo
+	}
+	return l.take(s, value, source)
+}
+
+// take sets a value.
+func (l *loader) take(s Setting, value string, source Source) error {
+	if err := s.check(l.config, value); err != nil {
+		return err
+	}
+	if s.Secret && value != "" {
+		value = hidden
+	}
+	l.config.Values = append(l.config.Values, Value{Setting: s, Text: value, Source: source})
+	return nil
+}
+
+// check sets a value, or says what is wrong with it.
+func (s Setting) check(c *Config, value string) error {
+	err := s.set(c, value)
+	switch {
+	case err == nil:
+		return nil
+	case s.Secret || strings.ContainsAny(value, "@?") && strings.Contains(value, "://"):
+		// An address with a user or a query may hold a password or a key.
+		return fmt.Errorf("%s %w", s.Name, err)
+	}
+	return fmt.Errorf("%s %w; it is %q", s.Name, err, value)
+}
+
+// find returns the value of the first source that sets it, itself or by a file.
+func (l *loader) find(s Setting) (string, Source, error) {
+	for _, layer := range l.layers {
+		value := layer.get(s.Name)
+		if !s.Secret {
+			if value != "" {
+				return value, layer.source, nil
+			}
+			continue
+		}
+		path := layer.get(s.Name + "_FILE")
+		switch {
+		case path != "" && value != "":
+			return "", "", fmt.Errorf("%s and %s_FILE are both set: use one", s.Name, s.Name)
+		case path != "":
+			value, err := l.readSecret(s, path)
+			return value, layer.source, err
+		case value != "":
+			return value, layer.source, nil
+		}
+	}
+	return "", "", nil
+}
+
+// readSecret reads the file of a secret. Those of backends are read again when they change.
+func (l *loader) readSecret(s Setting, path string) (string, error) {
+	text, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("%s_FILE cannot be read: %q: %w", s.Name, path, reload.Cause(err))
+	}
+	value := strings.TrimSpace(string(reload.Text(text)))
+	if value == "" {
+		return "", fmt.Errorf("%s_FILE is empty: %q", s.Name, path)
+	}
+	if s.upstream {
+		l.config.SecretFiles = append(l.config.SecretFiles, SecretFile{Name: s.Name + "_FILE", Path: path, Value: value, set: s.set})
+	}
+	return value, nil
+}
+
+// redis is where Redis is; a URL that stays empty is none.
+func (c *Config) redis() *cache.RedisOptions {
+	if c.Cache.Redis == nil {
+		c.Cache.Redis = &cache.RedisOptions{}
+	}
+	return c.Cache.Redis
+}
+
+// useEmulator points every backend at the emulator, whose transport takes any host.
+func (c *Config) useEmulator() {
+	const base = "http://localhost"
+	c.ThoughtIndustries.URL, c.ThoughtIndustriesKey = base, emulator.APIKey
+	c.Coassemble.URL, c.CoassembleAuthorization = base+"/api", emulator.Authorization
+	c.MATTR.URL, c.MATTRTokenURL = base, base+"/oauth/token"
+	c.MATTRClientID, c.MATTRClientSecret, c.MATTRAudience = emulator.ClientID, emulator.ClientSecret, emulator.Audience
+}

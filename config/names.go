@@ -1,0 +1,77 @@
+package config
+
+import (
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/agnivade/levenshtein"
+)
+
+// Names are those of the environment: NAME, and for a secret also NAME_FILE.
+func (s Setting) Names() []string {
+	if s.Secret {
+		return []string{s.Name, s.Name + "_FILE"}
+	}
+	return []string{s.Name}
+}
+
+// FlagName is the name of a flag for a name of the environment.
+func FlagName(name string) string { return strings.ReplaceAll(strings.ToLower(name), "_", "-") }
+
+func names(known map[string]Setting) []string { return slices.Sorted(maps.Keys(known)) }
+
+// nearest returns the name that is spelled most alike with at most so many changes, empty where none is near.
+func nearest(name string, known []string, most int) string {
+	best, distance := "", min(len(name)/4, most)+1
+	for _, k := range known {
+		if d := levenshtein.ComputeDistance(name, k); d < distance {
+			best, distance = k, d
+		}
+	}
+	return best
+}
+
+func didYouMean(name string, known []string) string {
+	if near := nearest(name, known, 4); near != "" {
+		return fmt.Sprintf("; did you mean %q?", near)
+	}
+	return ""
+}
+
+// families are beginnings of names that no other program has a use for.
+var families = []string{"LEARNGRAPH_", "THOUGHTINDUSTRIES_", "COASSEMBLE_", "MATTR_", "CACHE_", "OPERATION_", "UPSTREAM_", "LINK_", "TRUSTED_", "CORS_", "JWT_"}
+
+// shortestAlike is the shortest name for which being spelled alike is no accident.
+const shortestAlike = 6
+
+// lookAlikes returns a warning for each name of the environment that looks like one of ours and is none.
+func lookAlikes(environ []string) (warnings []string) {
+	var known []string
+	for _, s := range Settings() {
+		known = append(known, s.Names()...)
+	}
+	for _, entry := range slices.Sorted(slices.Values(environ)) {
+		name, _, _ := strings.Cut(entry, "=")
+		if slices.Contains(known, name) {
+			continue
+		}
+		most := 2
+		inFamily := slices.ContainsFunc(families, func(f string) bool { return strings.HasPrefix(name, f) })
+		if inFamily {
+			most = 3
+		}
+		near := ""
+		if len(name) >= shortestAlike {
+			near = nearest(strings.TrimPrefix(name, "LEARNGRAPH_"), known, most)
+		}
+		switch {
+		case near != "":
+			warnings = append(warnings, fmt.Sprintf("the environment has %s, which is no setting and has no effect; did you mean %s?", name, near))
+		case inFamily:
+			warnings = append(warnings, fmt.Sprintf("the environment has %s, which is no setting and has no effect; learngraph help lists them", name))
+		}
+	}
+	return warnings
+}

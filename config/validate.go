@@ -1,0 +1,124 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/url"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/learngraph/learngraph/reload"
+)
+
+func (c *Config) validate() error {
+	host, _, _ := net.SplitHostPort(c.Listen) // it was checked when it was set
+	if (c.TLSCert == "") != (c.TLSKey == "") {
+		return errors.New("TLS_CERT_FILE and TLS_KEY_FILE must be set together")
+	}
+	if err := c.validateCallers(); err != nil {
+		return err
+	}
+	if !c.Demo && c.Auth == "none" && !IsLoopback(host) && !c.given["AUTH"] {
+		return fmt.Errorf("LISTEN is not a loopback address: anyone who reaches %q could use your backends; set AUTH, or say AUTH=none to allow that", c.Listen)
+	}
+	if err := c.validateCapture(host); err != nil {
+		return err
+	}
+	if c.Demo {
+		return nil
+	}
+	return c.validateBackends()
+}
+
+// validateCapture finds out now, and not with the first operation, whether a file can be written. Where nobody has to say
+// who they are, anyone who reaches the server could fill the disk: that is for this machine alone.
+func (c *Config) validateCapture(host string) error {
+	switch {
+	case c.CaptureDir == "":
+		return nil
+	case !c.Explain:
+		return errors.New("EXPLAIN is missing: CAPTURE_DIR is set, and only who may explain may capture")
+	case c.Auth == "none" && !IsLoopback(host):
+		return errors.New("CAPTURE_DIR needs AUTH, or a LISTEN on loopback: anyone could have files written")
+	}
+	probe, err := os.CreateTemp(c.CaptureDir, ".probe-*")
+	if err != nil {
+		return fmt.Errorf("CAPTURE_DIR must be a folder that files can be written to; it is %q: %w", c.CaptureDir, reload.Cause(err))
+	}
+	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+func (c *Config) validateCallers() error {
+	switch {
+	case c.WithKeys() && c.APIKeysFile == "":
+		return errors.New("API_KEYS_FILE is missing: AUTH has keys")
+	case c.WithTokens() && (c.JWKS == "" || c.JWTIssuer == "" || c.JWTAudience == ""):
+		return errors.New("JWT_JWKS, JWT_ISSUER or JWT_AUDIENCE is missing: AUTH has jwt")
+	case c.TrustedMode != "off" && c.TrustedDocuments == "":
+		return errors.New("TRUSTED_DOCUMENTS is missing: TRUSTED_MODE is set")
+	}
+	return nil
+}
+
+func (c *Config) validateBackends() error {
+	for _, pair := range [][2]string{{"THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY"}, {"THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_URL"}} {
+		if c.given[pair[0]] && !c.given[pair[1]] {
+			return fmt.Errorf("%s is missing: %s is set", pair[1], pair[0])
+		}
+	}
+	if err := c.validateMATTR(); err != nil {
+		return err
+	}
+	if !c.HasThoughtIndustries() && !c.HasCoassemble() && !c.HasMATTR() {
+		return errors.New("no backend is configured: set THOUGHTINDUSTRIES_URL, COASSEMBLE_AUTHORIZATION or MATTR_URL with what belongs to them, or start with -demo")
+	}
+	return nil
+}
+
+func (c *Config) validateMATTR() error {
+	credentials := []string{"MATTR_TOKEN_URL", "MATTR_CLIENT_ID", "MATTR_CLIENT_SECRET"}
+	given := func(name string) bool { return c.given[name] }
+	any := slices.ContainsFunc(credentials, given)
+	switch {
+	case c.given["MATTR_TOKEN"] && any:
+		return errors.New("MATTR_TOKEN is set beside OAuth2 credentials: use one of the two")
+	case (c.given["MATTR_TOKEN"] || any) && !c.given["MATTR_URL"]:
+		return errors.New("MATTR_URL is missing: credentials of MATTR are set")
+	case !c.given["MATTR_URL"] || c.given["MATTR_TOKEN"]:
+		return nil
+	}
+	for _, name := range credentials {
+		if !c.given[name] {
+			return fmt.Errorf("%s is missing: MATTR_URL needs it, or MATTR_TOKEN", name)
+		}
+	}
+	return nil
+}
+
+// checkURL wants https except on loopback, where the emulator and tests are.
+func checkURL(text string) error {
+	if text == "" {
+		return nil
+	}
+	u, err := url.Parse(text)
+	switch {
+	case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+		return errors.New("must be an absolute https URL")
+	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
+		return errors.New("must have no user, query or fragment")
+	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
+		return errors.New("must be https: http is for loopback addresses only")
+	}
+	return nil
+}
+
+// IsLoopback reports whether a host is this machine itself.
+func IsLoopback(host string) bool {
+	if strings.EqualFold(host, "localhost") {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
