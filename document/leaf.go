@@ -250,14 +250,4 @@ func (v Value) ID() (string, error) {
 // JSON returns the text of any value. The bytes belong to the Document and must not be changed.
 func (v Value) JSON() (json.RawMessage, error) { return json.RawMessage(v.Raw()), nil }
 
-// Named returns a reader of the values of an enum.
-func Named[T ~string](l *Leaf) func(Value) (T, error) {
-	return func(v Value) (T, error) {
-		if err := l.Check(v); err != nil {
-			return "", err
-		}
-		return T(v.text()), nil
-	}
-}
-
 func (l *Leaf) mismatch(v Value) error { return &Mismatch{Want: l.name, Got: v.Kind()} }

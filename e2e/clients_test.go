@@ -68,7 +68,7 @@ func needNode(t *testing.T) {
 // introspected writes what introspection answers, and the text that is served, into files.
 func introspected(t *testing.T) (introspection, text string) {
 	t.Helper()
-	query, err := os.ReadFile(filepath.Join(clientsFolder, "introspection.graphql"))
+	query, err := os.ReadFile(filepath.Join("..", "gateway", "testdata", "introspection.graphql"))
 	if err != nil {
 		t.Fatal(err)
 	}

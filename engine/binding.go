@@ -146,14 +146,6 @@ func Interfaces[T any](v []T) any {
 	return list
 }
 
-// List returns v as one list of a column of results; a nil slice is null.
-func List[T any](v []*T) any {
-	if v == nil {
-		return nil
-	}
-	return Pointers(v)
-}
-
 // One returns the column of a call with one parent.
 func One(v any, err error) ([]any, error) {
 	if err != nil {

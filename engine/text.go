@@ -2,7 +2,6 @@ package engine
 
 import (
 	"encoding/json"
-	"math"
 	"strconv"
 	"unicode/utf8"
 )
@@ -54,14 +53,6 @@ func AppendInt[T ~int | ~int32 | ~int64](dst []byte, n T) []byte {
 
 // AppendBool appends b.
 func AppendBool[T ~bool](dst []byte, b T) []byte { return strconv.AppendBool(dst, bool(b)) }
-
-// AppendFloat appends f; what JSON has no number for is null.
-func AppendFloat[T ~float64](dst []byte, f T) []byte {
-	if math.IsInf(float64(f), 0) || math.IsNaN(float64(f)) {
-		return append(dst, "null"...)
-	}
-	return strconv.AppendFloat(dst, float64(f), 'g', -1, 64)
-}
 
 // AppendRaw appends JSON as it is; none is null.
 func AppendRaw(dst []byte, raw json.RawMessage) []byte {

@@ -508,6 +508,3 @@ func (e *estimation) together(f FieldCalls, list string, objects float64, calls 
 	}
 	e.shared[key] = t
 }
-
-// Backends are those that the operation calls, in order of their names.
-func (c *Cost) Backends() []string { return slices.SortedFunc(maps.Keys(c.Calls), cmp.Compare[string]) }

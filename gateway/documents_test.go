@@ -36,7 +36,7 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 	if hashOf(typename) != typenameHash {
 		t.Fatalf("the hash is %s", hashOf(typename))
 	}
-	g := (&world{}).gateway(func(o *Options) { o.Persisted = NewMemoryDocuments(1<<10, 0) })
+	g := (&world{}).gateway(func(o *Options) { o.Persisted = newMemoryDocuments(1<<10, 0, nil) })
 	get := "/graphql?" + url.Values{"extensions": {`{"persistedQuery":{"version":1,"sha256Hash":"` + typenameHash + `"}}`}}.Encode()
 	for _, step := range []struct {
 		name, method, target, body, want string
@@ -68,7 +68,7 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 func TestKeptTextsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	text := func(c string) string { return strings.Repeat(c, 100) }
-	m := NewMemoryDocuments(3*(len(text("a"))+shelfOverhead), 0)
+	m := newMemoryDocuments(3*(len(text("a"))+shelfOverhead), 0, nil)
 	kept := func() (hashes string) {
 		for _, hash := range []string{"a", "b", "c", "d", "e"} {
 			if _, ok := m.texts.values.Peek(hash); ok {
@@ -97,7 +97,7 @@ func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
 	t.Parallel()
 	text := func(c string) string { return strings.Repeat(c, 100) }
 	one := len(text("a")) + shelfOverhead
-	m := NewMemoryDocuments(4*one, 2*one)
+	m := newMemoryDocuments(4*one, 2*one, nil)
 	for _, step := range []struct{ put, by, use, want string }{
 		{"a", "A", "", "a"}, {"b", "A", "a", "ab"}, {"c", "A", "", "ac"}, {"d", "B", "", "acd"}, {"e", "A", "", "cde"},
 		{"f", "C", "c", "cdef"}, {"g", "D", "", "cefg"}, {"g", "D", "", "cefg"}, {"h", "D", "", "cfgh"}, {"i", "D", "", "cfhi"},
@@ -135,7 +135,7 @@ func TestADocumentThatIsKeptIsCharged(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := (&world{users: 1}).keeping(t, func(o *Options) {
-			o.Persisted = NewMemoryDocuments(1<<20, 0)
+			o.Persisted = newMemoryDocuments(1<<20, 0, nil)
 			o.Cost = CostOptions{Bucket: cache.NewBucket(kept, "test", "points"), Points: 1000, Restore: 100}
 		})
 		document := func(name string, size int) string {
@@ -245,7 +245,7 @@ func TestTrustedDocumentsAreTakenByIDAndOthersByMode(t *testing.T) {
 		for mode, want := range test.want {
 			w := &world{}
 			g := w.gateway(func(o *Options) {
-				o.Trusted, o.Persisted = trusted(t, w, mode, files), NewMemoryDocuments(1<<10, 0)
+				o.Trusted, o.Persisted = trusted(t, w, mode, files), newMemoryDocuments(1<<10, 0, nil)
 			})
 			got := send(t, g, test.method, test.target, test.body)
 			if !strings.Contains(got.Body.String(), want) {

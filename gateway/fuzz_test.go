@@ -29,7 +29,7 @@ func FuzzBody(f *testing.F) {
 	}
 	w := &world{users: 2}
 	g := w.gateway(func(o *Options) {
-		o.Persisted = NewMemoryDocuments(4<<10, 0)
+		o.Persisted = newMemoryDocuments(4<<10, 0, nil)
 		o.Cost = CostOptions{Max: DefaultMaxCost, Measure: true}
 		o.Authenticate = as(&auth.Caller{Name: "app", Scopes: []string{auth.UsersRead}})
 	})
@@ -44,7 +44,7 @@ func FuzzQueryString(f *testing.F) {
 		`extensions={"persistedQuery":{"version":1,"sha256Hash":"a"}}`} {
 		f.Add(query)
 	}
-	g := (&world{users: 2}).gateway(func(o *Options) { o.Persisted = NewMemoryDocuments(4<<10, 0) })
+	g := (&world{users: 2}).gateway(func(o *Options) { o.Persisted = newMemoryDocuments(4<<10, 0, nil) })
 	f.Fuzz(func(t *testing.T, query string) {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/graphql", nil)
 		r.URL.RawQuery = query

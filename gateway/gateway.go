@@ -133,9 +133,6 @@ func (g *Gateway) Close() {
 
 var _ http.Handler = (*Gateway)(nil)
 
-// Validations is how many documents got as far as the validator.
-func (g *Gateway) Validations() int64 { return g.documents.validations.Load() }
-
 const allowedMethods = "GET, HEAD, POST, OPTIONS"
 
 // ServeHTTP answers one request. A request whose answer no media type can carry gets 406 before it is read.

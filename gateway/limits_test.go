@@ -81,7 +81,7 @@ func TestEachLimitTakesItsNumberAndRefusesOneMore(t *testing.T) {
 			if read(t, below).code() != "" {
 				t.Errorf("just below: got %s", below.Body)
 			}
-			asked, validated := len(w.asked), g.Validations()
+			asked, validated := len(w.asked), g.documents.validations.Load()
 			above := send(t, g, "POST", "/graphql", test.body(test.allowed+1))
 			a := read(t, above)
 			if a.code() != "LIMIT_EXCEEDED" || above.Code != test.status {
@@ -91,7 +91,7 @@ func TestEachLimitTakesItsNumberAndRefusesOneMore(t *testing.T) {
 			if l == nil || l.Name != test.name || l.Reached <= l.Allowed {
 				t.Errorf("just above: got limit %+v, want one of %s", l, test.name)
 			}
-			if len(w.asked) != asked || g.Validations() != validated {
+			if len(w.asked) != asked || g.documents.validations.Load() != validated {
 				t.Error("a resolver or the validator was reached")
 			}
 		})
@@ -206,7 +206,7 @@ func TestAHostileDocumentIsRefusedBeforeTheValidator(t *testing.T) {
 			if code := read(t, got).code(); code != "LIMIT_EXCEEDED" && code != "GRAPHQL_PARSE_FAILED" {
 				t.Errorf("got %s", got.Body)
 			}
-			if n := g.Validations(); n != 0 {
+			if n := g.documents.validations.Load(); n != 0 {
 				t.Errorf("got as far as the validator %d times", n)
 			}
 			if len(w.asked) > 0 || got.Body.Len() > 64<<10 {

@@ -20,8 +20,8 @@ type DocumentStore interface {
 	Put(ctx context.Context, hash, text string)
 }
 
-// MemoryDocuments is a DocumentStore that forgets what was not used for longest.
-type MemoryDocuments struct{ texts *shelf[string, nearText] }
+// memoryDocuments is a DocumentStore that forgets what was not used for longest.
+type memoryDocuments struct{ texts *shelf[string, nearText] }
 
 // nearText is a text and when Redis was last asked for it.
 type nearText struct {
@@ -29,34 +29,31 @@ type nearText struct {
 	shared time.Time
 }
 
-var _ DocumentStore = (*MemoryDocuments)(nil)
+var _ DocumentStore = (*memoryDocuments)(nil)
 
-// NewMemoryDocuments makes a store that takes at most so many bytes, mostOf of them for one caller.
-func NewMemoryDocuments(most, mostOf int) *MemoryDocuments {
-	return newMemoryDocuments(most, mostOf, nil)
-}
-
-func newMemoryDocuments(most, mostOf int, reserve func(by int64)) *MemoryDocuments {
-	m := &MemoryDocuments{newShelf[string, nearText](most, reserve)}
+// newMemoryDocuments makes a store that takes at most so many bytes, mostOf of them for one caller. reserve is told what it
+// takes and gives back.
+func newMemoryDocuments(most, mostOf int, reserve func(by int64)) *memoryDocuments {
+	m := &memoryDocuments{newShelf[string, nearText](most, reserve)}
 	m.texts.mostOf = mostOf
 	return m
 }
 
 // Get gives the text of a hash.
-func (m *MemoryDocuments) Get(_ context.Context, hash string) (string, bool) {
+func (m *memoryDocuments) Get(_ context.Context, hash string) (string, bool) {
 	near, ok := m.texts.get(hash)
 	return near.text, ok
 }
 
 // Put keeps a text, unless it takes more than a caller or all may.
-func (m *MemoryDocuments) Put(ctx context.Context, hash, text string) {
+func (m *memoryDocuments) Put(ctx context.Context, hash, text string) {
 	m.texts.putFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
 }
 
 // SharedDocuments is a DocumentStore in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
 // without Redis that is all.
 type SharedDocuments struct {
-	near *MemoryDocuments
+	near *memoryDocuments
 	far  *cache.Texts
 }
 

@@ -37,8 +37,6 @@ type requestError struct {
 	challenge bool
 }
 
-func (e *requestError) Error() string { return e.message }
-
 func badRequest(format string, args ...any) *requestError {
 	return &requestError{status: http.StatusBadRequest, code: codeBadRequest, message: fmt.Sprintf(format, args...)}
 }

@@ -7,7 +7,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/failsafe-go/failsafe-go/circuitbreaker"
 	"github.com/learngraph/learngraph/task"
 )
 
@@ -46,20 +45,31 @@ const (
 
 var errOpen = errors.New("the backend has been failing; it is being probed")
 
-// never is the delay after which a circuit would let a user's call try: the probe closes it instead.
-const never = 100 * 365 * 24 * time.Hour
-
-// circuit is the breaker of one class. The rate over the minimum volume is the library's; that calls which run out of
-// time open it too, and who tries whether it may close, is ours.
+// circuit is the breaker of one class. No user's call tries whether it may close: the probe closes it.
 type circuit struct {
-	circuitbreaker.CircuitBreaker[any]
-	slow  int // calls in a row that ran out of time
-	since time.Time
+	calls, failures rolling
+	slow            int // calls in a row that ran out of time
+	open            bool
+	since           time.Time
 }
 
-func newCircuit() circuit {
-	return circuit{CircuitBreaker: circuitbreaker.NewBuilder[any]().
-		WithFailureRateThreshold(0.5, minVolume, span).WithDelay(never).Build()}
+// record counts a call, and opens the circuit if that is one failure too many. With so many slots a backend that hangs never
+// lets minVolume calls end in a span, so a whole set of calls in a row that ran out of time opens it as well.
+func (k *circuit) record(now time.Time, v verdict, slots int) {
+	k.calls.add(now)
+	if v.failed {
+		k.failures.add(now)
+	}
+	if v.slow {
+		k.slow++
+	} else {
+		k.slow = 0
+	}
+	// A success opens it too, where it is the call that makes the volume full.
+	volume := k.calls.sum(now)
+	if volume >= minVolume && 2*k.failures.sum(now) >= volume || k.slow >= max(minSlow, slots) {
+		k.open, k.since = true, now
+	}
 }
 
 // health holds the breakers of one backend and its probe.
@@ -80,11 +90,7 @@ type health struct {
 }
 
 func newHealth(slots int) *health {
-	h := &health{slots: slots}
-	for i := range h.circuits {
-		h.circuits[i] = newCircuit()
-	}
-	return h
+	return &health{slots: slots}
 }
 
 // verdict is what one call says about its backend.
@@ -130,32 +136,15 @@ func (c *Client) patience() time.Duration {
 	return min(d/2, maxPatience)
 }
 
-// record counts a call and opens the circuit if that is one failure too many. A backend that hangs never lets
-// minVolume calls end in a span, so a whole set of calls in a row that ran out of time opens it as well.
+// record counts a call for the circuit of its class, and has the backend probed once that is open.
 func (h *health) record(class Class, v verdict) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	k := &h.circuits[class]
-	if !v.counts || k.IsOpen() || h.probe == nil {
+	if !v.counts || k.open || h.probe == nil {
 		return
 	}
-	if !v.slow {
-		k.slow = 0
-	}
-	if v.slow {
-		k.slow++
-	}
-	if v.failed {
-		k.RecordFailure()
-	} else {
-		k.RecordSuccess()
-	}
-	if k.slow >= max(minSlow, h.slots) {
-		k.Open()
-	}
-	// A success opens it too, where it is the call that makes the volume full.
-	if k.IsOpen() {
-		k.since = time.Now()
+	if k.record(time.Now(), v, h.slots); k.open {
 		h.schedule(k.since)
 	}
 }
@@ -190,9 +179,7 @@ func (h *health) try() {
 		return
 	}
 	h.closedAt = time.Now()
-	for i := range h.circuits {
-		h.circuits[i] = newCircuit()
-	}
+	h.circuits = [classes]circuit{}
 }
 
 // answered notes how long an answer took.
@@ -215,14 +202,14 @@ func (h *health) answerTime() time.Duration {
 func (h *health) isOpen(class Class) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return h.circuits[class].IsOpen()
+	return h.circuits[class].open
 }
 
 // refuse is the answer to a call of a class whose circuit is open, nil if it may be made.
 func (h *health) refuse(class Class) *Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if !h.circuits[class].IsOpen() {
+	if !h.circuits[class].open {
 		return nil
 	}
 	// While a probe is under way its moment has passed; a second later there is news.

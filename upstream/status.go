@@ -62,12 +62,13 @@ func (c *Client) Status() Status {
 func (h *health) describe(s *Status) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	now := time.Now()
 	for class := range classes {
 		k := &h.circuits[class]
-		if k.IsOpen() {
+		if k.open {
 			s.Circuits = append(s.Circuits, CircuitStatus{Class: class, Open: true, Since: k.since, NextProbe: h.next})
 			continue
 		}
-		s.Circuits = append(s.Circuits, CircuitStatus{Class: class, Calls: int(k.Metrics().Executions()), Failures: int(k.Metrics().Failures())})
+		s.Circuits = append(s.Circuits, CircuitStatus{Class: class, Calls: k.calls.sum(now), Failures: k.failures.sum(now)})
 	}
 }
