@@ -7,7 +7,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
-	"strings"
 )
 
 // The scopes that a caller may hold.
@@ -71,17 +70,33 @@ func (c *Caller) Allows(client string) bool {
 // Scope is a digest of what decides what the caller sees: equal for two callers who see the same. It goes into the keys
 // of whatever is kept of an answer.
 func (c *Caller) Scope() string {
-	sorted := func(list []string) string {
-		list = slices.Clone(list)
-		slices.Sort(list)
-		return strings.Join(slices.Compact(list), "\x00")
-	}
-	clients := "all"
+	text := append(appendSorted(make([]byte, 0, 512), c.Scopes), '\x01')
 	if c.Bound {
-		clients = "bound\x00" + sorted(c.Clients)
+		text = appendSorted(append(text, "bound\x00"...), c.Clients)
+	} else {
+		text = append(text, "all"...)
 	}
-	sum := sha256.Sum256([]byte(sorted(c.Scopes) + "\x01" + clients))
-	return hex.EncodeToString(sum[:16])
+	sum := sha256.Sum256(text)
+	var digits [sha256.Size]byte
+	hex.Encode(digits[:], sum[:sha256.Size/2])
+	return string(digits[:])
+}
+
+// appendSorted appends the texts of a list, each once, in their order.
+func appendSorted(to []byte, list []string) []byte {
+	if !slices.IsSorted(list) {
+		list = slices.Sorted(slices.Values(list))
+	}
+	for i, text := range list {
+		if i > 0 && text == list[i-1] {
+			continue
+		}
+		if i > 0 {
+			to = append(to, 0)
+		}
+		to = append(to, text...)
+	}
+	return to
 }
 
 type contextKey struct{}

@@ -150,6 +150,9 @@ func (o Options) withDefaults() Options {
 	return o
 }
 
+// Idle reports whether the cache neither keeps nor shares anything, so that each Load fetches.
+func (c *Cache) Idle() bool { return c.o.TTL <= 0 && !c.o.Coalesce }
+
 // Reserve takes bytes of Options.Memory for what is kept elsewhere in the process, or gives them back where by is negative.
 // A quarter stays for the cache's own.
 func (c *Cache) Reserve(by int64) { c.memory.take(by) }

@@ -34,8 +34,12 @@ type Answer struct {
 	readers readers
 }
 
-// NewAnswers makes the space of whole answers. They stay in the process: a replica makes its own from what is shared.
+// NewAnswers makes the space of whole answers, nil if the cache would neither keep nor share them. They stay in the
+// process: a replica makes its own from what is shared.
 func NewAnswers(c *cache.Cache, scope string) *cache.Space[*Answer] {
+	if c.Idle() {
+		return nil
+	}
 	return cache.NewSpace(c, cache.SpaceOptions[*Answer]{Kind: "answer", Scope: scope, Personal: true, Local: true, NoStale: true,
 		Size: (*Answer).size})
 }
@@ -115,10 +119,10 @@ func answerKey(ctx context.Context, op *prepared) string {
 
 // fetchAnswer executes the operation for all who wait for it.
 func (g *Gateway) fetchAnswer(ctx context.Context, op *prepared) cache.Fetched[*Answer] {
-	ctx, used := withProvenance(ctx)
-	out := &reply{}
-	g.execute(ctx, op.OperationContext, out)
-	a := newAnswer(out.resp, used.facts.List(), g.opts.PublicCatalog)
+	// The calls are known to who began the execution, whose context this is part of.
+	used, out := new(cache.Facts), &reply{}
+	g.execute(cache.WithFacts(ctx, used), op.OperationContext, out)
+	a := newAnswer(out.resp, used.List(), g.opts.PublicCatalog)
 	if !receiversMayStore(op) {
 		a.policy = cachePolicy{}
 	}
@@ -127,7 +131,7 @@ func (g *Gateway) fetchAnswer(ctx context.Context, op *prepared) cache.Fetched[*
 		out.free()
 	}
 	// The tags also of what is not kept: nobody who asks after a write may take an answer from before it.
-	f := cache.Fetched[*Answer]{Value: a, NoStore: true, Tags: used.facts.Tags()}
+	f := cache.Fetched[*Answer]{Value: a, NoStore: true, Tags: used.Tags()}
 	if left := lifetime(a.facts, a.at); left > 0 && len(a.errors) == 0 {
 		f.NoStore, f.MaxAge = false, left
 	}

@@ -98,13 +98,14 @@ func (m *Manifest) Add(text []byte) error {
 	return nil
 }
 
-func readManifest(text []byte, members map[string]json.RawMessage) ([]*TrustedDocument, error) {
+func readManifest(text []byte, operations members) ([]*TrustedDocument, error) {
 	var format string
-	if raw, ok := members["format"]; ok && json.Unmarshal(raw, &format) == nil && members["operations"] != nil {
+	if raw := operations.get("format"); raw != nil && json.Unmarshal(raw, &format) == nil && operations.get("operations") != nil {
 		return readApollo(format, text)
 	}
-	list := make([]*TrustedDocument, 0, len(members))
-	for id, raw := range members {
+	list := make([]*TrustedDocument, 0, len(operations))
+	for _, m := range operations {
+		id, raw := m.name, m.raw
 		d := &TrustedDocument{ID: id}
 		if isNull(raw) || json.Unmarshal(raw, &d.Text) != nil {
 			return nil, errManifest

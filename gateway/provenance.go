@@ -42,9 +42,14 @@ func withProvenance(ctx context.Context) (context.Context, *provenance) {
 
 // called takes a call of the operation's own, and leaves it for those who share the fetch that it is made for.
 func (p *provenance) called(ctx context.Context, c upstream.Call) {
-	cache.Note(ctx, c)
+	if cache.InFetch(ctx) {
+		cache.Note(ctx, c)
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	if p.calls == nil {
+		p.calls = make([]upstream.Call, 0, 4)
+	}
 	p.calls = append(p.calls, c)
 }
 

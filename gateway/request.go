@@ -234,7 +234,7 @@ func parseObject(data []byte) (*request, *requestError) {
 	if err != nil {
 		return nil, badRequest("the body must be one JSON object with distinct members: %v", err)
 	}
-	return parseParams(func(name string) json.RawMessage { return members[name] })
+	return parseParams(members.get)
 }
 
 func readQuery(rawQuery string) (*request, *requestError) {
@@ -335,6 +335,9 @@ func utf16Unit(raw []byte) (rune, bool) {
 
 // decode keeps numbers as they are written: a 64-bit id in variables must not lose digits.
 func decode(raw json.RawMessage, target any) error {
+	if _, ok := target.(*string); ok {
+		return json.Unmarshal(raw, target)
+	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
 	if err := dec.Decode(target); err != nil {
@@ -409,34 +412,92 @@ func nameOf(quoted []byte) string {
 	return name
 }
 
+// members are those of one JSON object.
+type members []member
+
+type member struct {
+	name string
+	raw  json.RawMessage
+}
+
+// fewMembers is how many members are looked through one by one.
+const fewMembers = 16
+
+// get returns the value of a member, nil if there is none.
+func (m members) get(name string) json.RawMessage {
+	for i := range m {
+		if m[i].name == name {
+			return m[i].raw
+		}
+	}
+	return nil
+}
+
 // objectMembers reads one JSON object and nothing after it. A repeated member is an error: which of two queries runs
 // must not depend on who reads the body.
-func objectMembers(data []byte) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(data))
-	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+func objectMembers(data []byte) (members, error) {
+	if start := bytes.TrimLeft(data, " \t\r\n"); len(start) == 0 || start[0] != '{' {
 		return nil, errors.New("it is not an object")
 	}
-	members := map[string]json.RawMessage{}
-	for dec.More() {
-		t, err := dec.Token()
-		if err != nil {
-			return nil, errors.New("it is not valid JSON")
+	if !json.Valid(data) {
+		return nil, whyInvalid(data)
+	}
+	list := make(members, 0, 5)
+	var seen map[string]bool // of more members than a request has
+	i := bytes.IndexByte(data, '{') + 1
+	for {
+		i += bytes.IndexAny(data[i:], `"}`)
+		if data[i] == '}' {
+			return list, nil
 		}
-		name, _ := t.(string)
-		if _, ok := members[name]; ok {
+		end := stringEnd(data, i)
+		name := nameOf(data[i:end])
+		value := end + bytes.IndexByte(data[end:], ':') + 1
+		i = valueEnd(data, value)
+		if seen[name] || seen == nil && list.get(name) != nil {
 			return nil, errors.New("a member is repeated")
 		}
-		var raw json.RawMessage
-		if err := dec.Decode(&raw); err != nil {
-			return nil, errors.New("it is not valid JSON")
+		list = append(list, member{name, bytes.TrimSpace(data[value:i])})
+		if seen != nil {
+			seen[name] = true
+		} else if len(list) > fewMembers {
+			seen = map[string]bool{}
+			for _, m := range list {
+				seen[m.name] = true
+			}
 		}
-		members[name] = raw
 	}
-	if _, err := dec.Token(); err != nil {
-		return nil, errors.New("it is not valid JSON")
+}
+
+// whyInvalid returns what is wrong with a text that begins as an object.
+func whyInvalid(data []byte) error {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	var object json.RawMessage
+	if dec.Decode(&object) == nil {
+		return errTrailing
 	}
-	if _, err := dec.Token(); err != io.EOF {
-		return nil, errTrailing
+	return errors.New("it is not valid JSON")
+}
+
+// valueEnd returns the place after the value that begins at start or after white space, in an object that is well-formed:
+// that of the comma or brace which follows.
+func valueEnd(data []byte, start int) int {
+	depth := 0
+	for i := start; ; i++ {
+		switch data[i] {
+		case '"':
+			i = stringEnd(data, i) - 1
+		case '{', '[':
+			depth++
+		case ',':
+			if depth == 0 {
+				return i
+			}
+		case '}', ']':
+			if depth == 0 {
+				return i
+			}
+			depth--
+		}
 	}
-	return members, nil
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"testing"
 	"unicode/utf8"
 )
@@ -51,4 +52,51 @@ func FuzzRepeatedMembersAreFound(f *testing.F) {
 			t.Errorf("%q: got %v, want %v", raw, got, want)
 		}
 	})
+}
+
+// FuzzMembersAreThoseOfTheDecoder compares with a reader of the decoder's tokens.
+func FuzzMembersAreThoseOfTheDecoder(f *testing.F) {
+	for _, text := range []string{`{"query":"{a}","variables":{"a":[1,{"b":"}"}]}}`, `{}`, ` { "a" : null , "\u0061":1}`, `{"a":"\\\"","b":"\\"} x`, `[{}]`, `{"a":1,}`, `{"a":{"a":1,"a":2}}`} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, data []byte) {
+		if !utf8.Valid(data) {
+			return // refused before
+		}
+		got, err := objectMembers(data)
+		want, ok := decodedMembers(data)
+		if ok != (err == nil) || ok && len(got) != len(want) {
+			t.Fatalf("%q: got %v, %v, want %v", data, got, err, want)
+		}
+		for _, m := range got {
+			if string(m.raw) != string(want[m.name]) {
+				t.Errorf("%q: %s is %s, want %s", data, m.name, m.raw, want[m.name])
+			}
+		}
+	})
+}
+
+func decodedMembers(data []byte) (map[string]json.RawMessage, bool) {
+	dec := json.NewDecoder(bytes.NewReader(data))
+	if t, err := dec.Token(); err != nil || t != json.Delim('{') {
+		return nil, false
+	}
+	members := map[string]json.RawMessage{}
+	for dec.More() {
+		t, err := dec.Token()
+		if err != nil {
+			return nil, false
+		}
+		name, ok := t.(string)
+		var raw json.RawMessage
+		if !ok || members[name] != nil || dec.Decode(&raw) != nil {
+			return nil, false
+		}
+		members[name] = raw
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, false
+	}
+	_, err := dec.Token()
+	return members, err == io.EOF
 }

@@ -62,5 +62,13 @@ func (g *Group) Go(work func() error, done func(error)) {
 	})
 }
 
+// Do calls work and done as Go does, on the goroutine of its caller.
+func (g *Group) Do(work func() error, done func(error)) {
+	err := Run(work)
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	done(err)
+}
+
 // Wait returns when done was called for all work.
 func (g *Group) Wait() { g.running.Wait() }

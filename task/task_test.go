@@ -49,6 +49,8 @@ func TestAPanicIsTheErrorOfItsWork(t *testing.T) {
 	for name, work := range works() {
 		if name != "exit" {
 			check(t, name, Run(work))
+			var inline Group
+			inline.Do(work, func(err error) { check(t, name, err) })
 		}
 		group.Go(work, func(err error) { got[name] = err })
 	}
