@@ -45,12 +45,6 @@ type limiter struct {
 	samples int
 }
 
-// admission is the answer to a call that waits.
-type admission struct {
-	permit *permit
-	err    error
-}
-
 // permit is the permission to start one call now. It holds a slot.
 type permit struct {
 	limiter *limiter
@@ -72,7 +66,8 @@ func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (*perm
 	now := time.Now()
 	if l.waiting() == 0 && l.ready(now) && !(p == Refresh && l.lastQuarter(now)) && l.lease.take(now) {
 		defer l.mu.Unlock()
-		return l.begin(), nil
+		p := l.begin()
+		return &p, nil
 	}
 	deadline, _ := ctx.Deadline()
 	w, err := l.enter(p, caller, deadline, now)
@@ -81,20 +76,33 @@ func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (*perm
 		return nil, err
 	}
 	select {
-	case a := <-w.answer:
-		return a.permit, a.err
+	case <-w.ready:
+		return w.admitted()
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.dispatch() // its start may be due in this very moment
 	select {
-	case a := <-w.answer:
-		return a.permit, a.err
+	case <-w.ready:
+		return w.admitted()
 	default:
 	}
 	l.queues[p].remove(w)
 	return nil, contextError(ctx)
+}
+
+// admitted returns what a call waited for.
+func (w *waiter) admitted() (*permit, error) {
+	if w.err != nil {
+		return nil, w.err
+	}
+	return &w.permit, nil
+}
+
+func (w *waiter) refuse(err error) {
+	w.err = err
+	w.ready <- struct{}{}
 }
 
 // enter lets a call wait, unless it cannot start in time; l.mu is held.
@@ -102,7 +110,7 @@ func (l *limiter) enter(p Priority, caller string, deadline, now time.Time) (*wa
 	if err := l.refusal(p, caller, deadline, now); err != nil {
 		return nil, err
 	}
-	w := &waiter{caller: caller, deadline: deadline, answer: make(chan admission, 1)}
+	w := &waiter{caller: caller, deadline: deadline, ready: make(chan struct{}, 1)}
 	if l.overtakes(p, caller) {
 		l.delayed++
 	}
@@ -230,7 +238,9 @@ func (l *limiter) dispatch() {
 	l.lease.expire(now)
 	for _, q := range l.order {
 		for q.n > 0 && l.ready(now) && l.leased(now) {
-			q.pop().answer <- admission{permit: l.begin()}
+			w := q.pop()
+			w.permit = l.begin()
+			w.ready <- struct{}{}
 		}
 	}
 	if l.waiting() == 0 {
@@ -282,7 +292,7 @@ func (l *limiter) sweep(now time.Time) {
 			if !w.deadline.IsZero() {
 				if at := l.start(now, ahead); at.After(w.deadline) && at.After(now) {
 					q.remove(w)
-					w.answer <- admission{err: l.limited(at.Sub(now))}
+					w.refuse(l.limited(at.Sub(now)))
 					return
 				}
 			}
@@ -304,7 +314,7 @@ func (l *limiter) note(deadline time.Time) {
 func (l *limiter) refuseWaitingRefreshes(now time.Time) {
 	q := &l.queues[Refresh]
 	for q.n > 0 {
-		q.pop().answer <- admission{err: l.limited(l.start(now, 0).Sub(now))}
+		q.pop().refuse(l.limited(l.start(now, 0).Sub(now)))
 	}
 }
 
@@ -328,10 +338,10 @@ func (l *limiter) wake(at time.Time) {
 }
 
 // begin counts a call that starts now; l.mu is held.
-func (l *limiter) begin() *permit {
+func (l *limiter) begin() permit {
 	l.free--
 	l.underway++
-	return &permit{l, l.lease.until, l.lease.settle}
+	return permit{l, l.lease.until, l.lease.settle}
 }
 
 // unused gives the start and its slot back.

@@ -172,9 +172,10 @@ func BenchmarkLimiter(b *testing.B) {
 			b.ReportAllocs()
 			b.ResetTimer()
 			for i := range b.N {
-				next := l.queues[Read].turns.Front().Value.(*line).calls.Front().Value.(*waiter)
+				next := l.queues[Read].turns.Front().Value.(*line).first
 				held.release(nil, time.Time{}, time.Microsecond, 0)
-				held = (<-next.answer).permit
+				<-next.ready
+				held = &next.permit
 				come(i)
 			}
 		})

@@ -5,20 +5,52 @@ import (
 	"time"
 )
 
-// waiter is a call that waits for its start.
+// waiter is a call that waits for its start. It is its own element of a list, so that serving one that waited long touches
+// little memory.
 type waiter struct {
-	caller   string
-	deadline time.Time // the zero time is none
-	answer   chan admission
-	line     *line
-	place    *list.Element // in its line; nil once it waits no more
+	caller       string
+	deadline     time.Time // the zero time is none
+	ready        chan struct{}
+	line         *line
+	before, next *waiter // in its line
+
+	// What it waited for; valid once ready has got a value. Without an err it is the permit.
+	err    error
+	permit permit
 }
 
 // line holds the waiting calls of one caller, first come first.
 type line struct {
-	caller string
-	calls  list.List     // of *waiter
-	turn   *list.Element // in fairQueue.turns
+	caller      string
+	first, last *waiter
+	n           int
+	turn        *list.Element // in fairQueue.turns
+}
+
+func (l *line) push(w *waiter) {
+	w.line, w.before = l, l.last
+	if l.last == nil {
+		l.first = w
+	} else {
+		l.last.next = w
+	}
+	l.last = w
+	l.n++
+}
+
+func (l *line) remove(w *waiter) {
+	if w.before == nil {
+		l.first = w.next
+	} else {
+		w.before.next = w.next
+	}
+	if w.next == nil {
+		l.last = w.before
+	} else {
+		w.next.before = w.before
+	}
+	w.before, w.next = nil, nil
+	l.n--
 }
 
 // fairQueue lets the calls of one priority go caller by caller (round robin): with many waiting calls a caller holds up
@@ -36,7 +68,7 @@ type fairQueue struct {
 func (q *fairQueue) ahead(caller string) int {
 	own := 0
 	if l := q.lines[caller]; l != nil {
-		own = l.calls.Len()
+		own = l.n
 	}
 	// Every caller is served once per round, and the call is served in round own.
 	if own+1 >= len(q.deeper) {
@@ -65,18 +97,18 @@ func (q *fairQueue) push(w *waiter) {
 		l.turn = q.turns.PushBack(l)
 		q.lines[w.caller] = l
 	}
-	if l.calls.Len() == len(q.deeper) {
+	if l.n == len(q.deeper) {
 		q.deeper = append(q.deeper, 0)
 	}
-	q.deeper[l.calls.Len()]++
-	w.line, w.place = l, l.calls.PushBack(w)
+	q.deeper[l.n]++
+	l.push(w)
 	q.n++
 }
 
 // pop takes out the call that is served next; the queue is not empty.
 func (q *fairQueue) pop() *waiter {
 	l := q.turns.Front().Value.(*line)
-	w := l.calls.Front().Value.(*waiter)
+	w := l.first
 	q.turns.MoveToBack(l.turn)
 	q.remove(w)
 	return w
@@ -84,10 +116,9 @@ func (q *fairQueue) pop() *waiter {
 
 func (q *fairQueue) remove(w *waiter) {
 	l := w.line
-	l.calls.Remove(w.place)
-	w.place = nil
+	l.remove(w)
 	q.n--
-	depth := l.calls.Len()
+	depth := l.n
 	q.deeper[depth]--
 	if q.deeper[depth] == 0 {
 		q.deeper = q.deeper[:depth]
@@ -100,15 +131,15 @@ func (q *fairQueue) remove(w *waiter) {
 
 // walk calls visit for every waiting call in the order of service. visit may remove the call.
 func (q *fairQueue) walk(visit func(*waiter)) {
-	next := make([]*list.Element, 0, q.turns.Len())
+	next := make([]*waiter, 0, q.turns.Len())
 	for turn := q.turns.Front(); turn != nil; turn = turn.Next() {
-		next = append(next, turn.Value.(*line).calls.Front())
+		next = append(next, turn.Value.(*line).first)
 	}
 	for len(next) > 0 {
 		waiting := next[:0]
-		for _, place := range next {
-			after := place.Next()
-			visit(place.Value.(*waiter))
+		for _, w := range next {
+			after := w.next
+			visit(w)
 			if after != nil {
 				waiting = append(waiting, after)
 			}
