@@ -8,13 +8,12 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
+	"golang.org/x/sync/errgroup"
 )
 
 func init() { parts["limiter"] = benchLimiter }
@@ -101,12 +100,10 @@ func callsWaiting(quick bool, waiting int, rate upstream.Rate) (time.Duration, e
 // the client.
 func cpuOf(ctx context.Context, c *upstream.Client, workers, atOnce, calls int) (time.Duration, error) {
 	gate := make(chan struct{}, atOnce)
-	var group task.Group
+	var group errgroup.Group
 	var left atomic.Int64
 	left.Store(int64(calls + 2*workers))
-	var mu sync.Mutex
-	var failed error
-	var begun time.Duration
+	var begun atomic.Int64
 	for range workers {
 		group.Go(func() error {
 			for {
@@ -115,9 +112,7 @@ func cpuOf(ctx context.Context, c *upstream.Client, workers, atOnce, calls int) 
 					return nil
 				}
 				if n == int64(calls) {
-					mu.Lock()
-					begun = processCPU()
-					mu.Unlock()
+					begun.Store(int64(processCPU()))
 				}
 				gate <- struct{}{}
 				_, err := c.Do(ctx, limitedCall)
@@ -126,14 +121,10 @@ func cpuOf(ctx context.Context, c *upstream.Client, workers, atOnce, calls int) 
 					return err
 				}
 			}
-		}, func(err error) {
-			mu.Lock()
-			defer mu.Unlock()
-			failed = errors.Join(failed, err)
 		})
 	}
-	group.Wait()
-	return (processCPU() - begun) / time.Duration(calls), failed
+	err := group.Wait()
+	return (processCPU() - time.Duration(begun.Load())) / time.Duration(calls), err
 }
 
 // benchSharedBudget counts the calls of a budget that replicas share through a Redis that is far away.
@@ -180,42 +171,38 @@ func distant(to string, roundTrip time.Duration) (address string, stop func(), e
 	if err != nil {
 		return "", nil, err
 	}
-	ignore := func(error) {}
-	task.Go(func() error {
+	go func() {
 		for {
 			near, err := listener.Accept()
 			if err != nil {
-				return err
+				return
 			}
 			far, err := net.Dial("tcp", to)
 			if err != nil {
 				_ = near.Close()
 				continue
 			}
-			task.Go(func() error { return carry(far, near, roundTrip/2) }, ignore)
-			task.Go(func() error { return carry(near, far, roundTrip/2) }, ignore)
+			go carry(far, near, roundTrip/2)
+			go carry(near, far, roundTrip/2)
 		}
-	}, ignore)
+	}()
 	return listener.Addr().String(), func() { _ = listener.Close() }, nil
 }
 
 // carry copies what it reads, each piece so much later, until either end closes.
-func carry(to, from net.Conn, later time.Duration) error {
+func carry(to, from net.Conn, later time.Duration) {
 	type piece struct {
 		due  time.Time
 		data []byte
 	}
 	pieces := make(chan piece, 1024)
-	task.Go(func() error {
+	go func() {
 		defer func() { _ = to.Close() }()
 		for p := range pieces {
 			time.Sleep(time.Until(p.due))
-			if _, err := to.Write(p.data); err != nil {
-				return err
-			}
+			_, _ = to.Write(p.data) // where that fails, reading soon does too
 		}
-		return nil
-	}, func(error) {})
+	}()
 	defer close(pieces)
 	for {
 		buffer := make([]byte, 32<<10)
@@ -224,7 +211,7 @@ func carry(to, from net.Conn, later time.Duration) error {
 			pieces <- piece{time.Now().Add(later), buffer[:n]}
 		}
 		if err != nil {
-			return err
+			return
 		}
 	}
 }
