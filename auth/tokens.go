@@ -13,7 +13,7 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
-	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/learngraph/learngraph/lru"
 	"github.com/learngraph/learngraph/reload"
 )
 
@@ -73,8 +73,10 @@ type verifiedToken struct {
 }
 
 const (
-	// verifiedTokens bounds the memory of those that were verified.
-	verifiedTokens = 10_000
+	// verifiedMemory bounds the memory of tokens that were verified, in bytes; tokenSize is about what one takes besides the
+	// texts of its caller.
+	verifiedMemory = 8 << 20
+	tokenSize      = 512
 	// longestToken bounds what is looked at, in bytes.
 	longestToken = 16 << 10
 	// clockSkew is how far the issuer's clock may be ahead. It does not prolong a token's life.
@@ -118,9 +120,8 @@ func NewTokens(opts TokenOptions, report Reporter) (*Tokens, error) {
 		}
 		t.keys = fileKeys{file}
 	}
-	var err error
-	t.verified, err = lru.New[[sha256.Size]byte, verifiedToken](verifiedTokens)
-	return t, err
+	t.verified = lru.New[[sha256.Size]byte, verifiedToken](verifiedMemory, nil)
+	return t, nil
 }
 
 // Verify returns the caller that a token names, ErrBadToken for a bad token, and an *UnavailableError while no key set was
@@ -148,8 +149,17 @@ func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	if err != nil {
 		return nil, ErrBadToken
 	}
-	t.verified.Add(sum, v)
+	t.verified.Put(sum, v, v.size())
 	return v.caller, nil
+}
+
+// size returns about how many bytes the token takes, without the key, which is in the key set.
+func (v verifiedToken) size() int {
+	n := tokenSize + len(v.caller.Name)
+	for _, text := range slices.Concat(v.caller.Scopes, v.caller.Clients) {
+		n += 16 + len(text)
+	}
+	return n
 }
 
 // typed reports whether the header typ is the one that is configured. "application/" may be left out (RFC 7515, 4.1.9).

@@ -1,10 +1,12 @@
 package engine
 
 import (
+	"cmp"
 	"context"
 	"sync"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -25,7 +27,7 @@ type Engine struct {
 	Reserve  func(by int64)
 
 	schema *Schema
-	plans  plans
+	plans  func() *plans
 }
 
 // Watch gets the field of the schema, as its object and its name, and how many parents the call is for.
@@ -35,20 +37,15 @@ var _ graphql.ExecutableSchema = (*Engine)(nil)
 
 // New returns the engine of the bindings of a generated executable schema, which goes on to answer Schema and Complexity.
 func New(generated graphql.ExecutableSchema, schema *Schema) *Engine {
-	return &Engine{ExecutableSchema: generated, schema: schema}
+	e := &Engine{ExecutableSchema: generated, schema: schema}
+	e.plans = sync.OnceValue(func() *plans {
+		return lru.New[*ast.OperationDefinition, *variants](int(cmp.Or(e.MaxPlans, DefaultPlans)), e.Reserve)
+	})
+	return e
 }
-
-// Plan returns the plan of an operation that is validated and whose variables are coerced.
-func (e *Engine) Plan(op *graphql.OperationContext) *Plan { return e.plans.get(e, op) }
 
 // Forget gives back the memory of all plans. None is kept from then on.
-func (e *Engine) Forget() {
-	e.plans.mu.Lock()
-	defer e.plans.mu.Unlock()
-	e.plans.closed = true
-	e.plans.young, e.plans.old = nil, nil
-	e.plans.reserve(e, 0)
-}
+func (e *Engine) Forget() { e.plans().Close() }
 
 // Exec returns a handler that executes the operation of ctx once.
 func (e *Engine) Exec(ctx context.Context) graphql.ResponseHandler {

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync/atomic"
 
+	"github.com/learngraph/learngraph/lru"
 	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -20,7 +21,7 @@ type documents struct {
 	limits        Limits
 	introspection bool
 	rules, silent *rules.Rules
-	kept          *shelf[string, *validDocument]
+	kept          *lru.Cache[string, *validDocument]
 	// validations counts the documents that got as far as the validator, whose rules cost more than linear time.
 	validations atomic.Int64
 }
@@ -38,7 +39,7 @@ const longestSuggested = 8 << 10
 
 func newDocuments(schema *ast.Schema, limits Limits, introspection bool, most int, reserve func(int64)) *documents {
 	return &documents{schema: schema, limits: limits, introspection: introspection, rules: withNames(withValues(rules.NewDefaultRules(), true), true),
-		silent: silentRules(), kept: newShelf[string, *validDocument](most, reserve)}
+		silent: silentRules(), kept: lru.New[string, *validDocument](most, reserve)}
 }
 
 // silentRules are the same rules without suggestions.
@@ -59,7 +60,7 @@ func (d *documents) rulesFor(text string) *rules.Rules {
 
 // load gives the validated document of a text.
 func (d *documents) load(text string) (*validDocument, gqlerror.List) {
-	if doc, ok := d.kept.get(text); ok {
+	if doc, ok := d.kept.Get(text); ok {
 		return doc, nil
 	}
 	parsed, errs := d.read(text)
@@ -67,7 +68,7 @@ func (d *documents) load(text string) (*validDocument, gqlerror.List) {
 		return nil, errs
 	}
 	doc := newDocument(parsed, text)
-	d.kept.put(text, doc, len(text)+tokenSize*measure(text, d.limits.Tokens).tokens)
+	d.kept.Put(text, doc, len(text)+tokenSize*measure(text, d.limits.Tokens).tokens)
 	return doc, nil
 }
 

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -15,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/lru"
 	"github.com/learngraph/learngraph/reload"
 )
 
@@ -68,10 +70,11 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 func TestKeptTextsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	text := func(c string) string { return strings.Repeat(c, 100) }
-	m := newMemoryDocuments(3*(len(text("a"))+shelfOverhead), 0, nil)
+	most := 3 * (len(text("a")) + lru.EntryOverhead)
+	m := newMemoryDocuments(most, 0, nil)
 	kept := func() (hashes string) {
 		for _, hash := range []string{"a", "b", "c", "d", "e"} {
-			if _, ok := m.texts.values.Peek(hash); ok {
+			if slices.Contains(m.texts.Keys(), hash) {
 				hashes += hash
 			}
 		}
@@ -81,22 +84,22 @@ func TestKeptTextsAreBoundedInBytes(t *testing.T) {
 		{"a", text("a"), "a"}, {"b", text("b"), "ab"}, {"c", text("c"), "abc"},
 		{"d", text("d"), "bcd"}, {"d", text("d"), "bcd"}, {"c", text("c"), "bcd"},
 		{"e", strings.Repeat("e", 3*100), "ce"},
-		{"b", strings.Repeat("b", m.texts.most), "ce"},
+		{"b", strings.Repeat("b", most), "ce"},
 	} {
 		m.Put(t.Context(), step.put, step.text)
 		if got := kept(); got != step.want {
 			t.Errorf("after %q of %d bytes: kept %q, want %q", step.put, len(step.text), got, step.want)
 		}
 	}
-	if m.texts.size > m.texts.most || m.texts.size <= 0 {
-		t.Errorf("got %d bytes, want at most %d", m.texts.size, m.texts.most)
+	if n := m.texts.Bytes(); n > most || n <= 0 {
+		t.Errorf("got %d bytes, want at most %d", n, most)
 	}
 }
 
 func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
 	t.Parallel()
 	text := func(c string) string { return strings.Repeat(c, 100) }
-	one := len(text("a")) + shelfOverhead
+	one := len(text("a")) + lru.EntryOverhead
 	m := newMemoryDocuments(4*one, 2*one, nil)
 	for _, step := range []struct{ put, by, use, want string }{
 		{"a", "A", "", "a"}, {"b", "A", "a", "ab"}, {"c", "A", "", "ac"}, {"d", "B", "", "acd"}, {"e", "A", "", "cde"},
@@ -109,7 +112,7 @@ func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
 		}
 		got := ""
 		for _, hash := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
-			if _, ok := m.texts.values.Peek(hash); ok {
+			if slices.Contains(m.texts.Keys(), hash) {
 				got += hash
 			}
 		}
@@ -117,12 +120,8 @@ func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
 			t.Errorf("after %s of %s: kept %s, want %s", step.put, step.by, got, step.want)
 		}
 	}
-	sum := 0
-	for _, n := range m.texts.owned {
-		sum += n
-	}
-	if sum != m.texts.size || sum != 4*one {
-		t.Errorf("callers have %d bytes, all texts %d, want %d", sum, m.texts.size, 4*one)
+	if n := m.texts.Bytes(); n != 4*one {
+		t.Errorf("all texts have %d bytes, want %d", n, 4*one)
 	}
 }
 
@@ -176,22 +175,19 @@ func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
 	}
 	const most, size = 1 << 20, 100 << 10
 	d := (&world{users: 1}).gateway(nil).documents
-	if d.kept.most != keptDocuments {
-		t.Errorf("got %d bytes, want %d", d.kept.most, keptDocuments)
-	}
-	d.kept = newShelf[string, *validDocument](most, nil)
+	d.kept = lru.New[string, *validDocument](most, nil)
 	for i := range 2 * most / size {
 		if _, errs := d.load(text(i, size)); len(errs) > 0 {
 			t.Fatal(errs)
 		}
 	}
-	if kept := d.kept.values.Len(); kept != most/size-1 || d.kept.size > most {
-		t.Errorf("kept %d documents of %d bytes, want at most %d", kept, d.kept.size, most)
+	if kept := len(d.kept.Keys()); kept != most/size-1 || d.kept.Bytes() > most {
+		t.Errorf("kept %d documents of %d bytes, want at most %d", kept, d.kept.Bytes(), most)
 	}
 	for size, want := range map[int]int{longestRepeated: 1, longestRepeated + 1: 0} {
 		g := (&world{users: 1}).keeping(t, nil)
 		post(t, g, text(0, size), "")
-		if got := g.repeats.kept.values.Len(); got != want {
+		if got := len(g.repeats.kept.Keys()); got != want {
 			t.Errorf("a text of %d bytes: %d requests are remembered, want %d", size, got, want)
 		}
 	}

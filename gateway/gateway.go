@@ -119,9 +119,9 @@ func (o *Options) share(divisor int64, most int) int {
 
 // Close gives back the memory that is reserved. What is served after that is read anew each time.
 func (g *Gateway) Close() {
-	g.documents.kept.close()
+	g.documents.kept.Close()
 	if g.repeats != nil {
-		g.repeats.kept.close()
+		g.repeats.kept.Close()
 	}
 	if e, ok := g.opts.Schema.(*engine.Engine); ok {
 		e.Forget()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/lru"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -21,7 +22,7 @@ type DocumentStore interface {
 }
 
 // memoryDocuments is a DocumentStore that forgets what was not used for longest.
-type memoryDocuments struct{ texts *shelf[string, nearText] }
+type memoryDocuments struct{ texts *lru.Cache[string, nearText] }
 
 // nearText is a text and when Redis was last asked for it.
 type nearText struct {
@@ -34,20 +35,20 @@ var _ DocumentStore = (*memoryDocuments)(nil)
 // newMemoryDocuments makes a store that takes at most so many bytes, mostOf of them for one caller. reserve is told what it
 // takes and gives back.
 func newMemoryDocuments(most, mostOf int, reserve func(by int64)) *memoryDocuments {
-	m := &memoryDocuments{newShelf[string, nearText](most, reserve)}
-	m.texts.mostOf = mostOf
+	m := &memoryDocuments{lru.New[string, nearText](most, reserve)}
+	m.texts.MaxPerOwner = mostOf
 	return m
 }
 
 // Get gives the text of a hash.
 func (m *memoryDocuments) Get(_ context.Context, hash string) (string, bool) {
-	near, ok := m.texts.get(hash)
+	near, ok := m.texts.Get(hash)
 	return near.text, ok
 }
 
 // Put keeps a text, unless it takes more than a caller or all may.
 func (m *memoryDocuments) Put(ctx context.Context, hash, text string) {
-	m.texts.putFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
+	m.texts.PutFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
 }
 
 // SharedDocuments is a DocumentStore in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
@@ -80,11 +81,11 @@ func NewSharedDocuments(c *cache.Cache, scope string) *SharedDocuments {
 }
 
 // Close gives the memory back that the process keeps texts in. It keeps none from then on.
-func (s *SharedDocuments) Close() { s.near.texts.close() }
+func (s *SharedDocuments) Close() { s.near.texts.Close() }
 
 // Get gives the text of a hash, whichever replica learnt it. What Redis no longer has of the texts in use it gets again.
 func (s *SharedDocuments) Get(ctx context.Context, hash string) (string, bool) {
-	near, known := s.near.texts.get(hash)
+	near, known := s.near.texts.Get(hash)
 	if known && time.Since(near.shared) < usedAgain {
 		return near.text, true
 	}

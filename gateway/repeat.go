@@ -9,13 +9,14 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/lru"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // repeats know requests by the digest of their bytes, so that one that comes again and whose answer is kept need not be
 // read, coerced and estimated again. A nil *repeats knows none. No variables are kept: they hold personal data.
 type repeats struct {
-	kept *shelf[[sha256.Size]byte, *repeat]
+	kept *lru.Cache[[sha256.Size]byte, *repeat]
 }
 
 // keptRepeats bounds their memory, in bytes, where no other bound is set.
@@ -48,7 +49,7 @@ func newRepeats(opts Options) *repeats {
 	if opts.Answers == nil || opts.Trusted.logs() {
 		return nil
 	}
-	return &repeats{newShelf[[sha256.Size]byte, *repeat](opts.share(16, keptRepeats), opts.Reserve)}
+	return &repeats{lru.New[[sha256.Size]byte, *repeat](opts.share(16, keptRepeats), opts.Reserve)}
 }
 
 // remember keeps what a request turned out to mean.
@@ -67,7 +68,7 @@ func (rs *repeats) remember(req *request, op *prepared, s *spent) {
 	if s != nil {
 		again.estimate = &Cost{Points: s.estimate.Points - s.estimate.Registration, Calls: s.estimate.Calls}
 	}
-	rs.kept.put(req.sum, again, repeatSize+len(again.text))
+	rs.kept.Put(req.sum, again, repeatSize+len(again.text))
 }
 
 // documentText is the text of an operation's document as it is kept with it, rather than a copy.
@@ -84,7 +85,7 @@ func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]
 	if g.repeats == nil || wantsOtherwise(h) {
 		return nil
 	}
-	again, ok := g.repeats.kept.get(sum)
+	again, ok := g.repeats.kept.Get(sum)
 	if !ok {
 		return nil
 	}

@@ -57,11 +57,11 @@ func TestWhatIsKnownOfARepeatedRequestHoldsNoVariables(t *testing.T) {
 	g := (&world{}).keeping(t, nil)
 	const marker = "marker-7c1f"
 	post(t, g, `query Q($by: UserBy!) { user(by: $by) { sourceId } }`, fmt.Sprintf(`{"by":{"sourceId":%q}}`, marker))
-	if g.repeats.kept.values.Len() != 1 {
-		t.Fatalf("%d requests are known, want 1", g.repeats.kept.values.Len())
+	if len(g.repeats.kept.Keys()) != 1 {
+		t.Fatalf("%d requests are known, want 1", len(g.repeats.kept.Keys()))
 	}
-	for _, kept := range g.repeats.kept.values.Values() {
-		again := kept.value
+	for _, key := range g.repeats.kept.Keys() {
+		again, _ := g.repeats.kept.Get(key)
 		if text := fmt.Sprintf("%+v %s", again.req, again.text); strings.Contains(text, marker) || !again.req.raw.empty() {
 			t.Errorf("kept %s", text)
 		}
@@ -77,7 +77,7 @@ func TestMutationsAndBatchesAreNoRepeatedRequests(t *testing.T) {
 	} {
 		g := (&world{}).keeping(t, nil)
 		send(t, g, "POST", "/graphql", body)
-		if n := g.repeats.kept.values.Len(); n != 0 {
+		if n := len(g.repeats.kept.Keys()); n != 0 {
 			t.Errorf("%s is known as one that can be repeated", body)
 		}
 	}
