@@ -22,7 +22,7 @@ const module = "github.com/learngraph/learngraph"
 var allowed = map[string][]string{
 	"":                               {"app", "cli", "config"},
 	"app":                            {"admin", "auth", "cache", "capture", "config", "datasource", "engine", "explorer", "gateway", "graph", "graph/*", "inflight", "reload", "resolvers", "syntax", "task", "telemetry", "upstream", "upstream/*"},
-	"cli":                            {"app", "cache", "capture", "config", "gateway", "graph", "reload", "telemetry", "upstream", "upstream/*"},
+	"cli":                            {"app", "cache", "capture", "config", "gateway", "graph", "reload", "task", "telemetry", "upstream", "upstream/*"},
 	"config":                         {"auth", "gateway", "cache", "reload", "upstream", "upstream/emulator"},
 	"admin":                          {"telemetry", "gateway", "cache", "upstream"},
 	"telemetry":                      {"gateway", "reload", "cache", "inflight", "task", "upstream"},

@@ -22,6 +22,8 @@ type callers struct {
 	authenticate func(*http.Request) (*auth.Caller, error)
 	digest       func(string) string
 	trusted      *gateway.Trusted
+	keys         *auth.Keys   // nil where callers send none
+	tokens       *auth.Tokens // likewise
 	// keySet reports how reading the key set of tokens goes.
 	keySet *telemetry.KeySetReport
 }
@@ -52,23 +54,23 @@ func (c *callers) authenticator(cfg *config.Config, log *slog.Logger) (func(*htt
 	if cfg.Auth == "none" {
 		return nil, nil
 	}
-	a := &auth.Authenticator{}
 	var err error
 	if cfg.WithKeys() {
 		fsys, name := reload.At(cfg.APIKeysFile)
-		if a.Keys, err = auth.NewKeys(fsys, name, reloadFailed(log, "API_KEYS_FILE")); err != nil {
-			return nil, fmt.Errorf("API_KEYS_FILE: %w", reload.Cause(err))
+		if c.keys, err = auth.NewKeys(fsys, name, reloadFailed(log, "API_KEYS_FILE")); err != nil {
+			return nil, fmt.Errorf("API_KEYS_FILE is %q: %w", cfg.APIKeysFile, reload.Cause(err))
 		}
 	}
 	if cfg.WithTokens() {
-		if a.Tokens, err = c.tokens(cfg); err != nil {
-			return nil, fmt.Errorf("JWT_JWKS: %w", reload.Cause(err))
+		if c.tokens, err = c.newTokens(cfg); err != nil {
+			return nil, fmt.Errorf("JWT_JWKS is %q: %w", cfg.JWKS, reload.Cause(err))
 		}
 	}
+	a := &auth.Authenticator{Keys: c.keys, Tokens: c.tokens}
 	return a.Authenticate, nil
 }
 
-func (c *callers) tokens(cfg *config.Config) (*auth.Tokens, error) {
+func (c *callers) newTokens(cfg *config.Config) (*auth.Tokens, error) {
 	o := auth.TokenOptions{Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Algorithms: cfg.JWTAlgorithms,
 		Type: cfg.JWTType, ScopesClaim: cfg.JWTScopesClaim, ClientsClaim: cfg.JWTClientsClaim, Digest: c.digest}
 	if strings.Contains(cfg.JWKS, "://") {
@@ -86,7 +88,7 @@ func trustedDocuments(cfg *config.Config, log *slog.Logger) (*gateway.Trusted, e
 	fsys, name := reload.At(cfg.TrustedDocuments)
 	trusted, err := gateway.NewTrusted(gateway.TrustedOptions{Files: fsys, Name: name, Mode: gateway.TrustedMode(cfg.TrustedMode), Log: log})
 	if err != nil {
-		return nil, fmt.Errorf("TRUSTED_DOCUMENTS: %w", reload.Cause(err))
+		return nil, fmt.Errorf("TRUSTED_DOCUMENTS is %q: %w", cfg.TrustedDocuments, reload.Cause(err))
 	}
 	return trusted, nil
 }

@@ -2,6 +2,7 @@ package app
 
 import (
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
@@ -74,7 +75,7 @@ func newCredentials(cfg *config.Config, log *slog.Logger, generate func(*config.
 		if info, err := os.Stat(f.Path); err == nil && info.Mode().IsRegular() {
 			fsys, name := reload.At(f.Path)
 			if w.file, err = reload.New(fsys, name, parseSecret, reloadFailed(log, f.Name)); err != nil {
-				return nil, errors.New(f.Name + " cannot be read")
+				return nil, fmt.Errorf("%s is %q: %w", f.Name, f.Path, reload.Cause(err))
 			}
 		}
 		c.secrets = append(c.secrets, w)

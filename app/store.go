@@ -27,7 +27,7 @@ func openCache(cfg *config.Config, o Options, log *slog.Logger) (*cache.Cache, e
 	c.Round = o.Traces.Rounds()
 	kept, err := cache.New(c)
 	if err != nil {
-		return nil, fmt.Errorf("REDIS_URL %w", err)
+		return nil, fmt.Errorf("REDIS_URL: %w", err)
 	}
 	return kept, nil
 }

@@ -32,7 +32,7 @@ func newCertificate(chain, key string, log *slog.Logger) (*certificate, error) {
 			log.Warn("a file of the certificate cannot be read; the last one stays in use", "setting", file.setting, "cause", reload.Cause(err).Error())
 		})
 		if err != nil {
-			return nil, fmt.Errorf("%s cannot be read: %w", file.setting, reload.Cause(err))
+			return nil, fmt.Errorf("%s is %q: %w", file.setting, file.path, reload.Cause(err))
 		}
 		*file.value = value
 	}

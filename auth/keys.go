@@ -2,6 +2,7 @@ package auth
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"crypto/subtle"
 	"encoding/hex"
@@ -11,6 +12,7 @@ import (
 	"io"
 	"io/fs"
 	"slices"
+	"strings"
 
 	"github.com/learngraph/learngraph/reload"
 )
@@ -39,6 +41,21 @@ func NewKeys(fsys fs.FS, name string, failed func(error)) (*Keys, error) {
 	return &Keys{file}, nil
 }
 
+// jsonCause says where JSON is broken, or which member is unknown or of a wrong kind; it repeats no value.
+func jsonCause(err error) string {
+	var syntax *json.SyntaxError
+	var kind *json.UnmarshalTypeError
+	switch {
+	case errors.As(err, &syntax):
+		return fmt.Sprintf("; it is broken at byte %d", syntax.Offset)
+	case errors.As(err, &kind):
+		return fmt.Sprintf("; %s is a %s", cmp.Or(kind.Field, "it"), kind.Value)
+	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
+		return "; there is no member " + strings.TrimPrefix(err.Error(), "json: unknown field ")
+	}
+	return ""
+}
+
 // Find gives the caller of a key. The time it takes does not depend on which key is right.
 func (k *Keys) Find(key string) (*Caller, bool) {
 	sum := sha256.Sum256([]byte(key))
@@ -50,6 +67,9 @@ func (k *Keys) Find(key string) (*Caller, bool) {
 	}
 	return found, found != nil
 }
+
+// Reload reads the file now. It reports whether the keys are others, or why they stay the old ones.
+func (k *Keys) Reload() (changed bool, err error) { return k.file.Check() }
 
 // parseKeys names the entry that is wrong by its place: a name may be a person's.
 func parseKeys(text []byte) ([]apiKey, error) {
@@ -63,7 +83,7 @@ func parseKeys(text []byte) ([]apiKey, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&entries); err != nil || entries == nil {
-		return nil, errors.New("the file of API keys must be a JSON array of {name, sha256, scopes, clients, points}")
+		return nil, fmt.Errorf("the file of API keys must be a JSON array of {name, sha256, scopes, clients, points}%s", jsonCause(err))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("something follows after the array of API keys")
@@ -75,7 +95,7 @@ func parseKeys(text []byte) ([]apiKey, error) {
 		sum, err := hex.DecodeString(e.SHA256)
 		switch {
 		case e.Name == "" || names[e.Name]:
-			return nil, fmt.Errorf("API key %d needs a name of its own", i)
+			return nil, fmt.Errorf("API key %d needs a name of its own; it has %q", i, e.Name)
 		case err != nil || len(sum) != sha256.Size:
 			return nil, fmt.Errorf("API key %d: sha256 must be 64 hexadecimal digits", i)
 		case sums[[sha256.Size]byte(sum)]:
@@ -85,7 +105,7 @@ func parseKeys(text []byte) ([]apiKey, error) {
 		}
 		for _, s := range e.Scopes {
 			if !slices.Contains(Scopes, s) {
-				return nil, fmt.Errorf("API key %d has a scope that does not exist", i)
+				return nil, fmt.Errorf("API key %d has the scope %q, which does not exist; there are %s", i, s, strings.Join(Scopes, ", "))
 			}
 		}
 		c := &Caller{Name: e.Name, Scopes: e.Scopes, Points: e.Points}

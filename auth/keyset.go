@@ -26,6 +26,8 @@ type keySource interface {
 	find(ctx context.Context, id, algorithm string) (keySet, error)
 	// has reports whether a key is still in the set.
 	has(context.Context, signingKey) bool
+	// reload reads the key set now, and reports whether it is another one, or why it stays the old one.
+	reload(context.Context) (changed bool, err error)
 }
 
 // UnavailableError is the failure of a token that cannot be verified because no key set was ever had.
@@ -108,6 +110,8 @@ func (f fileKeys) find(_ context.Context, id, algorithm string) (keySet, error) 
 
 func (f fileKeys) has(_ context.Context, key signingKey) bool { return f.file.Get().has(key) }
 
+func (f fileKeys) reload(context.Context) (bool, error) { return f.file.Check() }
+
 // remoteKeys are at a URL. They are fetched in the background when first needed, again when they are old, and for an id that
 // is not among them, which is how a new key is learnt. Keys that were had stay until others come.
 type remoteKeys struct {
@@ -184,6 +188,28 @@ func (r *remoteKeys) current(enough func(keySet) bool) (keySet, <-chan struct{})
 		return r.keys, nil
 	}
 	return r.keys, r.fetching
+}
+
+func (r *remoteKeys) reload(ctx context.Context) (bool, error) {
+	r.mu.Lock()
+	before := r.keys
+	if r.fetching == nil {
+		r.fetching = make(chan struct{})
+		r.start()
+	}
+	fetch := r.fetching
+	r.mu.Unlock()
+	select {
+	case <-fetch:
+	case <-ctx.Done():
+		return false, ctx.Err()
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.failures > 0 {
+		return false, errors.New("the key set cannot be had")
+	}
+	return !slices.EqualFunc(before, r.keys, func(a, b signingKey) bool { return a.digest == b.digest && a.KeyID == b.KeyID }), nil
 }
 
 // unavailable is the error of an answer that keys decide about.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/learngraph/learngraph/app"
 	"github.com/learngraph/learngraph/capture"
+	"github.com/learngraph/learngraph/reload"
 )
 
 type replayCommand struct {
@@ -72,7 +73,7 @@ func replay(ctx context.Context, names []string, har string, p progress) (*repla
 func readCapture(name string) (*capture.File, error) {
 	file, err := os.Open(name)
 	if err != nil {
-		return nil, fmt.Errorf("%s cannot be read", name)
+		return nil, fmt.Errorf("%s cannot be read: %w", name, reload.Cause(err))
 	}
 	defer file.Close()
 	f, err := capture.Read(file)
@@ -85,7 +86,7 @@ func readCapture(name string) (*capture.File, error) {
 func writeHAR(f *capture.File, name string) error {
 	file, err := os.Create(name)
 	if err != nil {
-		return fmt.Errorf("%s cannot be written", name)
+		return fmt.Errorf("%s cannot be written: %w", name, reload.Cause(err))
 	}
 	return errors.Join(f.WriteHAR(file), file.Close())
 }

@@ -9,6 +9,7 @@ import (
 	"syscall"
 
 	"github.com/learngraph/learngraph/app"
+	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/telemetry"
 )
 
@@ -18,8 +19,12 @@ type serveCommand struct{}
 func (*serveCommand) Run(ctx context.Context, p *process) error {
 	ctx, stop := untilStopped(ctx)
 	defer stop()
+	// From the beginning, for it would end a program that is starting.
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	return p.with(func(e *environment) error {
-		err := e.serve(ctx, p)
+		err := e.serve(ctx, p, hangups)
 		if err != nil {
 			fmt.Fprintln(e.lines, "learngraph:", err)
 		}
@@ -40,7 +45,7 @@ type failure struct{ error }
 // Unwrap returns the cause.
 func (f *failure) Unwrap() error { return f.error }
 
-func (e *environment) serve(ctx context.Context, p *process) error {
+func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.Signal) error {
 	for _, v := range e.cfg.Values {
 		fmt.Fprintln(e.lines, v.Name+"="+v.Text)
 	}
@@ -55,11 +60,30 @@ func (e *environment) serve(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
+	reloading, end := context.WithCancel(ctx)
+	defer end()
+	task.Go(func() error { return reloadAt(reloading, hangups, s) }, func(err error) {
+		if err != nil {
+			e.log.Error("SIGHUP has no effect any more", "cause", err.Error())
+		}
+	})
 	err = s.ListenAndServe(ctx, p.Stdout)
 	if err := errors.Join(err, s.Close()); err != nil {
 		return &failure{err}
 	}
 	return nil
+}
+
+// reloadAt reloads at each hangup until ctx ends.
+func reloadAt(ctx context.Context, hangups <-chan os.Signal, s *app.Server) error {
+	for {
+		select {
+		case <-hangups:
+			s.Reload(ctx)
+		case <-ctx.Done():
+			return nil
+		}
+	}
 }
 
 // untilStopped returns a context that ends when the process is told to stop. A second signal ends the process at once.

@@ -51,6 +51,15 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return cli.Run(ctx, cli.Program{Schema: schemaText(), Args: args, Getenv: getenv, Stdout: stdout, Stderr: stderr})
 }
 
+// runWith runs the command line with an environment.
+func runWith(ctx context.Context, args []string, env map[string]string, stdout, stderr io.Writer) int {
+	var environ []string
+	for name, value := range env {
+		environ = append(environ, name+"="+value)
+	}
+	return cli.Run(ctx, cli.Program{Schema: schemaText(), Args: args, Getenv: func(name string) string { return env[name] }, Environ: environ, Stdout: stdout, Stderr: stderr})
+}
+
 // roundTripper is a transport of one function.
 type roundTripper func(*http.Request) (*http.Response, error)
 

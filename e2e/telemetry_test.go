@@ -262,10 +262,10 @@ func TestTracesTellWhereTheCacheFoundThings(t *testing.T) {
 }
 
 // startChild runs the test again as the program in a process of its own, whose log goes to the writer.
-func startChild(t *testing.T, child string, log *os.File) (cmd *exec.Cmd, address string) {
+func startChild(t *testing.T, child string, log *os.File, env ...string) (cmd *exec.Cmd, address string) {
 	t.Helper()
 	cmd = exec.CommandContext(t.Context(), os.Args[0], "-test.run=^"+t.Name()+"$")
-	cmd.Env, cmd.Stderr = append(os.Environ(), child+"=1"), log
+	cmd.Env, cmd.Stderr = append(append(os.Environ(), child+"=1"), env...), log
 	out, err := cmd.StdoutPipe()
 	if err == nil {
 		err = cmd.Start()

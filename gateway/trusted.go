@@ -58,6 +58,9 @@ func NewTrusted(opts TrustedOptions) (*Trusted, error) {
 				return nil, err
 			}
 		}
+		if opts.Mode == TrustedOnly && len(m.Documents()) == 0 {
+			return nil, errors.New("there is no document, and the mode only refuses all others")
+		}
 		return m, nil
 	}
 	manifest, err := reload.New(opts.Files, opts.Name, parse, func(err error) {
@@ -68,6 +71,9 @@ func NewTrusted(opts TrustedOptions) (*Trusted, error) {
 	}
 	return &Trusted{opts.Mode, manifest}, nil
 }
+
+// Reload reads the manifest now. It reports whether it is another one, or why it stays the old one.
+func (t *Trusted) Reload() (changed bool, err error) { return t.manifest.Check() }
 
 func (t *Trusted) only() bool { return t != nil && t.mode == TrustedOnly }
 

@@ -40,6 +40,7 @@ type Value[T any] struct {
 	mu      sync.Mutex
 	looked  atomic.Int64      // in nanoseconds
 	seen    [sha256.Size]byte // the digest of the files that were read last; zero where they could not be
+	broken  error             // why the value is not that of these files
 }
 
 // New reads the file called name in fsys, or all files that end in .json where it is a folder. parse makes the value;
@@ -65,12 +66,22 @@ func New[T any](fsys fs.FS, name string, parse func([]File) (T, error), failed f
 func (v *Value[T]) Get() T {
 	now := time.Now().UnixNano()
 	if last := v.looked.Load(); now-last >= int64(Interval) && !v.once && v.looked.CompareAndSwap(last, now) {
-		v.look()
+		_, _ = v.look() // failed gets the error
 	}
 	return *v.current.Load()
 }
 
-func (v *Value[T]) look() {
+// Check looks at the files now, however lately that was done. It reports whether the value is another one since the last look, or
+// why the files as they are cannot be used.
+func (v *Value[T]) Check() (changed bool, err error) {
+	if v.once {
+		return false, nil
+	}
+	v.looked.Store(time.Now().UnixNano())
+	return v.look()
+}
+
+func (v *Value[T]) look() (changed bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	files, err := v.read()
@@ -79,15 +90,16 @@ func (v *Value[T]) look() {
 		seen = digest(files)
 	}
 	if seen == v.seen {
-		return
+		return false, v.broken
 	}
 	v.seen = seen
 	if err == nil {
 		err = v.take(files)
 	}
-	if err != nil {
+	if v.broken = err; err != nil {
 		v.failed(err)
 	}
+	return err == nil, err
 }
 
 // digest names the contents of files. Their sizes and times do not tell a change: a tool that swaps or copies files may keep
@@ -105,7 +117,7 @@ func digest(files []File) (sum [sha256.Size]byte) {
 func (v *Value[T]) names() ([]string, error) {
 	info, err := fs.Stat(v.fsys, v.name)
 	if err != nil {
-		return nil, errors.New("the file or folder cannot be read")
+		return nil, unreadable("the file or folder", err)
 	}
 	if !regular(info) && !v.once {
 		return nil, errors.New("the file is no regular one any more")
@@ -115,7 +127,7 @@ func (v *Value[T]) names() ([]string, error) {
 	}
 	entries, err := fs.ReadDir(v.fsys, v.name)
 	if err != nil {
-		return nil, errors.New("the folder cannot be read")
+		return nil, unreadable("the folder", err)
 	}
 	var names []string
 	for _, e := range entries {
@@ -134,16 +146,21 @@ func (v *Value[T]) read() ([]File, error) {
 	}
 	files := make([]File, len(names))
 	for i, name := range names {
-		if info, err := fs.Stat(v.fsys, name); err != nil || info.Size() > MaxSize {
-			return nil, fmt.Errorf("a file cannot be read or is over %d bytes", MaxSize)
+		if info, err := fs.Stat(v.fsys, name); err == nil && info.Size() > MaxSize {
+			return nil, fmt.Errorf("a file is over %d bytes", MaxSize)
 		}
 		text, err := fs.ReadFile(v.fsys, name)
 		if err != nil {
-			return nil, errors.New("a file cannot be read")
+			return nil, unreadable("a file", err)
 		}
 		files[i] = File{name, Text(text)}
 	}
 	return files, nil
+}
+
+// unreadable is the error of a file that cannot be read, with the cause and without the path.
+func unreadable(what string, err error) error {
+	return fmt.Errorf("%s cannot be read: %w", what, Cause(err))
 }
 
 func regular(info fs.FileInfo) bool { return info.IsDir() || info.Mode().IsRegular() }

@@ -55,7 +55,7 @@ func TestAChangeIsSeenAfterTheIntervalAndABadOneKeepsTheOldValue(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Errorf("values (-want +got):\n%s", diff)
 		}
-		wantFailures := []string{"it is bad", "the file or folder cannot be read"}
+		wantFailures := []string{"it is bad", "the file or folder cannot be read: file does not exist"}
 		if diff := cmp.Diff(wantFailures, failures); diff != "" {
 			t.Errorf("failures (-want +got):\n%s", diff)
 		}

@@ -1,0 +1,71 @@
+package app
+
+import (
+	"context"
+	"time"
+
+	"github.com/learngraph/learngraph/reload"
+)
+
+// reloadable is what is read again when it changes, with the setting that names it.
+type reloadable struct {
+	setting string
+	// check reads it now. It reports whether it is another one, or why the old one stays.
+	check func(context.Context) (changed bool, err error)
+}
+
+// longestReload bounds how long a key set may take to be fetched.
+const longestReload = 10 * time.Second
+
+// Reload reads keys, key set, manifest, credentials and certificate now, and logs what came of it. Without it a change is noticed
+// within seconds all the same.
+func (s *Server) Reload(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, longestReload)
+	defer cancel()
+	changed, unchanged, failed := []string{}, []string{}, map[string]string{}
+	for _, r := range s.reloadables() {
+		switch other, err := r.check(ctx); {
+		case err != nil:
+			failed[r.setting] = reload.Cause(err).Error()
+		case other:
+			changed = append(changed, r.setting)
+		default:
+			unchanged = append(unchanged, r.setting)
+		}
+	}
+	s.credentials.generation() // begins the next one where a credential is another
+	if len(failed) > 0 {
+		s.log.Warn("reloaded; what is broken stays as it was", "changed", changed, "unchanged", unchanged, "failed", failed)
+		return
+	}
+	s.log.Info("reloaded; any other setting needs a restart", "changed", changed, "unchanged", unchanged)
+}
+
+func (s *Server) reloadables() (list []reloadable) {
+	add := func(setting string, check func() (bool, error)) {
+		list = append(list, reloadable{setting, func(context.Context) (bool, error) { return check() }})
+	}
+	if s.callers.keys != nil {
+		add("API_KEYS_FILE", s.callers.keys.Reload)
+	}
+	if s.callers.tokens != nil {
+		list = append(list, reloadable{"JWT_JWKS", s.callers.tokens.Reload})
+	}
+	if s.callers.trusted != nil {
+		add("TRUSTED_DOCUMENTS", s.callers.trusted.Reload)
+	}
+	for _, secret := range s.credentials.secrets {
+		if secret.file != nil {
+			add(secret.Name, secret.file.Check)
+		}
+	}
+	if s.certificate != nil {
+		add("TLS_CERT_FILE", s.certificate.chain.Check)
+		add("TLS_KEY_FILE", func() (bool, error) {
+			changed, err := s.certificate.key.Check()
+			_, _ = s.certificate.get(nil) // takes both over, or logs that they do not belong together
+			return changed, err
+		})
+	}
+	return list
+}
