@@ -3,6 +3,8 @@ package cache
 import (
 	"context"
 	"time"
+
+	"github.com/learngraph/learngraph/task"
 )
 
 const (
@@ -336,6 +338,12 @@ func (l *load) wait(boarded map[*flight]bool) {
 }
 
 func (l *load) waitFor(f *flight, slow <-chan struct{}) {
+	for _, q := range l.open {
+		if q.flight == f && !q.own {
+			task.Waiting(l.ctx) // for a fetch that another operation began
+			break
+		}
+	}
 	for {
 		select {
 		case <-f.done:
