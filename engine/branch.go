@@ -133,7 +133,7 @@ func (d *Delivery) run(b *branch) {
 	d.mu.Lock()
 	d.live = append(d.live, b)
 	d.mu.Unlock()
-	b.x = d.execution(d.later, b.part.plan)
+	b.x = d.execution(d.ctx, b.part.plan)
 	b.x.activity = &b.activity
 	task.Go(func() error {
 		for _, collect := range b.collect {
@@ -314,14 +314,14 @@ func (x *execution) pathCopy() []step { return append([]step(nil), x.path...) }
 // write writes the units of a branch whose calls are back.
 func (d *Delivery) write(b *branch) {
 	if b.x == nil {
-		b.x = d.execution(d.later, b.part.plan)
+		b.x = d.execution(d.ctx, b.part.plan)
 	}
 	x := b.x
 	b.x = nil
 	x.max, x.room = d.remaining(), d.room
 	early := graphql.GetErrors(x.ctx) // of resolvers
 	for _, u := range b.units {
-		x.ctx = d.reporting(d.later)
+		x.ctx = d.reporting(d.ctx)
 		x.records, x.scope = nil, u.scope
 		x.path = append(x.path[:0], u.path...)
 		d.writeUnit(x, b, u)

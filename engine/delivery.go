@@ -20,13 +20,12 @@ type Incremental struct {
 }
 
 // Delivery is an operation whose answer is delivered in parts. The first part is there when [Engine.Deliver] returns. It is for
-// one goroutine, which must close it.
+// one goroutine. What is under way ends with the context of the operation.
 type Delivery struct {
 	engine *Engine
 	op     *graphql.OperationContext
 	opts   Incremental
-	later  context.Context // of the calls for later parts
-	cancel context.CancelFunc
+	ctx    context.Context
 
 	mu      sync.Mutex
 	changed sync.Cond // the activity of a part
@@ -116,9 +115,8 @@ func (e *Engine) Deliver(ctx context.Context, op *graphql.OperationContext, opts
 	if e.InOrder {
 		opts.Format = Whole
 	}
-	d := &Delivery{engine: e, op: op, opts: opts, events: make(chan struct{}, 1)}
+	d := &Delivery{engine: e, op: op, opts: opts, ctx: ctx, events: make(chan struct{}, 1)}
 	d.changed.L = &d.mu
-	d.later, d.cancel = context.WithCancel(ctx)
 	ctx = d.reporting(ctx)
 	d.execute(ctx)
 	d.errs = append(graphql.GetErrors(ctx), d.errs...)
@@ -236,9 +234,6 @@ func (d *Delivery) First() *Payload {
 
 func (d *Delivery) hasNext() bool { return len(d.pending)+len(d.streams) > 0 }
 
-// Close ends what is under way.
-func (d *Delivery) Close() { d.cancel() }
-
 // Events has a value when Next may have a payload after it had none.
 func (d *Delivery) Events() <-chan struct{} { return d.events }
 
@@ -258,7 +253,6 @@ func (d *Delivery) Next() *Payload {
 
 // Abort ends all that is announced with an error.
 func (d *Delivery) Abort(err *gqlerror.Error) *Payload {
-	d.cancel()
 	p := &Payload{}
 	for _, g := range d.pending {
 		p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label, Errors: gqlerror.List{err}})
