@@ -9,10 +9,10 @@ import (
 	"net/http"
 
 	"github.com/learngraph/learngraph/admin"
-	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/telemetry"
+	"github.com/learngraph/learngraph/upstream"
 )
 
 // sources are where metrics and the status come from.
@@ -39,7 +39,7 @@ func (s *Server) serveOperator() (stop func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("METRICS_LISTEN: %w", err)
 	}
-	server := &http.Server{Handler: s.Operator(config.IsLoopback(host)).Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
+	server := &http.Server{Handler: s.Operator(upstream.IsLoopback(host)).Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
 	task.Go(func() error { return server.Serve(listener) }, func(err error) {
 		if !errors.Is(err, http.ErrServerClosed) {

@@ -60,7 +60,6 @@ type Config struct {
 	TrustedDocuments string
 	TrustedMode      string
 	Origins          []string
-	OriginHeaders    []string
 	BatchLimit       int
 	MaxCost          int
 	CostMode         string

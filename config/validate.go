@@ -7,9 +7,9 @@ import (
 	"net/url"
 	"os"
 	"slices"
-	"strings"
 
 	"github.com/learngraph/learngraph/reload"
+	"github.com/learngraph/learngraph/upstream"
 )
 
 func (c *Config) validate() error {
@@ -20,7 +20,7 @@ func (c *Config) validate() error {
 	if err := c.validateCallers(); err != nil {
 		return err
 	}
-	if !c.Demo && c.Auth == "none" && !IsLoopback(host) && !c.given["AUTH"] {
+	if !c.Demo && c.Auth == "none" && !upstream.IsLoopback(host) && !c.given["AUTH"] {
 		return fmt.Errorf("LISTEN is not a loopback address: anyone who reaches %q could use your backends; set AUTH, or say AUTH=none to allow that", c.Listen)
 	}
 	if err := c.validateCapture(host); err != nil {
@@ -40,7 +40,7 @@ func (c *Config) validateCapture(host string) error {
 		return nil
 	case !c.Explain:
 		return errors.New("EXPLAIN is missing: CAPTURE_DIR is set, and only who may explain may capture")
-	case c.Auth == "none" && !IsLoopback(host):
+	case c.Auth == "none" && !upstream.IsLoopback(host):
 		return errors.New("CAPTURE_DIR needs AUTH, or a LISTEN on loopback: anyone could have files written")
 	}
 	probe, err := os.CreateTemp(c.CaptureDir, ".probe-*")
@@ -108,17 +108,8 @@ func checkURL(text string) error {
 		return errors.New("must be an absolute https URL")
 	case u.User != nil || u.RawQuery != "" || u.Fragment != "":
 		return errors.New("must have no user, query or fragment")
-	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
+	case u.Scheme == "http" && !upstream.IsLoopback(u.Hostname()):
 		return errors.New("must be https: http is for loopback addresses only")
 	}
 	return nil
-}
-
-// IsLoopback reports whether a host is this machine itself.
-func IsLoopback(host string) bool {
-	if strings.EqualFold(host, "localhost") {
-		return true
-	}
-	ip := net.ParseIP(host)
-	return ip != nil && ip.IsLoopback()
 }

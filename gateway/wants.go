@@ -1,30 +1,26 @@
 package gateway
 
 import (
-	"errors"
 	"net/http"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/upstream"
 )
 
 // wantsOf reads how fresh the caller asks the answer to be (RFC 9111, section 5.2.1). What it does not know, or cannot
 // read, it leaves out: a cache directive is a wish.
 func wantsOf(h http.Header) (w cache.Wants, asked bool) {
-	for _, directive := range strings.Split(strings.Join(h.Values("Cache-Control"), ","), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch strings.ToLower(name) {
+	for name, value := range upstream.CacheControl(h) {
+		switch name {
 		case "no-cache", "no-store":
 			w.NoCache = true
 		case "max-age":
-			w.MaxAge = seconds(value)
+			w.MaxAge = age(value)
 		case "max-stale":
-			w.MaxStale = seconds(value)
+			w.MaxStale = age(value)
 			if value == "" {
-				forever := time.Duration(maxSeconds) * time.Second
-				w.MaxStale = &forever
+				w.MaxStale = new(upstream.LongestAge)
 			}
 		case "only-if-cached":
 			w.OnlyIfCached = true
@@ -38,14 +34,10 @@ func onlyIfCached(h http.Header) bool {
 	return w.OnlyIfCached
 }
 
-// maxSeconds keeps a number of seconds within what a Duration holds.
-const maxSeconds = 365 * 24 * 60 * 60
-
-func seconds(text string) *time.Duration {
-	n, err := strconv.Atoi(strings.Trim(text, `"`))
-	if err != nil && !errors.Is(err, strconv.ErrRange) || n < 0 {
+func age(value string) *time.Duration {
+	d, ok := upstream.Age(value)
+	if !ok {
 		return nil
 	}
-	d := time.Duration(min(n, maxSeconds)) * time.Second
 	return &d
 }

@@ -7,12 +7,9 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
-	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
-
-	"github.com/learngraph/learngraph/task"
 )
 
 // Response is a 2xx answer, its body inflated.
@@ -259,11 +256,7 @@ func unauthorized(err error) error {
 
 // start waits until the call may be made. The permit must be released when it ends.
 func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
-	p := priorityOf(ctx, req)
-	if p == Later {
-		runtime.Gosched() // calls that are wanted first and can start now do so
-	}
-	turn, err := c.limiter.acquire(ctx, p, callerOf(ctx))
+	turn, err := c.limiter.acquire(ctx, priorityOf(ctx, req), callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -271,7 +264,6 @@ func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
 		turn.unused()
 		return nil, err
 	}
-	task.Waiting(ctx)
 	return turn, nil
 }
 

@@ -3,6 +3,7 @@ package upstream
 import (
 	"cmp"
 	"errors"
+	"iter"
 	"net/http"
 	"strings"
 	"time"
@@ -92,19 +93,35 @@ func etag(h http.Header) string {
 	return tag
 }
 
-// maxAgeBound keeps a number of seconds within what a Duration holds.
-const maxAgeBound = 365 * 24 * 60 * 60
+// LongestAge bounds the ages and lifetimes of Cache-Control.
+const LongestAge = 365 * 24 * time.Hour
+
+// CacheControl returns the directives of the header Cache-Control in lower case, each with its value or "".
+func CacheControl(h http.Header) iter.Seq2[string, string] {
+	return func(yield func(name, value string) bool) {
+		for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
+			name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
+			if !yield(strings.ToLower(name), strings.Trim(value, `"`)) {
+				return
+			}
+		}
+	}
+}
+
+// Age reads a number of seconds in a directive, which is LongestAge where it is more.
+func Age(value string) (time.Duration, bool) {
+	n, ok := wholeNumber(value)
+	return time.Duration(min(n, int(LongestAge/time.Second))) * time.Second, ok && n >= 0
+}
 
 func cacheControl(h http.Header) (maxAge time.Duration, noStore bool) {
-	for directive := range strings.SplitSeq(strings.Join(h.Values("Cache-Control"), ","), ",") {
-		name, value, _ := strings.Cut(strings.TrimSpace(directive), "=")
-		switch strings.ToLower(name) {
+	for name, value := range CacheControl(h) {
+		switch name {
 		case "no-store":
 			noStore = true
 		case "max-age":
-			seconds, ok := wholeNumber(strings.Trim(value, `"`))
-			if ok && seconds > 0 {
-				maxAge = time.Duration(min(seconds, maxAgeBound)) * time.Second
+			if age, ok := Age(value); ok && age > 0 {
+				maxAge = age
 			}
 		}
 	}

@@ -13,6 +13,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -167,15 +168,16 @@ func parseBase(s string) (*url.URL, error) {
 		return nil, errors.New("must not hold user information")
 	case u.RawQuery != "" || u.ForceQuery || u.Fragment != "":
 		return nil, errors.New("must not have a query or fragment")
-	case u.Scheme == "http" && !loopback(u.Hostname()):
+	case u.Scheme == "http" && !IsLoopback(u.Hostname()):
 		return nil, errors.New("must be https, except on loopback")
 	}
 	return u, nil
 }
 
-func loopback(host string) bool {
+// IsLoopback reports whether a host is this machine itself.
+func IsLoopback(host string) bool {
 	ip := net.ParseIP(host)
-	return host == "localhost" || ip != nil && ip.IsLoopback()
+	return strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback()
 }
 
 // Backend is the backend that the client calls.
