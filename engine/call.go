@@ -46,7 +46,7 @@ func (o *outcome) item(i int) (any, error) {
 		return nil, o.err
 	}
 	i = o.place(i)
-	if o.errs != nil && o.errs[i] != nil && !isPartial(o.errs[i]) {
+	if o.errs != nil && o.errs[i] != nil && !stands(o.errs[i]) {
 		return nil, o.errs[i]
 	}
 	return o.values[i], nil
@@ -57,7 +57,7 @@ func (o *outcome) beside(i int) error {
 	if o.err != nil || o.errs == nil {
 		return nil
 	}
-	if err := o.errs[o.place(i)]; err != nil && isPartial(err) {
+	if err := o.errs[o.place(i)]; err != nil && stands(err) {
 		return err
 	}
 	return nil
@@ -65,7 +65,7 @@ func (o *outcome) beside(i int) error {
 
 // stands says whether an item's error stands beside its value, as the error of a list does that lacks some of its nodes.
 // Such an error has a method Beside.
-func isPartial(err error) bool {
+func stands(err error) bool {
 	var beside interface{ Beside() }
 	return errors.As(err, &beside)
 }
@@ -73,7 +73,7 @@ func isPartial(err error) bool {
 // run makes the calls of a segment. A call goes out as soon as all its parents are known, and what is below it goes on
 // as soon as it is back. Only the goroutine that calls run reads values and touches x.
 func (x *execution) run(fields []*Field) {
-	ready := x.formCalls(fields)
+	ready := x.group(fields)
 	running := 0
 	back := make(chan *call, 1)
 	defer func() {
@@ -85,13 +85,11 @@ func (x *execution) run(fields []*Field) {
 		if running == 0 && (len(ready) == 1 || x.inOrder && len(ready) > 0) {
 			c := ready[0]
 			ready = slices.Delete(ready, 0, 1)
-			x.busy(-1)
 			x.invoke(c)
-			x.busy(1)
-			ready = x.complete(c, ready)
+			ready = x.settle(c, ready)
 			continue
 		}
-		x.groupCalls(ready)
+		x.together(ready)
 		for _, c := range ready {
 			running++
 			task.Go(func() error {
@@ -108,16 +106,14 @@ func (x *execution) run(fields []*Field) {
 		if running == 0 {
 			return
 		}
-		x.busy(-1)
 		c := <-back
-		x.busy(1)
 		running--
-		ready = x.complete(c, ready)
+		ready = x.settle(c, ready)
 	}
 }
 
-// groupCalls makes parties of the calls of one class, which differ in their arguments: what they load is one batch.
-func (x *execution) groupCalls(ready []*call) {
+// together makes parties of the calls of one class, which differ in their arguments: what they load is one batch.
+func (x *execution) together(ready []*call) {
 	if len(ready) < 2 || x.plan.classes == x.plan.calls {
 		return
 	}
@@ -137,8 +133,8 @@ func (x *execution) groupCalls(ready []*call) {
 	}
 }
 
-// formCalls joins the fields to calls, and returns those that can go out.
-func (x *execution) formCalls(fields []*Field) (ready []*call) {
+// group joins the fields to calls, and returns those that can go out.
+func (x *execution) group(fields []*Field) (ready []*call) {
 	calls := make([]call, 0, len(fields))
 	for _, f := range fields {
 		args, err := x.arguments(f)
@@ -186,15 +182,15 @@ func (x *execution) arguments(f *Field) (map[string]any, error) {
 
 // start gathers the parents of a call. One without parents is settled at once.
 func (x *execution) start(c *call, ready []*call) []*call {
-	x.dedupeParents(c)
+	x.gather(c)
 	if len(c.parents) == 0 {
-		return x.complete(c, ready)
+		return x.settle(c, ready)
 	}
 	return append(ready, c)
 }
 
-// dedupeParents joins the parents of all fields; one that is there twice is asked for once.
-func (x *execution) dedupeParents(c *call) {
+// gather joins the parents of all fields; one that is there twice is asked for once.
+func (x *execution) gather(c *call) {
 	if first := x.parents(c.fields[0]); len(c.fields) == 1 && len(first) <= 1 {
 		c.parents = first
 		return
@@ -231,11 +227,6 @@ func (x *execution) invoke(c *call) {
 		ctx, leave = c.party.Join(ctx)
 		defer leave()
 	}
-	if x.delivery != nil {
-		var leave func()
-		ctx, leave = x.enterCall(ctx)
-		defer leave()
-	}
 	if c.err != nil {
 		c.err = &argumentError{c.err}
 		return
@@ -262,12 +253,12 @@ func (x *execution) invoke(c *call) {
 	result, err := x.op.ResolverMiddleware(ctx, func(ctx context.Context) (any, error) {
 		var err error
 		values, err = c.fields[0].binding.Resolve(ctx, c.parents, c.args)
-		if c.fields[0].root && len(values) == 1 {
+		if c.fields[0].caller == nil && len(values) == 1 {
 			return values[0], err
 		}
 		return values, err
 	})
-	if c.fields[0].root && err == nil {
+	if c.fields[0].caller == nil && err == nil {
 		values = []any{result}
 	}
 	c.accept(values, err)
@@ -310,19 +301,18 @@ func (x *execution) resolverContext(ctx context.Context, c *call) context.Contex
 	return ctx
 }
 
-// complete collects the parents below a call that is back, and starts what waited for them.
-func (x *execution) complete(c *call, ready []*call) []*call {
+// settle collects the parents below a call that is back, and starts what waited for them.
+func (x *execution) settle(c *call, ready []*call) []*call {
 	for _, f := range c.fields {
-		if len(f.Next) == 0 && len(f.below) == 0 {
+		if len(f.Next) == 0 {
 			continue
 		}
 		o := &x.outcomes[f.slot]
 		for i := range x.parents(f) {
 			if v, err := o.item(i); err == nil {
-				x.collect(f, f.Type, v)
+				x.reach(f, f.Type, v)
 			}
 		}
-		x.launch(f.below)
 		for _, next := range f.Next {
 			n := x.outcomes[next.slot].call
 			if n.waiting--; n.waiting == 0 {

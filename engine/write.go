@@ -3,7 +3,6 @@ package engine
 import (
 	"bytes"
 	"errors"
-	"slices"
 
 	"github.com/learngraph/learngraph/document"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -23,10 +22,10 @@ type step struct {
 
 // write appends an object of which s is selected.
 func (x *execution) write(s *Selection, p Parent) bool {
-	row := x.row(s)
-	if s.split != nil {
-		return x.writeSplit(s, row, func(x *execution, f *Field, row int) bool { return x.writeField(f, p, row) },
-			func(x *execution, s *Selection) bool { return x.write(s, p) })
+	row := 0
+	if s.slot >= 0 {
+		row = x.columns[s.slot].written
+		x.columns[s.slot].written++
 	}
 	ok := true
 	x.buf = append(x.buf, '{')
@@ -35,9 +34,9 @@ func (x *execution) write(s *Selection, p Parent) bool {
 			return false
 		}
 		x.buf = append(x.buf, f.prefix...)
-		start, mark := len(x.buf), len(x.records)
+		start := len(x.buf)
 		x.path = append(x.path, step{key: f.Key})
-		if !(x.permits(f) && x.writeField(f, p, row)) && !x.retract(f.Type, start, mark) {
+		if !(x.passes(f) && x.writeField(f, p, row)) && !x.retract(f.Type, start) {
 			ok = false
 		}
 		x.path = x.path[:len(x.path)-1]
@@ -46,18 +45,8 @@ func (x *execution) write(s *Selection, p Parent) bool {
 	return ok
 }
 
-// row is the place of the object that is written now in the column of its selection.
-func (x *execution) row(s *Selection) int {
-	if s.slot < 0 {
-		return 0
-	}
-	row := x.columns[s.slot].written
-	x.columns[s.slot].written++
-	return row
-}
-
-// members is write for an object that is a part of a page and is not split.
-func (x *execution) members(s *Selection, part func(*execution, *Field) bool) bool {
+// members is write for an object that is a part of a page.
+func (x *execution) members(s *Selection, part func(*Field) bool) bool {
 	ok := true
 	x.buf = append(x.buf, '{')
 	for _, f := range s.Fields {
@@ -65,9 +54,9 @@ func (x *execution) members(s *Selection, part func(*execution, *Field) bool) bo
 			return false
 		}
 		x.buf = append(x.buf, f.prefix...)
-		start, mark := len(x.buf), len(x.records)
+		start := len(x.buf)
 		x.path = append(x.path, step{key: f.Key})
-		if !(x.permits(f) && part(x, f)) && !x.retract(f.Type, start, mark) {
+		if !(x.passes(f) && part(f)) && !x.retract(f.Type, start) {
 			ok = false
 		}
 		x.path = x.path[:len(x.path)-1]
@@ -76,23 +65,10 @@ func (x *execution) members(s *Selection, part func(*execution, *Field) bool) bo
 	return ok
 }
 
-// splitMembers is members for any object.
-func (x *execution) splitMembers(s *Selection, part func(*execution, *Field) bool) bool {
-	if s.split == nil {
-		return x.members(s, part)
-	}
-	return x.writeSplit(s, 0, func(x *execution, f *Field, _ int) bool { return part(x, f) },
-		func(x *execution, s *Selection) bool { return x.splitMembers(s, part) })
-}
-
-// retract puts null in place of what was appended since start, with what was found since mark, and reports whether null may
-// stand there.
-func (x *execution) retract(t *ast.Type, start, mark int) bool {
+// retract puts null in place of what was appended since start, and reports whether null may stand there.
+func (x *execution) retract(t *ast.Type, start int) bool {
 	x.buf = append(x.buf[:start], "null"...)
-	if len(x.records) > mark {
-		x.records = drop(x.records, mark)
-	}
-	return !t.NonNull || x.onError == Null
+	return !t.NonNull
 }
 
 func (x *execution) writeField(f *Field, p Parent, row int) bool {
@@ -136,8 +112,8 @@ func (x *execution) elements(f *Field, t *ast.Type, n int, element func(i int) b
 			x.buf = append(x.buf, ',')
 		}
 		x.path[last].index = i
-		start, mark := len(x.buf), len(x.records)
-		if !element(i) && !x.retract(t.Elem, start, mark) {
+		start := len(x.buf)
+		if !element(i) && !x.retract(t.Elem, start) {
 			ok = false
 		}
 	}
@@ -154,9 +130,6 @@ func (x *execution) writeDocument(f *Field, t *ast.Type, v document.Value) bool 
 	case t.Elem != nil:
 		if kind != document.KindArray {
 			return x.fail(f, &document.Mismatch{Want: "array", Got: kind})
-		}
-		if f.stream != nil && t == f.Type {
-			return x.streamElements(f, v.Len(), func(x *execution, f *Field, i int) bool { return x.writeDocument(f, t.Elem, v.At(i)) })
 		}
 		return x.elements(f, t, v.Len(), func(i int) bool { return x.writeDocument(f, t.Elem, v.At(i)) })
 	case f.child == nil:
@@ -202,9 +175,6 @@ func (x *execution) writeValue(f *Field, t *ast.Type, v any) bool {
 	}
 	if t.Elem != nil {
 		list := v.([]any)
-		if f.stream != nil && t == f.Type {
-			return x.streamElements(f, len(list), func(x *execution, f *Field, i int) bool { return x.writeValue(f, t.Elem, list[i]) })
-		}
 		return x.elements(f, t, len(list), func(i int) bool { return x.writeValue(f, t.Elem, list[i]) })
 	}
 	s, err := f.of(v)
@@ -247,10 +217,6 @@ func (x *execution) writeList(f *Field, parent any) bool {
 	}
 	if !some && !f.Type.NonNull {
 		return x.writeNull(f, f.Type, errNull)
-	}
-	if f.stream != nil {
-		list := slices.Clone(x.stack[base:])
-		return x.streamElements(f, n, func(x *execution, f *Field, i int) bool { return x.writeValue(f, f.Type.Elem, list[i]) })
 	}
 	return x.elements(f, f.Type, n, func(i int) bool { return x.writeValue(f, f.Type.Elem, x.stack[base+i]) })
 }

@@ -1,0 +1,40 @@
+package cache_test
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/learngraph/learngraph/cache"
+)
+
+// A space keeps one kind of value. Load fetches what is missing, and a write drops what it changed.
+func Example() {
+	ctx := context.Background()
+	c, err := cache.New(cache.Options{TTL: time.Minute, Memory: 1 << 20})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer c.Close()
+	names := cache.NewSpace(c, cache.SpaceOptions[string]{Kind: "name", Backend: "directory", Size: func(s string) int { return len(s) }})
+	fetch := func(_ context.Context, missing []cache.Wanted[string]) (map[string]cache.Fetched[string], map[string]error) {
+		found := map[string]cache.Fetched[string]{}
+		for _, m := range missing {
+			fmt.Println("fetch", m.Key)
+			found[m.Key] = cache.Fetched[string]{Value: "name of " + m.Key}
+		}
+		return found, nil
+	}
+	names.Load(ctx, []string{"a"}, fetch)
+	got := names.Load(ctx, []string{"a", "b"}, fetch)
+	fmt.Println(got["a"].Value, got["a"].Fact.Backend)
+
+	names.Drop(ctx, "a")
+	names.Load(ctx, []string{"a", "b"}, fetch)
+	// Output:
+	// fetch a
+	// fetch b
+	// name of a directory
+	// fetch a
+}
