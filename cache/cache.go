@@ -118,7 +118,7 @@ func New(o Options) (*Cache, error) {
 		return nil, err
 	}
 	c := &Cache{o: o, memory: m, tallies: map[string]*tally{}}
-	c.flights.byKey = map[digest]*flight{}
+	c.flights.byKey = map[digest]seat{}
 	c.close = sync.OnceValue(c.closeOnce)
 	if o.Redis == nil {
 		return c, nil
@@ -194,7 +194,9 @@ func (c *Cache) start() start {
 // Begin marks now as the moment at which a backend is asked. A Put under the returned context keeps a value only if
 // nothing dropped it since then. The context that a Fetch gets is marked already.
 func (c *Cache) Begin(ctx context.Context) context.Context {
-	return context.WithValue(ctx, startKey{}, c.start())
+	s := *scopeOf(ctx)
+	s.began, s.marked = c.start(), true
+	return s.in(ctx)
 }
 
 // DropTags drops, like Space.Drop, every value that carries one of the tags.

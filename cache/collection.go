@@ -125,12 +125,10 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 		texts[i] = c.o.Text(k)
 		byText[texts[i]] = k
 	}
-	outcomes := c.pages.inner.load(ctx, texts, func(ctx context.Context, missing []Wanted[any]) (map[string]Fetched[any], map[string]error) {
-		return c.fetch(ctx, missing, byText, fetch)
-	})
+	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, wanted []question) answers { return c.fetch(ctx, wanted, byText, fetch) })
 	found, failed := make(map[K]Page[V], len(keys)), map[K]error{}
-	for text, o := range outcomes {
-		key := byText[text]
+	for i := range l.requests {
+		key, o := byText[l.requests[i].key], &l.requests[i].outcome
 		if page, err := c.shown(o); err != nil {
 			failed[key] = err
 		} else if o.rec != nil && o.rec.found {
@@ -142,8 +140,7 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 
 // Cached returns a page and the moment that it is of, if it is fresh and lacks nothing.
 func (c *Collection[K, V]) Cached(ctx context.Context, key K) (Page[V], Fetched[*Page[V]], bool) {
-	text := c.o.Text(key)
-	o := c.pages.inner.load(onlyFresh(ctx), []string{text}, nil)[text]
+	o := &c.pages.inner.load(onlyFresh(ctx), []string{c.o.Text(key)}, nil).requests[0].outcome
 	page, err := c.shown(o)
 	if err != nil || o.rec == nil || !o.rec.found || page.Missing != nil {
 		return page, Fetched[*Page[V]]{}, false
@@ -156,26 +153,27 @@ func (c *Collection[K, V]) Put(ctx context.Context, key K, f Fetched[*Page[V]]) 
 	c.pages.Put(ctx, c.o.Text(key), c.file(ctx, f.Value, f))
 }
 
-func (c *Collection[K, V]) fetch(ctx context.Context, missing []Wanted[any], byText map[string]K, fetch FetchPages[K, V]) (map[string]Fetched[any], map[string]error) {
-	misses, stale := make([]Miss[K], len(missing)), make(map[K]*Page[V], len(missing))
-	for i, w := range missing {
+func (c *Collection[K, V]) fetch(ctx context.Context, wanted []question, byText map[string]K, fetch FetchPages[K, V]) answers {
+	misses, stale := make([]Miss[K], len(wanted)), make(map[K]*Page[V], len(wanted))
+	for i := range wanted {
+		w := c.pages.inner.wanted(&wanted[i])
 		key := byText[w.Key]
 		misses[i] = Miss[K]{Key: key, Text: w.Key, ETag: w.ETag}
 		stale[key] = as[*Page[V]](w.Stale)
 	}
 	pages, errs := fetch(ctx, misses)
-	found, failed := make(map[string]Fetched[any], len(pages)), make(map[string]error, len(errs))
+	brought := fetched[*Page[V]]{make(map[string]Fetched[*Page[V]], len(pages)), make(map[string]error, len(errs))}
 	for key, f := range pages {
 		page := f.Value
 		if f.NotModified {
 			page = stale[key]
 		}
-		found[c.o.Text(key)] = box(c.file(ctx, page, f))
+		brought.found[c.o.Text(key)] = c.file(ctx, page, f)
 	}
 	for key, err := range errs {
-		failed[c.o.Text(key)] = err
+		brought.failed[c.o.Text(key)] = err
 	}
-	return found, failed
+	return brought
 }
 
 // file stores the items of a page that arrived or was renewed, and returns what is to be stored of the page itself. A page that
@@ -315,7 +313,7 @@ func (c *Cache) incomplete(r *record) bool {
 
 // shown returns the page of an outcome. Of a stored page items that were read since are shown as they are now, and those
 // that are gone are not shown.
-func (c *Collection[K, V]) shown(o outcome) (Page[V], error) {
+func (c *Collection[K, V]) shown(o *outcome) (Page[V], error) {
 	if o.err != nil || o.rec == nil || !o.rec.found {
 		return Page[V]{}, o.err
 	}

@@ -115,7 +115,9 @@ type Notes func(ctx context.Context, keys []string, notes []any)
 // WithNotes has f told of every Load under the context that took part in a fetch which it had not begun. Loads run in
 // parallel, so f must be safe for concurrent use.
 func WithNotes(ctx context.Context, f Notes) context.Context {
-	return context.WithValue(ctx, notesKey{}, f)
+	s := *scopeOf(ctx)
+	s.joined = f
+	return s.in(ctx)
 }
 
 // InFetch reports whether Note would leave something.
@@ -123,7 +125,7 @@ func InFetch(ctx context.Context) bool { return ctx.Value(noteLogKey{}) != nil }
 
 // Note leaves something with the fetch that a context belongs to, for all who share it; outside of a fetch it is lost.
 func Note(ctx context.Context, note any) {
-	if log, ok := ctx.Value(noteLogKey{}).(*noteLog); ok {
+	if log := scopeOf(ctx).log; log != nil {
 		log.add(note)
 	}
 }
@@ -146,39 +148,65 @@ func (l *noteLog) all() []any {
 	return slices.Clone(l.list)
 }
 
-type (
-	notesKey   struct{}
-	noteLogKey struct{}
-	factsKey   struct{}
-	wantsKey   struct{}
-	startKey   struct{}
-	refreshKey struct{}
-)
+// scope is what a context tells the cache. It is not changed once a context has it.
+type scope struct {
+	facts   *Facts
+	wants   Wants
+	joined  Notes
+	log     *noteLog // of the fetch that the context belongs to; nil outside of one
+	began   start    // when a backend was asked, if marked
+	marked  bool
+	refresh bool
+}
+
+type scopeKey struct{}
+
+var noScope scope
+
+func scopeOf(ctx context.Context) *scope {
+	if s, ok := ctx.Value(scopeKey{}).(*scope); ok {
+		return s
+	}
+	return &noScope
+}
+
+// in returns a context with a copy of the scope.
+func (s scope) in(ctx context.Context) context.Context {
+	return context.WithValue(ctx, scopeKey{}, &s)
+}
+
+// fetching returns the scope of a fetch for a caller of this one: without what belongs to the caller's own answer.
+func (s scope) fetching(began start, refresh bool, log *noteLog) scope {
+	s.facts, s.wants = nil, Wants{}
+	s.began, s.marked, s.refresh, s.log = began, true, refresh || s.refresh, log
+	return s
+}
 
 // WithFacts makes every Load under the context record into f.
 func WithFacts(ctx context.Context, f *Facts) context.Context {
-	return context.WithValue(ctx, factsKey{}, f)
+	s := *scopeOf(ctx)
+	s.facts = f
+	return s.in(ctx)
 }
 
 // FactsFrom is what WithFacts put into the context, or nil.
 func FactsFrom(ctx context.Context) *Facts {
-	f, _ := ctx.Value(factsKey{}).(*Facts)
-	return f
+	return scopeOf(ctx).facts
 }
 
 // WithWants makes every Load under the context serve what w asks for.
 func WithWants(ctx context.Context, w Wants) context.Context {
-	return context.WithValue(ctx, wantsKey{}, w)
+	s := *scopeOf(ctx)
+	s.wants = w
+	return s.in(ctx)
 }
 
 // WantsFrom is what WithWants put into the context, or the zero value.
 func WantsFrom(ctx context.Context) Wants {
-	w, _ := ctx.Value(wantsKey{}).(Wants)
-	return w
+	return scopeOf(ctx).wants
 }
 
 // IsRefresh reports whether a Fetch runs behind a stale answer, where nobody waits: it gives way to others.
 func IsRefresh(ctx context.Context) bool {
-	refresh, _ := ctx.Value(refreshKey{}).(bool)
-	return refresh
+	return scopeOf(ctx).refresh
 }

@@ -17,15 +17,21 @@ var errNotModified = errors.New("the backend says not modified of what is not ke
 type flight struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	keys   []digest
+	wanted []question
 	begun  time.Time
 	drops  uint64 // how many there were when it began
 	refs   int    // who waits for it; guarded by flights
-	notes  *noteLog
+	notes  noteLog
 
 	done     chan struct{}
-	outcomes map[digest]outcome // to be read after done
-	expired  bool               // its time was over before it landed; to be read after done
+	outcomes []outcome // of wanted; to be read after done
+	expired  bool      // its time was over before it landed; to be read after done
+}
+
+// seat is the place of a key in a flight.
+type seat struct {
+	flight *flight
+	place  int
 }
 
 // outcome is what became of one key.
@@ -42,24 +48,21 @@ type outcome struct {
 // flights are all fetches under way.
 type flights struct {
 	mu        sync.Mutex
-	byKey     map[digest]*flight // what a later caller may join
+	byKey     map[digest]seat // what a later caller may join
 	all       map[*flight]struct{}
 	closed    bool
 	running   task.Group
+	inline    sync.WaitGroup // fetches on the goroutines of their callers
 	refreshes atomic.Uint64
 }
 
-// join finds the flight of a key, or nil. Whoever gets one must leave it.
-func (fs *flights) join(d digest, joined map[*flight]bool) *flight {
-	f := fs.byKey[d]
-	if f == nil || f.ctx.Err() != nil {
-		return nil
+// join finds the flight of a key, if there is one. Whoever boards it must leave it.
+func (fs *flights) join(d digest) seat {
+	s := fs.byKey[d]
+	if s.flight == nil || s.flight.ctx.Err() != nil {
+		return seat{}
 	}
-	if !joined[f] {
-		joined[f] = true
-		f.refs++
-	}
-	return f
+	return s
 }
 
 // over says whether its time is: by the clock too, since a call of the fetch may end at the deadline before the context
@@ -81,8 +84,8 @@ func (fs *flights) leave(f *flight) {
 }
 
 func (fs *flights) unlist(f *flight) {
-	for _, d := range f.keys {
-		if fs.byKey[d] == f {
+	for i := range f.wanted {
+		if d := f.wanted[i].digest; fs.byKey[d].flight == f {
 			delete(fs.byKey, d)
 		}
 	}
@@ -111,48 +114,77 @@ func (fs *flights) close() {
 	}
 	fs.mu.Unlock()
 	fs.running.Wait()
+	fs.inline.Wait()
 }
 
-// begin makes a flight for keys and, if it may be joined, lists it; the caller holds the lock and calls run. It is nil
-// after close.
-func (fs *flights) begin(ctx context.Context, cancel context.CancelFunc, drops uint64, keys []digest, listed bool) *flight {
+// begin makes a flight for what is wanted and, if it may be joined, lists it; the caller holds the lock and calls run. It is
+// nil after close.
+func (fs *flights) begin(ctx context.Context, s *space, began start, wanted []question, listed, refresh bool) *flight {
 	if fs.closed {
-		cancel()
 		return nil
 	}
-	f := &flight{ctx: ctx, cancel: cancel, keys: keys, begun: time.Now(), drops: drops, refs: 1, done: make(chan struct{})}
-	f.notes, _ = ctx.Value(noteLogKey{}).(*noteLog)
+	f := &flight{wanted: wanted, begun: time.Now(), drops: began.drops, refs: 1, done: make(chan struct{})}
+	f.ctx, f.cancel = s.flightContext(ctx, began, refresh, &f.notes)
 	if fs.all == nil {
 		fs.all = map[*flight]struct{}{}
 	}
 	fs.all[f] = struct{}{}
 	if listed {
-		for _, d := range keys {
-			fs.byKey[d] = f
+		for i := range wanted {
+			fs.byKey[wanted[i].digest] = seat{f, i}
 		}
 	}
 	return f
 }
 
 // run fetches in a goroutine of its own. A panic is every key's error.
-func (fs *flights) run(f *flight, fetch func() map[digest]outcome) {
-	var outcomes map[digest]outcome
+func (fs *flights) run(f *flight, fetch func() []outcome) {
+	var outcomes []outcome
 	fs.running.Go(func() error {
 		outcomes = fetch()
 		return nil
 	}, func(err error) {
 		defer f.cancel()
 		if err != nil {
-			outcomes = map[digest]outcome{}
-			for _, d := range f.keys {
-				outcomes[d] = outcome{err: err}
-			}
+			outcomes = failures(f.wanted, err)
 		}
 		fs.land(f, outcomes)
 	})
 }
 
-func (fs *flights) land(f *flight, outcomes map[digest]outcome) {
+// runInline fetches on the goroutine of a caller who cannot leave before the fetch ends.
+func (fs *flights) runInline(f *flight, fetch func() []outcome) {
+	defer f.cancel()
+	fs.land(f, contained(f.wanted, fetch))
+}
+
+// contained calls fetch. A panic is every key's error.
+func contained(wanted []question, fetch func() []outcome) (outcomes []outcome) {
+	if err := task.Run(func() error { outcomes = fetch(); return nil }); err != nil {
+		return failures(wanted, err)
+	}
+	return outcomes
+}
+
+func failures(wanted []question, err error) []outcome {
+	outcomes := make([]outcome, len(wanted))
+	for i := range outcomes {
+		outcomes[i].err = err
+	}
+	return outcomes
+}
+
+// enter reports whether a fetch may begin that nobody can join. leave must be called when it ends.
+func (fs *flights) enter() bool {
+	fs.mu.Lock()
+	defer fs.mu.Unlock()
+	if !fs.closed {
+		fs.inline.Add(1)
+	}
+	return !fs.closed
+}
+
+func (fs *flights) land(f *flight, outcomes []outcome) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f.outcomes, f.expired = outcomes, f.over()
@@ -163,13 +195,8 @@ func (fs *flights) land(f *flight, outcomes map[digest]outcome) {
 
 // flightContext keeps the values of a caller's context for a fetch that may outlive it, but what belongs to the caller's own
 // answer.
-func (s *space) flightContext(ctx context.Context, began start, refresh bool) (context.Context, context.CancelFunc) {
-	own := context.WithoutCancel(ctx)
-	own = context.WithValue(own, factsKey{}, (*Facts)(nil))
-	own = context.WithValue(own, wantsKey{}, Wants{})
-	own = context.WithValue(own, startKey{}, began)
-	own = context.WithValue(own, refreshKey{}, refresh || IsRefresh(ctx))
-	own = context.WithValue(own, noteLogKey{}, new(noteLog))
+func (s *space) flightContext(ctx context.Context, began start, refresh bool, log *noteLog) (context.Context, context.CancelFunc) {
+	own := scopeOf(ctx).fetching(began, refresh, log).in(context.WithoutCancel(ctx))
 	if refresh {
 		return context.WithTimeout(own, s.c.o.Refresh)
 	}
@@ -179,34 +206,50 @@ func (s *space) flightContext(ctx context.Context, began start, refresh bool) (c
 	return context.WithCancel(own)
 }
 
-// fly asks the backend for the wanted keys and keeps what it says.
-func (s *space) fly(ctx context.Context, began start, wanted map[string]request, fetch Fetch[any]) map[digest]outcome {
-	missing := make([]Wanted[any], 0, len(wanted))
-	for _, q := range wanted {
-		missing = append(missing, s.wanted(&q))
-	}
-	found, failed := fetch(ctx, missing)
+// answers are what a fetch brought.
+type answers interface {
+	// of returns what the backend said of a key: a value, an error, or neither where there is no such object.
+	of(key string) (f Fetched[any], found bool, err error)
+	each(do func(key string, f Fetched[any]))
+}
+
+type fetch func(ctx context.Context, wanted []question) answers
+
+// fly asks the backend for the wanted keys and keeps what it says. The outcomes are in the order of what is wanted.
+func (s *space) fly(ctx context.Context, began start, wanted []question, fetch fetch) []outcome {
+	brought := fetch(ctx, wanted)
 	now := time.Now()
-	outcomes := make(map[digest]outcome, len(wanted))
-	for key, q := range wanted {
-		outcomes[q.digest] = s.conclude(began, q, key, found, failed, now)
+	outcomes := make([]outcome, len(wanted))
+	for i := range wanted {
+		outcomes[i] = s.conclude(began, &wanted[i], brought, now)
 	}
-	for key, f := range found {
-		if _, asked := wanted[key]; !asked && key != "" && !f.NotModified {
-			s.keep(began, s.digest(key), s.record(began, f, true, now))
-		}
+	if s.c.o.TTL > 0 {
+		s.keepOthers(began, wanted, brought, now)
 	}
 	return outcomes
 }
 
-func (s *space) conclude(began start, q request, key string, found map[string]Fetched[any], failed map[string]error, now time.Time) outcome {
-	if err, ok := failed[key]; ok {
+// keepOthers keeps what came without being asked for.
+func (s *space) keepOthers(began start, wanted []question, brought answers, now time.Time) {
+	asked := make(map[string]struct{}, len(wanted))
+	for i := range wanted {
+		asked[wanted[i].key] = struct{}{}
+	}
+	brought.each(func(key string, f Fetched[any]) {
+		if _, known := asked[key]; !known && key != "" && !f.NotModified {
+			s.keep(began, s.digest(key), s.record(began, f, true, now))
+		}
+	})
+}
+
+func (s *space) conclude(began start, q *question, brought answers, now time.Time) outcome {
+	f, ok, err := brought.of(q.key)
+	if err != nil {
 		if q.kept != nil && !errors.Is(err, context.Canceled) {
 			s.doubt(began, q, err, now)
 		}
 		return outcome{err: err}
 	}
-	f, ok := found[key]
 	verdict := Called
 	if f.NotModified {
 		if q.kept == nil || !q.kept.found {
@@ -230,7 +273,7 @@ func (s *space) conclude(began start, q request, key string, found map[string]Fe
 
 // doubt tells a kept value that it was not renewed. An error that is to be passed on is what holds by now, so that the
 // value must not be served in its place.
-func (s *space) doubt(began start, q request, err error, now time.Time) {
+func (s *space) doubt(began start, q *question, err error, now time.Time) {
 	reason := s.c.o.Classify(err)
 	if reason == "" {
 		s.keep(began, q.digest, kept{})

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"slices"
 	"time"
 )
 
@@ -34,17 +35,25 @@ func (s *space) trusts(r *record, now time.Time) bool {
 	return s.c.remote == nil || s.c.remote.doubt.trusts(r.at, now)
 }
 
-// request is one key of one Load.
-type request struct {
+// question is a key to be fetched.
+type question struct {
 	key    string
 	digest digest
 	kept   *record // usable or not
-	level  Verdict // where kept is from
-	flight *flight
-	own    bool // the flight was begun for this request
 }
 
-func (s *space) wanted(q *request) Wanted[any] {
+// request is one key of one Load.
+type request struct {
+	question
+	level Verdict // where kept is from
+	seat
+	own bool // the flight was begun for this request
+
+	outcome  outcome
+	answered bool
+}
+
+func (s *space) wanted(q *question) Wanted[any] {
 	w := Wanted[any]{Key: q.key}
 	if q.kept == nil || !q.kept.found {
 		return w
@@ -61,56 +70,74 @@ type load struct {
 	*space
 	ctx      context.Context
 	wants    Wants
-	fetch    Fetch[any]
+	fetch    fetch
 	began    start
-	open     map[string]*request // not answered yet
-	refresh  map[string]*request // answered stale
-	outcomes map[string]outcome
+	requests []request
+	open     []*request // those not answered before it was last swept
 	facts    []Fact
 }
 
-func (s *space) load(ctx context.Context, keys []string, fetch Fetch[any]) map[string]outcome {
+func (s *space) load(ctx context.Context, keys []string, fetch fetch) *load {
 	done := func([]Fact) {}
 	if s.c.o.Round != nil {
 		ctx, done = s.c.o.Round(ctx, s.kind, len(keys))
 	}
 	l := &load{
 		space: s, ctx: ctx, wants: WantsFrom(ctx), fetch: fetch, began: s.c.start(),
-		open: map[string]*request{}, refresh: map[string]*request{}, outcomes: make(map[string]outcome, len(keys)),
+		requests: requestsFor(keys),
 	}
-	l.lookUp(keys)
-	if len(l.open) > 0 && s.shared && s.c.o.TTL > 0 {
+	l.lookUp()
+	if l.sweep() && s.shared && s.c.o.TTL > 0 {
 		l.lookUpShared()
 	}
-	l.serveStale()
-	if l.wants.OnlyIfCached {
+	if l.sweep() {
+		l.serveStale()
+	}
+	if l.wants.OnlyIfCached && l.sweep() {
 		l.giveUp(ErrNotCached)
 	}
-	for len(l.open) > 0 && ctx.Err() == nil {
-		l.wait(l.board())
+	for l.sweep() && ctx.Err() == nil {
+		l.bring()
 	}
 	l.runOut()
 	l.record()
 	done(l.facts)
-	return l.outcomes
+	return l
+}
+
+// requestsFor returns a request for each key, once.
+func requestsFor(keys []string) []request {
+	requests := make([]request, 0, len(keys))
+	known := make(map[string]struct{}, len(keys))
+	for _, key := range keys {
+		if _, ok := known[key]; !ok {
+			known[key] = struct{}{}
+			requests = append(requests, request{question: question{key: key}})
+		}
+	}
+	return requests
+}
+
+// sweep takes what is answered out of open, and reports whether something is left.
+func (l *load) sweep() bool {
+	l.open = slices.DeleteFunc(l.open, func(q *request) bool { return q.answered })
+	return len(l.open) > 0
 }
 
 // lookUp answers what memory holds fresh.
-func (l *load) lookUp(keys []string) {
+func (l *load) lookUp() {
 	now := time.Now()
-	for _, key := range keys {
-		if key == "" {
-			l.outcomes[key] = outcome{}
-			continue
+	l.open = make([]*request, 0, len(l.requests))
+	for i := range l.requests {
+		q := &l.requests[i]
+		if q.key == "" {
+			continue // it does not exist
 		}
-		if _, ok := l.outcomes[key]; ok || l.open[key] != nil {
-			continue
-		}
-		q := &request{key: key, digest: l.digest(key), level: Memory}
+		q.digest, q.level = l.digest(q.key), Memory
 		if l.c.o.TTL > 0 {
 			q.kept = l.c.memory.get(q.digest)
 		}
-		l.open[key] = q
+		l.open = append(l.open, q)
 		if q.kept != nil && l.fresh(q.kept, now) {
 			l.answer(q, q.kept, q.level, "")
 		}
@@ -198,6 +225,7 @@ func (s *space) kept(ctx context.Context, keys []string) map[string]*record {
 // serveStale answers what may be served stale at once.
 func (l *load) serveStale() {
 	now := time.Now()
+	var stale []*request
 	for _, q := range l.open {
 		if q.kept == nil || !l.usable(q.kept, now) || now.Before(q.kept.fresh) || l.tooOld(q.kept, now) || l.c.incomplete(q.kept) {
 			continue
@@ -206,10 +234,10 @@ func (l *load) serveStale() {
 			l.answer(q, q.kept, Stale, Asked)
 			continue
 		}
-		l.refresh[q.key] = q
+		stale = append(stale, q)
 	}
-	if len(l.refresh) > 0 {
-		l.refreshBehind(now)
+	if len(stale) > 0 {
+		l.refreshBehind(stale, now)
 	}
 }
 
@@ -232,81 +260,124 @@ func (l *load) usable(r *record, now time.Time) bool {
 }
 
 // refreshBehind answers stale, and fetches what nobody fetches yet.
-func (l *load) refreshBehind(now time.Time) {
+func (l *load) refreshBehind(stale []*request, now time.Time) {
 	fs := &l.c.flights
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	due := map[string]*request{}
-	for key, q := range l.refresh {
+	var due []*request
+	for _, q := range stale {
 		reason := Refreshing
 		t := q.kept.trouble.Load()
 		if t != nil {
 			reason = t.reason
 		}
-		if f := fs.byKey[q.digest]; f != nil && f.ctx.Err() == nil {
+		if f := fs.byKey[q.digest].flight; f != nil && f.ctx.Err() == nil {
 			if t == nil && now.Sub(f.begun) > l.c.o.Slow {
 				reason = Slow
 			}
 		} else if t == nil || !now.Before(t.retry) {
-			due[key] = q
+			due = append(due, q)
 		}
 		l.answer(q, q.kept, Stale, reason)
 	}
-	if len(due) > 0 && l.begin(due, true, true) != nil {
+	if len(due) == 0 {
+		return
+	}
+	if f := fs.begin(l.ctx, l.space, l.began, questions(due), true, true); f != nil {
+		fs.run(f, l.flying(f))
 		fs.refreshes.Add(1)
 	}
 }
 
-// begin starts a fetch; the caller holds the lock of the flights. A refresh is waited for by nobody but itself, so that
-// whoever joins and leaves does not end it.
-func (l *load) begin(wanted map[string]*request, listed, refresh bool) *flight {
-	keys := make([]digest, 0, len(wanted))
-	copies := make(map[string]request, len(wanted))
-	for key, q := range wanted {
-		keys = append(keys, q.digest)
-		copies[key] = *q
+func questions(list []*request) []question {
+	all := make([]question, len(list))
+	for i, q := range list {
+		all[i] = q.question
 	}
-	ctx, cancel := l.flightContext(l.ctx, l.began, refresh)
-	f := l.c.flights.begin(ctx, cancel, l.began.drops, keys, listed)
-	if f == nil {
-		return nil
-	}
-	// Copies: the Load may be over, or may go on without the fetch, before it returns.
+	return all
+}
+
+// flying returns the fetch of a flight. It does not refer to the Load, which may be over before it returns.
+func (l *load) flying(f *flight) func() []outcome {
 	began, fetch, s := l.began, l.fetch, l.space
-	l.c.flights.run(f, func() map[digest]outcome { return s.fly(ctx, began, copies, fetch) })
-	return f
+	return func() []outcome { return s.fly(f.ctx, began, f.wanted, fetch) }
+}
+
+// bring has every open key fetched. A fetch runs on the caller's goroutine where the caller cannot leave before it: where
+// nobody else can wait for it, and where the caller is itself part of a fetch. One that a kept value may stand in for, if it
+// is slow, has a goroutine of its own.
+func (l *load) bring() {
+	if l.again(); !l.sweep() {
+		return
+	}
+	stays := !slices.ContainsFunc(l.open, func(q *request) bool { return q.kept != nil && l.usable(q.kept, time.Now()) })
+	if stays && !l.c.o.Coalesce {
+		l.fetchAlone()
+		return
+	}
+	flights, own := l.board()
+	if own != nil && stays && scopeOf(l.ctx).log != nil {
+		l.c.flights.runInline(own, l.flying(own))
+	} else if own != nil {
+		l.c.flights.run(own, l.flying(own))
+	}
+	l.wait(flights, !stays)
+}
+
+// fetchAlone fetches under the caller's own context, since nobody can join.
+func (l *load) fetchAlone() {
+	fs := &l.c.flights
+	if !fs.enter() {
+		l.giveUp(ErrClosed)
+		return
+	}
+	defer fs.inline.Done()
+	outer := scopeOf(l.ctx)
+	ctx := outer.fetching(l.began, false, outer.log).in(l.ctx)
+	wanted := questions(l.open)
+	outcomes := contained(wanted, func() []outcome { return l.fly(ctx, l.began, wanted, l.fetch) })
+	for i, q := range l.open {
+		if o := outcomes[i]; o.err == nil {
+			l.answerOutcome(q, o, o.verdict)
+		} else {
+			l.failOrStale(q, o.err)
+		}
+	}
 }
 
 // board finds a flight for every open key: one under way, or a new one for all the others.
-func (l *load) board() map[*flight]bool {
-	l.again()
+func (l *load) board() (boarded []*flight, own *flight) {
 	fs := &l.c.flights
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	boarded := map[*flight]bool{}
-	alone := map[string]*request{}
-	for key, q := range l.open {
-		q.own, q.flight = false, nil
+	alone := make([]*request, 0, len(l.open))
+	for _, q := range l.open {
+		q.own, q.seat = false, seat{}
 		if l.c.o.Coalesce {
-			q.flight = fs.join(q.digest, boarded)
+			q.seat = fs.join(q.digest)
 		}
 		if q.flight == nil {
-			alone[key] = q
+			alone = append(alone, q)
+		} else if !slices.Contains(boarded, q.flight) {
+			boarded = append(boarded, q.flight)
+			q.flight.refs++
 		}
 	}
 	if len(alone) == 0 {
-		return boarded
+		return boarded, nil
 	}
-	f := l.begin(alone, l.c.o.Coalesce, false)
-	for _, q := range alone {
-		if f == nil {
+	own = fs.begin(l.ctx, l.space, l.began, questions(alone), l.c.o.Coalesce, false)
+	for i, q := range alone {
+		if own == nil {
 			l.fail(q, ErrClosed)
 			continue
 		}
-		q.flight, q.own = f, true
-		boarded[f] = true
+		q.seat, q.own = seat{own, i}, true
 	}
-	return boarded
+	if own != nil {
+		boarded = append(boarded, own)
+	}
+	return boarded, own
 }
 
 // again looks at memory once more: a flight may have landed since, or this is another try after one that failed.
@@ -326,11 +397,14 @@ func (l *load) again() {
 }
 
 // wait takes what the flights bring, until each has landed, the caller gives up, or who can falls back on what is stale.
-func (l *load) wait(boarded map[*flight]bool) {
-	slow := make(chan struct{})
-	timer := time.AfterFunc(l.c.o.Slow, func() { close(slow) })
-	defer timer.Stop()
-	for f := range boarded {
+func (l *load) wait(boarded []*flight, fallsBack bool) {
+	var slow chan struct{}
+	if fallsBack {
+		slow = make(chan struct{})
+		timer := time.AfterFunc(l.c.o.Slow, func() { close(slow) })
+		defer timer.Stop()
+	}
+	for _, f := range boarded {
 		l.waitFor(f, slow)
 	}
 }
@@ -382,21 +456,21 @@ func (l *load) hear(f *flight) {
 	if len(notes) == 0 {
 		return
 	}
-	if outer, ok := l.ctx.Value(noteLogKey{}).(*noteLog); ok {
-		outer.add(notes...)
+	own := scopeOf(l.ctx)
+	if own.log != nil {
+		own.log.add(notes...)
 	}
-	tell, ok := l.ctx.Value(notesKey{}).(Notes)
-	if !ok {
+	if own.joined == nil {
 		return
 	}
 	var keys []string
-	for key, q := range l.open {
+	for _, q := range l.open {
 		if q.flight == f && !q.own {
-			keys = append(keys, key)
+			keys = append(keys, q.key)
 		}
 	}
 	if len(keys) > 0 {
-		tell(l.ctx, keys, notes)
+		own.joined(l.ctx, keys, notes)
 	}
 }
 
@@ -407,7 +481,7 @@ func (l *load) land(f *flight) {
 		if q.flight != f {
 			continue
 		}
-		o := f.outcomes[q.digest]
+		o := f.outcomes[q.place]
 		switch {
 		case o.err == nil && !q.own && l.began.drops > f.drops && l.c.memory.droppedSince(f.drops, q.digest, o.rec):
 			q.flight = nil
@@ -465,6 +539,7 @@ func (l *load) runOut() {
 
 // giveUp answers what is open with an error. A page that lacks only some of its records is better than none.
 func (l *load) giveUp(err error) {
+	l.sweep()
 	now := time.Now()
 	for _, q := range l.open {
 		if q.kept != nil && l.usable(q.kept, now) && l.c.incomplete(q.kept) {
@@ -476,8 +551,7 @@ func (l *load) giveUp(err error) {
 }
 
 func (l *load) fail(q *request, err error) {
-	delete(l.open, q.key)
-	l.outcomes[q.key] = outcome{err: err}
+	q.outcome, q.answered, q.flight = outcome{err: err}, true, nil
 }
 
 // fallBackOn answers with what is kept where no fetch brought anything. cause is why a page may lack some of its records.
@@ -496,8 +570,7 @@ func (l *load) answerOutcome(q *request, o outcome, verdict Verdict) {
 }
 
 func (l *load) conclusion(q *request, o outcome) {
-	delete(l.open, q.key)
-	l.outcomes[q.key] = o
+	q.outcome, q.answered, q.flight = o, true, nil
 	l.facts = append(l.facts, o.fact)
 }
 

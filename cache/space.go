@@ -78,26 +78,43 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 // all are answered or ctx ends; what is not answered by then gets the context's error. An empty key does not exist and
 // is not asked for.
 func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[string]Result[V] {
-	outcomes := s.inner.load(ctx, keys, func(ctx context.Context, missing []Wanted[any]) (map[string]Fetched[any], map[string]error) {
-		typed := make([]Wanted[V], len(missing))
-		for i, w := range missing {
+	l := s.inner.load(ctx, keys, func(ctx context.Context, wanted []question) answers {
+		typed := make([]Wanted[V], len(wanted))
+		for i := range wanted {
+			w := s.inner.wanted(&wanted[i])
 			typed[i] = Wanted[V]{Key: w.Key, Kept: w.Kept, ETag: w.ETag}
 			if w.Kept {
 				typed[i].Stale = as[V](w.Stale)
 			}
 		}
 		found, failed := fetch(ctx, typed)
-		boxed := make(map[string]Fetched[any], len(found))
-		for key, f := range found {
-			boxed[key] = box(f)
-		}
-		return boxed, failed
+		return fetched[V]{found, failed}
 	})
-	results := make(map[string]Result[V], len(outcomes))
-	for key, o := range outcomes {
-		results[key] = unbox[V](o)
+	results := make(map[string]Result[V], len(l.requests))
+	for i := range l.requests {
+		results[l.requests[i].key] = unbox[V](l.requests[i].outcome)
 	}
 	return results
+}
+
+// fetched are the answers of a Fetch.
+type fetched[V any] struct {
+	found  map[string]Fetched[V]
+	failed map[string]error
+}
+
+func (a fetched[V]) of(key string) (f Fetched[any], found bool, err error) {
+	if err, ok := a.failed[key]; ok {
+		return f, false, err
+	}
+	typed, ok := a.found[key]
+	return box(typed), ok, nil
+}
+
+func (a fetched[V]) each(do func(key string, f Fetched[any])) {
+	for key, f := range a.found {
+		do(key, box(f))
+	}
 }
 
 func box[V any](f Fetched[V]) Fetched[any] {
@@ -197,8 +214,8 @@ func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {
 }
 
 func (s *Space[V]) put(ctx context.Context, d digest, f Fetched[V]) {
-	if began, ok := ctx.Value(startKey{}).(start); ok {
-		s.inner.keep(began, d, s.inner.record(began, box(f), true, time.Now()))
+	if mark := scopeOf(ctx); mark.marked {
+		s.inner.keep(mark.began, d, s.inner.record(mark.began, box(f), true, time.Now()))
 	}
 }
 
