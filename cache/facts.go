@@ -121,7 +121,7 @@ func WithNotes(ctx context.Context, f Notes) context.Context {
 }
 
 // InFetch reports whether Note would leave something.
-func InFetch(ctx context.Context) bool { return ctx.Value(noteLogKey{}) != nil }
+func InFetch(ctx context.Context) bool { return scopeOf(ctx).log != nil }
 
 // Note leaves something with the fetch that a context belongs to, for all who share it; outside of a fetch it is lost.
 func Note(ctx context.Context, note any) {
