@@ -22,15 +22,29 @@ func (s *Server) routes() http.Handler {
 		schema := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, s.schema) })
 		mux.Handle("GET /schema.graphqls", gateway.WithCaller(s.callers.authenticate, schema))
 	}
-	handler := gateway.WithOrigins(s.cfg.Origins, shortcut("/graphql", graphql, mux))
+	origins := s.origins()
+	handler := gateway.WithOrigins(origins, shortcut("/graphql", graphql, mux))
 	if s.cfg.Explorer {
 		handler = withExplorer(handler)
 	}
-	if host, _, err := net.SplitHostPort(s.cfg.Listen); err == nil && s.cfg.Auth == "none" && upstream.IsLoopback(host) {
+	if s.cfg.Auth == "none" && s.onLoopback() {
 		handler = gateway.WithLoopbackHost(handler)
 	}
-	handler = gateway.WithAccessLog(s.log, s.draining.Load, gateway.WithRecovery(s.log, handler))
+	handler = gateway.WithVary(origins, gateway.WithRecovery(s.log, handler))
+	handler = gateway.WithAccessLog(s.log, s.draining.Load, handler)
 	return s.traces.Accept(gateway.WithRequestID(handler))
+}
+
+// onLoopback reports whether the server is reached from this machine alone.
+func (s *Server) onLoopback() bool {
+	host, _, err := net.SplitHostPort(s.cfg.Listen)
+	return err == nil && upstream.IsLoopback(host)
+}
+
+// origins are the pages that may call. Where only this machine reaches the server, or it has the demo's data alone, a page
+// that is developed on this machine needs no setting.
+func (s *Server) origins() gateway.Origins {
+	return gateway.Origins{Listed: s.cfg.Origins, Loopback: s.cfg.Demo || s.onLoopback(), Headers: s.cfg.OriginHeaders}
 }
 
 // shortcut leads to the path that nearly all requests have without the search that a mux makes.

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 	"time"
+
+	"github.com/learngraph/learngraph/task"
 )
 
 const (
@@ -410,6 +412,12 @@ func (l *load) wait(boarded []*flight, fallsBack bool) {
 }
 
 func (l *load) waitFor(f *flight, slow <-chan struct{}) {
+	for _, q := range l.open {
+		if q.flight == f && !q.own {
+			task.Waiting(l.ctx) // for a fetch that another operation began
+			break
+		}
+	}
 	for {
 		select {
 		case <-f.done:

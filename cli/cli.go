@@ -45,6 +45,7 @@ type commands struct {
 	Version kong.VersionFlag `help:"Print version, commit, Go version and digest of the schema."`
 
 	Serve         serveCommand   `cmd:"" default:"1" help:"Serve GraphQL; the default without a command."`
+	Health        healthCommand  `cmd:"" help:"Ask the server of the same settings on this machine whether it lives, or is ready."`
 	Doctor        doctorCommand  `cmd:"" help:"Check the settings against the real backends and Redis with one cheap read of each."`
 	Check         checkCommand   `cmd:"" help:"Check documents against the schema and their budgets, and an older schema against this one."`
 	Replay        replayCommand  `cmd:"" help:"Run captured operations again on their recorded calls and show what differs."`

@@ -83,6 +83,20 @@ func condition(d *ast.Directive, variables map[string]any) (bool, error) {
 	return on, nil
 }
 
+// Enabled reports whether a @defer or @stream is in force, by its argument if, which is true unless it is given.
+func Enabled(d *ast.Directive, variables map[string]any) (bool, error) {
+	arg := d.Arguments.ForName("if")
+	if arg == nil {
+		return true, nil
+	}
+	if arg.Value.Kind == ast.Variable {
+		if _, given := variables[arg.Value.Raw]; !given {
+			return true, nil
+		}
+	}
+	return condition(d, variables)
+}
+
 // Literal returns what a literal says, in the form of a decoded request: json.Number, string, bool, nil, []any and
 // map[string]any, with the values of variables as they are. An element that is a variable without a value is null, such a
 // member is left out.

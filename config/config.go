@@ -60,6 +60,7 @@ type Config struct {
 	TrustedDocuments string
 	TrustedMode      string
 	Origins          []string
+	OriginHeaders    []string
 	BatchLimit       int
 	MaxCost          int
 	CostMode         string

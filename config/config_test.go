@@ -51,6 +51,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		{"a rate without a duration", map[string]string{"COASSEMBLE_RATE": "100"}, nil, "COASSEMBLE_RATE"},
 		{"a rate of nothing", map[string]string{"MATTR_RATE": "x/1m"}, nil, "MATTR_RATE"},
 		{"a concurrency of none", map[string]string{"MATTR_CONCURRENCY": "0"}, nil, "MATTR_CONCURRENCY"},
+		{"a header that is none", map[string]string{"CORS_HEADERS": "X-Tenant, X Other"}, nil, "CORS_HEADERS must be names of headers"},
 		{"a timeout without a unit", map[string]string{"COASSEMBLE_TIMEOUT": "10"}, nil, "COASSEMBLE_TIMEOUT must be a duration"},
 		{"a timeout below zero", map[string]string{"OPERATION_TIMEOUT": "-1s"}, nil, "OPERATION_TIMEOUT must be a duration"},
 		{"a shutdown delay in the past", map[string]string{"SHUTDOWN_DELAY": "-1s"}, nil, "SHUTDOWN_DELAY must be a duration, such as 60s, or 0"},

@@ -150,6 +150,21 @@ func origins(name, usage string, field func(*Config) *[]string) Setting {
 	}}
 }
 
+// headerName is the name of an HTTP header (RFC 9110, section 5.6.2).
+var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+
+func headerNames(name, usage string, field func(*Config) *[]string) Setting {
+	return Setting{Name: name, Usage: usage, list: true, set: func(c *Config, v string) error {
+		*field(c) = items(v)
+		for _, item := range items(v) {
+			if item == "*" || !headerName.MatchString(item) {
+				return errors.New("must be names of headers, such as X-Tenant, with commas")
+			}
+		}
+		return nil
+	}}
+}
+
 func rates(v string) ([]upstream.Rate, error) {
 	list, err := upstream.ParseRates(v)
 	if err != nil {

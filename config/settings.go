@@ -76,7 +76,8 @@ func serverSettings() []Setting {
 		inDemo("true", boolean("EXPLORER", "false", "Serve the query page at /.", func(c *Config) *bool { return &c.Explorer })),
 		inDemo("true", boolean("EXPLAIN", "false", "Show extensions.explain to callers that send X-Learngraph-Explain: 1.", func(c *Config) *bool { return &c.Explain })),
 		inDemo("true", boolean("ALLOW_DELETES", "false", "Allow the three delete mutations.", func(c *Config) *bool { return &c.AllowDeletes })),
-		origins("CORS_ORIGINS", "Origins of pages that may call, with commas, such as https://app.example; * for any.", func(c *Config) *[]string { return &c.Origins }),
+		origins("CORS_ORIGINS", "Origins of pages that may call, with commas, such as https://app.example; * for any. Those of this machine need not be listed with -demo or a LISTEN on loopback.", func(c *Config) *[]string { return &c.Origins }),
+		headerNames("CORS_HEADERS", "Request headers that pages of other origins may send, with commas, beside those of the API and of well-known clients.", func(c *Config) *[]string { return &c.OriginHeaders }),
 		boolean("PUBLIC_CATALOG", "false", "Let shared HTTP caches keep answers that come from Thought Industries alone.", func(c *Config) *bool { return &c.PublicCatalog }),
 	}
 }

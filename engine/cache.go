@@ -21,7 +21,13 @@ const (
 
 // plans keeps the plans of the operations that were used last. An operation is known by its place in memory, so a plan
 // is found as long as the parsed document is kept.
-type plans = lru.Cache[*ast.OperationDefinition, *variants]
+type plans = lru.Cache[planned, *variants]
+
+// planned is an operation, and how its answer is delivered.
+type planned struct {
+	op     *ast.OperationDefinition
+	format Format
+}
 
 // variants are the plans of one operation: one per assignment of the variables in its conditions, so that a plan needs
 // no conditions of its own and the order of its fields is fixed.
@@ -33,11 +39,15 @@ type variants struct {
 	size  int
 }
 
-// Plan returns the plan of an operation that is validated and whose variables are coerced.
-func (e *Engine) Plan(op *graphql.OperationContext) *Plan {
-	v, ok := e.plans().Get(op.Operation)
+// Plan returns the plan of an operation that is validated and whose variables are coerced, for an answer that is delivered
+// whole.
+func (e *Engine) Plan(op *graphql.OperationContext) *Plan { return e.plan(op, Whole) }
+
+func (e *Engine) plan(op *graphql.OperationContext, format Format) *Plan {
+	of := planned{op.Operation, format}
+	v, ok := e.plans().Get(of)
 	if !ok {
-		v = &variants{names: conditionVariables(op.Operation), plans: map[string]*Plan{}, size: planSize}
+		v = &variants{names: conditionVariables(op.Operation, format), plans: map[string]*Plan{}, size: planSize}
 	}
 	var scratch [16]byte
 	key := v.key(scratch[:0], op.Variables)
@@ -45,26 +55,29 @@ func (e *Engine) Plan(op *graphql.OperationContext) *Plan {
 	defer v.mu.Unlock()
 	plan := v.plans[string(key)]
 	if plan == nil {
-		plan = compile(e.schema, op)
+		plan = compile(e.schema, op, format)
 		if len(v.plans) < maxVariants {
 			v.plans[string(key)] = plan
-			v.size += plan.fields * fieldSize
-			e.plans().Put(op.Operation, v, v.size)
+			v.size += plan.weight * fieldSize
+			e.plans().Put(of, v, v.size)
 		}
 	}
 	return plan
 }
 
-// key appends what the variables say of the conditions. A null is neither true nor false: a plan has an error there.
+// key appends what the variables say of the conditions. A null is neither true nor false: a plan has an
+// error there. One that is not given has the default of its directive.
 func (v *variants) key(dst []byte, variables map[string]any) []byte {
 	for _, name := range v.names {
-		switch variables[name] {
-		case true:
+		switch value, given := variables[name]; {
+		case value == true:
 			dst = append(dst, 1)
-		case false:
+		case value == false:
 			dst = append(dst, 0)
-		default:
+		case given:
 			dst = append(dst, 2)
+		default:
+			dst = append(dst, 3)
 		}
 	}
 	return dst

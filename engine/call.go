@@ -46,7 +46,7 @@ func (o *outcome) item(i int) (any, error) {
 		return nil, o.err
 	}
 	i = o.place(i)
-	if o.errs != nil && o.errs[i] != nil && !stands(o.errs[i]) {
+	if o.errs != nil && o.errs[i] != nil && !isPartial(o.errs[i]) {
 		return nil, o.errs[i]
 	}
 	return o.values[i], nil
@@ -57,7 +57,7 @@ func (o *outcome) beside(i int) error {
 	if o.err != nil || o.errs == nil {
 		return nil
 	}
-	if err := o.errs[o.place(i)]; err != nil && stands(err) {
+	if err := o.errs[o.place(i)]; err != nil && isPartial(err) {
 		return err
 	}
 	return nil
@@ -65,7 +65,7 @@ func (o *outcome) beside(i int) error {
 
 // stands says whether an item's error stands beside its value, as the error of a list does that lacks some of its nodes.
 // Such an error has a method Beside.
-func stands(err error) bool {
+func isPartial(err error) bool {
 	var beside interface{ Beside() }
 	return errors.As(err, &beside)
 }
@@ -73,7 +73,7 @@ func stands(err error) bool {
 // run makes the calls of a segment. A call goes out as soon as all its parents are known, and what is below it goes on
 // as soon as it is back. Only the goroutine that calls run reads values and touches x.
 func (x *execution) run(fields []*Field) {
-	ready := x.group(fields)
+	ready := x.formCalls(fields)
 	running := 0
 	back := make(chan *call, 1)
 	defer func() {
@@ -85,11 +85,13 @@ func (x *execution) run(fields []*Field) {
 		if running == 0 && (len(ready) == 1 || x.inOrder && len(ready) > 0) {
 			c := ready[0]
 			ready = slices.Delete(ready, 0, 1)
+			x.busy(-1)
 			x.invoke(c)
-			ready = x.settle(c, ready)
+			x.busy(1)
+			ready = x.complete(c, ready)
 			continue
 		}
-		x.together(ready)
+		x.groupCalls(ready)
 		for _, c := range ready {
 			running++
 			task.Go(func() error {
@@ -106,14 +108,16 @@ func (x *execution) run(fields []*Field) {
 		if running == 0 {
 			return
 		}
+		x.busy(-1)
 		c := <-back
+		x.busy(1)
 		running--
-		ready = x.settle(c, ready)
+		ready = x.complete(c, ready)
 	}
 }
 
-// together makes parties of the calls of one class, which differ in their arguments: what they load is one batch.
-func (x *execution) together(ready []*call) {
+// groupCalls makes parties of the calls of one class, which differ in their arguments: what they load is one batch.
+func (x *execution) groupCalls(ready []*call) {
 	if len(ready) < 2 || x.plan.classes == x.plan.calls {
 		return
 	}
@@ -133,8 +137,8 @@ func (x *execution) together(ready []*call) {
 	}
 }
 
-// group joins the fields to calls, and returns those that can go out.
-func (x *execution) group(fields []*Field) (ready []*call) {
+// formCalls joins the fields to calls, and returns those that can go out.
+func (x *execution) formCalls(fields []*Field) (ready []*call) {
 	calls := make([]call, 0, len(fields))
 	for _, f := range fields {
 		args, err := x.arguments(f)
@@ -182,15 +186,15 @@ func (x *execution) arguments(f *Field) (map[string]any, error) {
 
 // start gathers the parents of a call. One without parents is settled at once.
 func (x *execution) start(c *call, ready []*call) []*call {
-	x.gather(c)
+	x.dedupeParents(c)
 	if len(c.parents) == 0 {
-		return x.settle(c, ready)
+		return x.complete(c, ready)
 	}
 	return append(ready, c)
 }
 
-// gather joins the parents of all fields; one that is there twice is asked for once.
-func (x *execution) gather(c *call) {
+// dedupeParents joins the parents of all fields; one that is there twice is asked for once.
+func (x *execution) dedupeParents(c *call) {
 	if first := x.parents(c.fields[0]); len(c.fields) == 1 && len(first) <= 1 {
 		c.parents = first
 		return
@@ -227,6 +231,11 @@ func (x *execution) invoke(c *call) {
 		ctx, leave = c.party.Join(ctx)
 		defer leave()
 	}
+	if x.delivery != nil {
+		var leave func()
+		ctx, leave = x.enterCall(ctx)
+		defer leave()
+	}
 	if c.err != nil {
 		c.err = &argumentError{c.err}
 		return
@@ -253,12 +262,12 @@ func (x *execution) invoke(c *call) {
 	result, err := x.op.ResolverMiddleware(ctx, func(ctx context.Context) (any, error) {
 		var err error
 		values, err = c.fields[0].binding.Resolve(ctx, c.parents, c.args)
-		if c.fields[0].caller == nil && len(values) == 1 {
+		if c.fields[0].root && len(values) == 1 {
 			return values[0], err
 		}
 		return values, err
 	})
-	if c.fields[0].caller == nil && err == nil {
+	if c.fields[0].root && err == nil {
 		values = []any{result}
 	}
 	c.accept(values, err)
@@ -301,18 +310,19 @@ func (x *execution) resolverContext(ctx context.Context, c *call) context.Contex
 	return ctx
 }
 
-// settle collects the parents below a call that is back, and starts what waited for them.
-func (x *execution) settle(c *call, ready []*call) []*call {
+// complete collects the parents below a call that is back, and starts what waited for them.
+func (x *execution) complete(c *call, ready []*call) []*call {
 	for _, f := range c.fields {
-		if len(f.Next) == 0 {
+		if len(f.Next) == 0 && len(f.below) == 0 {
 			continue
 		}
 		o := &x.outcomes[f.slot]
 		for i := range x.parents(f) {
 			if v, err := o.item(i); err == nil {
-				x.reach(f, f.Type, v)
+				x.collect(f, f.Type, v)
 			}
 		}
+		x.launch(f.below)
 		for _, next := range f.Next {
 			n := x.outcomes[next.slot].call
 			if n.waiting--; n.waiting == 0 {

@@ -39,7 +39,7 @@ var _ graphql.ExecutableSchema = (*Engine)(nil)
 func New(generated graphql.ExecutableSchema, schema *Schema) *Engine {
 	e := &Engine{ExecutableSchema: generated, schema: schema}
 	e.plans = sync.OnceValue(func() *plans {
-		return lru.New[*ast.OperationDefinition, *variants](int(cmp.Or(e.MaxPlans, DefaultPlans)), e.Reserve)
+		return lru.New[planned, *variants](int(cmp.Or(e.MaxPlans, DefaultPlans)), e.Reserve)
 	})
 	return e
 }
@@ -72,11 +72,28 @@ type execution struct {
 	watch   Watch
 	inOrder bool
 
-	columns  []column   // by the slots of selections
-	outcomes []outcome  // by the slots of calls
-	pages    []pageArgs // by the slots of pages
-	gates    []gate     // by the numbers of fields
+	columns  []column    // by the slots of selections
+	outcomes []outcome   // by the slots of calls
+	pages    []pageArgs  // by the slots of pages
+	auths    []fieldAuth // by the numbers of fields
+	onError  OnError
 
+	output
+	stack   []any   // elements of the lists that are being walked
+	kept    []int32 // places of the elements on the pages that are being walked
+	scratch []byte
+
+	// Of an answer that is delivered in parts.
+	delivery *Delivery
+	activity *activity
+	branches []*branch // by the slots of parts
+	whole    bool      // it turned out that nothing is left for later
+	scope    *enclosure
+	records  []record
+}
+
+// output is where an answer is written.
+type output struct {
 	buf     []byte
 	max     int                   // of buf; 0 is any
 	reached int                   // by buf where that is past max, else 0
@@ -84,9 +101,6 @@ type execution struct {
 	roomFor int                   // the capacity of buf that there is room for
 	noRoom  error
 	path    []step
-	stack   []any   // elements of the lists that are being walked
-	kept    []int32 // places of the elements on the pages that are being walked
-	scratch []byte
 }
 
 var executions = sync.Pool{New: func() any { return new(execution) }}
@@ -94,6 +108,7 @@ var executions = sync.Pool{New: func() any { return new(execution) }}
 func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (data []byte) {
 	x := executions.Get().(*execution)
 	x.ctx, x.op, x.schema, x.watch, x.inOrder = ctx, op, e.schema.Definition, e.Watch, e.InOrder
+	x.onError = OnErrorOf(ctx)
 	defer func() {
 		if p := recover(); p != nil {
 			graphql.AddError(ctx, x.recovered(p))
@@ -107,10 +122,10 @@ func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (dat
 	if target != nil {
 		x.buf, x.max, x.room = target.Bytes[:0], target.Max, target.Room
 	} else {
-		x.buf = make([]byte, 0, x.plan.size.Load()+64)
+		x.buf = make([]byte, 0, x.plan.latest.Load()+64)
 	}
 	x.answer()
-	x.plan.size.Store(int64(len(x.buf)))
+	x.plan.latest.Store(int64(len(x.buf)))
 	if target != nil {
 		target.Bytes = x.buf
 	}
@@ -119,16 +134,29 @@ func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (dat
 
 // answer makes all calls, then writes.
 func (x *execution) answer() {
+	x.call()
+	x.finish()
+}
+
+// call makes the calls.
+func (x *execution) call() {
+	if x.plan.err != nil {
+		return
+	}
+	x.busy(1)
+	x.enter(x.plan.Root, Parent{})
+	x.launch(x.plan.ready)
+	for _, segment := range x.plan.segments {
+		x.run(segment)
+	}
+}
+
+// finish writes the answer.
+func (x *execution) finish() {
 	if err := x.plan.err; err != nil {
 		graphql.AddError(x.ctx, err)
 		x.buf = append(x.buf, "null"...)
 		return
-	}
-	if slot := x.plan.Root.slot; slot >= 0 {
-		x.columns[slot].parents = append(x.columns[slot].parents, Parent{})
-	}
-	for _, segment := range x.plan.segments {
-		x.run(segment)
 	}
 	ok := x.write(x.plan.Root, Parent{})
 	if x.full() {
@@ -141,6 +169,7 @@ func (x *execution) answer() {
 	}
 	if !ok {
 		x.buf = append(x.buf[:0], "null"...)
+		x.records = drop(x.records, 0)
 	}
 }
 
@@ -164,7 +193,8 @@ func (x *execution) prepare(p *Plan) {
 	x.columns = resized(x.columns, p.selections)
 	x.outcomes = resized(x.outcomes, p.calls)
 	x.pages = resized(x.pages, p.pages)
-	x.gates = resized(x.gates, p.fields)
+	x.auths = resized(x.auths, p.fields)
+	x.branches = resized(x.branches, p.parts)
 }
 
 func resized[T any](s []T, n int) []T {
@@ -184,10 +214,10 @@ func (x *execution) release() {
 	}
 	clear(x.outcomes)
 	clear(x.pages)
-	clear(x.gates)
-	x.ctx, x.op, x.schema, x.plan, x.watch, x.buf, x.max, x.reached = nil, nil, nil, nil, nil, nil, 0, 0
-	x.room, x.roomFor, x.noRoom = nil, 0, nil
-	x.path, x.stack, x.kept = x.path[:0], emptied(x.stack), emptied(x.kept)
+	clear(x.auths)
+	clear(x.branches)
+	*x = execution{columns: x.columns, outcomes: x.outcomes, pages: x.pages, auths: x.auths, branches: x.branches, scratch: x.scratch,
+		output: output{path: x.path[:0]}, stack: emptied(x.stack), kept: emptied(x.kept)}
 	executions.Put(x)
 }
 

@@ -10,10 +10,7 @@ import (
 )
 
 // Introspection is answered from the schema's definition, by the September 2025 edition: what does not apply to the kind of
-// a type is null, and nothing is announced that the edition does not have or that the engine does not do.
-
-// unannounced is the directive that gqlparser declares and the engine ignores.
-const unannounced = "defer"
+// a type is null, and nothing is announced that the edition does not have but @defer and @stream.
 
 // unknownLocation is a place of directives that gqlparser declares and the edition does not have.
 const unknownLocation = "DIRECTIVE_DEFINITION"
@@ -70,7 +67,7 @@ func (x *execution) introspect(f *Field) bool {
 // asked collects what is selected of a type of introspection. All of them are object types.
 func (x *execution) asked(object string, set ast.SelectionSet) []asked {
 	c := collector{schema: x.schema, variables: x.op.Variables, object: object}
-	c.collect(set)
+	c.collect(set, nil)
 	list := make([]asked, len(c.groups))
 	for i, group := range c.groups {
 		first := group.fields[0]
@@ -151,7 +148,7 @@ func schemaField(s *ast.Schema, name string) any {
 	case "subscriptionType":
 		return ofDefinition(s, s.Subscription)
 	}
-	names := slices.DeleteFunc(slices.Sorted(maps.Keys(s.Directives)), func(name string) bool { return name == unannounced })
+	names := slices.Sorted(maps.Keys(s.Directives))
 	return listOf(names, func(name string) any { return directiveValue{s, s.Directives[name]} })
 }
 

@@ -1,6 +1,10 @@
 package engine
 
-import "github.com/learngraph/learngraph/document"
+import (
+	"slices"
+
+	"github.com/learngraph/learngraph/document"
+)
 
 // pageArgs are the arguments of a connection in one execution.
 type pageArgs struct {
@@ -17,7 +21,8 @@ type page struct {
 	parent    document.Object
 	args      *pageArgs
 	list      document.Value
-	base      int // of the places that the filters keep, in the execution's scratch; -1 where they keep all
+	base      int     // of the places that the filters keep, in the execution's scratch; -1 where they keep all
+	kept      []int32 // these places, where the page is shown again
 	total     int
 	start     int
 	end       int
@@ -128,10 +133,36 @@ func (x *execution) isOneOf(v document.Value, leaf *document.Leaf, wanted []stri
 
 // at returns the element at place i of the filtered list.
 func (p *page) at(x *execution, i int) document.Value {
-	if p.base >= 0 {
+	switch {
+	case p.kept != nil:
+		i = int(p.kept[i])
+	case p.base >= 0:
 		i = int(x.kept[p.base+i])
 	}
 	return p.list.At(i)
+}
+
+// own returns a copy of the page that may be shown when others have been opened and the execution is over.
+func (p page) own(x *execution) *page {
+	args := *p.args
+	p.args = &args
+	if p.base >= 0 {
+		p.kept = slices.Clone(x.kept[p.base : p.base+p.total])
+	}
+	return &p
+}
+
+// isSplit reports whether parts of a page are delivered apart.
+func (f *Field) isSplit() bool {
+	if f.child.split != nil {
+		return true
+	}
+	for _, part := range f.child.Fields {
+		if part.stream != nil || part.child != nil && part.child.split != nil {
+			return true
+		}
+	}
+	return false
 }
 
 // cursor names the element at place i of the filtered list.
@@ -149,7 +180,24 @@ func (x *execution) writePage(f *Field, parent document.Object) bool {
 	if p.list.Kind() == document.KindNull {
 		return x.writeNull(f, f.Type, errNull)
 	}
-	return x.members(f.child, func(part *Field) bool { return x.pagePart(&p, part) })
+	if f.isSplit() {
+		q := p.own(x)
+		return x.splitMembers(f.child, func(x *execution, part *Field) bool { return x.splitPagePart(q, part) })
+	}
+	return x.members(f.child, func(x *execution, part *Field) bool { return x.pagePart(&p, part) })
+}
+
+// splitPagePart is pagePart for a page of which parts are delivered apart.
+func (x *execution) splitPagePart(p *page, f *Field) bool {
+	if f.stream == nil {
+		return x.pagePart(p, f)
+	}
+	return x.streamElements(f, p.end-p.start, func(x *execution, f *Field, i int) bool {
+		if f.Kind == pageNodes {
+			return x.writeDocument(f, f.Type.Elem, p.at(x, p.start+i))
+		}
+		return x.edge(p, f, p.start+i)
+	})
 }
 
 func (x *execution) pagePart(p *page, f *Field) bool {
@@ -157,19 +205,29 @@ func (x *execution) pagePart(p *page, f *Field) bool {
 	case pageTotal:
 		x.buf = AppendInt(x.buf, p.total)
 	case pageInfo:
-		return x.members(f.child, func(part *Field) bool { return x.infoPart(p, part) })
+		if f.child.split != nil {
+			q := *p
+			return x.splitMembers(f.child, func(x *execution, part *Field) bool { return x.infoPart(&q, part) })
+		}
+		return x.members(f.child, func(x *execution, part *Field) bool { return x.infoPart(p, part) })
 	case pageNodes:
 		return x.elements(f, f.Type, p.end-p.start, func(i int) bool {
 			return x.writeDocument(f, f.Type.Elem, p.at(x, p.start+i))
 		})
 	case pageEdges:
-		return x.elements(f, f.Type, p.end-p.start, func(i int) bool {
-			return x.members(f.child, func(part *Field) bool { return x.edgePart(p, part, p.start+i) })
-		})
+		return x.elements(f, f.Type, p.end-p.start, func(i int) bool { return x.edge(p, f, p.start+i) })
 	default:
 		x.buf = append(x.buf, f.constant...)
 	}
 	return true
+}
+
+func (x *execution) edge(p *page, f *Field, i int) bool {
+	if f.child.split != nil {
+		q := *p // which is the page's own, as p is here
+		return x.splitMembers(f.child, func(x *execution, part *Field) bool { return x.edgePart(&q, part, i) })
+	}
+	return x.members(f.child, func(x *execution, part *Field) bool { return x.edgePart(p, part, i) })
 }
 
 func (x *execution) edgePart(p *page, f *Field, i int) bool {

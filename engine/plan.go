@@ -22,11 +22,19 @@ type Plan struct {
 
 	// segments are the calls that are planned together: one for a query, one per root field for a mutation. In each the
 	// fields stand in the order of their levels.
-	segments                          [][]*Field
-	selections, calls, pages, classes int // how many of them have a slot
-	fields                            int
+	segments                                 [][]*Field
+	selections, calls, pages, classes, parts int // how many of them have a slot
+	fields                                   int
+	weight                                   int // fields, with those of all parts
 
-	size atomic.Int64 // bytes of the latest answer
+	overlaps bool // a field is in several parts
+
+	// Of the plan of a part: element is the list of which a stream delivers elements, ready are the parts within whose parents
+	// no call has to find.
+	element *Field
+	ready   []*part
+
+	latest atomic.Int64 // bytes of the latest answer
 }
 
 // Selection is what an operation selects from objects of one type at one place.
@@ -38,6 +46,8 @@ type Selection struct {
 	slot    int      // of the column of parents; -1 where no field is a call
 	leading []*Field // lead to calls and are none
 	calls   []*Field
+
+	split *split // nil where all of the selection is delivered at once
 }
 
 // Field is one response key of a Selection, all its occurrences in the operation merged.
@@ -66,6 +76,10 @@ type Field struct {
 	selection *Selection            // where the field is selected
 	caller    *Field                // the call whose results have the field
 	merged    ast.SelectionSet      // of all occurrences
+	scopes    []scope               // the same, each with its @defer
+	root      bool                  // of the operation
+	stream    *part                 // of the elements that are delivered later; nil where none are
+	below     []*part               // whose parents the results of this call have
 	context   *graphql.FieldContext // for what is below the field
 	parent    *graphql.FieldContext
 	id        int // among all fields of the plan
@@ -93,8 +107,10 @@ func (p *Plan) Calls(yield func(*Field) bool) {
 type compiler struct {
 	schema *Schema
 	op     *graphql.OperationContext
+	format Format
 	plan   *Plan
 	class  map[class]int
+	roots  []*Field // calls that need the results of no other call of the plan
 	// err is that of the first condition without a value below the root field that is compiled.
 	err error
 }
@@ -110,6 +126,7 @@ type place struct {
 	caller  *Field
 	context *graphql.FieldContext
 	roles   map[string]Kind // of the parts of a page
+	usages  []*deferral     // the @defers whose part is planned; none for the first part
 }
 
 // The parts of a page, by the names that Relay's specification gives them.
@@ -119,29 +136,38 @@ var (
 	infoRoles = map[string]Kind{"hasNextPage": infoNext, "hasPreviousPage": infoPrevious, "startCursor": infoStart, "endCursor": infoEnd}
 )
 
-func compile(schema *Schema, op *graphql.OperationContext) *Plan {
-	c := &compiler{schema: schema, op: op, plan: &Plan{Operation: op.Operation, schema: schema.Definition}, class: map[class]int{}}
+func compile(schema *Schema, op *graphql.OperationContext, format Format) *Plan {
+	c := newCompiler(schema, op, format)
 	root := schema.Definition.Query
 	if op.Operation.Operation == ast.Mutation {
 		root = schema.Definition.Mutation
 	}
-	c.plan.Root = c.selectionOf(schema.Objects[root.Name], op.Operation.SelectionSet,
+	c.plan.Root = c.selectionOf(schema.Objects[root.Name], []scope{{set: op.Operation.SelectionSet}},
 		place{root: true, context: &graphql.FieldContext{Object: root.Name}})
+	return c.finish()
+}
+
+func newCompiler(schema *Schema, op *graphql.OperationContext, format Format) *compiler {
+	return &compiler{schema: schema, op: op, format: format, class: map[class]int{},
+		plan: &Plan{Operation: op.Operation, schema: schema.Definition}}
+}
+
+func (c *compiler) finish() *Plan {
 	c.segment()
 	c.plan.classes = len(c.class)
+	c.plan.weight += c.plan.fields
 	return c.plan
 }
 
 // segment lists the calls in the order of their levels.
 func (c *compiler) segment() {
-	roots := c.plan.Root.calls
-	if c.op.Operation.Operation == ast.Mutation {
-		for _, f := range roots {
+	if c.op.Operation.Operation == ast.Mutation && c.plan.Root != nil && len(c.plan.Root.Fields) > 0 && c.plan.Root.Fields[0].root {
+		for _, f := range c.plan.Root.calls {
 			c.plan.segments = append(c.plan.segments, breadthFirst([]*Field{f}))
 		}
 		return
 	}
-	c.plan.segments = [][]*Field{breadthFirst(roots)}
+	c.plan.segments = [][]*Field{breadthFirst(c.roots)}
 }
 
 func breadthFirst(fields []*Field) []*Field {
@@ -152,15 +178,23 @@ func breadthFirst(fields []*Field) []*Field {
 	return all
 }
 
-func (c *compiler) selectionOf(o *Object, set ast.SelectionSet, at place) *Selection {
-	s := &Selection{Object: o.Name, binding: o, slot: -1}
-	collector := collector{schema: c.schema.Definition, variables: c.op.Variables, object: o.Name}
-	collector.collect(set)
+func (c *compiler) selectionOf(o *Object, sets []scope, at place) *Selection {
+	collector := collector{schema: c.schema.Definition, variables: c.op.Variables, object: o.Name, defers: c.format != Whole}
+	for _, s := range sets {
+		collector.collect(s.set, s.deferral)
+	}
 	if collector.err != nil {
 		c.note(collector.err, at)
-		return s
+		return &Selection{Object: o.Name, binding: o, slot: -1}
 	}
-	for i, group := range collector.groups {
+	return c.selection(o, collector.groups, collector.deferrals, at)
+}
+
+// selection compiles what is collected. Fields of other parts become plans of their own.
+func (c *compiler) selection(o *Object, groups []collected, deferrals []*deferral, at place) *Selection {
+	s := &Selection{Object: o.Name, binding: o, slot: -1}
+	own, parts := c.divide(groups, at.usages)
+	for i, group := range own {
 		f := c.field(s, group, at)
 		f.prefix = append(f.prefix, `,"`+f.Key+`":`...)
 		if i == 0 {
@@ -178,6 +212,9 @@ func (c *compiler) selectionOf(o *Object, set ast.SelectionSet, at place) *Selec
 		s.slot = c.plan.selections
 		c.plan.selections++
 	}
+	if len(parts) > 0 || len(deferrals) > 0 {
+		c.split(s, groups, parts, deferrals, at)
+	}
 	return s
 }
 
@@ -194,34 +231,36 @@ func (c *compiler) note(err error, at place) {
 // leads reports whether a call is below the field before another call is.
 func (f *Field) leads() bool {
 	for _, s := range f.Children {
-		if len(s.calls) > 0 || len(s.leading) > 0 {
+		if len(s.calls) > 0 || len(s.leading) > 0 || s.split != nil && len(s.split.calling) > 0 {
 			return true
 		}
 	}
-	return false
+	return f.stream != nil && f.stream.calls
 }
 
 func (c *compiler) field(s *Selection, group collected, at place) *Field {
 	first := group.fields[0]
 	c.plan.fields++
-	f := &Field{id: c.plan.fields - 1, Key: group.key, Name: first.Name, Object: s.Object, selection: s, caller: at.caller, parent: at.context}
+	f := &Field{id: c.plan.fields - 1, Key: group.key, Name: first.Name, Object: s.Object, selection: s, caller: at.caller, parent: at.context, root: at.root}
 	if first.Name == "__typename" {
-		f.Type, f.constant, f.Source = ast.NonNullNamedType("String", nil), AppendString(nil, s.Object), first
+		f.Type, f.constant, f.Source = ast.NonNullNamedType("String", nil), AppendString(nil, s.Object), first.Field
 		return f
 	}
 	definition := c.schema.Definition.Types[s.Object].Fields.ForName(first.Name)
 	if definition == nil {
 		definition = first.Definition // __schema and __type
 	}
-	source := *first
+	source := *first.Field
 	source.Definition, f.Source, f.Type = definition, &source, definition.Type
 	for _, occurrence := range group.fields {
 		f.merged = append(f.merged, occurrence.SelectionSet...)
+		f.scopes = append(f.scopes, scope{occurrence.SelectionSet, occurrence.deferral})
 	}
 	c.bind(f, at)
 	c.decode(f)
 	if f.Kind != Introspect {
 		c.children(f, at)
+		c.streams(f, at)
 	} else {
 		c.conditions(f.merged)
 	}
@@ -234,7 +273,7 @@ func (c *compiler) field(s *Selection, group collected, at place) *Field {
 // conditions checks those below introspection.
 func (c *compiler) conditions(set ast.SelectionSet) {
 	collector := collector{variables: c.op.Variables}
-	collector.collect(set)
+	collector.collect(set, nil)
 	if collector.err != nil {
 		c.note(collector.err, place{})
 	}
@@ -274,6 +313,8 @@ func (c *compiler) call(f *Field, at place) {
 	if at.caller != nil {
 		f.Level = at.caller.Level + 1
 		at.caller.Next = append(at.caller.Next, f)
+	} else {
+		c.roots = append(c.roots, f)
 	}
 	key := class{f.binding, f.Level}
 	if _, ok := c.class[key]; !ok {
@@ -324,10 +365,12 @@ func (c *compiler) children(f *Field, at place) {
 		return
 	}
 	f.context = &graphql.FieldContext{Parent: at.context, Object: f.Object, Field: f.collected()}
-	below := place{caller: at.caller, context: f.context}
+	below := place{caller: at.caller, context: f.context, usages: at.usages}
 	switch f.Kind {
 	case Resolve:
-		below.caller = f
+		if c.plan.element != f {
+			below.caller = f
+		}
 	case Page:
 		below.roles = pageRoles
 	case pageEdges:
@@ -336,13 +379,13 @@ func (c *compiler) children(f *Field, at place) {
 		below.roles = infoRoles
 	}
 	if definition.Kind == ast.Object {
-		f.child = c.selectionOf(c.schema.Objects[definition.Name], f.merged, below)
+		f.child = c.selectionOf(c.schema.Objects[definition.Name], f.scopes, below)
 		f.Children = []*Selection{f.child}
 		return
 	}
 	f.abstract = c.schema.Abstract[definition.Name]
 	for _, possible := range c.schema.Definition.PossibleTypes[definition.Name] {
-		f.Children = append(f.Children, c.selectionOf(c.schema.Objects[possible.Name], f.merged, below))
+		f.Children = append(f.Children, c.selectionOf(c.schema.Objects[possible.Name], f.scopes, below))
 	}
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"bytes"
 	"errors"
+	"slices"
 
 	"github.com/learngraph/learngraph/document"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -22,10 +23,10 @@ type step struct {
 
 // write appends an object of which s is selected.
 func (x *execution) write(s *Selection, p Parent) bool {
-	row := 0
-	if s.slot >= 0 {
-		row = x.columns[s.slot].written
-		x.columns[s.slot].written++
+	row := x.row(s)
+	if s.split != nil {
+		return x.writeSplit(s, row, func(x *execution, f *Field, row int) bool { return x.writeField(f, p, row) },
+			func(x *execution, s *Selection) bool { return x.write(s, p) })
 	}
 	ok := true
 	x.buf = append(x.buf, '{')
@@ -34,9 +35,9 @@ func (x *execution) write(s *Selection, p Parent) bool {
 			return false
 		}
 		x.buf = append(x.buf, f.prefix...)
-		start := len(x.buf)
+		start, mark := len(x.buf), len(x.records)
 		x.path = append(x.path, step{key: f.Key})
-		if !(x.passes(f) && x.writeField(f, p, row)) && !x.retract(f.Type, start) {
+		if !(x.permits(f) && x.writeField(f, p, row)) && !x.retract(f.Type, start, mark) {
 			ok = false
 		}
 		x.path = x.path[:len(x.path)-1]
@@ -45,8 +46,18 @@ func (x *execution) write(s *Selection, p Parent) bool {
 	return ok
 }
 
-// members is write for an object that is a part of a page.
-func (x *execution) members(s *Selection, part func(*Field) bool) bool {
+// row is the place of the object that is written now in the column of its selection.
+func (x *execution) row(s *Selection) int {
+	if s.slot < 0 {
+		return 0
+	}
+	row := x.columns[s.slot].written
+	x.columns[s.slot].written++
+	return row
+}
+
+// members is write for an object that is a part of a page and is not split.
+func (x *execution) members(s *Selection, part func(*execution, *Field) bool) bool {
 	ok := true
 	x.buf = append(x.buf, '{')
 	for _, f := range s.Fields {
@@ -54,9 +65,9 @@ func (x *execution) members(s *Selection, part func(*Field) bool) bool {
 			return false
 		}
 		x.buf = append(x.buf, f.prefix...)
-		start := len(x.buf)
+		start, mark := len(x.buf), len(x.records)
 		x.path = append(x.path, step{key: f.Key})
-		if !(x.passes(f) && part(f)) && !x.retract(f.Type, start) {
+		if !(x.permits(f) && part(x, f)) && !x.retract(f.Type, start, mark) {
 			ok = false
 		}
 		x.path = x.path[:len(x.path)-1]
@@ -65,10 +76,23 @@ func (x *execution) members(s *Selection, part func(*Field) bool) bool {
 	return ok
 }
 
-// retract puts null in place of what was appended since start, and reports whether null may stand there.
-func (x *execution) retract(t *ast.Type, start int) bool {
+// splitMembers is members for any object.
+func (x *execution) splitMembers(s *Selection, part func(*execution, *Field) bool) bool {
+	if s.split == nil {
+		return x.members(s, part)
+	}
+	return x.writeSplit(s, 0, func(x *execution, f *Field, _ int) bool { return part(x, f) },
+		func(x *execution, s *Selection) bool { return x.splitMembers(s, part) })
+}
+
+// retract puts null in place of what was appended since start, with what was found since mark, and reports whether null may
+// stand there.
+func (x *execution) retract(t *ast.Type, start, mark int) bool {
 	x.buf = append(x.buf[:start], "null"...)
-	return !t.NonNull
+	if len(x.records) > mark {
+		x.records = drop(x.records, mark)
+	}
+	return !t.NonNull || x.onError == Null
 }
 
 func (x *execution) writeField(f *Field, p Parent, row int) bool {
@@ -112,8 +136,8 @@ func (x *execution) elements(f *Field, t *ast.Type, n int, element func(i int) b
 			x.buf = append(x.buf, ',')
 		}
 		x.path[last].index = i
-		start := len(x.buf)
-		if !element(i) && !x.retract(t.Elem, start) {
+		start, mark := len(x.buf), len(x.records)
+		if !element(i) && !x.retract(t.Elem, start, mark) {
 			ok = false
 		}
 	}
@@ -130,6 +154,9 @@ func (x *execution) writeDocument(f *Field, t *ast.Type, v document.Value) bool 
 	case t.Elem != nil:
 		if kind != document.KindArray {
 			return x.fail(f, &document.Mismatch{Want: "array", Got: kind})
+		}
+		if f.stream != nil && t == f.Type {
+			return x.streamElements(f, v.Len(), func(x *execution, f *Field, i int) bool { return x.writeDocument(f, t.Elem, v.At(i)) })
 		}
 		return x.elements(f, t, v.Len(), func(i int) bool { return x.writeDocument(f, t.Elem, v.At(i)) })
 	case f.child == nil:
@@ -175,6 +202,9 @@ func (x *execution) writeValue(f *Field, t *ast.Type, v any) bool {
 	}
 	if t.Elem != nil {
 		list := v.([]any)
+		if f.stream != nil && t == f.Type {
+			return x.streamElements(f, len(list), func(x *execution, f *Field, i int) bool { return x.writeValue(f, t.Elem, list[i]) })
+		}
 		return x.elements(f, t, len(list), func(i int) bool { return x.writeValue(f, t.Elem, list[i]) })
 	}
 	s, err := f.of(v)
@@ -217,6 +247,10 @@ func (x *execution) writeList(f *Field, parent any) bool {
 	}
 	if !some && !f.Type.NonNull {
 		return x.writeNull(f, f.Type, errNull)
+	}
+	if f.stream != nil {
+		list := slices.Clone(x.stack[base:])
+		return x.streamElements(f, n, func(x *execution, f *Field, i int) bool { return x.writeValue(f, f.Type.Elem, list[i]) })
 	}
 	return x.elements(f, f.Type, n, func(i int) bool { return x.writeValue(f, f.Type.Elem, x.stack[base+i]) })
 }

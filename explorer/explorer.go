@@ -94,7 +94,7 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", a.contentType)
 	h.Set("Cache-Control", a.cacheControl)
-	h.Set("Vary", "Accept-Encoding")
+	h.Add("Vary", "Accept-Encoding")
 	body, tag := a.body, a.etag
 	if coding := negotiate(r.Header); coding != "" {
 		h.Set("Content-Encoding", coding)

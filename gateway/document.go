@@ -88,6 +88,9 @@ func (d *documents) read(text string) (*ast.QueryDocument, gqlerror.List) {
 	if list := validator.ValidateWithRules(d.schema, doc, d.rulesFor(text)); len(list) > 0 {
 		return nil, coded(codeValidationFailed, once(list)...)
 	}
+	if list := checkDeliveryDirectives(doc); len(list) > 0 {
+		return nil, coded(codeValidationFailed, list...)
+	}
 	for _, op := range doc.Operations {
 		if err := d.checkIntrospection(op); err != nil {
 			return nil, coded(codeValidationFailed, err)

@@ -9,37 +9,95 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// The headers that scripts of other origins may send and read.
+// The headers that scripts of other origins may send: those of the API, of GraphQL clients and of tracing.
+var corsRequestHeaders = []string{"Content-Type", "Authorization", "X-API-Key", "X-Request-Id", "X-Learngraph-Timeout", "X-Learngraph-Explain",
+	"X-Learngraph-Capture", "Cache-Control", "If-None-Match", "Traceparent", "Tracestate", "Baggage", "Sentry-Trace", "Apollographql-Client-Name",
+	"Apollographql-Client-Version", "Apollo-Require-Preflight", "X-Apollo-Operation-Name", "X-Apollo-Operation-Id", "X-Apollo-Operation-Type",
+	"GraphQL-Require-Preflight"}
+
 const (
-	corsAllowHeaders = "Content-Type, Authorization, X-API-Key, X-Request-Id, X-Learngraph-Timeout, X-Learngraph-Explain, X-Learngraph-Capture, " +
-		"Cache-Control, Traceparent, Tracestate"
-	corsExposeHeaders = "X-Request-Id, X-Learngraph-Capture, Retry-After, Age, ETag"
+	// corsRequestPrefix begins the names that GraphQL clients give headers of their own.
+	corsRequestPrefix = "graphql-"
+	// corsExposeHeaders are those that scripts of other origins may read, beside those that browsers always show.
+	corsExposeHeaders = "X-Request-Id, X-Learngraph-Capture, Retry-After, Age, ETag, Allow, WWW-Authenticate, Date, Content-Encoding"
 	corsMaxAge        = "600"
 )
 
-// WithOrigins lets pages of the listed origins (such as https://app.example) call next, and no other page: a browser
-// tells of a request from another site, and what it tells of is refused, so that a link or an image cannot spend a
-// backend's budget either. "*" lets any origin in. No cookie is read here, so none is allowed to come along.
-func WithOrigins(origins []string, next http.Handler) http.Handler {
+// Origins are the pages of other sites that may call.
+type Origins struct {
+	// Listed are origins such as https://app.example; "*" lets any in.
+	Listed []string
+	// Loopback lets in every page that this machine serves itself.
+	Loopback bool
+	// Headers may be sent beside those of the API and of well-known clients.
+	Headers []string
+}
+
+// any reports whether an answer can depend on the origin of the page that asked.
+func (o Origins) any() bool { return o.Loopback || len(o.Listed) > 0 }
+
+func (o Origins) allow(origin string) bool {
+	if origin == "" {
+		return false
+	}
+	if slices.Contains(o.Listed, origin) || slices.Contains(o.Listed, "*") {
+		return true
+	}
+	_, host, found := strings.Cut(origin, "://")
+	return o.Loopback && found && isLoopbackHost(host)
+}
+
+// requestHeaders are the headers that a page may send: a preflight asks for those whose names are the client's own.
+func (o Origins) requestHeaders(asked string) string {
+	allowed := slices.Concat(corsRequestHeaders, o.Headers)
+	for name := range strings.SplitSeq(asked, ",") {
+		name = strings.ToLower(strings.TrimSpace(name))
+		if strings.HasPrefix(name, corsRequestPrefix) && isToken(name) {
+			allowed = append(allowed, name)
+		}
+	}
+	return strings.Join(allowed, ", ")
+}
+
+// isToken reports whether a text is a name that a header can have, as far as browsers send them.
+func isToken(name string) bool {
+	return !strings.ContainsFunc(name, func(c rune) bool {
+		return c != '-' && c != '_' && (c < '0' || c > '9') && (c < 'a' || c > 'z')
+	})
+}
+
+// WithVary tells caches on the way that every answer depends on the page that asked, where it can.
+func WithVary(origins Origins, next http.Handler) http.Handler {
+	if !origins.any() {
+		return next
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header()["Vary"] = valueVaryOrigin
+		next.ServeHTTP(w, r)
+	})
+}
+
+// WithOrigins lets pages of these origins call next, and no other page: a browser tells of a request from another site,
+// and what it tells of is refused, so that a link or an image cannot spend a backend's budget either. No cookie is read
+// here, so none is allowed to come along.
+func WithOrigins(origins Origins, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := firstOf(r.Header["Origin"])
-		allowed := origin != "" && (slices.Contains(origins, origin) || slices.Contains(origins, "*"))
-		if len(origins) > 0 {
-			w.Header().Add("Vary", "Origin")
-		}
 		switch {
-		case allowed:
-			w.Header().Set("Access-Control-Allow-Origin", origin)
-			w.Header().Set("Access-Control-Expose-Headers", corsExposeHeaders)
+		case origins.allow(origin):
+			h := w.Header()
+			h.Set("Access-Control-Allow-Origin", origin)
+			h.Set("Access-Control-Expose-Headers", corsExposeHeaders)
 			if preflight(r) {
-				w.Header().Set("Access-Control-Allow-Methods", "GET, POST")
-				w.Header().Set("Access-Control-Allow-Headers", corsAllowHeaders)
-				w.Header().Set("Access-Control-Max-Age", corsMaxAge)
+				h.Add("Vary", "Access-Control-Request-Headers")
+				h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST")
+				h.Set("Access-Control-Allow-Headers", origins.requestHeaders(strings.Join(r.Header["Access-Control-Request-Headers"], ",")))
+				h.Set("Access-Control-Max-Age", corsMaxAge)
 				w.WriteHeader(http.StatusNoContent)
 				return
 			}
 		case fromAnotherSite(r):
-			deny(w, r, "this server does not answer pages of that origin")
+			deny(w, r, "this server does not answer pages of that origin; CORS_ORIGINS lists those that it answers")
 			return
 		}
 		next.ServeHTTP(w, r)

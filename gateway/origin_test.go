@@ -45,7 +45,7 @@ func TestOnlyListedOriginsAreAnswered(t *testing.T) {
 		{"null", "GET", listed, []string{"Origin", "null"}, 403, ""},
 		{"any", "GET", []string{"*"}, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 418, "https://evil.example"},
 	} {
-		w := send(t, WithOrigins(test.origins, reached), test.method, "/graphql", "", test.header...)
+		w := send(t, WithOrigins(Origins{Listed: test.origins}, reached), test.method, "/graphql", "", test.header...)
 		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != test.status || got != test.allow {
 			t.Errorf("%s: got %d %q, want %d %q", test.name, w.Code, got, test.status, test.allow)
 		}
@@ -57,17 +57,40 @@ func TestOnlyListedOriginsAreAnswered(t *testing.T) {
 
 func TestAListedOriginMaySendAndReadEachHeaderOfTheAPI(t *testing.T) {
 	t.Parallel()
-	w := send(t, WithOrigins([]string{"https://app.example"}, reached), "OPTIONS", "/graphql", "",
-		"Origin", "https://app.example", "Access-Control-Request-Method", "POST")
+	w := send(t, WithOrigins(Origins{Listed: []string{"https://app.example"}, Headers: []string{"X-Tenant"}}, reached), "OPTIONS", "/graphql", "",
+		"Origin", "https://app.example", "Access-Control-Request-Method", "POST",
+		"Access-Control-Request-Headers", "graphql-client-name,graphql-b\u00fcro,x-other")
 	for name, headers := range map[string][]string{
 		"Access-Control-Allow-Headers": {"Content-Type", "Authorization", "X-API-Key", "X-Request-Id", "X-Learngraph-Timeout",
-			"X-Learngraph-Explain", "X-Learngraph-Capture", "Cache-Control", "Traceparent", "Tracestate"},
+			"X-Learngraph-Explain", "X-Learngraph-Capture", "Cache-Control", "Traceparent", "Tracestate", "Baggage", "Sentry-Trace",
+			"Apollographql-Client-Name", "Apollographql-Client-Version", "Apollo-Require-Preflight", "X-Apollo-Operation-Name", "GraphQL-Client-Name", "X-Tenant"},
 		"Access-Control-Expose-Headers": {"X-Request-Id", "X-Learngraph-Capture", "Retry-After", "Age", "ETag"},
 	} {
 		listed := strings.Split(w.Header().Get(name), ", ")
 		for _, h := range headers {
 			if !slices.ContainsFunc(listed, func(l string) bool { return strings.EqualFold(l, h) }) {
 				t.Errorf("%s lacks %s: %q", name, h, listed)
+			}
+		}
+	}
+}
+
+func TestPagesOfThisMachineMayCallWhereThatIsAllowed(t *testing.T) {
+	t.Parallel()
+	for origin, want := range map[string]int{
+		"http://localhost:3000": 418, "http://localhost": 418, "https://app.localhost:8443": 418, "http://127.0.0.1:5173": 418, "http://[::1]:3000": 418,
+		"http://localhost.evil.example": 403, "http://127.0.0.1.evil.example": 403, "http://10.0.0.1": 403, "https://app.example": 403, "null": 403, "file://": 403,
+	} {
+		for _, loopback := range []bool{true, false} {
+			w := send(t, WithOrigins(Origins{Loopback: loopback}, reached), "POST", "/graphql", "", "Origin", origin, "Sec-Fetch-Site", "cross-site")
+			if !loopback {
+				want = 403
+			}
+			if w.Code != want {
+				t.Errorf("%s with Loopback %t: got %d, want %d", origin, loopback, w.Code, want)
+			}
+			if refused := w.Code == 403; refused != strings.Contains(w.Body.String(), "CORS_ORIGINS") {
+				t.Errorf("%s: %d %s", origin, w.Code, w.Body)
 			}
 		}
 	}

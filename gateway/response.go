@@ -186,6 +186,9 @@ var (
 	valueSecurityPolicy = []string{"default-src 'none'; frame-ancestors 'none'"}
 	// valueVary names what of a request decides about its answer, for caches on the way.
 	valueVary = []string{"Accept, Accept-Encoding, Authorization, X-API-Key"}
+	// valueVaryOrigin does so where pages of other origins may call.
+	valueVaryOrigin = []string{"Origin"}
+	valueVaryBoth   = []string{valueVaryOrigin[0], valueVary[0]}
 )
 
 func (x *exchange) setHeaders(policy cachePolicy) http.Header {
@@ -195,8 +198,8 @@ func (x *exchange) setHeaders(policy cachePolicy) http.Header {
 	if x.media == mediaResponse {
 		h["Content-Type"] = valueResponse
 	}
-	if kept := h["Vary"]; len(kept) > 0 {
-		h["Vary"] = append(kept, valueVary...)
+	if len(h["Vary"]) > 0 {
+		h["Vary"] = valueVaryBoth
 	} else {
 		h["Vary"] = valueVary
 	}

@@ -8034,6 +8034,30 @@ type UserError {
 }
 
 """
+Delivers a fragment after the rest of the answer, to a client whose ` + "`" + `Accept` + "`" + ` header allows an answer in parts. For every
+other client it has no effect. A null that may not stand in the fragment ends the fragment alone.
+"""
+directive @defer(
+  """False delivers the fragment with the rest."""
+  if: Boolean! = true
+  """A name for the fragment in the answer. No two ` + "`" + `@defer` + "`" + ` or ` + "`" + `@stream` + "`" + ` of a document have the same."""
+  label: String
+) on FRAGMENT_SPREAD | INLINE_FRAGMENT
+
+"""
+Delivers the elements of a list after the rest of the answer, to a client whose ` + "`" + `Accept` + "`" + ` header allows an answer in parts.
+For every other client it has no effect.
+"""
+directive @stream(
+  """False delivers the list with the rest."""
+  if: Boolean! = true
+  """A name for the list in the answer. No two ` + "`" + `@defer` + "`" + ` or ` + "`" + `@stream` + "`" + ` of a document have the same."""
+  label: String
+  """How many elements are delivered with the rest."""
+  initialCount: Int! = 0
+) on FIELD
+
+"""
 Bounds of a whole number. Learngraph refuses an operation outside of them with ` + "`" + `BAD_USER_INPUT` + "`" + ` before it calls a
 backend.
 """

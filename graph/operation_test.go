@@ -19,7 +19,9 @@ type operationMaker struct {
 	declared  []string
 	variables map[string]any
 	fragments []string
-	budget    int // fields that may still be written
+	budget    int  // fields that may still be written
+	parts     bool // @defer and @stream
+	labels    int
 }
 
 // operation is one random operation with values for its variables.
@@ -29,7 +31,15 @@ type operation struct {
 }
 
 func newOperation(schema *ast.Schema, seed uint64) operation {
-	m := &operationMaker{schema: schema, rng: rand.New(rand.NewPCG(seed, 11)), variables: map[string]any{}, budget: 60}
+	return (&operationMaker{schema: schema, rng: rand.New(rand.NewPCG(seed, 11)), variables: map[string]any{}, budget: 60}).operation()
+}
+
+// newDeferredOperation has @defer and @stream.
+func newDeferredOperation(schema *ast.Schema, seed uint64) operation {
+	return (&operationMaker{schema: schema, rng: rand.New(rand.NewPCG(seed, 13)), variables: map[string]any{}, budget: 60, parts: true}).operation()
+}
+
+func (m *operationMaker) operation() operation {
 	keyword, root := "query", "Query"
 	if m.rng.IntN(8) == 0 {
 		keyword, root = "mutation", "Mutation"
@@ -63,9 +73,12 @@ func (m *operationMaker) item(name string, depth int) string {
 	if m.budget--; m.budget < 0 || depth > 9 {
 		return "__typename"
 	}
+	if m.parts && m.chance(5) {
+		return "... on " + m.condition(def, m.deferral(name))
+	}
 	switch {
 	case m.chance(8):
-		return "..." + m.directive() + " " + m.selection(name, depth+1)
+		return "..." + m.deferral(name) + m.directive() + " " + m.selection(name, depth+1)
 	case m.chance(8):
 		return "... on " + m.condition(def, m.directive())
 	case m.chance(10):
@@ -77,7 +90,7 @@ func (m *operationMaker) item(name string, depth int) string {
 		if m.chance(3) {
 			again = " ..." + fragment
 		}
-		return "..." + fragment + m.directive() + again
+		return "..." + fragment + m.directive() + m.deferral(name) + again
 	case def.Kind == ast.Interface && m.chance(2):
 		return "... on " + m.condition(def, m.directive())
 	case name == "Query" && m.chance(25):
@@ -105,6 +118,40 @@ func (m *operationMaker) introspection() string {
 		`__type(name: "Node") { name kind possibleTypes { name } }`,
 		`missing: __type(name: "Missing") { name }`,
 	}[m.rng.IntN(3)]
+}
+
+// deferral is a @defer, or nothing.
+func (m *operationMaker) deferral(object string) string {
+	if !m.parts || object == "Mutation" || m.chance(4) {
+		return ""
+	}
+	return " @defer" + m.deliveryArguments(false)
+}
+
+// deliveryArguments are those of a @defer or a @stream.
+func (m *operationMaker) deliveryArguments(stream bool) string {
+	var args []string
+	switch {
+	case !stream || m.chance(3):
+	case m.chance(4):
+		args = append(args, "initialCount: "+m.variable("count", "Int!", 1))
+	default:
+		args = append(args, fmt.Sprint("initialCount: ", m.rng.IntN(3)))
+	}
+	if m.labels++; m.chance(2) {
+		args = append(args, fmt.Sprintf("label: %q", fmt.Sprint("l", m.labels)))
+	}
+	switch {
+	case !m.chance(6):
+	case m.chance(2):
+		args = append(args, "if: "+m.pick("true", "false"))
+	default:
+		args = append(args, "if: "+m.variable(fmt.Sprint("b", m.rng.IntN(3)), "Boolean!", m.chance(2)))
+	}
+	if len(args) == 0 {
+		return ""
+	}
+	return "(" + strings.Join(args, ", ") + ")"
 }
 
 func (m *operationMaker) directive() string {
@@ -144,6 +191,11 @@ func (m *operationMaker) field(def *ast.Definition, depth int) string {
 		key = "alias_" + f.Name
 	}
 	text := f.Name + args + m.directive()
+	if m.parts && f.Type.Elem != nil && m.chance(2) && !strings.HasPrefix(def.Name, "Mutation") {
+		// What is merged must have the same @stream: it is decided by the key.
+		key = fmt.Sprintf("%s_s%d", key, m.labels)
+		text += " @stream" + m.deliveryArguments(true)
+	}
 	if key != f.Name {
 		text = key + ": " + text
 	}

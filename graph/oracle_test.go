@@ -239,12 +239,12 @@ const (
 )
 
 // oracle checks random operations over random worlds.
-func oracle(t *testing.T, broken bool, check func(testing.TB, *world, uint64) bool) {
+func oracle(t *testing.T, operations int, broken bool, check func(testing.TB, *world, uint64) bool) {
 	for shard := range uint64(shards) {
 		t.Run(fmt.Sprint("shard ", shard), func(t *testing.T) {
 			t.Parallel()
 			valid, tried := 0, 0
-			for i := shard; valid < *operations/shards; i += shards {
+			for i := shard; valid < operations/shards; i += shards {
 				w := newWorld(schema(), i, broken)
 				for j := range uint64(worldsEach) {
 					tried++
@@ -262,12 +262,12 @@ func oracle(t *testing.T, broken bool, check func(testing.TB, *world, uint64) bo
 
 func TestEngineAnswersAsStockExecutorDoes(t *testing.T) {
 	t.Parallel()
-	oracle(t, false, checkAgainstStock)
+	oracle(t, *operations, false, checkAgainstStock)
 }
 
 func TestEngineAnswersBrokenDataAsSpecificationSays(t *testing.T) {
 	t.Parallel()
-	oracle(t, true, checkAgainstReference)
+	oracle(t, *operations, true, checkAgainstReference)
 }
 
 func FuzzEngineAnswersAsStockExecutorDoes(f *testing.F) {

@@ -21,6 +21,7 @@ type Loader[K comparable, V any] struct {
 	ctx   context.Context
 	fetch Fetch[K, V]
 	trace Trace[K]
+	waits waits
 
 	mu    sync.Mutex
 	known dataloader.Cache[K, Result[V]]
@@ -63,6 +64,9 @@ type Result[V any] struct {
 // When ctx ends first, the keys that are not there yet get its error.
 func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	tallyOf(ctx).add(len(keys))
+	if task.IsWatched(ctx) {
+		defer l.waits.enter(ctx)()
+	}
 	thunks := l.enter(ctx, keys)
 	awaitParty(ctx)
 	// A caller that ends with the operation alone cannot leave before the batch: it needs no goroutine.
@@ -91,6 +95,9 @@ func (l *Loader[K, V]) enter(ctx context.Context, keys []K) []dataloader.Thunk[R
 		thunk, ok := l.known.Get(ctx, key)
 		if !ok {
 			if l.next == nil {
+				if task.IsWatched(ctx) {
+					fetching = l.waits.batch(fetching, ctx)
+				}
 				l.next = &batch[K, V]{ctx: fetching, keys: make([]K, 0, len(keys)-i), done: make(chan struct{})}
 			}
 			thunk = l.next.add(key)
@@ -123,6 +130,7 @@ func (b *batch[K, V]) add(key K) dataloader.Thunk[Result[V]] {
 // run calls fetch and puts its answer into the order of the keys. A panic becomes every key's error.
 func (b *batch[K, V]) run(fetch Fetch[K, V]) {
 	defer close(b.done)
+	defer land(b.ctx)
 	err := task.Run(func() error {
 		b.results = make([]Result[V], len(b.keys))
 		found, failed := fetch(b.ctx, b.keys)

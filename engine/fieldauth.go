@@ -6,19 +6,19 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 )
 
-// gate is what the operation's field middleware said of one field of the plan.
-type gate struct {
+// fieldAuth is the decision of the operation's field middleware on one field of the plan.
+type fieldAuth struct {
 	asked bool
 	err   error
 }
 
-// gate asks the middleware once whether the field may be read. It cannot see the values, of which there are many; those of
-// a call it sees when the call is made.
-func (x *execution) gate(f *Field) error {
+// refusal asks the middleware once about the field and returns its error. The middleware sees no values, of which there are
+// many; those of a call it sees when the call is made.
+func (x *execution) refusal(f *Field) error {
 	if x.op.ResolverMiddleware == nil || f.Kind == Constant || f.Kind == Resolve {
 		return nil
 	}
-	g := &x.gates[f.id]
+	g := &x.auths[f.id]
 	if !g.asked {
 		g.asked, g.err = true, x.ask(f)
 	}
@@ -41,9 +41,9 @@ func (x *execution) ask(f *Field) (err error) {
 	return err
 }
 
-// passes notes the error of a field that may not be read.
-func (x *execution) passes(f *Field) bool {
-	if err := x.gate(f); err != nil {
+// permits reports whether the field may be read, and records its error where not.
+func (x *execution) permits(f *Field) bool {
+	if err := x.refusal(f); err != nil {
 		return x.fail(f, err)
 	}
 	return true

@@ -1,0 +1,75 @@
+package cli
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/learngraph/learngraph/config"
+)
+
+type healthCommand struct {
+	Ready bool `help:"Ask whether the server is ready for requests, not whether it lives."`
+}
+
+// healthTimeout is how long the server may take to answer a probe.
+const healthTimeout = 2 * time.Second
+
+// Run asks the server of the same settings on this machine, for schedulers of containers without a shell.
+func (c *healthCommand) Run(ctx context.Context, p *process) error {
+	cfg, err := config.Load(p.settings)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
+	defer cancel()
+	if err := c.ask(ctx, cfg); err != nil {
+		fmt.Fprintln(p.Stderr, "learngraph:", err)
+		return exit(ExitFailed)
+	}
+	return nil
+}
+
+func (c *healthCommand) ask(ctx context.Context, cfg *config.Config) error {
+	address, scheme := cfg.Listen, "http"
+	if cfg.TLSCert != "" {
+		scheme = "https"
+	}
+	if cfg.MetricsListen != "" {
+		address, scheme = cfg.MetricsListen, "http"
+	}
+	path := "/healthz"
+	if c.Ready {
+		path = "/readyz"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+onThisMachine(address)+path, nil)
+	if err != nil {
+		return fmt.Errorf("%s is no address of a server", address)
+	}
+	// The certificate is for the name that clients use, and the question leaves no machine.
+	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}
+	resp, err := (&http.Client{Transport: transport}).Do(req)
+	if err != nil {
+		return fmt.Errorf("the server does not answer at %s", address)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		return fmt.Errorf("the server answers %s with status %d", path, resp.StatusCode)
+	}
+	return nil
+}
+
+// onThisMachine returns the address by which this machine reaches a listener.
+func onThisMachine(listen string) string {
+	host, port, err := net.SplitHostPort(listen)
+	if err != nil {
+		return listen
+	}
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		host = "localhost"
+	}
+	return net.JoinHostPort(host, port)
+}

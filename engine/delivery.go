@@ -1,0 +1,480 @@
+package engine
+
+import (
+	"context"
+	"slices"
+	"strconv"
+	"sync"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/task"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Incremental asks for an answer in parts.
+type Incremental struct {
+	Format Format
+	// Present makes the errors that the parts have.
+	Present graphql.ErrorPresenterFunc
+}
+
+// Delivery is an operation whose answer is delivered in parts. The first part is there when [Engine.Deliver] returns. It is for
+// one goroutine. What is under way ends with the context of the operation.
+type Delivery struct {
+	engine *Engine
+	op     *graphql.OperationContext
+	opts   Incremental
+	ctx    context.Context
+
+	mu      sync.Mutex
+	changed sync.Cond // the activity of a part
+	first   activity
+	live    []*branch // whose calls were started
+	events  chan struct{}
+
+	// Of the goroutine that takes payloads.
+	data     []byte
+	errs     gqlerror.List
+	branches []*branch // found by writing, not written yet
+	pending  []*group  // announced, not completed
+	streams  []*stream // the same
+	ids      int
+	size     int // bytes written
+	held     int // of memory
+	max      int
+	roomFor  func(bytes int) error
+}
+
+// activity is how many resolvers run for a part, and how many of these wait for a backend.
+type activity struct {
+	running, waiting int
+	over             bool // its calls are back
+}
+
+// quiet reports whether the part has nothing to do until a backend answers.
+func (a *activity) quiet() bool { return a.over || a.running > 0 && a.running == a.waiting }
+
+// group is what one @defer delivers for one object.
+type group struct {
+	path     []step
+	label    *string
+	parent   *group
+	id       string // once it is announced
+	known    bool   // and not completed
+	units    []*unit
+	children []*group
+}
+
+// stream is what one @stream delivers for one list.
+type stream struct {
+	path  []step
+	label *string
+	id    string
+	unit  *unit
+}
+
+// Payload is one part of an answer, or several that were ready at the same time.
+type Payload struct {
+	Pending     []Pending
+	Incremental []Increment
+	Completed   []Completed
+	HasNext     bool
+}
+
+// Pending announces a @defer or a @stream.
+type Pending struct {
+	ID    string
+	Path  ast.Path
+	Label *string
+}
+
+// Increment is the data of an object, or elements of a list. Path is that of the object, or of the first element.
+type Increment struct {
+	ID      string
+	SubPath ast.Path
+	Path    ast.Path
+	Label   *string
+	Data    []byte
+	Items   [][]byte // nil for an object
+	Errors  gqlerror.List
+}
+
+// Completed ends what was announced. With Errors it ended because of a null that may not stand in it.
+type Completed struct {
+	ID     string
+	Path   ast.Path
+	Label  *string
+	List   bool // it was a @stream
+	Errors gqlerror.List
+}
+
+// Deliver executes the operation up to its first part. Where nothing else is left by then, or the engine works in order, the
+// answer is whole.
+func (e *Engine) Deliver(ctx context.Context, op *graphql.OperationContext, opts Incremental) *Delivery {
+	if e.InOrder {
+		opts.Format = Whole
+	}
+	d := &Delivery{engine: e, op: op, opts: opts, ctx: ctx, events: make(chan struct{}, 1)}
+	d.changed.L = &d.mu
+	ctx = d.reporting(ctx)
+	d.execute(ctx)
+	d.errs = append(graphql.GetErrors(ctx), d.errs...)
+	return d
+}
+
+func (d *Delivery) execute(ctx context.Context) {
+	x := executions.Get().(*execution)
+	x.ctx, x.op, x.schema, x.watch, x.onError = ctx, d.op, d.engine.schema.Definition, d.engine.Watch, OnErrorOf(ctx)
+	x.delivery, x.activity, x.inOrder = d, &d.first, d.engine.InOrder
+	defer func() {
+		if p := recover(); p != nil {
+			graphql.AddError(ctx, x.recovered(p))
+			d.data = []byte("null")
+			return // x may be in any state
+		}
+		x.release()
+	}()
+	x.prepare(d.engine.plan(d.op, d.opts.Format))
+	target := bufferOf(ctx)
+	if target != nil {
+		x.buf, x.max, x.room = target.Bytes[:0], target.Max, target.Room
+		d.max, d.roomFor = target.Max, target.Room
+	}
+	x.call()
+	x.whole = d.awaitQuiet() && !x.plan.overlaps
+	x.finish()
+	if d.data = x.buf; target != nil {
+		target.Bytes = x.buf
+	}
+	d.size, d.held = len(x.buf), cap(x.buf)
+	if x.whole {
+		x.free()
+		return
+	}
+	d.branches = slices.DeleteFunc(slices.Clone(x.branches), func(b *branch) bool { return b == nil })
+	groups, streams := d.integrate(x.records)
+	d.pending, d.streams = groups, streams
+}
+
+// awaitQuiet waits until no branch can go on before a backend answers, and reports whether all of them have ended well.
+func (d *Delivery) awaitQuiet() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.first.over = true
+	d.changed.Broadcast()
+	for i := 0; i < len(d.live); i++ {
+		b := d.live[i]
+		for !b.activity.over && b.activity.waiting == 0 {
+			d.changed.Wait()
+		}
+	}
+	return !slices.ContainsFunc(d.live, func(b *branch) bool { return !b.activity.over || b.failure != nil })
+}
+
+// enterCall counts a call of a resolver until leave is called. That of a later part gives way first: it does not start before
+// the calls of the first part that could start have.
+func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave func()) {
+	d, a := x.delivery, x.activity
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for a != &d.first && !d.first.quiet() {
+		d.changed.Wait()
+	}
+	a.running++
+	waits := false
+	ctx = task.WithWork(ctx, a != &d.first, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		if !waits {
+			waits = true
+			a.waiting++
+			d.changed.Broadcast()
+		}
+	})
+	return ctx, func() {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		a.running--
+		if waits {
+			a.waiting--
+		}
+		waits = true // what it left running changes nothing any more
+		d.changed.Broadcast()
+	}
+}
+
+// busy counts the goroutine of the first part while it prepares calls.
+func (x *execution) busy(by int) {
+	if x.delivery == nil || x.activity != &x.delivery.first {
+		return
+	}
+	x.delivery.mu.Lock()
+	defer x.delivery.mu.Unlock()
+	x.activity.running += by
+	x.delivery.changed.Broadcast()
+}
+
+func (d *Delivery) notify() {
+	select {
+	case d.events <- struct{}{}:
+	default:
+	}
+}
+
+// Data returns the first part.
+func (d *Delivery) Data() ([]byte, gqlerror.List) { return d.data, d.errs }
+
+// First returns what the first payload announces. Where it has no next, the answer is whole.
+func (d *Delivery) First() *Payload {
+	p := &Payload{HasNext: d.hasNext()}
+	d.announce(p, d.pending, d.streams)
+	return p
+}
+
+func (d *Delivery) hasNext() bool { return len(d.pending)+len(d.streams) > 0 }
+
+// Events has a value when Next may have a payload after it had none.
+func (d *Delivery) Events() <-chan struct{} { return d.events }
+
+// Next returns a payload of all that is ready, nil where nothing is.
+func (d *Delivery) Next() *Payload {
+	p := &Payload{}
+	for d.writeReady() {
+		d.complete(p)
+	}
+	d.complete(p)
+	if len(p.Incremental)+len(p.Completed) == 0 {
+		return nil
+	}
+	p.HasNext = d.hasNext()
+	return p
+}
+
+// Abort ends all that is announced with an error.
+func (d *Delivery) Abort(err *gqlerror.Error) *Payload {
+	p := &Payload{}
+	for _, g := range d.pending {
+		p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label, Errors: gqlerror.List{err}})
+	}
+	for _, s := range d.streams {
+		p.Completed = append(p.Completed, Completed{ID: s.id, Path: pathOf(s.path), Label: s.label, List: true, Errors: gqlerror.List{err}})
+	}
+	d.pending, d.streams = nil, nil
+	return p
+}
+
+// writeReady writes a branch whose calls are back, and reports whether there was one.
+func (d *Delivery) writeReady() bool {
+	i := slices.IndexFunc(d.branches, func(b *branch) bool { return len(b.units) == 0 || d.ready(b) })
+	if i < 0 {
+		return false
+	}
+	b := d.branches[i]
+	d.branches = slices.Delete(d.branches, i, i+1)
+	if len(b.units) > 0 {
+		d.write(b)
+	}
+	return true
+}
+
+func (d *Delivery) ready(b *branch) bool {
+	if !b.launched {
+		return true
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return b.activity.over
+}
+
+// integrate takes over what writing found, and returns the groups and streams that depend on no other group.
+func (d *Delivery) integrate(records []record) (groups []*group, streams []*stream) {
+	for _, r := range records {
+		switch {
+		case r.group != nil:
+			g := r.group
+			if g.parent == nil {
+				groups = append(groups, g)
+			} else if g.parent.known {
+				g.parent.children = append(g.parent.children, g)
+			} else {
+				continue
+			}
+			g.known = true
+		case r.unit.stream != nil:
+			streams = append(streams, r.unit.stream)
+		default:
+			d.integrateUnit(r.unit)
+		}
+	}
+	return nonEmpty(groups, nil), streams
+}
+
+// integrateUnit adds a deferred object to its groups, and what was found in it where it is written.
+func (d *Delivery) integrateUnit(u *unit) {
+	u.integrated = true
+	for _, g := range u.groups {
+		if g.known {
+			g.units = append(g.units, u)
+		}
+	}
+	if u.written {
+		_, u.streams = d.integrate(u.found)
+	}
+}
+
+// nonEmpty leaves out groups that deliver nothing, in favour of those that depend on them.
+func nonEmpty(groups, list []*group) []*group {
+	for _, g := range groups {
+		if len(g.units) > 0 {
+			list = append(list, g)
+			continue
+		}
+		g.known = false
+		list = nonEmpty(g.children, list)
+	}
+	return list
+}
+
+func (d *Delivery) announce(p *Payload, groups []*group, streams []*stream) {
+	for _, g := range groups {
+		g.id = d.nextID()
+		p.Pending = append(p.Pending, Pending{g.id, pathOf(g.path), g.label})
+	}
+	for _, s := range streams {
+		s.id = d.nextID()
+		p.Pending = append(p.Pending, Pending{s.id, pathOf(s.path), s.label})
+	}
+}
+
+func (d *Delivery) nextID() string {
+	d.ids++
+	return strconv.Itoa(d.ids - 1)
+}
+
+// complete moves what is written from what is announced into the payload, until nothing more of it is.
+func (d *Delivery) complete(p *Payload) {
+	for moved := true; moved; {
+		moved = false
+		for _, g := range slices.Clone(d.pending) {
+			if slices.ContainsFunc(g.units, func(u *unit) bool { return u.failed }) {
+				d.fail(p, g)
+			} else if !slices.ContainsFunc(g.units, func(u *unit) bool { return !u.written }) {
+				d.succeed(p, g)
+			} else {
+				continue
+			}
+			moved = true
+		}
+		for _, s := range slices.Clone(d.streams) {
+			if s.unit.written {
+				d.end(p, s)
+				moved = true
+			}
+		}
+	}
+}
+
+// succeed delivers a group, and announces what depended on it.
+func (d *Delivery) succeed(p *Payload, g *group) {
+	var found []*stream
+	for _, u := range slices.Clone(g.units) {
+		p.Incremental = append(p.Incremental, increment(g, u))
+		found = append(found, u.streams...)
+		for _, other := range u.groups {
+			other.units = slices.DeleteFunc(other.units, func(o *unit) bool { return o == u })
+		}
+	}
+	p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label})
+	g.known = false
+	d.pending = slices.DeleteFunc(d.pending, func(o *group) bool { return o == g })
+	groups := nonEmpty(g.children, nil)
+	d.announce(p, groups, found)
+	d.pending, d.streams = append(d.pending, groups...), append(d.streams, found...)
+}
+
+// increment is a unit as a group delivers it: under the longest path that is announced for it.
+func increment(g *group, u *unit) Increment {
+	best := g
+	for _, other := range u.groups {
+		if other.known && other.id != "" && len(other.path) > len(best.path) {
+			best = other
+		}
+	}
+	return Increment{ID: best.id, SubPath: pathOf(u.path[len(best.path):]), Path: pathOf(u.path), Label: g.label, Data: u.data, Errors: u.errs}
+}
+
+// fail ends a group, and what depends on it.
+func (d *Delivery) fail(p *Payload, g *group) {
+	i := slices.IndexFunc(g.units, func(u *unit) bool { return u.failed })
+	p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label, Errors: g.units[i].errs})
+	d.pending = slices.DeleteFunc(d.pending, func(o *group) bool { return o == g })
+	g.forget()
+}
+
+func (g *group) forget() {
+	g.known = false
+	for _, child := range g.children {
+		child.forget()
+	}
+}
+
+// end delivers the elements of a stream.
+func (d *Delivery) end(p *Payload, s *stream) {
+	u := s.unit
+	items, rest := u.divideErrors()
+	if len(u.items) > 0 {
+		p.Incremental = append(p.Incremental, Increment{ID: s.id, Path: append(pathOf(s.path), ast.PathIndex(u.first)), Label: s.label,
+			Items: u.items, Errors: items})
+	}
+	p.Completed = append(p.Completed, Completed{ID: s.id, Path: pathOf(s.path), Label: s.label, List: true, Errors: rest})
+	d.streams = slices.DeleteFunc(d.streams, func(o *stream) bool { return o == s })
+	groups, streams := d.integrate(u.found)
+	d.announce(p, groups, streams)
+	d.pending, d.streams = append(d.pending, groups...), append(d.streams, streams...)
+}
+
+// divideErrors returns the errors of the elements that are delivered, and those that end the list.
+func (u *unit) divideErrors() (items, rest gqlerror.List) {
+	if !u.failed {
+		return u.errs, nil
+	}
+	for _, err := range u.errs {
+		if at := len(u.path); len(err.Path) > at {
+			if i, ok := err.Path[at].(ast.PathIndex); ok && int(i) < u.first+len(u.items) {
+				items = append(items, err)
+				continue
+			}
+		}
+		rest = append(rest, err)
+	}
+	return items, rest
+}
+
+func pathOf(steps []step) ast.Path {
+	path := make(ast.Path, len(steps))
+	for i, s := range steps {
+		if s.key != "" {
+			path[i] = ast.PathName(s.key)
+		} else {
+			path[i] = ast.PathIndex(s.index)
+		}
+	}
+	return path
+}
+
+// remaining is how large the rest of the answer may be; 0 is any size.
+func (d *Delivery) remaining() int {
+	if d.max <= 0 {
+		return 0
+	}
+	return max(d.max-d.size, 1)
+}
+
+// room asks for memory for a later part besides what the earlier ones hold.
+func (d *Delivery) room(bytes int) error {
+	if d.roomFor == nil {
+		return nil
+	}
+	return d.roomFor(d.held + bytes)
+}

@@ -1,0 +1,30 @@
+package engine
+
+import "context"
+
+// OnError is what becomes of the fields around a field that failed.
+type OnError uint8
+
+// The kinds of error behavior. Propagate is that of the specification: a null where none may be makes the value around it
+// null. Null leaves the null where the field failed, Abort makes the data null at the first error.
+const (
+	Propagate OnError = iota
+	Null
+	Abort
+)
+
+type onErrorKey struct{}
+
+// WithOnError sets the error behavior of the operation under ctx.
+func WithOnError(ctx context.Context, o OnError) context.Context {
+	if o == Propagate {
+		return ctx
+	}
+	return context.WithValue(ctx, onErrorKey{}, o)
+}
+
+// OnErrorOf returns the error behavior of the operation under ctx.
+func OnErrorOf(ctx context.Context) OnError {
+	o, _ := ctx.Value(onErrorKey{}).(OnError)
+	return o
+}

@@ -1,0 +1,78 @@
+package loader
+
+import (
+	"context"
+	"sync"
+
+	"github.com/learngraph/learngraph/task"
+)
+
+// waits tells the callers of a loader when a batch waits for a backend. Which batch a caller's keys are in is not looked at: a
+// caller counts as waiting while any batch does.
+type waits struct {
+	mu      sync.Mutex
+	callers map[*context.Context]struct{} // in a Load
+	batches int                           // that wait
+}
+
+// batchWait is one batch of a loader.
+type batchWait struct {
+	waits   *waits
+	waiting bool
+	over    bool
+}
+
+type batchWaitKey struct{}
+
+// enter counts a caller that reports its waiting, until leave is called.
+func (w *waits) enter(ctx context.Context) (leave func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.callers == nil {
+		w.callers = map[*context.Context]struct{}{}
+	}
+	caller := &ctx
+	w.callers[caller] = struct{}{}
+	if w.batches > 0 {
+		task.Waiting(ctx)
+	}
+	return func() {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.callers, caller)
+	}
+}
+
+// batch returns the context of a batch that the caller begins: as urgent as the caller is.
+func (w *waits) batch(ctx, caller context.Context) context.Context {
+	b := &batchWait{waits: w}
+	ctx = context.WithValue(ctx, batchWaitKey{}, b)
+	return task.WithWork(ctx, task.IsLater(caller), b.wait)
+}
+
+// wait reports that the batch waits for a backend.
+func (b *batchWait) wait() {
+	b.waits.mu.Lock()
+	defer b.waits.mu.Unlock()
+	if b.waiting || b.over {
+		return
+	}
+	b.waiting = true
+	b.waits.batches++
+	for caller := range b.waits.callers {
+		task.Waiting(*caller)
+	}
+}
+
+// land ends the batch of a context.
+func land(ctx context.Context) {
+	b, ok := ctx.Value(batchWaitKey{}).(*batchWait)
+	if !ok {
+		return
+	}
+	b.waits.mu.Lock()
+	defer b.waits.mu.Unlock()
+	if b.over = true; b.waiting {
+		b.waits.batches--
+	}
+}
