@@ -81,6 +81,7 @@ func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 		Memory:        s.cfg.Cache.Memory,
 		Reserve:       s.Cache.Reserve,
 		Inflight:      s.Inflight,
+		Draining:      s.ending,
 		Explain:       cfg.Explain,
 		PublicCatalog: cfg.PublicCatalog,
 	}

@@ -70,6 +70,9 @@ func protocols() *http.Protocols {
 // begun to serve.
 const settle = 250 * time.Millisecond
 
+// endBefore is how long before the end of the time for requests in flight the answers that are sent in parts are ended.
+const endBefore = time.Second
+
 // drain ends a server that was told to stop. It answers first that it is not ready, and serves on until load balancers can
 // have seen that. Each answer closes its connection meanwhile: at the end of the delay a client that is busy has no idle
 // connection on which a request could be on its way.
@@ -81,6 +84,7 @@ func (s *Server) drain(ctx context.Context, httpServer *http.Server, listener ne
 	time.Sleep(min(s.cfg.ShutdownDelay, settle))
 	grace, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
 	defer cancel()
+	defer time.AfterFunc(s.cfg.ShutdownTimeout-min(s.cfg.ShutdownTimeout/4, endBefore), func() { close(s.ending) }).Stop()
 	if err := httpServer.Shutdown(grace); err != nil {
 		return errors.Join(errors.New("requests in flight did not finish in time"), httpServer.Close())
 	}

@@ -47,14 +47,24 @@
 // What a resolver sees is gqlgen's field context with the place in the plan (a path without indices), the arguments
 // and what all its places select together; Child and Index are not set. Field middleware surrounds each call (with
 // the result where it is a root's), and is asked once per execution about every other field of the plan that is
-// met: it may refuse the field, at all its places, but sees no values. Root field middleware does not run. @defer is ignored,
-// as the specification allows.
+// met: it may refuse the field, at all its places, but sees no values. Root field middleware does not run.
 //
 // # Input
 //
 // An argument whose value is null where none may be is an error of its field at each of its places, and the resolver is not called. A
 // condition that is null says nothing of what is selected at its place: the root field above fails uncalled, at the root
 // the operation, so that no call is made, and above all none that writes, for what may not be wanted.
+//
+// # Parts
+//
+// With [Engine.Deliver] an operation is delivered in parts. Each @defer and each @stream with calls below it is a [Plan] of its
+// own, which begins at the objects or elements that it delivers apart, and is executed in a goroutine of its own as soon as these
+// are known. So the first part waits for no call of a later one; what both need is read once, because the loaders of the operation
+// join equal keys. A call of a later part does not start before the calls of the first part that could start have. All
+// parts are written by one goroutine, a part when its calls are back and the part around it is written.
+//
+// Where all calls are back when the first part is ready, the parts are written into one answer in the order of the operation.
+// Until then the engine waits for every part that no backend holds up: task.Waiting reports that one does.
 //
 // # Output
 //

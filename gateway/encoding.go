@@ -23,6 +23,7 @@ type coder struct {
 // resetter is what the writers of all codings have in common.
 type resetter interface {
 	io.WriteCloser
+	Flush() error
 	Reset(io.Writer)
 }
 

@@ -68,6 +68,8 @@ type Options struct {
 	Reserve func(by int64)
 	// Inflight bounds the requests under way and what they hold.
 	Inflight *inflight.Load
+	// Draining is closed when answers that are sent in parts have to end; nil never is.
+	Draining <-chan struct{}
 	// Explain allows callers to see what an operation used.
 	Explain bool
 	// PublicCatalog says that what Thought Industries alone answers may be kept by shared caches.
@@ -91,6 +93,7 @@ type Gateway struct {
 	answers   answerer
 	// callsMade is how many backend calls an operation made.
 	callsMade func(*provenance) int64
+	present   graphql.ErrorPresenterFunc
 }
 
 // New makes the gateway of a schema.
@@ -104,7 +107,8 @@ func New(opts Options) *Gateway {
 		g.repeats = newRepeats(opts)
 	}
 	g.answers = answerer{one: g.answer, repeated: g.repeated}
-	g.exec.SetErrorPresenter(watch(opts.Mismatch, present(opts.Log)))
+	g.present = watch(opts.Mismatch, present(opts.Log))
+	g.exec.SetErrorPresenter(g.present)
 	g.exec.SetRecoverFunc(recovered)
 	return g
 }
@@ -166,6 +170,8 @@ type reply struct {
 	holding bool
 	// wrote is set for a mutation, whose answer is sent whatever room there is.
 	wrote bool
+	// sent is set where the answer was sent in parts.
+	sent bool
 }
 
 func fail(fault *requestError) *reply { return &reply{fault: fault, resp: fault.response()} }
@@ -197,11 +203,14 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		x.fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: allowedMethods, message: "use GET or POST"})
 		return
 	}
+	inParts := g.inParts(x, r)
 	if x.media = negotiate(r.Header); x.media == "" {
 		x.media = mediaJSON
-		x.fail(&requestError{status: http.StatusNotAcceptable, code: codeBadRequest,
-			message: "Accept must allow " + mediaResponse + " or " + mediaJSON})
-		return
+		if inParts == nil {
+			x.fail(&requestError{status: http.StatusNotAcceptable, code: codeBadRequest,
+				message: "Accept must allow " + mediaResponse + " or " + mediaJSON})
+			return
+		}
 	}
 	x.codings = negotiateCoding(r.Header)
 	if !x.load.Enter() {
@@ -248,7 +257,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 	}
 	defer cancel()
 	if !all.batch {
-		all.list[0].raw, all.list[0].sum = raw, sum
+		all.list[0].raw, all.list[0].sum, all.list[0].parts = raw, sum, inParts
 		x.send(answer.one(graphql.StartOperationTrace(ctx), r, all.list[0]))
 		return
 	}
@@ -367,11 +376,18 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *req
 	}
 	out := &reply{}
 	ctx, used := withProvenance(g.asked(ctx, r.Header))
-	g.run(ctx, op, used, out)
-	g.repeats.remember(req, op, spent)
+	if req.parts != nil && delivers(op.Operation) {
+		req.parts.run(ctx, op, spent, used, out)
+	} else {
+		g.run(ctx, op, used, out)
+		g.repeats.remember(req, op, spent)
+	}
 	f.Calls = g.callsMade(used)
 	if spent != nil {
 		f.Cost = spent.estimate.Points
+	}
+	if out.sent {
+		return out
 	}
 	g.settle(ctx, spent, f.Calls, out.resp)
 	g.opts.Limits.trim(out.resp)
@@ -444,7 +460,7 @@ func (g *Gateway) execute(ctx context.Context, op *graphql.OperationContext, out
 		// gqlgen gives no response at all once the context has ended.
 		out.resp = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{present(g.opts.Log)(ctx, context.Cause(ctx))}}
 	}
-	if defers(op.Operation) {
+	if delivers(op.Operation) {
 		out.extend(isFinal, true)
 	}
 	return ctx

@@ -51,6 +51,8 @@ type request struct {
 	// raw is what the operation was read from; nothing where it is one of a batch.
 	raw raw
 	sum [sha256.Size]byte // of raw
+	// parts sends the answer in parts; nil where the caller wants it whole.
+	parts *parts
 	// variablesSize is that of the variables as they were sent, in bytes.
 	variablesSize int
 }

@@ -45,6 +45,9 @@ func (x *exchange) fail(fault *requestError) { x.send(fail(fault)) }
 
 func (x *exchange) send(out *reply) {
 	defer out.release()
+	if out.sent {
+		return
+	}
 	if !out.hold(x.load) || out.starved() {
 		x.fail(overloaded(x.load))
 		return

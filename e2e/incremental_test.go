@@ -1,0 +1,262 @@
+package e2e
+
+import (
+	"bufio"
+	"compress/gzip"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"mime"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/upstream/emulator"
+)
+
+// gatedCalls is a transport on which calls of Coassemble wait until they are released.
+type gatedCalls struct{ release chan struct{} }
+
+func holdCoassemble() *gatedCalls { return &gatedCalls{make(chan struct{})} }
+
+func (h *gatedCalls) wrap(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if strings.Contains(r.URL.Path, "/headless/") {
+			select {
+			case <-h.release:
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+const deferredUsers = `{ clients(first: 2) { nodes { sourceId ... @defer(label: "users") { users { nodes { name } } } } } }`
+
+// stream is an answer that is read payload by payload.
+type stream struct {
+	*http.Response
+	next func() string // "" after the last
+}
+
+// open sends a request to a server and reads the header of its answer.
+func open(t *testing.T, url, query string, header map[string]string) *stream {
+	t.Helper()
+	ctx, cancel := context.WithCancel(t.Context())
+	t.Cleanup(cancel)
+	body, _ := json.Marshal(map[string]string{"query": query})
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, url+"/graphql", strings.NewReader(string(body)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Header.Set("Content-Type", "application/json")
+	for name, value := range header {
+		r.Header.Set(name, value)
+	}
+	resp, err := http.DefaultTransport.RoundTrip(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = resp.Body.Close() })
+	s := &stream{Response: resp}
+	var text io.Reader = resp.Body
+	if header["Accept-Encoding"] == "gzip" {
+		if text, err = gzip.NewReader(resp.Body); err != nil {
+			t.Fatal(err)
+		}
+	}
+	media, params, _ := mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	switch media {
+	case "multipart/mixed":
+		parts := multipart.NewReader(text, params["boundary"])
+		s.next = func() string {
+			p, err := parts.NextRawPart()
+			if err == io.EOF {
+				return ""
+			} else if err != nil {
+				t.Fatal(err)
+			}
+			if got := p.Header.Get("Content-Type"); got != "application/json; charset=utf-8" {
+				t.Errorf("a part is %q", got)
+			}
+			data, err := io.ReadAll(p)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return string(data)
+		}
+	case "text/event-stream":
+		lines := bufio.NewScanner(text)
+		s.next = func() string {
+			event := ""
+			for lines.Scan() {
+				switch line := lines.Text(); {
+				case line == "event: complete":
+					return ""
+				case strings.HasPrefix(line, "data: ") && event == "next":
+					return strings.TrimPrefix(line, "data: ")
+				case strings.HasPrefix(line, "event: "):
+					event = strings.TrimPrefix(line, "event: ")
+				}
+			}
+			t.Fatal("the stream ends without complete")
+			return ""
+		}
+	default:
+		s.next = func() string {
+			data, err := io.ReadAll(text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			s.next = func() string { return "" }
+			return string(data)
+		}
+	}
+	return s
+}
+
+func decoded(t *testing.T, text string) map[string]any {
+	t.Helper()
+	var v map[string]any
+	if err := json.Unmarshal([]byte(text), &v); err != nil {
+		t.Fatalf("%q: %v", text, err)
+	}
+	return v
+}
+
+// What goes out for each row of the table in the documentation. The calls for the deferred part are held until the first
+// payload is there.
+func TestADeferredFragmentIsDeliveredInTheFormatThatTheCallerAccepts(t *testing.T) {
+	t.Parallel()
+	const (
+		v02    = `multipart/mixed; boundary="graphql"; incrementalSpec=v0.2`
+		v01    = `multipart/mixed; boundary="graphql"; deferSpec=20220824`
+		plain  = `multipart/mixed; boundary="graphql"`
+		events = "text/event-stream; charset=utf-8"
+		whole  = "application/json; charset=utf-8"
+		newer  = "application/graphql-response+json; charset=utf-8"
+	)
+	for accept, want := range map[string]string{
+		"multipart/mixed;incrementalSpec=v0.2, application/graphql-response+json, application/json": v02,
+		"multipart/mixed;incrementalSpec=v0.2":                                                      v02,
+		`multipart/mixed; incrementalSpec="v0.2"; q=0.8, multipart/mixed;deferSpec=20220824;q=0.7`:  v02,
+		"multipart/mixed;incrementalSpec=v0.2;q=0.5, multipart/mixed;deferSpec=20220824;q=0.7":      v01,
+		"multipart/mixed;deferSpec=20220824, application/json":                                      v01,
+		"multipart/mixed; deferSpec=20220824;q=0.9, application/json;q=0.9":                         v01,
+		"multipart/mixed":                    plain,
+		`multipart/mixed; boundary="-", */*`: plain,
+		"application/graphql-response+json, application/graphql+json, application/json, text/event-stream, multipart/mixed": plain,
+		"text/event-stream":                        events,
+		"text/event-stream, multipart/mixed;q=0.9": events,
+		"text/event-stream;q=0.9, multipart/mixed": plain,
+		"text/event-stream, application/json":      events,
+		"application/json":                         whole,
+		"*/*":                                      whole,
+		"":                                         whole,
+		"application/json, multipart/mixed;incrementalSpec=v0.2;q=0.5": whole,
+		"application/graphql-response+json, text/event-stream;q=0":     newer,
+		"multipart/mixed;incrementalSpec=v9, application/json":         whole,
+		"multipart/mixed;deferSpec=20200101, application/json":         whole,
+	} {
+		t.Run(accept, func(t *testing.T) {
+			t.Parallel()
+			hold := holdCoassemble()
+			p := start(t, setup{Emulator: emulator.Options{Clients: 2, UsersPerClient: 1, Linked: true}, Wrap: hold.wrap})
+			server := httptest.NewServer(p.Handler)
+			defer server.Close()
+			parts := want != whole && want != newer
+			if !parts {
+				close(hold.release)
+			}
+			s := open(t, server.URL, deferredUsers, map[string]string{"Accept": accept})
+			if got := s.Header.Get("Content-Type"); got != want {
+				t.Fatalf("got %s, want %s", got, want)
+			}
+			first := decoded(t, s.next())
+			if !parts {
+				if first["hasNext"] != nil || strings.Count(fmt.Sprint(first), "users") != 2 {
+					t.Errorf("got %v", first)
+				}
+				return
+			}
+			if got := s.Header.Get("Cache-Control") + s.Header.Get("X-Accel-Buffering"); got != "no-storeno" || s.StatusCode != 200 {
+				t.Errorf("got %d %s", s.StatusCode, got)
+			}
+			if first["hasNext"] != true || first["incremental"] != nil || (first["pending"] != nil) != (want == v02 || want == events) {
+				t.Errorf("the first payload is %v", first)
+			}
+			close(hold.release)
+			last := decoded(t, s.next())
+			if last["hasNext"] != false || len(last["incremental"].([]any)) != 2 || (last["completed"] != nil) != (first["pending"] != nil) {
+				t.Errorf("the last payload is %v", last)
+			}
+			increment := last["incremental"].([]any)[1].(map[string]any)
+			if first["pending"] != nil {
+				if diff := cmp.Diff(map[string]any{"id": "1", "path": []any{"clients", "nodes", 1.0}, "label": "users"}, first["pending"].([]any)[1]); diff != "" {
+					t.Error(diff)
+				}
+				if increment["id"] != "1" || increment["path"] != nil {
+					t.Errorf("got %v", increment)
+				}
+			} else if diff := cmp.Diff([]any{"clients", "nodes", 1.0}, increment["path"]); diff != "" || increment["label"] != "users" || increment["id"] != nil {
+				t.Errorf("got %v", increment)
+			}
+			if rest := s.next(); rest != "" {
+				t.Errorf("after the last payload comes %s", rest)
+			}
+		})
+	}
+}
+
+func TestAnAnswerWithNothingLeftIsPlain(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 2, UsersPerClient: 1, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s"}})
+	server := httptest.NewServer(p.Handler)
+	defer server.Close()
+	accept := map[string]string{"Accept": "multipart/mixed;incrementalSpec=v0.2, application/graphql-response+json"}
+	read := func(query string) string {
+		s := open(t, server.URL, query, accept)
+		var all []string
+		for text := s.next(); text != ""; text = s.next() {
+			all = append(all, text)
+		}
+		if strings.HasPrefix(s.Header.Get("Content-Type"), "application/") {
+			return s.Header.Get("Content-Type") + all[0]
+		}
+		return fmt.Sprint(len(all))
+	}
+	want := read(strings.Replace(deferredUsers, `@defer(label: "users")`, `@defer(if: false)`, 1))
+	if !strings.HasPrefix(want, "application/graphql-response+json; charset=utf-8{") || strings.Contains(want, "hasNext") {
+		t.Fatalf("got %s", want)
+	}
+	// By now all of it is in the cache.
+	for range 3 {
+		if got := read(deferredUsers); got != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+	}
+	if got := read(`{ clients { nodes @stream { name } } }`); !strings.HasPrefix(got, "application/graphql-response+json") {
+		t.Errorf("got %s", got)
+	}
+}
+
+func TestAPackedAnswerIsFlushedWithEachPayload(t *testing.T) {
+	t.Parallel()
+	hold := holdCoassemble()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 2, UsersPerClient: 1, Linked: true}, Wrap: hold.wrap})
+	server := httptest.NewServer(p.Handler)
+	defer server.Close()
+	s := open(t, server.URL, deferredUsers, map[string]string{"Accept": "multipart/mixed", "Accept-Encoding": "gzip"})
+	if first := decoded(t, s.next()); first["hasNext"] != true {
+		t.Errorf("got %v", first)
+	}
+	close(hold.release)
+	if last := decoded(t, s.next()); last["hasNext"] != false || s.next() != "" || s.Header.Get("Content-Encoding") != "gzip" {
+		t.Errorf("got %v", last)
+	}
+}

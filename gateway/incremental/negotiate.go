@@ -1,0 +1,137 @@
+// Package incremental is the formats in which an answer is delivered in parts: two of multipart/mixed, and server-sent events.
+package incremental
+
+import (
+	"mime"
+	"strconv"
+	"strings"
+
+	"github.com/learngraph/learngraph/engine"
+)
+
+// Protocol is how an answer in parts is sent.
+type Protocol uint8
+
+// The protocols. Of several that are accepted with equal weight the first is used.
+const (
+	None   Protocol = iota
+	V02             // multipart/mixed; incrementalSpec=v0.2
+	V01             // multipart/mixed; deferSpec=20220824
+	Plain           // multipart/mixed without a parameter, with the payloads of V01
+	Events          // text/event-stream, the distinct connections mode of GraphQL over Server-Sent Events, with the payloads of V02
+)
+
+// Format returns how the engine has to divide the answer.
+func (p Protocol) Format() engine.Format {
+	switch p {
+	case None:
+		return engine.Whole
+	case V01, Plain:
+		return engine.Branching
+	}
+	return engine.Deduplicated
+}
+
+// boundary parts the payloads of multipart/mixed. No line of JSON without line breaks can begin with it.
+const boundary = "graphql"
+
+func (p Protocol) contentType() string {
+	switch p {
+	case V02:
+		return `multipart/mixed; boundary="` + boundary + `"; incrementalSpec=v0.2`
+	case V01:
+		return `multipart/mixed; boundary="` + boundary + `"; deferSpec=20220824`
+	case Plain:
+		return `multipart/mixed; boundary="` + boundary + `"`
+	}
+	return "text/event-stream; charset=utf-8"
+}
+
+// Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more weight.
+func Negotiate(accept []string) Protocol {
+	var best, whole, anything float64
+	picked := None
+	for _, value := range accept {
+		for _, item := range splitList(value) {
+			media, params, err := mime.ParseMediaType(item)
+			if err != nil {
+				continue
+			}
+			q := quality(params)
+			switch media {
+			case "application/json", "application/graphql-response+json":
+				whole = max(whole, q)
+			case "application/*", "*/*":
+				anything = max(anything, q)
+			}
+			p := protocolOf(media, params)
+			if p == None || q == 0 {
+				continue
+			}
+			if q > best || q == best && p < picked {
+				best, picked = q, p
+			}
+		}
+	}
+	if whole == 0 {
+		whole = anything
+	}
+	if whole > best {
+		return None
+	}
+	return picked
+}
+
+func protocolOf(media string, params map[string]string) Protocol {
+	if charset, ok := params["charset"]; ok && !strings.EqualFold(charset, "utf-8") {
+		return None
+	}
+	switch media {
+	case "text/event-stream":
+		return Events
+	case "multipart/mixed":
+	default:
+		return None
+	}
+	spec, v02 := params["incrementalspec"]
+	date, v01 := params["deferspec"]
+	_, subscription := params["subscriptionspec"]
+	switch {
+	case v02 && spec == "v0.2":
+		return V02
+	case v01 && date == "20220824":
+		return V01
+	case v02 || v01 || subscription:
+		return None
+	}
+	return Plain
+}
+
+// splitList divides a header at the commas that are not in a quoted string.
+func splitList(value string) []string {
+	var items []string
+	quoted, start := false, 0
+	for i := 0; i < len(value); i++ {
+		switch {
+		case value[i] == '\\' && quoted:
+			i++
+		case value[i] == '"':
+			quoted = !quoted
+		case value[i] == ',' && !quoted:
+			items, start = append(items, value[start:i]), i+1
+		}
+	}
+	return append(items, value[start:])
+}
+
+func quality(params map[string]string) float64 {
+	text, ok := params["q"]
+	if !ok {
+		return 1
+	}
+	q, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(q >= 0 && q <= 1) {
+		return 0
+	}
+	return q
+}
