@@ -7,9 +7,12 @@ import (
 	"net/http"
 	"net/http/httptrace"
 	"net/url"
+	"runtime"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"github.com/learngraph/learngraph/task"
 )
 
 // Response is a 2xx answer, its body inflated.
@@ -256,7 +259,11 @@ func unauthorized(err error) error {
 
 // start waits until the call may be made. The permit must be released when it ends.
 func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
-	turn, err := c.limiter.acquire(ctx, priorityOf(ctx, req), callerOf(ctx))
+	p := priorityOf(ctx, req)
+	if p == Later {
+		runtime.Gosched() // calls that are wanted first and can start now do so
+	}
+	turn, err := c.limiter.acquire(ctx, p, callerOf(ctx))
 	if err != nil {
 		return nil, err
 	}
@@ -264,6 +271,7 @@ func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
 		turn.unused()
 		return nil, err
 	}
+	task.Waiting(ctx)
 	return turn, nil
 }
 

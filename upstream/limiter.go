@@ -55,7 +55,7 @@ type permit struct {
 
 func newLimiter(slots int, rates []Rate, budget Budget) *limiter {
 	l := &limiter{free: slots, slots: slots, log: slidingLog{rates: rates}, lease: newLease(budget, rates)}
-	l.order = [priorities]*fairQueue{&l.queues[Write], &l.queues[Read], &l.queues[Refresh]}
+	l.order = [priorities]*fairQueue{&l.queues[Write], &l.queues[Read], &l.queues[Later], &l.queues[Refresh]}
 	return l
 }
 
@@ -131,9 +131,11 @@ func (l *limiter) waiting() (n int) {
 func (l *limiter) overtakes(p Priority, caller string) bool {
 	switch p {
 	case Write:
-		return l.queues[Read].n > 0 || l.queues[Write].ahead(caller) < l.queues[Write].n
+		return l.queues[Read].n+l.queues[Later].n > 0 || l.queues[Write].ahead(caller) < l.queues[Write].n
 	case Read:
-		return l.queues[Read].ahead(caller) < l.queues[Read].n
+		return l.queues[Later].n > 0 || l.queues[Read].ahead(caller) < l.queues[Read].n
+	case Later:
+		return l.queues[Later].ahead(caller) < l.queues[Later].n
 	}
 	return false
 }
@@ -148,12 +150,18 @@ func (l *limiter) refusal(p Priority, caller string, deadline, now time.Time) er
 	}
 	// Most calls start in time even from the end of the queue, which is cheaper to tell.
 	ahead := l.queues[Write].n + l.queues[Read].n
+	if p == Later {
+		ahead += l.queues[Later].n
+	}
 	if err := l.late(ahead, deadline, now); err == nil {
 		return nil
 	}
 	ahead = l.queues[Write].ahead(caller)
-	if p == Read {
+	switch p {
+	case Read:
 		ahead = l.queues[Write].n + l.queues[Read].ahead(caller)
+	case Later:
+		ahead = l.queues[Write].n + l.queues[Read].n + l.queues[Later].ahead(caller)
 	}
 	return l.late(ahead, deadline, now)
 }
@@ -202,7 +210,7 @@ func (l *limiter) refuseRefresh(now time.Time) error {
 	switch {
 	case at.After(now):
 		return l.limited(at.Sub(now))
-	case l.free == 0, l.queues[Write].n+l.queues[Read].n > 0:
+	case l.free == 0, l.queues[Write].n+l.queues[Read].n+l.queues[Later].n > 0:
 		return noSlot(0)
 	case !l.ready(now), l.lastQuarter(now):
 		return l.limited(0)
@@ -287,7 +295,7 @@ func (l *limiter) pausing(now time.Time) bool {
 func (l *limiter) sweep(now time.Time) {
 	ahead := 0
 	l.soonest = time.Time{}
-	for _, q := range l.order[:2] {
+	for _, q := range l.order[:len(l.order)-1] {
 		q.walk(func(w *waiter) {
 			if !w.deadline.IsZero() {
 				if at := l.start(now, ahead); at.After(w.deadline) && at.After(now) {

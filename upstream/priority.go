@@ -1,20 +1,25 @@
 package upstream
 
-import "context"
+import (
+	"context"
+
+	"github.com/learngraph/learngraph/task"
+)
 
 // Priority says which call goes first where a backend's budget or its slots are short.
 type Priority uint8
 
-// The priorities. A Write goes before every Read that waits. A Refresh never waits: it starts at once or not at all,
+// The priorities. A Write goes before every Read that waits, and a Read before what an operation delivers Later. A Refresh never waits: it starts at once or not at all,
 // and it leaves the last quarter of every window of the budget to the others.
 const (
 	Read Priority = iota
 	Write
+	Later
 	Refresh
 	priorities
 )
 
-func (p Priority) String() string { return [...]string{"read", "write", "refresh"}[p] }
+func (p Priority) String() string { return [...]string{"read", "write", "later", "refresh"}[p] }
 
 type priorityKey struct{}
 
@@ -29,6 +34,9 @@ func priorityOf(ctx context.Context, req *Request) Priority {
 		return Write
 	}
 	p, _ := ctx.Value(priorityKey{}).(Priority)
+	if p == Read && task.IsLater(ctx) {
+		return Later
+	}
 	return p
 }
 
