@@ -8,6 +8,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/learngraph/learngraph/config"
 )
 
 var (
@@ -87,6 +89,31 @@ func TestEachPageOfDocumentationIsLinkedFromTheReadme(t *testing.T) {
 	for _, page := range pages {
 		if !strings.Contains(string(readme), "]("+page+")") {
 			t.Errorf("README.md does not link to %s", page)
+		}
+	}
+}
+
+// TestTheReadmeNamesSettingsAsTheyAre holds the table of the readme against the list of settings.
+func TestTheReadmeNamesSettingsAsTheyAre(t *testing.T) {
+	t.Parallel()
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defaults := map[string]string{}
+	for _, s := range config.Settings() {
+		defaults[s.Name] = "–"
+		if s.Default != "" {
+			defaults[s.Name] = "`" + s.Default + "`"
+		}
+	}
+	rows := regexp.MustCompile("(?m)^\\| `([A-Z][A-Z_]+)` \\| ([^|]*) \\|").FindAllStringSubmatch(string(readme), -1)
+	if len(rows) == 0 {
+		t.Fatal("README.md has no table of settings")
+	}
+	for _, row := range rows {
+		if want, ok := defaults[row[1]]; !ok || row[2] != want {
+			t.Errorf("README.md: the default of %s is %s, want %q", row[1], row[2], want)
 		}
 	}
 }
