@@ -41,9 +41,13 @@ func plan[K comparable, V any](keys []K, scan func() (found map[K]V, all bool, e
 func each[K comparable, V any](ctx context.Context, keys []K, text func(K) string, read func(context.Context, K) (V, error)) (map[K]V, failures[K]) {
 	found, failed := make(map[K]V, len(keys)), failures[K]{}
 	var group task.Group
-	for _, key := range keys {
+	for i, key := range keys {
 		var value V
-		group.Go(func() (err error) {
+		do := group.Go
+		if i == len(keys)-1 {
+			do = group.Do // the caller has nothing to do but wait
+		}
+		do(func() (err error) {
 			value, err = read(upstream.WithKeys(ctx, text(key)), key)
 			return err
 		}, func(err error) {

@@ -60,8 +60,35 @@ func (p *parts) declare(length int) bool {
 	if !p.held.Grow(int64(length) + bytes.MinRead) {
 		return false
 	}
-	p.first = make([]byte, length+bytes.MinRead)
+	p.first = newBody(length + bytes.MinRead)
 	return true
+}
+
+// Bodies of these sizes, in bytes, are used again: a large one costs as much to clear as to read, and a longer one would
+// hold its memory for too short answers.
+const (
+	leastSpare = 64 << 10
+	mostSpare  = 8 << 20
+)
+
+var spareBodies sync.Pool
+
+func newBody(length int) []byte {
+	if length >= leastSpare && length <= mostSpare {
+		if spare, ok := spareBodies.Get().(*[]byte); ok && cap(*spare) >= length {
+			return (*spare)[:length]
+		}
+	}
+	return make([]byte, length)
+}
+
+// forget ends the use of the body. Nothing that was made of it refers to it: documents have a text of their own.
+func (r *Response) forget() {
+	body := r.Body
+	r.Body = nil
+	if cap(body) >= leastSpare && cap(body) <= mostSpare {
+		spareBodies.Put(&body)
+	}
 }
 
 // space returns where the next bytes belong, nil where there is no room for more.

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/klauspost/compress/gzip"
 
 	"github.com/learngraph/learngraph/inflight"
@@ -99,5 +100,31 @@ func BenchmarkReadAll(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestABodyIsUsedAgainAndNothingThatWasMadeOfItChanges(t *testing.T) {
+	t.Parallel()
+	page := func(letter string) string { return `{"text":"` + strings.Repeat(letter, 2*leastSpare) + `"}` }
+	bodies := []string{page("a"), page("b"), page("c")}
+	n := 0
+	c := newClient(t, Options{Transport: transport(func(*http.Request) (*http.Response, error) {
+		n++
+		return respond(200, bodies[n-1]), nil
+	})})
+	var texts []string
+	for range bodies {
+		req := get
+		req.Read = func(resp *Response) error {
+			texts = append(texts, string(resp.Body))
+			return nil
+		}
+		resp, err := c.Do(t.Context(), req)
+		if err != nil || resp.Body != nil {
+			t.Fatalf("got %v and a body of %d bytes", err, len(resp.Body))
+		}
+	}
+	if diff := cmp.Diff(bodies, texts); diff != "" {
+		t.Error(diff)
 	}
 }

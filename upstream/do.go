@@ -114,6 +114,7 @@ func (c *Client) try(ctx context.Context, req *Request, u *url.URL, body []byte,
 		if err = req.Read(resp); err != nil {
 			err = unread(err, resp.Status)
 		}
+		resp.forget()
 	}
 	var failed *Error
 	if err != nil {

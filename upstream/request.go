@@ -32,7 +32,8 @@ type Request struct {
 	Search bool
 	// Read takes what is wanted from a 2xx answer, as part of the call: its error is an answer that breaks the
 	// contract, unless it is an *Error of another kind, and counts for the backend's outcome. nil accepts any answer.
-	// Its error must not carry anything of the body.
+	// Its error must not carry anything of the body, and what it makes of the body must not refer to it: the memory is
+	// used again.
 	Read func(*Response) error
 
 	// IfNoneMatch is the ETag of an answer that need not be sent again; empty asks for the whole. A write ignores it.
