@@ -38,7 +38,7 @@ var allowed = map[string][]string{
 	"graph/scalar":                   {},
 	"datasource":                     {"loader", "cache", "document", "footprint", "task", "upstream", "upstream/*"},
 	"resolvers":                      {"datasource", "auth", "graph", "graph/*", "document", "loader", "task", "upstream", "upstream/*"},
-	"engine":                         {"coerce", "document", "loader", "lru", "task"},
+	"engine":                         {"coerce", "document", "loader", "lru", "syntax", "task"},
 	"coerce":                         {"graph/scalar"},
 	"loader":                         {"task"},
 	"lru":                            {},

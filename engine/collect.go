@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/learngraph/learngraph/coerce"
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -161,17 +162,9 @@ func (c *collector) includes(directives ast.DirectiveList) bool {
 // it is delivered in parts.
 func conditionVariables(op *ast.OperationDefinition, format Format) []string {
 	var names []string
-	fragments := map[string]bool{}
-	var walk func(ast.SelectionSet)
-	note := func(directives ast.DirectiveList) {
-		for _, d := range directives {
-			switch d.Name {
-			case "skip", "include":
-			case "defer", "stream":
-				if format == Whole {
-					continue
-				}
-			default:
+	for sel := range syntax.Selections(op.SelectionSet) {
+		for _, d := range syntax.Directives(sel) {
+			if !isCondition(d, format) {
 				continue
 			}
 			if arg := d.Arguments.ForName("if"); arg != nil && arg.Value.Kind == ast.Variable && !slices.Contains(names, arg.Value.Raw) {
@@ -179,24 +172,15 @@ func conditionVariables(op *ast.OperationDefinition, format Format) []string {
 			}
 		}
 	}
-	walk = func(set ast.SelectionSet) {
-		for _, s := range set {
-			switch s := s.(type) {
-			case *ast.Field:
-				note(s.Directives)
-				walk(s.SelectionSet)
-			case *ast.InlineFragment:
-				note(s.Directives)
-				walk(s.SelectionSet)
-			case *ast.FragmentSpread:
-				note(s.Directives)
-				if !fragments[s.Name] {
-					fragments[s.Name] = true
-					walk(s.Definition.SelectionSet)
-				}
-			}
-		}
-	}
-	walk(op.SelectionSet)
 	return names
+}
+
+func isCondition(d *ast.Directive, format Format) bool {
+	switch d.Name {
+	case "skip", "include":
+		return true
+	case "defer", "stream":
+		return format != Whole
+	}
+	return false
 }
