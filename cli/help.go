@@ -65,6 +65,7 @@ func (h helpWriter) program(app *kong.Application) {
 			}
 		}
 	}
+	h.line("\nTraces follow the standard OTEL_* variables, and the memory of the process GOMEMLIMIT and GOGC where they are set.")
 }
 
 // command explains one command.
@@ -139,7 +140,9 @@ func (h helpWriter) setting(s config.Setting) {
 	if s.Secret {
 		about += " or " + s.Name + "_FILE"
 	}
-	if s.Default != "" {
+	if s.Default == "" {
+		about += ", no default"
+	} else {
 		about += ", default " + s.Default
 	}
 	h.line("  %s  (%s)\n        %s", flag, about, s.Usage)
