@@ -27,5 +27,6 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 		Prepare: func(cfg *config.Config) {
 			app.FitMemory(cfg, getenv)
 			app.PaceCollector(getenv)
-		}})
+		},
+		Adopt: cli.AdoptStandardLog})
 }

@@ -100,7 +100,13 @@ func (s *Server) Close() error {
 
 // reportFinding logs where a backend's answers differ from the schema, by names alone.
 func (s *Server) reportFinding(f upstream.Finding) {
-	s.log.Warn("a backend's answer differs from the schema", "backend", f.Backend, "path", f.Path, "mismatch", f.Mismatch)
+	switch {
+	case f.Mismatch:
+		s.log.Warn("a backend's answer breaks the schema: the member is null in answers until schema.graphqls fits it", "backend", f.Backend, "path", f.Path)
+	case !s.cfg.Demo: // what is emulated has members on purpose that are unknown
+		s.log.Info("a backend sends a member that the schema lacks: it is left out of answers; to offer it, add it to schema.graphqls",
+			"backend", f.Backend, "path", f.Path)
+	}
 }
 
 // Purge forgets an object.

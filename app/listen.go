@@ -6,12 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
 	"github.com/learngraph/learngraph/task"
+	"github.com/learngraph/learngraph/telemetry"
 )
 
 // Bounds of a connection that is not an operation's own business.
@@ -33,6 +33,7 @@ func (s *Server) ListenAndServe(ctx context.Context, stdout io.Writer) error {
 		return errors.Join(err, listener.Close())
 	}
 	defer stopOperator()
+	s.log.Info("listening", "address", listener.Addr().String(), "operator", s.cfg.MetricsListen, "tls", s.certificate != nil)
 	s.announce(stdout, listener.Addr().String())
 	return s.Serve(ctx, listener)
 }
@@ -41,7 +42,7 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	listener = &lastCall{Listener: listener}
 	httpServer := &http.Server{Handler: s.Handler, Protocols: protocols(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
 		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
-		ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+		ErrorLog: telemetry.FromLibrary(s.log, "net/http")}
 	serve := httpServer.Serve
 	if s.certificate != nil {
 		httpServer.TLSConfig = &tls.Config{GetCertificate: s.certificate.get, MinVersion: tls.VersionTLS12}
@@ -78,7 +79,7 @@ const endBefore = time.Second
 // connection on which a request could be on its way.
 func (s *Server) drain(ctx context.Context, httpServer *http.Server, listener net.Listener) error {
 	s.draining.Store(true)
-	s.log.Info("draining")
+	s.log.Info("draining", "delayMs", s.cfg.ShutdownDelay.Milliseconds())
 	time.Sleep(s.cfg.ShutdownDelay)
 	_ = listener.Close()
 	time.Sleep(min(s.cfg.ShutdownDelay, settle))

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net"
 	"net/http"
 
@@ -40,7 +39,7 @@ func (s *Server) serveOperator() (stop func(), err error) {
 		return nil, fmt.Errorf("METRICS_LISTEN: %w", err)
 	}
 	server := &http.Server{Handler: s.Operator(upstream.IsLoopback(host)).Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: headerBytes, ErrorLog: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn)}
+		MaxHeaderBytes: headerBytes, ErrorLog: telemetry.FromLibrary(s.log, "net/http")}
 	task.Go(func() error { return server.Serve(listener) }, func(err error) {
 		if !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the operator's listener ended", "cause", err.Error())

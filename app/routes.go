@@ -31,7 +31,7 @@ func (s *Server) routes() http.Handler {
 		handler = gateway.WithLoopbackHost(handler)
 	}
 	handler = gateway.WithVary(origins, gateway.WithRecovery(s.log, handler))
-	handler = gateway.WithAccessLog(s.log, s.draining.Load, handler)
+	handler = gateway.WithAccessLog(s.log, s.draining.Load, s.cfg.TrustedProxies, handler)
 	return s.traces.Accept(gateway.WithRequestID(handler))
 }
 

@@ -7,6 +7,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"slices"
+	"strings"
 )
 
 // The scopes that a caller may hold.
@@ -47,6 +48,17 @@ var Anyone = &Caller{Name: "anyone", Scopes: Scopes}
 
 // nobody is the caller of a context without one: it may do nothing, since forgetting to ask must not open anything.
 var nobody = &Caller{Name: "nobody", Bound: true}
+
+// tokenName begins the name of a caller with a token.
+const tokenName = "token:"
+
+// Label returns the name of a key, and one for all tokens: their subjects are any number of persons.
+func (c *Caller) Label() string {
+	if strings.HasPrefix(c.Name, tokenName) {
+		return "token"
+	}
+	return c.Name
+}
 
 // Has says whether the caller holds a scope.
 func (c *Caller) Has(scope string) bool { return c == Anyone || slices.Contains(c.Scopes, scope) }

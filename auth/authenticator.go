@@ -14,6 +14,28 @@ var (
 	ErrBadToken        = errors.New("the token is not valid")
 )
 
+// badToken is ErrBadToken with what is wrong, for operators alone: it would tell an attacker what to change.
+type badToken struct{ reason string }
+
+func (e *badToken) Error() string        { return ErrBadToken.Error() }
+func (e *badToken) Is(target error) bool { return target == ErrBadToken }
+
+// Reason returns why a credential is not taken, for the log. It has nothing of the credential.
+func Reason(err error) string {
+	if bad := (*badToken)(nil); errors.As(err, &bad) {
+		return bad.reason
+	}
+	switch {
+	case errors.Is(err, ErrNoCredentials):
+		return "no credential"
+	case errors.Is(err, ErrManyCredentials):
+		return "several credentials"
+	case errors.Is(err, ErrUnknownKey):
+		return "unknown API key"
+	}
+	return err.Error()
+}
+
 // Authenticator finds out who asks. Either of its parts may be nil: then credentials of its kind are not known.
 type Authenticator struct {
 	Keys   *Keys
@@ -39,7 +61,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Caller, error) {
 	}
 	scheme, token, _ := strings.Cut(tokens[0], " ")
 	if a.Tokens == nil || !strings.EqualFold(scheme, "Bearer") {
-		return nil, ErrBadToken
+		return nil, &badToken{"no bearer token, or none are taken"}
 	}
 	return a.Tokens.Verify(r.Context(), strings.TrimSpace(token))
 }

@@ -131,7 +131,7 @@ func (t *Tokens) Reload(ctx context.Context) (changed bool, err error) { return 
 // ever had. A token stays good no longer than the key that it is signed with is in the set.
 func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	if len(token) > longestToken {
-		return nil, ErrBadToken
+		return nil, &badToken{"token longer than 16 KiB"}
 	}
 	sum := sha256.Sum256([]byte(token))
 	if known, ok := t.verified.Get(sum); ok {
@@ -141,8 +141,11 @@ func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 		t.verified.Remove(sum)
 	}
 	parsed, err := jwt.ParseSigned(token, t.algorithms)
-	if err != nil || len(parsed.Headers) != 1 || !t.typed(parsed.Headers[0]) {
-		return nil, ErrBadToken
+	switch {
+	case err != nil || len(parsed.Headers) != 1:
+		return nil, &badToken{"token that is not signed, or by an algorithm that is not taken"}
+	case !t.typed(parsed.Headers[0]):
+		return nil, &badToken{"token of another type"}
 	}
 	keys, err := t.keys.find(ctx, parsed.Headers[0].KeyID, parsed.Headers[0].Algorithm)
 	if err != nil {
@@ -150,7 +153,7 @@ func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	}
 	v, err := t.verify(parsed, keys)
 	if err != nil {
-		return nil, ErrBadToken
+		return nil, &badToken{wrongClaim(err)}
 	}
 	t.verified.Put(sum, v, v.size())
 	return v.caller, nil
@@ -190,11 +193,31 @@ func (t *Tokens) verify(token *jwt.JSONWebToken, keys keySet) (verifiedToken, er
 		}
 		return verifiedToken{t.caller(claims, all), key, claims.Expiry.Time()}, nil
 	}
-	return verifiedToken{}, ErrBadToken
+	if len(keys) == 0 {
+		return verifiedToken{}, errNoKey
+	}
+	return verifiedToken{}, errSignature
+}
+
+var (
+	errNoKey     = errors.New("token of a key that the key set lacks")
+	errSignature = errors.New("token whose signature does not fit its key")
+)
+
+// wrongClaim returns what is wrong with a token, without what it says.
+func wrongClaim(err error) string {
+	for known, reason := range map[error]string{jwt.ErrExpired: "expired token", jwt.ErrInvalidIssuer: "token of another issuer",
+		jwt.ErrInvalidAudience: "token for another audience", jwt.ErrNotValidYet: "token that is not valid yet", jwt.ErrIssuedInTheFuture: "token from the future",
+		errNoKey: errNoKey.Error(), errSignature: errSignature.Error()} {
+		if errors.Is(err, known) {
+			return reason
+		}
+	}
+	return "token with a claim that is not taken"
 }
 
 func (t *Tokens) caller(claims *jwt.Claims, all map[string]any) *Caller {
-	c := &Caller{Name: "token:" + t.opts.Digest(claims.Issuer+"\x00"+claims.Subject)}
+	c := &Caller{Name: tokenName + t.opts.Digest(claims.Issuer+"\x00"+claims.Subject)}
 	for _, s := range t.texts(t.scopesClaim(all), all) {
 		for word := range strings.FieldsSeq(s) {
 			if slices.Contains(Scopes, word) {

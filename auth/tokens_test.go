@@ -126,6 +126,10 @@ func TestATokenIsTakenOnlyIfAllOfItIsRight(t *testing.T) {
 	good := func() string { return sign(t, jose.RS256, rs, kid("rsa"), goodClaims()) }
 	signed := good()
 	payload := strings.Split(signed, ".")[1]
+	reasons := map[string]string{"expired": "expired token", "no expiry": "expired token", "not yet valid": "token that is not valid yet", "issued in the future": "token from the future",
+		"another issuer": "token of another issuer", "another audience": "token for another audience", "an unknown key": "token of a key that the key set lacks",
+		"another person's key": "token whose signature does not fit its key", "another payload": "token whose signature does not fit its key",
+		"none": "token that is not signed, or by an algorithm that is not taken", "endless": "token longer than 16 KiB"}
 	for _, test := range []struct {
 		name, token string
 		want        bool
@@ -165,8 +169,11 @@ func TestATokenIsTakenOnlyIfAllOfItIsRight(t *testing.T) {
 			if (err == nil) != test.want {
 				t.Fatalf("got %v, %v", c, err)
 			}
-			if err != nil && err != ErrBadToken {
+			if err != nil && (!errors.Is(err, ErrBadToken) || err.Error() != ErrBadToken.Error()) {
 				t.Errorf("the error tells more than that the token is bad: %v", err)
+			}
+			if want, ok := reasons[test.name]; ok && Reason(err) != want {
+				t.Errorf("the log says %q, want %q", Reason(err), want)
 			}
 			for _, url := range i.fetches {
 				if url != keySetURL {
@@ -268,7 +275,7 @@ func TestAVerifiedTokenIsRememberedUntilItExpires(t *testing.T) {
 			t.Errorf("got %v, %v", again, err)
 		}
 		time.Sleep(time.Hour)
-		if _, err := tokens.Verify(t.Context(), token); err != ErrBadToken {
+		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, ErrBadToken) {
 			t.Errorf("after it expired: got %v", err)
 		}
 	})
@@ -375,7 +382,7 @@ func TestWithoutAKeySetTokensAreToBeTriedAgain(t *testing.T) {
 		if len(i.fetches) != 1 {
 			t.Errorf("%d fetches in an instant, want 1", len(i.fetches))
 		}
-		if _, err := tokens.Verify(t.Context(), "a.b.c"); err != ErrBadToken {
+		if _, err := tokens.Verify(t.Context(), "a.b.c"); !errors.Is(err, ErrBadToken) {
 			t.Errorf("what is no token: got %v", err)
 		}
 		i.answer = nil
@@ -421,7 +428,7 @@ func TestAKeyThatLeavesTheSetEndsItsTokens(t *testing.T) {
 		time.Sleep(keysLife)
 		_, _ = tokens.Verify(t.Context(), token)
 		synctest.Wait()
-		if _, err := tokens.Verify(t.Context(), token); err != ErrBadToken {
+		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, ErrBadToken) {
 			t.Errorf("a token of a withdrawn key: got %v", err)
 		}
 		// Another key under the same id is another key.
@@ -429,7 +436,7 @@ func TestAKeyThatLeavesTheSetEndsItsTokens(t *testing.T) {
 		i.keys = append(i.keys, jose.JSONWebKey{Key: once()[2], KeyID: "ec", Algorithm: "ES256"})
 		i.mu.Unlock()
 		time.Sleep(keysLife)
-		if _, err := tokens.Verify(t.Context(), token); err != ErrBadToken {
+		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, ErrBadToken) {
 			t.Errorf("a token of a replaced key: got %v", err)
 		}
 	})
@@ -465,7 +472,7 @@ func TestOldKeysAreNotUsedUnasked(t *testing.T) {
 			}
 			test.change(i)
 			time.Sleep(oldKeys)
-			if _, err := tokens.Verify(t.Context(), token); err != test.want {
+			if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, test.want) {
 				t.Errorf("%s: got %v, want %v", name, err, test.want)
 			}
 			time.Sleep(keysTimeout) // a fetch may be under way

@@ -36,6 +36,8 @@ type Program struct {
 	Stdout, Stderr io.Writer
 	// Prepare fits the process to the configuration; nil leaves the process as it is.
 	Prepare func(*config.Config)
+	// Adopt has what else the process prints go to the log; nil leaves that where it goes.
+	Adopt func(*slog.Logger)
 }
 
 // commands is the command line as kong reads it. The settings are flags beside it.
@@ -146,6 +148,13 @@ type environment struct {
 	log       *slog.Logger
 }
 
+// logOptions returns how the log looks: people read a terminal, machines anything else.
+func logOptions(cfg *config.Config, to io.Writer) telemetry.LogOptions {
+	o := telemetry.LogOptions{Text: cfg.LogFormat == "text" || cfg.LogFormat == "" && isTerminal(to)}
+	_ = o.Level.UnmarshalText([]byte(cfg.LogLevel)) // its choices are slog's names
+	return o
+}
+
 // with loads the settings and does something with them.
 func (p *process) with(do func(*environment) error) error {
 	cfg, err := config.Load(p.settings)
@@ -157,7 +166,10 @@ func (p *process) with(do func(*environment) error) error {
 	}
 	e := &environment{cfg: cfg, lines: telemetry.NewLineWriter(p.Stderr)}
 	defer e.lines.Flush(lastLines)
-	e.log = slog.New(telemetry.NewLogHandler(e.lines))
+	e.log = slog.New(telemetry.NewLogHandler(e.lines, logOptions(cfg, p.Stderr)))
+	if p.Adopt != nil {
+		p.Adopt(e.log)
+	}
 	if cfg.Demo {
 		backends := emulator.New(DemoBackends)
 		defer backends.Close()

@@ -12,13 +12,16 @@ type progress struct {
 	terminal bool
 }
 
-func progressTo(w io.Writer) progress {
+func progressTo(w io.Writer) progress { return progress{w, isTerminal(w)} }
+
+// isTerminal reports whether a person reads what is written.
+func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
-		return progress{w: w}
+		return false
 	}
 	info, err := file.Stat()
-	return progress{w, err == nil && info.Mode()&os.ModeCharDevice != 0}
+	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
 func (p progress) say(text string) {

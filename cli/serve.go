@@ -3,12 +3,14 @@ package cli
 import (
 	"context"
 	"errors"
-	"fmt"
+	"log"
+	"log/slog"
 	"os"
 	"os/signal"
 	"syscall"
 
 	"github.com/learngraph/learngraph/app"
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/telemetry"
 )
@@ -26,7 +28,7 @@ func (*serveCommand) Run(ctx context.Context, p *process) error {
 	return p.with(func(e *environment) error {
 		err := e.serve(ctx, p, hangups)
 		if err != nil {
-			fmt.Fprintln(e.lines, "learngraph:", err)
+			e.log.Error("the server ends", "cause", err.Error())
 		}
 		var failed *failure
 		switch {
@@ -46,9 +48,9 @@ type failure struct{ error }
 func (f *failure) Unwrap() error { return f.error }
 
 func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.Signal) error {
-	for _, v := range e.cfg.Values {
-		fmt.Fprintln(e.lines, v.Name+"="+v.Text)
-	}
+	b := buildOf(p.Schema)
+	e.log.Info("starting", "version", b.version, "commit", b.commit, "go", b.golang, "schema", b.schema)
+	e.log.Info("settings", slog.Attr{Key: "changed", Value: slog.GroupValue(changed(e.cfg)...)})
 	for _, w := range e.cfg.Warnings {
 		e.log.Warn(w)
 	}
@@ -71,6 +73,7 @@ func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.S
 	if err := errors.Join(err, s.Close()); err != nil {
 		return &failure{err}
 	}
+	e.log.Info("stopped")
 	return nil
 }
 
@@ -84,6 +87,23 @@ func reloadAt(ctx context.Context, hangups <-chan os.Signal, s *app.Server) erro
 			return nil
 		}
 	}
+}
+
+// AdoptStandardLog has what libraries print by the log package go to the program's log.
+func AdoptStandardLog(to *slog.Logger) {
+	log.SetFlags(0)
+	log.SetOutput(telemetry.FromLibrary(to, "log").Writer())
+}
+
+// changed returns the settings that differ from their defaults, by name.
+func changed(cfg *config.Config) []slog.Attr {
+	var list []slog.Attr
+	for _, v := range cfg.Values {
+		if v.Text != v.Default {
+			list = append(list, slog.String(v.Name, v.Text))
+		}
+	}
+	return list
 }
 
 // untilStopped returns a context that ends when the process is told to stop. A second signal ends the process at once.

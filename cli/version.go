@@ -17,8 +17,10 @@ func (*versionCommand) Run(p *process) error {
 	return err
 }
 
-// versionText tells builds apart: version and commit as the build has them, the Go version, and the digest of the schema.
-func versionText(schema string) string {
+// build tells builds apart: version and commit as the build has them, the Go version, and the digest of the schema.
+type build struct{ version, commit, golang, schema string }
+
+func buildOf(schema string) build {
 	version, commit, modified := "", "", ""
 	if info, ok := debug.ReadBuildInfo(); ok {
 		version = info.Main.Version
@@ -34,6 +36,10 @@ func versionText(schema string) string {
 		}
 	}
 	sum := sha256.Sum256([]byte(schema))
-	return fmt.Sprintf("learngraph %s\ncommit %s%s\ngo %s\nschema sha256:%s", cmp.Or(version, "unknown"), cmp.Or(commit, "unknown"), modified,
-		runtime.Version(), hex.EncodeToString(sum[:]))
+	return build{cmp.Or(version, "unknown"), cmp.Or(commit, "unknown") + modified, runtime.Version(), "sha256:" + hex.EncodeToString(sum[:])}
+}
+
+func versionText(schema string) string {
+	b := buildOf(schema)
+	return fmt.Sprintf("learngraph %s\ncommit %s\ngo %s\nschema %s", b.version, b.commit, b.golang, b.schema)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
@@ -67,8 +68,11 @@ type Config struct {
 	Points           int
 	PointsRestore    int
 	MetricsListen    string
+	LogFormat        string // empty is text on a terminal, else json
+	LogLevel         string
 	TraceBackends    []string
 	CaptureDir       string
+	TrustedProxies   []netip.Prefix
 	// Retries is how often a call is sent again, as upstream.Options say. A replay repeats none.
 	Retries int
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 	"os"
 	"regexp"
 	"slices"
@@ -120,6 +121,24 @@ func items(v string) (list []string) {
 		}
 	}
 	return list
+}
+
+// networks are addresses and networks of addresses.
+func networks(name, usage string, field func(*Config) *[]netip.Prefix) Setting {
+	return Setting{Name: name, Usage: usage, list: true, set: func(c *Config, v string) error {
+		*field(c) = nil
+		for _, item := range items(v) {
+			if a, err := netip.ParseAddr(item); err == nil && a.Zone() == "" {
+				item = netip.PrefixFrom(a, a.BitLen()).String()
+			}
+			network, err := netip.ParsePrefix(item)
+			if err != nil {
+				return errors.New("must be addresses or networks, such as 10.0.0.0/8")
+			}
+			*field(c) = append(*field(c), network.Masked())
+		}
+		return nil
+	}}
 }
 
 // several is a list of which each value is one of the choices.

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"net/netip"
 	"strconv"
 	"strings"
 	"time"
@@ -78,6 +79,7 @@ func serverSettings() []Setting {
 		inDemo("true", boolean("ALLOW_DELETES", "false", "Allow the three delete mutations.", func(c *Config) *bool { return &c.AllowDeletes })),
 		origins("CORS_ORIGINS", "Origins of pages that may call, with commas, such as https://app.example; * for any. Those of this machine need not be listed with -demo or a LISTEN on loopback.", func(c *Config) *[]string { return &c.Origins }),
 		headerNames("CORS_HEADERS", "Request headers that pages of other origins may send, with commas, beside those of the API and of well-known clients.", func(c *Config) *[]string { return &c.OriginHeaders }),
+		networks("TRUSTED_PROXIES", "Addresses or networks of proxies in front, with commas, such as 10.0.0.0/8: the log takes a caller's address from their X-Forwarded-For.", func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }),
 		boolean("PUBLIC_CATALOG", "false", "Let shared HTTP caches keep answers that come from Thought Industries alone.", func(c *Config) *bool { return &c.PublicCatalog }),
 	}
 }
@@ -176,6 +178,8 @@ func callerSettings() []Setting {
 
 func operatingSettings() []Setting {
 	return []Setting{
+		choice("LOG_FORMAT", "", "Form of the log: json or text; text on a terminal and json elsewhere unless set.", []string{"json", "text"}, func(c *Config) *string { return &c.LogFormat }),
+		choice("LOG_LEVEL", "info", "Least level of what is logged: debug, info, warn or error; debug has probes too.", []string{"debug", "info", "warn", "error"}, func(c *Config) *string { return &c.LogLevel }),
 		address("METRICS_LISTEN", "", "Address of /metrics, /status, /contract and /purge, and of /healthz and /readyz for probes; none unless set.", func(c *Config) *string { return &c.MetricsListen }),
 		several("TRACE_BACKENDS", "Backends that get the trace's headers, with commas.", backendNames(), func(c *Config) *[]string { return &c.TraceBackends }),
 		text("CAPTURE_DIR", "", "Folder for operations that are captured with X-Learngraph-Capture: 1; needs EXPLAIN, and AUTH or a LISTEN on loopback.", func(c *Config) *string { return &c.CaptureDir }),

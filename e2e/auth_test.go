@@ -113,7 +113,7 @@ func TestAPanicAnywhereInARequestIsOneError(t *testing.T) {
 		"index": func() { var list []int; _ = list[len(list)] },
 	} {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
-		handler := gateway.WithRequestID(gateway.WithAccessLog(p.log, nil, gateway.WithRecovery(p.log, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fail() }))))
+		handler := gateway.WithRequestID(gateway.WithAccessLog(p.log, nil, nil, gateway.WithRecovery(p.log, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fail() }))))
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", nil)
 		r.Header.Set("X-Request-Id", "the-request")
 		w := httptest.NewRecorder()

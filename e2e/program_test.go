@@ -116,6 +116,7 @@ func start(t *testing.T, s setup) *program {
 func (p *program) searchForSecrets(t *testing.T) {
 	t.Helper()
 	answers, logged := p.answers.String(), p.logged.String()
+	records(t, logged)
 	for _, secret := range append(p.backends.Secrets(), backendHost, "elsewhere.example") {
 		for _, form := range []string{secret, jsonText(secret)} {
 			if strings.Contains(answers, form) {

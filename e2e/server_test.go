@@ -239,6 +239,7 @@ func TestASecondSignalEndsTheProgramAtOnce(t *testing.T) {
 	}
 	lines := bufio.NewScanner(stderr)
 	for draining := false; !draining && lines.Scan(); draining = strings.Contains(lines.Text(), `"draining"`) {
+		records(t, lines.Text()+"\n")
 		_ = cmd.Process.Signal(syscall.SIGTERM) // of many lines: it must be one that the program hears
 	}
 	ended := make(chan error, 1)

@@ -136,6 +136,9 @@ func (s *siege) stop() {
 		defer s.log.mu.Unlock()
 		s.t.Errorf("the program ended: %v\n%s", s.process.ProcessState, strings.Join(s.log.lines, "\n"))
 	default:
+		s.log.mu.Lock()
+		records(s.t, strings.Join(s.log.lines, "\n")+"\n")
+		s.log.mu.Unlock()
 		_ = s.process.Process.Signal(syscall.SIGTERM)
 		<-s.ended
 	}

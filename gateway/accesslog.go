@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 	"unicode/utf8"
 )
@@ -11,10 +12,10 @@ import (
 // AccessMessage is the message of the line that tells of a request, at the level of information.
 const AccessMessage = "request"
 
-// WithAccessLog writes a line per request. The query string is left out: it may hold variables of a GET. Answers close their
+// WithAccessLog writes a line per request. Addresses that proxies forward are taken from those that are trusted. The query string is left out: it may hold variables of a GET. Answers close their
 // connection while closing reports true, which may be nil, and to a request whose length came as chunks: net/http does not
 // show whether it had a Content-Length too, as requests have that a proxy may read in another way than we do.
-func WithAccessLog(log *slog.Logger, closing func() bool, next http.Handler) http.Handler {
+func WithAccessLog(log *slog.Logger, closing func() bool, proxies []netip.Prefix, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
 		counted := &countingWriter{ResponseWriter: w, closing: closing}
@@ -22,26 +23,35 @@ func WithAccessLog(log *slog.Logger, closing func() bool, next http.Handler) htt
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(counted, r)
-		if handler := log.Handler(); handler.Enabled(r.Context(), slog.LevelInfo) {
-			_ = handler.Handle(r.Context(), accessRecord(r, counted, start))
+		level := slog.LevelInfo
+		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+			level = slog.LevelDebug // probes come every few seconds
+		}
+		if handler := log.Handler(); handler.Enabled(r.Context(), level) {
+			_ = handler.Handle(r.Context(), accessRecord(r, counted, start, level, proxies))
 		}
 	})
 }
 
 // accessRecord is made by hand, for a Logger would walk the stack for a place in the source that no line shows.
-func accessRecord(r *http.Request, answered *countingWriter, start time.Time) slog.Record {
+func accessRecord(r *http.Request, answered *countingWriter, start time.Time, level slog.Level, proxies []netip.Prefix) slog.Record {
 	now := time.Now()
-	record := slog.NewRecord(now, slog.LevelInfo, AccessMessage, 0)
-	record.AddAttrs(slog.String("requestId", RequestID(r.Context())),
+	record := slog.NewRecord(now, level, AccessMessage, 0)
+	var attrs [20]slog.Attr
+	list := append(attrs[:0], slog.String("requestId", RequestID(r.Context())),
 		slog.String("method", cut(r.Method, longestMethod)), slog.String("path", cut(r.URL.Path, longestPath)), slog.Int("status", cmp.Or(answered.status, http.StatusOK)),
-		slog.Int64("bytes", answered.bytes), slog.Duration("duration", now.Sub(start)))
+		slog.Int64("bytes", answered.bytes), slog.Float64("durationMs", float64(now.Sub(start).Microseconds())/1000),
+		slog.String("remote", remoteAddress(r, proxies)))
+	record.AddAttrs(visitOf(r.Context()).appendTo(list)...)
 	return record
 }
 
-// The longest method and path in a line of the log, in bytes: a request may have any.
+// The longest texts of a request in a line of the log, in bytes: it may have any.
 const (
-	longestMethod = 32
-	longestPath   = 256
+	longestMethod  = 32
+	longestPath    = 256
+	longestName    = 128 // of an operation
+	longestAddress = 64
 )
 
 // cut returns the first bytes of a text, without a part of a character at its end.

@@ -190,7 +190,7 @@ func refuse(errs gqlerror.List) *reply {
 }
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer) {
-	x := &exchange{w: w, head: r.Method == http.MethodHead, media: mediaJSON, compressAbove: g.opts.CompressAbove, load: g.opts.Inflight}
+	x := &exchange{w: w, head: r.Method == http.MethodHead, media: mediaJSON, compressAbove: g.opts.CompressAbove, load: g.opts.Inflight, visit: visitOf(r.Context())}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		match := r.Header.Get("If-None-Match")
@@ -288,6 +288,7 @@ func (g *Gateway) admit(r *http.Request) (context.Context, *http.Request, *reque
 	who := auth.Anyone
 	if g.opts.Authenticate != nil {
 		c, err := g.opts.Authenticate(r)
+		visitOf(r.Context()).by(c, err)
 		if err != nil {
 			return nil, nil, unauthenticated(err)
 		}
@@ -355,6 +356,7 @@ func (g *Gateway) observed(ctx context.Context, answer func(context.Context, *Fi
 	out := answer(ctx, &f)
 	if g.opts.Observe != nil {
 		f.finish(ctx, began, out)
+		visitOf(ctx).operated(&f)
 		g.opts.Observe(ctx, f)
 	}
 	return out
@@ -365,7 +367,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *req
 	if refusal != nil {
 		return refusal
 	}
-	f.Kind, f.Document = string(op.Operation.Operation), req.trusted
+	f.Name, f.Kind, f.Document = op.Operation.Name, string(op.Operation.Operation), req.trusted
 	registers := g.registers(ctx, req)
 	spent, refusal := g.spend(ctx, op, registers)
 	if refusal != nil {
@@ -392,6 +394,14 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *req
 	g.settle(ctx, spent, f.Calls, out.resp)
 	g.opts.Limits.trim(out.resp)
 	g.describe(ctx, op, used, out)
+	switch {
+	case out.resp.Extensions["freshness"] != nil:
+		f.Cache = cacheStale
+	case f.Calls > 0:
+		f.Cache = cacheMiss
+	default:
+		f.Cache = cacheHit
+	}
 	return out
 }
 

@@ -50,7 +50,8 @@ func WithCaller(authenticate func(*http.Request) (*auth.Caller, error), next htt
 		return next
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if _, err := authenticate(r); err != nil {
+		who, err := authenticate(r)
+		if visitOf(r.Context()).by(who, err); err != nil {
 			unauthenticated(err).write(w, nil)
 			return
 		}

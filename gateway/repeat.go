@@ -33,6 +33,7 @@ const longestRepeated = 16 << 10
 type repeat struct {
 	req      request // without its variables
 	text     string  // of the document
+	name     string  // of the operation
 	estimate *Cost   // without its fields; nil where costs are not counted
 	question string  // what names the answer, beside the caller's scope
 	last     atomic.Pointer[callersAnswer]
@@ -57,7 +58,7 @@ func (rs *repeats) remember(req *request, op *prepared, s *spent) {
 	if rs == nil || req.raw.empty() || len(op.RawQuery) > longestRepeated || !isQuery(op) {
 		return
 	}
-	again := &repeat{question: op.questionKey(), text: documentText(op.OperationContext)}
+	again := &repeat{question: op.questionKey(), text: documentText(op.OperationContext), name: op.Operation.Name}
 	again.req.documentID, again.req.OperationName = req.documentID, req.OperationName
 	if req.Query != "" {
 		again.req.Query = again.text
@@ -101,7 +102,7 @@ func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]
 		return nil
 	}
 	return g.observed(ctx, func(ctx context.Context, f *Figures) *reply {
-		f.Kind, f.Document = string(ast.Query), req.trusted
+		f.Name, f.Kind, f.Document, f.Cache = again.name, string(ast.Query), req.trusted, cacheHit
 		return g.answerWith(ctx, a, again.estimate, f)
 	})
 }

@@ -25,7 +25,7 @@ func harmless(id string) bool {
 // carries it.
 func WithRequestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := &identified{r.Context(), []string{firstOf(r.Header["X-Request-Id"])}}
+		ctx := &identified{Context: r.Context(), id: []string{firstOf(r.Header["X-Request-Id"])}}
 		if !harmless(ctx.id[0]) {
 			ctx.id[0] = rand.Text()
 		}
@@ -34,10 +34,12 @@ func WithRequestID(next http.Handler) http.Handler {
 	})
 }
 
-// identified is the context of a request with its id, in the form that the answer's header has it.
+// identified is the context of a request with its id, in the form that the answer's header has it, and what the log says of
+// the request.
 type identified struct {
 	context.Context
-	id []string
+	id    []string
+	visit visit
 }
 
 func (c *identified) Value(key any) any {

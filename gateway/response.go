@@ -26,6 +26,8 @@ type exchange struct {
 	// kept is the If-None-Match of a GET; nil where the answer has no ETag.
 	kept *string
 	load *inflight.Load
+	// visit is what the log says of the request; nil where there is none.
+	visit *visit
 	// bound is set for a caller who is bound to clients.
 	bound bool
 	// held counts what the exchange holds by itself: a body and a packed answer.
@@ -41,7 +43,10 @@ func refusedStatus(media string) int {
 	return http.StatusOK
 }
 
-func (x *exchange) fail(fault *requestError) { x.send(fail(fault)) }
+func (x *exchange) fail(fault *requestError) {
+	x.visit.failed(fault.code)
+	x.send(fail(fault))
+}
 
 func (x *exchange) send(out *reply) {
 	defer out.release()

@@ -21,10 +21,31 @@ type LogHandler struct {
 	lines        *LineWriter
 }
 
-// NewLogHandler returns a handler that writes to lines.
-func NewLogHandler(lines *LineWriter) LogHandler {
-	return LogHandler{slog.NewJSONHandler(lines, nil), lines}
+// LogOptions say how a log looks and what is in it.
+type LogOptions struct {
+	// Level is the least level of a record.
+	Level slog.Level
+	// Text writes lines for people in place of JSON.
+	Text bool
 }
+
+// NewLogHandler returns a handler that writes to lines.
+func NewLogHandler(lines *LineWriter, o LogOptions) slog.Handler {
+	options := &slog.HandlerOptions{Level: o.Level}
+	if o.Text {
+		return textHandler{slog.NewTextHandler(lines, options), lines}
+	}
+	return LogHandler{slog.NewJSONHandler(lines, options), lines}
+}
+
+// textHandler writes lines for people.
+type textHandler struct {
+	slog.Handler
+	lines *LineWriter
+}
+
+// Dropped returns the number of lines that were not written.
+func (h textHandler) Dropped() uint64 { return h.lines.Dropped() }
 
 // Dropped returns the number of lines that were not written.
 func (h LogHandler) Dropped() uint64 { return h.lines.Dropped() }
@@ -73,13 +94,14 @@ func appendPlainValue(line []byte, v slog.Value) ([]byte, bool) {
 		return append(line, '"'), plainText(text)
 	case slog.KindInt64:
 		return strconv.AppendInt(line, v.Int64(), 10), true
-	case slog.KindDuration:
-		return strconv.AppendInt(line, int64(v.Duration()), 10), true
+	case slog.KindFloat64:
+		f := v.Float64()
+		return strconv.AppendFloat(line, f, 'f', -1, 64), f == 0 || f >= 1e-6 && f < 1e21 // others have an exponent
 	}
 	return line, false
 }
 
-// plainText says whether JSON has nothing to escape in a text, which is true of ASCII without quotes and backslashes.
+// plainText reports whether JSON has nothing to escape in a text, which is true of ASCII without quotes and backslashes.
 func plainText(text string) bool {
 	for _, c := range []byte(text) {
 		if c < ' ' || c > '~' || c == '"' || c == '\\' {

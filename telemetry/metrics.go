@@ -1,5 +1,5 @@
 // Package telemetry has the metrics, the traces and the log lines of the program. No label, span or line holds an identifier
-// or a text of a caller.
+// of a record; of a caller's own texts the line of a request has its path and the name of its operation, cut.
 package telemetry
 
 import (
@@ -26,6 +26,9 @@ const otherDocument = "other"
 // share the bucket of the others.
 const maxDocuments = 500
 
+// maxCallers bounds the series that API keys make.
+const maxCallers = 200
+
 // knownCodes are the values of extensions.code; a code that is none of them is counted as unknown.
 var knownCodes = nameSet("BAD_REQUEST", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT",
 	"LIMIT_EXCEEDED", "RATE_LIMITED", "DEADLINE_EXCEEDED", "PERSISTED_QUERY_NOT_FOUND", "DOCUMENT_NOT_TRUSTED", "NOT_CACHED",
@@ -45,6 +48,7 @@ type Metrics struct {
 	registry *prometheus.Registry
 
 	operations, operationErrors       *prometheus.CounterVec
+	callers                           *prometheus.CounterVec
 	operationSeconds, operationPoints *prometheus.HistogramVec
 	operationCalls                    prometheus.Histogram
 
@@ -57,6 +61,7 @@ type Metrics struct {
 
 	mu        sync.Mutex
 	documents map[string]bool
+	names     map[string]bool // of keys
 	series    map[operationLabels]operationSeries
 }
 
@@ -77,8 +82,9 @@ var sizes = []float64{0, 1, 2, 5, 10, 25, 50, 100, 250, 500}
 
 // NewMetrics makes the figures, all zero, and adds those of Go and of the process.
 func NewMetrics() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}, series: map[operationLabels]operationSeries{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}, names: map[string]bool{}, series: map[operationLabels]operationSeries{}}
 	m.operations = m.counter("operations_total", "Operations that ended.", "document", "type", "outcome")
+	m.callers = m.counter("caller_operations_total", "Operations that ended, by the name of the caller's API key; all tokens are one caller.", "caller")
 	m.operationErrors = m.counter("operation_errors_total", "Errors in answers to operations.", "code")
 	m.operationSeconds = m.histogram("operation_duration_seconds", "From an operation's parsing to its answer.", durations, "document")
 	m.operationPoints = m.histogram("operation_cost_points", "What operations could cost, as estimated before they ran.",
@@ -116,13 +122,14 @@ func (m *Metrics) histogram(name, help string, buckets []float64, labels ...stri
 // Handler answers with the figures as Prometheus reads them. Where one source fails the others are still told.
 func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError,
-		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn)})
+		ErrorLog: FromLibrary(log, "prometheus")})
 }
 
 // Operation counts an operation.
 func (m *Metrics) Operation(f gateway.Figures) {
 	series := m.seriesOf(operationLabels{m.document(f.Document), operationKind(f.Kind), f.Outcome})
 	series.count.Inc()
+	m.callers.WithLabelValues(m.bounded(m.names, f.Caller, maxCallers)).Inc()
 	for _, code := range f.Codes {
 		if !knownCodes[code] {
 			code = "unknown"
@@ -164,15 +171,21 @@ func (m *Metrics) document(id string) string {
 	if id == "" {
 		return otherDocument
 	}
+	return m.bounded(m.documents, id, maxDocuments)
+}
+
+// bounded returns a name as a label, which is one for all past the most: a file that can change while the program runs has
+// any number.
+func (m *Metrics) bounded(seen map[string]bool, name string, most int) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.documents[id] {
-		if len(m.documents) >= maxDocuments {
+	if !seen[name] {
+		if len(seen) >= most {
 			return otherDocument
 		}
-		m.documents[id] = true
+		seen[name] = true
 	}
-	return id
+	return name
 }
 
 // Call counts an exchange with a backend; it is the Observer of an upstream.Client.

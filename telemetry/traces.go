@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/go-logr/logr"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/upstream"
@@ -52,6 +53,7 @@ func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 		return nil, errors.New("the OTEL_EXPORTER_OTLP variables do not describe a collector")
 	}
 	otel.SetErrorHandler(&exportTrouble{log: log})
+	otel.SetLogger(logr.FromSlogHandler(libraryHandler{log, "OpenTelemetry"}))
 	return TracerTo(sdktrace.NewBatchSpanProcessor(exporter)), nil
 }
 

@@ -1,0 +1,56 @@
+package telemetry
+
+import (
+	"context"
+	"log"
+	"log/slog"
+	"regexp"
+	"strings"
+)
+
+// address is what a library may say of where it calls, with what its query holds.
+var address = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"']+`)
+
+// longestReport is how much of a library's text is logged, in bytes.
+const longestReport = 500
+
+// FromLibrary returns a logger for a library that writes lines of text: each is a warning that names the library, without
+// URLs.
+func FromLibrary(to *slog.Logger, library string) *log.Logger {
+	return log.New(libraryWriter{to, library}, "", 0)
+}
+
+type libraryWriter struct {
+	to      *slog.Logger
+	library string
+}
+
+func (w libraryWriter) Write(line []byte) (int, error) {
+	first, _, _ := strings.Cut(strings.TrimSpace(string(line)), "\n") // a stack may follow
+	w.to.Warn("a library reports", "library", w.library, "report", withoutAddresses(first))
+	return len(line), nil
+}
+
+func withoutAddresses(text string) string {
+	text = address.ReplaceAllString(text, "(URL)")
+	return strings.ToValidUTF8(text[:min(len(text), longestReport)], "")
+}
+
+// libraryHandler takes the records of a library that logs by slog. What it adds to its message may be anything, and is left
+// out.
+type libraryHandler struct {
+	to      *slog.Logger
+	library string
+}
+
+func (h libraryHandler) Enabled(_ context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn
+}
+
+func (h libraryHandler) Handle(_ context.Context, r slog.Record) error {
+	h.to.Warn("a library reports", "library", h.library, "report", withoutAddresses(r.Message))
+	return nil
+}
+
+func (h libraryHandler) WithAttrs([]slog.Attr) slog.Handler { return h }
+func (h libraryHandler) WithGroup(string) slog.Handler      { return h }
