@@ -23,14 +23,15 @@ func TestRunServesUntilTheContextEnds(t *testing.T) {
 	}()
 	var printed strings.Builder
 	buffer := make([]byte, 512)
-	for !strings.Contains(printed.String(), "MATTR_AUDIENCE") {
+	last := regexp.MustCompile(`THOUGHTINDUSTRIES_URL='([^']+)'\n`)
+	for !last.MatchString(printed.String()) {
 		n, err := out.Read(buffer)
 		if err != nil {
 			t.Fatalf("%v after %q", err, printed.String())
 		}
 		printed.Write(buffer[:n])
 	}
-	base := regexp.MustCompile(`THOUGHTINDUSTRIES_URL='([^']+)'`).FindStringSubmatch(printed.String())[1]
+	base := last.FindStringSubmatch(printed.String())[1]
 	resp, err := http.Get(base + "/incoming/v2/ping")
 	if err != nil {
 		t.Fatal(err)
