@@ -247,7 +247,7 @@ func duration(name, fallback, usage string, field func(*Config) *time.Duration) 
 	}}
 }
 
-// size is a number of bytes. A unit has to be said: 128 was meant as MiB by whoever left it out.
+// size is a number of bytes. A unit has to be said: 128 without one would be 128 bytes, which is never meant.
 func size(name, fallback, usage string, field func(*Config) *int64) Setting {
 	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
 		n, err := humanize.ParseBytes(v)
