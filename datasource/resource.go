@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"context"
-	"strconv"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/loader"
@@ -111,8 +110,3 @@ func configured[K comparable, V any](b upstream.Backend, ok bool, fetch loader.F
 func NotConfigured(b upstream.Backend) error {
 	return &upstream.Error{Backend: b, Kind: upstream.NotConfigured}
 }
-
-// part is a part of a list by its position.
-type part struct{ offset, first int }
-
-func (p part) text() string { return strconv.Itoa(p.offset) + "." + strconv.Itoa(p.first) + "." }

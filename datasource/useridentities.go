@@ -9,8 +9,6 @@ import (
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
-type fetchedIdentity = cache.Fetched[*mattr.Identity]
-
 // fetchUserIdentities finds the identity of each user, by the field that the configuration joins on.
 func (s *Source) fetchUserIdentities(ctx context.Context, users []string) (map[string]*mattr.Identity, failures[string]) {
 	if s.Link.User == "id" {
@@ -27,26 +25,36 @@ func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Wanted[
 	if index, _, ok := s.identities.index.Cached(ctx, wholeList); ok {
 		return s.fromIndex(ctx, users, index)
 	}
-	failed := failures[string]{}
-	found, errs := plan(users, func() (answers[string, *mattr.Identity], bool, error) {
+	ambiguous := failures[string]{}
+	found, failed := plan(users, func() (answers[string, *mattr.Identity], bool, error) {
 		w, err := s.scanForUsers(ctx, users)
 		if w == nil || err != nil {
 			return nil, false, err
 		}
-		return s.joined(w, s.indexed(ctx, w), users, failed), true, nil
+		found := answers[string, *mattr.Identity]{}
+		byUser := s.indexed(ctx, w)
+		for _, user := range users {
+			switch i, err := exactlyOne(byUser[user], nil); {
+			case err == nil:
+				found[user] = fetched(i, w.meta, s.identityTags(i)...)
+			case upstream.KindOf(err) != upstream.NotFound:
+				ambiguous[user] = err
+			}
+		}
+		return found, true, nil
 	}, func(rest []string) (answers[string, *mattr.Identity], failures[string]) {
 		return s.eachUser(ctx, rest, s.FindUserIdentity)
 	})
-	maps.Copy(failed, errs)
-	return found, failed
+	maps.Copy(ambiguous, failed)
+	return found, ambiguous
 }
 
 // eachUser finds the identity of each user on its own. The route need not be the same again, so that there is no validator.
 func (s *Source) eachUser(ctx context.Context, users []string, find func(context.Context, string) (*mattr.Identity, upstream.Meta, error)) (answers[string, *mattr.Identity], failures[string]) {
-	return each(ctx, users, sameText, func(ctx context.Context, user string) (fetchedIdentity, error) {
+	return each(ctx, users, sameText, func(ctx context.Context, user string) (cache.Fetched[*mattr.Identity], error) {
 		i, meta, err := find(ctx, user)
 		if err != nil {
-			return fetchedIdentity{}, err
+			return cache.Fetched[*mattr.Identity]{}, err
 		}
 		meta.ETag = ""
 		return fetched(i, meta, s.identityTags(i)...), nil
@@ -147,20 +155,6 @@ func (s *Source) indexed(ctx context.Context, w *scan[*mattr.Identity]) map[stri
 	}
 	s.identities.index.Put(ctx, wholeList, fetched(index, w.meta, s.identities.list))
 	return byUser
-}
-
-// joined returns the identities of users among those of a scan. A user who has two is added to failed.
-func (s *Source) joined(w *scan[*mattr.Identity], byUser map[string][]*mattr.Identity, users []string, failed failures[string]) answers[string, *mattr.Identity] {
-	found := answers[string, *mattr.Identity]{}
-	for _, user := range users {
-		switch i, err := exactlyOne(byUser[user], nil); {
-		case err == nil:
-			found[user] = fetched(i, w.meta, s.identityTags(i)...)
-		case upstream.KindOf(err) != upstream.NotFound:
-			failed[user] = err
-		}
-	}
-	return found
 }
 
 // FindUserIdentity searches for the identity of a user.

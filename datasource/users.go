@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"context"
-	"strconv"
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
@@ -21,8 +20,6 @@ var everyUser = UserPageKey{First: -1}
 
 // text is the key of the part in the cache.
 func (k UserPageKey) text() string { return part{k.Offset, k.First}.text() + k.Client }
-
-func userKey(u *coassemble.User) (key string, stub bool) { return u.Identifier, u.Bare }
 
 func (s *Source) usersOf(client string) cache.Tag {
 	return s.tag(upstream.Coassemble, "usersOf:"+client)
@@ -46,38 +43,19 @@ func clientOf(u *coassemble.User) string {
 }
 
 func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey, *coassemble.User] {
-	r := &resource[UserPageKey, *coassemble.User]{list: s.tag(upstream.Coassemble, "users"), tags: s.userTags, normal: sameText,
-		single: func(ctx context.Context, key string, options ...upstream.Option) (*coassemble.User, upstream.Meta, error) {
-			return s.Coassemble.User(ctx, key, options...)
-		}}
-	records := recordSpace(o, "user", (*coassemble.User).Size, recordFrom[coassemble.User])
-	r.items = cache.NewSpace(c, records)
-	r.pages = cache.NewCollection(c, cache.CollectionOptions[UserPageKey, *coassemble.User]{
-		Pages: ofKind(records, "userPage"), Text: UserPageKey.text, Items: r.items, Key: userKey, Tags: r.tags})
-	r.scan = scanner[*coassemble.User]{size: new(scanSize), key: userKey, seen: r.seen, flights: flights[*scan[*coassemble.User]](c, "userWalk", o),
-		read: numbered(r, func(ctx context.Context, p coassemble.Page, o upstream.Option) ([]*coassemble.User, upstream.Meta, error) {
-			return s.Coassemble.Users(ctx, "", p, o)
-		})}
-	r.fetch = eachPage(UserPageKey.text, func(k UserPageKey) []cache.Tag { return []cache.Tag{r.list, s.usersOf(k.Client)} },
-		func(ctx context.Context, k UserPageKey, o upstream.Option) (page Page[*coassemble.User], meta upstream.Meta, err error) {
-			page.Items, page.More, meta, err = s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First, o)
-			return page, meta, err
-		})
-	return r
-}
-
-// numbered reads the pages of a scan of one of Coassemble's lists, whose cursors are numbers.
-func numbered[K comparable, V any](r *resource[K, V], read func(context.Context, coassemble.Page, upstream.Option) ([]V, upstream.Meta, error)) func(context.Context, string) (*Page[V], upstream.Meta, error) {
-	return func(ctx context.Context, cursor string) (*Page[V], upstream.Meta, error) {
-		return revisit(ctx, r.pages, r.list, cursor, nil, func(o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
-			number, _ := strconv.Atoi(cursor)
-			page.Items, meta, err = read(ctx, coassemble.Page{Number: number, Length: coassemble.MaxLength}, o)
-			if len(page.Items) == coassemble.MaxLength {
-				page.Next = strconv.Itoa(number + 1)
-			}
-			return page, meta, err
-		})
-	}
+	list := s.tag(upstream.Coassemble, "users")
+	return coassembleList[UserPageKey, *coassemble.User]{
+		kind: "user", list: list, text: UserPageKey.text, tags: s.userTags,
+		key:   func(u *coassemble.User) (key string, stub bool) { return u.Identifier, u.Bare },
+		pages: func(k UserPageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Client)} },
+		size:  (*coassemble.User).Size, decode: recordFrom[coassemble.User], single: s.Coassemble.User,
+		whole: func(ctx context.Context, p coassemble.Page, options ...upstream.Option) ([]*coassemble.User, upstream.Meta, error) {
+			return s.Coassemble.Users(ctx, "", p, options...)
+		},
+		part: func(ctx context.Context, k UserPageKey, o upstream.Option) ([]*coassemble.User, bool, upstream.Meta, error) {
+			return s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First, o)
+		},
+	}.resource(c, o)
 }
 
 func (o *Operation) fetchUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, failures[string]) {
