@@ -260,3 +260,56 @@ func TestAPackedAnswerIsFlushedWithEachPayload(t *testing.T) {
 		t.Errorf("got %v", last)
 	}
 }
+
+// The error behavior is a part of what a whole answer is kept under: an answer for one caller is none for the other.
+func TestACallerChoosesWhatAnErrorDoes(t *testing.T) {
+	t.Parallel()
+	query := `{ clients(first: 1) { nodes { sourceId users { pageInfo { hasNextPage } nodes { name } } } } }`
+	failing := func(next http.RoundTripper) http.RoundTripper {
+		return roundTripper(func(r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.URL.Path, "/headless/") {
+				return nil, io.ErrUnexpectedEOF
+			}
+			return next.RoundTrip(r)
+		})
+	}
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, Linked: true}, Wrap: failing, Env: map[string]string{"CACHE_TTL": "60s"}})
+	server := httptest.NewServer(p.Handler)
+	defer server.Close()
+	send := func(body string) (int, string) {
+		resp, err := http.Post(server.URL+"/graphql", "application/json", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, _ := io.ReadAll(resp.Body)
+		return resp.StatusCode, string(text)
+	}
+	body := func(onError string) string {
+		text, _ := json.Marshal(map[string]any{"query": query, "onError": json.RawMessage(onError)})
+		return string(text)
+	}
+	for range 2 {
+		for onError, want := range map[string]string{`"PROPAGATE"`: `"users":null`, `null`: `"users":null`, `"NULL"`: `"users":null`, `"ABORT"`: `"data":null`} {
+			if _, got := send(body(onError)); !strings.Contains(got, want) || strings.Count(got, `"path"`) != 1 {
+				t.Errorf("%s: got %s", onError, got)
+			}
+		}
+	}
+	for _, wrong := range []string{`"null"`, `"OTHER"`, `1`, `{}`, `""`} {
+		if status, got := send(body(wrong)); (status != 400 || !strings.Contains(got, "BAD_REQUEST")) && wrong != `""` {
+			t.Errorf("%s: got %d %s", wrong, status, got)
+		}
+	}
+	if _, got := send("[" + body(`"ABORT"`) + "," + body(`"NULL"`) + "]"); strings.Count(got, `"data":null`) != 1 {
+		t.Errorf("a batch: got %s", got)
+	}
+	resp, err := http.Get(server.URL + "/graphql?onError=ABORT&query=" + "%7B%20clients%28first%3A1%29%7Bnodes%7Busers%7Bnodes%7Bname%7D%7D%7D%7D%7D")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	if text, _ := io.ReadAll(resp.Body); !strings.Contains(string(text), `"data":null`) {
+		t.Errorf("by GET: got %s", text)
+	}
+}

@@ -358,7 +358,7 @@ func (d *Delivery) writeUnit(x *execution, b *branch, u *unit) {
 	}
 	if u.object != nil {
 		start := len(x.buf)
-		u.failed = !u.object(x, b.part.plan.Root) || x.overfull()
+		u.failed = !u.object(x, b.part.plan.Root) || x.overfull() || x.stopped
 		u.data = x.buf[start:len(x.buf):len(x.buf)]
 		return
 	}
@@ -387,8 +387,8 @@ func drop(records []record, mark int) []record {
 
 // overfull reports whether the answer is larger than it may be, and records that.
 func (x *execution) overfull() bool {
-	if !x.full() {
-		return false
+	if x.full(); !x.overflows() {
+		return x.stopped
 	}
 	if x.noRoom != nil {
 		graphql.AddError(x.ctx, x.noRoom)

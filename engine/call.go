@@ -42,6 +42,9 @@ func (o *outcome) place(i int) int {
 
 // item returns what the call gave to the field's parent i.
 func (o *outcome) item(i int) (any, error) {
+	if o.call == nil || o.values == nil && o.err == nil {
+		return nil, errAborted // it was not made
+	}
 	if o.err != nil {
 		return nil, o.err
 	}
@@ -78,7 +81,8 @@ func (x *execution) run(fields []*Field) {
 	back := make(chan *call, 1)
 	defer func() {
 		for ; running > 0; running-- {
-			<-back
+			c := <-back
+			c.err = errAborted // another call ended the operation
 		}
 	}()
 	for {
@@ -89,6 +93,9 @@ func (x *execution) run(fields []*Field) {
 			x.invoke(c)
 			x.busy(1)
 			ready = x.complete(c, ready)
+			if x.aborts(c) {
+				return
+			}
 			continue
 		}
 		x.groupCalls(ready)
@@ -112,7 +119,9 @@ func (x *execution) run(fields []*Field) {
 		c := <-back
 		x.busy(1)
 		running--
-		ready = x.complete(c, ready)
+		if ready = x.complete(c, ready); x.aborts(c) {
+			return
+		}
 	}
 }
 

@@ -244,6 +244,9 @@ func (d *Delivery) Next() *Payload {
 		d.complete(p)
 	}
 	d.complete(p)
+	if i := slices.IndexFunc(p.Completed, func(c Completed) bool { return len(c.Errors) > 0 }); i >= 0 && OnErrorOf(d.ctx) == Abort {
+		p.Completed = append(p.Completed, d.Abort(p.Completed[i].Errors[0]).Completed...)
+	}
 	if len(p.Incremental)+len(p.Completed) == 0 {
 		return nil
 	}

@@ -77,6 +77,8 @@ type execution struct {
 	pages    []pageArgs  // by the slots of pages
 	auths    []fieldAuth // by the numbers of fields
 	onError  OnError
+	giveUp   context.CancelFunc // ends the calls under way; nil where they end with the operation
+	aborted  bool               // a call ended the operation
 
 	output
 	stack   []any   // elements of the lists that are being walked
@@ -100,6 +102,7 @@ type output struct {
 	room    func(bytes int) error // nil is any
 	roomFor int                   // the capacity of buf that there is room for
 	noRoom  error
+	stopped bool // an error ended the operation
 	path    []step
 }
 
@@ -143,11 +146,18 @@ func (x *execution) call() {
 	if x.plan.err != nil {
 		return
 	}
+	if x.onError == Abort {
+		ctx := x.ctx
+		x.ctx, x.giveUp = context.WithCancel(ctx)
+		defer func() { x.giveUp(); x.ctx = ctx }()
+	}
 	x.busy(1)
 	x.enter(x.plan.Root, Parent{})
 	x.launch(x.plan.ready)
 	for _, segment := range x.plan.segments {
-		x.run(segment)
+		if !x.aborted {
+			x.run(segment)
+		}
 	}
 }
 
@@ -159,7 +169,7 @@ func (x *execution) finish() {
 		return
 	}
 	ok := x.write(x.plan.Root, Parent{})
-	if x.full() {
+	if x.full(); x.overflows() {
 		if x.noRoom != nil {
 			graphql.AddError(x.ctx, x.noRoom)
 		} else {
@@ -167,7 +177,7 @@ func (x *execution) finish() {
 		}
 		ok = false
 	}
-	if !ok {
+	if !ok || x.stopped {
 		x.buf = append(x.buf[:0], "null"...)
 		x.records = drop(x.records, 0)
 	}
@@ -185,6 +195,10 @@ func (x *execution) full() bool {
 	if x.max > 0 && x.reached == 0 && len(x.buf) > x.max {
 		x.reached = len(x.buf)
 	}
+	return x.overflows() || x.stopped
+}
+
+func (x *execution) overflows() bool {
 	return x.reached > 0 || x.noRoom != nil
 }
 

@@ -28,6 +28,12 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // fail notes the error of the field, or of an element of it, that is written now. It returns false, which is what the
 // writer of a failed value returns.
 func (x *execution) fail(f *Field, err error) bool {
+	if x.onError == Abort {
+		if err == errAborted || x.stopped {
+			return false
+		}
+		x.stopped = true
+	}
 	if list, ok := err.(gqlerror.List); ok {
 		for _, e := range list {
 			if e != nil {

@@ -1,6 +1,9 @@
 package engine
 
-import "context"
+import (
+	"context"
+	"errors"
+)
 
 // OnError is what becomes of the fields around a field that failed.
 type OnError uint8
@@ -27,4 +30,22 @@ func WithOnError(ctx context.Context, o OnError) context.Context {
 func OnErrorOf(ctx context.Context) OnError {
 	o, _ := ctx.Value(onErrorKey{}).(OnError)
 	return o
+}
+
+// errAborted is the error of a field that was not read because another one had failed.
+var errAborted = errors.New("aborted")
+
+// aborts reports whether a call that is back ends the operation. What still runs for it is given up.
+func (x *execution) aborts(c *call) bool {
+	if x.onError != Abort || len(c.parents) == 0 {
+		return false
+	}
+	failed := c.err != nil
+	for _, err := range c.errs {
+		failed = failed || err != nil
+	}
+	if x.aborted = x.aborted || failed; failed && x.giveUp != nil {
+		x.giveUp()
+	}
+	return failed
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/engine"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -45,18 +46,20 @@ func (d *validDocument) constantsOf(op *ast.OperationDefinition, c *costs) *cons
 type prepared struct {
 	*graphql.OperationContext
 	*constants
-	asks string // see questionKey
+	onError engine.OnError
+	asks    string // see questionKey
 }
 
-// questionKey names what a caller asks: the document, the operation and the variables.
+// questionKey names what a caller asks: the document, the operation, the variables and the error behavior.
 func (p *prepared) questionKey() string {
 	if p.asks != "" {
 		return p.asks
 	}
 	key := p.question
-	if len(p.Variables) > 0 {
+	if len(p.Variables) > 0 || p.onError != engine.Propagate {
 		h := sha256.New()
 		h.Write(p.question[:])
+		h.Write([]byte{byte(p.onError)})
 		_ = json.NewEncoder(h).Encode(p.Variables)
 		h.Sum(key[:0])
 	}

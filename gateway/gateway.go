@@ -4,6 +4,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"errors"
@@ -136,6 +137,9 @@ func (g *Gateway) Close() {
 }
 
 var _ http.Handler = (*Gateway)(nil)
+
+// errorBehaviors are the values of onError.
+var errorBehaviors = map[string]engine.OnError{"": engine.Propagate, "PROPAGATE": engine.Propagate, "NULL": engine.Null, "ABORT": engine.Abort}
 
 const allowedMethods = "GET, HEAD, POST, OPTIONS"
 
@@ -377,7 +381,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *req
 		g.opts.Persisted.Put(ctx, hashOf(op.RawQuery), op.RawQuery)
 	}
 	out := &reply{}
-	ctx, used := withProvenance(g.asked(ctx, r.Header))
+	ctx, used := withProvenance(engine.WithOnError(g.asked(ctx, r.Header), op.onError))
 	if req.parts != nil && delivers(op.Operation) {
 		req.parts.run(ctx, op, spent, used, out)
 	} else {
@@ -447,7 +451,7 @@ func (g *Gateway) prepare(ctx context.Context, method string, req *request) (*pr
 		},
 	}
 	oc.ResolverMiddleware = g.middleware(ctx, oc)
-	return &prepared{OperationContext: oc, constants: doc.constantsOf(op, g.costs)}, nil
+	return &prepared{OperationContext: oc, constants: doc.constantsOf(op, g.costs), onError: errorBehaviors[cmp.Or(req.fixedOnError, req.onError)]}, nil
 }
 
 func (g *Gateway) refused(errs gqlerror.List) *reply {

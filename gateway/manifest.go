@@ -22,6 +22,8 @@ type TrustedDocument struct {
 	// Name is that of the operation where the manifest tells it.
 	Name string
 	Text string
+	// OnError is the error behavior that every request for the document has, empty where the request says.
+	OnError string
 }
 
 // NewManifest makes an empty manifest.
@@ -39,14 +41,9 @@ func (m *Manifest) Documents() []*TrustedDocument {
 	return list
 }
 
-// Text gives the document of an id. A prefix of its algorithm, such as sha256:, may stand before it or be left out.
-func (m *Manifest) Text(id string) (string, bool) {
-	d, ok := m.documents[bareID(id)]
-	if !ok {
-		return "", false
-	}
-	return d.Text, true
-}
+// Document returns the document of an id, nil if there is none. A prefix of the id's algorithm, such as sha256:, may be there or be
+// left out.
+func (m *Manifest) Document(id string) *TrustedDocument { return m.documents[bareID(id)] }
 
 func (m *Manifest) has(hash string) bool { return m.hashes[hash] }
 
@@ -65,7 +62,8 @@ const apolloFormat = "apollo-persisted-query-manifest"
 
 var errManifest = errors.New("the manifest is neither of Relay or GraphQL Code Generator (an object of ids and texts) nor of Apollo")
 
-// Add takes a manifest over: {"ID": "text", …} of Relay and of GraphQL Code Generator, or Apollo's
+// Add takes a manifest over, where a document may fix its error behavior with "onError": {"ID": "text", …} or
+// {"ID": {"body": "text", "onError": "NULL"}, …} of Relay and of GraphQL Code Generator, or Apollo's
 // {"format": "apollo-persisted-query-manifest", "version": 1, "operations": [{"id", "name", "type", "body"}, …]}. Of
 // several manifests an id may be in two if both have the same text for it. An error leaves the manifest as it was.
 func (m *Manifest) Add(text []byte) error {
@@ -84,8 +82,11 @@ func (m *Manifest) Add(text []byte) error {
 		if d.ID == "" || strings.TrimSpace(d.Text) == "" {
 			return errors.New("the manifest has a document without an id or without a text")
 		}
+		if _, ok := errorBehaviors[d.OnError]; !ok {
+			return fmt.Errorf("onError of the document %q must be PROPAGATE, NULL or ABORT", d.ID)
+		}
 		for _, known := range []*TrustedDocument{m.documents[d.ID], added[d.ID]} {
-			if known != nil && known.Text != d.Text {
+			if known != nil && (known.Text != d.Text || known.OnError != d.OnError) {
 				return fmt.Errorf("two documents have the id %q", d.ID)
 			}
 		}
@@ -107,7 +108,14 @@ func readManifest(text []byte, operations members) ([]*TrustedDocument, error) {
 	for _, m := range operations {
 		id, raw := m.name, m.raw
 		d := &TrustedDocument{ID: id}
-		if isNull(raw) || json.Unmarshal(raw, &d.Text) != nil {
+		var whole struct{ Body, OnError string }
+		switch {
+		case isNull(raw):
+			return nil, errManifest
+		case json.Unmarshal(raw, &d.Text) == nil:
+		case json.Unmarshal(raw, &whole) == nil:
+			d.Text, d.OnError = whole.Body, whole.OnError
+		default:
 			return nil, errManifest
 		}
 		list = append(list, d)
@@ -118,14 +126,14 @@ func readManifest(text []byte, operations members) ([]*TrustedDocument, error) {
 func readApollo(format string, text []byte) ([]*TrustedDocument, error) {
 	var manifest struct {
 		Version    json.Number
-		Operations []struct{ ID, Name, Body string }
+		Operations []struct{ ID, Name, Body, OnError string }
 	}
 	if err := decode(text, &manifest); err != nil || format != apolloFormat || manifest.Version != "1" {
 		return nil, fmt.Errorf("the manifest must have the format %s in version 1", apolloFormat)
 	}
 	list := make([]*TrustedDocument, len(manifest.Operations))
 	for i, op := range manifest.Operations {
-		list[i] = &TrustedDocument{ID: op.ID, Name: op.Name, Text: op.Body}
+		list[i] = &TrustedDocument{ID: op.ID, Name: op.Name, Text: op.Body, OnError: op.OnError}
 	}
 	return list, nil
 }

@@ -143,9 +143,9 @@ func (g *Gateway) text(ctx context.Context, req *request) (string, *reply) {
 	case id == "" && p != nil:
 		id = p.hash
 	}
-	if text, ok := g.opts.Trusted.text(id); ok && req.Query == "" {
-		req.trusted = id
-		return text, nil
+	if d := g.opts.Trusted.document(id); d != nil && req.Query == "" {
+		req.trusted, req.fixedOnError = id, d.OnError
+		return d.Text, nil
 	}
 	if g.opts.Trusted.only() {
 		return "", g.unknown(codeNotTrusted, "this server takes the documents of its manifest by their id, and no others")

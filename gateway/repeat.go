@@ -60,6 +60,7 @@ func (rs *repeats) remember(req *request, op *prepared, s *spent) {
 	}
 	again := &repeat{question: op.questionKey(), text: documentText(op.OperationContext), name: op.Operation.Name}
 	again.req.documentID, again.req.OperationName = req.documentID, req.OperationName
+	again.req.onError, again.req.fixedOnError = req.onError, req.fixedOnError
 	if req.Query != "" {
 		again.req.Query = again.text
 	}
@@ -91,7 +92,7 @@ func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]
 		return nil
 	}
 	req := again.req
-	if text, refusal := g.text(ctx, &req); refusal != nil || text != again.text {
+	if text, refusal := g.text(ctx, &req); refusal != nil || text != again.text || req.fixedOnError != again.req.fixedOnError {
 		return nil // the trusted documents have changed
 	}
 	if g.registers(ctx, &req) {

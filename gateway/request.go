@@ -51,6 +51,10 @@ type request struct {
 	// raw is what the operation was read from; nothing where it is one of a batch.
 	raw raw
 	sum [sha256.Size]byte // of raw
+	// onError is what the caller wants of the fields around one that failed; empty is the default.
+	onError string
+	// fixedOnError is that of a trusted document, which goes before the caller's.
+	fixedOnError string
 	// parts sends the answer in parts; nil where the caller wants it whole.
 	parts *parts
 	// variablesSize is that of the variables as they were sent, in bytes.
@@ -249,7 +253,7 @@ func readQuery(rawQuery string) (*request, *requestError) {
 			return nil, badRequest("the query string is not UTF-8")
 		}
 	}
-	for _, name := range []string{"query", "documentId", "operationName", "variables", "extensions"} {
+	for _, name := range []string{"query", "documentId", "operationName", "variables", "extensions", "onError"} {
 		if len(values[name]) > 1 {
 			return nil, badRequest("the query string has %s more than once", name)
 		}
@@ -260,7 +264,7 @@ func readQuery(rawQuery string) (*request, *requestError) {
 			return nil
 		}
 		switch name {
-		case "query", "documentId", "operationName":
+		case "query", "documentId", "operationName", "onError":
 			quoted, _ := json.Marshal(text)
 			return quoted
 		}
@@ -280,6 +284,7 @@ func parseParams(member func(name string) json.RawMessage) (*request, *requestEr
 		{"operationName", "a string or null", &req.OperationName},
 		{"variables", "an object or null", &req.Variables},
 		{"extensions", "an object or null", &req.Extensions},
+		{"onError", "PROPAGATE, NULL or ABORT", &req.onError},
 	} {
 		raw := member(p.name)
 		if raw == nil || isNull(raw) {
@@ -294,6 +299,9 @@ func parseParams(member func(name string) json.RawMessage) (*request, *requestEr
 		if strings.HasPrefix(p.want, "an object") && hasTwice(raw) {
 			return nil, badRequest("%s has a member more than once", p.name)
 		}
+	}
+	if _, ok := errorBehaviors[req.onError]; !ok {
+		return nil, badRequest("onError must be PROPAGATE, NULL or ABORT")
 	}
 	if req.Query == "" && req.documentID == "" && req.Extensions["persistedQuery"] == nil {
 		return nil, badRequest("query is missing: send the text of a GraphQL document")

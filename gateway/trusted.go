@@ -80,12 +80,12 @@ func (t *Trusted) only() bool { return t != nil && t.mode == TrustedOnly }
 // logs says whether every document that is used has to be looked at.
 func (t *Trusted) logs() bool { return t != nil && t.mode == TrustedLog }
 
-// text gives the document of an id.
-func (t *Trusted) text(id string) (string, bool) {
+// document returns the document of an id, nil if there is none.
+func (t *Trusted) document(id string) *TrustedDocument {
 	if t == nil || id == "" {
-		return "", false
+		return nil
 	}
-	return t.manifest.Get().Text(id)
+	return t.manifest.Get().Document(id)
 }
 
 // note logs a text that the manifest does not have, by its hash: the text may hold personal data.
