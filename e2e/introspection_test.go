@@ -59,7 +59,7 @@ func TestTheDirectivesThatAreAnnounced(t *testing.T) {
 			t.Errorf("%s: got isRepeatable %v", d["name"], d["isRepeatable"])
 		}
 	}
-	want := []string{"calls", "cost", "deprecated", "include", "listSize", "oneOf", "range", "scopes", "skip", "specifiedBy"}
+	want := []string{"calls", "cost", "defer", "deprecated", "include", "listSize", "oneOf", "range", "scopes", "skip", "specifiedBy", "stream"}
 	if diff := cmp.Diff(want, names); diff != "" {
 		t.Errorf("directives (-want +got):\n%s", diff)
 	}
