@@ -67,6 +67,7 @@ func New(cfg *config.Config, o Options) (s *Server, err error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.metrics.Watch(s.sources())
+	s.metrics.Build(o.Schema)
 	s.Handler = s.routes()
 	return s, nil
 }

@@ -27,10 +27,13 @@ func (s *Server) Reload(ctx context.Context) {
 		switch other, err := r.check(ctx); {
 		case err != nil:
 			failed[r.setting] = reload.Cause(err).Error()
+			s.metrics.Reloaded(r.setting, "failed")
 		case other:
 			changed = append(changed, r.setting)
+			s.metrics.Reloaded(r.setting, "changed")
 		default:
 			unchanged = append(unchanged, r.setting)
+			s.metrics.Reloaded(r.setting, "unchanged")
 		}
 	}
 	s.credentials.generation() // begins the next one where a credential is another

@@ -30,7 +30,7 @@ func (s *Server) routes() http.Handler {
 	if s.cfg.Auth == "none" && s.onLoopback() {
 		handler = gateway.WithLoopbackHost(handler)
 	}
-	handler = gateway.WithVary(origins, gateway.WithRecovery(s.log, handler))
+	handler = s.metrics.WithRequests(gateway.WithVary(origins, gateway.WithRecovery(s.log, handler)))
 	handler = gateway.WithAccessLog(s.log, s.draining.Load, s.cfg.TrustedProxies, handler)
 	return s.traces.Accept(gateway.WithRequestID(handler))
 }

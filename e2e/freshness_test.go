@@ -27,6 +27,7 @@ type explained struct {
 		Bytes             int64
 		Coalesced         bool
 		Paths             []string
+		Parameters        []struct{ Name, Value, Digest string }
 	}
 	Facts []struct {
 		Backend, Key, Verdict, Reason string

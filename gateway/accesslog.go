@@ -73,6 +73,9 @@ type countingWriter struct {
 	bytes   int64
 }
 
+// Status returns the status of the answer, 0 until there is one.
+func (w *countingWriter) Status() int { return w.status }
+
 func (w *countingWriter) WriteHeader(status int) {
 	if w.status == 0 && w.closing != nil && w.closing() {
 		w.Header().Set("Connection", "close")

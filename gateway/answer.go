@@ -214,7 +214,7 @@ func (g *Gateway) describe(ctx context.Context, op *prepared, used *provenance, 
 	}
 	if explains(ctx) {
 		// What answers this once is not kept for who asks without the header.
-		out.extend("explain", used.explain(out.resp.Data))
+		out.extend("explain", used.explain(out.resp.Data, g.parametersFor(ctx)))
 		return
 	}
 	if receiversMayStore(op) && len(out.resp.Errors) == 0 {

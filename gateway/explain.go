@@ -2,12 +2,14 @@ package gateway
 
 import (
 	"cmp"
+	"context"
 	"encoding/json"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/upstream"
 )
@@ -36,8 +38,44 @@ type explainedCall struct {
 	Coalesced bool `json:"coalesced"`
 	// BatchSize is how many keys the call was to answer, whoever asked for them.
 	BatchSize int `json:"batchSize"`
+	// WaitMs is how long the call waited for the backend's budget before StartMs.
+	WaitMs float64 `json:"waitMs"`
+	// Parameters are what the call asked with.
+	Parameters []explainedParameter `json:"parameters,omitempty"`
 	// Paths are the places in this answer that the call served, at most maxPaths.
 	Paths []string `json:"paths"`
+}
+
+// explainedParameter has the value for callers who may read every record, and for others a digest that tells values apart.
+type explainedParameter struct {
+	Name   string `json:"name"`
+	Value  string `json:"value,omitempty"`
+	Digest string `json:"digest,omitempty"`
+}
+
+// longestValue bounds the part of a parameter's value that is shown, in bytes.
+const longestValue = 1 << 10
+
+// parametersFor returns a function that shows what a call asked with to the caller of ctx.
+func (g *Gateway) parametersFor(ctx context.Context) func(upstream.Call) []explainedParameter {
+	who := auth.FromContext(ctx)
+	open := !who.Bound
+	for _, scope := range []string{auth.ClientsRead, auth.UsersRead, auth.IdentitiesRead, auth.ClaimsRead} {
+		open = open && who.Has(scope)
+	}
+	return func(c upstream.Call) []explainedParameter {
+		list := make([]explainedParameter, len(c.Parameters))
+		for i, p := range c.Parameters {
+			list[i].Name = p.Name
+			switch {
+			case open:
+				list[i].Value = cut(p.Value, longestValue)
+			case g.opts.Digest != nil:
+				list[i].Digest = g.opts.Digest(string(c.Backend) + ":" + p.Name + ":" + p.Value)
+			}
+		}
+		return list
+	}
 }
 
 // maxPaths bounds the places that are listed for one call.
@@ -53,7 +91,7 @@ type explainedFact struct {
 }
 
 // explain describes what was done so far for an answer with this data.
-func (p *provenance) explain(data []byte) explanation {
+func (p *provenance) explain(data []byte, parameters func(upstream.Call) []explainedParameter) explanation {
 	e := explanation{Calls: []explainedCall{}, Facts: []explainedFact{}, CallsNaive: p.asked.Keys(), BytesSent: len(data)}
 	served := newAtlas(data)
 	at := map[uint64]int{}
@@ -61,13 +99,13 @@ func (p *provenance) explain(data []byte) explanation {
 		e.CallsMade++
 		e.BytesReceived += c.Bytes
 		at[c.Number] = len(e.Calls)
-		e.Calls = append(e.Calls, p.explainCall(c, served))
+		e.Calls = append(e.Calls, p.explainCall(c, served, parameters))
 	}
 	for _, c := range p.waitedFor() {
 		i, listed := at[c.Number]
 		if !listed {
 			at[c.Number] = len(e.Calls)
-			shared := p.explainCall(c, served)
+			shared := p.explainCall(c, served, parameters)
 			shared.Coalesced = true
 			e.Calls = append(e.Calls, shared)
 			continue
@@ -83,11 +121,12 @@ func (p *provenance) explain(data []byte) explanation {
 	return e
 }
 
-func (p *provenance) explainCall(c upstream.Call, served *atlas) explainedCall {
+func (p *provenance) explainCall(c upstream.Call, served *atlas, parameters func(upstream.Call) []explainedParameter) explainedCall {
 	start, end := c.Start.Sub(p.began), c.Start.Sub(p.began)+c.Duration
 	start = max(start, 0)
 	return explainedCall{Backend: c.Backend, Route: c.Method + " " + c.Route, StartMs: milliseconds(start), DurationMs: milliseconds(max(end-start, 0)),
-		Status: c.Status, Bytes: c.Bytes, Retries: c.Retries, BatchSize: c.BatchSize, Paths: bounded(served.paths(c.Purpose))}
+		Status: c.Status, Bytes: c.Bytes, Retries: c.Retries, BatchSize: c.BatchSize,
+		WaitMs: milliseconds(c.Wait), Parameters: parameters(c), Paths: bounded(served.paths(c.Purpose))}
 }
 
 // bounded takes each path once, and no more than are shown.

@@ -81,9 +81,11 @@ func (p *provenance) waitedFor() []upstream.Call {
 
 // staleFact is one line of extensions.freshness.
 type staleFact struct {
-	Backend    string       `json:"backend"`
-	AgeSeconds int          `json:"ageSeconds"`
-	Reason     cache.Reason `json:"reason"`
+	Backend    string `json:"backend"`
+	AgeSeconds int    `json:"ageSeconds"`
+	// ExpiredSeconds is how long ago the fact was fresh for the last time; 0 where a caller asked for a fresher one.
+	ExpiredSeconds int          `json:"expiredSeconds"`
+	Reason         cache.Reason `json:"reason"`
 }
 
 // freshness lists the stale facts, the oldest of each backend and reason. It is empty exactly when all facts are fresh.
@@ -93,12 +95,13 @@ func freshness(facts []cache.Fact) []staleFact {
 		if f.Reason == "" {
 			continue
 		}
-		s := staleFact{f.Backend, wholeSeconds(f.Age), f.Reason}
+		s := staleFact{f.Backend, wholeSeconds(f.Age), wholeSeconds(max(f.At.Sub(f.Fresh), 0)), f.Reason}
 		i := slices.IndexFunc(list, func(o staleFact) bool { return o.Backend == s.Backend && o.Reason == s.Reason })
 		if i < 0 {
 			list = append(list, s)
 		} else {
 			list[i].AgeSeconds = max(list[i].AgeSeconds, s.AgeSeconds)
+			list[i].ExpiredSeconds = max(list[i].ExpiredSeconds, s.ExpiredSeconds)
 		}
 	}
 	return list

@@ -58,6 +58,7 @@ type Metrics struct {
 	batchKeys *prometheus.HistogramVec
 
 	keySetReads *prometheus.CounterVec
+	reloads     *prometheus.CounterVec
 
 	mu        sync.Mutex
 	documents map[string]bool
@@ -98,6 +99,7 @@ func NewMetrics() *Metrics {
 	m.callSeconds = m.histogram("backend_call_duration_seconds", "From the sending of a call to the last byte of its answer.", durations, "backend", "class")
 	m.batchKeys = m.histogram("batch_keys", "Distinct keys that went out together.", sizes, "kind")
 	m.keySetReads = m.counter("key_set_reads_total", "Reads of the key set of tokens.", "outcome")
+	m.reloads = m.counter("reloads_total", "Files and key sets that were read again because the process was asked to.", "setting", "outcome")
 	// A figure that begins at 1 has not grown, as Prometheus sees it: the first error would raise no alert.
 	for code := range knownCodes {
 		m.operationErrors.WithLabelValues(code)

@@ -19,6 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/prometheus/client_golang/prometheus/testutil"
 	dto "github.com/prometheus/client_model/go"
@@ -44,6 +45,7 @@ func busy() (*Metrics, Sources) {
 			return cache.Counters{Verdicts: map[string]map[cache.Verdict]uint64{"user": {cache.Memory: 9, cache.Called: 1}},
 				MemoryBytes: 4096, MemoryEntries: 10, Refreshes: 2, Redis: true, RedisUp: true, RedisErrors: 3, Outages: 1, DroppedWrites: 5, PendingDrops: 6}
 		},
+		Inflight: func() inflight.State { return inflight.State{Requests: 2, MaxRequests: 10} },
 		Contract: func() ([]upstream.Finding, int64) {
 			return []upstream.Finding{
 				{Backend: upstream.ThoughtIndustries, Path: "Client.newName", Count: 4, First: noon, Last: noon.Add(time.Minute)},
@@ -195,6 +197,9 @@ func TestMetricsOfAProgramWithoutRedisSayNothingOfIt(t *testing.T) {
 func labelsOf(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	m, _ := busy()
+	m.Build("type Query { a: Int }")
+	m.Reloaded("API_KEYS_FILE", "changed")
+	m.WithRequests(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/graphql", nil))
 	families, err := m.registry.Gather()
 	if err != nil {
 		t.Fatal(err)

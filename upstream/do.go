@@ -197,12 +197,13 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	if err := allowance.take(); err != nil {
 		return nil, err
 	}
+	ready := time.Now()
 	turn, err := c.start(ctx, req)
 	if err != nil {
 		allowance.put()
 		return nil, err
 	}
-	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: PurposeOf(ctx), Number: numbers.Add(1)}
+	call := c.describe(ctx, req, ready, n)
 	limited, cancel := c.limit(ctx, call.Start)
 	defer cancel()
 	sent, traced := sending{}, limited
@@ -226,6 +227,16 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 		return nil, err
 	}
 	return a, nil
+}
+
+// describe returns the exchange that begins now, and that could have begun when it was ready.
+func (c *Client) describe(ctx context.Context, req *Request, ready time.Time, n int) Call {
+	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: PurposeOf(ctx), Number: numbers.Add(1)}
+	call.Wait = call.Start.Sub(ready)
+	if IsExplained(ctx) {
+		call.Parameters = req.parameters()
+	}
+	return call
 }
 
 // limit bounds an exchange that begins now by the call's own time, where the operation's does not end sooner.

@@ -18,6 +18,10 @@ type Call struct {
 	Retries  int
 	Start    time.Time
 	Duration time.Duration
+	// Wait is how long the call waited for its budget before Start.
+	Wait time.Duration
+	// Parameters are what the call asked with, where its operation is explained.
+	Parameters []Parameter
 	// Bytes are those of the body as received, before inflating.
 	Bytes int64
 	Purpose

@@ -478,7 +478,7 @@ func TestObserversSeeEveryExchange(t *testing.T) {
 		if got.Number == 0 || got.Number != all[0].Number {
 			t.Errorf("got the number %d", got.Number)
 		}
-		got.Start, got.Duration, got.Number = time.Time{}, 0, 0
+		got.Start, got.Duration, got.Wait, got.Number = time.Time{}, 0, 0, 0
 		if diff := cmp.Diff(want, got, cmp.AllowUnexported(Purpose{})); diff != "" {
 			t.Errorf("call (-want +got):\n%s", diff)
 		}

@@ -1,0 +1,61 @@
+package telemetry
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"net/http"
+	"runtime"
+	"runtime/debug"
+	"strconv"
+	"strings"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// servedPaths are the paths that have a label of their own.
+var servedPaths = nameSet("/graphql", "/graphql/plan", "/schema.graphqls", "/healthz", "/readyz", "/")
+
+// WithRequests counts what next answers, by path and status. The writer that it is given knows the status.
+func (m *Metrics) WithRequests(next http.Handler) http.Handler {
+	requests := m.counter("http_requests_total", "HTTP requests that were answered.", "path", "status")
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		next.ServeHTTP(w, r)
+		status := http.StatusOK
+		if answered, ok := w.(interface{ Status() int }); ok {
+			status = cmp.Or(answered.Status(), status)
+		}
+		requests.WithLabelValues(pathLabel(r.URL.Path), strconv.Itoa(status)).Inc()
+	})
+}
+
+func pathLabel(path string) string {
+	switch {
+	case servedPaths[path]:
+		return path
+	case strings.HasPrefix(path, "/assets/"):
+		return "/assets"
+	}
+	return "other"
+}
+
+// Reloaded counts a file or key set that was read again: its outcome is changed, unchanged or failed.
+func (m *Metrics) Reloaded(setting, outcome string) { m.reloads.WithLabelValues(setting, outcome).Inc() }
+
+// Build makes the figure that tells builds apart.
+func (m *Metrics) Build(schema string) {
+	version, commit := "unknown", "unknown"
+	if info, ok := debug.ReadBuildInfo(); ok {
+		version = cmp.Or(info.Main.Version, version)
+		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" {
+				commit = s.Value
+			}
+		}
+	}
+	sum := sha256.Sum256([]byte(schema))
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "learngraph_build_info", Help: "1, with what tells this build apart.",
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "goversion": runtime.Version(), "schema": hex.EncodeToString(sum[:])[:16]}})
+	build.Set(1)
+	m.registry.MustRegister(build)
+}
