@@ -40,7 +40,9 @@ func pathLabel(path string) string {
 }
 
 // Reloaded counts a file or key set that was read again: its outcome is changed, unchanged or failed.
-func (m *Metrics) Reloaded(setting, outcome string) { m.reloads.WithLabelValues(setting, outcome).Inc() }
+func (m *Metrics) Reloaded(setting, outcome string) {
+	m.reloads.WithLabelValues(setting, outcome).Inc()
+}
 
 // Build makes the figure that tells builds apart.
 func (m *Metrics) Build(schema string) {
