@@ -75,6 +75,7 @@ func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 		Persisted:     gateway.NewSharedDocuments(s.Cache, cfg.Secret("documents")),
 		Trusted:       s.callers.trusted,
 		Cost:          s.costOptions(cfg),
+		MaxCalls:      cfg.OperationCalls,
 		Authenticate:  s.callers.authenticate,
 		Digest:        s.callers.digest,
 		Answers:       gateway.NewAnswers(s.Cache, cfg.Secret("answers")),

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/reload"
@@ -19,7 +20,7 @@ import (
 )
 
 type checkCommand struct {
-	Manifest string `placeholder:"PATH" help:"Manifest of documents, or a folder of manifests; budgets.json beside it bounds their cost."`
+	Manifest string `placeholder:"PATH" help:"Manifest of documents, a .graphql file, or a folder of either; budgets.json beside it bounds their cost. The settings MAX_COST, COST_MODE and OPERATION_CALLS are those of the server."`
 	Against  string `placeholder:"FILE" help:"Older schema: fail on changes that break its clients, with -manifest only on those that a document uses."`
 	JSON     bool   `name:"json" help:"Write JSON."`
 }
@@ -30,7 +31,11 @@ func (c *checkCommand) Run(p *process) error {
 	if c.Manifest == "" && c.Against == "" {
 		return errors.New("check needs -manifest or -against; see learngraph help check")
 	}
-	result, err := check(c.Manifest, c.Against, progressTo(p.Stderr))
+	cfg, err := config.Read(p.settings)
+	if err != nil {
+		return err
+	}
+	result, err := check(c.Manifest, c.Against, limitsOf(cfg), progressTo(p.Stderr))
 	if err != nil {
 		return err
 	}
@@ -66,8 +71,9 @@ type checkedDocument struct {
 	Name  string           `json:"name,omitempty"`
 	Cost  int64            `json:"cost"`
 	Calls map[string]int64 `json:"calls,omitempty"`
-	// Problems are why the document fails.
+	// Problems are why the document fails, Warnings what the server may do with it that is not expected.
 	Problems []string `json:"problems,omitempty"`
+	Warnings []string `json:"warnings,omitempty"`
 
 	text string
 }
@@ -78,7 +84,18 @@ type budget struct {
 	Calls *int64 `json:"calls"`
 }
 
-func check(manifest, against string, p progress) (*checkResult, error) {
+// serverLimits are those of the server that a document can pass; 0 is none.
+type serverLimits struct{ cost, calls int64 }
+
+func limitsOf(cfg *config.Config) serverLimits {
+	l := serverLimits{int64(cfg.MaxCost), int64(cfg.OperationCalls)}
+	if cfg.CostMode != "enforce" {
+		l.cost = 0
+	}
+	return l
+}
+
+func check(manifest, against string, limits serverLimits, p progress) (*checkResult, error) {
 	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
 	checker := gateway.NewChecker(schema, gateway.DefaultLimits())
 	result := &checkResult{OK: true}
@@ -90,7 +107,7 @@ func check(manifest, against string, p progress) (*checkResult, error) {
 		}
 		for i, d := range documents {
 			p.count("documents", i+1, len(documents))
-			checked := checkDocument(checker, d, budgets)
+			checked := checkDocument(checker, d, budgets, limits)
 			result.OK = result.OK && len(checked.Problems) == 0
 			result.Documents = append(result.Documents, checked)
 		}
@@ -136,7 +153,7 @@ func breakingChanges(old, schema *ast.Schema, documents []checkedDocument, onlyU
 	return list
 }
 
-func checkDocument(checker *gateway.Checker, d *gateway.TrustedDocument, budgets map[string]budget) checkedDocument {
+func checkDocument(checker *gateway.Checker, d *gateway.TrustedDocument, budgets map[string]budget, limits serverLimits) checkedDocument {
 	out := checkedDocument{ID: d.ID, Name: d.Name, Calls: map[string]int64{}, text: d.Text}
 	operations, errs := checker.Check(d.Text)
 	for _, e := range errs {
@@ -151,6 +168,12 @@ func checkDocument(checker *gateway.Checker, d *gateway.TrustedDocument, budgets
 		for backend, n := range op.Cost.Calls {
 			out.Calls[backend] = max(out.Calls[backend], n)
 		}
+	}
+	if limits.cost > 0 && out.Cost > limits.cost {
+		out.Problems = append(out.Problems, fmt.Sprintf("can cost %d points and is refused by the server: MAX_COST is %d", out.Cost, limits.cost))
+	}
+	if n := out.totalCalls(); limits.calls > 0 && n > limits.calls {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n, limits.calls))
 	}
 	b, ok := budgets[d.ID]
 	if !ok {
@@ -182,24 +205,46 @@ func readDocuments(name string) ([]*gateway.TrustedDocument, map[string]budget, 
 	folder, files := name, []string{name}
 	if !info.IsDir() {
 		folder = filepath.Dir(name)
-	} else if files, err = filepath.Glob(filepath.Join(name, "*.json")); err != nil {
+	} else if files, err = filesIn(name); err != nil {
 		return nil, nil, err
 	}
 	m := gateway.NewManifest()
+	var documents []*gateway.TrustedDocument
 	for _, file := range files {
-		if filepath.Base(file) == gateway.BudgetsFile {
-			continue
-		}
 		text, err := os.ReadFile(file)
-		if err == nil {
+		switch {
+		case err != nil:
+		case isDocument(file):
+			documents = append(documents, &gateway.TrustedDocument{ID: filepath.Base(file), Text: string(text)})
+		default:
 			err = m.Add(reload.Text(text))
 		}
 		if err != nil {
 			return nil, nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
+	if documents = append(m.Documents(), documents...); len(documents) == 0 {
+		return nil, nil, fmt.Errorf("%s has no document: there was nothing to check", name)
+	}
 	budgets, err := readBudgets(filepath.Join(folder, gateway.BudgetsFile))
-	return m.Documents(), budgets, err
+	return documents, budgets, err
+}
+
+// filesIn returns the manifests and documents of a folder, in order.
+func filesIn(folder string) (files []string, err error) {
+	for _, pattern := range []string{"*.json", "*.graphql", "*.gql"} {
+		found, err := filepath.Glob(filepath.Join(folder, pattern))
+		if err != nil {
+			return nil, err
+		}
+		files = append(files, found...)
+	}
+	return slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == gateway.BudgetsFile }), nil
+}
+
+// isDocument reports whether a file is a document itself.
+func isDocument(file string) bool {
+	return slices.Contains([]string{".graphql", ".gql"}, filepath.Ext(file))
 }
 
 func readBudgets(name string) (map[string]budget, error) {
@@ -246,6 +291,13 @@ func (r *checkResult) print(w io.Writer) {
 		for _, p := range d.Problems {
 			fmt.Fprintln(w, "  FAIL", p)
 		}
+		for _, p := range d.Warnings {
+			fmt.Fprintln(w, "  WARN", p)
+		}
+	}
+	if len(r.Documents) > 0 {
+		failed := len(slices.DeleteFunc(slices.Clone(r.Documents), func(d checkedDocument) bool { return len(d.Problems) == 0 }))
+		fmt.Fprintf(w, "%d documents checked, %d failed\n", len(r.Documents), failed)
 	}
 	for _, c := range r.Breaking {
 		fmt.Fprintf(w, "BREAKING %s: %s", c.At, c.Message)

@@ -50,14 +50,15 @@ func TestCheckHoldsDocumentsAgainstSchemaAndBudgets(t *testing.T) {
 		code  int
 		want  string
 	}{
-		{"no budgets", map[string]string{"m.json": page}, 0, line},
-		{"within its budget by id", map[string]string{"m.json": page, "budgets.json": `{"a1":{"cost":20301,"calls":201}}`}, 0, line},
-		{"over its cost by name", map[string]string{"m.json": page, "budgets.json": `{"Page":{"cost":20300}}`}, 1, line + "  FAIL costs 20301 points, and its budget is 20300\n"},
-		{"over its calls", map[string]string{"m.json": page, "budgets.json": `{"Page":{"calls":200}}`}, 1, line + "  FAIL makes 201 backend calls, and its budget is 200\n"},
+		{"no budgets", map[string]string{"m.json": page}, 0, line + "1 documents checked, 0 failed\n"},
+		{"within its budget by id", map[string]string{"m.json": page, "budgets.json": `{"a1":{"cost":20301,"calls":201}}`}, 0, line + "1 documents checked, 0 failed\n"},
+		{"over its cost by name", map[string]string{"m.json": page, "budgets.json": `{"Page":{"cost":20300}}`}, 1, line + "  FAIL costs 20301 points, and its budget is 20300\n1 documents checked, 1 failed\n"},
+		{"over its calls", map[string]string{"m.json": page, "budgets.json": `{"Page":{"calls":200}}`}, 1, line + "  FAIL makes 201 backend calls, and its budget is 200\n1 documents checked, 1 failed\n"},
 		{"an invalid document", map[string]string{"m.json": broken}, 1, "b1 : cost 0, calls 0\n  FAIL Cannot query field \"nonsense\" on type \"Query\".\n"},
 		{"a budget for nothing", map[string]string{"m.json": page, "budgets.json": `{"Pgae":{}}`}, 2, ""},
 		{"budgets that cannot be read", map[string]string{"m.json": page, "budgets.json": `{"Page":{"price":1}}`}, 2, ""},
 		{"a manifest that cannot be read", map[string]string{"m.json": `[]`}, 2, ""},
+		{"nothing to check", map[string]string{"m.json": "{}"}, 2, ""},
 	} {
 		dir := folder(t, test.files)
 		for _, manifest := range []string{dir, filepath.Join(dir, "m.json")} {
@@ -165,5 +166,34 @@ func TestCheckTellsItsProgressApartFromItsResult(t *testing.T) {
 	want := "checking documents (1 of 2)\nchecking documents (2 of 2)\ncomparing the schemas\n"
 	if diff := cmp.Diff(want, stderr.String()); diff != "" {
 		t.Errorf("progress (-want +got):\n%s", diff)
+	}
+}
+
+func TestCheckComparesDocumentsWithTheLimitsOfTheServer(t *testing.T) {
+	t.Parallel()
+	const everyone = `query Everyone { clients(first: 100) { nodes { users(first: 100) { nodes { name credentials { nodes { type } } } } } } }`
+	dir := folder(t, map[string]string{"everyone.graphql": everyone, "small.gql": "{ __typename }"})
+	for _, test := range []struct {
+		args []string
+		code int
+		want []string
+	}{
+		{nil, ExitFailed, []string{"everyone.graphql Everyone", "and is refused by the server: MAX_COST is 1000000", "WARN can make", "that is OPERATION_CALLS", "2 documents checked, 1 failed"}},
+		{[]string{"-max-cost", "0"}, ExitOK, []string{"WARN can make", "2 documents checked, 0 failed"}},
+		{[]string{"-cost-mode", "measure", "-operation-calls", "1000000"}, ExitOK, []string{"2 documents checked, 0 failed"}},
+	} {
+		var stdout, stderr bytes.Buffer
+		code := runCommand("check", append([]string{"-manifest", dir}, test.args...), &stdout, &stderr)
+		if code != test.code {
+			t.Errorf("%v: got %d, want %d\n%s%s", test.args, code, test.code, &stdout, &stderr)
+		}
+		for _, want := range test.want {
+			if !strings.Contains(stdout.String(), want) {
+				t.Errorf("%v: %q is missing in\n%s", test.args, want, &stdout)
+			}
+		}
+		if len(test.want) == 1 && strings.Contains(stdout.String(), "WARN") {
+			t.Errorf("%v: got a warning\n%s", test.args, &stdout)
+		}
 	}
 }

@@ -41,6 +41,12 @@ type diagnosis struct {
 	Millis  int64   `json:"durationMs"`
 }
 
+// failed reports whether something does not work, or could not be looked at.
+func (g diagnosis) failed() bool { return g.Verdict == ill || g.Detail == interrupted }
+
+// interrupted is the detail of a check that was not made because the doctor was stopped.
+const interrupted = "interrupted"
+
 type doctorCommand struct {
 	JSON bool `name:"json" help:"Write JSON."`
 }
@@ -64,7 +70,7 @@ func runDoctor(ctx context.Context, cfg *config.Config, transport http.RoundTrip
 	if asJSON {
 		write = writeDiagnoses
 	}
-	failed := slices.ContainsFunc(list, func(g diagnosis) bool { return g.Verdict == ill })
+	failed := slices.ContainsFunc(list, diagnosis.failed)
 	if write(stdout, list) != nil || failed || ctx.Err() != nil {
 		return ExitFailed
 	}
@@ -101,7 +107,7 @@ func (d *doctor) examine(ctx context.Context, p progress) []diagnosis {
 		p.say(fmt.Sprintf("checking %s (%d of %d)", q.name, i+1, len(questions)))
 		start := time.Now()
 		if ctx.Err() != nil {
-			list[i] = diagnosis{Verdict: skipped, Detail: "interrupted", Remedy: "run the doctor again"}
+			list[i] = diagnosis{Verdict: skipped, Detail: interrupted, Remedy: "run the doctor again"}
 		} else {
 			list[i] = q.ask(ctx)
 		}
@@ -123,8 +129,9 @@ func writeDiagnoses(w io.Writer, list []diagnosis) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(struct {
+		OK     bool        `json:"ok"`
 		Checks []diagnosis `json:"checks"`
-	}{list})
+	}{!slices.ContainsFunc(list, diagnosis.failed), list})
 }
 
 // patient names the settings of a backend, for remedies; needs are those without which it is not configured.

@@ -49,6 +49,15 @@ const hidden = "(secret)"
 
 // Load reads the settings. Its error names the one that is wrong, its value unless that is a secret, and what would be right.
 func Load(from Sources) (*Config, error) {
+	c, err := Read(from)
+	if err != nil {
+		return nil, err
+	}
+	return c, c.validate()
+}
+
+// Read reads the settings for what serves nothing: each is right by itself, and some that belong together may be missing.
+func Read(from Sources) (*Config, error) {
 	file, err := readFile(from.File)
 	if err != nil {
 		return nil, err
@@ -73,7 +82,7 @@ func Load(from Sources) (*Config, error) {
 	if c.MATTRAudience == "" {
 		c.MATTRAudience = c.MATTR.URL
 	}
-	return c, c.validate()
+	return c, nil
 }
 
 type layer struct {

@@ -233,3 +233,37 @@ func TestNoOperationMakesMoreCallsThanItsPlanSays(t *testing.T) {
 		})
 	}
 }
+
+func TestAPlanWarnsOfTheLimitsOfTheServer(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"OPERATION_CALLS": "5", "MAX_COST": "900"}})
+	for query, want := range map[string][]string{
+		`{ clients(first: 1) { nodes { name } } }`:                                                         nil,
+		`{ clients(first: 3) { nodes { users(first: 3) { nodes { credentials { nodes { type } } } } } } }`: {"MAX_COST is 900", "OPERATION_CALLS"},
+	} {
+		body, err := json.Marshal(map[string]any{"query": query})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql/plan", strings.NewReader(string(body)))
+		r.Header.Set("Content-Type", "application/json")
+		var out struct {
+			Data struct {
+				Plan struct{ Warnings []string }
+			}
+		}
+		w := p.send(r)
+		if err := json.Unmarshal(w.Body.Bytes(), &out); err != nil {
+			t.Fatal(err)
+		}
+		got := out.Data.Plan.Warnings
+		if len(got) != len(want) {
+			t.Fatalf("got %q, want %d warnings: %s", got, len(want), query)
+		}
+		for i := range want {
+			if !strings.Contains(got[i], want[i]) {
+				t.Errorf("got %q, want one of %s", got[i], want[i])
+			}
+		}
+	}
+}

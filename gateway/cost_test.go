@@ -175,6 +175,12 @@ func TestACallersPointsComeBackWithTimeAndWithWhatWasNotNeeded(t *testing.T) {
 		if len(w.asked) != 2 {
 			t.Errorf("asked %v", w.asked)
 		}
+		large := post(t, g, "{ users(first: 100) { nodes { sourceId } } }", "") // more than a full bucket
+		a := read(t, large)
+		if a.code() != "RATE_LIMITED" || large.Header().Get("Retry-After") != "" || !strings.Contains(large.Body.String(), "a full bucket of this caller has 200: waiting does not help") ||
+			!strings.Contains(large.Body.String(), `"limit":{"name":"points"`) {
+			t.Errorf("got %d %s, Retry-After %q", large.Code, large.Body, large.Header().Get("Retry-After"))
+		}
 		if post(t, g, query, "").Code != 429 {
 			t.Error("the status of what is over the rate is 429")
 		}

@@ -140,6 +140,9 @@ func explain(err error) (string, map[string]any) {
 	return internalMessage, map[string]any{"code": codeInternal}
 }
 
+// limitSettings are the settings that bound what an operation may ask backends for.
+var limitSettings = map[string]string{upstream.LimitCalls: "OPERATION_CALLS", upstream.LimitBytes: "OPERATION_BYTES"}
+
 func explainBackend(err *upstream.Error) (string, map[string]any) {
 	p, ok := kinds[err.Kind]
 	if !ok {
@@ -152,6 +155,8 @@ func explainBackend(err *upstream.Error) (string, map[string]any) {
 	if l := err.Limit; l != nil {
 		if l.Name == upstream.LimitInflight {
 			p.message = noRoomMessage
+		} else if setting := limitSettings[l.Name]; setting != "" {
+			p.message += " (" + setting + ")"
 		}
 		extensions["limit"] = limit{l.Name, l.Reached, l.Allowed}
 	}

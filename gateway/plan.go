@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -33,6 +34,19 @@ type planned struct {
 	Fields []FieldCalls     `json:"fields"`
 	// Limit is the most that the server lets an operation cost, 0 for any.
 	Limit int64 `json:"limit"`
+	// Warnings say which limits of the server the operation can pass.
+	Warnings []string `json:"warnings,omitempty"`
+}
+
+// warnings compares what an operation can take with the limits of the server.
+func (g *Gateway) warnings(c *Cost) (list []string) {
+	if allowed := g.opts.Cost.Max; allowed > 0 && c.Points > allowed && !g.opts.Cost.Measure {
+		list = append(list, fmt.Sprintf("it can cost %d points and is refused: MAX_COST is %d", c.Points, allowed))
+	}
+	if allowed, n := int64(g.opts.MaxCalls), total(c.Calls); allowed > 0 && n > allowed {
+		list = append(list, fmt.Sprintf("it can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n, allowed))
+	}
+	return list
 }
 
 func (g *Gateway) plan(ctx context.Context, r *http.Request, req *request) *reply {
@@ -41,7 +55,7 @@ func (g *Gateway) plan(ctx context.Context, r *http.Request, req *request) *repl
 		return refusal
 	}
 	cost := g.cost(op)
-	data, err := json.Marshal(map[string]planned{"plan": {costReport{Requested: cost.Points}, cost.Calls, cost.Fields, g.opts.Cost.Max}})
+	data, err := json.Marshal(map[string]planned{"plan": {costReport{Requested: cost.Points}, cost.Calls, cost.Fields, g.opts.Cost.Max, g.warnings(cost)}})
 	if err != nil {
 		return refuse(nil)
 	}

@@ -78,7 +78,7 @@ func (g *Gateway) charge(ctx context.Context, estimate *Cost) (*spent, *reply) {
 	o := g.opts.Cost
 	s := &spent{estimate: estimate}
 	if o.Max > 0 && s.estimate.Points > o.Max && !o.Measure {
-		return nil, refuse(gqlerror.List{limitError(fmt.Sprintf("the operation can cost more than %d points", o.Max),
+		return nil, refuse(gqlerror.List{limitError(fmt.Sprintf("the operation can cost more than %d points (MAX_COST)", o.Max),
 			limit{"cost", s.estimate.Points, o.Max})})
 	}
 	if o.Bucket == nil {
@@ -96,7 +96,11 @@ func (g *Gateway) charge(ctx context.Context, estimate *Cost) (*spent, *reply) {
 	}
 	fault := &requestError{status: http.StatusTooManyRequests, code: codeRateLimited,
 		message: fmt.Sprintf("the operation can cost %d points, and %d are left", s.estimate.Points, taken.Left)}
-	if taken.Wait > 0 {
+	if s.estimate.Points > int64(s.limit.Capacity) {
+		fault.message = fmt.Sprintf("the operation can cost %d points, and a full bucket of this caller has %d: waiting does not help, ask for less at once",
+			s.estimate.Points, s.limit.Capacity)
+		fault.limit = &limit{"points", s.estimate.Points, int64(s.limit.Capacity)}
+	} else if taken.Wait > 0 {
 		fault.retryAfter = int(math.Ceil(taken.Wait.Seconds()))
 	}
 	out := fail(fault)
