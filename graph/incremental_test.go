@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -222,7 +223,7 @@ func lacks(want, got any, nulls bool, at string) string {
 func once(set []string) []string { return slices.Compact(set) }
 
 // checkDelivery compares the merged payloads of one random operation with the answer that is not delivered in parts.
-func checkDelivery(t testing.TB, w *world, seed uint64, payloads *int) bool {
+func checkDelivery(t testing.TB, w *world, seed uint64, payloads *atomic.Int64) bool {
 	t.Helper()
 	op := newDeferredOperation(schema(), seed)
 	loaded, err := load(op)
@@ -240,7 +241,7 @@ func checkDelivery(t testing.TB, w *world, seed uint64, payloads *int) bool {
 		whole.data, whole.errs = plain(string(data)), errs
 		for _, format := range []engine.Format{engine.Deduplicated, engine.Branching} {
 			got := deliver(t, w, loaded, format, onError)
-			*payloads += got.payloads
+			payloads.Add(int64(got.payloads))
 			if got.problem != "" {
 				t.Fatalf("seed %d, format %d, onError %d: %s\n%s\n%v", seed, format, onError, got.problem, op.query, op.variables)
 			}
@@ -265,15 +266,15 @@ func TestMergingAllPayloadsGivesTheAnswerWithoutTheDirectives(t *testing.T) {
 	for _, broken := range []bool{false, true} {
 		t.Run(fmt.Sprint("broken ", broken), func(t *testing.T) {
 			t.Parallel()
-			payloads, checked := 0, 0
+			var payloads, checked atomic.Int64
 			oracle(t, *operations/2, broken, func(t testing.TB, w *world, seed uint64) bool {
 				ok := checkDelivery(t, w, seed, &payloads)
 				if ok {
-					checked++
+					checked.Add(1)
 				}
 				return ok
 			})
-			t.Cleanup(func() { t.Logf("%d operations, %d payloads", checked, payloads) })
+			t.Cleanup(func() { t.Logf("%d operations, %d payloads", checked.Load(), payloads.Load()) })
 		})
 	}
 }
