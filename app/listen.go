@@ -97,12 +97,24 @@ const demoQuery = `{ clients(first: 2) { nodes { name courses(first: 2) { totalC
 	`users(first: 2) { nodes { name credentials { nodes { type } } } } } } }`
 
 func (s *Server) announce(stdout io.Writer, addr string) {
-	scheme := "http"
+	base := "http://" + reachable(addr)
 	if s.certificate != nil {
-		scheme = "https"
+		base = "https://" + reachable(addr)
 	}
-	fmt.Fprintf(stdout, "GraphQL is at %s://%s/graphql\n", scheme, addr)
+	fmt.Fprintf(stdout, "GraphQL is at %s/graphql\n", base)
+	if s.cfg.Explorer {
+		fmt.Fprintf(stdout, "The explorer is at %s/\n", base)
+	}
 	if s.cfg.Demo {
-		fmt.Fprintf(stdout, "\nTry:\n\ncurl -s %s://%s/graphql -H 'Content-Type: application/json' -d '{\"query\":\"%s\"}'\n", scheme, addr, demoQuery)
+		fmt.Fprintf(stdout, "\nTry:\n\ncurl -s %s/graphql -H 'Content-Type: application/json' -d '{\"query\":\"%s\"}'\n", base, demoQuery)
 	}
+}
+
+// reachable returns the address by which this machine reaches a listener: one on every address has no name that opens.
+func reachable(addr string) string {
+	host, port, err := net.SplitHostPort(addr)
+	if ip := net.ParseIP(host); err != nil || ip == nil || !ip.IsUnspecified() {
+		return addr
+	}
+	return net.JoinHostPort("127.0.0.1", port)
 }

@@ -85,6 +85,41 @@ func TestRunServesTheDemoUntilItIsToldToStop(t *testing.T) {
 	}
 }
 
+func TestTheLinksThatAreAnnouncedOpen(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"LISTEN": "[::]:0", "AUTH": "none", "EXPLORER": "true", "SHUTDOWN_DELAY": "0"}})
+	ctx, cancel := context.WithCancel(t.Context())
+	out, announced := io.Pipe()
+	stopped := make(chan error, 1)
+	go func() {
+		err := p.ListenAndServe(ctx, announced)
+		_ = announced.Close()
+		stopped <- err
+	}()
+	lines := bufio.NewScanner(out)
+	for _, name := range []string{"GraphQL", "The explorer"} {
+		if !lines.Scan() {
+			t.Fatal(<-stopped)
+		}
+		link, ok := strings.CutPrefix(lines.Text(), name+" is at ")
+		if !ok {
+			t.Fatalf("got %q", lines.Text())
+		}
+		resp, err := http.Get(link)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = resp.Body.Close()
+		if want := "text/html"; name == "The explorer" && !strings.HasPrefix(resp.Header.Get("Content-Type"), want) {
+			t.Errorf("%s is %s", link, resp.Header.Get("Content-Type"))
+		}
+	}
+	cancel()
+	if err := <-stopped; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestRunRefusesToStartWithASentence(t *testing.T) {
 	t.Parallel()
 	stderr := &transcript{}
