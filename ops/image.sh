@@ -21,13 +21,12 @@ echo "binary $((size >> 20)) MiB, image $((total >> 20)) MiB"
 ! file -b "$root/learngraph" 2>/dev/null | grep -q 'dynamically linked' || { echo "the binary is not static"; exit 1; }
 
 find "$root" -printf '%P %s %T@\n' | sort >"$root.log.before"
-unprivileged() { chroot --userspec=65532:65532 "$root" "$@"; }
-unprivileged /learngraph -demo -listen 127.0.0.1:18070 >"$root.log" 2>&1 &
+chroot --userspec=65532:65532 "$root" /learngraph -demo -listen 127.0.0.1:18070 >"$root.log" 2>&1 &
 pid=$!
 for _ in $(seq 300); do curl -sf -o /dev/null http://127.0.0.1:18070/readyz && break; sleep 0.1; done
 answer=$(curl -s http://127.0.0.1:18070/graphql -H 'Content-Type: application/json' -d '{"query":"{ clients(first: 1) { nodes { name } } }"}')
 case $answer in '{"data":{"clients":{"nodes":[{"name":'*) ;; *) echo "got $answer"; cat "$root.log"; exit 1 ;; esac
-unprivileged /learngraph health -demo -ready -listen 127.0.0.1:18070
+chroot --userspec=65532:65532 "$root" /learngraph health -demo -ready -listen 127.0.0.1:18070
 kill "$pid"
 wait "$pid"
 pid=
