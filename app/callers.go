@@ -93,7 +93,7 @@ func trustedDocuments(cfg *config.Config, log *slog.Logger) (*gateway.Trusted, e
 	return trusted, nil
 }
 
-// operators says who may purge: callers with the scope operate; nil where nobody has to say who they are.
+// operators returns the check of who may purge, callers with the scope operate. It is nil without AUTH.
 func (c *callers) operators() func(*http.Request) bool {
 	if c.authenticate == nil {
 		return nil

@@ -91,7 +91,7 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "every backend is failing", http.StatusServiceUnavailable)
 }
 
-// stillServed says whether answers of that time may still be served stale.
+// stillServed reports whether answers of that time may still be served stale.
 func (s *Server) stillServed(at time.Time) bool {
 	return s.cfg.Cache.TTL > 0 && time.Since(at) < s.cfg.Cache.TTL+s.cfg.Cache.Stale
 }

@@ -1,5 +1,5 @@
-// Package auth says who asks: API keys and signed tokens become a Caller with scopes, which travels in the context of
-// an operation. It knows no GraphQL.
+// Package auth authenticates callers: an API key or a signed token becomes a Caller with scopes in the operation's context. It
+// knows no GraphQL.
 package auth
 
 import (

@@ -49,9 +49,8 @@ func limitedClient(slots int, rate upstream.Rate, budget upstream.Budget) (*upst
 		Concurrency: slots, Rates: []upstream.Rate{rate}, Budget: budget, Retries: -1})
 }
 
-// benchWaiting compares calls of which few wait with calls of which many do, and both with calls of which none waits. All
-// have as many callers, which wait in a channel where they do not in the limiter: waking a goroutine that slept long, and
-// collecting garbage beside many stacks, costs the same in each.
+// benchWaiting compares the cost of a call while few, many and no calls wait in the limiter. Each case has as many callers, the
+// others waiting in a channel, so that waking a goroutine and collecting garbage beside many stacks cost the same in each.
 func benchWaiting(quick bool) ([]row, error) {
 	rate := upstream.Rate{Count: 1_000_000, Per: time.Second}
 	measured := map[int]time.Duration{}

@@ -12,7 +12,7 @@ import (
 	"github.com/learngraph/learngraph/footprint"
 )
 
-// Page is a part of a backend's list, as one value. Whoever gets one must not change it.
+// Page is a part of a backend's list, as one value. It is shared and must not be changed.
 type Page[V any] struct {
 	Items []V
 	// Next is the backend's cursor of what follows, empty where it has none.

@@ -56,7 +56,7 @@ type flights struct {
 	refreshes atomic.Uint64
 }
 
-// join finds the flight of a key, if there is one. Whoever boards it must leave it.
+// join finds the flight of a key, if there is one. A caller that boards it must leave it.
 func (fs *flights) join(d digest) seat {
 	s := fs.byKey[d]
 	if s.flight == nil || s.flight.ctx.Err() != nil {
@@ -174,7 +174,7 @@ func failures(wanted []question, err error) []outcome {
 	return outcomes
 }
 
-// enter reports whether a fetch may begin that nobody can join. leave must be called when it ends.
+// enter reports whether a fetch that no other can join may begin. leave must be called when it ends.
 func (fs *flights) enter() bool {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()

@@ -326,7 +326,7 @@ func (l *load) bring() {
 	l.wait(flights, !stays)
 }
 
-// fetchAlone fetches under the caller's own context, since nobody can join.
+// fetchAlone fetches under the caller's own context, since no other caller can join.
 func (l *load) fetchAlone() {
 	fs := &l.c.flights
 	if !fs.enter() {
@@ -562,7 +562,7 @@ func (l *load) fail(q *request, err error) {
 	q.outcome, q.answered, q.flight = outcome{err: err}, true, nil
 }
 
-// fallBackOn answers with what is kept where no fetch brought anything. cause is why a page may lack some of its records.
+// fallBackOn answers with the cached value where no fetch brought one. cause is why a page may lack some of its records.
 func (l *load) fallBackOn(q *request, reason Reason, cause error) {
 	l.conclusion(q, outcome{rec: q.kept, fact: l.fact(q.digest, q.kept, Stale, reason, time.Now()), cause: cause})
 }

@@ -42,7 +42,7 @@ type record struct {
 	trouble atomic.Pointer[trouble]
 }
 
-// lose returns the record of a page without one of its items, of which nothing stays in memory.
+// lose returns the record of a page without one of its items. Nothing of the item stays in memory.
 func (r *record) lose(item int) *record {
 	r.items[item].gone.Store(true)
 	return &record{value: r.without(r.value, item), found: true, tags: r.tags, items: r.items, without: r.without,

@@ -246,8 +246,7 @@ func (c *Call) keepAnswer(plain []byte, p pruner, at *route, success bool) {
 	}
 }
 
-// inflated returns the answer without its encoding, of which there is room for all that is to be made. What cannot be
-// inflated is no JSON.
+// inflated returns the answer without its encoding, within the room that there is. What cannot be inflated is no JSON.
 func (x *exchange) inflated(room func(int) bool) ([]byte, error) {
 	if !strings.Contains(strings.ToLower(x.header.Get("Content-Encoding")), "gzip") || x.answer.Len() == 0 {
 		if !room(perByte * x.answer.Len()) {

@@ -51,7 +51,7 @@ type doctorCommand struct {
 	JSON bool `name:"json" help:"Write JSON."`
 }
 
-// Run examines until it is done or the process is told to stop.
+// Run examines until it is done or the process gets a signal to stop.
 func (c *doctorCommand) Run(ctx context.Context, p *process) error {
 	ctx, stop := untilStopped(ctx)
 	defer stop()

@@ -17,7 +17,7 @@ import (
 
 type serveCommand struct{}
 
-// Run serves until ctx ends or the process is told to stop.
+// Run serves until ctx ends or the process gets a signal to stop.
 func (*serveCommand) Run(ctx context.Context, p *process) error {
 	ctx, stop := untilStopped(ctx)
 	defer stop()
@@ -106,7 +106,7 @@ func changed(cfg *config.Config) []slog.Attr {
 	return list
 }
 
-// untilStopped returns a context that ends when the process is told to stop. A second signal ends the process at once.
+// untilStopped returns a context that ends with the first signal to stop. A second signal ends the process at once.
 func untilStopped(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, stop := signal.NotifyContext(ctx, os.Interrupt, syscall.SIGTERM)
 	context.AfterFunc(ctx, stop)

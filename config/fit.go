@@ -7,7 +7,7 @@ import (
 )
 
 // Fit lowers the default bounds to their parts of the process's memory, which is math.MaxInt64 where there is no limit: a half
-// for what is kept, a quarter for what is under way, and an eighth for one body of a backend, which takes twice its length while
+// for the cache, a quarter for requests under way, and an eighth for one body of a backend, which takes twice its length while
 // it is read.
 func (c *Config) Fit(memory int64) {
 	for _, s := range []struct {

@@ -141,7 +141,7 @@ func networks(name, usage string, field func(*Config) *[]netip.Prefix) Setting {
 	}}
 }
 
-// several is a list of which each value is one of the choices.
+// several is a list whose values are each one of the choices.
 func several(name, usage string, choices []string, field func(*Config) *[]string) Setting {
 	return Setting{Name: name, Usage: usage, Choices: choices, list: true, set: func(c *Config, v string) error {
 		*field(c) = items(v)

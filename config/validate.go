@@ -32,8 +32,8 @@ func (c *Config) validate() error {
 	return c.validateBackends()
 }
 
-// validateCapture finds out now, and not with the first operation, whether a file can be written. Where nobody has to say
-// who they are, anyone who reaches the server could fill the disk: that is for this machine alone.
+// validateCapture checks at the start that a file can be written. Without AUTH anyone who reaches the server could fill the
+// disk, so captures are for this machine alone then.
 func (c *Config) validateCapture(host string) error {
 	switch {
 	case c.CaptureDir == "":

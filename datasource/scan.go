@@ -62,7 +62,7 @@ type scanner[V any] struct {
 	goOn func(page []V) bool
 	// flights are the scans under way, each shared by all who wait for it.
 	flights *cache.Space[*scan[V]]
-	// seen are the tags of what a scan showed: whoever asks after one of them was dropped scans again.
+	// seen are the tags of what a scan showed. A caller that comes after one of them was dropped scans again.
 	seen func(items []V) []cache.Tag
 }
 

@@ -6,7 +6,7 @@ import (
 	"github.com/learngraph/learngraph/document"
 )
 
-// A shape decides what is kept of an object. Its members are read by number, without decoding the rest.
+// A shape decides which members of an object remain. Its members are read by number, without decoding the rest.
 func Example() {
 	course := &document.Shape{Name: "Course", Members: []document.Member{{Name: "title"}, {Name: "price"}}}
 	client := &document.Shape{Name: "Client", Members: []document.Member{{Name: "name"}, {Name: "courses", Shape: course}}}

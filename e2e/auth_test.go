@@ -58,7 +58,7 @@ func TestAKeySetThatCannotBeHadIsToldAndStopsNothing(t *testing.T) {
 	}
 }
 
-// keySetIsUp reports whether the operator is told that the key set can be read.
+// keySetIsUp reports whether /status shows that the key set can be read.
 func (p *program) keySetIsUp(t *testing.T) bool {
 	t.Helper()
 	keySet, _ := p.operateJSON(t, "/status")["keySet"].(map[string]any)

@@ -18,7 +18,7 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// records returns the records of a log, of which each line must be one from the first byte on.
+// records returns the records of a log. Each line must be one, from the first byte on.
 func records(t *testing.T, log string) (list []map[string]any) {
 	t.Helper()
 	for line := range strings.Lines(log) {

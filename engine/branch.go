@@ -166,7 +166,7 @@ func (d *Delivery) reporting(ctx context.Context) context.Context {
 	return graphql.WithResponseContext(ctx, d.opts.Present, func(ctx context.Context, p any) error { return graphql.DefaultRecover(ctx, p) })
 }
 
-// writeSplit writes an object of which parts are delivered apart. field writes one of its fields, object all that another
+// writeSplit writes an object whose parts are delivered apart. field writes one of its fields, object all that another
 // selection has of it.
 func (x *execution) writeSplit(s *Selection, row int, field func(x *execution, f *Field, row int) bool, object func(*execution, *Selection) bool) bool {
 	if x.whole {

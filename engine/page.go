@@ -187,7 +187,7 @@ func (x *execution) writePage(f *Field, parent document.Object) bool {
 	return x.members(f.child, func(x *execution, part *Field) bool { return x.pagePart(&p, part) })
 }
 
-// splitPagePart is pagePart for a page of which parts are delivered apart.
+// splitPagePart is pagePart for a page whose parts are delivered apart.
 func (x *execution) splitPagePart(p *page, f *Field) bool {
 	if f.stream == nil {
 		return x.pagePart(p, f)

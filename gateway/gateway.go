@@ -50,7 +50,7 @@ type Options struct {
 	Trusted *Trusted
 	// Cost bounds what one operation and one caller may spend.
 	Cost CostOptions
-	// MaxCalls is how many backend calls one operation may make, of which plans warn; 0 is any number.
+	// MaxCalls is how many backend calls one operation may make. Plans warn of more; 0 is any number.
 	MaxCalls int
 	// Calls tells for /graphql/plan the most backend calls of each field; nil estimates them from the schema's @calls.
 	Calls Planner

@@ -77,9 +77,9 @@ func WithVary(origins Origins, next http.Handler) http.Handler {
 	})
 }
 
-// WithOrigins lets pages of these origins call next, and no other page: a browser tells of a request from another site,
-// and what it tells of is refused, so that a link or an image cannot spend a backend's budget either. No cookie is read
-// here, so none is allowed to come along.
+// WithOrigins lets pages of these origins call next, and no other page. A request that a browser marks as
+// another site's is refused, so that a link or an image cannot spend a backend's budget either. No cookie is read here, so none
+// is allowed.
 func WithOrigins(origins Origins, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := firstOf(r.Header["Origin"])

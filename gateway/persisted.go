@@ -32,8 +32,8 @@ type nearText struct {
 
 var _ DocumentStore = (*memoryDocuments)(nil)
 
-// newMemoryDocuments makes a store that takes at most so many bytes, mostOf of them for one caller. reserve is told what it
-// takes and gives back.
+// newMemoryDocuments makes a store that takes at most so many bytes, mostOf of them for one caller. reserve gets what it
+// takes and gives back, in bytes.
 func newMemoryDocuments(most, mostOf int, reserve func(by int64)) *memoryDocuments {
 	m := &memoryDocuments{lru.New[string, nearText](most, reserve)}
 	m.texts.MaxPerOwner = mostOf
