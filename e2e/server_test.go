@@ -96,7 +96,7 @@ func TestTheLinksThatAreAnnouncedOpen(t *testing.T) {
 		_ = announced.Close()
 		stopped <- err
 	}()
-	lines := bufio.NewScanner(out)
+	lines, links := bufio.NewScanner(out), map[string]string{}
 	for _, name := range []string{"GraphQL", "The explorer"} {
 		if !lines.Scan() {
 			t.Fatal(<-stopped)
@@ -105,13 +105,17 @@ func TestTheLinksThatAreAnnouncedOpen(t *testing.T) {
 		if !ok {
 			t.Fatalf("got %q", lines.Text())
 		}
+		links[name] = link
+	}
+	// The program serves once all lines were taken.
+	for name, link := range links {
 		resp, err := http.Get(link)
 		if err != nil {
 			t.Fatal(err)
 		}
 		_ = resp.Body.Close()
-		if want := "text/html"; name == "The explorer" && !strings.HasPrefix(resp.Header.Get("Content-Type"), want) {
-			t.Errorf("%s is %s", link, resp.Header.Get("Content-Type"))
+		if got := resp.Header.Get("Content-Type"); name == "The explorer" && !strings.HasPrefix(got, "text/html") {
+			t.Errorf("%s is %s", link, got)
 		}
 	}
 	cancel()
