@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// TestConnectionsThatWaitAreServedByAListenerThatCloses has connections wait while nobody accepts.
+// TestConnectionsThatWaitAreServedByAListenerThatCloses lets connections wait while the listener accepts none.
 func TestConnectionsThatWaitAreServedByAListenerThatCloses(t *testing.T) {
 	t.Parallel()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

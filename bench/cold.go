@@ -37,8 +37,8 @@ type coldBench struct {
 	user string // the identifier of the user who is read
 }
 
-// benchCold compares the program on data that nobody prepared for with servers that do the same work: cold with a stock gqlgen
-// server over net/http and encoding/json, warm with a handler that writes the same bytes. Each server has one core.
+// benchCold compares the program with servers that do the same work, on three kinds of data: cold with a stock gqlgen server over
+// net/http and encoding/json, warm with a handler that writes the same bytes. Each server has one core.
 func benchCold(quick bool) (rows []row, err error) {
 	b := &coldBench{facadeBench: facadeBench{quick: quick}}
 	if b.folder, err = os.MkdirTemp("", "bench"); err != nil {

@@ -306,8 +306,8 @@ func (l *load) flying(f *flight) func() []outcome {
 }
 
 // bring has every open key fetched. A fetch runs on the caller's goroutine where the caller cannot leave before it: where
-// nobody else can wait for it, and where the caller is itself part of a fetch. One that a kept value may stand in for, if it
-// is slow, has a goroutine of its own.
+// no other caller can wait for it, and where the caller is itself part of a fetch. A fetch whose caller takes a cached value
+// if it is slow has a goroutine of its own.
 func (l *load) bring() {
 	if l.again(); !l.sweep() {
 		return

@@ -204,7 +204,7 @@ func (d *difference) input(old, now *ast.Definition) {
 	}
 }
 
-// fits says whether every value of a type is one of another.
+// fits reports whether every value of a type is one of another.
 func fits(t, into *ast.Type) bool {
 	if into.NonNull && !t.NonNull {
 		return false

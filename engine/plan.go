@@ -29,8 +29,8 @@ type Plan struct {
 
 	overlaps bool // a field is in several parts
 
-	// Of the plan of a part: element is the list of which a stream delivers elements, ready are the parts within whose parents
-	// no call has to find.
+	// In the plan of a part element is the list whose elements a stream delivers, and ready are the parts within it whose parents
+	// need no call.
 	element *Field
 	ready   []*part
 

@@ -311,8 +311,8 @@ func parseParams(member func(name string) json.RawMessage) (*request, *requestEr
 
 func isNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
-// hasHalfCharacter reports whether a JSON text that is well-formed has an escape sequence of one surrogate alone, in whose place
-// the decoder would put another character.
+// hasHalfCharacter reports whether a well-formed JSON text has the escape sequence of a lone surrogate, which the decoder would
+// replace by another character.
 func hasHalfCharacter(raw []byte) bool {
 	for i := 0; ; i += len(`\u`) {
 		n := bytes.IndexByte(raw[i:], '\\')

@@ -38,7 +38,7 @@ func visitOf(ctx context.Context) *visit {
 	return nil
 }
 
-// by notes who asks, or why that is not known.
+// by records the caller, or why it was refused.
 func (v *visit) by(c *auth.Caller, err error) {
 	if v == nil {
 		return

@@ -196,7 +196,7 @@ func (l *userList) fill(whole map[string]loader.Result[*coassemble.User]) {
 	l.keep(func(u *coassemble.User) bool { return u == nil || l.key.Client == "" || belongs(u, l.key.Client) })
 }
 
-// needsHydration says whether the nodes of the connection that is being resolved are asked for more than these fields.
+// needsHydration reports whether the nodes of the connection that is being resolved are asked for more than these fields.
 func needsHydration(ctx context.Context, node string, fields []string) bool {
 	op := graphql.GetOperationContext(ctx)
 	field := graphql.GetFieldContext(ctx).Field

@@ -4,7 +4,7 @@ import "context"
 
 type workKey struct{}
 
-// work is what is known of the work under a context.
+// work describes the work under a context.
 type work struct {
 	later   bool
 	waiting func()

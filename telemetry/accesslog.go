@@ -14,8 +14,8 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// LogHandler writes lines as slog's JSON handler does. The line of a request, of which there may be tens of thousands a
-// second, is put together without that handler's generality, and written together with its neighbours.
+// LogHandler writes lines as slog's JSON handler does. The line of a request is put together without that
+// handler's generality and written together with its neighbours, since there may be tens of thousands a second.
 type LogHandler struct {
 	slog.Handler // of all other records
 	lines        *LineWriter
