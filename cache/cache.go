@@ -106,8 +106,9 @@ type Cache struct {
 	flights flights
 	close   func() error
 
-	mu      sync.Mutex
-	tallies map[string]*tally
+	mu       sync.Mutex
+	tallies  map[string]*tally
+	watchers []*watcher // never changed in place
 }
 
 // New makes a cache. Redis need not be there, now or later; only a URL that cannot be read is an error.
@@ -127,8 +128,14 @@ func New(o Options) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.heard = func(_ int64, ds []digest) { c.forget(ds) }
-	r.lost = c.forgetAll
+	r.heard = func(_ int64, ds []digest) {
+		c.forget(ds)
+		c.tellWatchers(ds, Dropped{Remote: true})
+	}
+	r.lost = func() {
+		c.forgetAll()
+		c.tellWatchers(nil, Dropped{All: true, Remote: true})
+	}
 	c.remote = r
 	r.start()
 	return c, nil
@@ -233,11 +240,11 @@ func (c *Cache) drop(ctx context.Context, targets []target) {
 		ds[i] = t.digest
 	}
 	c.forget(ds)
-	if c.remote == nil {
-		return
+	if c.remote != nil {
+		c.remote.drop(ctx, targets)
+		c.forget(ds)
 	}
-	c.remote.drop(ctx, targets)
-	c.forget(ds)
+	c.tellWatchers(ds, Dropped{})
 }
 
 func (c *Cache) forget(ds []digest) {
