@@ -14,7 +14,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/middleware"
 	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream"
 )
@@ -49,9 +49,9 @@ func (o Operator) Handler() http.Handler {
 	mux.HandleFunc("GET /status", o.status)
 	mux.HandleFunc("GET /contract", o.contract)
 	mux.HandleFunc("POST /purge", o.purge)
-	handler := gateway.WithRecovery(o.Log, mux)
+	handler := middleware.Recovery(o.Log, mux)
 	if o.Loopback {
-		return gateway.WithLoopbackHost(handler)
+		return middleware.LoopbackHost(handler)
 	}
 	return handler
 }

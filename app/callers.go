@@ -11,7 +11,7 @@ import (
 
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/config"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/documents"
 	"github.com/learngraph/learngraph/reload"
 	"github.com/learngraph/learngraph/telemetry"
 )
@@ -21,7 +21,7 @@ type callers struct {
 	// authenticate finds out who calls, on both listeners; nil where anyone may call.
 	authenticate func(*http.Request) (*auth.Caller, error)
 	digest       func(string) string
-	trusted      *gateway.Trusted
+	trusted      *documents.Trusted
 	keys         *auth.Keys   // nil where callers send none
 	tokens       *auth.Tokens // likewise
 	// keySet reports how reading the key set of tokens goes.
@@ -81,12 +81,12 @@ func (c *callers) newTokens(cfg *config.Config) (*auth.Tokens, error) {
 	return auth.NewTokens(o, c.keySet)
 }
 
-func trustedDocuments(cfg *config.Config, log *slog.Logger) (*gateway.Trusted, error) {
+func trustedDocuments(cfg *config.Config, log *slog.Logger) (*documents.Trusted, error) {
 	if cfg.TrustedDocuments == "" {
 		return nil, nil
 	}
 	fsys, name := reload.At(cfg.TrustedDocuments)
-	trusted, err := gateway.NewTrusted(gateway.TrustedOptions{Files: fsys, Name: name, Mode: gateway.TrustedMode(cfg.TrustedMode), Log: log})
+	trusted, err := documents.NewTrusted(documents.TrustedOptions{Files: fsys, Name: name, Mode: documents.TrustedMode(cfg.TrustedMode), Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("TRUSTED_DOCUMENTS is %q: %w", cfg.TrustedDocuments, reload.Cause(err))
 	}

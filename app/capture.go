@@ -21,6 +21,8 @@ import (
 	"github.com/learngraph/learngraph/capture"
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/middleware"
+	"github.com/learngraph/learngraph/gateway/requestid"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/inflight"
@@ -86,7 +88,7 @@ func (s *Server) capturing(next http.Handler) http.Handler {
 			return
 		}
 		if !c.running.TryLock() {
-			gateway.RefuseBusy(w, r, "another operation is being captured")
+			middleware.RefuseBusy(w, r, "another operation is being captured")
 			return
 		}
 		defer c.running.Unlock()
@@ -147,13 +149,13 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Calle
 	answer := &bufferedWriter{to: w, header: w.Header(), status: http.StatusOK, held: c.inflight.Hold()}
 	defer answer.held.Free()
 	if err := c.execute(answer, r, x); err != nil {
-		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", gateway.RequestID(r.Context()), "cause", err.Error())
+		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()), "cause", err.Error())
 		http.Error(w, "the operation could not be started", http.StatusInternalServerError)
 		return
 	}
 	name, err := c.keep(r.Context(), x, answer)
 	if err != nil {
-		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", gateway.RequestID(r.Context()), "cause", err.Error())
+		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()), "cause", err.Error())
 	} else {
 		w.Header().Set(headerCapture, name)
 	}
@@ -398,7 +400,7 @@ func (c *capturer) write(ctx context.Context, f *capture.File) (string, error) {
 	if err := f.Write(&text); err != nil || text.Len() > capture.MaxSize {
 		return "", errors.New("the capture is larger than a file may be")
 	}
-	name := f.Captured.Format(captureTime) + "-" + gateway.RequestID(ctx) + ".json"
+	name := f.Captured.Format(captureTime) + "-" + requestid.FromContext(ctx) + ".json"
 	path := filepath.Join(c.cfg.CaptureDir, name)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

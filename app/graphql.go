@@ -8,6 +8,11 @@ import (
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/documents"
+	"github.com/learngraph/learngraph/gateway/limits"
+	"github.com/learngraph/learngraph/gateway/representation"
+	"github.com/learngraph/learngraph/gateway/responses"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/resolvers"
@@ -62,7 +67,7 @@ func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 	e.Watch, e.MaxPlans, e.Reserve = s.traces.Levels(), s.cfg.Cache.Memory/4, s.Cache.Reserve
 	return gateway.Options{
 		Schema:        e,
-		Limits:        gateway.DefaultLimits(),
+		Limits:        limits.Default(),
 		Timeout:       cfg.OperationTimeout,
 		Introspection: cfg.Introspection,
 		Operation:     s.operation(root),
@@ -71,14 +76,14 @@ func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 		Observe:       s.observe,
 		Mismatch:      s.watch.Mismatch,
 		BatchLimit:    cfg.BatchLimit,
-		CompressAbove: gateway.DefaultCompressAbove,
-		Persisted:     gateway.NewSharedDocuments(s.Cache, cfg.Secret("documents")),
+		CompressAbove: representation.DefaultCompressAbove,
+		Persisted:     documents.NewShared(s.Cache, cfg.Secret("documents")),
 		Trusted:       s.callers.trusted,
 		Cost:          s.costOptions(cfg),
 		MaxCalls:      cfg.OperationCalls,
 		Authenticate:  s.callers.authenticate,
 		Digest:        s.callers.digest,
-		Answers:       gateway.NewAnswers(s.Cache, cfg.Secret("answers")),
+		Answers:       responses.NewSpace(s.Cache, cfg.Secret("answers")),
 		Memory:        s.cfg.Cache.Memory,
 		Reserve:       s.Cache.Reserve,
 		Inflight:      s.Inflight,
@@ -96,11 +101,11 @@ func (s *Server) operation(root *resolvers.Resolver) func(context.Context) conte
 	}
 }
 
-func (s *Server) costOptions(cfg *config.Config) gateway.CostOptions {
+func (s *Server) costOptions(cfg *config.Config) cost.Options {
 	if cfg.CostMode == "off" {
-		return gateway.CostOptions{}
+		return cost.Options{}
 	}
-	o := gateway.CostOptions{Max: int64(cfg.MaxCost), Measure: cfg.CostMode == "measure"}
+	o := cost.Options{Max: int64(cfg.MaxCost), Measure: cfg.CostMode == "measure"}
 	if cfg.Points > 0 {
 		o.Bucket = cache.NewBucket(s.Cache, cfg.Secret("points"), "points")
 		o.Points, o.Restore = cfg.Points, float64(cfg.PointsRestore)

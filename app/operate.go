@@ -20,7 +20,7 @@ func (s *Server) sources() telemetry.Sources {
 }
 
 // observe takes the figures of an operation that ended.
-func (s *Server) observe(ctx context.Context, f gateway.Figures) {
+func (s *Server) observe(ctx context.Context, f gateway.Stats) {
 	s.metrics.Operation(f)
 	s.traces.End(ctx, f)
 }

@@ -7,7 +7,8 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/explorer"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/middleware"
+	"github.com/learngraph/learngraph/gateway/requestid"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -20,19 +21,19 @@ func (s *Server) routes() http.Handler {
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.cfg.Introspection {
 		schema := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, s.schema) })
-		mux.Handle("GET /schema.graphqls", gateway.WithCaller(s.callers.authenticate, schema))
+		mux.Handle("GET /schema.graphqls", middleware.Authenticated(s.callers.authenticate, schema))
 	}
 	origins := s.origins()
-	handler := gateway.WithOrigins(origins, shortcut("/graphql", graphql, mux))
+	handler := middleware.AllowOrigins(origins, shortcut("/graphql", graphql, mux))
 	if s.cfg.Explorer {
 		handler = withExplorer(handler)
 	}
 	if s.cfg.Auth == "none" && s.onLoopback() {
-		handler = gateway.WithLoopbackHost(handler)
+		handler = middleware.LoopbackHost(handler)
 	}
-	handler = s.metrics.WithRequests(gateway.WithVary(origins, gateway.WithRecovery(s.log, handler)))
-	handler = gateway.WithAccessLog(s.log, s.draining.Load, s.cfg.TrustedProxies, handler)
-	return s.traces.Accept(gateway.WithRequestID(handler))
+	handler = s.metrics.WithRequests(middleware.VaryByOrigin(origins, middleware.Recovery(s.log, handler)))
+	handler = middleware.AccessLog(s.log, s.draining.Load, s.cfg.TrustedProxies, handler)
+	return s.traces.Accept(requestid.Handler(handler))
 }
 
 // onLoopback reports whether the server is reached from this machine alone.
@@ -43,8 +44,8 @@ func (s *Server) onLoopback() bool {
 
 // origins are the pages that may call. Where only this machine reaches the server, or it has the demo's data alone, a page
 // that is developed on this machine needs no setting.
-func (s *Server) origins() gateway.Origins {
-	return gateway.Origins{Listed: s.cfg.Origins, Loopback: s.cfg.Demo || s.onLoopback(), Headers: s.cfg.OriginHeaders}
+func (s *Server) origins() middleware.Origins {
+	return middleware.Origins{Listed: s.cfg.Origins, Loopback: s.cfg.Demo || s.onLoopback(), Headers: s.cfg.OriginHeaders}
 }
 
 // shortcut leads to the path that nearly all requests have without the search that a mux makes.

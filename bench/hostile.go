@@ -12,6 +12,8 @@ import (
 	"encoding/json"
 
 	"github.com/learngraph/learngraph/gateway"
+	prices "github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/limits"
 	"github.com/learngraph/learngraph/graph"
 )
 
@@ -49,8 +51,8 @@ func hostileDocuments() map[string]string {
 // benchHostile sends each document to a gateway as it is set up by default, introspection on, and counts how many get as
 // far as the validator.
 func benchHostile(quick bool) ([]row, error) {
-	g := gateway.New(gateway.Options{Schema: graph.NewExecutableSchema(graph.Config{}), Limits: gateway.DefaultLimits(),
-		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler), Cost: gateway.CostOptions{Max: gateway.DefaultMaxCost}})
+	g := gateway.New(gateway.Options{Schema: graph.NewExecutableSchema(graph.Config{}), Limits: limits.Default(),
+		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler), Cost: prices.Options{Max: prices.DefaultMax}})
 	worst, longest, name := cost{}, 0, ""
 	for title, query := range hostileDocuments() {
 		body, err := json.Marshal(map[string]string{"query": query})

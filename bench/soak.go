@@ -26,6 +26,8 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/limits"
+	"github.com/learngraph/learngraph/gateway/responses"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/resolvers"
@@ -162,12 +164,12 @@ type soak struct {
 }
 
 func newSoak() (*soak, error) {
-	limits, most := map[emulator.Backend][]emulator.Limit{}, []emulator.Limit{{Count: soakCalls, Window: soakPer}}
+	budgets, most := map[emulator.Backend][]emulator.Limit{}, []emulator.Limit{{Count: soakCalls, Window: soakPer}}
 	for _, b := range []emulator.Backend{emulator.ThoughtIndustries, emulator.Coassemble, emulator.MATTR} {
-		limits[b] = most
+		budgets[b] = most
 	}
 	s := &soak{codes: map[string]int{}, backends: emulator.New(emulator.Options{Clients: 8, CoursesPerClient: 2, LearningPathsPerClient: 1,
-		UsersPerClient: 4, Linked: true, Limits: limits, Latency: 3 * time.Millisecond})}
+		UsersPerClient: 4, Linked: true, Limits: budgets, Latency: 3 * time.Millisecond})}
 	s.transport = s.backends.Transport()
 	var err error
 	if s.redis, err = startRedis(); err != nil {
@@ -185,11 +187,11 @@ func newSoak() (*soak, error) {
 	}
 	root := resolvers.New(o)
 	s.gateway = gateway.New(gateway.Options{
-		Schema: graph.NewEngine(graph.Config{Resolvers: root}), Limits: gateway.DefaultLimits(), Timeout: soakOperation,
+		Schema: graph.NewEngine(graph.Config{Resolvers: root}), Limits: limits.Default(), Timeout: soakOperation,
 		Operation: func(ctx context.Context) context.Context {
 			return root.WithOperation(upstream.WithAllowance(ctx, upstream.DefaultCalls, 64<<20))
 		},
-		Log: slog.New(slog.DiscardHandler), Answers: gateway.NewAnswers(s.cache, "4"),
+		Log: slog.New(slog.DiscardHandler), Answers: responses.NewSpace(s.cache, "4"),
 	})
 	s.enroll()
 	return s, nil

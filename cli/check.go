@@ -13,6 +13,8 @@ import (
 
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/documents"
+	"github.com/learngraph/learngraph/gateway/limits"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/reload"
 	"github.com/vektah/gqlparser/v2"
@@ -95,25 +97,25 @@ func limitsOf(cfg *config.Config) serverLimits {
 	return l
 }
 
-func check(manifest, against string, limits serverLimits, p progress) (*checkResult, error) {
+func check(manifest, against string, server serverLimits, p progress) (*checkResult, error) {
 	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
-	checker := gateway.NewChecker(schema, gateway.DefaultLimits())
+	checker := gateway.NewChecker(schema, limits.Default())
 	result := &checkResult{OK: true}
 	defer p.end()
 	if manifest != "" {
-		documents, budgets, err := readDocuments(manifest)
+		list, budgets, err := readDocuments(manifest)
 		if err != nil {
 			return nil, err
 		}
-		for i, d := range documents {
-			p.count("documents", i+1, len(documents))
-			checked := checkDocument(checker, d, budgets, limits)
+		for i, d := range list {
+			p.count("documents", i+1, len(list))
+			checked := checkDocument(checker, d, budgets, server)
 			result.OK = result.OK && len(checked.Problems) == 0
 			result.Documents = append(result.Documents, checked)
 		}
 		for _, name := range slices.Sorted(maps.Keys(budgets)) {
 			if !slices.ContainsFunc(result.Documents, func(d checkedDocument) bool { return name == d.ID || name == d.Name }) {
-				return nil, fmt.Errorf("%s names %q, which is no document of the manifest", gateway.BudgetsFile, name)
+				return nil, fmt.Errorf("%s names %q, which is no document of the manifest", documents.BudgetsFile, name)
 			}
 		}
 	}
@@ -132,7 +134,7 @@ func check(manifest, against string, limits serverLimits, p progress) (*checkRes
 
 // breakingChanges keeps those that a document uses, where there are documents to tell.
 func breakingChanges(old, schema *ast.Schema, documents []checkedDocument, onlyUsed bool) []breakingChange {
-	checker := gateway.NewChecker(old, gateway.DefaultLimits())
+	checker := gateway.NewChecker(old, limits.Default())
 	used := make([]map[string]bool, len(documents))
 	for i, d := range documents {
 		if doc, errs := checker.Parse(d.text); len(errs) == 0 {
@@ -153,7 +155,7 @@ func breakingChanges(old, schema *ast.Schema, documents []checkedDocument, onlyU
 	return list
 }
 
-func checkDocument(checker *gateway.Checker, d *gateway.TrustedDocument, budgets map[string]budget, limits serverLimits) checkedDocument {
+func checkDocument(checker *gateway.Checker, d *documents.TrustedDocument, budgets map[string]budget, server serverLimits) checkedDocument {
 	out := checkedDocument{ID: d.ID, Name: d.Name, Calls: map[string]int64{}, text: d.Text}
 	operations, errs := checker.Check(d.Text)
 	for _, e := range errs {
@@ -169,11 +171,11 @@ func checkDocument(checker *gateway.Checker, d *gateway.TrustedDocument, budgets
 			out.Calls[backend] = max(out.Calls[backend], n)
 		}
 	}
-	if limits.cost > 0 && out.Cost > limits.cost {
-		out.Problems = append(out.Problems, fmt.Sprintf("can cost %d points and is refused by the server: MAX_COST is %d", out.Cost, limits.cost))
+	if server.cost > 0 && out.Cost > server.cost {
+		out.Problems = append(out.Problems, fmt.Sprintf("can cost %d points and is refused by the server: MAX_COST is %d", out.Cost, server.cost))
 	}
-	if n := out.totalCalls(); limits.calls > 0 && n > limits.calls {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n, limits.calls))
+	if n := out.totalCalls(); server.calls > 0 && n > server.calls {
+		out.Warnings = append(out.Warnings, fmt.Sprintf("can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n, server.calls))
 	}
 	b, ok := budgets[d.ID]
 	if !ok {
@@ -197,7 +199,7 @@ func (d checkedDocument) totalCalls() int64 {
 }
 
 // readDocuments reads a manifest or a folder of them, and the budgets beside.
-func readDocuments(name string) ([]*gateway.TrustedDocument, map[string]budget, error) {
+func readDocuments(name string) ([]*documents.TrustedDocument, map[string]budget, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s cannot be read", name)
@@ -208,14 +210,14 @@ func readDocuments(name string) ([]*gateway.TrustedDocument, map[string]budget, 
 	} else if files, err = filesIn(name); err != nil {
 		return nil, nil, err
 	}
-	m := gateway.NewManifest()
-	var documents []*gateway.TrustedDocument
+	m := documents.NewManifest()
+	var list []*documents.TrustedDocument
 	for _, file := range files {
 		text, err := os.ReadFile(file)
 		switch {
 		case err != nil:
 		case isDocument(file):
-			documents = append(documents, &gateway.TrustedDocument{ID: filepath.Base(file), Text: string(text)})
+			list = append(list, &documents.TrustedDocument{ID: filepath.Base(file), Text: string(text)})
 		default:
 			err = m.Add(reload.Text(text))
 		}
@@ -223,11 +225,11 @@ func readDocuments(name string) ([]*gateway.TrustedDocument, map[string]budget, 
 			return nil, nil, fmt.Errorf("%s: %w", file, err)
 		}
 	}
-	if documents = append(m.Documents(), documents...); len(documents) == 0 {
+	if list = append(m.Documents(), list...); len(list) == 0 {
 		return nil, nil, fmt.Errorf("%s has no document: there was nothing to check", name)
 	}
-	budgets, err := readBudgets(filepath.Join(folder, gateway.BudgetsFile))
-	return documents, budgets, err
+	budgets, err := readBudgets(filepath.Join(folder, documents.BudgetsFile))
+	return list, budgets, err
 }
 
 // filesIn returns the manifests and documents of a folder, in order.
@@ -239,7 +241,7 @@ func filesIn(folder string) (files []string, err error) {
 		}
 		files = append(files, found...)
 	}
-	return slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == gateway.BudgetsFile }), nil
+	return slices.DeleteFunc(files, func(file string) bool { return filepath.Base(file) == documents.BudgetsFile }), nil
 }
 
 // isDocument reports whether a file is a document itself.

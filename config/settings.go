@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/auth"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/cost"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -153,7 +153,7 @@ func limitSettings() []Setting {
 		count("MAX_INFLIGHT", "1000", "Most requests under way; one more is answered with 503.", func(c *Config) *int { return &c.MaxInflight }),
 		size("MAX_INFLIGHT_BYTES", "512MiB", "Most that requests under way may hold; past it 503; at most a quarter of the memory limit unless set.", func(c *Config) *int64 { return &c.InflightBytes }),
 		amount("BATCH_LIMIT", "10", "Most operations in one request; 0 takes no arrays.", func(c *Config) *int { return &c.BatchLimit }),
-		amount("MAX_COST", strconv.Itoa(gateway.DefaultMaxCost), "Most points that one operation may cost as estimated; 0 for any number.", func(c *Config) *int { return &c.MaxCost }),
+		amount("MAX_COST", strconv.Itoa(cost.DefaultMax), "Most points that one operation may cost as estimated; 0 for any number.", func(c *Config) *int { return &c.MaxCost }),
 		choice("COST_MODE", "enforce", "What the estimated cost does: enforce refuses, measure only reports, off estimates nothing.", []string{"enforce", "measure", "off"}, func(c *Config) *string { return &c.CostMode }),
 		amount("POINTS", "0", "Size of each caller's bucket of points; 0 for no bucket.", func(c *Config) *int { return &c.Points }),
 		amount("POINTS_RESTORE", "1000", "Points that come back to each bucket in a second.", func(c *Config) *int { return &c.PointsRestore }),

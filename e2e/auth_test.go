@@ -10,7 +10,8 @@ import (
 	"testing"
 	"time"
 
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/middleware"
+	"github.com/learngraph/learngraph/gateway/requestid"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -113,7 +114,7 @@ func TestAPanicAnywhereInARequestIsOneError(t *testing.T) {
 		"index": func() { var list []int; _ = list[len(list)] },
 	} {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
-		handler := gateway.WithRequestID(gateway.WithAccessLog(p.log, nil, nil, gateway.WithRecovery(p.log, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fail() }))))
+		handler := requestid.Handler(middleware.AccessLog(p.log, nil, nil, middleware.Recovery(p.log, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fail() }))))
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", nil)
 		r.Header.Set("X-Request-Id", "the-request")
 		w := httptest.NewRecorder()

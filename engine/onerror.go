@@ -49,3 +49,17 @@ func (x *execution) aborts(c *call) bool {
 	}
 	return failed
 }
+
+// ParseOnError returns the error behavior of the request parameter onError; empty is PROPAGATE. ok reports whether there is such a
+// value.
+func ParseOnError(value string) (behavior OnError, ok bool) {
+	switch value {
+	case "", "PROPAGATE":
+		return Propagate, true
+	case "NULL":
+		return Null, true
+	case "ABORT":
+		return Abort, true
+	}
+	return Propagate, false
+}

@@ -1,41 +1,45 @@
 package gateway
 
 import (
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/documents"
+	"github.com/learngraph/learngraph/gateway/limits"
+	"github.com/learngraph/learngraph/gateway/selection"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // Checker judges documents without running them.
 type Checker struct {
-	documents *documents
-	costs     *costs
+	documents *documents.Cache
+	costs     *cost.Estimator
 }
 
 // NewChecker makes a checker for a schema.
-func NewChecker(schema *ast.Schema, limits Limits) *Checker {
-	return &Checker{newDocuments(schema, limits.withDefaults(), true, keptDocuments, nil), newCosts(schema)}
+func NewChecker(schema *ast.Schema, limits limits.Limits) *Checker {
+	return &Checker{documents.New(schema, limits.WithDefaults(), true, documents.DefaultMemory, nil), cost.NewEstimator(schema)}
 }
 
 // CheckedOperation is an operation with what it can take at most, whatever its variables are.
 type CheckedOperation struct {
 	Name string
-	Cost *Cost
+	Cost *cost.Estimate
 }
 
 // Check gives the operations of a document, or what is wrong with it.
 func (c *Checker) Check(text string) ([]CheckedOperation, gqlerror.List) {
-	doc, errs := c.documents.read(text)
+	doc, errs := c.documents.Read(text)
 	if len(errs) > 0 {
 		return nil, errs
 	}
 	list := make([]CheckedOperation, len(doc.Operations))
 	for i, op := range doc.Operations {
-		list[i] = CheckedOperation{op.Name, c.costs.estimateWith(op, collector{schema: c.costs.schema, open: true})}
+		list[i] = CheckedOperation{op.Name, c.costs.EstimateWith(op, selection.Collector{Schema: c.costs.Schema, Unbound: true})}
 	}
 	return list, nil
 }
 
 // Parse returns a document, or what is wrong with it.
 func (c *Checker) Parse(text string) (*ast.QueryDocument, gqlerror.List) {
-	return c.documents.read(text)
+	return c.documents.Read(text)
 }

@@ -17,6 +17,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/engine"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/limits"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -199,7 +201,7 @@ type echoed struct {
 func (e echoed) outcome(t *testing.T) string {
 	t.Helper()
 	switch {
-	case e.Invalid || len(e.Errors) > 0 && e.Errors[0].Extensions.Code == codeValidationFailed:
+	case e.Invalid || len(e.Errors) > 0 && e.Errors[0].Extensions.Code == gqlerrors.CodeValidationFailed:
 		return "the document is not valid"
 	case e.Data == nil && len(e.Errors) > 0:
 		return "the variables are refused"
@@ -286,7 +288,7 @@ func TestInputIsCoercedAsTheReferenceDoes(t *testing.T) {
 	t.Parallel()
 	requests := slices.DeleteFunc(echoRequests(), beyondDouble)
 	want := reference(t, requests)
-	g := New(Options{Schema: newEcho(), Limits: DefaultLimits(), Timeout: time.Hour, Log: slog.New(slog.DiscardHandler)})
+	g := New(Options{Schema: newEcho(), Limits: limits.Default(), Timeout: time.Hour, Log: slog.New(slog.DiscardHandler)})
 	differences := 0
 	for i, r := range requests {
 		body, err := json.Marshal(r)

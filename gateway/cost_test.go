@@ -1,8 +1,10 @@
 package gateway
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -11,11 +13,14 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
 	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/upstream"
 )
 
 // planOf asks for the plan of an operation.
-func planOf(t *testing.T, query, variables string) *Cost {
+func planOf(t *testing.T, query, variables string) *cost.Estimate {
 	t.Helper()
 	w := &world{}
 	got := send(t, w.gateway(nil).PlanHandler(), "POST", "/graphql/plan", queryBody(query, variables))
@@ -29,7 +34,7 @@ func planOf(t *testing.T, query, variables string) *Cost {
 	if len(w.asked) > 0 {
 		t.Errorf("the plan asked %v", w.asked)
 	}
-	return &Cost{Points: out.Data.Plan.Cost.Requested, Calls: out.Data.Plan.Calls, Fields: out.Data.Plan.Fields}
+	return &cost.Estimate{Points: out.Data.Plan.Cost.Requested, Calls: out.Data.Plan.Calls, Fields: out.Data.Plan.Fields}
 }
 
 func TestThePlanCountsTheMostCallsOfEachBackend(t *testing.T) {
@@ -64,8 +69,8 @@ func TestThePlanCountsTheMostCallsOfEachBackend(t *testing.T) {
 			5 + 59*100, map[string]int64{co: 4, ti: 51, ma: 4}},
 		{"a plain list", "{ clients(first: 1) { nodes { licenses { name } } } }", "", 112, map[string]int64{ti: 1}},
 		{"a write", `mutation { updateUser(input: {by: {sourceId: "x"}, name: "y"}) { user { name } userErrors { code } } }`, "", 12 + 300, map[string]int64{co: 3}},
-		{"introspection", "{ __schema { types { name } } }", "", int64(1 + len((&world{}).gateway(nil).costs.schema.Types)), map[string]int64{}},
-		{"introspection by two names", "{ a: __schema { queryType { name } } b: __schema { directives { name } } }", "", int64(3 + len((&world{}).gateway(nil).costs.schema.Directives)), map[string]int64{}},
+		{"introspection", "{ __schema { types { name } } }", "", int64(1 + len((&world{}).gateway(nil).opts.Schema.Schema().Types)), map[string]int64{}},
+		{"introspection by two names", "{ a: __schema { queryType { name } } b: __schema { directives { name } } }", "", int64(3 + len((&world{}).gateway(nil).opts.Schema.Schema().Directives)), map[string]int64{}},
 		{"one type", `{ __type(name: "Client") { name ofType { name } } }`, "", 2, map[string]int64{}},
 		{"a page whose length is null", "{ users(first: null) { nodes { sourceId } } }", "", 126, map[string]int64{co: 1}},
 		{"a page whose length is a null variable", "query($n: Int) { users(first: $n) { nodes { identity { id } } } }", `{"n": null}`, 51 + 51*100, map[string]int64{co: 1, ma: 50}},
@@ -88,7 +93,10 @@ func TestThePlanCountsTheMostCallsOfEachBackend(t *testing.T) {
 func TestThePlanNamesTheFieldsThatCall(t *testing.T) {
 	t.Parallel()
 	got := planOf(t, "{ c: clients(first: 3) { edges { node { users(first: 2) { nodes { identity { id } } } } } } }", "")
-	want := []FieldCalls{{"c", "thoughtindustries", 1}, {"c.edges.node.users", "coassemble", 6}, {"c.edges.node.users.nodes.identity", "mattr", 12}}
+	want := []cost.FieldCalls{
+		{Path: "c", Backend: "thoughtindustries", Calls: 1},
+		{Path: "c.edges.node.users", Backend: "coassemble", Calls: 6},
+		{Path: "c.edges.node.users.nodes.identity", Backend: "mattr", Calls: 12}}
 	if diff := cmp.Diff(want, got.Fields); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}
@@ -128,8 +136,30 @@ func TestAnOperationMayCostItsLimitAndNoMore(t *testing.T) {
 			t.Errorf("at most %d: got %q, asked %v", max, a.code(), w.asked)
 		}
 		if want != "" {
-			if diff := cmp.Diff(&limit{"cost", 111, 110}, a.Errors[0].Extensions.Limit); diff != "" {
+			if diff := cmp.Diff(&gqlerrors.Limit{Name: "cost", Reached: 111, Allowed: 110}, a.Errors[0].Extensions.Limit); diff != "" {
 				t.Errorf("limit (-want +got):\n%s", diff)
+			}
+		}
+	}
+}
+
+type noContent struct{}
+
+func (noContent) RoundTrip(*http.Request) (*http.Response, error) {
+	return &http.Response{StatusCode: http.StatusNoContent, Header: http.Header{}, Body: http.NoBody}, nil
+}
+
+// callsOf returns work for a resolver that makes *n calls.
+func callsOf(t *testing.T, n *int) func(context.Context) {
+	t.Helper()
+	backend, err := upstream.New(upstream.Options{Backend: upstream.Coassemble, BaseURL: "https://backend.example", Transport: noContent{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return func(ctx context.Context) {
+		for range *n {
+			if _, err := backend.Do(ctx, upstream.Request{Method: http.MethodGet, Route: "/users"}); err != nil {
+				t.Error(err)
 			}
 		}
 	}
@@ -144,12 +174,12 @@ func TestACallersPointsComeBackWithTimeAndWithWhatWasNotNeeded(t *testing.T) {
 		}
 		who := &auth.Caller{Name: "app", Scopes: auth.Scopes}
 		w := &world{}
-		made := int64(1)
+		made := 1
+		w.work = callsOf(t, &made)
 		g := w.gateway(func(o *Options) {
 			o.Authenticate = as(who)
-			o.Cost = CostOptions{Bucket: cache.NewBucket(kept, "test", "points"), Points: 200, Restore: 10}
+			o.Cost = cost.Options{Bucket: cache.NewBucket(kept, "test", "points"), Points: 200, Restore: 10}
 		})
-		g.callsMade = func(*provenance) int64 { return made }
 		const query = "{ users(first: 10) { nodes { sourceId } } }" // 111 points
 		ask := func(wantCode, wantCost string, wantRetry string) {
 			t.Helper()
@@ -193,7 +223,7 @@ func TestACallersPointsComeBackWithTimeAndWithWhatWasNotNeeded(t *testing.T) {
 
 func TestMeasuringRefusesNothingAndReports(t *testing.T) {
 	t.Parallel()
-	g := (&world{}).gateway(func(o *Options) { o.Cost = CostOptions{Max: 1, Measure: true} })
+	g := (&world{}).gateway(func(o *Options) { o.Cost = cost.Options{Max: 1, Measure: true} })
 	a := read(t, post(t, g, "{ users(first: 10) { nodes { sourceId } } }", ""))
 	if diff := cmp.Diff(`{"requestedQueryCost":111,"actualQueryCost":11}`, string(a.Extensions["cost"])); diff != "" || a.code() != "" {
 		t.Errorf("got %q (-want +got):\n%s", a.code(), diff)

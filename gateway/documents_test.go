@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -14,9 +13,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/lru"
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/documents"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/limits"
+	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/reload"
 )
 
@@ -35,10 +37,10 @@ func persistedBody(query, hash string) string {
 
 func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 	t.Parallel()
-	if hashOf(typename) != typenameHash {
-		t.Fatalf("the hash is %s", hashOf(typename))
+	if documents.Hash(typename) != typenameHash {
+		t.Fatalf("the hash is %s", documents.Hash(typename))
 	}
-	g := (&world{}).gateway(func(o *Options) { o.Persisted = newMemoryDocuments(1<<10, 0, nil) })
+	g := (&world{}).gateway(func(o *Options) { o.Persisted = documents.NewMemory(1<<10, 0, nil) })
 	get := "/graphql?" + url.Values{"extensions": {`{"persistedQuery":{"version":1,"sha256Hash":"` + typenameHash + `"}}`}}.Encode()
 	for _, step := range []struct {
 		name, method, target, body, want string
@@ -51,8 +53,8 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 		{"known by POST", "POST", "/graphql", persistedBody("", typenameHash), `{"data":{"__typename":"Query"}}`, 200},
 		{"known by GET", "GET", get, "", `{"data":{"__typename":"Query"}}`, 200},
 		{"known by documentId", "POST", "/graphql", `{"documentId":"` + typenameHash + `"}`, "PERSISTED_QUERY_NOT_FOUND", 200},
-		{"an invalid document", "POST", "/graphql", persistedBody("{nonsense}", hashOf("{nonsense}")), "GRAPHQL_VALIDATION_FAILED", 200},
-		{"is not kept", "POST", "/graphql", persistedBody("", hashOf("{nonsense}")), "PERSISTED_QUERY_NOT_FOUND", 200},
+		{"an invalid document", "POST", "/graphql", persistedBody("{nonsense}", documents.Hash("{nonsense}")), "GRAPHQL_VALIDATION_FAILED", 200},
+		{"is not kept", "POST", "/graphql", persistedBody("", documents.Hash("{nonsense}")), "PERSISTED_QUERY_NOT_FOUND", 200},
 		{"another version", "POST", "/graphql", `{"extensions":{"persistedQuery":{"version":2,"sha256Hash":"a"}}}`, "BAD_REQUEST", 400},
 		{"no hash", "POST", "/graphql", `{"extensions":{"persistedQuery":{"version":1}}}`, "BAD_REQUEST", 400},
 		{"no object", "POST", "/graphql", `{"extensions":{"persistedQuery":7}}`, "BAD_REQUEST", 400},
@@ -67,64 +69,6 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 	}
 }
 
-func TestKeptTextsAreBoundedInBytes(t *testing.T) {
-	t.Parallel()
-	text := func(c string) string { return strings.Repeat(c, 100) }
-	most := 3 * (len(text("a")) + lru.EntryOverhead)
-	m := newMemoryDocuments(most, 0, nil)
-	kept := func() (hashes string) {
-		for _, hash := range []string{"a", "b", "c", "d", "e"} {
-			if slices.Contains(m.texts.Keys(), hash) {
-				hashes += hash
-			}
-		}
-		return hashes
-	}
-	for _, step := range []struct{ put, text, want string }{
-		{"a", text("a"), "a"}, {"b", text("b"), "ab"}, {"c", text("c"), "abc"},
-		{"d", text("d"), "bcd"}, {"d", text("d"), "bcd"}, {"c", text("c"), "bcd"},
-		{"e", strings.Repeat("e", 3*100), "ce"},
-		{"b", strings.Repeat("b", most), "ce"},
-	} {
-		m.Put(t.Context(), step.put, step.text)
-		if got := kept(); got != step.want {
-			t.Errorf("after %q of %d bytes: kept %q, want %q", step.put, len(step.text), got, step.want)
-		}
-	}
-	if n := m.texts.Bytes(); n > most || n <= 0 {
-		t.Errorf("got %d bytes, want at most %d", n, most)
-	}
-}
-
-func TestACallerPushesOutItsOwnTextsFirst(t *testing.T) {
-	t.Parallel()
-	text := func(c string) string { return strings.Repeat(c, 100) }
-	one := len(text("a")) + lru.EntryOverhead
-	m := newMemoryDocuments(4*one, 2*one, nil)
-	for _, step := range []struct{ put, by, use, want string }{
-		{"a", "A", "", "a"}, {"b", "A", "a", "ab"}, {"c", "A", "", "ac"}, {"d", "B", "", "acd"}, {"e", "A", "", "cde"},
-		{"f", "C", "c", "cdef"}, {"g", "D", "", "cefg"}, {"g", "D", "", "cefg"}, {"h", "D", "", "cfgh"}, {"i", "D", "", "cfhi"},
-	} {
-		ctx := auth.NewContext(t.Context(), &auth.Caller{Name: step.by})
-		m.Put(ctx, step.put, text(step.put))
-		if step.use != "" {
-			m.Get(ctx, step.use)
-		}
-		got := ""
-		for _, hash := range []string{"a", "b", "c", "d", "e", "f", "g", "h", "i"} {
-			if slices.Contains(m.texts.Keys(), hash) {
-				got += hash
-			}
-		}
-		if got != step.want {
-			t.Errorf("after %s of %s: kept %s, want %s", step.put, step.by, got, step.want)
-		}
-	}
-	if n := m.texts.Bytes(); n != 4*one {
-		t.Errorf("all texts have %d bytes, want %d", n, 4*one)
-	}
-}
-
 // A text is charged for once, a KiB like a call, and one that cannot be paid for is not kept.
 func TestADocumentThatIsKeptIsCharged(t *testing.T) {
 	t.Parallel()
@@ -134,8 +78,8 @@ func TestADocumentThatIsKeptIsCharged(t *testing.T) {
 			t.Fatal(err)
 		}
 		g := (&world{users: 1}).keeping(t, func(o *Options) {
-			o.Persisted = newMemoryDocuments(1<<20, 0, nil)
-			o.Cost = CostOptions{Bucket: cache.NewBucket(kept, "test", "points"), Points: 1000, Restore: 100}
+			o.Persisted = documents.NewMemory(1<<20, 0, nil)
+			o.Cost = cost.Options{Bucket: cache.NewBucket(kept, "test", "points"), Points: 1000, Restore: 100}
 		})
 		document := func(name string, size int) string {
 			text := "query " + name + " { __typename } #"
@@ -146,22 +90,22 @@ func TestADocumentThatIsKeptIsCharged(t *testing.T) {
 			cost              string
 			code              string
 		}{
-			{"a KiB", document("A", 1024), hashOf(document("A", 1024)), `"requestedQueryCost":100,"actualQueryCost":100`, ""},
-			{"again", document("A", 1024), hashOf(document("A", 1024)), `"requestedQueryCost":0,"actualQueryCost":0`, ""},
-			{"by its hash", "", hashOf(document("A", 1024)), `"requestedQueryCost":0`, ""},
-			{"a byte more", document("B", 1025), hashOf(document("B", 1025)), `"requestedQueryCost":200`, ""},
-			{"more than there are points for", document("C", 10_000), hashOf(document("C", 10_000)), `"requestedQueryCost":1000,"actualQueryCost":0`, codeRateLimited},
-			{"which is not kept", "", hashOf(document("C", 10_000)), "", codeNotPersisted},
+			{"a KiB", document("A", 1024), documents.Hash(document("A", 1024)), `"requestedQueryCost":100,"actualQueryCost":100`, ""},
+			{"again", document("A", 1024), documents.Hash(document("A", 1024)), `"requestedQueryCost":0,"actualQueryCost":0`, ""},
+			{"by its hash", "", documents.Hash(document("A", 1024)), `"requestedQueryCost":0`, ""},
+			{"a byte more", document("B", 1025), documents.Hash(document("B", 1025)), `"requestedQueryCost":200`, ""},
+			{"more than there are points for", document("C", 10_000), documents.Hash(document("C", 10_000)), `"requestedQueryCost":1000,"actualQueryCost":0`, gqlerrors.CodeRateLimited},
+			{"which is not kept", "", documents.Hash(document("C", 10_000)), "", gqlerrors.CodeNotPersisted},
 		} {
 			a := read(t, send(t, g, http.MethodPost, "/graphql", persistedBody(step.query, step.hash)))
 			if !strings.Contains(string(a.Extensions["cost"]), step.cost) || a.code() != step.code {
 				t.Errorf("%s: got %q, cost %s, want %q, %s", step.name, a.code(), a.Extensions["cost"], step.code, step.cost)
 			}
 		}
-		if got := send(t, g.PlanHandler(), http.MethodPost, "/graphql/plan", persistedBody(document("D", 100), hashOf(document("D", 100)))); got.Code != 200 {
+		if got := send(t, g.PlanHandler(), http.MethodPost, "/graphql/plan", persistedBody(document("D", 100), documents.Hash(document("D", 100)))); got.Code != 200 {
 			t.Errorf("the plan: got %s", got.Body)
 		}
-		if _, ok := g.opts.Persisted.Get(t.Context(), hashOf(document("D", 100))); ok {
+		if _, ok := g.opts.Persisted.Get(t.Context(), documents.Hash(document("D", 100))); ok {
 			t.Error("a plan keeps a document, which costs nothing")
 		}
 	})
@@ -174,15 +118,15 @@ func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
 		return query + strings.Repeat("x", size-len(query))
 	}
 	const most, size = 1 << 20, 100 << 10
-	d := (&world{users: 1}).gateway(nil).documents
-	d.kept = lru.New[string, *validDocument](most, nil)
+	held := int64(0)
+	d := documents.New(graph.NewEngine(graph.Config{}).Schema(), limits.Default(), true, most, func(by int64) { held += by })
 	for i := range 2 * most / size {
-		if _, errs := d.load(text(i, size)); len(errs) > 0 {
+		if _, errs := d.Load(text(i, size)); len(errs) > 0 {
 			t.Fatal(errs)
 		}
 	}
-	if kept := len(d.kept.Keys()); kept != most/size-1 || d.kept.Bytes() > most {
-		t.Errorf("kept %d documents of %d bytes, want at most %d", kept, d.kept.Bytes(), most)
+	if held <= most-2*size || held > most {
+		t.Errorf("kept %d bytes, want about %d", held, most)
 	}
 	for size, want := range map[int]int{longestRepeated: 1, longestRepeated + 1: 0} {
 		g := (&world{users: 1}).keeping(t, nil)
@@ -208,9 +152,9 @@ func TestAStoreCannotPassAnotherTextOff(t *testing.T) {
 	}
 }
 
-func trusted(t *testing.T, w *world, mode TrustedMode, files fstest.MapFS) *Trusted {
+func trusted(t *testing.T, w *world, mode documents.TrustedMode, files fstest.MapFS) *documents.Trusted {
 	t.Helper()
-	tr, err := NewTrusted(TrustedOptions{Files: files, Name: ".", Mode: mode, Log: slog.New(slog.NewTextHandler(w, nil))})
+	tr, err := documents.NewTrusted(documents.TrustedOptions{Files: files, Name: ".", Mode: mode, Log: slog.New(slog.NewTextHandler(w, nil))})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,33 +165,33 @@ func TestTrustedDocumentsAreTakenByIDAndOthersByMode(t *testing.T) {
 	t.Parallel()
 	files := fstest.MapFS{"relay.json": {Data: []byte(`{"sha256:abc":"{ __typename }"}`)},
 		"apollo.json": {Data: []byte(`{"format":"apollo-persisted-query-manifest","version":1,"operations":[
-			{"id":"` + hashOf("query B { __typename }") + `","name":"B","type":"query","body":"query B { __typename }"}]}`)}}
+			{"id":"` + documents.Hash("query B { __typename }") + `","name":"B","type":"query","body":"query B { __typename }"}]}`)}}
 	const ok, untrusted, unknown = `{"data":{"__typename":"Query"}}`, "DOCUMENT_NOT_TRUSTED", "PERSISTED_QUERY_NOT_FOUND"
 	for _, test := range []struct {
 		name, method, target, body string
-		want                       map[TrustedMode]string
+		want                       map[documents.TrustedMode]string
 		logged                     bool
 	}{
-		{"documentId", "POST", "/graphql", `{"documentId":"abc"}`, map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: ok}, false},
-		{"documentId with its algorithm", "POST", "/graphql", `{"documentId":"sha256:abc"}`, map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: ok}, false},
-		{"documentId by GET", "GET", "/graphql?documentId=abc", "", map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: ok}, false},
-		{"Apollo's extension", "POST", "/graphql", persistedBody("", hashOf("query B { __typename }")), map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: ok}, false},
-		{"an unknown id", "POST", "/graphql", `{"documentId":"xyz"}`, map[TrustedMode]string{TrustedOff: unknown, TrustedLog: unknown, TrustedOnly: untrusted}, false},
-		{"a text of the manifest", "POST", "/graphql", queryBody("{ __typename }", ""), map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: untrusted}, false},
-		{"another text", "POST", "/graphql", queryBody("{__typename}", ""), map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: untrusted}, true},
-		{"a registration", "POST", "/graphql", persistedBody("{__typename}", hashOf("{__typename}")), map[TrustedMode]string{TrustedOff: ok, TrustedLog: ok, TrustedOnly: untrusted}, true},
-		{"id and text", "POST", "/graphql", `{"documentId":"abc","query":"{__typename}"}`, map[TrustedMode]string{TrustedOff: "BAD_REQUEST", TrustedLog: "BAD_REQUEST", TrustedOnly: "BAD_REQUEST"}, false},
+		{"documentId", "POST", "/graphql", `{"documentId":"abc"}`, map[documents.TrustedMode]string{documents.TrustedOff: ok, documents.TrustedLog: ok, documents.TrustedOnly: ok}, false},
+		{"documentId with its algorithm", "POST", "/graphql", `{"documentId":"sha256:abc"}`, map[documents.TrustedMode]string{documents.TrustedOff: ok, documents.TrustedLog: ok, documents.TrustedOnly: ok}, false},
+		{"documentId by GET", "GET", "/graphql?documentId=abc", "", map[documents.TrustedMode]string{documents.TrustedOff: ok, documents.TrustedLog: ok, documents.TrustedOnly: ok}, false},
+		{"Apollo's extension", "POST", "/graphql", persistedBody("", documents.Hash("query B { __typename }")), map[documents.TrustedMode]string{documents.TrustedOff: ok, documents.TrustedLog: ok, documents.TrustedOnly: ok}, false},
+		{"an unknown id", "POST", "/graphql", `{"documentId":"xyz"}`, map[documents.TrustedMode]string{documents.TrustedOff: unknown, documents.TrustedLog: unknown, documents.TrustedOnly: untrusted}, false},
+		{"a text of the manifest", "POST", "/graphql", queryBody("{ __typename }", ""), map[documents.TrustedMode]string{documents.TrustedOff: ok, documents.TrustedLog: ok, documents.TrustedOnly: untrusted}, false},
+		{"another text", "POST", "/graphql", queryBody("{__typename}", ""), map[documents.TrustedMode]string{documents.TrustedOff: ok, documents.TrustedLog: ok, documents.TrustedOnly: untrusted}, true},
+		{"a registration", "POST", "/graphql", persistedBody("{__typename}", documents.Hash("{__typename}")), map[documents.TrustedMode]string{documents.TrustedOff: ok, documents.TrustedLog: ok, documents.TrustedOnly: untrusted}, true},
+		{"id and text", "POST", "/graphql", `{"documentId":"abc","query":"{__typename}"}`, map[documents.TrustedMode]string{documents.TrustedOff: "BAD_REQUEST", documents.TrustedLog: "BAD_REQUEST", documents.TrustedOnly: "BAD_REQUEST"}, false},
 	} {
 		for mode, want := range test.want {
 			w := &world{}
 			g := w.gateway(func(o *Options) {
-				o.Trusted, o.Persisted = trusted(t, w, mode, files), newMemoryDocuments(1<<10, 0, nil)
+				o.Trusted, o.Persisted = trusted(t, w, mode, files), documents.NewMemory(1<<10, 0, nil)
 			})
 			got := send(t, g, test.method, test.target, test.body)
 			if !strings.Contains(got.Body.String(), want) {
 				t.Errorf("%s, %s: got %s, want %s", test.name, mode, got.Body, want)
 			}
-			if logged := strings.Contains(w.logged(), "not trusted"); logged != (test.logged && mode == TrustedLog) {
+			if logged := strings.Contains(w.logged(), "not trusted"); logged != (test.logged && mode == documents.TrustedLog) {
 				t.Errorf("%s, %s: logged %q", test.name, mode, w.logged())
 			}
 		}
@@ -259,7 +203,7 @@ func TestAChangedManifestIsTakenOverAndABadOneIsNot(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		files := fstest.MapFS{"m.json": {Data: []byte(`{"a":"{ __typename }"}`)}}
 		w := &world{}
-		g := w.gateway(func(o *Options) { o.Trusted = trusted(t, w, TrustedOnly, files) })
+		g := w.gateway(func(o *Options) { o.Trusted = trusted(t, w, documents.TrustedOnly, files) })
 		var got []string
 		for _, text := range []string{`{"a":"{ __typename }"}`, `{"b":"{ __typename }"}`, `{"b":7}`, `{"c":"{ __typename }"}`} {
 			files["m.json"] = &fstest.MapFile{Data: []byte(text), ModTime: time.Now()}
@@ -283,17 +227,17 @@ func TestAChangedManifestIsTakenOverAndABadOneIsNot(t *testing.T) {
 
 func TestAManifestIsReadInEachFormat(t *testing.T) {
 	t.Parallel()
-	one := []*TrustedDocument{{ID: "a", Text: "{ __typename }"}}
+	one := []*documents.TrustedDocument{{ID: "a", Text: "{ __typename }"}}
 	for _, test := range []struct {
 		name, text string
-		want       []*TrustedDocument
+		want       []*documents.TrustedDocument
 	}{
 		{"Relay and Code Generator", `{"a":"{ __typename }"}`, one},
 		{"with a byte order mark", "\ufeff" + `{"a":"{ __typename }"}`, one},
 		{"with its algorithm", `{"sha256:a":"{ __typename }"}`, one},
 		{"Apollo", `{"format":"apollo-persisted-query-manifest","version":1,"operations":[{"id":"a","name":"N","type":"query","body":"{ __typename }"}]}`,
-			[]*TrustedDocument{{ID: "a", Name: "N", Text: "{ __typename }"}}},
-		{"a document called format", `{"format":"{ __typename }"}`, []*TrustedDocument{{ID: "format", Text: "{ __typename }"}}},
+			[]*documents.TrustedDocument{{ID: "a", Name: "N", Text: "{ __typename }"}}},
+		{"a document called format", `{"format":"{ __typename }"}`, []*documents.TrustedDocument{{ID: "format", Text: "{ __typename }"}}},
 		{"empty", `{}`, nil},
 		{"Apollo in another version", `{"format":"apollo-persisted-query-manifest","version":2,"operations":[]}`, nil},
 		{"another format", `{"format":"other","version":1,"operations":[]}`, nil},
@@ -306,7 +250,7 @@ func TestAManifestIsReadInEachFormat(t *testing.T) {
 		{"no id", `{"":"x"}`, nil},
 		{"trailing garbage", `{"a":"x"}{}`, nil},
 	} {
-		m := NewManifest()
+		m := documents.NewManifest()
 		err := m.Add([]byte(test.text))
 		if (err == nil) != (test.want != nil || test.name == "empty") {
 			t.Errorf("%s: got error %v", test.name, err)
@@ -319,7 +263,7 @@ func TestAManifestIsReadInEachFormat(t *testing.T) {
 
 func TestAnUnknownModeIsRefused(t *testing.T) {
 	t.Parallel()
-	if _, err := NewTrusted(TrustedOptions{Files: fstest.MapFS{}, Name: ".", Mode: "strict"}); err == nil {
+	if _, err := documents.NewTrusted(documents.TrustedOptions{Files: fstest.MapFS{}, Name: ".", Mode: "strict"}); err == nil {
 		t.Error("want an error")
 	}
 }

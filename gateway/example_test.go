@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/limits"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/upstream/coassemble"
@@ -31,7 +32,7 @@ func (query) User(context.Context, model.UserBy) (*coassemble.User, error) {
 func Example() {
 	g := gateway.New(gateway.Options{
 		Schema:  graph.NewEngine(graph.Config{Resolvers: resolvers{}}),
-		Limits:  gateway.DefaultLimits(),
+		Limits:  limits.Default(),
 		Timeout: time.Second,
 		Log:     slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})

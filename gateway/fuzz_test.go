@@ -8,6 +8,9 @@ import (
 	"testing"
 
 	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/documents"
+	"github.com/learngraph/learngraph/gateway/representation"
 )
 
 // checkAnswer fails where an answer is not what clients can read.
@@ -29,8 +32,8 @@ func FuzzBody(f *testing.F) {
 	}
 	w := &world{users: 2}
 	g := w.gateway(func(o *Options) {
-		o.Persisted = newMemoryDocuments(4<<10, 0, nil)
-		o.Cost = CostOptions{Max: DefaultMaxCost, Measure: true}
+		o.Persisted = documents.NewMemory(4<<10, 0, nil)
+		o.Cost = cost.Options{Max: cost.DefaultMax, Measure: true}
 		o.Authenticate = as(&auth.Caller{Name: "app", Scopes: []string{auth.UsersRead}})
 	})
 	f.Fuzz(func(t *testing.T, body string) {
@@ -44,7 +47,7 @@ func FuzzQueryString(f *testing.F) {
 		`extensions={"persistedQuery":{"version":1,"sha256Hash":"a"}}`} {
 		f.Add(query)
 	}
-	g := (&world{users: 2}).gateway(func(o *Options) { o.Persisted = newMemoryDocuments(4<<10, 0, nil) })
+	g := (&world{users: 2}).gateway(func(o *Options) { o.Persisted = documents.NewMemory(4<<10, 0, nil) })
 	f.Fuzz(func(t *testing.T, query string) {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/graphql", nil)
 		r.URL.RawQuery = query
@@ -59,12 +62,12 @@ func FuzzAccept(f *testing.F) {
 		f.Add(accept)
 	}
 	f.Fuzz(func(t *testing.T, accept string) {
-		switch media := negotiate(http.Header{"Accept": {accept}}); media {
-		case "", mediaJSON, mediaResponse:
+		switch media := representation.NegotiateMediaType(http.Header{"Accept": {accept}}); media {
+		case "", representation.MediaJSON, representation.MediaGraphQLResponse:
 		default:
 			t.Errorf("got media type %q", media)
 		}
-		switch coding := negotiateCoding(http.Header{"Accept-Encoding": {accept}}).best; coding {
+		switch coding := representation.NegotiateCoding(http.Header{"Accept-Encoding": {accept}}).Best; coding {
 		case "", "gzip", "br", "zstd":
 		default:
 			t.Errorf("got coding %q", coding)
@@ -77,7 +80,7 @@ func FuzzManifest(f *testing.F) {
 		f.Add([]byte(text))
 	}
 	f.Fuzz(func(t *testing.T, text []byte) {
-		m := NewManifest()
+		m := documents.NewManifest()
 		err := m.Add(text)
 		if err != nil && len(m.Documents()) > 0 {
 			t.Error("a manifest that is refused left documents behind")

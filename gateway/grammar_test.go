@@ -16,6 +16,9 @@ import (
 	"testing"
 	"unicode/utf8"
 
+	"github.com/learngraph/learngraph/gateway/documents"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/limits"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -241,16 +244,16 @@ var typeSystem = regexp.MustCompile(`\b(schema|scalar|type|interface|union|enum|
 
 func TestDocumentsAreReadAsTheReferenceDoes(t *testing.T) {
 	t.Parallel()
-	documents := grammarDocuments(t, 12000)
-	want := judge(t, documents)
-	checker := newDocuments(graph.NewExecutableSchema(graph.Config{}).Schema(), Limits{Depth: 1 << 20, Selections: 1 << 30}, true, 1<<20, nil)
+	texts := grammarDocuments(t, 12000)
+	want := judge(t, texts)
+	checker := documents.New(graph.NewExecutableSchema(graph.Config{}).Schema(), limits.Limits{Depth: 1 << 20, Selections: 1 << 30}, true, 1<<20, nil)
 	accepted, refused, malformed := 0, 0, 0
-	for i, text := range documents {
-		_, errs := checker.read(text)
+	for i, text := range texts {
+		_, errs := checker.Read(text)
 		switch w := want[i]; {
 		case w.Syntax != nil:
 			malformed++
-			if len(errs) != 1 || errs[0].Extensions["code"] != codeParseFailed {
+			if len(errs) != 1 || errs[0].Extensions["code"] != gqlerrors.CodeParseFailed {
 				t.Errorf("%q\n  want %s\n  got %v", text, w.Syntax.Message, errs)
 			} else if !slices.Equal(errs[0].Locations, w.Syntax.Locations) && !typeSystem.MatchString(text) {
 				t.Errorf("%q\n  want %s at %v\n  got %v at %v", text, w.Syntax.Message, w.Syntax.Locations, errs[0].Message, errs[0].Locations)
@@ -293,7 +296,7 @@ func stringsAndNumbers(t *testing.T, text string) []string {
 // TestOneGrammarOverHTTP has what is no document, by the place of its error, and what is one, by the value that arrives.
 func TestOneGrammarOverHTTP(t *testing.T) {
 	t.Parallel()
-	g := New(Options{Schema: newEcho(), Limits: DefaultLimits(), Timeout: time.Hour, Log: slog.New(slog.DiscardHandler)})
+	g := New(Options{Schema: newEcho(), Limits: limits.Default(), Timeout: time.Hour, Log: slog.New(slog.DiscardHandler)})
 	text := slices.Index(echoTypes, "String")
 	document := func(value string) string { return fmt.Sprintf("{ f%d(a: %s) { args } }", text, value) }
 	for query, want := range map[string]gqlerror.Location{
@@ -308,7 +311,7 @@ func TestOneGrammarOverHTTP(t *testing.T) {
 		if err := json.Unmarshal(send(t, g, http.MethodPost, "/graphql", `{"query":`+quoted(query)+`}`).Body.Bytes(), &got); err != nil {
 			t.Fatal(err)
 		}
-		if len(got.Errors) != 1 || got.Errors[0].Extensions["code"] != codeParseFailed || !slices.Equal(got.Errors[0].Locations, []gqlerror.Location{want}) {
+		if len(got.Errors) != 1 || got.Errors[0].Extensions["code"] != gqlerrors.CodeParseFailed || !slices.Equal(got.Errors[0].Locations, []gqlerror.Location{want}) {
 			t.Errorf("%s: got %v, want it refused at %v", query, got.Errors, want)
 		}
 	}
@@ -330,13 +333,13 @@ func TestOneGrammarOverHTTP(t *testing.T) {
 
 func TestAnErrorOfAFragmentComesOnce(t *testing.T) {
 	t.Parallel()
-	checker := newDocuments(graph.NewExecutableSchema(graph.Config{}).Schema(), DefaultLimits(), true, 1<<20, nil)
+	checker := documents.New(graph.NewExecutableSchema(graph.Config{}).Schema(), limits.Default(), true, 1<<20, nil)
 	for _, query := range []string{
 		"query A { users { nodes { ...F } } } query B { users { nodes { ...F ...F } } } fragment F on User { nope }",
 		"{ users { nodes { ...F } } } fragment F on User { ...G } fragment G on User { client { nope } }",
 		"{ users { nodes { ...F } } } fragment F on User { name @nope }",
 	} {
-		if _, errs := checker.read(query); len(errs) != 1 {
+		if _, errs := checker.Read(query); len(errs) != 1 {
 			t.Errorf("%s: got %v, want one error", query, errs)
 		}
 	}
@@ -345,7 +348,7 @@ func TestAnErrorOfAFragmentComesOnce(t *testing.T) {
 func TestAnErrorOfANameStandsAtIt(t *testing.T) {
 	t.Parallel()
 	for _, introspection := range []bool{true, false} {
-		checker := newDocuments(graph.NewExecutableSchema(graph.Config{}).Schema(), DefaultLimits(), introspection, 1<<20, nil)
+		checker := documents.New(graph.NewExecutableSchema(graph.Config{}).Schema(), limits.Default(), introspection, 1<<20, nil)
 		for query, want := range map[string]string{
 			"{ users(frist: 1) { nodes { id } } }":                                                    "[[1:9]]",
 			"{ users { nodes { id @skip(if: true, fi: 1) } } }":                                       "[[1:38]]",
@@ -359,7 +362,7 @@ func TestAnErrorOfANameStandsAtIt(t *testing.T) {
 			"query users { users { nodes { id } } } \"query\" query users { users { nodes { id } } }": "[[1:7 1:54]]",
 			"query($a: [User]) { users { nodes { id @include(if: $a) } } }":                           "[[1:11] [1:53]]",
 		} {
-			_, errs := checker.read(query)
+			_, errs := checker.Read(query)
 			var places [][]gqlerror.Location
 			for _, err := range errs {
 				places = append(places, err.Locations)

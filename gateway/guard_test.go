@@ -2,17 +2,16 @@ package gateway
 
 import (
 	"fmt"
-	"slices"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/auth"
-	"github.com/learngraph/learngraph/graph"
+	"github.com/learngraph/learngraph/gateway/requestid"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream"
-	"github.com/vektah/gqlparser/v2/ast"
 )
 
 func TestAFieldWithoutItsScopeIsNullBeforeAnyCall(t *testing.T) {
@@ -70,73 +69,16 @@ func TestAFieldWithoutItsScopeIsNullBeforeAnyCall(t *testing.T) {
 	}
 }
 
-func TestOnlyNullableFieldsLeadToWhatNeedsAScope(t *testing.T) {
-	t.Parallel()
-	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
-	g := NewGuard(schema)
-	guarded := 0
-	for name, def := range schema.Types {
-		if def.Kind != ast.Object {
-			continue
-		}
-		for _, f := range def.Fields {
-			needs := g.fields[f]
-			guarded += len(needs)
-			covered := !slices.ContainsFunc(needs, func(s string) bool { return !slices.Contains(g.types[name], s) })
-			if len(needs) > 0 && f.Type.NonNull && !covered {
-				t.Errorf("%s.%s is not nullable and needs %v", name, f.Name, needs)
-			}
-			for _, s := range needs {
-				if !slices.Contains(auth.Scopes, s) {
-					t.Errorf("%s.%s needs %q, which is no scope", name, f.Name, s)
-				}
-			}
-		}
-	}
-	if guarded < 40 {
-		t.Errorf("the schema names %d scopes on fields: the directive is not read", guarded)
-	}
-}
-
-func TestNothingOfABackendIsReachedWithoutAScope(t *testing.T) {
-	t.Parallel()
-	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
-	g := NewGuard(schema)
-	free := map[string]bool{}
-	var visit func(name string)
-	visit = func(name string) {
-		if free[name] {
-			return
-		}
-		free[name] = true
-		for _, f := range schema.Types[name].Fields {
-			if len(g.fields[f]) == 0 {
-				visit(f.Type.Name())
-			}
-		}
-	}
-	visit("Query")
-	var got []string
-	for name := range free {
-		if def := schema.Types[name]; !def.BuiltIn && def.IsCompositeType() {
-			got = append(got, name)
-		}
-	}
-	slices.Sort(got)
-	// Node has nothing but an id, and which object it is decides.
-	if diff := cmp.Diff([]string{"Node", "Query"}, got); diff != "" {
-		t.Errorf("types reached without a scope (-want +got):\n%s", diff)
-	}
-}
-
 func TestHeadersThatNeedAScopeAreIgnoredWithoutIt(t *testing.T) {
 	t.Parallel()
 	for scopes, want := range map[string]string{"": " ", "fresh": "no-cache ", "explain": " 1", "fresh explain": "no-cache 1"} {
 		g := (&world{}).gateway(func(o *Options) {
 			o.Authenticate = as(&auth.Caller{Scopes: strings.Fields(scopes)})
 		})
-		req := newRequest(t, "Cache-Control", "no-cache", "X-Learngraph-Explain", "1")
-		_, admitted, fault := g.admit(req)
+		req := httptest.NewRequestWithContext(t.Context(), "GET", "/graphql", nil)
+		req.Header.Set("Cache-Control", "no-cache")
+		req.Header.Set("X-Learngraph-Explain", "1")
+		_, admitted, fault := g.authenticate(req)
 		if fault != nil {
 			t.Fatal(fault)
 		}
@@ -166,7 +108,7 @@ func TestEveryMutationIsWrittenDownWithoutWhomItIsAbout(t *testing.T) {
 			o.Authenticate = as(&auth.Caller{Name: "app", Scopes: strings.Fields(test.scopes)})
 			o.Digest = func(text string) string { return "digest-of-" + fmt.Sprint(len(text)) }
 		})
-		post(t, WithRequestID(g), `mutation { x: updateUser(input: {by: {`+test.by+`}, name: "y"}) { userErrors { code } } }`, "", "X-Request-Id", "r1")
+		post(t, requestid.Handler(g), `mutation { x: updateUser(input: {by: {`+test.by+`}, name: "y"}) { userErrors { code } } }`, "", "X-Request-Id", "r1")
 		got := w.logged()
 		for _, want := range []string{"msg=mutation", "requestId=r1", "caller=app", "field=updateUser", "type=User", "object=digest-of-16", test.want} {
 			if !strings.Contains(got, want) {

@@ -9,6 +9,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/httpapi"
+	"github.com/learngraph/learngraph/gateway/limits"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -18,30 +21,30 @@ func TestEachLimitTakesItsNumberAndRefusesOneMore(t *testing.T) {
 	const short = len(`{"query":"{ __typename }"}`)
 	for _, test := range []struct {
 		name    string
-		limits  Limits
+		limits  limits.Limits
 		body    func(n int) string
 		allowed int
 		status  int
 	}{
-		{"body", Limits{Body: int64(short) + 10}, body, 10, 413},
-		{"tokens", Limits{Tokens: 12}, func(n int) string { return queryBody("{"+strings.Repeat("__typename ", n)+"}", "") }, 10, 200},
-		{"nesting", Limits{Depth: 3}, func(n int) string {
+		{"body", limits.Limits{Body: int64(short) + 10}, body, 10, 413},
+		{"tokens", limits.Limits{Tokens: 12}, func(n int) string { return queryBody("{"+strings.Repeat("__typename ", n)+"}", "") }, 10, 200},
+		{"nesting", limits.Limits{Depth: 3}, func(n int) string {
 			return queryBody(strings.Repeat("{...", n-1)+"{__typename}"+strings.Repeat("}", n-1), "")
 		}, 6, 200},
-		{"depth", Limits{Depth: 3}, func(n int) string {
+		{"depth", limits.Limits{Depth: 3}, func(n int) string {
 			return queryBody("{users{...F}} fragment F on UserConnection{"+strings.Repeat("nodes{embedClient{users{", max(0, n-3))+"nodes{__typename}"+strings.Repeat("}}}", max(0, n-3))+"}", "")
 		}, 3, 200},
-		{"aliases", Limits{Aliases: 4}, func(n int) string {
+		{"aliases", limits.Limits{Aliases: 4}, func(n int) string {
 			query := "query($n: Int = 1) {"
 			for i := range n {
 				query += fmt.Sprintf("a%d: users(first: $n) { __typename } ", i)
 			}
 			return queryBody(query+"}", "")
 		}, 4, 200},
-		{"directives", Limits{Directives: 4}, func(n int) string {
+		{"directives", limits.Limits{Directives: 4}, func(n int) string {
 			return queryBody("{"+strings.Repeat("__typename @include(if: true) ", n)+"}", "")
 		}, 4, 200},
-		{"fragments", Limits{Fragments: 2}, func(n int) string {
+		{"fragments", limits.Limits{Fragments: 2}, func(n int) string {
 			query, spreads := "", ""
 			for i := range n {
 				query += fmt.Sprintf(" fragment F%d on Query { __typename }", i)
@@ -49,26 +52,26 @@ func TestEachLimitTakesItsNumberAndRefusesOneMore(t *testing.T) {
 			}
 			return queryBody("{"+spreads+"}"+query, "")
 		}, 2, 200},
-		{"spreads", Limits{Spreads: 3}, func(n int) string {
+		{"spreads", limits.Limits{Spreads: 3}, func(n int) string {
 			return queryBody("{"+strings.Repeat("... {__typename} ", n)+"}", "")
 		}, 3, 200},
-		{"rootFields", Limits{RootFields: 3}, func(n int) string {
+		{"rootFields", limits.Limits{RootFields: 3}, func(n int) string {
 			query := "{ ...F } fragment F on Query {"
 			for i := range n {
 				query += fmt.Sprintf("a%d: __typename ", i)
 			}
 			return queryBody(query+"}", "")
 		}, 3, 200},
-		{"selections", Limits{Selections: 8}, func(n int) string {
+		{"selections", limits.Limits{Selections: 8}, func(n int) string {
 			return queryBody("{ ...F ...F } fragment F on Query {"+strings.Repeat("__typename ", n)+"}", "")
 		}, 3, 200},
-		{"overlaps", Limits{Overlaps: 3}, func(n int) string { return queryBody("{"+strings.Repeat("__typename ", n)+"}", "") }, 3, 200},
-		{"variables", Limits{Variables: 20}, func(n int) string {
+		{"overlaps", limits.Limits{Overlaps: 3}, func(n int) string { return queryBody("{"+strings.Repeat("__typename ", n)+"}", "") }, 3, 200},
+		{"variables", limits.Limits{Variables: 20}, func(n int) string {
 			return queryBody("{ __typename }", `{"a": "`+strings.Repeat("x", n)+`"}`)
 		}, 11, 200},
-		{"introspection", Limits{}, func(n int) string {
+		{"introspection", limits.Limits{}, func(n int) string {
 			return queryBody("{__type(name: \"Client\"){"+strings.Repeat("fields{type{", n)+"name"+strings.Repeat("}}", n)+"}}", "")
-		}, introspectionNesting, 200},
+		}, 1, 200},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -81,7 +84,7 @@ func TestEachLimitTakesItsNumberAndRefusesOneMore(t *testing.T) {
 			if read(t, below).code() != "" {
 				t.Errorf("just below: got %s", below.Body)
 			}
-			asked, validated := len(w.asked), g.documents.validations.Load()
+			asked, validated := len(w.asked), g.documents.Validations.Load()
 			above := send(t, g, "POST", "/graphql", test.body(test.allowed+1))
 			a := read(t, above)
 			if a.code() != "LIMIT_EXCEEDED" || above.Code != test.status {
@@ -91,7 +94,7 @@ func TestEachLimitTakesItsNumberAndRefusesOneMore(t *testing.T) {
 			if l == nil || l.Name != test.name || l.Reached <= l.Allowed {
 				t.Errorf("just above: got limit %+v, want one of %s", l, test.name)
 			}
-			if len(w.asked) != asked || g.documents.validations.Load() != validated {
+			if len(w.asked) != asked || g.documents.Validations.Load() != validated {
 				t.Error("a resolver or the validator was reached")
 			}
 		})
@@ -143,23 +146,23 @@ func TestAnAnswerThatIsTooLargeIsNull(t *testing.T) {
 func TestErrorsAreBoundedInNumberAndBytes(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {
-		limits Limits
+		limits limits.Limits
 		errors int
 		want   []string
 	}{
-		"as many as allowed": {Limits{Errors: 3}, 3, []string{"e", "e", "e"}},
-		"one more":           {Limits{Errors: 3}, 4, []string{"e", "e", "e", "1 more errors are left out"}},
-		"many more":          {Limits{Errors: 1}, 9, []string{"e", "8 more errors are left out"}},
-		"bytes":              {Limits{ErrorBytes: 2 * len(`{"message":"e"}`)}, 3, []string{"e", "e", "1 more errors are left out"}},
-		"no limit":           {Limits{}, 3, []string{"e", "e", "e"}},
+		"as many as allowed": {limits.Limits{Errors: 3}, 3, []string{"e", "e", "e"}},
+		"one more":           {limits.Limits{Errors: 3}, 4, []string{"e", "e", "e", "1 more errors are left out"}},
+		"many more":          {limits.Limits{Errors: 1}, 9, []string{"e", "8 more errors are left out"}},
+		"bytes":              {limits.Limits{ErrorBytes: 2 * len(`{"message":"e"}`)}, 3, []string{"e", "e", "1 more errors are left out"}},
+		"no limit":           {limits.Limits{}, 3, []string{"e", "e", "e"}},
 	} {
-		out := refuse(nil)
+		out := httpapi.Refuse(nil)
 		for range test.errors {
-			out.resp.Errors = append(out.resp.Errors, &gqlerror.Error{Message: "e"})
+			out.Response.Errors = append(out.Response.Errors, &gqlerror.Error{Message: "e"})
 		}
-		test.limits.trim(out.resp)
+		test.limits.TrimErrors(out.Response)
 		var got []string
-		for _, e := range out.resp.Errors {
+		for _, e := range out.Response.Errors {
 			got = append(got, e.Message)
 		}
 		if diff := cmp.Diff(test.want, got); diff != "" {
@@ -206,7 +209,7 @@ func TestAHostileDocumentIsRefusedBeforeTheValidator(t *testing.T) {
 			if code := read(t, got).code(); code != "LIMIT_EXCEEDED" && code != "GRAPHQL_PARSE_FAILED" {
 				t.Errorf("got %s", got.Body)
 			}
-			if n := g.documents.validations.Load(); n != 0 {
+			if n := g.documents.Validations.Load(); n != 0 {
 				t.Errorf("got as far as the validator %d times", n)
 			}
 			if len(w.asked) > 0 || got.Body.Len() > 64<<10 {
@@ -223,14 +226,14 @@ func TestAManifoldFaultyDocumentHasAShortAnswer(t *testing.T) {
 		fmt.Fprintf(&query, " unknown%d", i)
 	}
 	got := post(t, (&world{}).gateway(nil), "{ user(by: {id: 1}) {"+query.String()+"} }", "")
-	if a := read(t, got); got.Body.Len() > 64<<10 || len(a.Errors) != DefaultLimits().Errors+1 {
+	if a := read(t, got); got.Body.Len() > 64<<10 || len(a.Errors) != limits.Default().Errors+1 {
 		t.Errorf("got %d errors in %d bytes: %.300s", len(a.Errors), got.Body.Len(), got.Body)
 	}
 }
 
 func TestALongDocumentGetsNoSuggestions(t *testing.T) {
 	t.Parallel()
-	for pad, want := range map[int]bool{0: true, longestSuggested: false} {
+	for pad, want := range map[int]bool{0: true, 8 << 10: false} {
 		got := post(t, (&world{}).gateway(nil), "{ usres { __typename } }"+strings.Repeat(" ", pad), "")
 		if suggested := strings.Contains(got.Body.String(), "Did you mean"); suggested != want {
 			t.Errorf("%d bytes more: got %s", pad, got.Body)
@@ -263,7 +266,7 @@ func scalarsOf(g *Gateway, name string) string {
 func TestTheDefaultsAdmitWhatFrontendsAsk(t *testing.T) {
 	t.Parallel()
 	w := &world{users: 1}
-	g := w.gateway(func(o *Options) { o.Cost.Max = DefaultMaxCost })
+	g := w.gateway(func(o *Options) { o.Cost.Max = cost.DefaultMax })
 	for name, query := range map[string]string{
 		"GraphiQL's introspection": introspectionQuery(t),
 		"the README's query through edges": `{ clients(first: 1) { edges { node { name courses(first: 1) { totalCount edges { node { title priceInCents } } }

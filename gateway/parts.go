@@ -7,63 +7,58 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/engine"
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/httpapi"
 	"github.com/learngraph/learngraph/gateway/incremental"
-	"github.com/learngraph/learngraph/inflight"
-	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/learngraph/learngraph/gateway/provenance"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // heartbeat is the longest time without a byte on an event stream.
 const heartbeat = 10 * time.Second
 
+// isFinal is the extension by which Relay knows that nothing follows an answer to an operation with @defer or @stream; without
+// it Relay reads nothing.
+const isFinal = "is_final"
+
 // parts sends the answer to one operation in parts.
 type parts struct {
-	g        *Gateway
-	x        *exchange
-	protocol incremental.Protocol
-	request  context.Context // ends when the caller leaves
+	g       *Gateway
+	x       *httpapi.ResponseWriter
+	request context.Context // ends when the caller leaves
 
 	op     *prepared
-	spent  *spent
-	used   *provenance
-	out    *reply
+	spent  *cost.Charge
+	used   *provenance.Provenance
+	out    *httpapi.Result
 	whole  *incremental.Answer // what was sent so far; nil unless the answer is explained
 	errors int                 // sent so far
 }
 
 // inParts returns what sends the answer in parts, nil where it is not to be divided.
-func (g *Gateway) inParts(x *exchange, r *http.Request) *parts {
-	if x.head {
+func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
+	if x.Protocol == incremental.None {
 		return nil
 	}
-	p := incremental.Negotiate(r.Header["Accept"])
-	if p == incremental.None {
-		return nil
-	}
-	return &parts{g: g, x: x, protocol: p, request: r.Context()}
+	return &parts{g: g, x: x, request: r.Context()}
 }
 
 // run executes the operation. It leaves the answer in out where nothing is left for later, else it has sent all of it when
 // it returns.
-func (p *parts) run(ctx context.Context, op *prepared, spent *spent, used *provenance, out *reply) {
+func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used *provenance.Provenance, out *httpapi.Result) {
 	p.op, p.spent, p.used, p.out = op, spent, used, out
-	if p.g.opts.Operation != nil {
-		ctx = p.g.opts.Operation(ctx)
-	}
-	buffer := engine.GetBuffer()
-	buffer.Max = p.g.opts.Limits.Answer
-	out.wrote = op.Operation.Operation == ast.Mutation
-	out.free = p.g.count(buffer, out.wrote)
-	ctx = engine.WithBuffer(graphql.WithOperationContext(ctx, op.OperationContext), buffer)
-	d := p.g.opts.Schema.(*engine.Engine).Deliver(ctx, op.OperationContext, engine.Incremental{Format: p.protocol.Format(), Present: p.g.present})
+	ctx = p.g.runner.prepare(ctx, op.OperationContext, out)
+	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
+	d := p.g.opts.Schema.(*engine.Engine).Deliver(ctx, op.OperationContext, engine.Incremental{Format: p.x.Protocol.Format(), Present: p.g.runner.present})
 	data, errs := d.Data()
-	out.resp = &graphql.Response{Data: data, Errors: errs}
+	out.Response = &graphql.Response{Data: data, Errors: errs}
 	first := d.First()
 	if !first.HasNext {
-		out.extend(isFinal, true)
+		out.Extend(isFinal, true)
 		return
 	}
-	if explains(ctx) {
+	if provenance.Explains(ctx) {
 		p.whole = incremental.NewAnswer(data)
 	}
 	p.send(ctx, d, first)
@@ -72,14 +67,12 @@ func (p *parts) run(ctx context.Context, op *prepared, spent *spent, used *prove
 // send sends all payloads.
 func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payload) {
 	out := p.out
-	out.sent = true
-	h := p.x.setHeaders(cachePolicy{})
-	setSecurityHeaders(h)
-	w, finish := p.writer()
-	defer finish()
-	p.g.opts.Limits.trim(out.resp)
-	p.errors = len(out.resp.Errors)
-	if p.write(w, p.protocol.First(out.resp.Data, out.resp.Errors, first), false) != nil {
+	out.Sent = true
+	w := p.x.Begin()
+	defer w.Close()
+	p.g.opts.Limits.TrimErrors(out.Response)
+	p.errors = len(out.Response.Errors)
+	if w.Send(p.x.Protocol.First(out.Response.Data, out.Response.Errors, first), false) != nil {
 		return
 	}
 	beat := time.NewTicker(heartbeat)
@@ -96,14 +89,14 @@ func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payl
 			case <-p.request.Done():
 				return
 			case <-p.g.opts.Draining:
-				payload = d.Abort(&gqlerror.Error{Message: "the server shuts down: this was not delivered", Extensions: map[string]any{"code": codeDeadline}})
+				payload = d.Abort(&gqlerror.Error{Message: "the server shuts down: this was not delivered", Extensions: map[string]any{"code": gqlerrors.CodeDeadline}})
 			}
 		}
 		if payload == nil {
 			continue
 		}
 		beat.Reset(heartbeat)
-		if p.write(w, p.payload(ctx, payload), !payload.HasNext) != nil || !payload.HasNext {
+		if w.Send(p.payload(ctx, payload), !payload.HasNext) != nil || !payload.HasNext {
 			return
 		}
 	}
@@ -121,15 +114,15 @@ func (p *parts) payload(ctx context.Context, payload *engine.Payload) []byte {
 		p.whole.Add(payload)
 	}
 	if payload.HasNext {
-		return p.protocol.Next(payload, nil)
+		return p.x.Protocol.Next(payload, nil)
 	}
-	last := &reply{resp: &graphql.Response{Data: p.out.resp.Data, Errors: p.out.resp.Errors}}
+	last := &httpapi.Result{Response: &graphql.Response{Data: p.out.Response.Data, Errors: p.out.Response.Errors}}
 	if p.whole != nil {
-		last.resp.Data = p.whole.JSON()
+		last.Response.Data = p.whole.JSON()
 	}
-	p.g.settle(ctx, p.spent, p.g.callsMade(p.used), last.resp)
-	p.g.describe(ctx, p.op, p.used, last)
-	return p.protocol.Next(payload, last.resp.Extensions)
+	p.g.charger.Settle(ctx, p.spent, int64(len(p.used.Calls())), last.Response)
+	p.g.runner.addExtensions(ctx, p.op, p.used, last)
+	return p.x.Protocol.Next(payload, last.Response.Extensions)
 }
 
 // trim bounds the errors of all payloads together, and keeps them for the figures of the operation.
@@ -137,41 +130,13 @@ func (p *parts) trim(errs gqlerror.List) gqlerror.List {
 	if len(errs) == 0 {
 		return nil
 	}
-	limits := p.g.opts.Limits
-	if limits.Errors > 0 {
-		limits.Errors = max(limits.Errors-p.errors, 1)
+	left := p.g.opts.Limits
+	if left.Errors > 0 {
+		left.Errors = max(left.Errors-p.errors, 1)
 	}
 	resp := &graphql.Response{Errors: errs}
-	limits.trim(resp)
+	left.TrimErrors(resp)
 	p.errors += len(resp.Errors)
-	p.out.resp.Errors = append(p.out.resp.Errors, resp.Errors...)
+	p.out.Response.Errors = append(p.out.Response.Errors, resp.Errors...)
 	return resp.Errors
-}
-
-// writer begins the answer.
-func (p *parts) writer() (w *incremental.Writer, finish func()) {
-	coding := p.x.codings.best
-	if coding == "" || p.x.compressAbove <= 0 && !p.x.codings.must {
-		return incremental.NewWriter(p.x.w, p.protocol, nil), func() {}
-	}
-	c, _ := coderOf(coding, nil)
-	packed := c.pool.Get().(resetter)
-	packed.Reset(p.x.w)
-	p.x.w.Header()["Content-Encoding"] = []string{coding}
-	return incremental.NewWriter(p.x.w, p.protocol, packed), func() {
-		_ = packed.Close()
-		packed.Reset(nil)
-		c.pool.Put(packed)
-	}
-}
-
-// write sends a payload. A reader who takes it too slowly is cut off, as of any answer.
-func (p *parts) write(w *incremental.Writer, payload []byte, last bool) error {
-	within := slowStart + time.Duration(len(payload))*time.Second/leastRate
-	_ = http.NewResponseController(p.x.w).SetWriteDeadline(time.Now().Add(within))
-	err := w.Send(payload, last)
-	if err != nil && isTimeout(err) && len(payload) > inflight.Small {
-		p.x.load.CutOff()
-	}
-	return err
 }

@@ -7,6 +7,9 @@ import (
 	"net/http"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/httpapi"
 )
 
 const plannedMethods = "POST, OPTIONS"
@@ -19,19 +22,18 @@ func (g *Gateway) PlanHandler() http.Handler {
 		case http.MethodPost:
 			g.serve(w, r, answerer{one: g.plan})
 		case http.MethodOptions:
-			tellMethods(w, plannedMethods)
+			httpapi.WriteAllow(w, plannedMethods)
 		default:
-			x := &exchange{w: w, media: mediaJSON, head: r.Method == http.MethodHead}
-			x.fail(&requestError{status: http.StatusMethodNotAllowed, code: codeBadRequest, allow: plannedMethods, message: "use POST"})
+			httpapi.NewResponseWriter(w, r).Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest, Allow: plannedMethods, Message: "use POST"})
 		}
 	})
 }
 
 // planned is the data of a plan.
 type planned struct {
-	Cost   costReport       `json:"cost"`
-	Calls  map[string]int64 `json:"calls"`
-	Fields []FieldCalls     `json:"fields"`
+	Cost   cost.Report       `json:"cost"`
+	Calls  map[string]int64  `json:"calls"`
+	Fields []cost.FieldCalls `json:"fields"`
 	// Limit is the most that the server lets an operation cost, 0 for any.
 	Limit int64 `json:"limit"`
 	// Warnings say which limits of the server the operation can pass.
@@ -39,25 +41,25 @@ type planned struct {
 }
 
 // warnings compares what an operation can take with the limits of the server.
-func (g *Gateway) warnings(c *Cost) (list []string) {
+func (g *Gateway) warnings(c *cost.Estimate) (list []string) {
 	if allowed := g.opts.Cost.Max; allowed > 0 && c.Points > allowed && !g.opts.Cost.Measure {
 		list = append(list, fmt.Sprintf("it can cost %d points and is refused: MAX_COST is %d", c.Points, allowed))
 	}
-	if allowed, n := int64(g.opts.MaxCalls), total(c.Calls); allowed > 0 && n > allowed {
+	if allowed, n := int64(g.opts.MaxCalls), c.TotalCalls(); allowed > 0 && n > allowed {
 		list = append(list, fmt.Sprintf("it can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n, allowed))
 	}
 	return list
 }
 
-func (g *Gateway) plan(ctx context.Context, r *http.Request, req *request) *reply {
+func (g *Gateway) plan(ctx context.Context, r *http.Request, req *httpapi.Request, _ *parts) *httpapi.Result {
 	op, refusal := g.prepare(ctx, r.Method, req)
 	if refusal != nil {
 		return refusal
 	}
-	cost := g.cost(op)
-	data, err := json.Marshal(map[string]planned{"plan": {costReport{Requested: cost.Points}, cost.Calls, cost.Fields, g.opts.Cost.Max, g.warnings(cost)}})
+	estimate := g.estimate(op)
+	data, err := json.Marshal(map[string]planned{"plan": {cost.Report{Requested: estimate.Points}, estimate.Calls, estimate.Fields, g.opts.Cost.Max, g.warnings(estimate)}})
 	if err != nil {
-		return refuse(nil)
+		return httpapi.Refuse(nil)
 	}
-	return &reply{resp: &graphql.Response{Data: data, Errors: cost.Faults}}
+	return &httpapi.Result{Response: &graphql.Response{Data: data, Errors: estimate.Faults}}
 }

@@ -15,6 +15,9 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/limits"
+	"github.com/learngraph/learngraph/gateway/representation"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
@@ -157,9 +160,9 @@ func (m worldMutation) UpdateUser(ctx context.Context, _ model.UpdateUserInput) 
 
 // gateway serves the world. change may alter the options.
 func (w *world) gateway(change func(*Options)) *Gateway {
-	opts := Options{Schema: graph.NewEngine(graph.Config{Resolvers: w}), Limits: DefaultLimits(),
+	opts := Options{Schema: graph.NewEngine(graph.Config{Resolvers: w}), Limits: limits.Default(),
 		Timeout: 5 * time.Second, Introspection: true, Log: slog.New(slog.NewTextHandler(w, nil)),
-		BatchLimit: DefaultBatchLimit, CompressAbove: DefaultCompressAbove}
+		BatchLimit: DefaultBatchLimit, CompressAbove: representation.DefaultCompressAbove}
 	if change != nil {
 		change(&opts)
 	}
@@ -171,7 +174,7 @@ func as(c *auth.Caller) func(*http.Request) (*auth.Caller, error) {
 	return func(*http.Request) (*auth.Caller, error) { return c, nil }
 }
 
-// send gives a handler one request; header is NAME, VALUE and so on.
+// Send gives a handler one request; header is NAME, VALUE and so on.
 func send(t testing.TB, h http.Handler, method, target, body string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	var reader io.Reader
@@ -217,7 +220,7 @@ type answer struct {
 		Path       []any
 		Extensions struct {
 			Code       string
-			Limit      *limit
+			Limit      *gqlerrors.Limit
 			RetryAfter int
 		}
 	}

@@ -10,7 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/middleware"
 	"github.com/learngraph/learngraph/task"
 )
 
@@ -52,7 +52,7 @@ func (h LogHandler) Dropped() uint64 { return h.lines.Dropped() }
 
 // Handle keeps the line of a request for a moment, and queues any other at once.
 func (h LogHandler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message != gateway.AccessMessage || r.Level != slog.LevelInfo {
+	if r.Message != middleware.AccessMessage || r.Level != slog.LevelInfo {
 		return h.Handler.Handle(ctx, r)
 	}
 	line := lineBuffers.Get().(*[]byte)

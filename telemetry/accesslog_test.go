@@ -15,7 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/middleware"
 )
 
 // bothHandlers writes a record as the program does and as slog does.
@@ -38,7 +38,7 @@ func FuzzTheLineOfARequestIsThatOfSlog(f *testing.F) {
 	f.Add("/a\"b\\c\n\x00\x1f\x7f<&>", int64(1)<<62, int64(1_000_000_000))
 	f.Add("/h\u00e9\u2028\xff", int64(0), int64(1))
 	f.Fuzz(func(t *testing.T, text string, number, at int64) {
-		for _, message := range []string{gateway.AccessMessage, "another"} {
+		for _, message := range []string{middleware.AccessMessage, "another"} {
 			r := slog.NewRecord(time.Unix(0, at), slog.LevelInfo, message, 0)
 			r.AddAttrs(slog.String("path", text), slog.Int64("bytes", number), slog.Float64("durationMs", float64(number)/1000),
 				slog.Int("status", 200), slog.String("method", "GET"), slog.String("requestId", text))
@@ -119,7 +119,7 @@ func TestAllLinesOfAProgramThatEndsAreWritten(t *testing.T) {
 	for range 8 {
 		group.Go(func() {
 			for range 500 {
-				record := slog.NewRecord(time.Now(), slog.LevelInfo, gateway.AccessMessage, 0)
+				record := slog.NewRecord(time.Now(), slog.LevelInfo, middleware.AccessMessage, 0)
 				_ = log.Handler().Handle(context.Background(), record)
 				log.Warn("trouble")
 			}
@@ -156,7 +156,7 @@ func TestALogThatIsNotReadStopsNoRequest(t *testing.T) {
 		log := slog.New(NewLogHandler(lines, LogOptions{}))
 		const requests = 20_000
 		for range requests {
-			record := slog.NewRecord(time.Now(), slog.LevelInfo, gateway.AccessMessage, 0)
+			record := slog.NewRecord(time.Now(), slog.LevelInfo, middleware.AccessMessage, 0)
 			record.AddAttrs(slog.String("path", strings.Repeat("p", 100)))
 			_ = log.Handler().Handle(t.Context(), record)
 			log.Warn("trouble")

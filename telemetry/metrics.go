@@ -128,7 +128,7 @@ func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 }
 
 // Operation counts an operation.
-func (m *Metrics) Operation(f gateway.Figures) {
+func (m *Metrics) Operation(f gateway.Stats) {
 	series := m.seriesOf(operationLabels{m.document(f.Document), operationKind(f.Kind), f.Outcome})
 	series.count.Inc()
 	m.callers.WithLabelValues(m.bounded(m.names, f.Caller, maxCallers)).Inc()

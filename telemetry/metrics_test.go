@@ -28,8 +28,8 @@ import (
 // busy is a program's figures after a bit of everything.
 func busy() (*Metrics, Sources) {
 	m := NewMetrics()
-	m.Operation(gateway.Figures{Document: "a1", Kind: "query", Outcome: gateway.OutcomeOK, Duration: 20 * time.Millisecond, Cost: 300, Calls: 3})
-	m.Operation(gateway.Figures{Kind: "mutation", Outcome: gateway.OutcomePartial, Duration: time.Second, Cost: 20, Calls: 1, Codes: []string{"UPSTREAM_TIMEOUT"}})
+	m.Operation(gateway.Stats{Document: "a1", Kind: "query", Outcome: gateway.OutcomeOK, Duration: 20 * time.Millisecond, Cost: 300, Calls: 3})
+	m.Operation(gateway.Stats{Kind: "mutation", Outcome: gateway.OutcomePartial, Duration: time.Second, Cost: 20, Calls: 1, Codes: []string{"UPSTREAM_TIMEOUT"}})
 	m.Call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 200, Duration: time.Millisecond, Bytes: 512})
 	m.Call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 503, Retries: 1, Kind: upstream.Unavailable})
 	m.batch("users", 25)
@@ -137,7 +137,7 @@ func TestMetricsTakeNoLabelFromACaller(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics()
 	for i := range 2 * maxDocuments {
-		m.Operation(gateway.Figures{Document: fmt.Sprint("id", i), Kind: "kind" + fmt.Sprint(i), Outcome: gateway.OutcomeRefused,
+		m.Operation(gateway.Stats{Document: fmt.Sprint("id", i), Kind: "kind" + fmt.Sprint(i), Outcome: gateway.OutcomeRefused,
 			Codes: []string{fmt.Sprint("CODE", i)}})
 	}
 	if got, want := testutil.CollectAndCount(m.operations), maxDocuments+1; got != want {

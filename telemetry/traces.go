@@ -174,7 +174,7 @@ func (t *Tracer) Begin(ctx context.Context) context.Context {
 }
 
 // End ends the span of an operation with its figures.
-func (t *Tracer) End(ctx context.Context, f gateway.Figures) {
+func (t *Tracer) End(ctx context.Context, f gateway.Stats) {
 	if t == nil {
 		return
 	}

@@ -1,0 +1,141 @@
+package cost
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"net/http"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/httpapi"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// DefaultMax is the most that one operation may cost by its estimate, which takes every list for full and every call
+// for made. A page of 25 clients with users, identities and credentials, 25 a list unless the query says less, is
+// estimated at 210,000 points; the same with 100 a list, at sixteen times that, is refused. What an operation really
+// spends is bounded apart, by the calls that it may make.
+const DefaultMax = 10000 * CallPoints
+
+// Options bound what operations cost. The zero value bounds nothing.
+type Options struct {
+	// Max is the most points of one operation, 0 for any.
+	Max int64
+	// Bucket holds the points of each caller; nil does not count them.
+	Bucket Bucket
+	// Points are the size of a caller's bucket unless the caller has its own, Restore what comes back per second.
+	Points  int
+	Restore float64
+	// Measure reports the cost in extensions.cost and refuses nothing.
+	Measure bool
+}
+
+// Bucket takes points out of a caller's bucket, or none if there are fewer; a negative n gives points back.
+type Bucket interface {
+	Take(ctx context.Context, caller string, limit cache.Limit, n int) cache.Taken
+}
+
+var _ Bucket = (*cache.Bucket)(nil)
+
+// Charge is what an operation was charged.
+type Charge struct {
+	Estimate *Estimate
+	limit    cache.Limit
+	left     int
+}
+
+// Report is extensions.cost, in the shape of Shopify's.
+type Report struct {
+	Requested int64           `json:"requestedQueryCost"`
+	Actual    int64           `json:"actualQueryCost"`
+	Throttle  *throttleStatus `json:"throttleStatus,omitempty"`
+}
+
+type throttleStatus struct {
+	Maximum   int     `json:"maximumAvailable"`
+	Available int     `json:"currentlyAvailable"`
+	Restore   float64 `json:"restoreRate"`
+}
+
+// Charger charges callers for their operations.
+type Charger struct{ opts Options }
+
+// NewCharger returns a charger within the bounds of opts.
+func NewCharger(opts Options) *Charger { return &Charger{opts} }
+
+// Counted says whether what operations cost is of interest.
+func (o Options) Counted() bool { return o.Max > 0 || o.Bucket != nil || o.Measure }
+
+// Charge charges the caller what an operation is estimated to cost.
+func (c *Charger) Charge(ctx context.Context, estimate *Estimate) (*Charge, *httpapi.Result) {
+	o := c.opts
+	s := &Charge{Estimate: estimate}
+	if o.Max > 0 && s.Estimate.Points > o.Max && !o.Measure {
+		return nil, httpapi.Refuse(gqlerror.List{gqlerrors.OverLimit(fmt.Sprintf("the operation can cost more than %d points (MAX_COST)", o.Max),
+			gqlerrors.Limit{Name: "cost", Reached: s.Estimate.Points, Allowed: o.Max})})
+	}
+	if o.Bucket == nil {
+		return s, nil
+	}
+	who := auth.FromContext(ctx)
+	s.limit = cache.Limit{Capacity: o.Points, Restore: o.Restore}
+	if who.Points > 0 {
+		s.limit = cache.Limit{Capacity: int(who.Points), Restore: o.Restore * float64(who.Points) / float64(max(o.Points, 1))}
+	}
+	taken := o.Bucket.Take(ctx, who.Name, s.limit, int(s.Estimate.Points))
+	s.left = taken.Left
+	if taken.OK || o.Measure {
+		return s, nil
+	}
+	fault := &httpapi.Error{Status: http.StatusTooManyRequests, Code: gqlerrors.CodeRateLimited,
+		Message: fmt.Sprintf("the operation can cost %d points, and %d are left", s.Estimate.Points, taken.Left)}
+	if s.Estimate.Points > int64(s.limit.Capacity) {
+		fault.Message = fmt.Sprintf("the operation can cost %d points, and a full bucket of this caller has %d: waiting does not help, ask for less at once",
+			s.Estimate.Points, s.limit.Capacity)
+		fault.Limit = &gqlerrors.Limit{Name: "points", Reached: s.Estimate.Points, Allowed: int64(s.limit.Capacity)}
+	} else if taken.Wait > 0 {
+		fault.RetryAfter = int(math.Ceil(taken.Wait.Seconds()))
+	}
+	out := httpapi.Fail(fault)
+	out.Response.Extensions = s.report(0)
+	return nil, out
+}
+
+// Settle gives back what an operation turned out not to need, and reports.
+func (c *Charger) Settle(ctx context.Context, s *Charge, made int64, resp *graphql.Response) {
+	if s == nil || c.opts.Bucket == nil && !c.opts.Measure {
+		return
+	}
+	actual := min(s.Estimate.Points, s.Estimate.Points-CallPoints*(total(s.Estimate.Calls)-made))
+	if rest := int(s.Estimate.Points - actual); rest > 0 && c.opts.Bucket != nil {
+		// The caller must get the points back though the operation ran out of time.
+		s.left = c.opts.Bucket.Take(context.WithoutCancel(ctx), auth.FromContext(ctx).Name, s.limit, -rest).Left
+	}
+	extensions := s.report(actual)
+	for name, value := range resp.Extensions {
+		extensions[name] = value
+	}
+	resp.Extensions = extensions
+}
+
+func (s *Charge) report(actual int64) map[string]any {
+	report := Report{Requested: s.Estimate.Points, Actual: actual}
+	if s.limit.Capacity > 0 {
+		report.Throttle = &throttleStatus{s.limit.Capacity, s.left, s.limit.Restore}
+	}
+	return map[string]any{"cost": report}
+}
+
+// registrationUnit is how many bytes of a document that is kept cost as much as a backend call.
+const registrationUnit = 1 << 10
+
+// WithRegistration adds the charge for a document that is kept, whose text stays in the memory that all callers share.
+func (e *Estimate) WithRegistration(text string) *Estimate {
+	more := *e
+	more.Registration = CallPoints * int64((len(text)+registrationUnit-1)/registrationUnit)
+	more.Points += more.Registration
+	return &more
+}

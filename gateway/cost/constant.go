@@ -1,0 +1,98 @@
+package cost
+
+import (
+	"slices"
+	"sync/atomic"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// Constant is what is known of the cost of one operation of a document.
+type Constant struct {
+	// fixed is set if variables decide nothing of the cost, as long as each has a value.
+	fixed bool
+	cost  atomic.Pointer[Estimate] // of a fixed one; nobody changes it
+}
+
+func (c *Estimator) Constant(op *ast.OperationDefinition) *Constant {
+	return &Constant{fixed: !c.varies(op.SelectionSet, map[*ast.FragmentDefinition]bool{})}
+}
+
+// EstimateConstant returns the cost of an operation, which must not be changed.
+func (c *Estimator) EstimateConstant(op *graphql.OperationContext, constant *Constant) *Estimate {
+	if !constant.fixed || !allGiven(op) {
+		return c.estimate(op)
+	}
+	known := constant.Known()
+	if known == nil {
+		known = c.estimate(op)
+		constant.cost.Store(known)
+	}
+	return known
+}
+
+// Known returns the cost once an execution computed it and variables do not decide it, else nil.
+func (c *Constant) Known() *Estimate { return c.cost.Load() }
+
+// allGiven reports whether each variable has a value. Where one has not, fields may fail instead of being called.
+func allGiven(op *graphql.OperationContext) bool {
+	for _, def := range op.Operation.VariableDefinitions {
+		if op.Variables[def.Variable] == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// varies reports whether variables with a value decide what a selection costs.
+func (c *Estimator) varies(set ast.SelectionSet, seen map[*ast.FragmentDefinition]bool) bool {
+	return slices.ContainsFunc(set, func(sel ast.Selection) bool {
+		switch sel := sel.(type) {
+		case *ast.Field:
+			return conditional(sel.Directives) || c.fieldVaries(sel) || c.varies(sel.SelectionSet, seen)
+		case *ast.InlineFragment:
+			return conditional(sel.Directives) || c.varies(sel.SelectionSet, seen)
+		case *ast.FragmentSpread:
+			if conditional(sel.Directives) {
+				return true
+			}
+			if seen[sel.Definition] {
+				return false
+			}
+			seen[sel.Definition] = true
+			return c.varies(sel.Definition.SelectionSet, seen)
+		}
+		return true
+	})
+}
+
+func (c *Estimator) fieldVaries(f *ast.Field) bool {
+	return slices.ContainsFunc(f.Arguments, func(arg *ast.Argument) bool {
+		return c.decisive[fieldArgument{f.Name, arg.Name}] && hasVariable(arg.Value)
+	})
+}
+
+// fieldArgument names an argument of all fields of a name, whichever type has them.
+type fieldArgument struct{ field, argument string }
+
+// decides notes which arguments of a field decide what it costs: those that give a list its length, continue a list, weigh by
+// themselves or name objects whose types cost differently.
+func (c *Estimator) decides(f *ast.FieldDefinition, cost fieldCost) {
+	for _, arg := range f.Arguments {
+		_, weighs := cost.arguments[arg.Name]
+		if weighs || slices.Contains(cost.slicing, arg.Name) || slices.Contains([]string{"after", "id", "ids"}, arg.Name) {
+			c.decisive[fieldArgument{f.Name, arg.Name}] = true
+		}
+	}
+}
+
+func conditional(directives ast.DirectiveList) bool {
+	return slices.ContainsFunc(directives, func(d *ast.Directive) bool {
+		return slices.ContainsFunc(d.Arguments, func(arg *ast.Argument) bool { return hasVariable(arg.Value) })
+	})
+}
+
+func hasVariable(v *ast.Value) bool {
+	return v.Kind == ast.Variable || slices.ContainsFunc(v.Children, func(child *ast.ChildValue) bool { return hasVariable(child.Value) })
+}

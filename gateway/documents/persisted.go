@@ -1,0 +1,201 @@
+package documents
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"log/slog"
+	"time"
+
+	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/httpapi"
+	"github.com/learngraph/learngraph/lru"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Store keeps the texts of automatic persisted queries by their SHA-256 in hexadecimal, each for the caller of the
+// context that brought it. It is safe for concurrent use. What it gives is verified again, so a store that others write to
+// can do no harm.
+type Store interface {
+	Get(ctx context.Context, hash string) (text string, ok bool)
+	Put(ctx context.Context, hash, text string)
+}
+
+// Memory is a DocumentStore that forgets what was not used for longest.
+type Memory struct{ Texts *lru.Cache[string, nearText] }
+
+// nearText is a text and when Redis was last asked for it.
+type nearText struct {
+	text   string
+	shared time.Time
+}
+
+var _ Store = (*Memory)(nil)
+
+// NewMemory returns a store of at most maxBytes, maxPerCaller of them for one caller, 0 for no such bound. reserve, if not nil, is
+// called with each change of the bytes in use.
+func NewMemory(maxBytes, maxPerCaller int, reserve func(by int64)) *Memory {
+	m := &Memory{lru.New[string, nearText](maxBytes, reserve)}
+	m.Texts.MaxPerOwner = maxPerCaller
+	return m
+}
+
+// Get gives the text of a hash.
+func (m *Memory) Get(_ context.Context, hash string) (string, bool) {
+	near, ok := m.Texts.Get(hash)
+	return near.text, ok
+}
+
+// Put keeps a text, unless it takes more than a caller or all may.
+func (m *Memory) Put(ctx context.Context, hash, text string) {
+	m.Texts.PutFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
+}
+
+// Shared is a DocumentStore in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
+// without Redis that is all.
+type Shared struct {
+	near *Memory
+	far  *cache.Texts
+}
+
+var _ Store = (*Shared)(nil)
+
+// The bounds of what callers register, in bytes. A frontend has some hundreds of documents of a few KiB.
+const (
+	documentsOfCaller = 4 << 20
+	sharedDocuments   = 32 << 20
+	nearDocuments     = 8 << 20 // in each process
+)
+
+const (
+	// sharedLife is how long a text stays that nobody uses.
+	sharedLife = 24 * time.Hour
+	// usedAgain is how often a process tells Redis that it uses a text.
+	usedAgain = time.Hour
+)
+
+// NewShared makes a store in the Redis of c. The scope is as that of a space.
+func NewShared(c *cache.Cache, scope string) *Shared {
+	return &Shared{near: NewMemory(nearDocuments, documentsOfCaller, c.Reserve),
+		far: cache.NewTexts(c, cache.TextsOptions{Scope: scope, OfCaller: documentsOfCaller, Of: sharedDocuments, Life: sharedLife})}
+}
+
+// Close gives the memory back that the process keeps texts in. It keeps none from then on.
+func (s *Shared) Close() { s.near.Texts.Close() }
+
+// Get gives the text of a hash, whichever replica learnt it. What Redis no longer has of the texts in use it gets again.
+func (s *Shared) Get(ctx context.Context, hash string) (string, bool) {
+	near, known := s.near.Texts.Get(hash)
+	if known && time.Since(near.shared) < usedAgain {
+		return near.text, true
+	}
+	text, ok := s.far.Get(ctx, hash)
+	switch {
+	case ok && Hash(text) == hash:
+		s.near.Put(ctx, hash, text)
+		return text, true
+	case known:
+		s.Put(ctx, hash, near.text)
+	}
+	return near.text, known
+}
+
+// Put keeps a text.
+func (s *Shared) Put(ctx context.Context, hash, text string) {
+	s.near.Put(ctx, hash, text)
+	s.far.Put(ctx, auth.FromContext(ctx).Name, hash, text)
+}
+
+// Sources find the text of the document of a request.
+type Sources struct {
+	trusted   *Trusted
+	persisted Store // nil registers none
+	log       *slog.Logger
+}
+
+// NewSources returns the sources of these documents; trusted and persisted may be nil.
+func NewSources(trusted *Trusted, persisted Store, log *slog.Logger) *Sources {
+	return &Sources{trusted, persisted, log}
+}
+
+// Text returns the text that a request brings, or the one of its id or hash, or why there is none.
+func (s *Sources) Text(ctx context.Context, req *httpapi.Request) (string, *httpapi.Result) {
+	p, fault := req.Persisted()
+	if fault != nil {
+		return "", httpapi.Fail(fault)
+	}
+	id := req.DocumentID
+	switch {
+	case id != "" && (p != nil || req.Query != ""):
+		return "", httpapi.Fail(httpapi.BadRequest("documentId stands alone: leave out query and extensions.persistedQuery"))
+	case id == "" && p != nil:
+		id = p.Hash
+	}
+	if d := s.trusted.document(id); d != nil && req.Query == "" {
+		req.TrustedID, req.FixedOnError = id, d.OnError
+		return d.Text, nil
+	}
+	if s.trusted.only() {
+		return "", unknown(gqlerrors.CodeNotTrusted, "this server takes the documents of its manifest by their id, and no others")
+	}
+	if req.Query != "" {
+		if p != nil && Hash(req.Query) != p.Hash {
+			return "", httpapi.Fail(httpapi.BadRequest("extensions.persistedQuery.sha256Hash is not the hash of query"))
+		}
+		s.trusted.note(ctx, s.log, req.Query)
+		return req.Query, nil
+	}
+	if p != nil && s.persisted != nil {
+		if text, ok := s.persisted.Get(ctx, p.Hash); ok && Hash(text) == p.Hash {
+			s.trusted.note(ctx, s.log, text)
+			return text, nil
+		}
+	}
+	if p != nil && s.persisted == nil && s.trusted == nil {
+		return "", notPersisted("PersistedQueryNotSupported")
+	}
+	// Apollo's clients compare the message.
+	return "", notPersisted("PersistedQueryNotFound")
+}
+
+func notPersisted(message string) *httpapi.Result {
+	out := httpapi.Refuse(gqlerror.List{{Message: message, Extensions: map[string]any{"code": gqlerrors.CodeNotPersisted}}})
+	out.Retryable = true
+	return out
+}
+
+func unknown(code, message string) *httpapi.Result {
+	return httpapi.Refuse(gqlerror.List{{Message: message, Extensions: map[string]any{"code": code}}})
+}
+
+// Registers reports whether a request brings the text of a document to keep under its hash.
+func (s *Sources) Registers(ctx context.Context, req *httpapi.Request) bool {
+	if s.persisted == nil || req.Query == "" {
+		return false
+	}
+	p, _ := req.Persisted()
+	if p == nil {
+		return false
+	}
+	text, known := s.persisted.Get(ctx, p.Hash)
+	return !known || text != req.Query
+}
+
+// Register keeps the text of a document under its hash.
+func (s *Sources) Register(ctx context.Context, text string) {
+	s.persisted.Put(ctx, Hash(text), text)
+}
+
+// Close gives the memory back that registered texts take.
+func (s *Sources) Close() {
+	if c, ok := s.persisted.(interface{ Close() }); ok {
+		c.Close()
+	}
+}
+
+func Hash(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return hex.EncodeToString(sum[:])
+}

@@ -1,0 +1,53 @@
+package httpapi
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/learngraph/learngraph/gateway/cachecontrol"
+	"github.com/learngraph/learngraph/gateway/incremental"
+	"github.com/learngraph/learngraph/gateway/representation"
+	"github.com/learngraph/learngraph/inflight"
+)
+
+// Parts sends an answer in parts.
+type Parts struct {
+	x       *ResponseWriter
+	w       *incremental.Writer
+	encoder *representation.Encoder // nil for an answer that is sent as it is
+}
+
+// Begin sends the header of an answer in parts.
+func (x *ResponseWriter) Begin() *Parts {
+	setSecurityHeaders(x.setHeaders(cachecontrol.Policy{}))
+	p := &Parts{x: x}
+	encoder, coding := x.codings.NewEncoder(x.w, x.compressAbove)
+	if encoder == nil {
+		p.w = incremental.NewWriter(x.w, x.Protocol, nil)
+		return p
+	}
+	x.w.Header()["Content-Encoding"] = []string{coding}
+	p.encoder, p.w = encoder, incremental.NewWriter(x.w, x.Protocol, encoder)
+	return p
+}
+
+// Send sends a payload. A reader who takes it too slowly is cut off, as of any answer.
+func (p *Parts) Send(payload []byte, last bool) error {
+	within := slowStart + time.Duration(len(payload))*time.Second/leastRate
+	_ = http.NewResponseController(p.x.w).SetWriteDeadline(time.Now().Add(within))
+	err := p.w.Send(payload, last)
+	if err != nil && isTimeout(err) && len(payload) > inflight.Small {
+		p.x.Load.CutOff()
+	}
+	return err
+}
+
+// Beat keeps a connection without payloads open.
+func (p *Parts) Beat() error { return p.w.Beat() }
+
+// Close ends the content coding.
+func (p *Parts) Close() {
+	if p.encoder != nil {
+		_ = p.encoder.Close()
+	}
+}

@@ -1,0 +1,291 @@
+package httpapi
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/gateway/cachecontrol"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/incremental"
+	"github.com/learngraph/learngraph/gateway/representation"
+	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/inflight"
+)
+
+// ResponseWriter is the answering half of one HTTP request.
+type ResponseWriter struct {
+	w       http.ResponseWriter
+	media   string
+	codings representation.Codings
+	head    bool
+	visit   *requestid.Visit // nil where the log has none
+	// Protocol is that of answers in parts, incremental.None for a caller who wants them whole.
+	Protocol      incremental.Protocol
+	compressAbove int
+	// ifNoneMatch is the If-None-Match of a GET; nil where the answer has no ETag.
+	ifNoneMatch *string
+	Load        *inflight.Load
+	// PrivateOnly is set for a caller who is bound to clients.
+	PrivateOnly bool
+	// held counts what the exchange holds by itself: a body and a packed answer.
+	held *inflight.Hold
+}
+
+// NewResponseWriter answers r as application/json in full until negotiate is called.
+func NewResponseWriter(w http.ResponseWriter, r *http.Request) *ResponseWriter {
+	return &ResponseWriter{w: w, head: r.Method == http.MethodHead, media: representation.MediaJSON, visit: requestid.VisitOf(r.Context())}
+}
+
+// Negotiate picks the media type and the content coding of the answer, which has an ETag where the request is a GET. It
+// fails where no media type can carry the answer, unless it can be sent in parts.
+func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) *Error {
+	if r.Method == http.MethodGet || r.Method == http.MethodHead {
+		match := r.Header.Get("If-None-Match")
+		x.ifNoneMatch = &match
+	}
+	if !x.head {
+		x.Protocol = incremental.Negotiate(r.Header["Accept"])
+	}
+	x.codings, x.compressAbove = representation.NegotiateCoding(r.Header), compressAbove
+	if media := representation.NegotiateMediaType(r.Header); media != "" {
+		x.media = media
+	} else if x.Protocol == incremental.None {
+		return &Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
+			Message: "Accept must allow " + representation.MediaGraphQLResponse + " or " + representation.MediaJSON}
+	}
+	return nil
+}
+
+// refusedStatus is the status of a well-formed request that is not executed: clients of application/json expect 200 and
+// read the errors, the newer media type says it in the status.
+func refusedStatus(media string) int {
+	if media == representation.MediaGraphQLResponse {
+		return http.StatusBadRequest
+	}
+	return http.StatusOK
+}
+
+func (x *ResponseWriter) Fail(fault *Error) {
+	x.visit.Failed(fault.Code)
+	x.Send(Fail(fault))
+}
+
+func (x *ResponseWriter) Send(out *Result) {
+	defer out.release()
+	if out.Sent {
+		return
+	}
+	if !out.hold(x.Load) || out.failedForMemory() {
+		x.Fail(Overloaded(x.Load))
+		return
+	}
+	if out.Stored != nil && len(out.Response.Errors) == 0 && len(out.Response.Extensions) == 0 {
+		x.sendKept(out)
+		return
+	}
+	status := http.StatusOK
+	switch {
+	case out.Err != nil:
+		status = out.Err.Status
+		out.Err.setHeaders(x.w.Header())
+	case out.Refused && !out.Retryable:
+		status = refusedStatus(x.media)
+	}
+	frame := representation.Buffers.Get().(*bytes.Buffer)
+	defer representation.Release(frame)
+	parts := appendResponse(nil, frame, out.Response)
+	x.write(status, out.Policy, resolve(frame, parts), out.Mutation)
+}
+
+// sendKept sends a whole answer as it is kept.
+func (x *ResponseWriter) sendKept(out *Result) {
+	f := out.Stored.Encoding(x.codings.For(len(out.Stored.Plain.Text), x.compressAbove))
+	if !out.Stored.Keeps(f) && !x.hold(len(f.Text), false) {
+		x.Fail(Overloaded(x.Load))
+		return
+	}
+	x.finish(http.StatusOK, out.Policy, f.Body)
+}
+
+// SendBatch answers an array, in the order of the operations. Each has its own errors, the request has none.
+func (x *ResponseWriter) SendBatch(replies []*Result) {
+	frame := representation.Buffers.Get().(*bytes.Buffer)
+	defer representation.Release(frame)
+	var parts []part
+	wrote := false
+	for i, out := range replies {
+		defer out.release()
+		if !out.hold(x.Load) {
+			out.Response = Overloaded(x.Load).response()
+		}
+		wrote = wrote || out.Mutation
+		separator := byte(',')
+		if i == 0 {
+			separator = '['
+		}
+		start := frame.Len()
+		frame.WriteByte(separator)
+		parts = append(parts, part{from: start, to: frame.Len()})
+		parts = appendResponse(parts, frame, out.Response)
+	}
+	start := frame.Len()
+	frame.WriteByte(']')
+	parts = append(parts, part{from: start, to: frame.Len()})
+	x.write(http.StatusOK, cachecontrol.Policy{}, resolve(frame, parts), wrote)
+}
+
+// part is a piece of an answer: data as the executor made it, which is not copied again, or a range of the frame.
+type part struct {
+	data     []byte
+	from, to int
+}
+
+// resolve gives the pieces as bytes, once the frame is whole.
+func resolve(frame *bytes.Buffer, parts []part) [][]byte {
+	pieces := make([][]byte, len(parts))
+	for i, p := range parts {
+		pieces[i] = p.data
+		if p.data == nil {
+			pieces[i] = frame.Bytes()[p.from:p.to]
+		}
+	}
+	return pieces
+}
+
+// appendResponse adds one response: errors first, so that a reader knows of them before the data; no data where nothing
+// was executed.
+func appendResponse(parts []part, frame *bytes.Buffer, resp *graphql.Response) []part {
+	start := frame.Len()
+	separator := byte('{')
+	member := func(name string, value any) {
+		text, err := json.Marshal(value)
+		if err != nil {
+			return
+		}
+		writeName(frame, separator, name)
+		frame.Write(text)
+		separator = ','
+	}
+	if len(resp.Errors) > 0 {
+		member("errors", resp.Errors)
+	}
+	if len(resp.Data) > 0 {
+		writeName(frame, separator, "data")
+		separator = ','
+		parts = append(parts, part{from: start, to: frame.Len()}, part{data: resp.Data})
+		start = frame.Len()
+	}
+	if len(resp.Extensions) > 0 {
+		member("extensions", resp.Extensions)
+	}
+	if separator == '{' {
+		frame.WriteByte('{')
+	}
+	frame.WriteByte('}')
+	return append(parts, part{from: start, to: frame.Len()})
+}
+
+func writeName(frame *bytes.Buffer, separator byte, name string) {
+	frame.WriteByte(separator)
+	frame.WriteByte('"')
+	frame.WriteString(name)
+	frame.WriteString(`":`)
+}
+
+// The values of headers that most answers have. An answer that shares them allocates none; adding to one makes a copy.
+var (
+	valueJSON           = []string{representation.MediaJSON + "; charset=utf-8"}
+	valueResponse       = []string{representation.MediaGraphQLResponse + "; charset=utf-8"}
+	valueNoSniff        = []string{"nosniff"}
+	valueNoReferrer     = []string{"no-referrer"}
+	valueSecurityPolicy = []string{"default-src 'none'; frame-ancestors 'none'"}
+	// valueVary names what of a request decides about its answer, for caches on the way.
+	valueVary = []string{"Accept, Accept-Encoding, Authorization, X-API-Key"}
+	// VaryOrigin does so where pages of other origins may call.
+	VaryOrigin    = []string{"Origin"}
+	valueVaryBoth = []string{VaryOrigin[0], valueVary[0]}
+)
+
+func (x *ResponseWriter) setHeaders(policy cachecontrol.Policy) http.Header {
+	h := x.w.Header()
+	policy.WriteHeaders(h, time.Now())
+	h["Content-Type"] = valueJSON
+	if x.media == representation.MediaGraphQLResponse {
+		h["Content-Type"] = valueResponse
+	}
+	if len(h["Vary"]) > 0 {
+		h["Vary"] = valueVaryBoth
+	} else {
+		h["Vary"] = valueVary
+	}
+	setSecurityHeaders(h)
+	return h
+}
+
+// write packs an answer where that is right, and sends it. must is set where it is sent whatever room there is.
+func (x *ResponseWriter) write(status int, policy cachecontrol.Policy, pieces [][]byte, must bool) {
+	size := representation.Size(pieces)
+	coding := x.codings.For(size, x.compressAbove)
+	if coding != "" {
+		packed := representation.Compress(coding, pieces)
+		defer representation.Release(packed)
+		switch {
+		case x.hold(packed.Cap(), must):
+			pieces, size = [][]byte{packed.Bytes()}, packed.Len()
+		case must:
+			coding = "" // it is there as it is
+		default:
+			x.Fail(Overloaded(x.Load))
+			return
+		}
+	}
+	x.finish(status, policy, representation.Body{Pieces: pieces, Size: size, Coding: coding, Length: []string{strconv.Itoa(size)},
+		Digest: func() string { return representation.Digest(pieces) }})
+}
+
+// implicitLengthMax is the size in bytes up to which the length of an answer is left to net/http, which tells it of "a few KB"
+// by itself and beside the map of headers: that mostly holds eight then, the most that need no table.
+const implicitLengthMax = 1 << 10
+
+func (x *ResponseWriter) finish(status int, policy cachecontrol.Policy, b representation.Body) {
+	if x.PrivateOnly {
+		policy = cachecontrol.PrivateNoStore
+	}
+	h := x.setHeaders(policy)
+	if b.Coding != "" {
+		h["Content-Encoding"] = []string{b.Coding}
+	}
+	if x.ifNoneMatch != nil && policy.Storable {
+		tag := x.etag(b)
+		h["Etag"] = []string{tag}
+		if representation.Matches(*x.ifNoneMatch, tag) {
+			x.w.WriteHeader(http.StatusNotModified)
+			return
+		}
+	}
+	if x.head || b.Size > implicitLengthMax {
+		h["Content-Length"] = b.Length
+	}
+	x.w.WriteHeader(status)
+	if x.head {
+		return
+	}
+	x.pour(b)
+}
+
+// etag is a strong validator: it tells media types and codings apart, whose bytes differ.
+func (x *ResponseWriter) etag(b representation.Body) string {
+	return fmt.Sprintf(`"%s-%c%s"`, b.Digest(), x.media[len("application/")], b.Coding)
+}
+
+// setSecurityHeaders keeps a browser from taking an answer for anything but data.
+func setSecurityHeaders(h http.Header) {
+	h["X-Content-Type-Options"] = valueNoSniff
+	h["Referrer-Policy"] = valueNoReferrer
+	h["Content-Security-Policy"] = valueSecurityPolicy
+}

@@ -1,0 +1,54 @@
+package httpapi
+
+import (
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/gateway/cachecontrol"
+	"github.com/learngraph/learngraph/gateway/responses"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// Result is the answer to one operation before it has a media type.
+type Result struct {
+	// Err is set where the answer's status does not depend on the media type.
+	Err *Error
+	// Refused says that nothing was executed.
+	Refused bool
+	// Retryable is set where a client sends its request again with the text of the document, which some do on status 200 alone.
+	Retryable bool
+	Response  *graphql.Response
+	// Policy is what the answer to a single operation allows its receivers.
+	Policy cachecontrol.Policy
+	// Stored is the whole answer that resp was made from; nil where there is none.
+	Stored *responses.Answer
+	// Free lets others use the memory of resp.Data; nil where there is nothing to do.
+	Free func()
+	// counted is set while the answer that is kept is counted for this reply.
+	counted bool
+	// Mutation is set for a mutation, whose answer is sent whatever room there is.
+	Mutation bool
+	// Sent is set where the answer was sent in parts.
+	Sent bool
+}
+
+func Fail(fault *Error) *Result { return &Result{Err: fault, Response: fault.response()} }
+
+// RefuseEach refuses each operation of a batch for the same fault: clients match answers with operations by their place.
+func RefuseEach(list []*Request, fault *Error) []*Result {
+	replies := make([]*Result, len(list))
+	for i := range replies {
+		replies[i] = Fail(fault)
+	}
+	return replies
+}
+
+func Refuse(errs gqlerror.List) *Result {
+	return &Result{Refused: true, Response: &graphql.Response{Errors: errs}}
+}
+
+// Extend adds a member to the answer's extensions.
+func (r *Result) Extend(name string, value any) {
+	if r.Response.Extensions == nil {
+		r.Response.Extensions = map[string]any{}
+	}
+	r.Response.Extensions[name] = value
+}

@@ -1,0 +1,87 @@
+// Package middleware has the HTTP handlers around the gateway: access log, origins, recovery from panics, callers.
+package middleware
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/learngraph/learngraph/gateway/requestid"
+)
+
+// AccessMessage is the message of the line that tells of a request, at the level of information.
+const AccessMessage = "request"
+
+// AccessLog writes a line per request. Addresses that proxies forward are taken from those that are trusted. The query string is left out: it may hold variables of a GET. Answers close their
+// connection while closing reports true, which may be nil, and to a request whose length came as chunks: net/http does not
+// show whether it had a Content-Length too, as requests have that a proxy may read in another way than we do.
+func AccessLog(log *slog.Logger, closing func() bool, proxies []netip.Prefix, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		start := time.Now()
+		counted := &countingWriter{ResponseWriter: w, closing: closing}
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(counted, r)
+		level := slog.LevelInfo
+		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+			level = slog.LevelDebug // probes come every few seconds
+		}
+		if handler := log.Handler(); handler.Enabled(r.Context(), level) {
+			_ = handler.Handle(r.Context(), accessRecord(r, counted, start, level, proxies))
+		}
+	})
+}
+
+// accessRecord is made by hand, for a Logger would walk the stack for a place in the source that no line shows.
+func accessRecord(r *http.Request, answered *countingWriter, start time.Time, level slog.Level, proxies []netip.Prefix) slog.Record {
+	now := time.Now()
+	record := slog.NewRecord(now, level, AccessMessage, 0)
+	var attrs [20]slog.Attr
+	list := append(attrs[:0], slog.String("requestId", requestid.FromContext(r.Context())),
+		slog.String("method", requestid.Cut(r.Method, longestMethod)), slog.String("path", requestid.Cut(r.URL.Path, longestPath)), slog.Int("status", cmp.Or(answered.status, http.StatusOK)),
+		slog.Int64("bytes", answered.bytes), slog.Float64("durationMs", float64(now.Sub(start).Microseconds())/1000),
+		slog.String("remote", remoteAddress(r, proxies)))
+	record.AddAttrs(requestid.VisitOf(r.Context()).AppendTo(list)...)
+	return record
+}
+
+// The longest texts of a request in a line of the log, in bytes: it may have any.
+const (
+	longestMethod  = 32
+	longestPath    = 256
+	longestAddress = 64
+)
+
+// countingWriter counts what is answered.
+type countingWriter struct {
+	http.ResponseWriter
+	closing func() bool
+	status  int // 0 until there is one
+	bytes   int64
+}
+
+// Status returns the status of the answer, 0 until there is one.
+func (w *countingWriter) Status() int { return w.status }
+
+func (w *countingWriter) WriteHeader(status int) {
+	if w.status == 0 && w.closing != nil && w.closing() {
+		w.Header().Set("Connection", "close")
+	}
+	w.status = status
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *countingWriter) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.WriteHeader(http.StatusOK)
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += int64(n)
+	return n, err
+}
+
+// Unwrap lets http.ResponseController reach the connection.
+func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }

@@ -1,0 +1,196 @@
+package gateway
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/coerce"
+	"github.com/learngraph/learngraph/engine"
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/documents"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/httpapi"
+	"github.com/learngraph/learngraph/gateway/provenance"
+	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/selection"
+	"github.com/learngraph/learngraph/gateway/validation"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// constants are what is the same in all executions of an operation.
+type constants struct {
+	question [sha256.Size]byte // digest of the document's text and the operation's name
+	claims   bool              // the answer can hold personal claims
+	cost     *cost.Constant
+}
+
+func constantsOf(doc *documents.Document, op *ast.OperationDefinition, c *cost.Estimator) *constants {
+	if known, ok := doc.Memo.Load(op); ok {
+		return known.(*constants)
+	}
+	k := &constants{question: sha256.Sum256(append(doc.Digest[:], op.Name...)), claims: selection.SelectsClaims(op), cost: c.Constant(op)}
+	known, _ := doc.Memo.LoadOrStore(op, k)
+	return known.(*constants)
+}
+
+// prepared is an operation that is ready to be executed.
+type prepared struct {
+	*graphql.OperationContext
+	*constants
+	onError engine.OnError
+	asks    string // see questionKey
+}
+
+// questionKey names what a caller asks: the document, the operation, the variables and the error behavior.
+func (p *prepared) questionKey() string {
+	if p.asks != "" {
+		return p.asks
+	}
+	key := p.question
+	if len(p.Variables) > 0 || p.onError != engine.Propagate {
+		h := sha256.New()
+		h.Write(p.question[:])
+		h.Write([]byte{byte(p.onError)})
+		_ = json.NewEncoder(h).Encode(p.Variables)
+		h.Sum(key[:0])
+	}
+	p.asks = string(key[:])
+	return p.asks
+}
+
+func (g *Gateway) answer(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts) *httpapi.Result {
+	return g.instrument(ctx, func(ctx context.Context, f *Stats) *httpapi.Result { return g.answerOperation(ctx, r, req, parts, f) })
+}
+
+// instrument has the figures of an operation taken while it is answered.
+func (g *Gateway) instrument(ctx context.Context, answer func(context.Context, *Stats) *httpapi.Result) *httpapi.Result {
+	if g.opts.Begin != nil {
+		ctx = g.opts.Begin(ctx)
+	}
+	var f Stats
+	began := time.Now()
+	out := answer(ctx, &f)
+	if g.opts.Observe != nil {
+		f.finish(ctx, began, out)
+		requestid.VisitOf(ctx).Operated(f.logged())
+		g.opts.Observe(ctx, f)
+	}
+	return out
+}
+
+func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts, f *Stats) *httpapi.Result {
+	op, refusal := g.prepare(ctx, r.Method, req)
+	if refusal != nil {
+		return refusal
+	}
+	f.Name, f.Kind, f.Document = op.Operation.Name, string(op.Operation.Operation), req.TrustedID
+	registers := g.sources.Registers(ctx, req)
+	spent, refusal := g.spend(ctx, op, registers)
+	if refusal != nil {
+		return refusal
+	}
+	if registers {
+		g.sources.Register(ctx, op.RawQuery)
+	}
+	out := &httpapi.Result{}
+	ctx, used := provenance.With(engine.WithOnError(g.runner.withDirectives(ctx, r.Header), op.onError))
+	if parts != nil && selection.Delivers(op.Operation) {
+		parts.run(ctx, op, spent, used, out)
+	} else {
+		g.runner.run(ctx, op, used, out)
+		g.repeats.remember(req, op, spent)
+	}
+	f.Calls = int64(len(used.Calls()))
+	if spent != nil {
+		f.Cost = spent.Estimate.Points
+	}
+	if out.Sent {
+		return out
+	}
+	g.charger.Settle(ctx, spent, f.Calls, out.Response)
+	g.opts.Limits.TrimErrors(out.Response)
+	g.runner.addExtensions(ctx, op, used, out)
+	switch {
+	case out.Response.Extensions["freshness"] != nil:
+		f.Cache = cacheStale
+	case f.Calls > 0:
+		f.Cache = cacheMiss
+	default:
+		f.Cache = cacheHit
+	}
+	return out
+}
+
+// spend charges the caller for an operation before it runs, or refuses it.
+func (g *Gateway) spend(ctx context.Context, op *prepared, registers bool) (*cost.Charge, *httpapi.Result) {
+	if !g.opts.Cost.Counted() {
+		return nil, nil
+	}
+	estimate := g.estimate(op)
+	if registers {
+		estimate = estimate.WithRegistration(op.RawQuery)
+	}
+	return g.charger.Charge(ctx, estimate)
+}
+
+func (g *Gateway) estimate(op *prepared) *cost.Estimate {
+	return g.costs.EstimateConstant(op.OperationContext, op.cost)
+}
+
+// prepare makes an operation that is ready to be executed, or says why there is none.
+func (g *Gateway) prepare(ctx context.Context, method string, req *httpapi.Request) (*prepared, *httpapi.Result) {
+	if err := g.opts.Limits.Check("variables", req.VariablesSize, g.opts.Limits.Variables); err != nil {
+		return nil, g.refused(gqlerror.List{err})
+	}
+	text, refusal := g.sources.Text(ctx, req)
+	if refusal != nil {
+		return nil, refusal
+	}
+	doc, errs := g.documents.Load(text)
+	if len(errs) > 0 {
+		return nil, g.refused(errs)
+	}
+	op, err := documents.SelectOperation(doc.QueryDocument, req.OperationName)
+	if err != nil {
+		return nil, g.refused(gqlerror.List{err})
+	}
+	if op.Operation == ast.Mutation && method != http.MethodPost {
+		return nil, httpapi.Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest, Allow: http.MethodPost,
+			Message: "a mutation must be sent by POST"})
+	}
+	variables, fault := coerce.Variables(g.opts.Schema.Schema(), op, req.Variables)
+	if fault != nil {
+		return nil, g.refused(gqlerror.List{gqlerrors.Present(fault)})
+	}
+	if err := validation.CheckArguments(g.opts.Schema.Schema(), op, variables); err != nil {
+		return nil, g.refused(gqlerror.List{err})
+	}
+	oc := &graphql.OperationContext{
+		RawQuery:             text,
+		Variables:            variables,
+		OperationName:        req.OperationName,
+		Doc:                  doc.QueryDocument,
+		Extensions:           req.Extensions,
+		Operation:            op,
+		DisableIntrospection: !g.opts.Introspection,
+		RecoverFunc:          gqlerrors.Recover,
+		RootResolverMiddleware: func(ctx context.Context, next graphql.RootResolver) graphql.Marshaler {
+			return next(ctx)
+		},
+	}
+	oc.ResolverMiddleware = g.guard.Middleware(ctx, oc, g.auditor)
+	onError, _ := engine.ParseOnError(cmp.Or(req.FixedOnError, req.OnError))
+	return &prepared{OperationContext: oc, constants: constantsOf(doc, op, g.costs), onError: onError}, nil
+}
+
+func (g *Gateway) refused(errs gqlerror.List) *httpapi.Result {
+	out := httpapi.Refuse(errs)
+	g.opts.Limits.TrimErrors(out.Response)
+	return out
+}

@@ -1,0 +1,107 @@
+// Package provenance records the facts and the backend calls of one operation, and describes them to its caller.
+package provenance
+
+import (
+	"context"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/upstream"
+)
+
+// Provenance is what one operation used: the facts, and the calls that were made for them. Cache headers, freshness and
+// the explain view are derived from it.
+type Provenance struct {
+	began time.Time
+	Facts cache.Facts
+	// requested is how often a key was asked for, which is what a server without batches and a cache would call.
+	requested loader.Tally
+
+	mu    sync.Mutex
+	calls []upstream.Call
+	// shared are the calls that this operation waited for besides, each with what this operation wanted of it. They are
+	// gathered only for who asks what the operation cost.
+	shared []upstream.Call
+}
+
+func With(ctx context.Context) (context.Context, *Provenance) {
+	p := &Provenance{began: time.Now()}
+	ctx = cache.WithFacts(ctx, &p.Facts)
+	ctx = loader.WithTally(ctx, &p.requested)
+	if Explains(ctx) {
+		ctx = cache.WithNotes(upstream.WithExplanation(ctx), p.addShared)
+	}
+	return upstream.WithObserver(ctx, p.addCall), p
+}
+
+// addCall takes a call of the operation's own, and leaves it for those who share the fetch that it is made for.
+func (p *Provenance) addCall(ctx context.Context, c upstream.Call) {
+	if cache.InFetch(ctx) {
+		cache.Note(ctx, c)
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.calls == nil {
+		p.calls = make([]upstream.Call, 0, 4)
+	}
+	p.calls = append(p.calls, c)
+}
+
+// addShared takes the calls of a fetch that some keys waited for.
+func (p *Provenance) addShared(ctx context.Context, keys []string, notes []any) {
+	wanted := upstream.PurposeOf(ctx).For(keys...)
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, note := range notes {
+		if c, ok := note.(upstream.Call); ok {
+			wanted.BatchSize = c.BatchSize
+			c.Purpose = wanted
+			p.shared = append(p.shared, c)
+		}
+	}
+}
+
+func (p *Provenance) Calls() []upstream.Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.calls)
+}
+
+func (p *Provenance) sharedCalls() []upstream.Call {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.shared)
+}
+
+// staleFact is one line of extensions.freshness.
+type staleFact struct {
+	Backend    string `json:"backend"`
+	AgeSeconds int    `json:"ageSeconds"`
+	// ExpiredSeconds is how long ago the fact was fresh for the last time; 0 where a caller asked for a fresher one.
+	ExpiredSeconds int          `json:"expiredSeconds"`
+	Reason         cache.Reason `json:"reason"`
+}
+
+// StaleFacts lists the stale facts, the oldest of each backend and reason. It is empty exactly when all facts are fresh.
+func StaleFacts(facts []cache.Fact) []staleFact {
+	var list []staleFact
+	for _, f := range facts {
+		if f.Reason == "" {
+			continue
+		}
+		s := staleFact{f.Backend, wholeSeconds(f.Age), wholeSeconds(max(f.At.Sub(f.Fresh), 0)), f.Reason}
+		i := slices.IndexFunc(list, func(o staleFact) bool { return o.Backend == s.Backend && o.Reason == s.Reason })
+		if i < 0 {
+			list = append(list, s)
+		} else {
+			list[i].AgeSeconds = max(list[i].AgeSeconds, s.AgeSeconds)
+			list[i].ExpiredSeconds = max(list[i].ExpiredSeconds, s.ExpiredSeconds)
+		}
+	}
+	return list
+}
+
+func wholeSeconds(d time.Duration) int { return int(d / time.Second) }

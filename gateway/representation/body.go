@@ -1,0 +1,53 @@
+package representation
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+	"sync"
+)
+
+// Body is what follows the headers, and what they say of it.
+type Body struct {
+	Pieces [][]byte
+	Size   int // of all pieces, in bytes
+	Coding string
+	Length []string      // the value of Content-Length
+	Digest func() string // of the bytes
+}
+
+// digestSize is how much of a digest stands in an ETag, in bytes.
+const digestSize = 12
+
+func Digest(pieces [][]byte) string {
+	sum := sha256.New()
+	for _, p := range pieces {
+		sum.Write(p)
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:digestSize])
+}
+
+// Matches says whether an If-None-Match names the tag (RFC 9110, section 13.1.2, which compares weakly).
+func Matches(header, tag string) bool {
+	for _, t := range strings.Split(header, ",") {
+		t = strings.TrimSpace(t)
+		if t == "*" || strings.TrimPrefix(t, "W/") == tag {
+			return true
+		}
+	}
+	return false
+}
+
+// Buffers hold what is written around the data.
+var Buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
+
+// maxBuffer is the largest buffer that is kept.
+const maxBuffer = 64 << 10
+
+func Release(frame *bytes.Buffer) {
+	if frame.Cap() <= maxBuffer {
+		frame.Reset()
+		Buffers.Put(frame)
+	}
+}

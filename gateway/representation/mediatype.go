@@ -1,0 +1,109 @@
+// Package representation negotiates the media type and content coding of a response (RFC 9110, section 12) and encodes its body.
+package representation
+
+import (
+	"mime"
+	"net/http"
+	"strconv"
+	"strings"
+)
+
+// The two media types of the GraphQL-over-HTTP specification.
+const (
+	MediaJSON            = "application/json"
+	MediaGraphQLResponse = "application/graphql-response+json"
+)
+
+// NegotiateMediaType picks the media type of the answer from the Accept header: by weight, then by the more specific range, then
+// by the caller's order. Without the header, with nothing in it, and for a wildcard, it is application/json, which every client reads.
+// Nothing acceptable is "".
+func NegotiateMediaType(h http.Header) string {
+	values := h["Accept"]
+	if len(values) == 1 && (values[0] == MediaJSON || values[0] == "*/*") {
+		return MediaJSON // what most send, and what needs no parsing
+	}
+	ranges := strings.Join(values, ",")
+	if strings.TrimSpace(ranges) == "" {
+		return MediaJSON
+	}
+	weights := map[string]acceptance{}
+	for i, item := range strings.Split(ranges, ",") {
+		media, params, err := mime.ParseMediaType(item)
+		if err != nil || !acceptsUTF8(params) {
+			continue
+		}
+		for _, offer := range []string{MediaJSON, MediaGraphQLResponse} {
+			if specific := specificity(media, offer); specific > 0 {
+				better(weights, offer, acceptance{quality(params), specific, i})
+			}
+		}
+	}
+	json, response := weights[MediaJSON], weights[MediaGraphQLResponse]
+	switch {
+	case json.quality == 0 && response.quality == 0:
+		return ""
+	case response.beats(json):
+		return MediaGraphQLResponse
+	}
+	return MediaJSON
+}
+
+// acceptance is how a caller accepts one media type.
+type acceptance struct {
+	quality  float64
+	specific int
+	place    int
+}
+
+// better keeps for an offer the most specific range that names it (RFC 9110, section 12.5.1).
+func better(weights map[string]acceptance, offer string, a acceptance) {
+	if known, ok := weights[offer]; !ok || a.specific > known.specific {
+		weights[offer] = a
+	}
+}
+
+func (a acceptance) beats(b acceptance) bool {
+	if a.quality != b.quality {
+		return a.quality > b.quality
+	}
+	if a.specific != b.specific {
+		return a.specific > b.specific
+	}
+	return a.specific == exactRange && a.place < b.place
+}
+
+const exactRange = 3
+
+// specificity is 3 for the type itself, 2 for its type with any subtype, 1 for anything, 0 for no match.
+func specificity(media, offer string) int {
+	switch media {
+	case offer:
+		return exactRange
+	case "application/*":
+		return 2
+	case "*/*":
+		return 1
+	}
+	return 0
+}
+
+func quality(params map[string]string) float64 {
+	text, ok := params["q"]
+	if !ok {
+		return 1
+	}
+	q, err := strconv.ParseFloat(text, 64)
+	if err != nil || !(q >= 0 && q <= 1) {
+		return 0
+	}
+	return q
+}
+
+func acceptsUTF8(params map[string]string) bool {
+	charset, ok := params["charset"]
+	return !ok || IsUTF8(charset)
+}
+
+func IsUTF8(charset string) bool {
+	return strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
+}

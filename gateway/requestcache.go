@@ -1,0 +1,143 @@
+package gateway
+
+import (
+	"context"
+	"crypto/sha256"
+	"net/http"
+	"sync/atomic"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/gateway/cost"
+	"github.com/learngraph/learngraph/gateway/httpapi"
+	"github.com/learngraph/learngraph/gateway/responses"
+	"github.com/learngraph/learngraph/lru"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// requestCache know requests by the digest of their bytes, so that one that comes again and whose answer is kept need not be
+// read, coerced and estimated again. A nil *repeats knows none. No variables are kept: they hold personal data.
+type requestCache struct {
+	kept *lru.Cache[[sha256.Size]byte, *cachedRequest]
+}
+
+// keptRepeats bounds their memory, in bytes, where no other bound is set.
+const keptRepeats = 8 << 20
+
+// repeatSize is about what a repeat takes beside its document's text, which may be kept with the document as well.
+const repeatSize = 1 << 10
+
+// longestRepeated is the longest document, in bytes, whose requests are known: a text stays with them when its document is
+// no longer kept.
+const longestRepeated = 16 << 10
+
+// cachedRequest is what is the same whenever a request for a query comes again.
+type cachedRequest struct {
+	req      httpapi.Request // without its variables
+	text     string          // of the document
+	name     string          // of the operation
+	estimate *cost.Estimate  // without its fields; nil where costs are not counted
+	question string          // what names the answer, beside the caller's scope
+	last     atomic.Pointer[callersAnswer]
+}
+
+// callersAnswer is the name of the answer for one caller.
+type callersAnswer struct {
+	who  *auth.Caller
+	name cache.Name
+}
+
+// newRequestCache is nil where nothing is answered from what is kept, or where each request has to be looked at.
+func newRequestCache(opts Options) *requestCache {
+	if opts.Answers == nil || opts.Trusted.Logs() {
+		return nil
+	}
+	return &requestCache{lru.New[[sha256.Size]byte, *cachedRequest](opts.share(16, keptRepeats), opts.Reserve)}
+}
+
+// remember keeps what a request turned out to mean.
+func (rs *requestCache) remember(req *httpapi.Request, op *prepared, s *cost.Charge) {
+	if rs == nil || req.Raw.Empty() || len(op.RawQuery) > longestRepeated || !isQuery(op) {
+		return
+	}
+	again := &cachedRequest{question: op.questionKey(), text: documentText(op.OperationContext), name: op.Operation.Name}
+	again.req.DocumentID, again.req.OperationName = req.DocumentID, req.OperationName
+	again.req.OnError, again.req.FixedOnError = req.OnError, req.FixedOnError
+	if req.Query != "" {
+		again.req.Query = again.text
+	}
+	if p, _ := req.Persisted(); p != nil {
+		again.req.Extensions = map[string]any{"persistedQuery": map[string]any{"sha256Hash": p.Hash}}
+	}
+	if s != nil {
+		again.estimate = &cost.Estimate{Points: s.Estimate.Points - s.Estimate.Registration, Calls: s.Estimate.Calls}
+	}
+	rs.kept.Put(req.Digest, again, repeatSize+len(again.text))
+}
+
+// documentText is the text of an operation's document as it is kept with it, rather than a copy.
+func documentText(op *graphql.OperationContext) string {
+	if p := op.Operation.Position; p != nil && p.Src != nil && p.Src.Input == op.RawQuery {
+		return p.Src.Input
+	}
+	return op.RawQuery
+}
+
+// repeated answers a request that came before with the whole answer that is kept, where memory has it fresh and the
+// request's headers ask for nothing else. Otherwise it is nil, nothing was done, and the request is one like any other.
+func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]byte) *httpapi.Result {
+	if g.repeats == nil || wantsOtherwise(h) {
+		return nil
+	}
+	again, ok := g.repeats.kept.Get(sum)
+	if !ok {
+		return nil
+	}
+	req := again.req
+	if text, refusal := g.sources.Text(ctx, &req); refusal != nil || text != again.text || req.FixedOnError != again.req.FixedOnError {
+		return nil // the trusted documents have changed
+	}
+	if g.sources.Registers(ctx, &req) {
+		return nil // which is charged
+	}
+	a, ok := g.opts.Answers.Fresh(again.answer(ctx, g.opts.Answers))
+	if !ok {
+		return nil
+	}
+	return g.instrument(ctx, func(ctx context.Context, f *Stats) *httpapi.Result {
+		f.Name, f.Kind, f.Document, f.Cache = again.name, string(ast.Query), req.TrustedID, cacheHit
+		return g.answerWith(ctx, a, again.estimate, f)
+	})
+}
+
+// wantsOtherwise says whether headers may ask for more than the answer, for another freshness or for less time.
+func wantsOtherwise(h http.Header) bool {
+	return h["Cache-Control"] != nil || h[headerTimeout] != nil || h["X-Learngraph-Explain"] != nil
+}
+
+// answer is the name of the answer for the caller of ctx, who mostly is the one who asked last.
+func (again *cachedRequest) answer(ctx context.Context, answers *cache.Space[*responses.Answer]) cache.Name {
+	who := auth.FromContext(ctx)
+	last := again.last.Load()
+	if last == nil || last.who != who {
+		last = &callersAnswer{who, answers.Name(again.question + who.Scope())}
+		again.last.Store(last)
+	}
+	return last.name
+}
+
+// answerWith answers with what is kept, and charges for it as for any operation that makes no calls.
+func (g *Gateway) answerWith(ctx context.Context, a *responses.Answer, estimate *cost.Estimate, f *Stats) *httpapi.Result {
+	out := &httpapi.Result{Response: a.Response(), Stored: a, Policy: a.Policy}
+	if estimate == nil {
+		return out
+	}
+	s, refusal := g.charger.Charge(ctx, estimate)
+	if refusal != nil {
+		return refusal
+	}
+	f.Cost = estimate.Points
+	g.charger.Settle(ctx, s, 0, out.Response)
+	return out
+}

@@ -1,0 +1,199 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/99designs/gqlgen/graphql/executor"
+	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/engine"
+	"github.com/learngraph/learngraph/gateway/cachecontrol"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/httpapi"
+	"github.com/learngraph/learngraph/gateway/provenance"
+	"github.com/learngraph/learngraph/gateway/responses"
+	"github.com/learngraph/learngraph/gateway/selection"
+	"github.com/learngraph/learngraph/inflight"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// runner runs operations that are prepared.
+type runner struct {
+	exec     *executor.Executor
+	present  graphql.ErrorPresenterFunc
+	answers  *cache.Space[*responses.Answer] // nil keeps none
+	inflight *inflight.Load
+	log      *slog.Logger
+	// begin prepares the context of one operation; nil leaves it as it is.
+	begin         func(context.Context) context.Context
+	maxData       int // bytes of one answer's data, 0 for any
+	explain       bool
+	publicCatalog bool
+	digest        func(string) string // nil where parameters are shown to those alone who may read every record
+}
+
+func newRunner(opts *Options) *runner {
+	exec := executor.New(opts.Schema)
+	present := gqlerrors.WatchMismatches(opts.Mismatch, gqlerrors.Presenter(opts.Log))
+	exec.SetErrorPresenter(present)
+	exec.SetRecoverFunc(gqlerrors.Recover)
+	return &runner{exec: exec, present: present, answers: opts.Answers, inflight: opts.Inflight, log: opts.Log, begin: opts.Operation, maxData: opts.Limits.Answer,
+		explain: opts.Explain, publicCatalog: opts.PublicCatalog, digest: opts.Digest}
+}
+
+// run answers an operation: from a whole answer that is kept and still as fresh as executing would make it, together
+// with whoever executes the same, or by executing it. Who has more time than the one whose execution was shared does not
+// run out of time with them.
+func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) context.Context {
+	if r.answers == nil || !repeatable(ctx, op) {
+		return r.execute(ctx, op.OperationContext, out)
+	}
+	key := answerKey(ctx, op)
+	loaded := r.loadAnswer(ctx, op, key)
+	for loaded.Err == nil && loaded.Value.Truncated && loaded.Fact.Verdict == cache.Coalesced && ctx.Err() == nil {
+		loaded = r.loadAnswer(ctx, op, key)
+	}
+	if loaded.Err != nil {
+		err := gqlerrors.Presenter(r.log)(ctx, &upstream.Error{Kind: upstream.KindOf(loaded.Err), Err: loaded.Err})
+		out.Response = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{err}}
+		return ctx
+	}
+	used.Facts.Add(loaded.Value.FactsNow(loaded.Fact.Verdict)...)
+	out.Response, out.Stored = loaded.Value.Response(), loaded.Value
+	return ctx
+}
+
+func (r *runner) loadAnswer(ctx context.Context, op *prepared, key string) cache.Result[*responses.Answer] {
+	fetch := func(ctx context.Context, _ []cache.Wanted[*responses.Answer]) (map[string]cache.Fetched[*responses.Answer], map[string]error) {
+		return map[string]cache.Fetched[*responses.Answer]{key: r.fetchAnswer(ctx, op)}, nil
+	}
+	return r.answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[key]
+}
+
+// repeatable reports whether our own memory may store the answer for callers of the same scope: it writes nothing, and its
+// caller wants no other freshness and no explain view.
+func repeatable(ctx context.Context, op *prepared) bool {
+	return isQuery(op) && cache.WantsFrom(ctx) == (cache.Wants{}) && !provenance.Explains(ctx)
+}
+
+func isQuery(op *prepared) bool { return op.Operation.Operation == ast.Query }
+
+// receiversMayStore reports whether HTTP caches may store the answer. None may store personal claims; our own memory may,
+// within their lifetime, since writes and purges remove them from there.
+func receiversMayStore(op *prepared) bool {
+	return isQuery(op) && !op.claims
+}
+
+// answerKey names what decides about an answer: the question, and what the caller may see.
+func answerKey(ctx context.Context, op *prepared) string {
+	return op.questionKey() + auth.FromContext(ctx).Scope()
+}
+
+// fetchAnswer executes the operation for all who wait for it.
+func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Fetched[*responses.Answer] {
+	// The calls are known to who began the execution, whose context this is part of.
+	used, out := new(cache.Facts), &httpapi.Result{}
+	r.execute(cache.WithFacts(ctx, used), op.OperationContext, out)
+	now, facts := time.Now(), used.List()
+	allowed := cachecontrol.Policy{}
+	if receiversMayStore(op) {
+		allowed = cachecontrol.FromFacts(facts, r.publicCatalog, now)
+	}
+	a := responses.New(out.Response, facts, allowed, now)
+	a.Truncated = len(out.Response.Errors) > 0 && outOfTime(ctx)
+	if out.Free != nil {
+		out.Free()
+	}
+	// The tags also of what is not kept: nobody who asks after a write may take an answer from before it.
+	f := cache.Fetched[*responses.Answer]{Value: a, NoStore: true, Tags: used.Tags()}
+	if left := responses.Lifetime(facts, now); left > 0 && len(out.Response.Errors) == 0 {
+		f.NoStore, f.MaxAge = false, left
+	}
+	return f
+}
+
+// outOfTime goes by the clock too: what was called on a context may end at its deadline before the context does.
+func outOfTime(ctx context.Context) bool {
+	deadline, ok := ctx.Deadline()
+	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
+}
+
+// withDirectives gives the context what the caller asks of an answer beside its data.
+func (r *runner) withDirectives(ctx context.Context, h http.Header) context.Context {
+	if wants, ok := cachecontrol.Requested(h); ok {
+		ctx = cache.WithWants(ctx, wants)
+	}
+	if r.explain && h.Get("X-Learngraph-Explain") == "1" {
+		ctx = provenance.WithExplain(ctx)
+	}
+	return ctx
+}
+
+// addExtensions derives from what was used what is said of the answer: freshness, the explain view and the cache headers.
+func (r *runner) addExtensions(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) {
+	facts := used.Facts.List()
+	if stale := provenance.StaleFacts(facts); len(stale) > 0 {
+		out.Extend("freshness", map[string]any{"stale": stale})
+	}
+	if provenance.Explains(ctx) {
+		// What answers this once is not kept for who asks without the header.
+		out.Extend("explain", used.Explain(out.Response.Data, provenance.Parameters(ctx, r.digest)))
+		return
+	}
+	if receiversMayStore(op) && len(out.Response.Errors) == 0 {
+		out.Policy = cachecontrol.FromFacts(facts, r.publicCatalog, time.Now())
+	}
+}
+
+// execute fills in the response, and returns the context that the operation ran under.
+func (r *runner) execute(ctx context.Context, op *graphql.OperationContext, out *httpapi.Result) context.Context {
+	ctx = r.prepare(ctx, op, out)
+	respond, ctx := r.exec.DispatchOperation(ctx, op)
+	if out.Response = respond(ctx); out.Response == nil {
+		// gqlgen gives no response at all once the context has ended.
+		out.Response = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{gqlerrors.Presenter(r.log)(ctx, context.Cause(ctx))}}
+	}
+	if selection.Delivers(op.Operation) {
+		out.Extend(isFinal, true)
+	}
+	return ctx
+}
+
+// prepare returns the context of an operation, with the buffer of its answer.
+func (r *runner) prepare(ctx context.Context, op *graphql.OperationContext, out *httpapi.Result) context.Context {
+	if r.begin != nil {
+		ctx = r.begin(ctx)
+	}
+	buffer := engine.GetBuffer()
+	buffer.Max = r.maxData
+	out.Mutation = op.Operation.Operation == ast.Mutation
+	out.Free = r.count(buffer, out.Mutation)
+	return engine.WithBuffer(ctx, buffer)
+}
+
+// count has the memory of an answer counted, and returns what ends that.
+func (r *runner) count(buffer *engine.Buffer, must bool) (free func()) {
+	if r.inflight == nil {
+		return buffer.Free
+	}
+	held := r.inflight.Hold()
+	held.Must = must
+	buffer.Room = func(size int) error {
+		if size <= inflight.Small || held.Resize(int64(size)) {
+			return nil
+		}
+		state := r.inflight.State()
+		return &upstream.Error{Kind: upstream.LimitExceeded, Local: true, RetryAfter: httpapi.WaitForRoom, Err: httpapi.ErrNoRoom,
+			Limit: &upstream.Limit{Name: upstream.LimitInflight, Reached: state.Bytes, Allowed: state.MaxBytes}}
+	}
+	return func() {
+		buffer.Free()
+		held.Free()
+	}
+}

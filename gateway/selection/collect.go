@@ -1,0 +1,167 @@
+// Package selection reads the selections of operations: the fields that execution merges, their arguments, and directives of the
+// schema.
+package selection
+
+import (
+	"github.com/learngraph/learngraph/coerce"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+// Group is one response key of a selection: its first field, and what is selected below all fields of the key.
+type Group struct {
+	Key        string
+	Field      *ast.Field
+	Selections []ast.SelectionSet
+}
+
+// Collector merges the selections of a validated operation as execution does (GraphQL specification, section 6.3.2).
+type Collector struct {
+	Schema    *ast.Schema
+	Variables map[string]any
+	// Unbound says that the values of variables are not known: then everything counts that they could select.
+	Unbound bool
+}
+
+// Includes reports whether a selection is looked at. One whose condition has no value is not executed.
+func (c Collector) Includes(directives ast.DirectiveList) bool {
+	if c.Unbound {
+		return true
+	}
+	ok, err := coerce.Included(directives, c.Variables)
+	return ok && err == nil
+}
+
+// IsUnbound says whether an argument is a variable whose value is not known.
+func (c Collector) IsUnbound(f *ast.Field, name string) bool {
+	arg := f.Arguments.ForName(name)
+	return c.Unbound && arg != nil && arg.Value.Kind == ast.Variable
+}
+
+// Collect gives what is selected of an object of type object, in order.
+func (c Collector) Collect(object string, sets []ast.SelectionSet) []*Group {
+	s := collecting{Collector: c, object: object, keys: map[string]*Group{}}
+	for _, set := range sets {
+		s.add(set)
+	}
+	return s.order
+}
+
+type collecting struct {
+	Collector
+	object string
+	keys   map[string]*Group
+	order  []*Group
+}
+
+func (s *collecting) add(set ast.SelectionSet) {
+	for _, sel := range set {
+		switch sel := sel.(type) {
+		case *ast.Field:
+			if s.Includes(sel.Directives) {
+				s.field(sel)
+			}
+		case *ast.InlineFragment:
+			if s.Includes(sel.Directives) && s.applies(sel.TypeCondition) {
+				s.add(sel.SelectionSet)
+			}
+		case *ast.FragmentSpread:
+			if s.Includes(sel.Directives) && s.applies(sel.Definition.TypeCondition) {
+				s.add(sel.Definition.SelectionSet)
+			}
+		}
+	}
+}
+
+func (s *collecting) field(f *ast.Field) {
+	g := s.keys[f.Alias]
+	if g == nil {
+		g = &Group{Key: f.Alias, Field: f}
+		s.keys[f.Alias] = g
+		s.order = append(s.order, g)
+	}
+	if len(f.SelectionSet) > 0 {
+		g.Selections = append(g.Selections, f.SelectionSet)
+	}
+}
+
+// applies says whether a fragment is meant for the object.
+func (c *collecting) applies(condition string) bool {
+	if condition == "" || condition == c.object {
+		return true
+	}
+	for _, possible := range c.Schema.PossibleTypes[condition] {
+		if possible.Name == c.object {
+			return true
+		}
+	}
+	return false
+}
+
+// Definition is the field of an object type, or one of the fields that introspection adds; nil for those.
+func (c Collector) Definition(object string, f *ast.Field) *ast.FieldDefinition {
+	return c.Schema.Types[object].Fields.ForName(f.Name)
+}
+
+// Arguments returns the values of a field's arguments. Where variables are not known they are what the literals say of them.
+func (c Collector) Arguments(f *ast.Field, def *ast.FieldDefinition) (map[string]any, error) {
+	if len(def.Arguments) == 0 {
+		return nil, nil
+	}
+	if !c.Unbound {
+		return coerce.Arguments(c.Schema, def.Arguments, f.Arguments, c.Variables)
+	}
+	values := map[string]any{}
+	for _, d := range def.Arguments {
+		if arg := f.Arguments.ForName(d.Name); arg == nil {
+			values[d.Name] = DefaultOf(d)
+		} else if arg.Value.Kind != ast.Variable {
+			values[d.Name] = coerce.Literal(arg.Value, nil)
+		}
+	}
+	return values, nil
+}
+
+func DefaultOf(d *ast.ArgumentDefinition) any {
+	if d == nil || d.DefaultValue == nil {
+		return nil
+	}
+	return coerce.Literal(d.DefaultValue, nil)
+}
+
+// CheckConditions returns the error of a condition without a value among the selections that take part, and below their fields
+// too where deep is set.
+func (c Collector) CheckConditions(set ast.SelectionSet, deep bool) error {
+	for _, sel := range set {
+		var directives ast.DirectiveList
+		var inner ast.SelectionSet
+		switch sel := sel.(type) {
+		case *ast.Field:
+			directives = sel.Directives
+			if deep {
+				inner = sel.SelectionSet
+			}
+		case *ast.InlineFragment:
+			directives, inner = sel.Directives, sel.SelectionSet
+		case *ast.FragmentSpread:
+			directives, inner = sel.Directives, sel.Definition.SelectionSet
+		}
+		ok, err := coerce.Included(directives, c.Variables)
+		if ok && err == nil {
+			err = c.CheckConditions(inner, deep)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// HasNull reports whether a condition can be without a value.
+func (c Collector) HasNull() bool {
+	for _, v := range c.Variables {
+		if v == nil {
+			return true
+		}
+	}
+	return false
+}

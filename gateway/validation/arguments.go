@@ -1,0 +1,89 @@
+package validation
+
+import (
+	"fmt"
+
+	"github.com/learngraph/learngraph/coerce"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/selection"
+	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// CheckArguments refuses an operation whose paging arguments cannot be right wherever they stand: a nested field would
+// find out only after the calls for its parents were made. Fields that @skip or @include leave out are not looked at.
+// What has no value at all is an error of its field.
+func CheckArguments(schema *ast.Schema, op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
+	c := argumentCheck{Collector: selection.Collector{Schema: schema, Variables: variables}, seen: map[*ast.FragmentDefinition]bool{}}
+	c.selections(op.SelectionSet)
+	return c.err
+}
+
+type argumentCheck struct {
+	selection.Collector
+	seen map[*ast.FragmentDefinition]bool
+	err  *gqlerror.Error
+}
+
+func (c *argumentCheck) selections(set ast.SelectionSet) {
+	for _, sel := range set {
+		if c.err != nil {
+			return
+		}
+		switch sel := sel.(type) {
+		case *ast.Field:
+			if c.Includes(sel.Directives) {
+				c.field(sel)
+				c.selections(sel.SelectionSet)
+			}
+		case *ast.InlineFragment:
+			if c.Includes(sel.Directives) {
+				c.selections(sel.SelectionSet)
+			}
+		case *ast.FragmentSpread:
+			if c.Includes(sel.Directives) && !c.seen[sel.Definition] {
+				c.seen[sel.Definition] = true
+				c.selections(sel.Definition.SelectionSet)
+			}
+		}
+	}
+}
+
+func (c *argumentCheck) field(f *ast.Field) {
+	if f.Definition == nil || len(f.Arguments) == 0 {
+		return
+	}
+	for _, arg := range f.Arguments {
+		def := f.Definition.Arguments.ForName(arg.Name)
+		if def == nil || def.Name != "after" && def.Directives.ForName("range") == nil {
+			continue
+		}
+		value, _, err := coerce.Argument(c.Schema, def, f.Arguments, c.Variables)
+		if err != nil || value == nil {
+			continue
+		}
+		if message := argumentFault(f, def, value); message != "" {
+			c.err = gqlerror.ErrorPosf(arg.Position, "%s: %s %s", f.Name, arg.Name, message)
+			c.err.Extensions = map[string]any{"code": gqlerrors.CodeBadUserInput}
+			return
+		}
+	}
+}
+
+// argumentFault says what would be right where a value cannot be.
+func argumentFault(f *ast.Field, def *ast.ArgumentDefinition, value any) string {
+	if d := def.Directives.ForName("range"); d != nil {
+		n, ok := selection.Number(value)
+		least, most := selection.IntArgument(d, "min"), selection.IntArgument(d, "max")
+		if ok && (n < least || n > most) {
+			return fmt.Sprintf("must be %d to %d", least, most)
+		}
+	}
+	if text, ok := value.(string); ok && def.Name == "after" {
+		if err := scalar.CheckCursor(text, f.ObjectDefinition.Name+"."+f.Name); err != nil {
+			return err.Error()
+		}
+	}
+	return ""
+}

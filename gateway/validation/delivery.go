@@ -1,0 +1,185 @@
+package validation
+
+import (
+	"github.com/learngraph/learngraph/gateway/selection"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+// deliveryRules are the validation rules of @defer and @stream. The document is valid otherwise.
+type deliveryRules struct {
+	labels map[string]bool
+	errs   gqlerror.List
+}
+
+// CheckDeliveryDirectives returns what @defer and @stream in a document break.
+func CheckDeliveryDirectives(doc *ast.QueryDocument) gqlerror.List {
+	r := &deliveryRules{labels: map[string]bool{}}
+	found, streams := false, false
+	note := func(d *ast.Directive) {
+		found, streams = true, streams || d.Name == "stream"
+		r.checkLabel(d)
+	}
+	for _, op := range doc.Operations {
+		r.each(op.SelectionSet, note)
+	}
+	for _, f := range doc.Fragments {
+		r.each(f.SelectionSet, note)
+	}
+	if !found {
+		return nil
+	}
+	for _, op := range doc.Operations {
+		if op.Operation != ast.Query {
+			r.checkRoot(op, op.SelectionSet, map[string]bool{})
+		}
+		if op.Operation == ast.Subscription {
+			r.checkSubscription(op.SelectionSet, map[string]bool{})
+		}
+		if streams {
+			r.checkMerged([]ast.SelectionSet{op.SelectionSet})
+		}
+	}
+	return r.errs
+}
+
+func (r *deliveryRules) fail(d *ast.Directive, format string, args ...any) {
+	r.errs = append(r.errs, gqlerror.ErrorPosf(d.Position, format, args...))
+}
+
+// each visits the directives of a selection set and of what is nested in it, fragments that are spread aside.
+func (r *deliveryRules) each(set ast.SelectionSet, note func(*ast.Directive)) {
+	for _, sel := range set {
+		if d := selection.DeliveryDirective(sel); d != nil {
+			note(d)
+		}
+		switch sel := sel.(type) {
+		case *ast.Field:
+			if d := sel.Directives.ForName("stream"); d != nil && sel.Definition != nil && sel.Definition.Type.Elem == nil {
+				r.fail(d, `Directive "@stream" cannot be used on non-list field "%s".`, sel.Name)
+			}
+			r.each(sel.SelectionSet, note)
+		case *ast.InlineFragment:
+			r.each(sel.SelectionSet, note)
+		}
+	}
+}
+
+func (r *deliveryRules) checkLabel(d *ast.Directive) {
+	label := d.Arguments.ForName("label")
+	switch {
+	case label == nil || label.Value.Kind == ast.NullValue:
+	case label.Value.Kind != ast.StringValue && label.Value.Kind != ast.BlockValue:
+		r.fail(d, `Argument "@%s(label:)" must be a static string.`, d.Name)
+	case r.labels[label.Value.Raw]:
+		r.fail(d, `The label "%s" is used by another "@defer" or "@stream".`, label.Value.Raw)
+	default:
+		r.labels[label.Value.Raw] = true
+	}
+}
+
+// checkRoot refuses parts of the root of a mutation, and of a subscription unless they are switched off.
+func (r *deliveryRules) checkRoot(op *ast.OperationDefinition, set ast.SelectionSet, seen map[string]bool) {
+	for _, sel := range set {
+		if d := selection.DeliveryDirective(sel); d != nil && !(op.Operation == ast.Subscription && isOff(d, false)) {
+			r.fail(d, `Directive "@%s" cannot be used on the root of a %s.`, d.Name, op.Operation)
+		}
+		switch sel := sel.(type) {
+		case *ast.InlineFragment:
+			r.checkRoot(op, sel.SelectionSet, seen)
+		case *ast.FragmentSpread:
+			if !seen[sel.Name] && sel.Definition != nil {
+				seen[sel.Name] = true
+				r.checkRoot(op, sel.Definition.SelectionSet, seen)
+			}
+		}
+	}
+}
+
+// checkSubscription refuses every part of a subscription that cannot be switched off.
+func (r *deliveryRules) checkSubscription(set ast.SelectionSet, seen map[string]bool) {
+	for _, sel := range set {
+		if d := selection.DeliveryDirective(sel); d != nil && !isOff(d, true) {
+			r.fail(d, `Directive "@%s" is not supported on subscriptions. Disable it by setting the "if" argument to false.`, d.Name)
+		}
+		switch sel := sel.(type) {
+		case *ast.Field:
+			r.checkSubscription(sel.SelectionSet, seen)
+		case *ast.InlineFragment:
+			r.checkSubscription(sel.SelectionSet, seen)
+		case *ast.FragmentSpread:
+			if !seen[sel.Name] && sel.Definition != nil {
+				seen[sel.Name] = true
+				r.checkSubscription(sel.Definition.SelectionSet, seen)
+			}
+		}
+	}
+}
+
+// isOff reports whether the argument if is false, or may be by a variable.
+func isOff(d *ast.Directive, variable bool) bool {
+	arg := d.Arguments.ForName("if")
+	if arg == nil {
+		return false
+	}
+	return arg.Value.Kind == ast.BooleanValue && arg.Value.Raw == "false" || variable && arg.Value.Kind == ast.Variable
+}
+
+// checkMerged refuses fields of one response key that differ in their @stream. The size of the operation with its fragments
+// written out bounds the time.
+func (r *deliveryRules) checkMerged(sets []ast.SelectionSet) {
+	var keys []string
+	fields := map[string][]*ast.Field{}
+	seen := map[string]bool{}
+	var collect func(ast.SelectionSet)
+	collect = func(set ast.SelectionSet) {
+		for _, sel := range set {
+			switch sel := sel.(type) {
+			case *ast.Field:
+				if fields[sel.Alias] == nil {
+					keys = append(keys, sel.Alias)
+				}
+				fields[sel.Alias] = append(fields[sel.Alias], sel)
+			case *ast.InlineFragment:
+				collect(sel.SelectionSet)
+			case *ast.FragmentSpread:
+				if !seen[sel.Name] && sel.Definition != nil {
+					seen[sel.Name] = true
+					collect(sel.Definition.SelectionSet)
+				}
+			}
+		}
+	}
+	for _, set := range sets {
+		collect(set)
+	}
+	for _, key := range keys {
+		var below []ast.SelectionSet
+		for _, f := range fields[key] {
+			if d, first := f.Directives.ForName("stream"), fields[key][0].Directives.ForName("stream"); !sameStream(d, first) {
+				r.errs = append(r.errs, gqlerror.ErrorPosf(f.Position,
+					`Fields "%s" conflict because they differ in "@stream". Use different aliases on the fields to fetch both if this was intentional.`, key))
+				break
+			}
+			if len(f.SelectionSet) > 0 {
+				below = append(below, f.SelectionSet)
+			}
+		}
+		if len(below) > 0 {
+			r.checkMerged(below)
+		}
+	}
+}
+
+func sameStream(a, b *ast.Directive) bool {
+	if a == nil || b == nil {
+		return a == b
+	}
+	for _, name := range []string{"if", "label", "initialCount"} {
+		x, y := a.Arguments.ForName(name), b.Arguments.ForName(name)
+		if (x == nil) != (y == nil) || x != nil && x.Value.String() != y.Value.String() {
+			return false
+		}
+	}
+	return true
+}
