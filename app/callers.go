@@ -56,29 +56,41 @@ func (c *callers) authenticator(cfg *config.Config, log *slog.Logger) (func(*htt
 	}
 	var err error
 	if cfg.WithKeys() {
-		fsys, name := reload.At(cfg.APIKeysFile)
-		if c.keys, err = auth.NewKeys(fsys, name, reloadFailed(log, "API_KEYS_FILE")); err != nil {
-			return nil, fmt.Errorf("API_KEYS_FILE is %q: %w", cfg.APIKeysFile, reload.Cause(err))
+		if c.keys, err = newKeys(cfg, log); err != nil {
+			return nil, err
 		}
 	}
 	if cfg.WithTokens() {
-		if c.tokens, err = c.newTokens(cfg); err != nil {
-			return nil, fmt.Errorf("JWT_JWKS is %q: %w", cfg.JWKS, reload.Cause(err))
+		if c.tokens, err = newTokens(cfg, c.digest, c.keySet); err != nil {
+			return nil, err
 		}
 	}
 	a := &auth.Authenticator{Keys: c.keys, Tokens: c.tokens}
 	return a.Authenticate, nil
 }
 
-func (c *callers) newTokens(cfg *config.Config) (*auth.Tokens, error) {
+func newKeys(cfg *config.Config, log *slog.Logger) (*auth.Keys, error) {
+	fsys, name := reload.At(cfg.APIKeysFile)
+	keys, err := auth.NewKeys(fsys, name, reloadFailed(log, "API_KEYS_FILE"))
+	if err != nil {
+		return nil, fmt.Errorf("API_KEYS_FILE is %q: %w", cfg.APIKeysFile, reload.Cause(err))
+	}
+	return keys, nil
+}
+
+func newTokens(cfg *config.Config, digest func(string) string, report auth.Reporter) (*auth.Tokens, error) {
 	o := auth.TokenOptions{Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Algorithms: cfg.JWTAlgorithms,
-		Type: cfg.JWTType, ScopesClaim: cfg.JWTScopesClaim, ClientsClaim: cfg.JWTClientsClaim, Digest: c.digest}
+		Type: cfg.JWTType, ScopesClaim: cfg.JWTScopesClaim, ClientsClaim: cfg.JWTClientsClaim, Digest: digest}
 	if strings.Contains(cfg.JWKS, "://") {
 		o.URL = cfg.JWKS
 	} else {
 		o.Files, o.Name = reload.At(cfg.JWKS)
 	}
-	return auth.NewTokens(o, c.keySet)
+	tokens, err := auth.NewTokens(o, report)
+	if err != nil {
+		return nil, fmt.Errorf("JWT_JWKS is %q: %w", cfg.JWKS, reload.Cause(err))
+	}
+	return tokens, nil
 }
 
 func trustedDocuments(cfg *config.Config, log *slog.Logger) (*documents.Trusted, error) {

@@ -118,7 +118,6 @@ func (silence) Printf(context.Context, string, ...any) {}
 var silent sync.Once
 
 func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error) {
-	silent.Do(func() { redis.SetLogger(silence{}) })
 	timeout := o.Timeout
 	if timeout <= 0 {
 		timeout = defaultTimeout
@@ -141,6 +140,7 @@ func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error
 
 // connect makes a client without a connection. Its errors do not repeat the URL, which may hold a password.
 func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, error) {
+	silent.Do(func() { redis.SetLogger(silence{}) })
 	bad := errors.New("the Redis URL must be redis:// or rediss:// with a host, and known parameters")
 	u, err := url.Parse(o.URL)
 	if err != nil {

@@ -279,6 +279,16 @@ func readSchema(name string) (*ast.Schema, error) {
 	return schema, nil
 }
 
+// failed returns how many documents have problems.
+func (r *checkResult) failed() (n int) {
+	for _, d := range r.Documents {
+		if len(d.Problems) > 0 {
+			n++
+		}
+	}
+	return n
+}
+
 func (r *checkResult) print(w io.Writer) {
 	for _, d := range r.Documents {
 		var calls []string
@@ -298,8 +308,7 @@ func (r *checkResult) print(w io.Writer) {
 		}
 	}
 	if len(r.Documents) > 0 {
-		failed := len(slices.DeleteFunc(slices.Clone(r.Documents), func(d checkedDocument) bool { return len(d.Problems) == 0 }))
-		fmt.Fprintf(w, "%d documents checked, %d failed\n", len(r.Documents), failed)
+		fmt.Fprintf(w, "%d documents checked, %d failed\n", len(r.Documents), r.failed())
 	}
 	for _, c := range r.Breaking {
 		fmt.Fprintf(w, "BREAKING %s: %s", c.At, c.Message)

@@ -48,7 +48,7 @@ type commands struct {
 
 	Serve         serveCommand   `cmd:"" default:"1" help:"Serve GraphQL; the default without a command."`
 	Health        healthCommand  `cmd:"" help:"Ask the server of the same settings on this machine whether it lives, or is ready."`
-	Doctor        doctorCommand  `cmd:"" help:"Check the settings against the real backends and Redis with one cheap read of each."`
+	Doctor        doctorCommand  `cmd:"" help:"Check the settings with one cheap read of each backend and Redis, and the files, servers and addresses that they name."`
 	Check         checkCommand   `cmd:"" help:"Check documents against the schema and their budgets, and an older schema against this one."`
 	Replay        replayCommand  `cmd:"" help:"Run captured operations again on their recorded calls and show what differs."`
 	Purge         purgeCommand   `cmd:"" help:"Forget what is cached of one record, in all replicas, through Redis."`

@@ -56,15 +56,24 @@ func (c *doctorCommand) Run(ctx context.Context, p *process) error {
 	ctx, stop := untilStopped(ctx)
 	defer stop()
 	return p.with(func(e *environment) error {
-		return exitWith(runDoctor(ctx, e.cfg, e.transport, c.JSON, p.Stdout, p.Stderr))
+		d := &doctor{cfg: e.cfg, getenv: p.Getenv, clocks: clocks{base: e.transport}}
+		return exitWith(d.run(ctx, c.JSON, p.Stdout, p.Stderr))
 	})
 }
 
-// runDoctor holds the configuration against the real world with one cheap read of each backend, and writes a table or JSON to
-// stdout and its progress to stderr. transport carries the calls; nil is the network. The exit code is ExitOK where everything
-// works.
-func runDoctor(ctx context.Context, cfg *config.Config, transport http.RoundTripper, asJSON bool, stdout, stderr io.Writer) int {
-	d := &doctor{cfg: cfg, clocks: clocks{base: transport, ahead: map[upstream.Backend]time.Duration{}}}
+type doctor struct {
+	cfg *config.Config
+	// getenv reads the standard variables of traces.
+	getenv func(string) string
+	// clocks carries the calls to the backends.
+	clocks clocks
+	// authorizer is MATTR's where its authorization server gave a token; without one there is nothing to ask its API with.
+	authorizer upstream.Authorizer
+}
+
+// run compares the configuration with the real world, with one cheap read of each backend. It writes a table or JSON to stdout
+// and its progress to stderr. The exit code is ExitOK where everything works.
+func (d *doctor) run(ctx context.Context, asJSON bool, stdout, stderr io.Writer) int {
 	list := d.examine(ctx, progressTo(stderr))
 	write := writeTable
 	if asJSON {
@@ -75,13 +84,6 @@ func runDoctor(ctx context.Context, cfg *config.Config, transport http.RoundTrip
 		return ExitFailed
 	}
 	return ExitOK
-}
-
-type doctor struct {
-	cfg    *config.Config
-	clocks clocks
-	// authorizer is MATTR's where its authorization server gave a token; without one there is nothing to ask its API with.
-	authorizer upstream.Authorizer
 }
 
 // question is one to the real world.
@@ -95,7 +97,8 @@ func (d *doctor) questions() []question {
 	if d.cfg.HasMATTR() && d.cfg.MATTRToken == "" {
 		list = append(list, question{"mattr token", d.mattrToken})
 	}
-	return append(list, question{"mattr", d.mattr}, question{"redis", d.redis}, question{"clocks", d.clocksAgree})
+	list = append(list, question{"mattr", d.mattr}, question{"redis", d.redis}, question{"clocks", d.clocksAgree})
+	return append(list, d.questionsOfStart()...)
 }
 
 // examine asks one thing after the other: a backend's limit of calls at once is not for the doctor.
@@ -263,6 +266,7 @@ func (d *doctor) mattr(ctx context.Context) diagnosis {
 
 // clocks are how far the backends' clocks are ahead of ours, as the Date of any of their answers tells.
 type clocks struct {
+	// base carries the calls; nil is the network.
 	base  http.RoundTripper
 	mu    sync.Mutex
 	ahead map[upstream.Backend]time.Duration
@@ -282,6 +286,9 @@ func (c *clocks) of(b upstream.Backend) http.RoundTripper {
 		if date, err := http.ParseTime(resp.Header.Get("Date")); err == nil {
 			c.mu.Lock()
 			defer c.mu.Unlock()
+			if c.ahead == nil {
+				c.ahead = map[upstream.Backend]time.Duration{}
+			}
 			c.ahead[b] = offset(date, start, time.Now())
 		}
 		return resp, nil

@@ -2,6 +2,7 @@ package cli
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"crypto/x509"
@@ -17,7 +18,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/upstream"
@@ -35,7 +36,14 @@ type visit struct {
 // examined runs the doctor with -json over a configuration of three backends. change may alter it.
 func examined(t *testing.T, transport http.RoundTripper, change func(*config.Config)) visit {
 	t.Helper()
-	cfg, err := config.Load(config.Sources{Getenv: settings})
+	return examinedWith(t, transport, nil, change)
+}
+
+// examinedWith runs it with further settings.
+func examinedWith(t *testing.T, transport http.RoundTripper, env map[string]string, change func(*config.Config)) visit {
+	t.Helper()
+	getenv := func(name string) string { return cmp.Or(env[name], settings(name)) }
+	cfg, err := config.Load(config.Sources{Getenv: getenv})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -43,7 +51,7 @@ func examined(t *testing.T, transport http.RoundTripper, change func(*config.Con
 		change(cfg)
 	}
 	var stdout, stderr bytes.Buffer
-	v := visit{exit: runDoctor(t.Context(), cfg, transport, true, &stdout, &stderr),
+	v := visit{exit: (&doctor{cfg: cfg, getenv: getenv, clocks: clocks{base: transport}}).run(t.Context(), true, &stdout, &stderr),
 		verdicts: map[string]string{}, remedies: map[string]string{}}
 	v.stdout, v.stderr = stdout.String(), stderr.String()
 	var answer struct{ Checks []diagnosis }
@@ -75,7 +83,7 @@ const backendHost = "127.0.0.77"
 // settings are a complete configuration whose budgets hold nothing back.
 func settings(name string) string {
 	env := emulator.Settings("http://" + backendHost)
-	maps.Copy(env, map[string]string{"THOUGHTINDUSTRIES_RATE": "0", "COASSEMBLE_RATE": "0", "MATTR_RATE": "0"})
+	maps.Copy(env, map[string]string{"THOUGHTINDUSTRIES_RATE": "0", "COASSEMBLE_RATE": "0", "MATTR_RATE": "0", "LISTEN": "127.0.0.1:0"})
 	return env[name]
 }
 
@@ -90,7 +98,8 @@ func emulated(t *testing.T) *emulator.Emulator {
 
 // healthy is what the doctor says of three emulated backends without Redis.
 func healthy(changes map[string]string) map[string]string {
-	want := map[string]string{"thoughtindustries": "ok", "coassemble": "ok", "mattr token": "ok", "mattr": "ok", "redis": "skipped", "clocks": "ok"}
+	want := map[string]string{"thoughtindustries": "ok", "coassemble": "ok", "mattr token": "ok", "mattr": "ok", "redis": "skipped", "clocks": "ok",
+		"trace collector": "skipped", "listen": "ok"}
 	maps.Copy(want, changes)
 	return want
 }
@@ -99,7 +108,7 @@ func TestDoctorFindsHealthyBackendsWithOneReadEach(t *testing.T) {
 	t.Parallel()
 	backends := emulated(t)
 	v := examined(t, backends.Transport(), nil)
-	if diff := cmp.Diff(healthy(nil), v.verdicts); diff != "" || v.exit != ExitOK {
+	if diff := gocmp.Diff(healthy(nil), v.verdicts); diff != "" || v.exit != ExitOK {
 		t.Errorf("got exit code %d, want %d\n%s\n%s", v.exit, ExitOK, diff, v.stdout)
 	}
 	var calls []string
@@ -108,7 +117,7 @@ func TestDoctorFindsHealthyBackendsWithOneReadEach(t *testing.T) {
 	}
 	slices.Sort(calls)
 	want := []string{"GET /core/v1/users", "GET /incoming/v2/ping", "GET /v1/headless/clients", "POST /oauth/token"}
-	if diff := cmp.Diff(want, calls); diff != "" {
+	if diff := gocmp.Diff(want, calls); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -191,7 +200,7 @@ func TestDoctorNamesTheSettingThatIsWrong(t *testing.T) {
 			v := examined(t, backends.Transport(), test.change)
 			want := healthy(test.want)
 			maps.DeleteFunc(want, func(_, verdict string) bool { return verdict == "" })
-			if diff := cmp.Diff(want, v.verdicts); diff != "" {
+			if diff := gocmp.Diff(want, v.verdicts); diff != "" {
 				t.Errorf("%s\n%s", diff, v.stdout)
 			}
 			for check, part := range test.remedy {
@@ -219,7 +228,7 @@ func TestDoctorFindsDeadBackends(t *testing.T) {
 	})
 	v := examined(t, dead, nil)
 	want := healthy(map[string]string{"thoughtindustries": "failed", "coassemble": "failed", "mattr token": "failed", "mattr": "skipped", "clocks": "skipped"})
-	if diff := cmp.Diff(want, v.verdicts); diff != "" || v.exit != ExitFailed {
+	if diff := gocmp.Diff(want, v.verdicts); diff != "" || v.exit != ExitFailed {
 		t.Errorf("got exit code %d, want %d\n%s", v.exit, ExitFailed, diff)
 	}
 	if got := v.remedies["coassemble"]; !strings.Contains(got, "COASSEMBLE_URL") {
@@ -362,14 +371,14 @@ func TestDoctorPrintsATableAndPlainProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	if exit := runDoctor(t.Context(), cfg, emulated(t).Transport(), false, &stdout, &stderr); exit != ExitOK {
+	if exit := (&doctor{cfg: cfg, getenv: settings, clocks: clocks{base: emulated(t).Transport()}}).run(t.Context(), false, &stdout, &stderr); exit != ExitOK {
 		t.Errorf("got exit code %d", exit)
 	}
 	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
-	if len(lines) != 7 || !strings.HasPrefix(lines[0], "CHECK ") || !strings.Contains(lines[1], "reachable and authorised") {
+	if len(lines) != 9 || !strings.HasPrefix(lines[0], "CHECK ") || !strings.Contains(lines[1], "reachable and authorised") {
 		t.Errorf("got\n%s", &stdout)
 	}
-	if got, want := strings.Split(stderr.String(), "\n")[0], "checking thoughtindustries (1 of 6)"; got != want {
+	if got, want := strings.Split(stderr.String(), "\n")[0], "checking thoughtindustries (1 of 8)"; got != want {
 		t.Errorf("got progress %q, want %q", got, want)
 	}
 	if strings.Contains(stderr.String(), "\x1b") {
@@ -392,11 +401,11 @@ func TestDoctorExitsForScripts(t *testing.T) {
 		"an interruption":  {interrupted, ExitFailed},
 		"nothing is wrong": {t.Context(), ExitOK},
 	} {
-		if got := runDoctor(test.ctx, cfg, emulated(t).Transport(), false, io.Discard, io.Discard); got != test.want {
+		if got := (&doctor{cfg: cfg, getenv: settings, clocks: clocks{base: emulated(t).Transport()}}).run(test.ctx, false, io.Discard, io.Discard); got != test.want {
 			t.Errorf("%s: got exit code %d, want %d", name, got, test.want)
 		}
 	}
-	if got := runDoctor(t.Context(), cfg, emulated(t).Transport(), false, brokenPipe{}, io.Discard); got != ExitFailed {
+	if got := (&doctor{cfg: cfg, getenv: settings, clocks: clocks{base: emulated(t).Transport()}}).run(t.Context(), false, brokenPipe{}, io.Discard); got != ExitFailed {
 		t.Errorf("a table that nobody can read: got exit code %d, want %d", got, ExitFailed)
 	}
 }

@@ -34,17 +34,26 @@ func (c *healthCommand) Run(ctx context.Context, p *process) error {
 }
 
 func (c *healthCommand) ask(ctx context.Context, cfg *config.Config) error {
-	address, scheme := cfg.Listen, "http"
-	if cfg.TLSCert != "" {
-		scheme = "https"
-	}
-	if cfg.MetricsListen != "" {
-		address, scheme = cfg.MetricsListen, "http"
-	}
 	path := "/healthz"
 	if c.Ready {
 		path = "/readyz"
 	}
+	if cfg.MetricsListen != "" {
+		return probe(ctx, "http", cfg.MetricsListen, path)
+	}
+	return probe(ctx, scheme(cfg), cfg.Listen, path)
+}
+
+// scheme returns how the public listener is spoken to.
+func scheme(cfg *config.Config) string {
+	if cfg.TLSCert != "" {
+		return "https"
+	}
+	return "http"
+}
+
+// probe asks a listener of this machine, and returns an error unless the answer is 200.
+func probe(ctx context.Context, scheme, address, path string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+onThisMachine(address)+path, nil)
 	if err != nil {
 		return fmt.Errorf("%s is no address of a server", address)

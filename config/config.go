@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"time"
@@ -84,6 +85,9 @@ type Config struct {
 	// Warnings are what may be a mistake and is none for sure.
 	Warnings []string
 
+	// secretPaths are the files that secrets came from, by the names of their settings.
+	secretPaths map[string]string
+
 	// given names the settings that a flag, the environment or the file set.
 	given map[string]bool
 }
@@ -101,6 +105,17 @@ type Backend struct {
 type SecretFile struct {
 	Name, Path, Value string
 	set               func(*Config, string) error
+}
+
+// SecretPaths returns the files that hold secrets, by the names of the settings that name them.
+func (c *Config) SecretPaths() map[string]string {
+	paths := maps.Clone(c.secretPaths)
+	for name, path := range map[string]string{"API_KEYS_FILE": c.APIKeysFile, "TLS_KEY_FILE": c.TLSKey} {
+		if path != "" {
+			paths[name] = path
+		}
+	}
+	return paths
 }
 
 // WithSecrets returns a copy with other values of the credentials that came from files, in the order of SecretFiles.

@@ -62,7 +62,7 @@ func Read(from Sources) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Demo: from.Demo, given: map[string]bool{}, Warnings: lookAlikes(from.Environ)}
+	c := &Config{Demo: from.Demo, given: map[string]bool{}, secretPaths: map[string]string{}, Warnings: lookAlikes(from.Environ)}
 	l := loader{config: c, layers: []layer{
 		{FromFlag, func(name string) string { return from.Flags[name] }},
 		{FromEnvironment, from.Getenv},
@@ -178,6 +178,7 @@ func (l *loader) readSecret(s Setting, path string) (string, error) {
 	if value == "" {
 		return "", fmt.Errorf("%s_FILE is empty: %q", s.Name, path)
 	}
+	l.config.secretPaths[s.Name+"_FILE"] = path
 	if s.upstream {
 		l.config.SecretFiles = append(l.config.SecretFiles, SecretFile{Name: s.Name + "_FILE", Path: path, Value: value, set: s.set})
 	}
