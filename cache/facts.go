@@ -107,6 +107,7 @@ type Wants struct {
 	MaxAge       *time.Duration // a kept answer must not be older; less than a second counts as a second
 	MaxStale     *time.Duration // stale answers are welcome, up to this long past their freshness and no longer
 	OnlyIfCached bool           // nothing is fetched; what is not kept is ErrNotCached
+	Renew        bool           // what is not fresh is fetched and waited for; a stale answer is used only where that fails
 }
 
 // Notes is told what the fetches of others noted that some of the keys of a Load waited for, under the Load's context.

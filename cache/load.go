@@ -92,7 +92,7 @@ func (s *space) load(ctx context.Context, keys []string, fetch fetch) *load {
 	if l.sweep() && s.shared && s.c.o.TTL > 0 {
 		l.lookUpShared()
 	}
-	if l.sweep() {
+	if !l.wants.Renew && l.sweep() {
 		l.serveStale()
 	}
 	if l.wants.OnlyIfCached && l.sweep() {
@@ -312,7 +312,7 @@ func (l *load) bring() {
 	if l.again(); !l.sweep() {
 		return
 	}
-	stays := !slices.ContainsFunc(l.open, func(q *request) bool { return q.kept != nil && l.usable(q.kept, time.Now()) })
+	stays := l.wants.Renew || !slices.ContainsFunc(l.open, func(q *request) bool { return q.kept != nil && l.usable(q.kept, time.Now()) })
 	if stays && !l.c.o.Coalesce {
 		l.fetchAlone()
 		return

@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync"
 	"sync/atomic"
@@ -52,10 +53,17 @@ var (
 	leaseSource string
 	//go:embed lua/take.lua
 	takeSource string
+	//go:embed lua/claim.lua
+	claimSource string
+	//go:embed lua/unclaim.lua
+	unclaimSource string
 
 	// These are sent by their digest, and whole only to a Redis that does not have them.
 	leaseScript = redis.NewScript(leaseSource)
 	takeScript  = redis.NewScript(takeSource)
+
+	claimScript   = redis.NewScript(claimSource)
+	unclaimScript = redis.NewScript(unclaimSource)
 )
 
 var errRedis = errors.New("redis is not reachable")
@@ -76,6 +84,7 @@ type remote struct {
 	lost  func()                       // messages may have been missed
 
 	seq        atomic.Int64 // the highest sequence number seen
+	claims     atomic.Uint64
 	errors     atomic.Uint64
 	outages    atomic.Uint64
 	dropped    atomic.Uint64
@@ -101,6 +110,7 @@ type job struct {
 	tags   []Tag
 	size   int                             // of the value in memory
 	encode func(seq int64) ([]byte, error) // the frame
+	after  func(context.Context)           // in place of a value: what to do once those before it are written
 }
 
 // target is where a key is in Redis: its value, and its tag. A tag alone has no value.
@@ -358,15 +368,23 @@ func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
 
 // put queues a value. When the queue is full it is lost.
 func (r *remote) put(j job) {
+	if !r.offer(j) {
+		r.dropped.Add(1)
+	}
+}
+
+// offer queues a job, and reports false where the queue is full. After close it does nothing.
+func (r *remote) offer(j job) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
-		return
+		return true
 	}
 	select {
 	case r.queue <- j:
+		return true
 	default:
-		r.dropped.Add(1)
+		return false
 	}
 }
 
@@ -406,6 +424,14 @@ func (r *remote) batch(first job) []job {
 
 func (r *remote) writeBatch(ctx context.Context, jobs []job) {
 	stored := 0
+	defer func(all []job) {
+		for _, j := range all {
+			if j.after != nil {
+				j.after(ctx)
+			}
+		}
+	}(slices.Clone(jobs))
+	jobs = slices.DeleteFunc(jobs, func(j job) bool { return j.after != nil })
 	err := r.roundWithin(ctx, max(r.timeout, patience), func(ctx context.Context) error {
 		jobs, err := r.tag(ctx, jobs)
 		if err != nil || len(jobs) == 0 {
