@@ -55,7 +55,7 @@ type permit struct {
 
 func newLimiter(slots int, rates []Rate, budget Budget) *limiter {
 	l := &limiter{free: slots, slots: slots, log: slidingLog{rates: rates}, lease: newLease(budget, rates)}
-	l.order = [priorities]*fairQueue{&l.queues[Write], &l.queues[Read], &l.queues[Later], &l.queues[Refresh]}
+	l.order = [priorities]*fairQueue{&l.queues[Write], &l.queues[Read], &l.queues[Later], &l.queues[Renewal], &l.queues[Refresh]}
 	return l
 }
 
@@ -64,7 +64,7 @@ func newLimiter(slots int, rates []Rate, budget Budget) *limiter {
 func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (*permit, error) {
 	l.mu.Lock()
 	now := time.Now()
-	if l.waiting() == 0 && l.ready(now) && !(p == Refresh && l.lastQuarter(now)) && l.lease.take(now) {
+	if l.waiting() == 0 && l.ready(now) && !(p.spares() && l.lastQuarter(now)) && l.lease.take(now) {
 		defer l.mu.Unlock()
 		p := l.begin()
 		return &p, nil
@@ -131,11 +131,13 @@ func (l *limiter) waiting() (n int) {
 func (l *limiter) overtakes(p Priority, caller string) bool {
 	switch p {
 	case Write:
-		return l.queues[Read].n+l.queues[Later].n > 0 || l.queues[Write].ahead(caller) < l.queues[Write].n
+		return l.queues[Read].n+l.queues[Later].n+l.queues[Renewal].n > 0 || l.queues[Write].ahead(caller) < l.queues[Write].n
 	case Read:
-		return l.queues[Later].n > 0 || l.queues[Read].ahead(caller) < l.queues[Read].n
+		return l.queues[Later].n+l.queues[Renewal].n > 0 || l.queues[Read].ahead(caller) < l.queues[Read].n
 	case Later:
-		return l.queues[Later].ahead(caller) < l.queues[Later].n
+		return l.queues[Renewal].n > 0 || l.queues[Later].ahead(caller) < l.queues[Later].n
+	case Renewal:
+		return l.queues[Renewal].ahead(caller) < l.queues[Renewal].n
 	}
 	return false
 }
@@ -145,13 +147,19 @@ func (l *limiter) refusal(p Priority, caller string, deadline, now time.Time) er
 	if p == Refresh {
 		return l.refuseRefresh(now)
 	}
+	if p == Renewal && l.lastQuarter(now) {
+		return l.limited(max(l.start(now, 0).Sub(now), 0))
+	}
 	if deadline.IsZero() {
 		return nil
 	}
 	// Most calls start in time even from the end of the queue, which is cheaper to tell.
 	ahead := l.queues[Write].n + l.queues[Read].n
-	if p == Later {
+	if p == Later || p == Renewal {
 		ahead += l.queues[Later].n
+	}
+	if p == Renewal {
+		ahead += l.queues[Renewal].n
 	}
 	if err := l.late(ahead, deadline, now); err == nil {
 		return nil
@@ -162,6 +170,8 @@ func (l *limiter) refusal(p Priority, caller string, deadline, now time.Time) er
 		ahead = l.queues[Write].n + l.queues[Read].ahead(caller)
 	case Later:
 		ahead = l.queues[Write].n + l.queues[Read].n + l.queues[Later].ahead(caller)
+	case Renewal:
+		ahead = l.queues[Write].n + l.queues[Read].n + l.queues[Later].n + l.queues[Renewal].ahead(caller)
 	}
 	return l.late(ahead, deadline, now)
 }
@@ -210,7 +220,7 @@ func (l *limiter) refuseRefresh(now time.Time) error {
 	switch {
 	case at.After(now):
 		return l.limited(at.Sub(now))
-	case l.free == 0, l.queues[Write].n+l.queues[Read].n+l.queues[Later].n > 0:
+	case l.free == 0, l.queues[Write].n+l.queues[Read].n+l.queues[Later].n+l.queues[Renewal].n > 0:
 		return noSlot(0)
 	case !l.ready(now), l.lastQuarter(now):
 		return l.limited(0)
@@ -245,6 +255,9 @@ func (l *limiter) dispatch() {
 	now := time.Now()
 	l.lease.expire(now)
 	for _, q := range l.order {
+		if q == &l.queues[Renewal] && q.n > 0 && l.lastQuarter(now) {
+			l.refuseAll(q, now)
+		}
 		for q.n > 0 && l.ready(now) && l.leased(now) {
 			w := q.pop()
 			w.permit = l.begin()
@@ -320,7 +333,10 @@ func (l *limiter) note(deadline time.Time) {
 
 // refuseWaitingRefreshes fails the refreshes that waited for the shared budget and got nothing; l.mu is held.
 func (l *limiter) refuseWaitingRefreshes(now time.Time) {
-	q := &l.queues[Refresh]
+	l.refuseAll(&l.queues[Refresh], now)
+}
+
+func (l *limiter) refuseAll(q *fairQueue, now time.Time) {
 	for q.n > 0 {
 		q.pop().refuse(l.limited(l.start(now, 0).Sub(now)))
 	}

@@ -9,17 +9,24 @@ import (
 // Priority says which call goes first where a backend's budget or its slots are short.
 type Priority uint8
 
-// The priorities. A Write goes before every Read that waits, and a Read before what an operation delivers Later. A Refresh never waits: it starts at once or not at all,
-// and it leaves the last quarter of every window of the budget to the others.
+// The priorities. A Write goes before every Read that waits, a Read before what an operation delivers Later, and that before
+// a Renewal, whose question is kept open. A Refresh never waits: it starts at once or not at all. Renewals and refreshes
+// leave the last quarter of every window of the budget to the others.
 const (
 	Read Priority = iota
 	Write
 	Later
+	Renewal
 	Refresh
 	priorities
 )
 
-func (p Priority) String() string { return [...]string{"read", "write", "later", "refresh"}[p] }
+func (p Priority) String() string {
+	return [...]string{"read", "write", "later", "renewal", "refresh"}[p]
+}
+
+// spares reports whether calls of that priority leave the last quarter of the budget to the others.
+func (p Priority) spares() bool { return p == Renewal || p == Refresh }
 
 type priorityKey struct{}
 

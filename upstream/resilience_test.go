@@ -519,6 +519,46 @@ func TestRefreshesLeaveTheLastQuarter(t *testing.T) {
 	})
 }
 
+func TestRenewalsWaitBehindReadsAndLeaveTheLastQuarter(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s := &starts{begin: time.Now(), took: time.Second}
+		c := newClient(t, Options{Transport: s, Concurrency: 1, Rates: []Rate{{20, time.Hour}}})
+		var group sync.WaitGroup
+		do := func(name string, p Priority) {
+			synctest.Wait()
+			group.Go(func() {
+				if _, err := c.Do(WithPriority(t.Context(), p), named(get, name)); err != nil {
+					t.Errorf("%s: %v", name, err)
+				}
+			})
+		}
+		do("first", Read)
+		do("renewal", Renewal)
+		do("another", Renewal)
+		do("later", Later)
+		do("second", Read)
+		group.Wait()
+		want := []string{"first=0s", "second=1s", "later=2s", "renewal=3s", "another=4s"}
+		if diff := cmp.Diff(want, s.list); diff != "" {
+			t.Errorf("starts (-want +got):\n%s", diff)
+		}
+		renewed := 0
+		for range 20 {
+			if _, err := c.Do(WithPriority(t.Context(), Renewal), get); KindOf(err) == RateLimited {
+				break
+			}
+			renewed++
+		}
+		if renewed != 10 { // of the 19 that we use 5 are gone and 4 are left
+			t.Errorf("got %d renewals", renewed)
+		}
+		if _, err := c.Do(t.Context(), get); err != nil {
+			t.Errorf("a read in the last quarter: %v", err)
+		}
+	})
+}
+
 func TestTheBackendsOwnWordsCloseIt(t *testing.T) {
 	t.Parallel()
 	unix := func(d time.Duration) string { return fmt.Sprint(time.Now().Add(d).Unix()) }
@@ -798,7 +838,7 @@ func TestErrorsSayThatNobodyWasAsked(t *testing.T) {
 	if got := e.Error(); got != "mattr: rate limited without asking" {
 		t.Errorf("got %q", got)
 	}
-	for _, s := range []fmt.Stringer{Reads, Searches, Writes, Read, Write, Refresh} {
+	for _, s := range []fmt.Stringer{Reads, Searches, Writes, Read, Write, Later, Renewal, Refresh} {
 		if s.String() == "" {
 			t.Errorf("%d has no name", s)
 		}
