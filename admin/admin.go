@@ -27,10 +27,10 @@ type Operator struct {
 	Log     *slog.Logger
 	// Live and Ready answer /healthz and /readyz, as on the public listener.
 	Live, Ready http.HandlerFunc
-	// Purge drops what is kept of an object, in every replica. typeName is one of purgeTypes, id a global id or the
-	// backend's own key. Its error is shown to the operator, as a mistake of theirs.
-	Purge func(ctx context.Context, typeName, id string) error
-	// Authorize says whether a request may purge. Without it only a Loopback listener lets anyone.
+	// Purge drops what is cached of a record, in every replica, and reports whether there was something. typeName is one of
+	// purgeTypes, id a global id or the backend's own key. Its error is shown to the operator, as a mistake of theirs.
+	Purge func(ctx context.Context, typeName, id string) (held bool, err error)
+	// Authorize reports whether a request may purge. Without it only a Loopback listener lets anyone.
 	Authorize func(*http.Request) bool
 	// Loopback says that the listener is on a loopback address; then requests must name it by one, so that no page that
 	// an operator looks at can reach it under a name of its own.
@@ -188,17 +188,22 @@ type purgeRequest struct {
 	ID   string `json:"id"`
 }
 
+// purgeAnswer is the answer of /purge. Cached reports whether there was something to purge.
+type purgeAnswer struct {
+	Purged bool `json:"purged"`
+	Cached bool `json:"cached"`
+}
+
 const maxPurgeBody = 4 << 10
 
 func (o Operator) purge(w http.ResponseWriter, r *http.Request) {
 	status, err := o.mayPurge(r)
+	held := false
 	if err == nil {
-		status, err = o.drop(w, r)
+		held, status, err = o.drop(w, r)
 	}
 	if err == nil {
-		writeJSON(w, http.StatusOK, struct {
-			Purged bool `json:"purged"`
-		}{true})
+		writeJSON(w, http.StatusOK, purgeAnswer{Purged: true, Cached: held})
 		return
 	}
 	if status == http.StatusUnauthorized {
@@ -226,24 +231,24 @@ func (o Operator) mayPurge(r *http.Request) (int, error) {
 	return 0, nil
 }
 
-func (o Operator) drop(w http.ResponseWriter, r *http.Request) (int, error) {
+func (o Operator) drop(w http.ResponseWriter, r *http.Request) (held bool, status int, err error) {
 	var req purgeRequest
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPurgeBody))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&req); err != nil || dec.Decode(new(any)) != io.EOF {
-		return http.StatusBadRequest, errors.New(`send {"type": "User", "id": "…"}`)
+		return false, http.StatusBadRequest, errors.New(`send {"type": "User", "id": "…"}`)
 	}
 	if !slices.Contains(purgeTypes, req.Type) {
-		return http.StatusBadRequest, errors.New("type must be one of " + strings.Join(purgeTypes, ", "))
+		return false, http.StatusBadRequest, errors.New("type must be one of " + strings.Join(purgeTypes, ", "))
 	}
 	if req.ID == "" {
-		return http.StatusBadRequest, errors.New("id must not be empty")
+		return false, http.StatusBadRequest, errors.New("id must not be empty")
 	}
-	if err := o.Purge(r.Context(), req.Type, req.ID); err != nil {
-		return http.StatusBadRequest, err
+	if held, err = o.Purge(r.Context(), req.Type, req.ID); err != nil {
+		return false, http.StatusBadRequest, err
 	}
-	o.Log.LogAttrs(r.Context(), slog.LevelInfo, "purged", slog.String("type", req.Type))
-	return 0, nil
+	o.Log.LogAttrs(r.Context(), slog.LevelInfo, "purged", slog.String("type", req.Type), slog.Bool("cached", held))
+	return held, 0, nil
 }
 
 // writeJSON answers with a value of this package, which always has a form in JSON.

@@ -165,18 +165,18 @@ func TestStatusListenerPurgesForWhoMay(t *testing.T) {
 			log := &bytes.Buffer{}
 			var purged string
 			test.operator.Log = slog.New(slog.NewJSONHandler(log, nil))
-			test.operator.Purge = func(_ context.Context, typeName, id string) error {
+			test.operator.Purge = func(_ context.Context, typeName, id string) (bool, error) {
 				if id == "refused" {
-					return errors.New("the id is of another type")
+					return false, errors.New("the id is of another type")
 				}
 				purged = typeName + " " + id
-				return nil
+				return true, nil
 			}
 			status, answer := ask(t, test.operator, http.MethodPost, "/purge", test.body, test.header...)
 			if status != test.want || purged != test.purged {
 				t.Errorf("got status %d and purged %q, want %d and %q", status, purged, test.want, test.purged)
 			}
-			if got := answer["purged"] == true; got != (test.want == http.StatusOK) {
+			if got := answer["purged"] == true && answer["cached"] == true; got != (test.want == http.StatusOK) {
 				t.Errorf("got %v", answer)
 			}
 			if strings.Contains(log.String(), "u/1") {

@@ -110,7 +110,7 @@ func (s *Server) reportFinding(f upstream.Finding) {
 	}
 }
 
-// Purge forgets an object.
-func (s *Server) Purge(ctx context.Context, kind, id string) error {
+// Purge drops what is cached of a record, and reports whether there was something.
+func (s *Server) Purge(ctx context.Context, kind, id string) (held bool, err error) {
 	return s.credentials.generation().root.Purge(ctx, kind, id)
 }

@@ -366,6 +366,26 @@ func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
 	return found
 }
 
+// has reports whether Redis has a value for the target, or its tag has values. It has the time of a write: the connection
+// may be the first.
+func (r *remote) has(ctx context.Context, t target) (held bool) {
+	_ = r.roundWithin(ctx, max(r.timeout, patience), func(ctx context.Context) error {
+		pipe := r.client.Pipeline()
+		value := pipe.Get(ctx, t.value)
+		// The scores are when values expire, in milliseconds; that of the last drop is in microseconds and beyond twice now.
+		now := time.Now().UnixMilli()
+		carriers := pipe.ZCount(ctx, t.tag, strconv.FormatInt(now, 10), strconv.FormatInt(2*now, 10))
+		err := execute(ctx, pipe)
+		if data, ok := r.seal.open(t.digest, []byte(value.Val())); ok {
+			f, err := decodeFrame(t.digest, data)
+			held = err == nil && !f.tombstone
+		}
+		held = held || carriers.Val() > 0
+		return err
+	})
+	return held
+}
+
 // put queues a value. When the queue is full it is lost.
 func (r *remote) put(j job) {
 	if !r.offer(j) {

@@ -230,6 +230,16 @@ func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 	s.inner.c.drop(ctx, targets)
 }
 
+// Holds reports whether something is kept of a key, in memory or in Redis: its value, its absence, or a value that shows it or
+// carries its tag.
+func (s *Space[V]) Holds(ctx context.Context, key string) bool {
+	c, d := s.inner.c, s.inner.digest(key)
+	if r := c.memory.get(d); r != nil && time.Now().Before(r.stale) || len(c.memory.tags.carriers(d)) > 0 {
+		return true
+	}
+	return c.remote != nil && c.remote.has(ctx, c.target(s.inner.label, s.inner.kind, d))
+}
+
 // Tag is the tag of a key: values that carry it go when the key is dropped.
 func (s *Space[V]) Tag(key string) Tag { return newTag(s.inner.label, s.inner.digest(key)) }
 

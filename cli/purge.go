@@ -13,7 +13,7 @@ import (
 
 type purgeCommand struct {
 	Type string `arg:"" help:"Client, EmbedClient, User or Identity."`
-	ID   string `arg:"" name:"id" help:"Global id, or the backend's own key (sourceId)."`
+	ID   string `arg:"" name:"id" help:"The record's field id, or its sourceId: the key that its own backend gives it. No slug, SKU, name or email address."`
 }
 
 // Run reaches the replicas through Redis; without it each keeps its own memory, and has /purge on METRICS_LISTEN.
@@ -33,7 +33,7 @@ func (c *purgeCommand) purge(ctx context.Context, cfg *config.Config, schema str
 		fmt.Fprintln(stderr, "learngraph:", err)
 		return ExitUsage
 	}
-	err = s.Purge(ctx, c.Type, c.ID)
+	held, err := s.Purge(ctx, c.Type, c.ID)
 	failed := s.Cache.Counters().PendingDrops > 0
 	if err := errors.Join(err, s.Close()); err != nil {
 		fmt.Fprintln(stderr, "learngraph:", err)
@@ -43,6 +43,10 @@ func (c *purgeCommand) purge(ctx context.Context, cfg *config.Config, schema str
 		fmt.Fprintln(stderr, "learngraph: Redis could not be reached: nothing was purged")
 		return ExitFailed
 	}
-	fmt.Fprintln(stdout, "purged")
+	if held {
+		fmt.Fprintln(stdout, "purged: there was something cached of this", c.Type)
+	} else {
+		fmt.Fprintf(stdout, "nothing was cached of this %s; lists that could show it are dropped. Is it the right id? See learngraph help purge\n", c.Type)
+	}
 	return ExitOK
 }

@@ -85,6 +85,26 @@ func neverLeft(err error) bool {
 	return errors.As(err, &e) && (e.Local || e.Kind == upstream.Unavailable && e.Status == 0)
 }
 
+// HoldsClient reports whether something is cached of a client.
+func (s *Source) HoldsClient(ctx context.Context, key string) bool {
+	return s.clients.items.Holds(ctx, key)
+}
+
+// HoldsEmbedClient reports whether something is cached of an embed client.
+func (s *Source) HoldsEmbedClient(ctx context.Context, key string) bool {
+	return s.embedClients.items.Holds(ctx, key)
+}
+
+// HoldsUser reports whether something is cached of a user.
+func (s *Source) HoldsUser(ctx context.Context, key string) bool {
+	return s.users.items.Holds(ctx, key)
+}
+
+// HoldsIdentity reports whether something is cached of an identity.
+func (s *Source) HoldsIdentity(ctx context.Context, key string) bool {
+	return s.identities.items.Holds(ctx, key)
+}
+
 // InvalidateClient drops a client of Thought Industries and all lists of clients.
 func (s *Source) InvalidateClient(ctx context.Context, key string) {
 	s.clients.items.Drop(ctx, key)
