@@ -63,8 +63,8 @@ func busy() telemetry.Sources {
 			return cache.Counters{Verdicts: map[string]map[cache.Verdict]uint64{"user": {cache.Memory: 9, cache.Called: 1}},
 				MemoryBytes: 4096, MemoryEntries: 10, Refreshes: 2, Redis: true, RedisUp: true, RedisErrors: 3, Outages: 1, DroppedWrites: 5, PendingDrops: 6}
 		},
-		Contract: func() ([]upstream.Finding, int64) {
-			return []upstream.Finding{
+		Contract: func() ([]upstream.Drift, int64) {
+			return []upstream.Drift{
 				{Backend: upstream.ThoughtIndustries, Path: "Client.newName", Count: 4, First: noon, Last: noon.Add(time.Minute)},
 				{Backend: upstream.ThoughtIndustries, Path: "Course.newName", Count: 3, First: noon, Last: noon},
 				{Backend: upstream.ThoughtIndustries, Path: "Course.status", Mismatch: true, Count: 1, First: noon, Last: noon},

@@ -39,7 +39,7 @@ type Server struct {
 	transport   http.RoundTripper // carries the calls to the backends; nil is the network
 	traces      *telemetry.Tracer
 	metrics     *telemetry.Metrics
-	watch       *upstream.Watch
+	watch       *upstream.SchemaDrift
 	backends    []*upstream.Client
 	callers     *callers
 	credentials *credentials
@@ -56,7 +56,7 @@ func New(cfg *config.Config, o Options) (s *Server, err error) {
 	if h, ok := o.Log.Handler().(interface{ Dropped() uint64 }); ok {
 		s.logDropped = h.Dropped
 	}
-	s.watch = upstream.NewWatch(upstream.WatchOptions{Report: s.reportFinding, Ignore: thoughtindustries.Withheld})
+	s.watch = upstream.NewSchemaDrift(upstream.SchemaDriftOptions{Report: s.reportFinding, Ignore: thoughtindustries.Withheld})
 	if s.Cache, err = openCache(cfg, o, s.log); err != nil {
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func (s *Server) Close() error {
 }
 
 // reportFinding logs where a backend's answers differ from the schema, by names alone.
-func (s *Server) reportFinding(f upstream.Finding) {
+func (s *Server) reportFinding(f upstream.Drift) {
 	switch {
 	case f.Mismatch:
 		s.log.Warn("a backend's answer breaks the schema: the member is null in answers until schema.graphqls fits it", "backend", f.Backend, "path", f.Path)

@@ -23,7 +23,7 @@ type connector struct {
 	observe   func(upstream.Call)
 	cache     *cache.Cache
 	inflight  *inflight.Load
-	watch     *upstream.Watch
+	watch     *upstream.SchemaDrift
 }
 
 // connect makes a client for each backend that is configured, which sends no credential yet.

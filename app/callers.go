@@ -29,7 +29,7 @@ type callers struct {
 }
 
 func newCallers(cfg *config.Config, log *slog.Logger, m *telemetry.Metrics) (c *callers, err error) {
-	c = &callers{digest: digester(cfg.Secret("digest")), keySet: telemetry.NewKeySetReport(log, m)}
+	c = &callers{digest: keyedHash(cfg.Secret("digest")), keySet: telemetry.NewKeySetReport(log, m)}
 	if c.authenticate, err = c.authenticator(cfg, log); err != nil {
 		return nil, err
 	}
@@ -40,8 +40,8 @@ func newCallers(cfg *config.Config, log *slog.Logger, m *telemetry.Metrics) (c *
 // digestSize is how much of a digest stands in a log, in bytes.
 const digestSize = 12
 
-// digester makes of an identifier what may stand in a log.
-func digester(key string) func(string) string {
+// keyedHash makes of an identifier what may stand in a log.
+func keyedHash(key string) func(string) string {
 	return func(text string) string {
 		mac := hmac.New(sha256.New, []byte(key))
 		mac.Write([]byte(text))

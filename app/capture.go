@@ -108,7 +108,7 @@ func (c *capturer) asked(r *http.Request) (*auth.Caller, bool) {
 	if r.Header.Get(headerCapture) != "1" || r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return nil, false
 	}
-	who := auth.Anyone
+	who := auth.AllowAll
 	if c.callers.authenticate != nil {
 		var err error
 		if who, err = c.callers.authenticate(r); err != nil {

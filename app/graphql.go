@@ -97,7 +97,7 @@ func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 func (s *Server) operation(root *resolvers.Resolver) func(context.Context) context.Context {
 	return func(ctx context.Context) context.Context {
 		ctx = upstream.WithCaller(ctx, auth.FromContext(ctx).Name)
-		return root.WithOperation(upstream.WithAllowance(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
+		return root.WithOperation(upstream.WithOperationQuota(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
 	}
 }
 

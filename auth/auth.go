@@ -29,7 +29,7 @@ const (
 var Scopes = []string{ClientsRead, UsersRead, IdentitiesRead, ClaimsRead, ClientsWrite, UsersWrite, IdentitiesWrite,
 	Delete, Fresh, Explain, Operate}
 
-// Caller is who asks. It is immutable.
+// Caller is the sender of a request. It is immutable.
 type Caller struct {
 	// Name is for logs: that of the key, or a digest of the token's subject.
 	Name string
@@ -43,11 +43,11 @@ type Caller struct {
 	Points int64
 }
 
-// Anyone is who asks where nobody has to say who they are: all scopes, all clients.
-var Anyone = &Caller{Name: "anyone", Scopes: Scopes}
+// AllowAll is the caller where no credential is needed: all scopes, all clients.
+var AllowAll = &Caller{Name: "anyone", Scopes: Scopes}
 
-// nobody is the caller of a context without one: it may do nothing, since forgetting to ask must not open anything.
-var nobody = &Caller{Name: "nobody", Bound: true}
+// DenyAll is the caller of a context without one: it may do nothing, since forgetting to ask must not open anything.
+var DenyAll = &Caller{Name: "nobody", Bound: true}
 
 // tokenName begins the name of a caller with a token.
 const tokenName = "token:"
@@ -61,10 +61,10 @@ func (c *Caller) Label() string {
 }
 
 // Has says whether the caller holds a scope.
-func (c *Caller) Has(scope string) bool { return c == Anyone || slices.Contains(c.Scopes, scope) }
+func (c *Caller) Has(scope string) bool { return c == AllowAll || slices.Contains(c.Scopes, scope) }
 
-// Lacks gives the first of the scopes that the caller does not hold, "" where there is none.
-func (c *Caller) Lacks(scopes []string) string {
+// MissingScope gives the first of the scopes that the caller does not hold, "" where there is none.
+func (c *Caller) MissingScope(scopes []string) string {
 	for _, s := range scopes {
 		if !c.Has(s) {
 			return s
@@ -123,5 +123,5 @@ func FromContext(ctx context.Context) *Caller {
 	if c, ok := ctx.Value(contextKey{}).(*Caller); ok {
 		return c
 	}
-	return nobody
+	return DenyAll
 }

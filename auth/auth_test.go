@@ -29,7 +29,7 @@ func TestAContextWithoutACallerMayDoNothing(t *testing.T) {
 	if c.Has(ClientsRead) || c.Allows("a") || c.Allows("") {
 		t.Errorf("got %+v", c)
 	}
-	if got := FromContext(NewContext(t.Context(), Anyone)); got != Anyone || !got.Has(Operate) || !got.Allows("") {
+	if got := FromContext(NewContext(t.Context(), AllowAll)); got != AllowAll || !got.Has(Operate) || !got.Allows("") {
 		t.Errorf("got %+v", got)
 	}
 }

@@ -1,6 +1,6 @@
 // Package cache keeps what backends answered: fresh for a while, then stale for longer, in the memory of the process and
 // in a Redis that replicas share. A Space holds one kind of value; its Load answers many keys in one round of memory, one
-// of Redis and one fetch, which it shares with whoever already fetches the same key. Every answer leaves a Fact.
+// of Redis and one fetch, which callers of the same key share. Every answer leaves a Fact.
 //
 // The package knows no backend and no query language. Time is time.Now throughout, so that it runs in a synctest bubble.
 //
@@ -119,7 +119,7 @@ func New(o Options) (*Cache, error) {
 		return nil, err
 	}
 	c := &Cache{o: o, memory: m, tallies: map[string]*tally{}}
-	c.flights.byKey = map[digest]seat{}
+	c.flights.byKey = map[digest]flightSeat{}
 	c.close = sync.OnceValue(c.closeOnce)
 	if o.Redis == nil {
 		return c, nil

@@ -72,7 +72,7 @@ type CollectionOptions[K comparable, V any] struct {
 	// Tags are what an item depends on besides its own key; nil is nothing.
 	Tags func(V) []Tag
 	// Filed is called with each item that a page brings or renews; nil is not called.
-	Filed func(context.Context, Fetched[V])
+	Filed func(context.Context, Entry[V])
 }
 
 // Collection is the pages of a list. A page holds its items; each is stored under its own key as well. A drop of an item does
@@ -116,7 +116,7 @@ type Miss[K comparable] struct {
 }
 
 // FetchPages asks the backend for pages. A page in neither map does not exist.
-type FetchPages[K comparable, V any] func(ctx context.Context, missing []Miss[K]) (map[K]Fetched[*Page[V]], map[K]error)
+type FetchPages[K comparable, V any] func(ctx context.Context, missing []Miss[K]) (map[K]Entry[*Page[V]], map[K]error)
 
 // Load returns the pages of the keys, as Space.Load returns values.
 func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[K, V]) (map[K]Page[V], map[K]error) {
@@ -125,7 +125,7 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 		texts[i] = c.o.Text(k)
 		byText[texts[i]] = k
 	}
-	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, wanted []question) answers { return c.fetch(ctx, wanted, byText, fetch) })
+	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, wanted []missingKey) answers { return c.fetch(ctx, wanted, byText, fetch) })
 	found, failed := make(map[K]Page[V], len(keys)), map[K]error{}
 	for i := range l.requests {
 		key, o := byText[l.requests[i].key], &l.requests[i].outcome
@@ -139,30 +139,30 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 }
 
 // Cached returns a page and the moment that it is of, if it is fresh and lacks nothing.
-func (c *Collection[K, V]) Cached(ctx context.Context, key K) (Page[V], Fetched[*Page[V]], bool) {
+func (c *Collection[K, V]) Cached(ctx context.Context, key K) (Page[V], Entry[*Page[V]], bool) {
 	o := &c.pages.inner.load(onlyFresh(ctx), []string{c.o.Text(key)}, nil).requests[0].outcome
 	page, err := c.shown(o)
 	if err != nil || o.rec == nil || !o.rec.found || page.Missing != nil {
-		return page, Fetched[*Page[V]]{}, false
+		return page, Entry[*Page[V]]{}, false
 	}
-	return page, Fetched[*Page[V]]{Value: &page, At: o.rec.at}, true
+	return page, Entry[*Page[V]]{Value: &page, At: o.rec.at}, true
 }
 
 // Put stores a page and its items. The context is one that Space.Put takes.
-func (c *Collection[K, V]) Put(ctx context.Context, key K, f Fetched[*Page[V]]) {
+func (c *Collection[K, V]) Put(ctx context.Context, key K, f Entry[*Page[V]]) {
 	c.pages.Put(ctx, c.o.Text(key), c.file(ctx, f.Value, f))
 }
 
-func (c *Collection[K, V]) fetch(ctx context.Context, wanted []question, byText map[string]K, fetch FetchPages[K, V]) answers {
+func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, byText map[string]K, fetch FetchPages[K, V]) answers {
 	misses, stale := make([]Miss[K], len(wanted)), make(map[K]*Page[V], len(wanted))
 	for i := range wanted {
-		w := c.pages.inner.wanted(&wanted[i])
+		w := c.pages.inner.missing(&wanted[i])
 		key := byText[w.Key]
 		misses[i] = Miss[K]{Key: key, Text: w.Key, ETag: w.ETag}
 		stale[key] = as[*Page[V]](w.Stale)
 	}
 	pages, errs := fetch(ctx, misses)
-	brought := fetched[*Page[V]]{make(map[string]Fetched[*Page[V]], len(pages)), make(map[string]error, len(errs))}
+	brought := fetched[*Page[V]]{make(map[string]Entry[*Page[V]], len(pages)), make(map[string]error, len(errs))}
 	for key, f := range pages {
 		page := f.Value
 		if f.NotModified {
@@ -178,7 +178,7 @@ func (c *Collection[K, V]) fetch(ctx context.Context, wanted []question, byText 
 
 // file stores the items of a page that arrived or was renewed, and returns what is to be stored of the page itself. A page that
 // was made of stored ones has a time, and its items are stored already.
-func (c *Collection[K, V]) file(ctx context.Context, page *Page[V], f Fetched[*Page[V]]) Fetched[*Page[V]] {
+func (c *Collection[K, V]) file(ctx context.Context, page *Page[V], f Entry[*Page[V]]) Entry[*Page[V]] {
 	if page == nil {
 		return f
 	}
@@ -190,7 +190,7 @@ func (c *Collection[K, V]) file(ctx context.Context, page *Page[V], f Fetched[*P
 		if f.items[i] == (digest{}) {
 			continue
 		}
-		item := Fetched[V]{Value: v, MaxAge: f.MaxAge, NoStore: f.NoStore, Tags: c.tags(v)}
+		item := Entry[V]{Value: v, MaxAge: f.MaxAge, NoStore: f.NoStore, Tags: c.tags(v)}
 		c.o.Items.put(ctx, f.items[i], item)
 		if c.o.Filed != nil {
 			c.o.Filed(ctx, item)
@@ -200,7 +200,7 @@ func (c *Collection[K, V]) file(ctx context.Context, page *Page[V], f Fetched[*P
 }
 
 // index notes which items a page shows.
-func (c *Collection[K, V]) index(page *Page[V], f Fetched[*Page[V]]) Fetched[*Page[V]] {
+func (c *Collection[K, V]) index(page *Page[V], f Entry[*Page[V]]) Entry[*Page[V]] {
 	if c.o.Key == nil {
 		return f
 	}
@@ -226,7 +226,7 @@ func (c *Collection[K, V]) tags(v V) []Tag {
 // what keep returns of the page under the text, so that the page need not be sent again; a nil keep is all of it, a nil page
 // nothing. The items are for the caller to store.
 func (c *Collection[K, V]) Revisit(ctx context.Context, text string, tags []Tag, keep func(*Page[V]) *Page[V],
-	read func(ctx context.Context, etag string) (Fetched[*Page[V]], error)) (Fetched[*Page[V]], error) {
+	read func(ctx context.Context, etag string) (Entry[*Page[V]], error)) (Entry[*Page[V]], error) {
 	var stored *record
 	if c.tagged.Load() {
 		stored = c.pages.inner.kept(ctx, []string{text})[text]

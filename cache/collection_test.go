@@ -48,8 +48,8 @@ func (s *shelf) page(n int) Page[string] {
 	return p
 }
 
-func (s *shelf) fetch(_ context.Context, missing []Miss[int]) (map[int]Fetched[*Page[string]], map[int]error) {
-	found, failed := map[int]Fetched[*Page[string]]{}, map[int]error{}
+func (s *shelf) fetch(_ context.Context, missing []Miss[int]) (map[int]Entry[*Page[string]], map[int]error) {
+	found, failed := map[int]Entry[*Page[string]]{}, map[int]error{}
 	for _, m := range missing {
 		s.calls = append(s.calls, strings.TrimSpace(fmt.Sprint(m.Key, " ", m.ETag)))
 		page := s.page(m.Key)
@@ -60,9 +60,9 @@ func (s *shelf) fetch(_ context.Context, missing []Miss[int]) (map[int]Fetched[*
 		case s.err != nil:
 			failed[m.Key] = s.err
 		case m.ETag != "" && m.ETag == s.etag:
-			found[m.Key] = Fetched[*Page[string]]{NotModified: true, ETag: s.etag}
+			found[m.Key] = Entry[*Page[string]]{NotModified: true, ETag: s.etag}
 		default:
-			found[m.Key] = Fetched[*Page[string]]{Value: &page, ETag: s.etag}
+			found[m.Key] = Entry[*Page[string]]{Value: &page, ETag: s.etag}
 		}
 	}
 	return found, failed
@@ -127,7 +127,7 @@ func TestAPageWithoutAnItemServesTheRestWhereTheBackendFails(t *testing.T) {
 		s.words.Drop(t.Context(), "1")
 		s.err = errors.New("down")
 		expect(t, s.read(t.Context(), 0), "0@0  2@0 missing: down")
-		expect(t, s.read(WithWants(t.Context(), Wants{OnlyIfCached: true}), 0), "0@0  2@0 missing: not cached")
+		expect(t, s.read(WithDirectives(t.Context(), Directives{OnlyIfCached: true}), 0), "0@0  2@0 missing: not cached")
 		s.words.Drop(t.Context(), "0", "2")
 		expect(t, s.read(t.Context(), 0), "error: down")
 	})
@@ -167,7 +167,7 @@ func TestAPageIsRenewedWhileItShowsItsItemsAsTheyAre(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := newShelf(open(t, options())), &backend{}
 		s.etag = `"a"`
-		again := WithWants(t.Context(), Wants{NoCache: true})
+		again := WithDirectives(t.Context(), Directives{NoCache: true})
 		s.read(t.Context(), 0)
 		time.Sleep(2 * time.Second)
 		expect(t, s.read(again, 0), "0@0 1@0 2@0")
@@ -212,10 +212,10 @@ func TestAPageThatIsRevisitedGoesWithItsList(t *testing.T) {
 		s, list := newShelf(c), NewTag("scope", "list")
 		ctx := c.Begin(t.Context())
 		visit := func(keep func(*Page[string]) *Page[string]) (sent, got string) {
-			f, err := s.Revisit(ctx, "scan", []Tag{list}, keep, func(_ context.Context, etag string) (Fetched[*Page[string]], error) {
+			f, err := s.Revisit(ctx, "scan", []Tag{list}, keep, func(_ context.Context, etag string) (Entry[*Page[string]], error) {
 				page := s.page(0)
 				sent = etag
-				return Fetched[*Page[string]]{Value: &page, NotModified: etag != "", ETag: `"a"`}, nil
+				return Entry[*Page[string]]{Value: &page, NotModified: etag != "", ETag: `"a"`}, nil
 			})
 			if err != nil {
 				t.Fatal(err)

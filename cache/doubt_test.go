@@ -142,7 +142,7 @@ func TestWhatCarriesATagOfAPendingDropIsNotTakenFromRedis(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		c := replica(t, m)
 		s := words(c)
-		b.shape = func(_ string, f Fetched[string]) Fetched[string] { f.Tags = []Tag{s.Tag("person")}; return f }
+		b.shape = func(_ string, f Entry[string]) Entry[string] { f.Tags = []Tag{s.Tag("person")}; return f }
 		one(t.Context(), s, b, "answer")
 		synctest.Wait()
 		c.memory.clear()

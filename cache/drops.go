@@ -28,7 +28,7 @@ func (r *remote) drop(ctx context.Context, targets []target) {
 	}
 }
 
-// send drops without regard to the gate: a read that found Redis slow must not keep a write from being heard of.
+// send drops without regard to the breaker: a read that found Redis slow must not keep other replicas from seeing a write.
 func (r *remote) send(ctx context.Context, held []pending) (ok bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invalidation)
 	defer cancel()
@@ -128,7 +128,7 @@ func (r *remote) erase(ctx context.Context, targets []target) (seq int64, err er
 	}
 	// A Redis whose memory is full refuses even the clock. Then what is there is deleted without a tombstone.
 	seq, _ = strconv.ParseInt(text, 10, 64)
-	r.saw(seq)
+	r.observeSeq(seq)
 	keys, err := r.untag(ctx, seq, targets)
 	if err != nil {
 		return 0, err
@@ -138,7 +138,7 @@ func (r *remote) erase(ctx context.Context, targets []target) (seq int64, err er
 			keys = append(keys, t.value)
 		}
 	}
-	return seq, r.bury(ctx, seq, keys)
+	return seq, r.writeTombstones(ctx, seq, keys)
 }
 
 // untag drops the tags and returns the keys of what carries them.
@@ -162,7 +162,7 @@ func (r *remote) untag(ctx context.Context, seq int64, targets []target) (keys [
 	return keys, nil
 }
 
-func (r *remote) bury(ctx context.Context, seq int64, keys []string) error {
+func (r *remote) writeTombstones(ctx context.Context, seq int64, keys []string) error {
 	pipe := r.client.Pipeline()
 	for _, key := range keys {
 		d, _ := parseDigest(key[strings.LastIndexByte(key, ':')+1:])

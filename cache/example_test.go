@@ -18,11 +18,11 @@ func Example() {
 	}
 	defer c.Close()
 	names := cache.NewSpace(c, cache.SpaceOptions[string]{Kind: "name", Backend: "directory", Size: func(s string) int { return len(s) }})
-	fetch := func(_ context.Context, missing []cache.Wanted[string]) (map[string]cache.Fetched[string], map[string]error) {
-		found := map[string]cache.Fetched[string]{}
+	fetch := func(_ context.Context, missing []cache.Missing[string]) (map[string]cache.Entry[string], map[string]error) {
+		found := map[string]cache.Entry[string]{}
 		for _, m := range missing {
 			fmt.Println("fetch", m.Key)
-			found[m.Key] = cache.Fetched[string]{Value: "name of " + m.Key}
+			found[m.Key] = cache.Entry[string]{Value: "name of " + m.Key}
 		}
 		return found, nil
 	}

@@ -101,8 +101,8 @@ func (f *Facts) List() []Fact {
 	return slices.Clone(f.list)
 }
 
-// Wants is how fresh a caller asks answers to be. The zero value asks for nothing.
-type Wants struct {
+// Directives is how fresh a caller asks answers to be. The zero value asks for nothing.
+type Directives struct {
 	NoCache      bool           // a kept answer must be less than a second old
 	MaxAge       *time.Duration // a kept answer must not be older; less than a second counts as a second
 	MaxStale     *time.Duration // stale answers are welcome, up to this long past their freshness and no longer
@@ -151,13 +151,13 @@ func (l *noteLog) all() []any {
 
 // scope is what a context tells the cache. It is not changed once a context has it.
 type scope struct {
-	facts   *Facts
-	wants   Wants
-	joined  Notes
-	log     *noteLog // of the fetch that the context belongs to; nil outside of one
-	began   start    // when a backend was asked, if marked
-	marked  bool
-	refresh bool
+	facts      *Facts
+	directives Directives
+	joined     Notes
+	log        *noteLog // of the fetch that the context belongs to; nil outside of one
+	began      start    // when a backend was asked, if marked
+	marked     bool
+	refresh    bool
 }
 
 type scopeKey struct{}
@@ -178,7 +178,7 @@ func (s scope) in(ctx context.Context) context.Context {
 
 // fetching returns the scope of a fetch for a caller of this one: without what belongs to the caller's own answer.
 func (s scope) fetching(began start, refresh bool, log *noteLog) scope {
-	s.facts, s.wants = nil, Wants{}
+	s.facts, s.directives = nil, Directives{}
 	s.began, s.marked, s.refresh, s.log = began, true, refresh || s.refresh, log
 	return s
 }
@@ -195,19 +195,19 @@ func FactsFrom(ctx context.Context) *Facts {
 	return scopeOf(ctx).facts
 }
 
-// WithWants makes every Load under the context serve what w asks for.
-func WithWants(ctx context.Context, w Wants) context.Context {
+// WithDirectives makes every Load under the context serve what w asks for.
+func WithDirectives(ctx context.Context, w Directives) context.Context {
 	s := *scopeOf(ctx)
-	s.wants = w
+	s.directives = w
 	return s.in(ctx)
 }
 
-// WantsFrom is what WithWants put into the context, or the zero value.
-func WantsFrom(ctx context.Context) Wants {
-	return scopeOf(ctx).wants
+// DirectivesFrom is what WithWants put into the context, or the zero value.
+func DirectivesFrom(ctx context.Context) Directives {
+	return scopeOf(ctx).directives
 }
 
-// IsRefresh reports whether a Fetch runs behind a stale answer, where nobody waits: it gives way to others.
+// IsRefresh reports whether a Fetch runs behind a stale answer, which no caller waits for: it gives way to others.
 func IsRefresh(ctx context.Context) bool {
 	return scopeOf(ctx).refresh
 }

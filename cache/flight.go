@@ -17,7 +17,7 @@ var errNotModified = errors.New("the backend says not modified of what is not ke
 type flight struct {
 	ctx    context.Context
 	cancel context.CancelFunc
-	wanted []question
+	wanted []missingKey
 	begun  time.Time
 	drops  uint64 // how many there were when it began
 	refs   int    // who waits for it; guarded by flights
@@ -25,11 +25,11 @@ type flight struct {
 
 	done     chan struct{}
 	outcomes []outcome // of wanted; to be read after done
-	expired  bool      // its time was over before it landed; to be read after done
+	expired  bool      // its time was over before it ended; to be read after done
 }
 
-// seat is the place of a key in a flight.
-type seat struct {
+// flightSeat is the place of a key in a flight.
+type flightSeat struct {
 	flight *flight
 	place  int
 }
@@ -48,7 +48,7 @@ type outcome struct {
 // flights are all fetches under way.
 type flights struct {
 	mu        sync.Mutex
-	byKey     map[digest]seat // what a later caller may join
+	byKey     map[digest]flightSeat // what a later caller may join
 	all       map[*flight]struct{}
 	closed    bool
 	running   task.Group
@@ -57,10 +57,10 @@ type flights struct {
 }
 
 // join finds the flight of a key, if there is one. A caller that boards it must leave it.
-func (fs *flights) join(d digest) seat {
+func (fs *flights) join(d digest) flightSeat {
 	s := fs.byKey[d]
 	if s.flight == nil || s.flight.ctx.Err() != nil {
-		return seat{}
+		return flightSeat{}
 	}
 	return s
 }
@@ -72,7 +72,7 @@ func (f *flight) over() bool {
 	return f.ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
-// leave gives up waiting. A flight for which nobody waits is cancelled.
+// leave gives up waiting. A flight that no caller waits for is cancelled.
 func (fs *flights) leave(f *flight) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -119,7 +119,7 @@ func (fs *flights) close() {
 
 // begin makes a flight for what is wanted and, if it may be joined, lists it; the caller holds the lock and calls run. It is
 // nil after close.
-func (fs *flights) begin(ctx context.Context, s *space, began start, wanted []question, listed, refresh bool) *flight {
+func (fs *flights) begin(ctx context.Context, s *space, began start, wanted []missingKey, listed, refresh bool) *flight {
 	if fs.closed {
 		return nil
 	}
@@ -131,7 +131,7 @@ func (fs *flights) begin(ctx context.Context, s *space, began start, wanted []qu
 	fs.all[f] = struct{}{}
 	if listed {
 		for i := range wanted {
-			fs.byKey[wanted[i].digest] = seat{f, i}
+			fs.byKey[wanted[i].digest] = flightSeat{f, i}
 		}
 	}
 	return f
@@ -148,25 +148,25 @@ func (fs *flights) run(f *flight, fetch func() []outcome) {
 		if err != nil {
 			outcomes = failures(f.wanted, err)
 		}
-		fs.land(f, outcomes)
+		fs.complete(f, outcomes)
 	})
 }
 
 // runInline fetches on the goroutine of a caller who cannot leave before the fetch ends.
 func (fs *flights) runInline(f *flight, fetch func() []outcome) {
 	defer f.cancel()
-	fs.land(f, contained(f.wanted, fetch))
+	fs.complete(f, recovered(f.wanted, fetch))
 }
 
-// contained calls fetch. A panic is every key's error.
-func contained(wanted []question, fetch func() []outcome) (outcomes []outcome) {
+// recovered calls fetch. A panic is every key's error.
+func recovered(wanted []missingKey, fetch func() []outcome) (outcomes []outcome) {
 	if err := task.Run(func() error { outcomes = fetch(); return nil }); err != nil {
 		return failures(wanted, err)
 	}
 	return outcomes
 }
 
-func failures(wanted []question, err error) []outcome {
+func failures(wanted []missingKey, err error) []outcome {
 	outcomes := make([]outcome, len(wanted))
 	for i := range outcomes {
 		outcomes[i].err = err
@@ -184,7 +184,7 @@ func (fs *flights) enter() bool {
 	return !fs.closed
 }
 
-func (fs *flights) land(f *flight, outcomes []outcome) {
+func (fs *flights) complete(f *flight, outcomes []outcome) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f.outcomes, f.expired = outcomes, f.over()
@@ -209,44 +209,44 @@ func (s *space) flightContext(ctx context.Context, began start, refresh bool, lo
 // answers are what a fetch brought.
 type answers interface {
 	// of returns what the backend said of a key: a value, an error, or neither where there is no such object.
-	of(key string) (f Fetched[any], found bool, err error)
-	each(do func(key string, f Fetched[any]))
+	of(key string) (f Entry[any], found bool, err error)
+	each(do func(key string, f Entry[any]))
 }
 
-type fetch func(ctx context.Context, wanted []question) answers
+type fetch func(ctx context.Context, wanted []missingKey) answers
 
-// fly asks the backend for the wanted keys and keeps what it says. The outcomes are in the order of what is wanted.
-func (s *space) fly(ctx context.Context, began start, wanted []question, fetch fetch) []outcome {
+// runFetch asks the backend for the wanted keys and keeps what it says. The outcomes are in the order of what is wanted.
+func (s *space) runFetch(ctx context.Context, began start, wanted []missingKey, fetch fetch) []outcome {
 	brought := fetch(ctx, wanted)
 	now := time.Now()
 	outcomes := make([]outcome, len(wanted))
 	for i := range wanted {
-		outcomes[i] = s.conclude(began, &wanted[i], brought, now)
+		outcomes[i] = s.outcomeOf(began, &wanted[i], brought, now)
 	}
 	if s.c.o.TTL > 0 {
-		s.keepOthers(began, wanted, brought, now)
+		s.storeExtras(began, wanted, brought, now)
 	}
 	return outcomes
 }
 
-// keepOthers keeps what came without being asked for.
-func (s *space) keepOthers(began start, wanted []question, brought answers, now time.Time) {
+// storeExtras keeps what came without being asked for.
+func (s *space) storeExtras(began start, wanted []missingKey, brought answers, now time.Time) {
 	asked := make(map[string]struct{}, len(wanted))
 	for i := range wanted {
 		asked[wanted[i].key] = struct{}{}
 	}
-	brought.each(func(key string, f Fetched[any]) {
+	brought.each(func(key string, f Entry[any]) {
 		if _, known := asked[key]; !known && key != "" && !f.NotModified {
-			s.keep(began, s.digest(key), s.record(began, f, true, now))
+			s.store(began, s.digest(key), s.record(began, f, true, now))
 		}
 	})
 }
 
-func (s *space) conclude(began start, q *question, brought answers, now time.Time) outcome {
+func (s *space) outcomeOf(began start, q *missingKey, brought answers, now time.Time) outcome {
 	f, ok, err := brought.of(q.key)
 	if err != nil {
 		if q.kept != nil && !errors.Is(err, context.Canceled) {
-			s.doubt(began, q, err, now)
+			s.noteRefreshError(began, q, err, now)
 		}
 		return outcome{err: err}
 	}
@@ -266,20 +266,20 @@ func (s *space) conclude(began start, q *question, brought answers, now time.Tim
 	}
 	k := s.record(began, f, ok, now)
 	if k.keep || q.kept != nil {
-		s.keep(began, q.digest, k)
+		s.store(began, q.digest, k)
 	}
 	return outcome{rec: k.rec, verdict: verdict, noStore: f.NoStore}
 }
 
-// doubt tells a kept value that it was not renewed. An error that is to be passed on is what holds by now, so that the
+// noteRefreshError tells a kept value that it was not renewed. An error that is to be passed on is what holds by now, so that the
 // value must not be served in its place.
-func (s *space) doubt(began start, q *question, err error, now time.Time) {
+func (s *space) noteRefreshError(began start, q *missingKey, err error, now time.Time) {
 	reason := s.c.o.Classify(err)
 	if reason == "" {
-		s.keep(began, q.digest, kept{})
+		s.store(began, q.digest, kept{})
 		return
 	}
-	q.kept.trouble.Store(&trouble{reason, now.Add(pause)})
+	q.kept.refreshError.Store(&refreshError{reason, now.Add(pause)})
 }
 
 // kept is a record and whether it may outlive those who wait for it.
@@ -289,7 +289,7 @@ type kept struct {
 }
 
 // record gives what a backend said its lifetime.
-func (s *space) record(began start, f Fetched[any], found bool, now time.Time) kept {
+func (s *space) record(began start, f Entry[any], found bool, now time.Time) kept {
 	o := &s.c.o
 	r := &record{found: found, etag: f.ETag, tags: f.Tags, items: newItems(f.items), without: s.without, at: now}
 	if found {
@@ -317,8 +317,8 @@ func (s *space) record(began start, f Fetched[any], found bool, now time.Time) k
 	return kept{r, now.Before(r.stale)}
 }
 
-// keep fills both levels, or empties them where what is there must not be served any longer.
-func (s *space) keep(began start, d digest, k kept) {
+// store fills both levels, or empties them where what is there must not be served any longer.
+func (s *space) store(began start, d digest, k kept) {
 	if s.c.o.TTL <= 0 {
 		return
 	}

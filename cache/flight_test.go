@@ -59,7 +59,7 @@ func TestAHungLeaderDoesNotCaptureLaterCallersBeyondItsDeadline(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s, b := words(open(t, options())), &backend{}
 				release := make(chan struct{})
-				hung := func(ctx context.Context, _ []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+				hung := func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
 					done := ctx.Done()
 					if !obeys {
 						done = nil
@@ -94,9 +94,9 @@ func TestAnswersThatAreThereAtTheDeadlineCount(t *testing.T) {
 		s := words(open(t, options()))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		got := s.Load(ctx, []string{"a", "b"}, func(ctx context.Context, _ []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+		got := s.Load(ctx, []string{"a", "b"}, func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
 			<-ctx.Done()
-			return map[string]Fetched[string]{"a": {Value: "a"}}, map[string]error{"b": errors.New("timeout")}
+			return map[string]Entry[string]{"a": {Value: "a"}}, map[string]error{"b": errors.New("timeout")}
 		})
 		expect(t, show(got["a"]), "a call")
 		expect(t, show(got["b"]), "error: timeout")
@@ -162,11 +162,11 @@ func TestAPutCountsFromItsMark(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{}
 		begun := c.Begin(t.Context())
-		s.Put(t.Context(), "unmarked", Fetched[string]{Value: "x"})
-		s.Put(begun, "a", Fetched[string]{Value: "old"})
+		s.Put(t.Context(), "unmarked", Entry[string]{Value: "x"})
+		s.Put(begun, "a", Entry[string]{Value: "old"})
 		s.Drop(t.Context(), "a")
-		s.Put(begun, "a", Fetched[string]{Value: "old"})
-		s.Put(begun, "b", Fetched[string]{Value: "b"})
+		s.Put(begun, "a", Entry[string]{Value: "old"})
+		s.Put(begun, "b", Entry[string]{Value: "b"})
 		expect(t, one(t.Context(), s, b, "unmarked"), "unmarked@0 call")
 		expect(t, one(t.Context(), s, b, "a"), "a@0 call")
 		expect(t, one(t.Context(), s, b, "b"), "b memory")
@@ -179,12 +179,12 @@ func TestAFetchMayPutIntoOtherSpaces(t *testing.T) {
 		s, b := words(c), &backend{}
 		lists := NewSpace(c, SpaceOptions[[]string]{Kind: "list", Scope: "scope", Size: func(l []string) int { return len(l) }})
 		load := func(drop bool) {
-			lists.Load(t.Context(), []string{"all"}, func(ctx context.Context, _ []Wanted[[]string]) (map[string]Fetched[[]string], map[string]error) {
+			lists.Load(t.Context(), []string{"all"}, func(ctx context.Context, _ []Missing[[]string]) (map[string]Entry[[]string], map[string]error) {
 				if drop {
 					s.Drop(ctx, "a")
 				}
-				s.Put(ctx, "a", Fetched[string]{Value: "listed"})
-				return map[string]Fetched[[]string]{"all": {Value: []string{"a"}}}, nil
+				s.Put(ctx, "a", Entry[string]{Value: "listed"})
+				return map[string]Entry[[]string]{"all": {Value: []string{"a"}}}, nil
 			})
 		}
 		load(false)
@@ -199,7 +199,7 @@ func TestAPanicIsTheErrorOfItsKeys(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := words(open(t, options()))
 		for name, fail := range map[string]func(){"panic": func() { panic("secret") }, "end": runtime.Goexit} {
-			got := s.Load(t.Context(), []string{"a"}, func(context.Context, []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+			got := s.Load(t.Context(), []string{"a"}, func(context.Context, []Missing[string]) (map[string]Entry[string], map[string]error) {
 				fail()
 				return nil, nil
 			})["a"].Err
@@ -234,7 +234,7 @@ func TestNobodyJoinsAfterADropOfATagWhatBeganBefore(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{delay: time.Second}
-		b.shape = func(_ string, f Fetched[string]) Fetched[string] {
+		b.shape = func(_ string, f Entry[string]) Entry[string] {
 			f.Tags = []Tag{NewTag("scope", "all")}
 			return f
 		}
@@ -253,14 +253,14 @@ func TestWhatAFetchNotesReachesAllWhoShareIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		inner, outer := words(c), NewSpace(c, SpaceOptions[string]{Kind: "sentence", Scope: "scope", Local: true, Size: func(s string) int { return len(s) }})
-		fetchInner := func(ctx context.Context, missing []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+		fetchInner := func(ctx context.Context, missing []Missing[string]) (map[string]Entry[string], map[string]error) {
 			time.Sleep(time.Second)
 			Note(ctx, "asked for "+missing[0].Key)
-			return map[string]Fetched[string]{missing[0].Key: {Value: "v"}}, nil
+			return map[string]Entry[string]{missing[0].Key: {Value: "v"}}, nil
 		}
-		fetchOuter := func(ctx context.Context, missing []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+		fetchOuter := func(ctx context.Context, missing []Missing[string]) (map[string]Entry[string], map[string]error) {
 			r := inner.Load(ctx, []string{"word"}, fetchInner)["word"]
-			return map[string]Fetched[string]{missing[0].Key: {Value: r.Value, NoStore: true}}, nil
+			return map[string]Entry[string]{missing[0].Key: {Value: r.Value, NoStore: true}}, nil
 		}
 		listen := func(name string, heard *[]string) context.Context {
 			return WithNotes(t.Context(), func(_ context.Context, keys []string, notes []any) {

@@ -13,12 +13,12 @@ import (
 
 // within loads outer's key by a fetch that loads inner's.
 func within(ctx context.Context, outer, inner *Space[string], b *backend) Result[string] {
-	return outer.Load(ctx, []string{"outer"}, func(ctx context.Context, _ []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+	return outer.Load(ctx, []string{"outer"}, func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
 		r := inner.Load(ctx, []string{"inner"}, b.fetch)["inner"]
 		if r.Err != nil {
 			return nil, map[string]error{"outer": r.Err}
 		}
-		return map[string]Fetched[string]{"outer": {Value: r.Value}}, nil
+		return map[string]Entry[string]{"outer": {Value: r.Value}}, nil
 	})["outer"]
 }
 
@@ -36,7 +36,7 @@ func TestAFetchWithinAFetchTakesNoGoroutine(t *testing.T) {
 			o.Coalesce = test.coalesce
 			c := open(t, o)
 			stack := ""
-			within(t.Context(), words(c), NewSpace(c, SpaceOptions[string]{Kind: "other", Size: func(string) int { return 1 }}), &backend{shape: func(_ string, f Fetched[string]) Fetched[string] {
+			within(t.Context(), words(c), NewSpace(c, SpaceOptions[string]{Kind: "other", Size: func(string) int { return 1 }}), &backend{shape: func(_ string, f Entry[string]) Entry[string] {
 				stack = string(task.Recovered(nil).Stack)
 				return f
 			}})
@@ -75,7 +75,7 @@ func TestAPanicOnACallersGoroutineIsTheErrorOfItsKeys(t *testing.T) {
 	o.Coalesce = false
 	s := words(open(t, o))
 	for range 2 {
-		r := s.Load(t.Context(), []string{"a"}, func(context.Context, []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+		r := s.Load(t.Context(), []string{"a"}, func(context.Context, []Missing[string]) (map[string]Entry[string], map[string]error) {
 			panic("secret")
 		})["a"]
 		var p *task.PanicError

@@ -54,13 +54,13 @@ func (r *remote) receive(message string) {
 		r.doubt.extend()
 	}
 	r.heard(seq, ds)
-	r.saw(seq)
+	r.observeSeq(seq)
 }
 
 // listen hears what other replicas drop. Whenever the channel is there anew, something may have been missed.
 func (r *remote) listen(ctx context.Context) {
 	for ctx.Err() == nil {
-		if r.hear(ctx) {
+		if r.subscribe(ctx) {
 			continue
 		}
 		select {
@@ -70,8 +70,8 @@ func (r *remote) listen(ctx context.Context) {
 	}
 }
 
-// hear returns when the channel is lost, or soon after the context has ended, and whether the channel was there.
-func (r *remote) hear(ctx context.Context) (heard bool) {
+// subscribe returns when the channel is lost, or soon after the context has ended, and whether the channel was there.
+func (r *remote) subscribe(ctx context.Context) (heard bool) {
 	sub := r.client.Subscribe(ctx)
 	defer func() {
 		_ = sub.Close()

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// youngest is the age below which nobody gets an answer fetched anew.
+	// youngest is the age below which a value is not fetched anew.
 	youngest = time.Second
 	// grace is how long a caller whose deadline ended waits for the fetch, which ends then too, to hand in what it has.
 	grace = 20 * time.Millisecond
@@ -37,8 +37,8 @@ func (s *space) trusts(r *record, now time.Time) bool {
 	return s.c.remote == nil || s.c.remote.doubt.trusts(r.at, now)
 }
 
-// question is a key to be fetched.
-type question struct {
+// missingKey is a key to be fetched.
+type missingKey struct {
 	key    string
 	digest digest
 	kept   *record // usable or not
@@ -46,17 +46,17 @@ type question struct {
 
 // request is one key of one Load.
 type request struct {
-	question
+	missingKey
 	level Verdict // where kept is from
-	seat
+	flightSeat
 	own bool // the flight was begun for this request
 
 	outcome  outcome
 	answered bool
 }
 
-func (s *space) wanted(q *question) Wanted[any] {
-	w := Wanted[any]{Key: q.key}
+func (s *space) missing(q *missingKey) Missing[any] {
+	w := Missing[any]{Key: q.key}
 	if q.kept == nil || !q.kept.found {
 		return w
 	}
@@ -70,13 +70,13 @@ func (s *space) wanted(q *question) Wanted[any] {
 // load is one Load under way.
 type load struct {
 	*space
-	ctx      context.Context
-	wants    Wants
-	fetch    fetch
-	began    start
-	requests []request
-	open     []*request // those not answered before it was last swept
-	facts    []Fact
+	ctx        context.Context
+	directives Directives
+	fetch      fetch
+	began      start
+	requests   []request
+	open       []*request // those not answered before it was last swept
+	facts      []Fact
 }
 
 func (s *space) load(ctx context.Context, keys []string, fetch fetch) *load {
@@ -85,23 +85,23 @@ func (s *space) load(ctx context.Context, keys []string, fetch fetch) *load {
 		ctx, done = s.c.o.Round(ctx, s.kind, len(keys))
 	}
 	l := &load{
-		space: s, ctx: ctx, wants: WantsFrom(ctx), fetch: fetch, began: s.c.start(),
+		space: s, ctx: ctx, directives: DirectivesFrom(ctx), fetch: fetch, began: s.c.start(),
 		requests: requestsFor(keys),
 	}
 	l.lookUp()
 	if l.sweep() && s.shared && s.c.o.TTL > 0 {
 		l.lookUpShared()
 	}
-	if !l.wants.Renew && l.sweep() {
+	if !l.directives.Renew && l.sweep() {
 		l.serveStale()
 	}
-	if l.wants.OnlyIfCached && l.sweep() {
-		l.giveUp(ErrNotCached)
+	if l.directives.OnlyIfCached && l.sweep() {
+		l.failRemaining(ErrNotCached)
 	}
 	for l.sweep() && ctx.Err() == nil {
-		l.bring()
+		l.fetchOpen()
 	}
-	l.runOut()
+	l.expire()
 	l.record()
 	done(l.facts)
 	return l
@@ -114,7 +114,7 @@ func requestsFor(keys []string) []request {
 	for _, key := range keys {
 		if _, ok := known[key]; !ok {
 			known[key] = struct{}{}
-			requests = append(requests, request{question: question{key: key}})
+			requests = append(requests, request{missingKey: missingKey{key: key}})
 		}
 	}
 	return requests
@@ -157,7 +157,7 @@ func (l *load) lookUpShared() {
 	l.began.seq = l.c.remote.seq.Load()
 	now := time.Now()
 	for _, q := range l.open {
-		r := l.thaw(q.digest, found[q.digest], now)
+		r := l.decodeRecord(q.digest, found[q.digest], now)
 		if r == nil || q.kept != nil && !q.kept.at.Before(r.at) {
 			continue
 		}
@@ -171,8 +171,8 @@ func (l *load) lookUpShared() {
 	}
 }
 
-// thaw makes a record of what Redis holds, or nil where that is no value or past its life by either clock.
-func (s *space) thaw(d digest, v stored, now time.Time) *record {
+// decodeRecord makes a record of what Redis holds, or nil where that is no value or past its life by either clock.
+func (s *space) decodeRecord(d digest, v stored, now time.Time) *record {
 	if v.data == nil {
 		return nil
 	}
@@ -217,7 +217,7 @@ func (s *space) kept(ctx context.Context, keys []string) map[string]*record {
 	found := s.c.remote.read(ctx, targets)
 	now := time.Now()
 	for key, d := range elsewhere {
-		if r := s.thaw(d, found[d], now); r != nil {
+		if r := s.decodeRecord(d, found[d], now); r != nil {
 			records[key] = r
 		}
 	}
@@ -232,7 +232,7 @@ func (l *load) serveStale() {
 		if q.kept == nil || !l.usable(q.kept, now) || now.Before(q.kept.fresh) || l.tooOld(q.kept, now) || l.c.incomplete(q.kept) {
 			continue
 		}
-		if l.wants.OnlyIfCached || l.wants.MaxStale != nil {
+		if l.directives.OnlyIfCached || l.directives.MaxStale != nil {
 			l.answer(q, q.kept, Stale, Asked)
 			continue
 		}
@@ -250,7 +250,7 @@ func (l *load) fresh(r *record, now time.Time) bool {
 
 func (l *load) tooOld(r *record, now time.Time) bool {
 	age := now.Sub(r.at)
-	return l.wants.NoCache && age >= youngest || l.wants.MaxAge != nil && age > max(*l.wants.MaxAge, youngest) || !l.trusts(r, now)
+	return l.directives.NoCache && age >= youngest || l.directives.MaxAge != nil && age > max(*l.directives.MaxAge, youngest) || !l.trusts(r, now)
 }
 
 // usable reports whether a record may be served at all.
@@ -258,10 +258,10 @@ func (l *load) usable(r *record, now time.Time) bool {
 	if !now.Before(r.stale) {
 		return false
 	}
-	return l.wants.MaxStale == nil || !now.After(r.fresh.Add(max(*l.wants.MaxStale, 0)))
+	return l.directives.MaxStale == nil || !now.After(r.fresh.Add(max(*l.directives.MaxStale, 0)))
 }
 
-// refreshBehind answers stale, and fetches what nobody fetches yet.
+// refreshBehind answers stale, and fetches what is not being fetched yet.
 func (l *load) refreshBehind(stale []*request, now time.Time) {
 	fs := &l.c.flights
 	fs.mu.Lock()
@@ -269,7 +269,7 @@ func (l *load) refreshBehind(stale []*request, now time.Time) {
 	var due []*request
 	for _, q := range stale {
 		reason := Refreshing
-		t := q.kept.trouble.Load()
+		t := q.kept.refreshError.Load()
 		if t != nil {
 			reason = t.reason
 		}
@@ -286,42 +286,42 @@ func (l *load) refreshBehind(stale []*request, now time.Time) {
 		return
 	}
 	if f := fs.begin(l.ctx, l.space, l.began, questions(due), true, true); f != nil {
-		fs.run(f, l.flying(f))
+		fs.run(f, l.fetchOf(f))
 		fs.refreshes.Add(1)
 	}
 }
 
-func questions(list []*request) []question {
-	all := make([]question, len(list))
+func questions(list []*request) []missingKey {
+	all := make([]missingKey, len(list))
 	for i, q := range list {
-		all[i] = q.question
+		all[i] = q.missingKey
 	}
 	return all
 }
 
-// flying returns the fetch of a flight. It does not refer to the Load, which may be over before it returns.
-func (l *load) flying(f *flight) func() []outcome {
+// fetchOf returns the fetch of a flight. It does not refer to the Load, which may be over before it returns.
+func (l *load) fetchOf(f *flight) func() []outcome {
 	began, fetch, s := l.began, l.fetch, l.space
-	return func() []outcome { return s.fly(f.ctx, began, f.wanted, fetch) }
+	return func() []outcome { return s.runFetch(f.ctx, began, f.wanted, fetch) }
 }
 
-// bring has every open key fetched. A fetch runs on the caller's goroutine where the caller cannot leave before it: where
+// fetchOpen has every open key fetched. A fetch runs on the caller's goroutine where the caller cannot leave before it: where
 // no other caller can wait for it, and where the caller is itself part of a fetch. A fetch whose caller takes a cached value
 // if it is slow has a goroutine of its own.
-func (l *load) bring() {
-	if l.again(); !l.sweep() {
+func (l *load) fetchOpen() {
+	if l.recheckMemory(); !l.sweep() {
 		return
 	}
-	stays := l.wants.Renew || !slices.ContainsFunc(l.open, func(q *request) bool { return q.kept != nil && l.usable(q.kept, time.Now()) })
+	stays := l.directives.Renew || !slices.ContainsFunc(l.open, func(q *request) bool { return q.kept != nil && l.usable(q.kept, time.Now()) })
 	if stays && !l.c.o.Coalesce {
 		l.fetchAlone()
 		return
 	}
-	flights, own := l.board()
+	flights, own := l.joinOrStart()
 	if own != nil && stays && scopeOf(l.ctx).log != nil {
-		l.c.flights.runInline(own, l.flying(own))
+		l.c.flights.runInline(own, l.fetchOf(own))
 	} else if own != nil {
-		l.c.flights.run(own, l.flying(own))
+		l.c.flights.run(own, l.fetchOf(own))
 	}
 	l.wait(flights, !stays)
 }
@@ -330,14 +330,14 @@ func (l *load) bring() {
 func (l *load) fetchAlone() {
 	fs := &l.c.flights
 	if !fs.enter() {
-		l.giveUp(ErrClosed)
+		l.failRemaining(ErrClosed)
 		return
 	}
 	defer fs.inline.Done()
 	outer := scopeOf(l.ctx)
 	ctx := outer.fetching(l.began, false, outer.log).in(l.ctx)
 	wanted := questions(l.open)
-	outcomes := contained(wanted, func() []outcome { return l.fly(ctx, l.began, wanted, l.fetch) })
+	outcomes := recovered(wanted, func() []outcome { return l.runFetch(ctx, l.began, wanted, l.fetch) })
 	for i, q := range l.open {
 		if o := outcomes[i]; o.err == nil {
 			l.answerOutcome(q, o, o.verdict)
@@ -347,16 +347,16 @@ func (l *load) fetchAlone() {
 	}
 }
 
-// board finds a flight for every open key: one under way, or a new one for all the others.
-func (l *load) board() (boarded []*flight, own *flight) {
+// joinOrStart finds a flight for every open key: one under way, or a new one for all the others.
+func (l *load) joinOrStart() (boarded []*flight, own *flight) {
 	fs := &l.c.flights
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	alone := make([]*request, 0, len(l.open))
 	for _, q := range l.open {
-		q.own, q.seat = false, seat{}
+		q.own, q.flightSeat = false, flightSeat{}
 		if l.c.o.Coalesce {
-			q.seat = fs.join(q.digest)
+			q.flightSeat = fs.join(q.digest)
 		}
 		if q.flight == nil {
 			alone = append(alone, q)
@@ -374,7 +374,7 @@ func (l *load) board() (boarded []*flight, own *flight) {
 			l.fail(q, ErrClosed)
 			continue
 		}
-		q.seat, q.own = seat{own, i}, true
+		q.flightSeat, q.own = flightSeat{own, i}, true
 	}
 	if own != nil {
 		boarded = append(boarded, own)
@@ -382,8 +382,8 @@ func (l *load) board() (boarded []*flight, own *flight) {
 	return boarded, own
 }
 
-// again looks at memory once more: a flight may have landed since, or this is another try after one that failed.
-func (l *load) again() {
+// recheckMemory reads memory once more: a flight may have ended since, or an earlier try may have failed.
+func (l *load) recheckMemory() {
 	if l.c.o.TTL <= 0 {
 		return
 	}
@@ -398,7 +398,8 @@ func (l *load) again() {
 	}
 }
 
-// wait takes what the flights bring, until each has landed, the caller gives up, or who can falls back on what is stale.
+// wait takes the outcomes of the flights until each has ended, the caller's time is over, or stale values answer the keys that have
+// one.
 func (l *load) wait(boarded []*flight, fallsBack bool) {
 	var slow chan struct{}
 	if fallsBack {
@@ -421,45 +422,45 @@ func (l *load) waitFor(f *flight, slow <-chan struct{}) {
 	for {
 		select {
 		case <-f.done:
-			l.hear(f)
-			l.land(f)
+			l.passNotes(f)
+			l.complete(f)
 			l.c.flights.leave(f)
 			return
 		case <-slow:
-			if l.fallBack(f) {
+			if l.serveSlow(f) {
 				// The caller stays counted, so that the fetch goes on behind: what it brings is wanted.
 				return
 			}
 			slow = nil
 		case <-l.ctx.Done():
-			l.abandon(f)
+			l.leave(f)
 			return
 		case <-f.ctx.Done():
-			l.abandon(f)
+			l.leave(f)
 			return
 		}
 	}
 }
 
-// abandon ends the wait for a flight whose time, or whose caller's, is over. Where that is a deadline the fetch gets a
+// leave ends the wait for a flight whose time, or whose caller's, is over. Where that is a deadline the fetch gets a
 // moment to hand in what it has. Keys stay open, for another flight if the caller has time left.
-func (l *load) abandon(f *flight) {
+func (l *load) leave(f *flight) {
 	if l.ctx.Err() != context.Canceled {
 		timer := time.NewTimer(grace)
 		defer timer.Stop()
 		select {
 		case <-f.done:
-			l.hear(f)
-			l.land(f)
+			l.passNotes(f)
+			l.complete(f)
 		case <-timer.C:
 		}
 	}
 	l.c.flights.leave(f)
 }
 
-// hear passes on what was noted in a flight: to the fetch that this Load is part of, and, where others had begun it, to
+// passNotes passes on what was noted in a flight: to the fetch that this Load is part of, and, where others had begun it, to
 // whoever wants to know.
-func (l *load) hear(f *flight) {
+func (l *load) passNotes(f *flight) {
 	notes := f.notes.all()
 	if len(notes) == 0 {
 		return
@@ -482,9 +483,9 @@ func (l *load) hear(f *flight) {
 	}
 }
 
-// land takes a flight's outcomes. Who joined a flight that ran out of its own time tries again, and so does who began
-// after a drop of what the flight brings: which tags that has, nobody could know while it was under way.
-func (l *load) land(f *flight) {
+// complete takes a flight's outcomes. Who joined a flight that ran out of its own time tries again, and so does who began
+// after a drop of what the flight brings: its tags were not known while it was under way.
+func (l *load) complete(f *flight) {
 	for _, q := range l.open {
 		if q.flight != f {
 			continue
@@ -507,8 +508,8 @@ func (l *load) land(f *flight) {
 	}
 }
 
-// fallBack answers the keys of a slow flight that have something stale, and reports whether that were all.
-func (l *load) fallBack(f *flight) (all bool) {
+// serveSlow answers the keys of a slow flight that have something stale, and reports whether that were all.
+func (l *load) serveSlow(f *flight) (all bool) {
 	all = true
 	now := time.Now()
 	for _, q := range l.open {
@@ -528,30 +529,30 @@ func (l *load) fallBack(f *flight) (all bool) {
 // past it.
 func (l *load) failOrStale(q *request, err error) {
 	if reason := l.c.o.Classify(err); reason != "" && q.kept != nil && l.usable(q.kept, time.Now()) {
-		l.fallBackOn(q, reason, err)
+		l.answerStale(q, reason, err)
 		return
 	}
 	l.fail(q, err)
 }
 
-// runOut answers what is open when the caller's own time is over.
-func (l *load) runOut() {
+// expire answers what is open when the caller's own time is over.
+func (l *load) expire() {
 	now := time.Now()
 	for _, q := range l.open {
 		if q.kept != nil && l.usable(q.kept, now) {
-			l.fallBackOn(q, Slow, context.Cause(l.ctx))
+			l.answerStale(q, Slow, context.Cause(l.ctx))
 		}
 	}
-	l.giveUp(context.Cause(l.ctx))
+	l.failRemaining(context.Cause(l.ctx))
 }
 
-// giveUp answers what is open with an error. A page that lacks only some of its records is better than none.
-func (l *load) giveUp(err error) {
+// failRemaining answers what is open with an error. A page that lacks only some of its records is better than none.
+func (l *load) failRemaining(err error) {
 	l.sweep()
 	now := time.Now()
 	for _, q := range l.open {
 		if q.kept != nil && l.usable(q.kept, now) && l.c.incomplete(q.kept) {
-			l.fallBackOn(q, Asked, err)
+			l.answerStale(q, Asked, err)
 			continue
 		}
 		l.fail(q, err)
@@ -562,8 +563,8 @@ func (l *load) fail(q *request, err error) {
 	q.outcome, q.answered, q.flight = outcome{err: err}, true, nil
 }
 
-// fallBackOn answers with the cached value where no fetch brought one. cause is why a page may lack some of its records.
-func (l *load) fallBackOn(q *request, reason Reason, cause error) {
+// answerStale answers with the cached value where no fetch brought one. cause is why a page may lack some of its records.
+func (l *load) answerStale(q *request, reason Reason, cause error) {
 	l.conclusion(q, outcome{rec: q.kept, fact: l.fact(q.digest, q.kept, Stale, reason, time.Now()), cause: cause})
 }
 

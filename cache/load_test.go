@@ -57,8 +57,8 @@ func TestABatchIsOneFetchForWhatIsMissing(t *testing.T) {
 func TestExtraValuesOfAFetchAreKept(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
-		s.Load(t.Context(), []string{"a"}, func(context.Context, []Wanted[string]) (map[string]Fetched[string], map[string]error) {
-			return map[string]Fetched[string]{"a": {Value: "a"}, "extra": {Value: "extra"}}, nil
+		s.Load(t.Context(), []string{"a"}, func(context.Context, []Missing[string]) (map[string]Entry[string], map[string]error) {
+			return map[string]Entry[string]{"a": {Value: "a"}, "extra": {Value: "extra"}}, nil
 		})
 		expect(t, one(t.Context(), s, b, "extra"), "extra memory")
 	})
@@ -123,11 +123,11 @@ func TestARefreshOutlivesItsCallerAndHasADeadline(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
 		one(t.Context(), s, b, "a")
 		time.Sleep(2 * time.Minute)
-		ctx, cancel := context.WithCancel(WithWants(t.Context(), Wants{}))
+		ctx, cancel := context.WithCancel(WithDirectives(t.Context(), Directives{}))
 		facts := &Facts{}
 		ctx = WithFacts(ctx, facts)
 		done := make(chan error, 1)
-		s.Load(ctx, []string{"a"}, func(ctx context.Context, _ []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+		s.Load(ctx, []string{"a"}, func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
 			if !IsRefresh(ctx) || FactsFrom(ctx) != nil {
 				t.Errorf("refresh %v, facts %v", IsRefresh(ctx), FactsFrom(ctx))
 			}
@@ -178,7 +178,7 @@ func TestStaleIsServedWhenTheBackendFails(t *testing.T) {
 				one(t.Context(), s, b, "a")
 				time.Sleep(2 * time.Minute)
 				b.err = tt.err
-				expect(t, one(WithWants(t.Context(), Wants{NoCache: true}), s, b, "a"), tt.want)
+				expect(t, one(WithDirectives(t.Context(), Directives{NoCache: true}), s, b, "a"), tt.want)
 			})
 		})
 	}
@@ -229,12 +229,12 @@ func TestASlowBackendIsWaitedForNoLongerThanTheSoftBound(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		b.set(func(b *backend) { b.delay, b.version = 5*time.Second, 1 })
 		begun := time.Now()
-		expect(t, one(WithWants(t.Context(), Wants{NoCache: true}), s, b, "a"), "a@0 stale slow")
+		expect(t, one(WithDirectives(t.Context(), Directives{NoCache: true}), s, b, "a"), "a@0 stale slow")
 		if got := time.Since(begun); got != 2*time.Second {
 			t.Errorf("waited %v, want 2s", got)
 		}
 		// What has no stale value is waited for.
-		expect(t, one(WithWants(t.Context(), Wants{NoCache: true}), s, b, "b"), "b@1 call")
+		expect(t, one(WithDirectives(t.Context(), Directives{NoCache: true}), s, b, "b"), "b@1 call")
 		expect(t, one(t.Context(), s, b, "a"), "a@1 memory")
 		expectCalls(t, b, 3)
 	})
@@ -277,7 +277,7 @@ func TestWithoutALifetimeNothingIsKeptButFetchesAreShared(t *testing.T) {
 func TestWhatTheBackendSaysAboutLifetimesCounts(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
-		b.shape = func(key string, f Fetched[string]) Fetched[string] {
+		b.shape = func(key string, f Entry[string]) Entry[string] {
 			switch key {
 			case "short":
 				f.MaxAge = 5 * time.Second
@@ -304,7 +304,7 @@ func TestNoStoreTakesAwayWhatWasKept(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
 		one(t.Context(), s, b, "a")
 		time.Sleep(2 * time.Minute)
-		b.shape = func(_ string, f Fetched[string]) Fetched[string] { f.NoStore = true; return f }
+		b.shape = func(_ string, f Entry[string]) Entry[string] { f.NoStore = true; return f }
 		expect(t, one(t.Context(), s, b, "a"), "a@0 stale refreshing")
 		synctest.Wait()
 		expect(t, one(t.Context(), s, b, "a"), "a@0 call")
@@ -314,12 +314,12 @@ func TestNoStoreTakesAwayWhatWasKept(t *testing.T) {
 func TestAnETagRevalidates(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
-		b.shape = func(_ string, f Fetched[string]) Fetched[string] { f.ETag = `"1"`; return f }
+		b.shape = func(_ string, f Entry[string]) Entry[string] { f.ETag = `"1"`; return f }
 		one(t.Context(), s, b, "a")
-		b.shape = func(string, Fetched[string]) Fetched[string] { return Fetched[string]{NotModified: true} }
+		b.shape = func(string, Entry[string]) Entry[string] { return Entry[string]{NotModified: true} }
 		time.Sleep(30 * time.Second)
-		expect(t, one(WithWants(t.Context(), Wants{NoCache: true}), s, b, "a"), "a@0 revalidated")
-		want := Wanted[string]{Key: "a", Stale: "a@0", Kept: true, ETag: `"1"`}
+		expect(t, one(WithDirectives(t.Context(), Directives{NoCache: true}), s, b, "a"), "a@0 revalidated")
+		want := Missing[string]{Key: "a", Stale: "a@0", Kept: true, ETag: `"1"`}
 		if diff := cmp.Diff(want, b.wanted[1]); diff != "" {
 			t.Error(diff)
 		}
@@ -335,22 +335,22 @@ func TestCallersGetTheFreshnessTheyAskFor(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
 		name  string
-		wants Wants
+		wants Directives
 		age   time.Duration
 		want  string
 		calls int
 	}{
-		{"no-cache takes what is younger than a second", Wants{NoCache: true}, time.Second - 1, "a@0 memory", 1},
-		{"no-cache fetches what is a second old", Wants{NoCache: true}, time.Second, "a@1 call", 2},
-		{"max-age takes what is as old", Wants{MaxAge: pointer(5 * time.Second)}, 5 * time.Second, "a@0 memory", 1},
-		{"max-age fetches what is older", Wants{MaxAge: pointer(5 * time.Second)}, 6 * time.Second, "a@1 call", 2},
-		{"max-age below a second counts as one", Wants{MaxAge: pointer(0)}, time.Second, "a@0 memory", 1},
-		{"max-stale takes stale without a refresh", Wants{MaxStale: pointer(time.Minute)}, 2 * time.Minute, "a@0 stale asked", 1},
-		{"max-stale fetches what is staler", Wants{MaxStale: pointer(time.Second)}, 2 * time.Minute, "a@1 call", 2},
-		{"max-stale does not reach beyond the bound", Wants{MaxStale: pointer(time.Hour)}, 11 * time.Minute, "a@1 call", 2},
-		{"only-if-cached takes fresh", Wants{OnlyIfCached: true}, 0, "a@0 memory", 1},
-		{"only-if-cached takes stale without a refresh", Wants{OnlyIfCached: true}, 2 * time.Minute, "a@0 stale asked", 1},
-		{"only-if-cached fetches nothing", Wants{OnlyIfCached: true}, 11 * time.Minute, "error: not cached", 1},
+		{"no-cache takes what is younger than a second", Directives{NoCache: true}, time.Second - 1, "a@0 memory", 1},
+		{"no-cache fetches what is a second old", Directives{NoCache: true}, time.Second, "a@1 call", 2},
+		{"max-age takes what is as old", Directives{MaxAge: pointer(5 * time.Second)}, 5 * time.Second, "a@0 memory", 1},
+		{"max-age fetches what is older", Directives{MaxAge: pointer(5 * time.Second)}, 6 * time.Second, "a@1 call", 2},
+		{"max-age below a second counts as one", Directives{MaxAge: pointer(0)}, time.Second, "a@0 memory", 1},
+		{"max-stale takes stale without a refresh", Directives{MaxStale: pointer(time.Minute)}, 2 * time.Minute, "a@0 stale asked", 1},
+		{"max-stale fetches what is staler", Directives{MaxStale: pointer(time.Second)}, 2 * time.Minute, "a@1 call", 2},
+		{"max-stale does not reach beyond the bound", Directives{MaxStale: pointer(time.Hour)}, 11 * time.Minute, "a@1 call", 2},
+		{"only-if-cached takes fresh", Directives{OnlyIfCached: true}, 0, "a@0 memory", 1},
+		{"only-if-cached takes stale without a refresh", Directives{OnlyIfCached: true}, 2 * time.Minute, "a@0 stale asked", 1},
+		{"only-if-cached fetches nothing", Directives{OnlyIfCached: true}, 11 * time.Minute, "error: not cached", 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
@@ -358,7 +358,7 @@ func TestCallersGetTheFreshnessTheyAskFor(t *testing.T) {
 				one(t.Context(), s, b, "a")
 				b.version = 1
 				time.Sleep(tt.age)
-				expect(t, one(WithWants(t.Context(), tt.wants), s, b, "a"), tt.want)
+				expect(t, one(WithDirectives(t.Context(), tt.wants), s, b, "a"), tt.want)
 				synctest.Wait()
 				expectCalls(t, b, tt.calls)
 			})
@@ -372,7 +372,7 @@ func TestAMaxStaleThatIsPassedIsNotServedOnFailureEither(t *testing.T) {
 		one(t.Context(), s, b, "a")
 		time.Sleep(2 * time.Minute)
 		b.err = errors.New("down")
-		expect(t, one(WithWants(t.Context(), Wants{MaxStale: pointer(time.Second)}), s, b, "a"), "error: down")
+		expect(t, one(WithDirectives(t.Context(), Directives{MaxStale: pointer(time.Second)}), s, b, "a"), "error: down")
 	})
 }
 
@@ -421,7 +421,7 @@ func TestNoCacheIsCoalescedAllTheSame(t *testing.T) {
 		one(t.Context(), s, b, "a")
 		time.Sleep(2 * time.Second)
 		b.set(func(b *backend) { b.delay = time.Second })
-		ctx := WithWants(t.Context(), Wants{NoCache: true})
+		ctx := WithDirectives(t.Context(), Directives{NoCache: true})
 		first, second := behind(ctx, s, b, "a"), behind(ctx, s, b, "a")
 		expect(t, <-first, "a@0 call")
 		expect(t, <-second, "a@0 coalesced")

@@ -25,7 +25,7 @@ const (
 	tagSlot = (1 + 16 + 8) * 3 / 2
 )
 
-// record is what is known about one key. It does not change but for its trouble.
+// record is what is known about one key. It does not change but for its refresh error.
 type record struct {
 	value any
 	found bool // false is an absence
@@ -39,7 +39,7 @@ type record struct {
 	stale   time.Time // until when it may be served at all
 	size    int       // of value, in bytes
 
-	trouble atomic.Pointer[trouble]
+	refreshError atomic.Pointer[refreshError]
 }
 
 // lose returns the record of a page without one of its items. Nothing of the item stays in memory.
@@ -49,8 +49,8 @@ func (r *record) lose(item int) *record {
 		at: r.at, fresh: r.fresh, stale: r.stale, size: r.size}
 }
 
-// trouble is why a record was not refreshed, and when to try again.
-type trouble struct {
+// refreshError is why a record was not refreshed, and when to try again.
+type refreshError struct {
 	reason Reason
 	retry  time.Time
 }
@@ -242,7 +242,7 @@ func (m *memory) drop(ds []digest) {
 			continue
 		}
 		m.entries.Invalidate(d)
-		for _, l := range m.tags.carriers(d) {
+		for _, l := range m.tags.taggedBy(d) {
 			if r := l.entry.rec.Load(); l.item >= 0 && r != nil {
 				l.entry.rec.CompareAndSwap(r, r.lose(l.item))
 				continue
@@ -297,8 +297,8 @@ func (x *tagIndex) link(l *link, e *entry, item int, d digest) {
 	x.tagged[d] = l
 }
 
-// carriers returns the links of a digest, as copies: the entries may go meanwhile.
-func (x *tagIndex) carriers(d digest) []link {
+// taggedBy returns the links of a digest, as copies: the entries may go meanwhile.
+func (x *tagIndex) taggedBy(d digest) []link {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	var links []link

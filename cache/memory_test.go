@@ -17,7 +17,7 @@ func TestMemoryKeepsToItsBoundInBytes(t *testing.T) {
 		o.Memory = 100_000
 		c := open(t, o)
 		s, b := words(c), &backend{}
-		b.shape = func(_ string, f Fetched[string]) Fetched[string] {
+		b.shape = func(_ string, f Entry[string]) Entry[string] {
 			f.Value = strings.Repeat("x", 1000)
 			f.Tags = []Tag{NewTag("scope", "all")}
 			return f
@@ -29,7 +29,7 @@ func TestMemoryKeepsToItsBoundInBytes(t *testing.T) {
 		if counters.MemoryBytes > o.Memory || counters.MemoryEntries < 20 {
 			t.Errorf("got %d bytes in %d entries", counters.MemoryBytes, counters.MemoryEntries)
 		}
-		if got := len(c.memory.tags.carriers(NewTag("scope", "all").digest())); got != counters.MemoryEntries {
+		if got := len(c.memory.tags.taggedBy(NewTag("scope", "all").digest())); got != counters.MemoryEntries {
 			t.Errorf("the index knows %d entries, memory %d", got, counters.MemoryEntries)
 		}
 	})
@@ -41,14 +41,14 @@ func TestAnEntryOfMoreThanAQuarterIsNotKept(t *testing.T) {
 		o.Memory = 100_000
 		s, b := words(open(t, o)), &backend{}
 		one(t.Context(), s, b, "a")
-		b.shape = func(_ string, f Fetched[string]) Fetched[string] {
+		b.shape = func(_ string, f Entry[string]) Entry[string] {
 			f.Value = strings.Repeat("x", 25_000)
 			return f
 		}
 		time.Sleep(2 * time.Minute)
 		one(t.Context(), s, b, "a")
 		synctest.Wait()
-		if got := len(s.Load(WithWants(t.Context(), Wants{OnlyIfCached: true}), []string{"a"}, b.fetch)["a"].Value); got != 0 {
+		if got := len(s.Load(WithDirectives(t.Context(), Directives{OnlyIfCached: true}), []string{"a"}, b.fetch)["a"].Value); got != 0 {
 			t.Errorf("got %d bytes, want nothing, not even what was kept before", got)
 		}
 	})
@@ -59,7 +59,7 @@ func TestDroppingATagDropsWhatCarriesIt(t *testing.T) {
 		c := open(t, options())
 		users, b := words(c), &backend{}
 		answers := NewSpace(c, SpaceOptions[string]{Kind: "answer", Scope: "caller", Size: func(s string) int { return len(s) }})
-		b.shape = func(key string, f Fetched[string]) Fetched[string] {
+		b.shape = func(key string, f Entry[string]) Entry[string] {
 			f.Tags = []Tag{users.Tag("u1"), NewTag("scope", "all")}
 			if key == "other" {
 				f.Tags = []Tag{users.Tag("u2")}
@@ -88,7 +88,7 @@ func TestATagKnowsItsCarriersWhicheverOfThemGoes(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{}
 		shared, own := NewTag("scope", "shared"), func(key string) Tag { return NewTag("scope", "own "+key) }
-		b.shape = func(key string, f Fetched[string]) Fetched[string] {
+		b.shape = func(key string, f Entry[string]) Entry[string] {
 			f.Tags = []Tag{shared, own(key), shared}
 			return f
 		}
@@ -98,13 +98,13 @@ func TestATagKnowsItsCarriersWhicheverOfThemGoes(t *testing.T) {
 			}
 			s.Drop(t.Context(), going)
 			left := map[digest]bool{}
-			for _, l := range c.memory.tags.carriers(shared.digest()) {
+			for _, l := range c.memory.tags.taggedBy(shared.digest()) {
 				left[l.entry.key] = true
 			}
 			if len(left) != 2 || left[s.inner.digest(going)] {
 				t.Errorf("%d carriers are left without %s, want the other two", len(left), going)
 			}
-			if got := len(c.memory.tags.carriers(own(going).digest())); got != 0 {
+			if got := len(c.memory.tags.taggedBy(own(going).digest())); got != 0 {
 				t.Errorf("%d carry the tag of %s alone", got, going)
 			}
 		}
@@ -122,10 +122,10 @@ func TestNoByteOfADroppedValueIsInMemory(t *testing.T) {
 		s, b := words(c), &backend{}
 		answers := NewSpace(c, SpaceOptions[[]byte]{Kind: "answer", Scope: "scope", Size: func(b []byte) int { return len(b) }})
 		fill := func() {
-			b.shape = func(_ string, f Fetched[string]) Fetched[string] { f.Value = marker + " of one"; return f }
+			b.shape = func(_ string, f Entry[string]) Entry[string] { f.Value = marker + " of one"; return f }
 			one(t.Context(), s, b, "key-"+marker)
 			ctx := c.Begin(t.Context())
-			answers.Put(ctx, "answer", Fetched[[]byte]{Value: []byte("an answer with " + marker), Tags: []Tag{s.Tag("key-" + marker)}})
+			answers.Put(ctx, "answer", Entry[[]byte]{Value: []byte("an answer with " + marker), Tags: []Tag{s.Tag("key-" + marker)}})
 			// Reads and a replacement, so that the library's buffers hold what they may hold.
 			for range 20 {
 				one(t.Context(), s, b, "key-"+marker)
@@ -217,6 +217,6 @@ func TestNoByteOfADroppedValueIsReachableByLoads(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
 		one(t.Context(), s, b, "a")
 		s.Drop(t.Context(), "a")
-		expect(t, one(WithWants(t.Context(), Wants{OnlyIfCached: true}), s, b, "a"), "error: not cached")
+		expect(t, one(WithDirectives(t.Context(), Directives{OnlyIfCached: true}), s, b, "a"), "error: not cached")
 	})
 }

@@ -76,7 +76,7 @@ type remote struct {
 	origin  string // names this process in messages
 	log     *slog.Logger
 	seal    sealer
-	gate    gate
+	gate    breaker
 	doubt   doubt
 	trouble atomic.Value // the last Trouble in the log
 
@@ -321,7 +321,7 @@ func execute(ctx context.Context, pipe redis.Pipeliner) error {
 
 func (r *remote) clock() string { return r.prefix + "clock" }
 
-func (r *remote) saw(seq int64) {
+func (r *remote) observeSeq(seq int64) {
 	for {
 		last := r.seq.Load()
 		if seq <= last || r.seq.CompareAndSwap(last, seq) {
@@ -350,7 +350,7 @@ func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
 		}
 		err := execute(ctx, pipe)
 		if seq, err := clock.Int64(); err == nil {
-			r.saw(seq)
+			r.observeSeq(seq)
 		}
 		for i, t := range targets {
 			data, err := values[i].Bytes()
@@ -479,7 +479,7 @@ func (r *remote) writeBatch(ctx context.Context, jobs []job) {
 		}
 		return err
 	})
-	_ = err // counted, and said by the gate
+	_ = err // counted, and reported by the breaker
 	r.dropped.Add(uint64(len(jobs) - stored))
 }
 

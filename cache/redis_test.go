@@ -49,7 +49,7 @@ func TestARestartedReplicaServesStaleFromRedisAndRefreshes(t *testing.T) {
 func TestALoadIsOneRoundOfSingleCommands(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
-		b.shape = func(_ string, f Fetched[string]) Fetched[string] { f.NoStore = true; return f }
+		b.shape = func(_ string, f Entry[string]) Entry[string] { f.NoStore = true; return f }
 		s := words(replica(t, m))
 		one(t.Context(), s, b, "warm")
 		before := m.CommandCount()
@@ -358,7 +358,7 @@ func TestDroppingATagReachesRedisAndOtherReplicas(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		first, second := replica(t, m), replica(t, m)
 		tag := words(first).Tag("u1")
-		b.shape = func(_ string, f Fetched[string]) Fetched[string] { f.Tags = []Tag{tag}; return f }
+		b.shape = func(_ string, f Entry[string]) Entry[string] { f.Tags = []Tag{tag}; return f }
 		expect(t, one(t.Context(), words(first), b, "answer"), "answer@0 call")
 		synctest.Wait()
 		expect(t, one(t.Context(), words(second), b, "answer"), "answer@0 redis")
@@ -407,13 +407,13 @@ func TestEveryKindOfRedisURLMakesACacheWithoutARedis(t *testing.T) {
 func TestKeptIsWhatEitherLevelHoldsFreshOrNot(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
-		b := &backend{absent: map[string]bool{"gone": true}, shape: func(_ string, f Fetched[string]) Fetched[string] { f.ETag = `"1"`; return f }}
+		b := &backend{absent: map[string]bool{"gone": true}, shape: func(_ string, f Entry[string]) Entry[string] { f.ETag = `"1"`; return f }}
 		first := words(replica(t, m))
 		first.Load(t.Context(), []string{"a", "b", "dropped", "gone"}, b.fetch)
 		synctest.Wait()
 		time.Sleep(2 * time.Minute)
 		first.Drop(t.Context(), "dropped")
-		want := map[string]Wanted[string]{
+		want := map[string]Missing[string]{
 			"a": {Key: "a", Stale: "a@0", Kept: true, ETag: `"1"`}, "b": {Key: "b", Stale: "b@0", Kept: true, ETag: `"1"`},
 		}
 		facts := new(Facts)

@@ -17,7 +17,7 @@ func TestClosedCachesAreReleased(t *testing.T) {
 			t.Fatal(err)
 		}
 		s, b := words(c), &backend{}
-		b.shape = func(key string, f Fetched[string]) Fetched[string] {
+		b.shape = func(key string, f Entry[string]) Entry[string] {
 			f.Value, f.Tags = strings.Repeat(key, 1<<20), []Tag{s.Tag("all")}
 			return f
 		}
@@ -42,7 +42,7 @@ func TestAClosedCacheKeepsNothing(t *testing.T) {
 	t.Parallel()
 	c, b := open(t, options()), &backend{}
 	s := words(c)
-	b.shape = func(_ string, f Fetched[string]) Fetched[string] {
+	b.shape = func(_ string, f Entry[string]) Entry[string] {
 		f.Value, f.Tags = "MARKER", []Tag{s.Tag("all")}
 		return f
 	}

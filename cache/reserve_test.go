@@ -18,7 +18,7 @@ func TestWhatIsReservedIsNotThereForEntries(t *testing.T) {
 	texts := NewSpace(c, SpaceOptions[string]{Kind: "text", Size: func(s string) int { return len(s) }})
 	fill := func() int64 {
 		for i := range 3000 {
-			texts.Put(c.Begin(t.Context()), fmt.Sprint(i), Fetched[string]{Value: string(make([]byte, 1000))})
+			texts.Put(c.Begin(t.Context()), fmt.Sprint(i), Entry[string]{Value: string(make([]byte, 1000))})
 		}
 		return c.Counters().MemoryBytes
 	}

@@ -30,12 +30,12 @@ type backend struct {
 	delay   time.Duration
 	err     error
 	absent  map[string]bool
-	shape   func(key string, f Fetched[string]) Fetched[string]
+	shape   func(key string, f Entry[string]) Entry[string]
 	calls   [][]string
-	wanted  []Wanted[string]
+	wanted  []Missing[string]
 }
 
-func (b *backend) fetch(ctx context.Context, missing []Wanted[string]) (map[string]Fetched[string], map[string]error) {
+func (b *backend) fetch(ctx context.Context, missing []Missing[string]) (map[string]Entry[string], map[string]error) {
 	b.mu.Lock()
 	keys := make([]string, len(missing))
 	for i, w := range missing {
@@ -46,7 +46,7 @@ func (b *backend) fetch(ctx context.Context, missing []Wanted[string]) (map[stri
 	b.wanted = append(b.wanted, missing...)
 	version, delay, err := b.version, b.delay, b.err
 	b.mu.Unlock()
-	found, failed := map[string]Fetched[string]{}, map[string]error{}
+	found, failed := map[string]Entry[string]{}, map[string]error{}
 	select {
 	case <-ctx.Done():
 		err = ctx.Err()
@@ -58,7 +58,7 @@ func (b *backend) fetch(ctx context.Context, missing []Wanted[string]) (map[stri
 			failed[key] = err
 		case b.absent[key]:
 		default:
-			found[key] = Fetched[string]{Value: fmt.Sprintf("%s@%d", key, version)}
+			found[key] = Entry[string]{Value: fmt.Sprintf("%s@%d", key, version)}
 			if b.shape != nil {
 				found[key] = b.shape(key, found[key])
 			}

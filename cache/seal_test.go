@@ -36,7 +36,7 @@ func TestSealedValuesAreSharedByWhoHasTheKey(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				m, b := newMemoryRedis(t), &backend{}
-				b.shape = func(_ string, f Fetched[string]) Fetched[string] { f.Value, f.ETag = "MARKER", "MARKER"; return f }
+				b.shape = func(_ string, f Entry[string]) Entry[string] { f.Value, f.ETag = "MARKER", "MARKER"; return f }
 				s := words(replica(t, m, sealedWith(1)))
 				expect(t, one(t.Context(), s, b, "a"), "MARKER call")
 				synctest.Wait()

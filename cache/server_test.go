@@ -57,7 +57,7 @@ func TestAServerSharesDropsAndErases(t *testing.T) {
 	client := admin(t, url)
 	first, second, b := server(t, url), server(t, url), &backend{}
 	s, other := words(first), words(second)
-	b.shape = func(key string, f Fetched[string]) Fetched[string] {
+	b.shape = func(key string, f Entry[string]) Entry[string] {
 		f.Value = "MARKER " + f.Value
 		if key == "answer" {
 			f.Tags = []Tag{s.Tag("person")}
@@ -119,7 +119,7 @@ func TestAServerWhoseMemoryIsFullStillForgets(t *testing.T) {
 	client := admin(t, url)
 	c, b := server(t, url), &backend{}
 	s := words(c)
-	b.shape = func(key string, f Fetched[string]) Fetched[string] {
+	b.shape = func(key string, f Entry[string]) Entry[string] {
 		if key == "answer" {
 			f.Tags = []Tag{s.Tag("a")}
 		}

@@ -26,31 +26,31 @@ type SpaceOptions[V any] struct {
 	Size   func(V) int             // bytes of heap that a V refers to, in whole blocks as package footprint has them
 }
 
-// Wanted is a key to fetch. A kept value that is no longer fresh enough comes along.
-type Wanted[V any] struct {
+// Missing is a key to fetch. A kept value that is no longer fresh enough comes along.
+type Missing[V any] struct {
 	Key   string
 	Stale V      // what is kept
 	Kept  bool   // whether Stale is something
 	ETag  string // of Stale, to revalidate with; empty where there is none
 }
 
-// Fetched is what a backend said about one key.
-type Fetched[V any] struct {
+// Entry is what a backend said about one key.
+type Entry[V any] struct {
 	Value       V
 	At          time.Time     // when the backend said it; the zero time is now
 	MaxAge      time.Duration // if positive it replaces Options.TTL; counted from At
 	NoStore     bool          // give it to those who wait, and keep nothing
 	ETag        string        // to revalidate with
-	NotModified bool          // what Wanted.Stale holds is still right; Value is ignored
+	NotModified bool          // what Missing.Stale holds is still right; Value is ignored
 	Tags        []Tag         // dropping any of them drops this
 
 	items []digest // of the records that a page shows, by their own keys; zero is a record without one
 }
 
 // Fetch asks the backend for all missing keys. A key in neither map does not exist. Keys that were not asked for are
-// kept too. The context ends when nobody waits any more or at the deadline of whoever asked first; answers that are
+// kept too. The context ends when no caller waits any more or at the deadline of the first one; answers that are
 // there by then are taken. It may Put into other spaces under its context.
-type Fetch[V any] func(ctx context.Context, missing []Wanted[V]) (found map[string]Fetched[V], failed map[string]error)
+type Fetch[V any] func(ctx context.Context, missing []Missing[V]) (found map[string]Entry[V], failed map[string]error)
 
 // Result is what became of one key: a value, an absence where neither Found nor Err is set, or an error.
 type Result[V any] struct {
@@ -78,11 +78,11 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 // all are answered or ctx ends; what is not answered by then gets the context's error. An empty key does not exist and
 // is not asked for.
 func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[string]Result[V] {
-	l := s.inner.load(ctx, keys, func(ctx context.Context, wanted []question) answers {
-		typed := make([]Wanted[V], len(wanted))
+	l := s.inner.load(ctx, keys, func(ctx context.Context, wanted []missingKey) answers {
+		typed := make([]Missing[V], len(wanted))
 		for i := range wanted {
-			w := s.inner.wanted(&wanted[i])
-			typed[i] = Wanted[V]{Key: w.Key, Kept: w.Kept, ETag: w.ETag}
+			w := s.inner.missing(&wanted[i])
+			typed[i] = Missing[V]{Key: w.Key, Kept: w.Kept, ETag: w.ETag}
 			if w.Kept {
 				typed[i].Stale = as[V](w.Stale)
 			}
@@ -99,11 +99,11 @@ func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[
 
 // fetched are the answers of a Fetch.
 type fetched[V any] struct {
-	found  map[string]Fetched[V]
+	found  map[string]Entry[V]
 	failed map[string]error
 }
 
-func (a fetched[V]) of(key string) (f Fetched[any], found bool, err error) {
+func (a fetched[V]) of(key string) (f Entry[any], found bool, err error) {
 	if err, ok := a.failed[key]; ok {
 		return f, false, err
 	}
@@ -111,14 +111,14 @@ func (a fetched[V]) of(key string) (f Fetched[any], found bool, err error) {
 	return box(typed), ok, nil
 }
 
-func (a fetched[V]) each(do func(key string, f Fetched[any])) {
+func (a fetched[V]) each(do func(key string, f Entry[any])) {
 	for key, f := range a.found {
 		do(key, box(f))
 	}
 }
 
-func box[V any](f Fetched[V]) Fetched[any] {
-	return Fetched[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags, f.items}
+func box[V any](f Entry[V]) Entry[any] {
+	return Entry[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags, f.items}
 }
 
 // boxed is what the heap holds for a V itself where it is no pointer.
@@ -159,11 +159,11 @@ func (s *Space[V]) Peek(keys ...string) map[string]Result[V] {
 
 // Kept returns what either level holds of the keys, fresh or not, without a fact in the operation's record. Absences and
 // what is kept nowhere are left out.
-func (s *Space[V]) Kept(ctx context.Context, keys ...string) map[string]Wanted[V] {
-	found := map[string]Wanted[V]{}
+func (s *Space[V]) Kept(ctx context.Context, keys ...string) map[string]Missing[V] {
+	found := map[string]Missing[V]{}
 	for key, r := range s.inner.kept(ctx, keys) {
 		if r.found {
-			found[key] = Wanted[V]{Key: key, Stale: as[V](r.value), Kept: true, ETag: r.etag}
+			found[key] = Missing[V]{Key: key, Stale: as[V](r.value), Kept: true, ETag: r.etag}
 		}
 	}
 	return found
@@ -178,7 +178,7 @@ func (s *Space[V]) Cached(ctx context.Context, key string) (v V, at time.Time, o
 // onlyFresh returns a context under which nothing is fetched and nothing stale is taken.
 func onlyFresh(ctx context.Context) context.Context {
 	var fresh time.Duration
-	return WithWants(ctx, Wants{OnlyIfCached: true, MaxStale: &fresh})
+	return WithDirectives(ctx, Directives{OnlyIfCached: true, MaxStale: &fresh})
 }
 
 // Name is a key as the cache knows it, for who looks the same one up again and again.
@@ -207,15 +207,15 @@ func (s *Space[V]) Fresh(n Name) (v V, ok bool) {
 
 // Put keeps a value that came along with something else, such as a list. The context is one that Begin or a Fetch
 // marked; without a mark nothing is kept, because the value may be older than the last Drop.
-func (s *Space[V]) Put(ctx context.Context, key string, f Fetched[V]) {
+func (s *Space[V]) Put(ctx context.Context, key string, f Entry[V]) {
 	if key != "" && !f.NotModified {
 		s.put(ctx, s.inner.digest(key), f)
 	}
 }
 
-func (s *Space[V]) put(ctx context.Context, d digest, f Fetched[V]) {
+func (s *Space[V]) put(ctx context.Context, d digest, f Entry[V]) {
 	if mark := scopeOf(ctx); mark.marked {
-		s.inner.keep(mark.began, d, s.inner.record(mark.began, box(f), true, time.Now()))
+		s.inner.store(mark.began, d, s.inner.record(mark.began, box(f), true, time.Now()))
 	}
 }
 
@@ -234,7 +234,7 @@ func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 // carries its tag.
 func (s *Space[V]) Holds(ctx context.Context, key string) bool {
 	c, d := s.inner.c, s.inner.digest(key)
-	if r := c.memory.get(d); r != nil && time.Now().Before(r.stale) || len(c.memory.tags.carriers(d)) > 0 {
+	if r := c.memory.get(d); r != nil && time.Now().Before(r.stale) || len(c.memory.tags.taggedBy(d)) > 0 {
 		return true
 	}
 	return c.remote != nil && c.remote.has(ctx, c.target(s.inner.label, s.inner.kind, d))

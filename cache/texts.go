@@ -57,7 +57,7 @@ func (t *Texts) Put(ctx context.Context, caller, name, text string) {
 	f := &frame{created: now, fresh: now.Add(t.o.Life), stale: now.Add(t.o.Life), payload: []byte(text)}
 	sealed := t.remote.seal.seal(d, f.encode(d))
 	keys := append(t.keys[:len(t.keys):len(t.keys)], t.keys[0]+":of:"+owner)
-	// That Redis could not be asked is counted, and said by the gate: then the text is brought again.
+	// That Redis could not be asked is counted, and reported by the breaker: then the text is brought again.
 	_ = t.remote.round(ctx, func(ctx context.Context) error {
 		return keepScript.Run(ctx, t.remote.client, keys, d.String(), owner, sealed, t.o.OfCaller, t.o.Of, t.o.Life.Microseconds()).Err()
 	})

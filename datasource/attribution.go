@@ -25,11 +25,11 @@ func WithParents(ctx context.Context, places []int, of int) context.Context {
 }
 
 // place is the field that asks for the nth key of a Load, and under which parent.
-func (p parents) place(path string, n, keys int) upstream.Place {
+func (p parents) place(path string, n, keys int) upstream.FieldPath {
 	if len(p.places) != keys {
-		return upstream.Place{Path: path, Parent: -1}
+		return upstream.FieldPath{Path: path, Parent: -1}
 	}
-	return upstream.Place{Path: path, Parent: p.places[n], Of: p.of}
+	return upstream.FieldPath{Path: path, Parent: p.places[n], Of: p.of}
 }
 
 // attributed makes the calls of a loader carry the fields that they are for, where the operation is explained. text is what
@@ -39,7 +39,7 @@ func attributed[K comparable, V any](o *Operation, text func(K) string, l *loade
 	if !explained && s.Within == nil {
 		return l
 	}
-	claims := new(upstream.Claims)
+	claims := new(upstream.Attribution)
 	return l.Traced(func(operation, caller context.Context, keys []K) context.Context {
 		if s.Within != nil {
 			operation = s.Within(operation, caller)
@@ -60,11 +60,11 @@ func attributed[K comparable, V any](o *Operation, text func(K) string, l *loade
 // withListPurpose returns the context of a read of a page that no batch waits for.
 func (s *Source) withListPurpose(ctx context.Context) context.Context {
 	loader.Count(ctx, 1)
-	loader.Alone(ctx)
+	loader.Leave(ctx)
 	if !upstream.IsExplained(ctx) {
 		return ctx
 	}
-	claims := new(upstream.Claims)
-	claims.Add("", upstream.Place{Path: s.Field(ctx), Parent: -1})
+	claims := new(upstream.Attribution)
+	claims.Add("", upstream.FieldPath{Path: s.Field(ctx), Parent: -1})
 	return upstream.WithPurpose(ctx, upstream.NewPurpose(claims, ""))
 }

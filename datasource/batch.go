@@ -12,7 +12,7 @@ import (
 
 // answers are what a backend said of keys, failures why it could not be asked. A key in neither does not exist.
 type (
-	answers[K comparable, V any] = map[K]cache.Fetched[V]
+	answers[K comparable, V any] = map[K]cache.Entry[V]
 	failures[K comparable]       = map[K]error
 )
 
@@ -80,17 +80,17 @@ func fetching(ctx context.Context, keys ...string) context.Context {
 }
 
 // fetched returns what the cache gets of a value that just arrived.
-func fetched[V any](v V, m upstream.Meta, tags ...cache.Tag) cache.Fetched[V] {
-	return cache.Fetched[V]{Value: v, MaxAge: m.MaxAge, NoStore: m.NoStore, ETag: m.ETag, Tags: tags}
+func fetched[V any](v V, m upstream.Meta, tags ...cache.Tag) cache.Entry[V] {
+	return cache.Entry[V]{Value: v, MaxAge: m.MaxAge, NoStore: m.NoStore, ETag: m.ETag, Tags: tags}
 }
 
 // conditional returns what the cache gets of a read that may have found its value as it was.
-func conditional[V any](v V, m upstream.Meta, err error, tags func(V) []cache.Tag) (cache.Fetched[V], error) {
+func conditional[V any](v V, m upstream.Meta, err error, tags func(V) []cache.Tag) (cache.Entry[V], error) {
 	switch {
 	case errors.Is(err, upstream.ErrNotModified):
-		return cache.Fetched[V]{NotModified: true, MaxAge: m.MaxAge, NoStore: m.NoStore, ETag: m.ETag}, nil
+		return cache.Entry[V]{NotModified: true, MaxAge: m.MaxAge, NoStore: m.NoStore, ETag: m.ETag}, nil
 	case err != nil:
-		return cache.Fetched[V]{}, err
+		return cache.Entry[V]{}, err
 	}
 	return fetched(v, m, tags(v)...), nil
 }
@@ -100,7 +100,7 @@ func eachPage[K comparable, V any](text func(K) string, tags func(K) []cache.Tag
 	read func(context.Context, K, upstream.Option) (Page[V], upstream.Meta, error)) cache.FetchPages[K, V] {
 	return func(ctx context.Context, missing []cache.Miss[K]) (answers[K, *Page[V]], failures[K]) {
 		keys, texts, etags := missesOf(missing)
-		return each(fetching(ctx, texts...), keys, text, func(ctx context.Context, key K) (cache.Fetched[*Page[V]], error) {
+		return each(fetching(ctx, texts...), keys, text, func(ctx context.Context, key K) (cache.Entry[*Page[V]], error) {
 			page, meta, err := read(ctx, key, upstream.IfNoneMatch(etags[key]))
 			page.Missing = meta.Partial
 			return conditional(&page, meta, err, func(*Page[V]) []cache.Tag { return tags(key) })
@@ -116,7 +116,7 @@ func missesOf[K comparable](missing []cache.Miss[K]) (keys []K, texts []string, 
 	return keys, texts, etags
 }
 
-func wantedOf[V any](missing []cache.Wanted[V]) (keys []string, etags map[string]string) {
+func wantedOf[V any](missing []cache.Missing[V]) (keys []string, etags map[string]string) {
 	keys, etags = make([]string, len(missing)), make(map[string]string, len(missing))
 	for i, w := range missing {
 		keys[i], etags[w.Key] = w.Key, w.ETag

@@ -82,10 +82,10 @@ func (s *Source) clientID(d *document.Document) string {
 }
 
 // storeClientIDs stores which client a slug and a sku lead to.
-func (s *Source) storeClientIDs(ctx context.Context, f cache.Fetched[*document.Document]) {
+func (s *Source) storeClientIDs(ctx context.Context, f cache.Entry[*document.Document]) {
 	id := s.clientID(f.Value)
 	for _, k := range s.otherKeys(f.Value) {
-		s.clients.ids.Put(ctx, k, cache.Fetched[string]{Value: id, MaxAge: f.MaxAge, NoStore: f.NoStore})
+		s.clients.ids.Put(ctx, k, cache.Entry[string]{Value: id, MaxAge: f.MaxAge, NoStore: f.NoStore})
 	}
 }
 

@@ -65,7 +65,7 @@ func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) (m
 	if len(byText) == 0 {
 		return ids, failed
 	}
-	for text, r := range s.clients.ids.Load(ctx, slices.Collect(maps.Keys(byText)), func(ctx context.Context, missing []cache.Wanted[string]) (answers[string, string], failures[string]) {
+	for text, r := range s.clients.ids.Load(ctx, slices.Collect(maps.Keys(byText)), func(ctx context.Context, missing []cache.Missing[string]) (answers[string, string], failures[string]) {
 		texts, _ := wantedOf(missing)
 		return s.fetchIDs(ctx, texts, byText)
 	}) {
@@ -86,7 +86,7 @@ func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[
 	var unknown []thoughtindustries.Key
 	for _, text := range texts {
 		if id, ok := index.Keys[text]; ok {
-			found[text] = cache.Fetched[string]{Value: id, At: at}
+			found[text] = cache.Entry[string]{Value: id, At: at}
 		} else if !scanned {
 			unknown = append(unknown, byText[text])
 		}
@@ -102,7 +102,7 @@ func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[
 	return found, failed
 }
 
-func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Wanted[*document.Document]) (answers[string, *document.Document], failures[string]) {
+func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Missing[*document.Document]) (answers[string, *document.Document], failures[string]) {
 	ids, _ := wantedOf(missing)
 	ctx = fetching(ctx, ids...)
 	index, _, scanned := s.clients.index.Cached(ctx, wholeList)

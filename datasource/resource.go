@@ -32,7 +32,7 @@ func (r *resource[K, V]) load(ctx context.Context, keys []string) (map[string]V,
 }
 
 // read reads records singly, or by the pages of the whole list where those are fewer.
-func (r *resource[K, V]) read(ctx context.Context, missing []cache.Wanted[V]) (answers[string, V], failures[string]) {
+func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) (answers[string, V], failures[string]) {
 	keys, etags := wantedOf(missing)
 	ctx = fetching(ctx, keys...)
 	return plan(keys, func() (answers[string, V], bool, error) {
@@ -42,7 +42,7 @@ func (r *resource[K, V]) read(ctx context.Context, missing []cache.Wanted[V]) (a
 		}
 		return r.take(w, keys), w.done, nil
 	}, func(rest []string) (answers[string, V], failures[string]) {
-		return each(ctx, rest, sameText, func(ctx context.Context, key string) (cache.Fetched[V], error) {
+		return each(ctx, rest, sameText, func(ctx context.Context, key string) (cache.Entry[V], error) {
 			v, meta, err := r.single(ctx, key, upstream.IfNoneMatch(etags[key]))
 			return conditional(v, meta, err, r.tags)
 		})
@@ -74,7 +74,7 @@ func (r *resource[K, V]) take(w *scan[V], keys []string) answers[string, V] {
 func revisit[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], list cache.Tag, cursor string,
 	keep func(*Page[V]) *Page[V], read func(upstream.Option) (Page[V], upstream.Meta, error)) (*Page[V], upstream.Meta, error) {
 	var meta upstream.Meta
-	f, err := pages.Revisit(ctx, "scan:"+cursor, []cache.Tag{list}, keep, func(_ context.Context, etag string) (cache.Fetched[*Page[V]], error) {
+	f, err := pages.Revisit(ctx, "scan:"+cursor, []cache.Tag{list}, keep, func(_ context.Context, etag string) (cache.Entry[*Page[V]], error) {
 		page, m, err := read(upstream.IfNoneMatch(etag))
 		meta = m
 		return conditional(&page, m, err, func(*Page[V]) []cache.Tag { return nil })

@@ -122,7 +122,7 @@ func flights[W any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[W]
 // share does what no other caller is doing under the key, or waits for the one that does. seen are the tags of the
 // result. A caller that comes after one of them was dropped does it again.
 func share[W any](ctx context.Context, space *cache.Space[W], key string, seen func(W) []cache.Tag, do func(context.Context) (W, error)) (W, error) {
-	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Wanted[W]) (answers[string, W], failures[string]) {
+	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Missing[W]) (answers[string, W], failures[string]) {
 		w, err := do(ctx)
 		if err != nil {
 			return nil, failures[string]{key: err}

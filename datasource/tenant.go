@@ -41,13 +41,13 @@ func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) (map[st
 	return found, failed
 }
 
-func (o *Operation) readTenantUser(ctx context.Context, key string) (cache.Fetched[*coassemble.User], error) {
+func (o *Operation) readTenantUser(ctx context.Context, key string) (cache.Entry[*coassemble.User], error) {
 	u, meta, err := o.source.Coassemble.User(ctx, key)
 	switch {
 	case err != nil:
-		return cache.Fetched[*coassemble.User]{}, err
+		return cache.Entry[*coassemble.User]{}, err
 	case !o.owns(u):
-		return cache.Fetched[*coassemble.User]{}, &upstream.Error{Kind: upstream.NotFound}
+		return cache.Entry[*coassemble.User]{}, &upstream.Error{Kind: upstream.NotFound}
 	}
 	return fetched(u, meta, o.source.userTags(u)...), nil
 }

@@ -19,7 +19,7 @@ func (s *Source) fetchUserIdentities(ctx context.Context, users []string) (map[s
 
 // readUserIdentities searches for each user, or scans all identities where that takes fewer calls and the list shows the key
 // that joins.
-func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Wanted[*mattr.Identity]) (answers[string, *mattr.Identity], failures[string]) {
+func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing[*mattr.Identity]) (answers[string, *mattr.Identity], failures[string]) {
 	users, _ := wantedOf(missing)
 	ctx = fetching(ctx, users...)
 	if index, _, ok := s.identities.index.Cached(ctx, wholeList); ok {
@@ -51,10 +51,10 @@ func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Wanted[
 
 // eachUser finds the identity of each user on its own. The route need not be the same again, so that there is no validator.
 func (s *Source) eachUser(ctx context.Context, users []string, find func(context.Context, string) (*mattr.Identity, upstream.Meta, error)) (answers[string, *mattr.Identity], failures[string]) {
-	return each(ctx, users, sameText, func(ctx context.Context, user string) (cache.Fetched[*mattr.Identity], error) {
+	return each(ctx, users, sameText, func(ctx context.Context, user string) (cache.Entry[*mattr.Identity], error) {
 		i, meta, err := find(ctx, user)
 		if err != nil {
-			return cache.Fetched[*mattr.Identity]{}, err
+			return cache.Entry[*mattr.Identity]{}, err
 		}
 		meta.ETag = ""
 		return fetched(i, meta, s.identityTags(i)...), nil

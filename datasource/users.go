@@ -75,7 +75,7 @@ func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) (map[Us
 	return found, failed
 }
 
-type userPage = cache.Fetched[*Page[*coassemble.User]]
+type userPage = cache.Entry[*Page[*coassemble.User]]
 
 // readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
 // are fewer.

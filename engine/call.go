@@ -19,7 +19,7 @@ type call struct {
 	args    map[string]any
 	waiting int // fields whose parents are not known yet
 	parents []Parent
-	party   *loader.Party // of the calls of the class that go out at once; nil where it is alone
+	party   *loader.BatchGroup // of the calls of the class that go out at once; nil where it is alone
 
 	values []any
 	errs   []error // per parent, or nil
@@ -139,7 +139,7 @@ func (x *execution) groupCalls(ready []*call) {
 		if len(calls) < 2 {
 			continue
 		}
-		party := loader.NewParty(len(calls))
+		party := loader.NewBatchGroup(len(calls))
 		for _, c := range calls {
 			c.party = party
 		}
@@ -237,7 +237,7 @@ func (x *execution) invoke(c *call) {
 	ctx := x.ctx
 	if c.party != nil {
 		var leave func()
-		ctx, leave = c.party.Join(ctx)
+		ctx, leave = c.party.Enter(ctx)
 		defer leave()
 	}
 	if x.delivery != nil {

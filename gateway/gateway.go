@@ -226,7 +226,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 
 // authenticate finds out who asks, which the context tells, and takes the headers away that the caller may not use.
 func (g *Gateway) authenticate(r *http.Request) (context.Context, *http.Request, *httpapi.Error) {
-	who := auth.Anyone
+	who := auth.AllowAll
 	if g.opts.Authenticate != nil {
 		c, err := g.opts.Authenticate(r)
 		requestid.VisitOf(r.Context()).By(c, err)
@@ -266,7 +266,7 @@ func (g *Gateway) deadline(ctx context.Context, h http.Header) (context.Context,
 			return nil, nil, httpapi.BadRequest(headerTimeout + " must be a duration above zero, such as 3s")
 		}
 		if asked < timeout {
-			timeout, ctx = asked, upstream.WithHurry(ctx)
+			timeout, ctx = asked, upstream.WithShortDeadline(ctx)
 		}
 	}
 	ctx, cancel := context.WithTimeout(ctx, timeout)

@@ -70,8 +70,8 @@ func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provena
 }
 
 func (r *runner) loadAnswer(ctx context.Context, op *prepared, key string) cache.Result[*responses.Answer] {
-	fetch := func(ctx context.Context, _ []cache.Wanted[*responses.Answer]) (map[string]cache.Fetched[*responses.Answer], map[string]error) {
-		return map[string]cache.Fetched[*responses.Answer]{key: r.fetchAnswer(ctx, op)}, nil
+	fetch := func(ctx context.Context, _ []cache.Missing[*responses.Answer]) (map[string]cache.Entry[*responses.Answer], map[string]error) {
+		return map[string]cache.Entry[*responses.Answer]{key: r.fetchAnswer(ctx, op)}, nil
 	}
 	return r.answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[key]
 }
@@ -79,7 +79,7 @@ func (r *runner) loadAnswer(ctx context.Context, op *prepared, key string) cache
 // repeatable reports whether our own memory may store the answer for callers of the same scope: it writes nothing, and its
 // caller wants no other freshness and no explain view.
 func repeatable(ctx context.Context, op *prepared) bool {
-	return isQuery(op) && cache.WantsFrom(ctx) == (cache.Wants{}) && !provenance.Explains(ctx)
+	return isQuery(op) && cache.DirectivesFrom(ctx) == (cache.Directives{}) && !provenance.Explains(ctx)
 }
 
 func isQuery(op *prepared) bool { return op.Operation.Operation == ast.Query }
@@ -96,7 +96,7 @@ func answerKey(ctx context.Context, op *prepared) string {
 }
 
 // fetchAnswer executes the operation for all who wait for it.
-func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Fetched[*responses.Answer] {
+func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*responses.Answer] {
 	// The calls are known to who began the execution, whose context this is part of.
 	used, out := new(cache.Facts), &httpapi.Result{}
 	r.execute(cache.WithFacts(ctx, used), op.OperationContext, out)
@@ -111,7 +111,7 @@ func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Fetched[*r
 		out.Free()
 	}
 	// The tags also of what is not kept: nobody who asks after a write may take an answer from before it.
-	f := cache.Fetched[*responses.Answer]{Value: a, NoStore: true, Tags: used.Tags()}
+	f := cache.Entry[*responses.Answer]{Value: a, NoStore: true, Tags: used.Tags()}
 	if left := responses.Lifetime(facts, now); left > 0 && len(out.Response.Errors) == 0 {
 		f.NoStore, f.MaxAge = false, left
 	}
@@ -127,7 +127,7 @@ func outOfTime(ctx context.Context) bool {
 // withDirectives gives the context what the caller asks of an answer beside its data.
 func (r *runner) withDirectives(ctx context.Context, h http.Header) context.Context {
 	if wants, ok := cachecontrol.Requested(h); ok {
-		ctx = cache.WithWants(ctx, wants)
+		ctx = cache.WithDirectives(ctx, wants)
 	}
 	if r.explain && h.Get("X-Learngraph-Explain") == "1" {
 		ctx = provenance.WithExplain(ctx)

@@ -59,16 +59,16 @@ type Result[V any] struct {
 	Err   error
 }
 
-// Load gives the result of each key, in the keys' order. Keys that nobody asked for before leave at once, as one batch, or
-// with those of the caller's Party.
+// Load gives the result of each key, in the keys' order. Keys that were not asked for before are fetched at once, as one batch, or
+// with those of the caller's BatchGroup.
 // When ctx ends first, the keys that are not there yet get its error.
 func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
-	tallyOf(ctx).add(len(keys))
+	keyCounterOf(ctx).add(len(keys))
 	if task.IsWatched(ctx) {
 		defer l.waits.enter(ctx)()
 	}
 	thunks := l.enter(ctx, keys)
-	awaitParty(ctx)
+	awaitGroup(ctx)
 	// A caller that ends with the operation alone cannot leave before the batch: it needs no goroutine.
 	stays := ctx.Done() == l.ctx.Done()
 	if b := l.leave(); b != nil && stays {
@@ -82,7 +82,7 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	return collectUntil(ctx, thunks)
 }
 
-// enter adds the keys that nobody asked for before to the batch that leaves next.
+// enter adds the keys that were not asked for before to the batch that leaves next.
 func (l *Loader[K, V]) enter(ctx context.Context, keys []K) []dataloader.Thunk[Result[V]] {
 	l.mu.Lock()
 	defer l.mu.Unlock()

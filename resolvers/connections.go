@@ -80,20 +80,20 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 			continue
 		}
 		if l.missing != nil {
-			errs[i] = besideError{l.missing}
+			errs[i] = partialError{l.missing}
 		}
 		results[i] = l.connection(ctx, list, after != nil)
 	}
 	return results, anyOf(errs)
 }
 
-// besideError is why some nodes of one parent's connection are null; the engine shows both.
-type besideError struct{ error }
+// partialError is why some nodes of one parent's connection are null; the engine shows both.
+type partialError struct{ error }
 
-func (e besideError) Unwrap() error { return e.error }
+func (e partialError) Unwrap() error { return e.error }
 
 // Beside marks the error for the engine.
-func (besideError) Beside() {}
+func (partialError) Beside() {}
 
 // userList is a part of one client's users, or of all, with the position of each.
 type userList struct {
@@ -278,7 +278,7 @@ func credentialConnections(pages []credentialPage, err error) ([]*model.Credenti
 	for i, p := range pages {
 		connections[i] = p.connection
 		if p.beside != nil {
-			errs[i] = besideError{p.beside}
+			errs[i] = partialError{p.beside}
 		}
 	}
 	return connections, anyOf(errs)

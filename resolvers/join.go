@@ -30,7 +30,7 @@ func join[P any, K comparable, V, R any](ctx context.Context, parents []P, l *lo
 			if result.Found {
 				results[asking[j]] = shape(keys[j], result.Value)
 				if result.Err != nil {
-					errs[asking[j]] = besideError{result.Err}
+					errs[asking[j]] = partialError{result.Err}
 				}
 			}
 		}

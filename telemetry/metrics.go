@@ -241,7 +241,7 @@ func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(stateCollector{s}) 
 type Sources struct {
 	Backends func() []upstream.Status
 	Cache    func() cache.Counters
-	Contract func() (findings []upstream.Finding, leftOut int64)
+	Contract func() (findings []upstream.Drift, leftOut int64)
 	Inflight func() inflight.State
 	// LogDropped is the number of lines that the log did not take.
 	LogDropped func() uint64
@@ -406,7 +406,7 @@ func (b contractBreaks) begin(backend string) {
 	b[[2]string{backend, breakMismatch}], b[[2]string{backend, breakUnknown}] = 0, 0
 }
 
-func (b contractBreaks) collect(to chan<- prometheus.Metric, findings func() ([]upstream.Finding, int64)) {
+func (b contractBreaks) collect(to chan<- prometheus.Metric, findings func() ([]upstream.Drift, int64)) {
 	list, leftOut := findings()
 	for _, f := range list {
 		b[[2]string{string(f.Backend), FindingKind(f)}] += f.Count
@@ -418,7 +418,7 @@ func (b contractBreaks) collect(to chan<- prometheus.Metric, findings func() ([]
 }
 
 // FindingKind returns how an answer differs from the schema.
-func FindingKind(f upstream.Finding) string {
+func FindingKind(f upstream.Drift) string {
 	if f.Mismatch {
 		return breakMismatch
 	}

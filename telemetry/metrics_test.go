@@ -46,8 +46,8 @@ func busy() (*Metrics, Sources) {
 				MemoryBytes: 4096, MemoryEntries: 10, Refreshes: 2, Redis: true, RedisUp: true, RedisErrors: 3, Outages: 1, DroppedWrites: 5, PendingDrops: 6}
 		},
 		Inflight: func() inflight.State { return inflight.State{Requests: 2, MaxRequests: 10} },
-		Contract: func() ([]upstream.Finding, int64) {
-			return []upstream.Finding{
+		Contract: func() ([]upstream.Drift, int64) {
+			return []upstream.Drift{
 				{Backend: upstream.ThoughtIndustries, Path: "Client.newName", Count: 4, First: noon, Last: noon.Add(time.Minute)},
 				{Backend: upstream.ThoughtIndustries, Path: "Course.newName", Count: 3, First: noon, Last: noon},
 				{Backend: upstream.ThoughtIndustries, Path: "Course.status", Mismatch: true, Count: 1, First: noon, Last: noon},

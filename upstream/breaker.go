@@ -37,8 +37,8 @@ const (
 	// calm is how long a circuit must have been closed for the probes to begin again with firstProbe: probes can
 	// succeed where calls fail.
 	calm = 30 * time.Second
-	// maxPatience is the most that a call must have been under way for the end of its operation to count as a failure.
-	maxPatience = 5 * time.Second
+	// maxSlowThreshold is the most that a call must have been under way for the end of its operation to count as a failure.
+	maxSlowThreshold = 5 * time.Second
 	// slowness is how many times as long as the backend's answers take, on average, that must have been.
 	slowness = 2
 )
@@ -55,7 +55,7 @@ type circuit struct {
 
 // record counts a call, and opens the circuit if that is one failure too many. With so many slots a backend that hangs never
 // lets minVolume calls end in a span, so a whole set of calls in a row that ran out of time opens it as well.
-func (k *circuit) record(now time.Time, v verdict, slots int) {
+func (k *circuit) record(now time.Time, v outcomeClass, slots int) {
 	k.calls.add(now)
 	if v.failed {
 		k.failures.add(now)
@@ -93,51 +93,51 @@ func newHealth(slots int) *health {
 	return &health{slots: slots}
 }
 
-// verdict is what one call says about its backend.
-type verdict struct {
+// outcomeClass is what one call says about its backend.
+type outcomeClass struct {
 	counts, failed bool
 	slow           bool // failed by running out of time
 }
 
-// judge weighs a call's end. Connection failures, timeouts, 5xx and bodies that cannot be read are failures; a 4xx is
+// classifyOutcome weighs a call's end. Connection failures, timeouts, 5xx and bodies that cannot be read are failures; a 4xx is
 // the backend's answer, a 429 the budget's business. The end of the operation counts only if the call had been under
-// way for longer than the client's patience by then, and longer than answers of this backend take: a backend that is
+// way for longer than the client's slow threshold by then, and longer than answers of this backend take: a backend that is
 // slow but healthy must not be closed to all because calls of one operation began late. A deadline that a caller chose
 // counts never.
-func (c *Client) judge(err *Error) verdict {
+func (c *Client) classifyOutcome(err *Error) outcomeClass {
 	switch {
 	case err == nil:
-		return verdict{counts: true}
+		return outcomeClass{counts: true}
 	case err.Local, err.about.elsewhere, err.Kind == LimitExceeded:
-		return verdict{}
+		return outcomeClass{}
 	case err.Status >= 400 && err.Status <= 499:
-		return verdict{counts: err.Status != http.StatusTooManyRequests}
+		return outcomeClass{counts: err.Status != http.StatusTooManyRequests}
 	}
 	switch err.about.kind {
 	case Unavailable, Contract:
-		return verdict{counts: true, failed: true}
+		return outcomeClass{counts: true, failed: true}
 	case Timeout:
-		return verdict{true, true, true}
+		return outcomeClass{true, true, true}
 	case Deadline:
-		late := !err.about.hurried && err.about.under >= max(c.patience(), slowness*c.health.answerTime())
-		return verdict{late, late, late}
+		late := !err.about.hurried && err.about.under >= max(c.slowThreshold(), slowness*c.health.answerTime())
+		return outcomeClass{late, late, late}
 	case Rejected:
-		return verdict{counts: true}
+		return outcomeClass{counts: true}
 	}
-	return verdict{}
+	return outcomeClass{}
 }
 
-// patience is half of what a call may take, of its own time or of the operation's.
-func (c *Client) patience() time.Duration {
+// slowThreshold is half of what a call may take, of its own time or of the operation's.
+func (c *Client) slowThreshold() time.Duration {
 	d := c.opts.Timeout
 	if o := c.opts.OperationTimeout; o > 0 {
 		d = min(d, o)
 	}
-	return min(d/2, maxPatience)
+	return min(d/2, maxSlowThreshold)
 }
 
 // record counts a call for the circuit of its class, and has the backend probed once that is open.
-func (h *health) record(class Class, v verdict) {
+func (h *health) record(class Class, v outcomeClass) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	k := &h.circuits[class]
@@ -205,8 +205,8 @@ func (h *health) isOpen(class Class) bool {
 	return h.circuits[class].open
 }
 
-// refuse is the answer to a call of a class whose circuit is open, nil if it may be made.
-func (h *health) refuse(class Class) *Error {
+// rejection is the answer to a call of a class whose circuit is open, nil if it may be made.
+func (h *health) rejection(class Class) *Error {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if !h.circuits[class].open {
@@ -234,14 +234,14 @@ func (c *Client) ProbeWith(req Request) {
 	req.Write = false
 	req.probe = true
 	c.health.probe = func() bool {
-		ctx, cancel := context.WithTimeout(context.Background(), c.patience()+c.opts.Timeout)
+		ctx, cancel := context.WithTimeout(context.Background(), c.slowThreshold()+c.opts.Timeout)
 		defer cancel()
 		u, err := c.target(&req)
 		if err != nil {
 			return false
 		}
 		_, failed := c.try(ctx, &req, u, nil, 0)
-		v := c.judge(failed)
+		v := c.classifyOutcome(failed)
 		return v.counts && !v.failed
 	}
 }

@@ -22,7 +22,7 @@ type Response struct {
 	Body   []byte
 
 	backend Backend
-	watch   *Watch
+	watch   *SchemaDrift
 }
 
 // maxRedirects bounds how often a read is sent on within the backend.
@@ -97,7 +97,7 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 		case last == nil, !err.Local && last.Kind != OutcomeUnknown:
 			last = err
 		}
-		wait, again := c.again(ctx, req, err, n)
+		wait, again := c.retryDelay(ctx, req, err, n)
 		if !again || !sleep(ctx, wait) {
 			return nil, last
 		}
@@ -120,7 +120,7 @@ func (c *Client) try(ctx context.Context, req *Request, u *url.URL, body []byte,
 	if err != nil {
 		failed = c.failure(req, err)
 	}
-	v := c.judge(failed)
+	v := c.classifyOutcome(failed)
 	if !req.probe {
 		c.health.record(req.class(), v)
 	}
@@ -193,27 +193,27 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	if err := c.opts.Authorizer.Authorize(ctx, r); err != nil {
 		return nil, unauthorized(err)
 	}
-	allowance := allowanceOf(ctx)
+	allowance := operationQuotaOf(ctx)
 	if err := allowance.take(); err != nil {
 		return nil, err
 	}
 	ready := time.Now()
 	turn, err := c.start(ctx, req)
 	if err != nil {
-		allowance.put()
+		allowance.giveBack()
 		return nil, err
 	}
 	call := c.describe(ctx, req, ready, n)
 	limited, cancel := c.limit(ctx, call.Start)
 	defer cancel()
-	sent, traced := sending{}, limited
+	sent, traced := requestTrace{}, limited
 	if !req.safe() {
 		traced = httptrace.WithClientTrace(limited, sent.trace())
 	}
 	a, err := c.exchange(r.WithContext(traced), req, &call)
 	call.Duration = time.Since(call.Start)
 	if err != nil {
-		err = c.lost(limited, req, &sent, err, call.Duration)
+		err = c.transportError(limited, req, &sent, err, call.Duration)
 		call.Kind = KindOf(err)
 	} else {
 		c.health.answered(call.Duration)
@@ -252,7 +252,7 @@ func (c *Client) refused(req *Request) error {
 	if req.probe {
 		return nil
 	}
-	if err := c.health.refuse(req.class()); err != nil {
+	if err := c.health.rejection(req.class()); err != nil {
 		return err
 	}
 	return nil
@@ -265,7 +265,7 @@ func unauthorized(err error) error {
 		return err
 	}
 	e := *known
-	e.about = about{kind: e.Kind, unsent: true, elsewhere: true}
+	e.about = failureDetail{kind: e.Kind, unsent: true, elsewhere: true}
 	return &e
 }
 
@@ -280,7 +280,7 @@ func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
 		return nil, err
 	}
 	if err := c.refused(req); err != nil { // the circuit opened meanwhile
-		turn.unused()
+		turn.cancel()
 		return nil, err
 	}
 	task.Waiting(ctx)
@@ -297,7 +297,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 	a.header, a.began = resp, time.Now()
 	a.pause = pauseOf(resp)
 	c.http1.Store(resp.ProtoMajor == 1)
-	wire := &counter{r: resp.Body, allowance: allowanceOf(r.Context())}
+	wire := &counter{r: resp.Body, allowance: operationQuotaOf(r.Context())}
 	defer func() {
 		wire.drain()
 		resp.Body.Close()
@@ -325,7 +325,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 		held.Free()
 		return a, err
 	}
-	wire.allowance.keep(held, int64(len(body)))
+	wire.allowance.countUntilEnd(held, int64(len(body)))
 	a.response = &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend, watch: c.opts.Watch}
 	return a, nil
 }
@@ -358,14 +358,14 @@ func origin(u *url.URL) [3]string {
 	return [3]string{u.Scheme, u.Hostname(), port}
 }
 
-// lost classifies an exchange that brought no whole answer in the time that it was under way.
-func (c *Client) lost(ctx context.Context, req *Request, sent *sending, err error, under time.Duration) error {
+// transportError classifies an exchange that brought no whole answer in the time that it was under way.
+func (c *Client) transportError(ctx context.Context, req *Request, sent *requestTrace, err error, under time.Duration) error {
 	var known *Error
 	if !errors.As(err, &known) {
 		known = broken(ctx, err)
 	}
 	e := *known
-	e.about = about{kind: e.Kind, under: under, hurried: hurried(ctx), unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
+	e.about = failureDetail{kind: e.Kind, under: under, hurried: hasShortDeadline(ctx), unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
 	if req.Write && !e.about.unsent {
 		return &Error{Kind: OutcomeUnknown, Status: e.Status, Err: e.Err, about: e.about}
 	}
@@ -396,10 +396,10 @@ func contextError(ctx context.Context) *Error {
 	return &Error{Kind: Canceled, Err: context.Canceled}
 }
 
-// sending watches how far a request got whose repetition could do harm; of any other it does not matter.
-type sending struct{ traced, written atomic.Bool }
+// requestTrace watches how far a request got whose repetition could do harm; of any other it does not matter.
+type requestTrace struct{ traced, written atomic.Bool }
 
-func (s *sending) trace() *httptrace.ClientTrace {
+func (s *requestTrace) trace() *httptrace.ClientTrace {
 	return &httptrace.ClientTrace{
 		GetConn:      func(string) { s.traced.Store(true) },
 		WroteHeaders: func() { s.written.Store(true) },
@@ -407,14 +407,14 @@ func (s *sending) trace() *httptrace.ClientTrace {
 }
 
 // begun says whether the backend may have seen the request. Of a transport that does not tell we assume it.
-func (s *sending) begun() bool { return s.written.Load() || !s.traced.Load() }
+func (s *requestTrace) begun() bool { return s.written.Load() || !s.traced.Load() }
 
 // counter counts the bytes of a body and keeps the error that ended it.
 type counter struct {
 	r         io.Reader
 	n         int64
 	err       error
-	allowance *allowance
+	allowance *operationQuota
 }
 
 func (c *counter) Read(p []byte) (int, error) {

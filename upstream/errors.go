@@ -86,11 +86,11 @@ type Error struct {
 	// Err is the cause. It is made so that its text is as safe as the Error's.
 	Err error
 
-	about about
+	about failureDetail
 }
 
-// about is what the core keeps of a failure to decide what it means.
-type about struct {
+// failureDetail is what the core keeps of a failure to decide what it means.
+type failureDetail struct {
 	kind      Kind // of the exchange, whatever it means for a write
 	unsent    bool // the backend cannot have seen the call
 	elsewhere bool // it was not the call's own route that failed
@@ -157,9 +157,9 @@ func KindOf(err error) Kind {
 	return Unknown
 }
 
-// Unlisted is the failure of a call for a list. A list is there even where nothing is in it, so a backend that does not
+// NotFoundAsRejected is the failure of a call for a list. A list is there even where nothing is in it, so a backend that does not
 // find it was asked in the wrong place: NotFound becomes Rejected.
-func Unlisted(err error) error {
+func NotFoundAsRejected(err error) error {
 	var e *Error
 	if !errors.As(err, &e) || e.Kind != NotFound {
 		return err
@@ -169,9 +169,9 @@ func Unlisted(err error) error {
 	return &refused
 }
 
-// Broken is the error of an answer that is not what the backend promises. The reason is a sentence of ours and holds
+// ContractError is the error of an answer that is not what the backend promises. The reason is a sentence of ours and holds
 // nothing of the answer.
-func Broken(reason string) error { return &Error{Kind: Contract, Err: errors.New(reason)} }
+func ContractError(reason string) error { return &Error{Kind: Contract, Err: errors.New(reason)} }
 
 // statusKind is the kind of an answer that is not 2xx.
 func statusKind(status int, write bool) Kind {

@@ -100,7 +100,7 @@ func (w *waiter) admitted() (*permit, error) {
 	return &w.permit, nil
 }
 
-func (w *waiter) refuse(err error) {
+func (w *waiter) reject(err error) {
 	w.err = err
 	w.ready <- struct{}{}
 }
@@ -115,7 +115,7 @@ func (l *limiter) enter(p Priority, caller string, deadline, now time.Time) (*wa
 		l.delayed++
 	}
 	l.queues[p].push(w)
-	l.note(deadline)
+	l.noteDeadline(deadline)
 	l.dispatch()
 	return w, nil
 }
@@ -161,7 +161,7 @@ func (l *limiter) refusal(p Priority, caller string, deadline, now time.Time) er
 	if p == Renewal {
 		ahead += l.queues[Renewal].n
 	}
-	if err := l.late(ahead, deadline, now); err == nil {
+	if err := l.missesDeadline(ahead, deadline, now); err == nil {
 		return nil
 	}
 	ahead = l.queues[Write].ahead(caller)
@@ -173,11 +173,11 @@ func (l *limiter) refusal(p Priority, caller string, deadline, now time.Time) er
 	case Renewal:
 		ahead = l.queues[Write].n + l.queues[Read].n + l.queues[Later].n + l.queues[Renewal].ahead(caller)
 	}
-	return l.late(ahead, deadline, now)
+	return l.missesDeadline(ahead, deadline, now)
 }
 
-// late returns the failure of a call with so many ahead of it that cannot start before its deadline; l.mu is held.
-func (l *limiter) late(ahead int, deadline, now time.Time) error {
+// missesDeadline returns the failure of a call with so many ahead of it that cannot start before its deadline; l.mu is held.
+func (l *limiter) missesDeadline(ahead int, deadline, now time.Time) error {
 	if at := l.start(now, ahead); at.After(deadline) && at.After(now) {
 		return l.limited(at.Sub(now))
 	}
@@ -267,7 +267,7 @@ func (l *limiter) dispatch() {
 	if l.waiting() == 0 {
 		l.delayed, l.soonest = 0, time.Time{}
 		if l.lease.starts > 0 {
-			l.wake(l.lease.until)
+			l.schedule(l.lease.until)
 		}
 		return
 	}
@@ -277,7 +277,7 @@ func (l *limiter) dispatch() {
 	at := l.start(now, 0)
 	// Without a slot it is the end of a call that lets the next one start.
 	if at.After(now) {
-		l.wake(at)
+		l.schedule(at)
 	}
 	due := at.After(l.swept) && at.After(now) && l.pausing(now) || sweepShare*l.delayed >= l.waiting() && l.delayed > 0
 	if due && !l.soonest.IsZero() && l.start(now, l.waiting()-1).After(l.soonest) {
@@ -313,19 +313,19 @@ func (l *limiter) sweep(now time.Time) {
 			if !w.deadline.IsZero() {
 				if at := l.start(now, ahead); at.After(w.deadline) && at.After(now) {
 					q.remove(w)
-					w.refuse(l.limited(at.Sub(now)))
+					w.reject(l.limited(at.Sub(now)))
 					return
 				}
 			}
-			l.note(w.deadline)
+			l.noteDeadline(w.deadline)
 			ahead++
 		})
 	}
 	l.delayed = 0
 }
 
-// note keeps the soonest deadline of the calls that wait; l.mu is held.
-func (l *limiter) note(deadline time.Time) {
+// noteDeadline keeps the soonest deadline of the calls that wait; l.mu is held.
+func (l *limiter) noteDeadline(deadline time.Time) {
 	if !deadline.IsZero() && (l.soonest.IsZero() || deadline.Before(l.soonest)) {
 		l.soonest = deadline
 	}
@@ -338,12 +338,12 @@ func (l *limiter) refuseWaitingRefreshes(now time.Time) {
 
 func (l *limiter) refuseAll(q *fairQueue, now time.Time) {
 	for q.n > 0 {
-		q.pop().refuse(l.limited(l.start(now, 0).Sub(now)))
+		q.pop().reject(l.limited(l.start(now, 0).Sub(now)))
 	}
 }
 
-// wake calls dispatch then; l.mu is held.
-func (l *limiter) wake(at time.Time) {
+// schedule calls dispatch then; l.mu is held.
+func (l *limiter) schedule(at time.Time) {
 	if l.timer == nil {
 		l.timer = time.AfterFunc(time.Until(at), func() {
 			// A panic, which nothing else recovers here, leaves the calls to those that come next.
@@ -368,8 +368,8 @@ func (l *limiter) begin() permit {
 	return permit{l, l.lease.until, l.lease.settle}
 }
 
-// unused gives the start and its slot back.
-func (p *permit) unused() {
+// cancel gives the start and its slot back.
+func (p *permit) cancel() {
 	l := p.limiter
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -85,7 +85,7 @@ func (c *Client) LastOutcome() (Outcome, bool) {
 }
 
 // settle keeps the outcome of a try, with the verdict that the breaker has on it.
-func (c *Client) settle(req *Request, err *Error, v verdict) {
+func (c *Client) settle(req *Request, err *Error, v outcomeClass) {
 	o := Outcome{At: time.Now()}
 	if err != nil {
 		switch {

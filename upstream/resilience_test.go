@@ -658,7 +658,7 @@ func TestAnOperationHasAnAllowance(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := statuses(nil, 200)
 		c := newClient(t, Options{Transport: s})
-		ctx := WithAllowance(t.Context(), 3, 0)
+		ctx := WithOperationQuota(t.Context(), 3, 0)
 		for range 3 {
 			if _, err := c.Do(ctx, get); err != nil {
 				t.Fatal(err)
@@ -676,11 +676,11 @@ func TestAnOperationHasAnAllowance(t *testing.T) {
 			t.Errorf("another operation: %v", err)
 		}
 		s = statuses(nil, 500)
-		_, _ = newClient(t, Options{Transport: s}).Do(WithAllowance(t.Context(), 2, 0), get)
+		_, _ = newClient(t, Options{Transport: s}).Do(WithOperationQuota(t.Context(), 2, 0), get)
 		if s.calls() != 2 {
 			t.Errorf("repeated calls do not count: %d", s.calls())
 		}
-		ctx = WithAllowance(t.Context(), 0, 250)
+		ctx = WithOperationQuota(t.Context(), 0, 250)
 		c = newClient(t, Options{Transport: always(200, strings.Repeat("x", 100))})
 		for i := range 4 {
 			_, err := c.Do(ctx, get)
@@ -745,7 +745,7 @@ func TestTheWatchCountsNamesAndReportsOncePerHour(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var reported []string
-		w := NewWatch(WatchOptions{Ignore: []string{"secretKey"}, Report: func(f Finding) { reported = append(reported, f.Path) }})
+		w := NewSchemaDrift(SchemaDriftOptions{Ignore: []string{"secretKey"}, Report: func(f Drift) { reported = append(reported, f.Path) }})
 		body := `{"id":"i","new":1,"new":2,"secretKey":"s","a b":1,"7f3c":1,"nested":{"deep":1}}`
 		c := newClient(t, Options{Transport: always(200, body), Watch: w})
 		shape := &document.Shape{Name: "Client", Members: []document.Member{{Name: "id"}}}
@@ -777,20 +777,20 @@ func TestTheWatchCountsNamesAndReportsOncePerHour(t *testing.T) {
 		if len(reported) != 5 {
 			t.Errorf("after an hour: %v", reported)
 		}
-		list, dropped := w.Findings()
-		first := Finding{Backend: Coassemble, Path: "Client.nested", Count: 3, First: begin, Last: begin.Add(time.Hour)}
-		if len(list) != 3 || list[1] != (Finding{Coassemble, "Client.new", false, list[1].Count, begin, begin.Add(time.Hour)}) || list[0] != first || !list[2].Mismatch || dropped != 0 {
+		list, dropped := w.List()
+		first := Drift{Backend: Coassemble, Path: "Client.nested", Count: 3, First: begin, Last: begin.Add(time.Hour)}
+		if len(list) != 3 || list[1] != (Drift{Coassemble, "Client.new", false, list[1].Count, begin, begin.Add(time.Hour)}) || list[0] != first || !list[2].Mismatch || dropped != 0 {
 			t.Errorf("findings: %+v, %d dropped", list, dropped)
 		}
 		for i := range 300 {
 			w.Mismatch(MATTR, "Many", fmt.Sprint("f", i))
 		}
-		if list, dropped := w.Findings(); len(list) != maxPaths || dropped != 103 {
+		if list, dropped := w.List(); len(list) != maxPaths || dropped != 103 {
 			t.Errorf("got %d paths, %d dropped", len(list), dropped)
 		}
-		var none *Watch
+		var none *SchemaDrift
 		none.Mismatch(MATTR, "A", "b")
-		if list, _ := none.Findings(); list != nil {
+		if list, _ := none.List(); list != nil {
 			t.Error("nil found something")
 		}
 	})

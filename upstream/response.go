@@ -97,7 +97,7 @@ func refusal(resp *http.Response, wire *counter, write bool) *Error {
 	e := &Error{
 		Kind: statusKind(resp.StatusCode, write), Status: resp.StatusCode,
 		RetryAfter: pauseOf(resp),
-		about:      about{kind: statusKind(resp.StatusCode, false)},
+		about:      failureDetail{kind: statusKind(resp.StatusCode, false)},
 	}
 	if resp.StatusCode == http.StatusNotModified {
 		e.Err = errors.New("not modified, which was not asked")
@@ -222,9 +222,9 @@ func (r *Response) Document() (*document.Reader, error) {
 	body := bytes.TrimSpace(r.Body)
 	switch {
 	case len(body) == 0:
-		return nil, Broken("the body is empty")
+		return nil, ContractError("the body is empty")
 	case body[0] == '<':
-		return nil, Broken("the body is markup, not JSON")
+		return nil, ContractError("the body is markup, not JSON")
 	}
 	reader := document.NewReader(r.Body, document.Limits{})
 	reader.Unknown = r.watch.unknown(r.backend)
@@ -250,14 +250,14 @@ func DecodeJSON(body []byte, v any) error {
 		return err
 	}
 	if r.Skip() != nil || r.End() != nil {
-		return Broken("the body is not JSON")
+		return ContractError("the body is not JSON")
 	}
 	var failed struct{ Errors []json.RawMessage }
 	if json.Unmarshal(body, &failed) == nil && len(failed.Errors) > 0 {
 		return ErrorsInstead()
 	}
 	if json.Unmarshal(body, v) != nil {
-		return Broken("the body has another shape")
+		return ContractError("the body has another shape")
 	}
 	return nil
 }

@@ -69,8 +69,8 @@ type Options struct {
 	UserAgent string
 	// Observer is told of every exchange, whatever its context; it must be safe for concurrent use.
 	Observer func(Call)
-	// Watch counts the members that a Response's Document cuts; nil counts nothing.
-	Watch *Watch
+	// Watch counts the members that a Response's Document leaves out; nil counts nothing.
+	Watch *SchemaDrift
 }
 
 // Client calls one backend. It is safe for concurrent use.
@@ -84,7 +84,7 @@ type shared struct {
 	base      *url.URL
 	userAgent []string // the header's values
 	limiter   *limiter
-	order     order
+	order     keyedMutex
 	retries   retryBudget
 	health    *health
 	outcomes  outcomes

@@ -49,7 +49,7 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 		case got.Last || len(got.Items) == 0:
 			return items, false, MergeMeta(metas...), nil
 		case got.Size == size && got.Page != page:
-			return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route}, Broken("the page is another than asked for"))
+			return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route}, ContractError("the page is another than asked for"))
 		}
 		if pos >= start && got.Page == pos/got.Size {
 			// The page is shorter than it says and yet not the last: its other positions are empty.

@@ -57,7 +57,7 @@ func requiredScopes(directives ast.DirectiveList) []string {
 // Check refuses a field that the caller of ctx lacks a scope for. It has to come before the field's resolver.
 func (g *Guard) Check(ctx context.Context, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) error {
 	who := auth.FromContext(ctx)
-	if who == auth.Anyone || definition == nil {
+	if who == auth.AllowAll || definition == nil {
 		return nil
 	}
 	if lacking := g.lacks(who, field, definition, variables); lacking != "" {
@@ -67,7 +67,7 @@ func (g *Guard) Check(ctx context.Context, field *ast.Field, definition *ast.Fie
 }
 
 func (g *Guard) lacks(who *auth.Caller, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) string {
-	if lacking := who.Lacks(g.fields[definition]); lacking != "" {
+	if lacking := who.MissingScope(g.fields[definition]); lacking != "" {
 		return lacking
 	}
 	for _, arg := range definition.Arguments {
@@ -85,7 +85,7 @@ func (g *Guard) lacks(who *auth.Caller, field *ast.Field, definition *ast.FieldD
 	// Arguments that have no values call nothing.
 	args, _ := coerce.Arguments(g.schema, definition.Arguments, field.Arguments, variables)
 	for name := range selection.CountNodeTypes(args) {
-		if lacking := who.Lacks(g.types[name]); lacking != "" {
+		if lacking := who.MissingScope(g.types[name]); lacking != "" {
 			return lacking
 		}
 	}
@@ -103,7 +103,7 @@ func (g *Guard) lacksForInput(who *auth.Caller, input string, value any) string 
 		}
 	case map[string]any:
 		for name, item := range value {
-			if lacking := who.Lacks(g.inputs[input][name]); lacking != "" {
+			if lacking := who.MissingScope(g.inputs[input][name]); lacking != "" {
 				return lacking
 			}
 			if f := g.schema.Types[input].Fields.ForName(name); f != nil {
@@ -119,7 +119,7 @@ func (g *Guard) lacksForInput(who *auth.Caller, input string, value any) string 
 // forbidden says whether an operation has a field that its caller lacks a scope for.
 func (g *Guard) forbidden(ctx context.Context, op *graphql.OperationContext) bool {
 	who := auth.FromContext(ctx)
-	if who == auth.Anyone {
+	if who == auth.AllowAll {
 		return false
 	}
 	found := false

@@ -10,7 +10,7 @@ import (
 
 // Requested reads how fresh the caller asks the answer to be (RFC 9111, section 5.2.1). What it does not know, or cannot
 // read, it leaves out: a cache directive is a wish.
-func Requested(h http.Header) (w cache.Wants, asked bool) {
+func Requested(h http.Header) (w cache.Directives, asked bool) {
 	for name, value := range upstream.CacheControl(h) {
 		switch name {
 		case "no-cache", "no-store":
@@ -26,7 +26,7 @@ func Requested(h http.Header) (w cache.Wants, asked bool) {
 			w.OnlyIfCached = true
 		}
 	}
-	return w, w != cache.Wants{}
+	return w, w != cache.Directives{}
 }
 
 func OnlyIfCached(h http.Header) bool {

@@ -23,8 +23,8 @@ type Store interface {
 	Put(ctx context.Context, hash, text string)
 }
 
-// Memory is a DocumentStore that forgets what was not used for longest.
-type Memory struct{ Texts *lru.Cache[string, nearText] }
+// Memory is a Store that forgets what was not used for longest.
+type Memory struct{ texts *lru.Cache[string, nearText] }
 
 // nearText is a text and when Redis was last asked for it.
 type nearText struct {
@@ -38,22 +38,22 @@ var _ Store = (*Memory)(nil)
 // called with each change of the bytes in use.
 func NewMemory(maxBytes, maxPerCaller int, reserve func(by int64)) *Memory {
 	m := &Memory{lru.New[string, nearText](maxBytes, reserve)}
-	m.Texts.MaxPerOwner = maxPerCaller
+	m.texts.MaxPerOwner = maxPerCaller
 	return m
 }
 
 // Get gives the text of a hash.
 func (m *Memory) Get(_ context.Context, hash string) (string, bool) {
-	near, ok := m.Texts.Get(hash)
+	near, ok := m.texts.Get(hash)
 	return near.text, ok
 }
 
 // Put keeps a text, unless it takes more than a caller or all may.
 func (m *Memory) Put(ctx context.Context, hash, text string) {
-	m.Texts.PutFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
+	m.texts.PutFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
 }
 
-// Shared is a DocumentStore in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
+// Shared is a Store in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
 // without Redis that is all.
 type Shared struct {
 	near *Memory
@@ -83,11 +83,11 @@ func NewShared(c *cache.Cache, scope string) *Shared {
 }
 
 // Close gives the memory back that the process keeps texts in. It keeps none from then on.
-func (s *Shared) Close() { s.near.Texts.Close() }
+func (s *Shared) Close() { s.near.texts.Close() }
 
 // Get gives the text of a hash, whichever replica learnt it. What Redis no longer has of the texts in use it gets again.
 func (s *Shared) Get(ctx context.Context, hash string) (string, bool) {
-	near, known := s.near.Texts.Get(hash)
+	near, known := s.near.texts.Get(hash)
 	if known && time.Since(near.shared) < usedAgain {
 		return near.text, true
 	}

@@ -157,8 +157,8 @@ func newPathIndex(data []byte) *pathIndex {
 
 // paths are the places that a call served, each once.
 func (a *pathIndex) paths(p upstream.Purpose) []string {
-	places := p.Places()
-	slices.SortStableFunc(places, func(a, b upstream.Place) int { return cmp.Compare(a.Parent, b.Parent) })
+	places := p.Fields()
+	slices.SortStableFunc(places, func(a, b upstream.FieldPath) int { return cmp.Compare(a.Parent, b.Parent) })
 	var paths []string
 	for _, place := range places {
 		paths = append(paths, a.find(place)...)
@@ -168,7 +168,7 @@ func (a *pathIndex) paths(p upstream.Purpose) []string {
 
 // find gives a place the indexes that it has in the answer. The parents of a field follow each other as they do there; where
 // some are not in it, because they are null or were asked for twice, all that are may be meant.
-func (a *pathIndex) find(p upstream.Place) []string {
+func (a *pathIndex) find(p upstream.FieldPath) []string {
 	all, ok := a.places[p.Path]
 	if !ok {
 		all = locate(a.data, strings.Split(p.Path, "."), "", nil)

@@ -18,7 +18,7 @@ type Provenance struct {
 	began time.Time
 	Facts cache.Facts
 	// requested is how often a key was asked for, which is what a server without batches and a cache would call.
-	requested loader.Tally
+	requested loader.KeyCounter
 
 	mu    sync.Mutex
 	calls []upstream.Call
@@ -30,7 +30,7 @@ type Provenance struct {
 func With(ctx context.Context) (context.Context, *Provenance) {
 	p := &Provenance{began: time.Now()}
 	ctx = cache.WithFacts(ctx, &p.Facts)
-	ctx = loader.WithTally(ctx, &p.requested)
+	ctx = loader.WithKeyCounter(ctx, &p.requested)
 	if Explains(ctx) {
 		ctx = cache.WithNotes(upstream.WithExplanation(ctx), p.addShared)
 	}

@@ -48,7 +48,7 @@ func (v *Visit) By(c *auth.Caller, err error) {
 	defer v.mu.Unlock()
 	if err != nil {
 		v.refused = auth.Reason(err)
-	} else if c != auth.Anyone {
+	} else if c != auth.AllowAll {
 		v.caller = c.Name
 	}
 }

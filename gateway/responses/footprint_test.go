@@ -48,7 +48,7 @@ func keepAnswers(t *testing.T, n, size, facts int, codings []string) (counted, l
 		for _, coding := range codings {
 			_ = a.Encoding(coding).Body.Digest()
 		}
-		answers.Put(ctx, fmt.Sprint(i), cache.Fetched[*Answer]{Value: a, Tags: used.Tags()})
+		answers.Put(ctx, fmt.Sprint(i), cache.Entry[*Answer]{Value: a, Tags: used.Tags()})
 	}
 	return c.Counters().MemoryBytes, heap() - empty
 }

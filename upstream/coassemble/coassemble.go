@@ -150,7 +150,7 @@ func (c *Client) single(ctx context.Context, route, resource, identifier string,
 				return err
 			}
 			if r.Kind() != document.KindObject {
-				return upstream.Broken("the body is not a record")
+				return upstream.ContractError("the body is not a record")
 			}
 			if e, err = readElement(r, shape); err != nil {
 				return err
@@ -161,7 +161,7 @@ func (c *Client) single(ctx context.Context, route, resource, identifier string,
 			case "":
 				return unidentified(resp)
 			}
-			return upstream.Broken("the record is another than asked for")
+			return upstream.ContractError("the record is another than asked for")
 		},
 	}.Apply(options))
 	return e, resp.Meta(), err
@@ -173,7 +173,7 @@ func unidentified(resp *upstream.Response) error {
 	if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
 		return err
 	}
-	return upstream.Broken("the record has no identifier")
+	return upstream.ContractError("the record has no identifier")
 }
 
 func pageQuery(p Page) url.Values {
@@ -192,7 +192,7 @@ func list[T any](ctx context.Context, rest *upstream.Client, route, resource str
 	case err != nil && q.Has("clientIdentifier"):
 		return nil, resp.Meta(), err // it may be the client that is not found
 	case err != nil:
-		return nil, resp.Meta(), upstream.Unlisted(err)
+		return nil, resp.Meta(), upstream.NotFoundAsRejected(err)
 	}
 	return items, resp.Meta(), nil
 }
@@ -207,7 +207,7 @@ func readList[T any](resp *upstream.Response, shape *document.Shape, wrap func(e
 		if err := upstream.DecodeJSON(resp.Body, &list); err != nil {
 			return nil, err
 		}
-		return nil, upstream.Broken("the body is not a list")
+		return nil, upstream.ContractError("the body is not a list")
 	}
 	items := []T{}
 	err = r.Elements(func(int) error {

@@ -89,7 +89,7 @@ func (c *Client) Search(ctx context.Context, criteria Criteria, limit int, curso
 
 func (c *Client) identities(ctx context.Context, req request, options ...upstream.Option) (Page[*Identity], upstream.Meta, error) {
 	page, meta, err := list(ctx, c, req, identityShape, newIdentity, options)
-	return page, meta, upstream.Unlisted(err)
+	return page, meta, upstream.NotFoundAsRejected(err)
 }
 
 // Identity reads one identity. A record without an id, or with another than asked for, breaks the contract.
@@ -112,7 +112,7 @@ func readIdentity(resp *upstream.Response, id string) (*Identity, error) {
 		return nil, err
 	}
 	if r.Kind() != document.KindObject {
-		return nil, upstream.Broken("the body is not a record")
+		return nil, upstream.ContractError("the body is not a record")
 	}
 	record, err := upstream.ReadRecord(r, identityShape)
 	if err != nil {
@@ -123,13 +123,13 @@ func readIdentity(resp *upstream.Response, id string) (*Identity, error) {
 	case strings.EqualFold(i.ID, id):
 		return i, r.End()
 	case i.ID != "":
-		return nil, upstream.Broken("the record is another than asked for")
+		return nil, upstream.ContractError("the record is another than asked for")
 	}
 	var object map[string]json.RawMessage
 	if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
 		return nil, err
 	}
-	return nil, upstream.Broken("the record has no id")
+	return nil, upstream.ContractError("the record has no id")
 }
 
 // Update replaces what the tenant keeps of an identity. Whether a provider that is not sent stays is not documented.
@@ -264,7 +264,7 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(u
 		return page, nil, err
 	}
 	if r.Kind() != document.KindObject {
-		return page, nil, upstream.Broken("the body is not a page")
+		return page, nil, upstream.ContractError("the body is not a page")
 	}
 	err = r.Members(func(name []byte) error {
 		switch string(name) {
@@ -307,7 +307,7 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(u
 		if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
 			return Page[T]{}, nil, err
 		}
-		return Page[T]{}, nil, upstream.Broken("the page has no data")
+		return Page[T]{}, nil, upstream.ContractError("the page has no data")
 	}
 	if len(page.Items) == 0 {
 		page.Next = ""

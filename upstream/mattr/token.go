@@ -245,7 +245,7 @@ func (s *TokenSource) fetch(ctx context.Context) (*token, error) {
 				return err
 			}
 			if !wellFormed(answer.AccessToken) {
-				return upstream.Broken("the answer has no access token")
+				return upstream.ContractError("the answer has no access token")
 			}
 			return nil
 		},

@@ -96,7 +96,7 @@ func (c *Client) Page(ctx context.Context, q Query, number, count int, options .
 		},
 	}.Apply(options))
 	if err != nil {
-		return nil, resp.Meta(), upstream.Unlisted(err)
+		return nil, resp.Meta(), upstream.NotFoundAsRejected(err)
 	}
 	return page, resp.Meta().WithPartial(flaw), nil
 }
@@ -162,7 +162,7 @@ func (c *Client) read(resp *upstream.Response, number, count int) (page *Page, f
 		return nil, nil, err
 	}
 	if r.Kind() != document.KindObject {
-		return nil, nil, upstream.Broken("the body is not a page of clients")
+		return nil, nil, upstream.ContractError("the body is not a page of clients")
 	}
 	var e envelope
 	err = r.Members(func(name []byte) error {
@@ -197,7 +197,7 @@ func (c *Client) read(resp *upstream.Response, number, count int) (page *Page, f
 	case e.failed:
 		return nil, nil, upstream.ErrorsInstead()
 	}
-	return nil, nil, upstream.Broken("the page has no clients")
+	return nil, nil, upstream.ContractError("the page has no clients")
 }
 
 func (e *envelope) member(r *document.Reader, name string, shapes Shapes) (err error) {
@@ -254,7 +254,7 @@ func elements(r *document.Reader, visit func() error) error {
 
 func (e *envelope) page(number, count int) (*Page, error) {
 	if e.clients == nil {
-		return nil, upstream.Broken("the page has no list of clients")
+		return nil, upstream.ContractError("the page has no list of clients")
 	}
 	p := &Page{Clients: e.clients, Aggregations: e.aggregations, Number: number, PerPage: count}
 	if n, ok := e.number(infoPerPage); ok && n >= len(p.Clients) && n > 0 {

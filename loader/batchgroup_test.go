@@ -18,11 +18,11 @@ func party(t *testing.T, callers ...func(context.Context, *Loader[string, string
 	t.Helper()
 	r := &recorder{delay: time.Second}
 	l := New(t.Context(), r.fetch)
-	p := NewParty(len(callers))
+	p := NewBatchGroup(len(callers))
 	var wg sync.WaitGroup
 	for _, do := range callers {
 		wg.Go(func() {
-			ctx, leave := p.Join(t.Context())
+			ctx, leave := p.Enter(t.Context())
 			defer leave()
 			do(ctx, l)
 		})
@@ -57,7 +57,7 @@ func TestPartiesLeaveTogether(t *testing.T) {
 		{"one asks for nothing", []caller{asks("a"), asks("b"), func(context.Context, *Loader[string, string]) {}}, []string{"a b"}, time.Second},
 		{"one asks late", []caller{asks("a"), asks("b"), late}, []string{"a b late"}, time.Minute + time.Second},
 		{"one is busy with something else", []caller{asks("a"), asks("b"), func(ctx context.Context, l *Loader[string, string]) {
-			Alone(ctx)
+			Leave(ctx)
 			late(ctx, l)
 		}}, []string{"a b", "late"}, time.Minute + time.Second},
 		{"one asks again", []caller{asks("a"), func(ctx context.Context, l *Loader[string, string]) {

@@ -6,48 +6,48 @@ import (
 	"sync"
 )
 
-// Place is a field of an answer, under one of its parents or under all.
-type Place struct {
+// FieldPath is a field of an answer, under one of its parents or under all.
+type FieldPath struct {
 	// Path leads to the field, with dots and without indexes.
 	Path string
 	// Parent is the place of the field's parent among its Of parents; negative is all of them.
 	Parent, Of int
 }
 
-// Claims are the places that wait for each key of one kind of object, in one operation. The zero value is ready; it is safe
+// Attribution has the fields that wait for each key of one kind of object, in one operation. The zero value is ready; it is safe
 // for concurrent use.
-type Claims struct {
+type Attribution struct {
 	mu     sync.Mutex
-	places map[string][]Place
+	fields map[string][]FieldPath
 }
 
 // Add says that a place waits for a key, or was answered by what came of it before.
-func (c *Claims) Add(key string, p Place) {
+func (c *Attribution) Add(key string, p FieldPath) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.places == nil {
-		c.places = map[string][]Place{}
+	if c.fields == nil {
+		c.fields = map[string][]FieldPath{}
 	}
-	c.places[key] = append(c.places[key], p)
+	c.fields[key] = append(c.fields[key], p)
 }
 
-func (c *Claims) knows(keys []string) bool {
+func (c *Attribution) knows(keys []string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return !slices.ContainsFunc(keys, func(key string) bool { return c.places[key] == nil })
+	return !slices.ContainsFunc(keys, func(key string) bool { return c.fields[key] == nil })
 }
 
-// Purpose is what a call is made for, as far as whoever asks can say.
+// Purpose is the keys that a call answers, and the fields that wait for them.
 type Purpose struct {
 	// BatchSize is how many keys the call is to answer.
 	BatchSize int
 
-	claims *Claims // nil where nobody wants to know what calls are for
+	claims *Attribution // nil where the operation is not explained
 	keys   []string
 }
 
 // NewPurpose is the purpose of a call that is to answer those of the claims that wait for the keys.
-func NewPurpose(c *Claims, keys ...string) Purpose { return Purpose{len(keys), c, keys} }
+func NewPurpose(c *Attribution, keys ...string) Purpose { return Purpose{len(keys), c, keys} }
 
 // For narrows the purpose to other keys: to a part of its own, or to those that its own led to, which the same places wait
 // for.
@@ -59,16 +59,16 @@ func (p Purpose) For(keys ...string) Purpose {
 	return p
 }
 
-// Places are all that the call served so far.
-func (p Purpose) Places() []Place {
+// Fields are all that the call served so far.
+func (p Purpose) Fields() []FieldPath {
 	if p.claims == nil {
 		return nil
 	}
 	p.claims.mu.Lock()
 	defer p.claims.mu.Unlock()
-	var places []Place
+	var places []FieldPath
 	for _, key := range p.keys {
-		places = append(places, p.claims.places[key]...)
+		places = append(places, p.claims.fields[key]...)
 	}
 	return places
 }
@@ -94,12 +94,12 @@ func PurposeOf(ctx context.Context) Purpose {
 	return p
 }
 
-// WithExplanation says that somebody wants to know what the calls under the context are for.
+// WithExplanation makes the calls under the context record the fields that they serve.
 func WithExplanation(ctx context.Context) context.Context {
 	return context.WithValue(ctx, explainedKey{}, true)
 }
 
-// IsExplained says whether somebody wants to know what the calls under the context are for.
+// IsExplained reports whether the calls under the context record the fields that they serve.
 func IsExplained(ctx context.Context) bool {
 	on, _ := ctx.Value(explainedKey{}).(bool)
 	return on

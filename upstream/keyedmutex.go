@@ -10,15 +10,15 @@ import (
 // maxOrdered bounds the changes of one object that wait for each other.
 const maxOrdered = 16
 
-// order sends the changes of one object one after the other, as they came. Two that are under way at once could arrive
+// keyedMutex sends the changes of one object one after the other, as they came. Two that are under way at once could arrive
 // in either order, and the one that was meant to be the last be lost.
-type order struct {
+type keyedMutex struct {
 	mu     sync.Mutex
 	queues map[string][]chan struct{} // an entry per object that is being changed
 }
 
 // enter waits for the changes of the object before this one; leave must be called when it is done.
-func (o *order) enter(ctx context.Context, object string) (leave func(), err error) {
+func (o *keyedMutex) enter(ctx context.Context, object string) (leave func(), err error) {
 	o.mu.Lock()
 	queue, busy := o.queues[object]
 	if o.queues == nil {
@@ -55,7 +55,7 @@ func (o *order) enter(ctx context.Context, object string) (leave func(), err err
 	return nil, contextError(ctx)
 }
 
-func (o *order) leave(object string) {
+func (o *keyedMutex) leave(object string) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	queue := o.queues[object]

@@ -32,7 +32,7 @@ func BenchmarkUnknownMembers(b *testing.B) {
 				page.WriteByte('}')
 			}
 			page.WriteByte(']')
-			w := NewWatch(WatchOptions{})
+			w := NewSchemaDrift(SchemaDriftOptions{})
 			b.SetBytes(int64(page.Len()))
 			for b.Loop() {
 				r, err := (&Response{Body: page.Bytes(), backend: Coassemble, watch: w}).Document()

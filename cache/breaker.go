@@ -8,8 +8,8 @@ import (
 // pause is how long Redis is left alone after a failure.
 const pause = time.Second
 
-// gate lets nobody near something that just failed, and after a pause one at a time until it answers again.
-type gate struct {
+// breaker refuses calls to something that just failed, and after a pause admits one at a time until it answers again.
+type breaker struct {
 	mu      sync.Mutex
 	down    bool
 	probing bool
@@ -18,7 +18,7 @@ type gate struct {
 }
 
 // enter reports whether to try; if so, leave must follow.
-func (g *gate) enter() bool {
+func (g *breaker) enter() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if !g.down {
@@ -31,7 +31,7 @@ func (g *gate) enter() bool {
 	return true
 }
 
-func (g *gate) leave(ok bool) {
+func (g *breaker) leave(ok bool) {
 	g.mu.Lock()
 	was := g.down
 	switch {
@@ -49,7 +49,7 @@ func (g *gate) leave(ok bool) {
 	}
 }
 
-func (g *gate) up() bool {
+func (g *breaker) up() bool {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	return !g.down

@@ -27,38 +27,38 @@ type Limit struct {
 	Reached, Allowed int64
 }
 
-type allowanceKey struct{}
+type operationQuotaKey struct{}
 
-// allowance is what one operation may still spend. Zero allows any number.
-type allowance struct {
+// operationQuota is what one operation may still spend. Zero allows any number.
+type operationQuota struct {
 	operation          context.Context // what is kept for it goes when it ends
 	maxCalls, maxBytes int64
 	calls, bytes       atomic.Int64
 }
 
-// WithAllowance bounds the calls made under the returned context and the bytes that they receive; 0 bounds neither.
+// WithOperationQuota bounds the calls made under the returned context and the bytes that they receive; 0 bounds neither.
 // What is past a bound fails with LimitExceeded. Repeated and redirected calls count, as every exchange does.
-func WithAllowance(ctx context.Context, calls int, bytes int64) context.Context {
-	return context.WithValue(ctx, allowanceKey{}, &allowance{operation: ctx, maxCalls: int64(calls), maxBytes: bytes})
+func WithOperationQuota(ctx context.Context, calls int, bytes int64) context.Context {
+	return context.WithValue(ctx, operationQuotaKey{}, &operationQuota{operation: ctx, maxCalls: int64(calls), maxBytes: bytes})
 }
 
-type hurriedKey struct{}
+type shortDeadlineKey struct{}
 
-// WithHurry marks the calls under the returned context as having less time than operations have as a rule, because their
+// WithShortDeadline marks the calls under the returned context as having less time than operations have as a rule, because their
 // caller asked for that. That they run out of it says nothing about the backend.
-func WithHurry(ctx context.Context) context.Context {
-	return context.WithValue(ctx, hurriedKey{}, true)
+func WithShortDeadline(ctx context.Context) context.Context {
+	return context.WithValue(ctx, shortDeadlineKey{}, true)
 }
 
-func hurried(ctx context.Context) bool { return ctx.Value(hurriedKey{}) != nil }
+func hasShortDeadline(ctx context.Context) bool { return ctx.Value(shortDeadlineKey{}) != nil }
 
-func allowanceOf(ctx context.Context) *allowance {
-	a, _ := ctx.Value(allowanceKey{}).(*allowance)
+func operationQuotaOf(ctx context.Context) *operationQuota {
+	a, _ := ctx.Value(operationQuotaKey{}).(*operationQuota)
 	return a
 }
 
 // take books one call; put gives it back where it is not made.
-func (a *allowance) take() error {
+func (a *operationQuota) take() error {
 	if a == nil {
 		return nil
 	}
@@ -72,14 +72,14 @@ func (a *allowance) take() error {
 	return nil
 }
 
-func (a *allowance) put() {
+func (a *operationQuota) giveBack() {
 	if a != nil {
 		a.calls.Add(-1)
 	}
 }
 
 // receive books n bytes that came. An answer that ends exactly at the bound is within it.
-func (a *allowance) receive(n int) error {
+func (a *operationQuota) receive(n int) error {
 	if a == nil {
 		return nil
 	}
@@ -89,9 +89,9 @@ func (a *allowance) receive(n int) error {
 	return nil
 }
 
-// keep has an answer of n bytes counted until the operation ends, which reads what was made of it. One that no operation
+// countUntilEnd has an answer of n bytes counted until the operation ends, which reads what was made of it. One that no operation
 // waits for is not counted any more.
-func (a *allowance) keep(held *inflight.Hold, n int64) {
+func (a *operationQuota) countUntilEnd(held *inflight.Hold, n int64) {
 	switch {
 	case held == nil:
 	case a == nil || a.operation.Done() == nil || n <= inflight.Small:

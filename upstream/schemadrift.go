@@ -1,0 +1,152 @@
+package upstream
+
+import (
+	"cmp"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/learngraph/learngraph/document"
+)
+
+const (
+	// maxPaths bounds the paths of a SchemaDrift.
+	maxPaths = 200
+	// maxMembers bounds the undeclared members that are counted once for an answer.
+	maxMembers = 1000
+	// reportInterval is how long a path is not reported again.
+	reportInterval = time.Hour
+)
+
+// Drift is one way in which a backend's answers differ from the schema. It holds names, never a value.
+type Drift struct {
+	Backend Backend
+	// Path is a type's name and a member's, such as "Client.newName", and [] for an element of a list: "Client.tags[]".
+	Path string
+	// Mismatch is set for a declared member of another kind than it should be, not set for an unknown member.
+	Mismatch bool
+	// Count is the number of values for a mismatch, and of answers for an unknown member.
+	Count       int64
+	First, Last time.Time
+}
+
+// SchemaDriftOptions configure a SchemaDrift.
+type SchemaDriftOptions struct {
+	// Report is called with a path when it is first seen, and then at most once an hour. It may be called by several
+	// goroutines at once and must not call the SchemaDrift.
+	Report func(Drift)
+	// Ignore are the names of members that must not be declared, and are not counted.
+	Ignore []string
+}
+
+// SchemaDrift counts where answers differ from the schema. It is safe for concurrent use, and nil counts nothing.
+type SchemaDrift struct {
+	report func(Drift)
+	ignore map[string]bool
+
+	mu      sync.Mutex
+	paths   map[driftKey]*driftEntry
+	dropped int64
+}
+
+// driftKey is what is counted by: the name of a type and of one of its members.
+type driftKey struct {
+	backend     Backend
+	owner, name string
+	mismatch    bool
+}
+
+type driftEntry struct {
+	Drift
+	reported time.Time
+}
+
+// NewSchemaDrift returns a SchemaDrift that has counted nothing.
+func NewSchemaDrift(o SchemaDriftOptions) *SchemaDrift {
+	w := &SchemaDrift{report: o.Report, ignore: map[string]bool{}, paths: map[driftKey]*driftEntry{}}
+	for _, name := range o.Ignore {
+		w.ignore[name] = true
+	}
+	return w
+}
+
+// identifierName are the names that may be shown. A name of another form may be data: some objects use keys for values.
+var identifierName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
+
+// unknown returns the function that a document.Reader calls for undeclared members of one answer. Each member of a shape
+// is counted once per answer: a page repeats its members for every object.
+func (w *SchemaDrift) unknown(b Backend) func(*document.Shape, []byte) {
+	if w == nil {
+		return nil
+	}
+	type member struct {
+		shape *document.Shape
+		name  string
+	}
+	seen := map[member]bool{}
+	return func(shape *document.Shape, name []byte) {
+		if seen[member{shape, string(name)}] {
+			return
+		}
+		if len(seen) < maxMembers {
+			seen[member{shape, string(name)}] = true
+		}
+		if w.ignore[string(name)] || !identifierName.Match(name) {
+			return
+		}
+		w.count(driftKey{b, shape.Name, string(name), false})
+	}
+}
+
+// Mismatch counts a value that its field does not accept: owner is the name of the type, name that of the field, with []
+// for each list that the value is an element of.
+func (w *SchemaDrift) Mismatch(b Backend, owner, name string) {
+	if w == nil || !identifierName.MatchString(owner) || !identifierName.MatchString(strings.TrimRight(name, "[]")) {
+		return
+	}
+	w.count(driftKey{b, owner, name, true})
+}
+
+func (w *SchemaDrift) count(at driftKey) {
+	now := time.Now()
+	w.mu.Lock()
+	s := w.paths[at]
+	if s == nil {
+		if len(w.paths) >= maxPaths {
+			w.dropped++
+			w.mu.Unlock()
+			return
+		}
+		s = &driftEntry{Drift: Drift{Backend: at.backend, Path: at.owner + "." + at.name, Mismatch: at.mismatch, First: now}}
+		w.paths[at] = s
+	}
+	s.Count++
+	s.Last = now
+	due := w.report != nil && (s.reported.IsZero() || now.Sub(s.reported) >= reportInterval)
+	if due {
+		s.reported = now
+	}
+	found := s.Drift
+	w.mu.Unlock()
+	if due {
+		w.report(found)
+	}
+}
+
+// List returns the drifts by backend and path, and how many values were not counted because the list was full.
+func (w *SchemaDrift) List() (list []Drift, dropped int64) {
+	if w == nil {
+		return nil, 0
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, s := range w.paths {
+		list = append(list, s.Drift)
+	}
+	slices.SortFunc(list, func(a, b Drift) int {
+		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Path, b.Path), cmp.Compare(a.First.UnixNano(), b.First.UnixNano()))
+	})
+	return list, w.dropped
+}
