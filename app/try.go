@@ -22,7 +22,7 @@ func TryDocuments(cfg *config.Config) error {
 // TryKeySet reads the key set of tokens, which a server does when the first token comes. Its error shows no URL.
 func TryKeySet(ctx context.Context, cfg *config.Config) error {
 	report := new(firstReport)
-	tokens, err := newTokens(cfg, digester(""), report)
+	tokens, err := newTokens(cfg, keyedHash(""), report)
 	if err != nil {
 		return err
 	}
