@@ -75,7 +75,7 @@ func TestARenewalWaitsAndFallsBackOnWhatIsStale(t *testing.T) {
 		b := &backend{}
 		c := open(t, options())
 		s := words(c)
-		ctx := WithWants(t.Context(), Wants{Renew: true})
+		ctx := WithDirectives(t.Context(), Directives{Renew: true})
 		expect(t, one(ctx, s, b, "a"), "a@0 call")
 		expect(t, one(ctx, s, b, "a"), "a@0 memory")
 		time.Sleep(time.Minute)
