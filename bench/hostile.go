@@ -51,7 +51,7 @@ func hostileDocuments() map[string]string {
 // benchHostile sends each document to a gateway as it is set up by default, introspection on, and counts how many get as
 // far as the validator.
 func benchHostile(quick bool) ([]row, error) {
-	g := gateway.New(gateway.Options{Schema: graph.NewExecutableSchema(graph.Config{}), Limits: limits.Default(),
+	g := gateway.New(gateway.Options{Schema: graph.NewEngine(graph.Config{}), Limits: limits.Default(),
 		Timeout: time.Minute, Introspection: true, Log: slog.New(slog.DiscardHandler), Cost: prices.Options{Max: prices.DefaultMax}})
 	worst, longest, name := cost{}, 0, ""
 	for title, query := range hostileDocuments() {

@@ -98,7 +98,7 @@ func limitsOf(cfg *config.Config) serverLimits {
 }
 
 func check(manifest, against string, server serverLimits, p progress) (*checkResult, error) {
-	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
+	schema := graph.Schema()
 	checker := gateway.NewChecker(schema, limits.Default())
 	result := &checkResult{OK: true}
 	defer p.end()

@@ -41,7 +41,7 @@ type querist struct {
 }
 
 func newQuerist(e *emulator.Emulator, rng *rand.Rand) *querist {
-	q := &querist{schema: graph.NewExecutableSchema(graph.Config{}).Schema(), rng: rng, clients: e.Clients()}
+	q := &querist{schema: graph.Schema(), rng: rng, clients: e.Clients()}
 	for _, c := range q.clients {
 		q.users = append(q.users, e.Users(c.Identifier)...)
 	}

@@ -30,7 +30,7 @@ func ofUser(i int) string {
 // leaves are n fields of a type that need no arguments and no selection.
 func leaves(t *testing.T, name string, n int) string {
 	t.Helper()
-	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
+	schema := graph.Schema()
 	var fields []string
 	for _, f := range schema.Types[name].Fields {
 		if !schema.Types[f.Type.Name()].IsCompositeType() && len(f.Arguments) == 0 && !strings.HasPrefix(f.Name, "__") {

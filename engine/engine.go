@@ -12,7 +12,6 @@ import (
 
 // Engine executes operations. It is a graphql.ExecutableSchema, safe for concurrent use.
 type Engine struct {
-	graphql.ExecutableSchema
 	// InOrder makes one call of a resolver after the other, in an order that the operation alone decides, so that what an
 	// operation does can be done again. Set it before the first operation.
 	InOrder bool
@@ -35,13 +34,21 @@ type Watch func(ctx context.Context, object, field string, parents int) (context
 
 var _ graphql.ExecutableSchema = (*Engine)(nil)
 
-// New returns the engine of the bindings of a generated executable schema, which goes on to answer Schema and Complexity.
-func New(generated graphql.ExecutableSchema, schema *Schema) *Engine {
-	e := &Engine{ExecutableSchema: generated, schema: schema}
+// New returns the engine of a schema.
+func New(schema *Schema) *Engine {
+	e := &Engine{schema: schema}
 	e.plans = sync.OnceValue(func() *plans {
 		return lru.New[planned, *variants](int(cmp.Or(e.MaxPlans, DefaultPlans)), e.Reserve)
 	})
 	return e
+}
+
+// Schema returns the definition of the schema.
+func (e *Engine) Schema() *ast.Schema { return e.schema.Definition }
+
+// Complexity knows no field: the gateway estimates costs by the directives of the schema.
+func (e *Engine) Complexity(context.Context, string, string, int, map[string]any) (int, bool) {
+	return 0, false
 }
 
 // Forget gives back the memory of all plans. None is kept from then on.

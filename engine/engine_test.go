@@ -33,7 +33,7 @@ func newEngine() *engine.Engine {
 	}
 	read := func(_ context.Context, parent any) (any, error) { return engine.Pointer(parent.(*thing).next), nil }
 	definition := gqlparser.MustLoadSchema(&ast.Source{Input: sdl})
-	return engine.New(only{schema: definition}, &engine.Schema{
+	return engine.New(&engine.Schema{
 		Definition: definition,
 		Objects: map[string]*engine.Object{
 			"Query": {Name: "Query", Fields: map[string]*engine.Binding{
@@ -57,14 +57,6 @@ func newEngine() *engine.Engine {
 		},
 	})
 }
-
-// only is a generated schema of which the engine needs the definition alone.
-type only struct {
-	graphql.ExecutableSchema
-	schema *ast.Schema
-}
-
-func (o only) Schema() *ast.Schema { return o.schema }
 
 func operation(t testing.TB, e *engine.Engine, query string, variables map[string]any) *graphql.OperationContext {
 	t.Helper()

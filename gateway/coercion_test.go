@@ -48,14 +48,6 @@ func echoSchema() string {
 	return b.String() + "}"
 }
 
-// echo executes the schema.
-type echo struct {
-	graphql.ExecutableSchema
-	schema *ast.Schema
-}
-
-func (e echo) Schema() *ast.Schema { return e.schema }
-
 func newEcho() *engine.Engine {
 	schema := gqlparser.MustLoadSchema(&ast.Source{Input: echoSchema()})
 	args := &engine.Binding{Kind: engine.Read, Append: func(_ context.Context, dst []byte, parent any) ([]byte, error) {
@@ -72,7 +64,7 @@ func newEcho() *engine.Engine {
 				return []any{&args}, nil
 			}}
 	}
-	return engine.New(echo{schema: schema}, &engine.Schema{Definition: schema, Objects: map[string]*engine.Object{
+	return engine.New(&engine.Schema{Definition: schema, Objects: map[string]*engine.Object{
 		"Query": {Name: "Query", Fields: query}, "Echo": {Name: "Echo", Fields: map[string]*engine.Binding{"args": args}},
 	}})
 }

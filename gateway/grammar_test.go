@@ -246,7 +246,7 @@ func TestDocumentsAreReadAsTheReferenceDoes(t *testing.T) {
 	t.Parallel()
 	texts := grammarDocuments(t, 12000)
 	want := judge(t, texts)
-	checker := documents.New(graph.NewExecutableSchema(graph.Config{}).Schema(), limits.Limits{Depth: 1 << 20, Selections: 1 << 30}, true, 1<<20, nil)
+	checker := documents.New(graph.Schema(), limits.Limits{Depth: 1 << 20, Selections: 1 << 30}, true, 1<<20, nil)
 	accepted, refused, malformed := 0, 0, 0
 	for i, text := range texts {
 		_, errs := checker.Read(text)
@@ -333,7 +333,7 @@ func TestOneGrammarOverHTTP(t *testing.T) {
 
 func TestAnErrorOfAFragmentComesOnce(t *testing.T) {
 	t.Parallel()
-	checker := documents.New(graph.NewExecutableSchema(graph.Config{}).Schema(), limits.Default(), true, 1<<20, nil)
+	checker := documents.New(graph.Schema(), limits.Default(), true, 1<<20, nil)
 	for _, query := range []string{
 		"query A { users { nodes { ...F } } } query B { users { nodes { ...F ...F } } } fragment F on User { nope }",
 		"{ users { nodes { ...F } } } fragment F on User { ...G } fragment G on User { client { nope } }",
@@ -348,7 +348,7 @@ func TestAnErrorOfAFragmentComesOnce(t *testing.T) {
 func TestAnErrorOfANameStandsAtIt(t *testing.T) {
 	t.Parallel()
 	for _, introspection := range []bool{true, false} {
-		checker := documents.New(graph.NewExecutableSchema(graph.Config{}).Schema(), limits.Default(), introspection, 1<<20, nil)
+		checker := documents.New(graph.Schema(), limits.Default(), introspection, 1<<20, nil)
 		for query, want := range map[string]string{
 			"{ users(frist: 1) { nodes { id } } }":                                                    "[[1:9]]",
 			"{ users { nodes { id @skip(if: true, fi: 1) } } }":                                       "[[1:38]]",

@@ -13,14 +13,17 @@ import (
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
+	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// NewEngine creates an executable schema that the engine executes. Directives and the complexity root are as for
-// NewExecutableSchema, which it stands in for.
+// NewEngine creates an executable schema that the engine executes. It refers to no method of the one that
+// NewExecutableSchema creates, so the linker leaves that one out of a program that has the engine alone.
 func NewEngine(cfg Config) *engine.Engine {
-	e := &executableSchema{SchemaData: cfg.Schema, Resolvers: cfg.Resolvers, Directives: cfg.Directives, ComplexityRoot: cfg.Complexity}
-	return engine.New(e, newBindings(e))
+	return engine.New(newBindings(&executableSchema{SchemaData: cfg.Schema, Resolvers: cfg.Resolvers}))
 }
+
+// Schema returns the definition of the schema.
+func Schema() *ast.Schema { return parsedSchema }
 
 var (
 	leafStatus                                   = document.NewEnum("Status", "archived", "authoring", "deleted", "draft", "loginRestriction", "pending", "published")

@@ -27,7 +27,7 @@ import (
 )
 
 // schema is the real one.
-func schema() *ast.Schema { return graph.NewExecutableSchema(graph.Config{}).Schema() }
+func schema() *ast.Schema { return graph.Schema() }
 
 // load parses and validates an operation and coerces its variables.
 func load(op operation) (*graphql.OperationContext, error) {

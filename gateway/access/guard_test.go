@@ -13,7 +13,7 @@ import (
 
 func TestOnlyNullableFieldsLeadToWhatNeedsAScope(t *testing.T) {
 	t.Parallel()
-	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
+	schema := graph.Schema()
 	g := NewGuard(schema)
 	guarded := 0
 	for name, def := range schema.Types {
@@ -41,7 +41,7 @@ func TestOnlyNullableFieldsLeadToWhatNeedsAScope(t *testing.T) {
 
 func TestNothingOfABackendIsReachedWithoutAScope(t *testing.T) {
 	t.Parallel()
-	schema := graph.NewExecutableSchema(graph.Config{}).Schema()
+	schema := graph.Schema()
 	g := NewGuard(schema)
 	free := map[string]bool{}
 	var visit func(name string)

@@ -10,7 +10,7 @@ import (
 
 func TestDeferAndStreamAreValidated(t *testing.T) {
 	t.Parallel()
-	checker := New(graph.NewExecutableSchema(graph.Config{}).Schema(), limits.Limits{Depth: 1 << 20, Selections: 1 << 30}, true, 1<<20, nil)
+	checker := New(graph.Schema(), limits.Limits{Depth: 1 << 20, Selections: 1 << 30}, true, 1<<20, nil)
 	for text, want := range map[string]string{
 		`{ clients { nodes @stream { name ... @defer(label: "a") { slug } } } }`:                                                                  "",
 		`query($v: String) { clients { ... @defer(label: $v) { totalCount } } }`:                                                                  "static string",
