@@ -21,7 +21,7 @@ var (
 // TestDocumentationNamesWhatExists looks for the files, packages and functions that pages name in backquotes.
 func TestDocumentationNamesWhatExists(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{"docs/architecture.md", "docs/glossary.md", "CONTRIBUTING.md"} {
+	for _, page := range []string{"docs/explanation/architecture.md", "docs/reference/glossary.md", "CONTRIBUTING.md"} {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)

@@ -27,7 +27,7 @@ func TestEachAttackIsHeldByTestsThatExist(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	model, err := fs.ReadFile(root, "docs/threat-model.md")
+	model, err := fs.ReadFile(root, "docs/explanation/threat-model.md")
 	if err != nil {
 		t.Fatal(err)
 	}
