@@ -36,7 +36,9 @@ func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) (
 	keys, etags := wantedOf(missing)
 	ctx = fetching(ctx, keys...)
 	return plan(keys, func() (answers[string, V], bool, error) {
-		w, err := r.scan.scan(ctx, len(keys))
+		s, left := r.scan, r.openAfter(keys)
+		s.goOn = func(page []V) bool { return left(page) > 0 }
+		w, err := s.scan(ctx, len(keys))
 		if w == nil || err != nil {
 			return nil, false, err
 		}
@@ -47,6 +49,21 @@ func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) (
 			return conditional(v, meta, err, r.tags)
 		})
 	})
+}
+
+// openAfter returns a count of the keys that no page has shown so far.
+func (r *resource[K, V]) openAfter(keys []string) func(page []V) int {
+	open := make(map[string]bool, len(keys))
+	for _, k := range keys {
+		open[r.normal(k)] = true
+	}
+	return func(page []V) int {
+		for _, item := range page {
+			key, _ := r.scan.key(item)
+			delete(open, r.normal(key))
+		}
+		return len(open)
+	}
 }
 
 // take returns the records of a scan by key.
