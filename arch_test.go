@@ -21,8 +21,8 @@ const module = "github.com/learngraph/learngraph"
 // Whoever adds a line says in the commit why the arrow points that way.
 var allowed = map[string][]string{
 	"":                               {"app", "cli", "config"},
-	"app":                            {"admin", "auth", "cache", "capture", "config", "datasource", "engine", "explorer", "gateway", "gateway/*", "graph", "graph/*", "inflight", "reload", "resolvers", "syntax", "task", "telemetry", "upstream", "upstream/*"},
-	"cli":                            {"app", "cache", "capture", "config", "gateway", "gateway/*", "graph", "reload", "task", "telemetry", "upstream", "upstream/*"},
+	"app":                            {"admin", "auth", "cache", "capture", "config", "datasource", "engine", "explorer", "gateway", "gateway/*", "graph", "graph/*", "inflight", "reload", "resolvers", "sdl", "syntax", "task", "telemetry", "upstream", "upstream/*"},
+	"cli":                            {"app", "cache", "capture", "config", "gateway", "gateway/*", "graph", "reload", "sdl", "task", "telemetry", "upstream", "upstream/*"},
 	"config":                         {"auth", "gateway/cost", "cache", "reload", "upstream", "upstream/emulator"},
 	"admin":                          {"telemetry", "gateway/*", "cache", "upstream"},
 	"telemetry":                      {"gateway", "gateway/*", "reload", "cache", "inflight", "task", "upstream"},
@@ -31,7 +31,7 @@ var allowed = map[string][]string{
 	"gateway":                        {"gateway/*", "auth", "cache", "coerce", "engine", "inflight", "lru", "task", "upstream"},
 	"gateway/access":                 {"gateway/gqlerrors", "gateway/requestid", "gateway/selection", "auth", "coerce", "graph/model", "graph/scalar"},
 	"gateway/cachecontrol":           {"cache", "upstream"},
-	"gateway/cost":                   {"gateway/gqlerrors", "gateway/httpapi", "gateway/selection", "auth", "cache"},
+	"gateway/cost":                   {"gateway/gqlerrors", "gateway/httpapi", "gateway/selection", "graph/scalar", "auth", "cache"},
 	"gateway/documents":              {"gateway/gqlerrors", "gateway/httpapi", "gateway/limits", "gateway/requestid", "gateway/strictjson", "gateway/validation", "auth", "cache", "engine", "lru", "reload", "syntax"},
 	"gateway/gqlerrors":              {"gateway/requestid", "cache", "document", "engine", "graph/scalar", "task", "upstream"},
 	"gateway/httpapi":                {"gateway/cachecontrol", "gateway/gqlerrors", "gateway/incremental", "gateway/limits", "gateway/representation", "gateway/requestid", "gateway/responses", "gateway/strictjson", "auth", "engine", "inflight", "upstream"},
@@ -61,6 +61,7 @@ var allowed = map[string][]string{
 	"syntax":                         {},
 	"task":                           {},
 	"document":                       {},
+	"sdl":                            {"graph/scalar"},
 	"footprint":                      {},
 	"explorer":                       {},
 	"explorer/browsertest":           {},

@@ -219,7 +219,7 @@ func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) 
 	}
 	defer func() { _ = cold.Close() }() // without Redis there is nothing to fail
 	now := c.credentials.generation()
-	backends := resolvers.Options{Options: now.root.Options, AllowDeletes: now.root.AllowDeletes}
+	backends := resolvers.Options{Options: now.root.Options, AllowDeletes: now.root.AllowDeletes, Subgraph: now.root.Subgraph}
 	backends.Cache, backends.Beside = cold, now.root.Source
 	root := resolvers.New(backends)
 	options := now.repeatable(root)
@@ -233,7 +233,7 @@ func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) 
 // no two fields race for who makes a call that serves both.
 func (g *generation) repeatable(root *resolvers.Resolver) gateway.Options {
 	options := g.gateway
-	inOrder := graph.NewEngine(graph.Config{Resolvers: root})
+	inOrder := graph.NewEngine(graph.Config{Resolvers: root, Schema: options.Schema.Schema()})
 	inOrder.InOrder = true
 	options.Schema, options.Answers = inOrder, nil
 	options.Memory, options.Reserve = 0, nil // what it keeps goes with it
@@ -321,7 +321,7 @@ func (c *capturer) file(x *captured) (*capture.File, error) {
 }
 
 // replayed are the settings that decide about an answer and say nothing of where anything is.
-var replayed = []string{"LINK_CLIENT", "LINK_USER", "LINK_USER_PROVIDER", "MATTR_PATH_PREFIX", "ALLOW_DELETES", "INTROSPECTION",
+var replayed = []string{"LINK_CLIENT", "LINK_USER", "LINK_USER_PROVIDER", "MATTR_PATH_PREFIX", "ALLOW_DELETES", "INTROSPECTION", "FEDERATION",
 	"OPERATION_TIMEOUT", "OPERATION_CALLS", "OPERATION_BYTES", "UPSTREAM_MAX_BODY", "CACHE_TTL", "CACHE_STALE", "CACHE_NEGATIVE",
 	"COALESCE", "MAX_COST", "COST_MODE", "THOUGHTINDUSTRIES_CONCURRENCY", "COASSEMBLE_CONCURRENCY", "MATTR_CONCURRENCY"}
 

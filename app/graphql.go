@@ -42,6 +42,9 @@ func (s *Server) generate(cfg *config.Config) (*generation, error) {
 			o.MATTR = mattr.New(b.WithAuthorizer(authorizer), cfg.MATTRPathPrefix)
 		}
 	}
+	if cfg.Federation {
+		o.Subgraph = newSubgraph()
+	}
 	root := resolvers.New(o)
 	options := s.gatewayOptions(cfg, root)
 	gw := gateway.New(options)
@@ -63,7 +66,7 @@ func (s *Server) mattrAuthorizer(cfg *config.Config) (upstream.Authorizer, error
 
 // gatewayOptions are what stands between the internet and the schema.
 func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) gateway.Options {
-	e := graph.NewEngine(graph.Config{Resolvers: root})
+	e := graph.NewEngine(graph.Config{Resolvers: root, Schema: servedSchema(cfg.Federation)})
 	e.Watch, e.MaxPlans, e.Reserve = s.traces.Levels(), s.cfg.Cache.Memory/4, s.Cache.Reserve
 	return gateway.Options{
 		Schema:        e,

@@ -100,8 +100,27 @@ func (p *Pseudonyms) text(s string) string {
 	return scalar.EncodeID(t, p.Text(key))
 }
 
-// free is the type that takes any JSON.
-const free = "JSON"
+// free is the type that takes any JSON, and representation the one that takes the key of an object with the name of its type.
+const (
+	free           = "JSON"
+	representation = "_Any"
+)
+
+// represented replaces the values of a representation. Its type stays.
+func (p *Pseudonyms) represented(object map[string]any) map[string]any {
+	out := make(map[string]any, len(object))
+	for name, v := range object {
+		switch text, ok := v.(string); {
+		case name == "__typename" && ok && p.schema.Types[text] != nil:
+			out[name] = text
+		case ok:
+			out[p.Key(name)] = p.text(text)
+		default:
+			out[p.Key(name)] = p.Value(v)
+		}
+	}
+	return out
+}
 
 // variable replaces the value of a variable, or a part of it, that has this type.
 func (p *Pseudonyms) variable(v any, t *ast.Type) any {
@@ -115,6 +134,9 @@ func (p *Pseudonyms) variable(v any, t *ast.Type) any {
 	def := p.schema.Types[t.Name()]
 	switch v := v.(type) {
 	case map[string]any:
+		if def.Name == representation {
+			return p.represented(v)
+		}
 		if def.Kind != ast.InputObject {
 			break
 		}
@@ -131,7 +153,7 @@ func (p *Pseudonyms) variable(v any, t *ast.Type) any {
 			return p.text(v)
 		}
 	}
-	if def.Name == free || def.Name == "ID" {
+	if slices.Contains([]string{free, representation, "ID"}, def.Name) {
 		return p.Value(v)
 	}
 	return v
@@ -157,7 +179,7 @@ func (p *Pseudonyms) literal(v *ast.Value, t *ast.Type) {
 			v.Raw = p.text(v.Raw)
 		}
 	case ast.IntValue, ast.FloatValue:
-		if anything || def.Name == "ID" {
+		if anything || def.Name == representation || def.Name == "ID" {
 			v.Raw = string(p.Number(json.Number(v.Raw)))
 		}
 	case ast.EnumValue:
@@ -166,6 +188,9 @@ func (p *Pseudonyms) literal(v *ast.Value, t *ast.Type) {
 		}
 	default:
 		for _, c := range v.Children {
+			if t.NamedType == representation && c.Name == "__typename" && p.schema.Types[c.Value.Raw] != nil {
+				continue // it is no value of somebody's
+			}
 			p.literal(c.Value, p.inner(c, t, anything))
 		}
 	}
@@ -175,6 +200,11 @@ func (p *Pseudonyms) literal(v *ast.Value, t *ast.Type) {
 // value.
 func (p *Pseudonyms) inner(c *ast.ChildValue, t *ast.Type, anything bool) *ast.Type {
 	switch {
+	case t.NamedType == representation && c.Name != "":
+		if len(c.Value.Children) == 0 {
+			return ast.NonNullNamedType("ID", nil)
+		}
+		return ast.NamedType(free, nil)
 	case anything && c.Name != "":
 		c.Name = p.Key(c.Name)
 	case c.Name != "":

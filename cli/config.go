@@ -61,11 +61,3 @@ func (*configSchema) Run(p *process) error {
 	_, err := p.Stdout.Write(config.Schema())
 	return err
 }
-
-type schemaCommand struct{}
-
-// Run prints the GraphQL schema.
-func (*schemaCommand) Run(p *process) error {
-	_, err := fmt.Fprint(p.Stdout, p.Schema)
-	return err
-}

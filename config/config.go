@@ -50,6 +50,7 @@ type Config struct {
 	Explorer         bool
 	Explain          bool
 	PublicCatalog    bool
+	Federation       bool
 
 	APIKeysFile      string
 	JWKS             string

@@ -77,6 +77,7 @@ func serverSettings() []Setting {
 		inDemo("true", boolean("EXPLORER", "false", "Serve the query page at /.", func(c *Config) *bool { return &c.Explorer })),
 		inDemo("true", boolean("EXPLAIN", "false", "Show extensions.explain to callers that send X-Learngraph-Explain: 1.", func(c *Config) *bool { return &c.Explain })),
 		inDemo("true", boolean("ALLOW_DELETES", "false", "Allow the three delete mutations.", func(c *Config) *bool { return &c.AllowDeletes })),
+		boolean("FEDERATION", "false", "Serve _service and _entities, as Apollo Federation asks of a subgraph.", func(c *Config) *bool { return &c.Federation }),
 		origins("CORS_ORIGINS", "Origins of pages that may call, with commas, such as https://app.example; * for any. Those of this machine need not be listed with -demo or a LISTEN on loopback.", func(c *Config) *[]string { return &c.Origins }),
 		headerNames("CORS_HEADERS", "Request headers that pages of other origins may send, with commas, beside those of the API and of well-known clients.", func(c *Config) *[]string { return &c.OriginHeaders }),
 		networks("TRUSTED_PROXIES", "Addresses or networks of proxies in front, with commas, such as 10.0.0.0/8: the log takes a caller's address from their X-Forwarded-For.", func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }),

@@ -4,6 +4,7 @@ package graph
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -13,17 +14,17 @@ import (
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
-	"github.com/vektah/gqlparser/v2/ast"
 )
 
 // NewEngine creates an executable schema that the engine executes. It refers to no method of the one that
-// NewExecutableSchema creates, so the linker leaves that one out of a program that has the engine alone.
+// NewExecutableSchema creates, so the linker leaves that one out of a program that has the engine alone. The schema is
+// Schema() unless another is given.
 func NewEngine(cfg Config) *engine.Engine {
+	if cfg.Schema == nil {
+		cfg.Schema = Schema()
+	}
 	return engine.New(newBindings(&executableSchema{SchemaData: cfg.Schema, Resolvers: cfg.Resolvers}))
 }
-
-// Schema returns the definition of the schema.
-func Schema() *ast.Schema { return parsedSchema }
 
 var (
 	leafStatus                                   = document.NewEnum("Status", "archived", "authoring", "deleted", "draft", "loginRestriction", "pending", "published")
@@ -125,9 +126,41 @@ func newBindings(e *executableSchema) *engine.Schema {
 			"UserError":                     bindUserError(e),
 			"WebinarBlock":                  bindWebinarBlock(e),
 			"WebinarDate":                   bindWebinarDate(e),
+			"_Service":                      bind_Service(e),
 		},
 		Abstract: map[string]func(any) string{
 			"Node": func(v any) string {
+				switch v := v.(type) {
+				case *coassemble.User:
+					if v != nil {
+						return "User"
+					}
+					return ""
+				case *mattr.Identity:
+					if v != nil {
+						return "Identity"
+					}
+					return ""
+				case *coassemble.EmbedClient:
+					if v != nil {
+						return "EmbedClient"
+					}
+					return ""
+				case *model.Credential:
+					if v != nil {
+						return "Credential"
+					}
+					return ""
+				case *model.Client:
+					if v != nil {
+						return "Client"
+					}
+					return ""
+				default:
+					return fmt.Sprintf("%T", v)
+				}
+			},
+			"_Entity": func(v any) string {
 				switch v := v.(type) {
 				case *coassemble.User:
 					if v != nil {
@@ -1593,6 +1626,16 @@ func bindQuery(e *executableSchema) *engine.Object {
 			v, err := e.Resolvers.Query().Nodes(ctx, args["ids"].([]string))
 			return engine.One(engine.Interfaces(v), err)
 		}},
+		"_entities": {Kind: engine.Resolve, Args: func(ctx context.Context, op *graphql.OperationContext, raw map[string]any) (map[string]any, error) {
+			return newExecutionContext(op, e, nil).field_Query__entities_args(ctx, raw)
+		}, Resolve: func(ctx context.Context, _ []engine.Parent, args map[string]any) ([]any, error) {
+			v, err := subgraph(e.Resolvers).Entities(ctx, args["representations"].([]json.RawMessage))
+			return engine.One(engine.Interfaces(v), err)
+		}},
+		"_service": {Kind: engine.Resolve, Resolve: func(ctx context.Context, _ []engine.Parent, args map[string]any) ([]any, error) {
+			v, err := subgraph(e.Resolvers).Service(ctx)
+			return engine.One(engine.Pointer(v), err)
+		}},
 		"__type":   {Kind: engine.Introspect},
 		"__schema": {Kind: engine.Introspect},
 	}}
@@ -1892,5 +1935,14 @@ func bindWebinarDate(e *executableSchema) *engine.Object {
 		"endTime":   {Kind: engine.Project, Member: 0, Leaf: document.StringLeaf},
 		"meeting":   {Kind: engine.Project, Member: 1, Leaf: document.IDLeaf},
 		"startTime": {Kind: engine.Project, Member: 2, Leaf: document.StringLeaf},
+	}}
+}
+
+func bind_Service(e *executableSchema) *engine.Object {
+	return &engine.Object{Name: "_Service", Fields: map[string]*engine.Binding{
+		"sdl": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
+			v := parent.(*model.Service).SDL
+			return engine.AppendString[string](dst, v), nil
+		}},
 	}}
 }

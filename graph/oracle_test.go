@@ -148,7 +148,7 @@ func checkAgainstStock(t testing.TB, w *world, seed uint64) bool {
 	if seed%4 == 0 {
 		loaded.ResolverMiddleware = refusing(seed)
 	}
-	cfg := graph.Config{Resolvers: worldRoot{w}}
+	cfg := graph.Config{Schema: schema(), Resolvers: worldRoot{w}}
 	want := execute(t.Context(), graph.NewExecutableSchema(cfg), loaded)
 	execute(t.Context(), w.engine, loaded) // the second execution finds the plan
 	got := execute(t.Context(), w.engine, loaded)

@@ -22,10 +22,16 @@ type foundNode struct {
 	err  error
 }
 
-// nodes looks objects of any type up, a batch a type, all types at once.
+// nodeKey names an object of a type by a key of its backend.
+type nodeKey struct {
+	scalar.NodeType
+	field string // of a Client: id, slug or sku
+	key   string
+}
+
+// nodes looks objects of any type up by their global ids.
 func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i int) string) []foundNode {
-	keys := map[scalar.NodeType][]string{}
-	places := map[scalar.NodeType][]int{}
+	keys := make([]nodeKey, len(ids))
 	found := make([]foundNode, len(ids))
 	for i, id := range ids {
 		t, key, err := scalar.DecodeID(id)
@@ -36,7 +42,20 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 			found[i].err = scalar.Input(err.Error(), argument(i))
 			continue
 		}
-		keys[t], places[t] = append(keys[t], key), append(places[t], i)
+		keys[i] = nodeKey{t, "id", key}
+	}
+	r.lookUp(ctx, keys, found)
+	return found
+}
+
+// lookUp finds what is not found yet and has no error, a batch a type, all types at once.
+func (r queryResolver) lookUp(ctx context.Context, wanted []nodeKey, found []foundNode) {
+	keys := map[scalar.NodeType][]nodeKey{}
+	places := map[scalar.NodeType][]int{}
+	for i, k := range wanted {
+		if found[i] == (foundNode{}) && k != (nodeKey{}) {
+			keys[k.NodeType], places[k.NodeType] = append(keys[k.NodeType], k), append(places[k.NodeType], i)
+		}
 	}
 	var group task.Group
 	for t := range keys {
@@ -56,7 +75,6 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 		})
 	}
 	group.Wait()
-	return found
 }
 
 // checkNodeKey refuses what cannot name anything.
@@ -74,15 +92,20 @@ func checkNodeKey(t scalar.NodeType, key string) error {
 	return err
 }
 
-func nodesOf(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {
+func nodesOf(ctx context.Context, t scalar.NodeType, wanted []nodeKey) []foundNode {
 	o := datasource.From(ctx)
-	switch t {
-	case scalar.ClientNode:
-		clientKeys := make([]thoughtindustries.Key, len(keys))
-		for i, k := range keys {
-			clientKeys[i] = thoughtindustries.Key{Field: "id", Value: k}
+	if t == scalar.ClientNode {
+		keys := make([]thoughtindustries.Key, len(wanted))
+		for i, k := range wanted {
+			keys[i] = k.client()
 		}
-		return loadNodes(ctx, o.Clients(), clientKeys, clientOf)
+		return loadNodes(ctx, o.Clients(), keys, clientOf)
+	}
+	keys := make([]string, len(wanted))
+	for i, k := range wanted {
+		keys[i] = k.key
+	}
+	switch t {
 	case scalar.EmbedClientNode:
 		return loadNodes(ctx, o.EmbedClients(), keys, identity)
 	case scalar.UserNode:
@@ -91,6 +114,11 @@ func nodesOf(ctx context.Context, t scalar.NodeType, keys []string) []foundNode 
 		return credentialNodes(ctx, keys)
 	}
 	return loadNodes(ctx, o.Identities(), keys, identity)
+}
+
+// client is the key where it names a Client.
+func (k nodeKey) client() thoughtindustries.Key {
+	return thoughtindustries.Key{Field: k.field, Value: k.key}
 }
 
 // loadNodes keeps what is not found a nil interface: a nil pointer in one would be an object.

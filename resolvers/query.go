@@ -326,7 +326,11 @@ func (r queryResolver) Nodes(ctx context.Context, ids []string) ([]model.Node, e
 	if len(ids) > maxNodes {
 		return nil, scalar.Input(fmt.Sprintf("must be at most %d ids", maxNodes), "ids")
 	}
-	found := r.nodes(ctx, ids, func(i int) string { return fmt.Sprintf("ids[%d]", i) })
+	return nodesWithErrors(ctx, r.nodes(ctx, ids, func(i int) string { return fmt.Sprintf("ids[%d]", i) })), nil
+}
+
+// nodesWithErrors returns the nodes with each error at its place.
+func nodesWithErrors(ctx context.Context, found []foundNode) []model.Node {
 	out := make([]model.Node, len(found))
 	for i, n := range found {
 		out[i] = n.node
@@ -334,7 +338,7 @@ func (r queryResolver) Nodes(ctx context.Context, ids []string) ([]model.Node, e
 			addElementError(ctx, i, n.err)
 		}
 	}
-	return out, nil
+	return out
 }
 
 func value(text *string) string {

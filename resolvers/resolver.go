@@ -14,18 +14,29 @@ type Options struct {
 	datasource.Options
 	// AllowDeletes switches the three delete mutations on.
 	AllowDeletes bool
+	// Subgraph is what other subgraphs are answered with; nil where there are none.
+	Subgraph *Subgraph
+}
+
+// Subgraph is what a server needs to be a subgraph of Apollo Federation.
+type Subgraph struct {
+	// SDL returns the schema that other subgraphs are composed with, for an operation of this name.
+	SDL func(operation string) string
+	// Permit returns the error of a caller who may not read objects of a type.
+	Permit func(ctx context.Context, object string) error
 }
 
 // Resolver is the root of all resolvers.
 type Resolver struct {
 	*datasource.Source
 	AllowDeletes bool
+	Subgraph     *Subgraph
 }
 
 // New returns the resolvers of a server.
 func New(o Options) *Resolver {
 	o.Field = fieldPath
-	return &Resolver{Source: datasource.New(o.Options), AllowDeletes: o.AllowDeletes}
+	return &Resolver{Source: datasource.New(o.Options), AllowDeletes: o.AllowDeletes, Subgraph: o.Subgraph}
 }
 
 // WithOperation returns the context of a new operation of the caller of ctx.

@@ -68,16 +68,16 @@ func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity,
 }
 
 // ownNodes looks objects of one type up for a bound caller.
-func (r queryResolver) ownNodes(ctx context.Context, t scalar.NodeType, keys []string) []foundNode {
+func (r queryResolver) ownNodes(ctx context.Context, t scalar.NodeType, keys []nodeKey) []foundNode {
 	if t == scalar.UserNode {
-		return loadNodes(ctx, datasource.From(ctx).Users(), keys, identity)
+		return nodesOf(ctx, t, keys) // each operation of a bound caller has its own users alone
 	}
 	found := make([]foundNode, len(keys))
 	var group task.Group
 	for i, key := range keys {
 		var n foundNode
 		group.Go(func() (err error) {
-			n, err = r.ownNode(ctx, t, key)
+			n, err = r.ownNode(ctx, key)
 			return err
 		}, func(err error) {
 			if n.err == nil {
@@ -90,10 +90,11 @@ func (r queryResolver) ownNodes(ctx context.Context, t scalar.NodeType, keys []s
 	return found
 }
 
-func (r queryResolver) ownNode(ctx context.Context, t scalar.NodeType, key string) (n foundNode, err error) {
-	switch t {
+func (r queryResolver) ownNode(ctx context.Context, wanted nodeKey) (n foundNode, err error) {
+	key := wanted.key
+	switch wanted.NodeType {
 	case scalar.ClientNode:
-		d, err := r.ownClient(ctx, thoughtindustries.Key{Field: "id", Value: key})
+		d, err := r.ownClient(ctx, wanted.client())
 		if d != nil {
 			n.node = newClient(d)
 		}

@@ -61,9 +61,25 @@ func (g *Guard) Check(ctx context.Context, field *ast.Field, definition *ast.Fie
 		return nil
 	}
 	if lacking := g.lacks(who, field, definition, variables); lacking != "" {
-		return &scalar.ForbiddenError{Message: "the caller lacks the scope " + lacking}
+		return lacks(lacking)
 	}
 	return nil
+}
+
+// CheckType refuses objects of a type that the caller of ctx lacks a scope for.
+func (g *Guard) CheckType(ctx context.Context, object string) error {
+	who := auth.FromContext(ctx)
+	if who == auth.AllowAll {
+		return nil
+	}
+	if lacking := who.MissingScope(g.types[object]); lacking != "" {
+		return lacks(lacking)
+	}
+	return nil
+}
+
+func lacks(scope string) error {
+	return &scalar.ForbiddenError{Message: "the caller lacks the scope " + scope}
 }
 
 func (g *Guard) lacks(who *auth.Caller, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) string {

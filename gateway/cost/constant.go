@@ -81,7 +81,7 @@ type fieldArgument struct{ field, argument string }
 func (c *Estimator) decides(f *ast.FieldDefinition, cost fieldCost) {
 	for _, arg := range f.Arguments {
 		_, weighs := cost.arguments[arg.Name]
-		if weighs || slices.Contains(cost.slicing, arg.Name) || slices.Contains([]string{"after", "id", "ids"}, arg.Name) {
+		if weighs || slices.Contains(cost.slicing, arg.Name) || slices.Contains([]string{"after", "id", "ids", "representations"}, arg.Name) {
 			c.decisive[fieldArgument{f.Name, arg.Name}] = true
 		}
 	}

@@ -12,6 +12,7 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/gateway/gqlerrors"
 	"github.com/learngraph/learngraph/gateway/selection"
+	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -347,6 +348,12 @@ func (e *estimation) below(g *selection.Group, args map[string]any, named string
 		}
 		return
 	}
+	if named == "_Entity" {
+		if list := selection.Representations(args); list != nil {
+			e.entities(list, g, at)
+			return
+		}
+	}
 	var dearest *estimation
 	for _, possible := range e.schema().PossibleTypes[named] {
 		branch := *e
@@ -362,6 +369,26 @@ func (e *estimation) below(g *selection.Group, args map[string]any, named string
 	}
 	if dearest != nil {
 		e.points, e.calls, e.shared, e.faults = dearest.points, dearest.calls, dearest.shared, dearest.faults
+	}
+}
+
+// entities adds what representations take. Those of which nothing is selected but what they give are not read.
+func (e *estimation) entities(list []scalar.Representation, g *selection.Group, at place) {
+	all, read := map[string]int{}, map[string]int{}
+	fields := map[string][]*selection.Group{}
+	for _, r := range list {
+		name := string(r.Type)
+		if all[name]++; all[name] == 1 {
+			fields[name] = e.Collect(name, g.Selections)
+		}
+		if slices.ContainsFunc(fields[name], func(f *selection.Group) bool { return !r.Gives(f.Field.Name) }) {
+			read[name]++
+		}
+	}
+	e.nodes(read, at.path, 1)
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		at.parents = float64(all[name])
+		e.selections(name, g.Selections, at)
 	}
 }
 

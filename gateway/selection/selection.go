@@ -49,3 +49,22 @@ func CountNodeTypes(args map[string]any) map[string]int {
 	}
 	return counts
 }
+
+// Representations are those of the argument representations that name an object; nil where the argument is not given.
+func Representations(args map[string]any) []scalar.Representation {
+	given, ok := args["representations"]
+	if !ok {
+		return nil
+	}
+	list, ok := given.([]any)
+	if !ok {
+		list = []any{given} // one is a list of one
+	}
+	named := []scalar.Representation{}
+	for _, item := range list {
+		if r, err := scalar.ReadRepresentation(item); err == nil {
+			named = append(named, r)
+		}
+	}
+	return named
+}

@@ -138,10 +138,14 @@ func (b *binder) root(f *codegen.Field) string {
 		result = "v"
 	}
 	b.mustBeComposite(f)
+	method := resolver(f.Object) + "." + f.GoFieldName
+	if !f.IsResolver {
+		method = "subgraph(e.Resolvers)." + templates.ToGo(f.Name) // gqlgen has no resolver for _entities and _service
+	}
 	return fmt.Sprintf(`{Kind: engine.Resolve, %s Resolve: func(ctx context.Context, _ []engine.Parent, args map[string]any) ([]any, error) {
-		v, err := %s.%s(%s)
+		v, err := %s(%s)
 		return engine.One(%s, err)
-	}}`, args(f), resolver(f.Object), f.GoFieldName, callArguments(f, "ctx"), result)
+	}}`, args(f), method, callArguments(f, "ctx"), result)
 }
 
 func resolver(o *codegen.Object) string { return "e.Resolvers." + templates.UcFirst(o.Name) + "()" }
@@ -356,16 +360,16 @@ const bindingsTemplate = `
 {{ reserveImport "github.com/learngraph/learngraph/document" }}
 {{ reserveImport "github.com/learngraph/learngraph/engine" }}
 {{ reserveImport "github.com/learngraph/learngraph/graph/scalar" }}
-{{ reserveImport "github.com/vektah/gqlparser/v2/ast" }}
 
 // NewEngine creates an executable schema that the engine executes. It refers to no method of the one that
-// NewExecutableSchema creates, so the linker leaves that one out of a program that has the engine alone.
+// NewExecutableSchema creates, so the linker leaves that one out of a program that has the engine alone. The schema is
+// Schema() unless another is given.
 func NewEngine(cfg Config) *engine.Engine {
+	if cfg.Schema == nil {
+		cfg.Schema = Schema()
+	}
 	return engine.New(newBindings(&executableSchema{SchemaData: cfg.Schema, Resolvers: cfg.Resolvers}))
 }
-
-// Schema returns the definition of the schema.
-func Schema() *ast.Schema { return parsedSchema }
 
 var (
 	{{ range .Enums }}leaf{{ .Name }} = document.NewEnum("{{ .Name }}"{{ range .EnumValues }}, "{{ .Name }}"{{ end }})

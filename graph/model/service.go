@@ -1,0 +1,4 @@
+package model
+
+// Service is what a subgraph tells of itself.
+type Service struct{ SDL string }

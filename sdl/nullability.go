@@ -1,0 +1,44 @@
+package sdl
+
+import (
+	"slices"
+
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+const nullabilityDirective = `
+"""At these levels of its type the field is null beside an error alone: 0 is the field, 1 the elements of its list."""
+directive @semanticNonNull(levels: [Int!]! = [0]) on FIELD_DEFINITION
+`
+
+// documented are the leaves that the documentation of their backend shows on each record.
+var documented = []string{"Identity.claims", "Credential.type", "Credential.profile"}
+
+// declareNullability writes which nullable fields are null beside an error alone: what a root lists or writes, the connections
+// that each object of a backend has, and the elements of pages.
+func (e *edit) declareNullability(o Options) {
+	claims := append([]string{"EmbedClient.users", "Identity.credentials"}, documented...)
+	if o.EachClientLinked {
+		claims = append(claims, "Client.users")
+	}
+	if o.EachUserLinked {
+		claims = append(claims, "User.credentials")
+	}
+	for _, def := range e.Definitions {
+		for _, f := range def.Fields {
+			switch {
+			case slices.Contains(claims, def.Name+"."+f.Name), isListed(def, f), hasSuffix(def.Name, "Edge") && f.Name == "node":
+				f.Directives = append(f.Directives, directive("semanticNonNull"))
+			case hasSuffix(def.Name, "Connection") && f.Name == "nodes":
+				f.Directives = append(f.Directives, directive("semanticNonNull", &ast.Argument{Name: "levels", Value: list(&ast.Value{Kind: ast.IntValue, Raw: "1"})}))
+			}
+		}
+	}
+	e.define(nullabilityDirective)
+}
+
+// isListed reports whether a root field is null only where it failed: a list, or the outcome of a write.
+func isListed(def *ast.Definition, f *ast.FieldDefinition) bool {
+	return slices.Contains([]string{"Query", "Subscription"}, def.Name) && (f.Type.Elem != nil || hasSuffix(f.Type.Name(), "Connection")) ||
+		def.Name == "Mutation" && !f.Type.NonNull
+}
