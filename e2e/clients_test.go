@@ -33,8 +33,13 @@ type finding struct {
 // runScript runs a script that prints findings.
 func runScript(t *testing.T, least int, program string, args ...string) {
 	t.Helper()
+	runScriptIn(t, clientsFolder, least, program, args...)
+}
+
+func runScriptIn(t *testing.T, folder string, least int, program string, args ...string) {
+	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	cmd.Dir = clientsFolder
+	cmd.Dir = folder
 	cmd.Stderr = os.Stderr
 	out, err := cmd.Output()
 	if err != nil {
@@ -57,11 +62,16 @@ func runScript(t *testing.T, least int, program string, args ...string) {
 // needNode skips the test where Node or its packages are not installed.
 func needNode(t *testing.T) {
 	t.Helper()
+	needNodeIn(t, clientsFolder)
+}
+
+func needNodeIn(t *testing.T, folder string) {
+	t.Helper()
 	if _, err := exec.LookPath("node"); err != nil {
 		missing(t, "node is not on the PATH: clients and readers are not tried")
 	}
-	if _, err := os.Stat(filepath.Join(clientsFolder, "node_modules")); err != nil {
-		missing(t, "%s has no packages, run npm ci there: clients and readers are not tried", clientsFolder)
+	if _, err := os.Stat(filepath.Join(folder, "node_modules")); err != nil {
+		missing(t, "%s has no packages, run npm ci there: clients and readers are not tried", folder)
 	}
 }
 
