@@ -1,15 +1,19 @@
 package e2e
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"image/png"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/chromedp/cdproto/emulation"
 	"github.com/chromedp/chromedp"
@@ -41,6 +45,15 @@ func (p *program) drawn() []string {
 	return routes
 }
 
+// drawnRoutes are the routes of the lines that are one call each, by what a reader of the screen is told.
+func drawnRoutes(page *browsertest.Tab) []string {
+	var routes []string
+	for _, label := range page.Attributes(`.lg-call:not(.lg-group)`, "aria-label") {
+		routes = append(routes, strings.Split(label, ", ")[1])
+	}
+	return routes
+}
+
 func sorted(list []string) []string {
 	slices.Sort(list)
 	return list
@@ -58,7 +71,8 @@ func TestTheExplorerDrawsEachCallThatTheBackendsSaw(t *testing.T) {
 	if len(saw) < 4 {
 		t.Fatalf("the backends saw %q: too little to tell", saw)
 	}
-	if diff := cmp.Diff(saw, sorted(page.Texts(`.lg-call-route`))); diff != "" {
+	page.Do("unfold equal calls", chromedp.Evaluate(`document.querySelectorAll('.lg-unfold').forEach(button => button.click())`, nil))
+	if diff := cmp.Diff(saw, sorted(drawnRoutes(page))); diff != "" {
 		t.Errorf("bars (-calls +drawn):\n%s", diff)
 	}
 	totals := strings.Join(page.Texts(`.lg-totals > div`), "\n")
@@ -71,7 +85,7 @@ func TestTheExplorerDrawsEachCallThatTheBackendsSaw(t *testing.T) {
 	page.Shoot("desktop-light")
 
 	page.Do("find the call for credentials", chromedp.Evaluate(`[...document.querySelectorAll('.lg-call')]
-		.find(bar => bar.innerText.includes('/credentials')).setAttribute('data-test', 'credentials')`, nil))
+		.find(bar => !bar.matches('.lg-group') && bar.getAttribute('aria-label').includes('/credentials')).setAttribute('data-test', 'credentials')`, nil))
 	page.Click(`[data-test="credentials"]`)
 	page.Await(`.result-window .lg-mark`)
 	// Which user's call is the first to begin is not decided.
@@ -88,7 +102,7 @@ func TestTheExplorerPlansWithoutCalling(t *testing.T) {
 	p, address := exploring(t)
 	const query = `{ clients(first: 2) { nodes { name users(first: 2) { nodes { identity { id } } } } } }`
 	page := browsertest.Open(t, withQuery(address, query), 1440, 900)
-	page.Click(`.lg-panel-head .lg-button`)
+	page.Click(`[data-do="plan"]`)
 	page.Await(`.lg-plan-calls li`)
 
 	var plan struct {
@@ -169,9 +183,9 @@ func TestTheExplorerOfTheProgramFitsAPhoneInLightAndDark(t *testing.T) {
 			page.NoSidewaysScroll()
 			page.Run()
 			page.Await(`.lg-call`)
-			page.Click(`.lg-panel-head .lg-button`)
+			page.Click(`[data-do="plan"]`)
 			page.Await(`.lg-plan-calls li`)
-			page.Click(`li:nth-child(2) > .lg-call`)
+			page.Click(`.lg-calls > li:nth-child(2) > .lg-call`)
 			page.Await(`.lg-served`)
 			page.NoSidewaysScroll()
 			page.Shoot("phone-" + scheme)
@@ -187,7 +201,7 @@ func TestTheExplorersPanelIsWorkedByKeyboardInTheDark(t *testing.T) {
 	page.TabTo(`.graphiql-execute-button`)
 	page.Do("run", chromedp.KeyEvent(kb.Enter))
 	page.Await(`.lg-call`)
-	for _, button := range []string{`.lg-fold`, `.lg-panel-head .lg-button`, `.lg-call`} {
+	for _, button := range []string{`.lg-fold`, `[data-do="plan"]`, `.lg-call`} {
 		page.TabTo(button)
 	}
 	page.Do("select", chromedp.KeyEvent(kb.Enter))
@@ -195,6 +209,58 @@ func TestTheExplorersPanelIsWorkedByKeyboardInTheDark(t *testing.T) {
 	page.Await(`.lg-served`)
 	page.Shoot("desktop-dark")
 	page.Behaved()
+}
+
+// atADistance makes backends answer as those of other companies do.
+type atADistance struct{ http.RoundTripper }
+
+func (d atADistance) RoundTrip(r *http.Request) (*http.Response, error) {
+	for part, takes := range map[string]time.Duration{"/incoming/": 90 * time.Millisecond, "/headless/": 140 * time.Millisecond, "/core/": 60 * time.Millisecond} {
+		if strings.Contains(r.URL.Path, part) {
+			time.Sleep(takes)
+		}
+	}
+	return d.RoundTripper.RoundTrip(r)
+}
+
+// picture is what the README shows of the explorer; go test -run TestTheReadmesPictureOfTheExplorer -update writes it.
+const picture = "../docs/explorer.png"
+
+func TestTheReadmesPictureOfTheExplorer(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Demo: true, Emulator: emulator.Options{Linked: true}, Wrap: func(to http.RoundTripper) http.RoundTripper { return atADistance{to} }})
+	listening := httptest.NewServer(p.Handler)
+	t.Cleanup(listening.Close)
+	page := browsertest.Open(t, listening.URL, 1280, 800)
+	page.Run()
+	page.Click(`.lg-call[data-backend="coassemble"]`)
+	page.Await(`.result-window .lg-mark`)
+	taken := page.Shoot("readme")
+	page.Behaved()
+	if *update {
+		if err := os.WriteFile(picture, taken, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept, err := os.ReadFile(picture)
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := png.DecodeConfig(bytes.NewReader(taken))
+	if err != nil {
+		t.Fatal(err)
+	}
+	got, err := png.DecodeConfig(bytes.NewReader(kept))
+	if err != nil || got.Width != want.Width || got.Height != want.Height {
+		t.Errorf("the picture is %d × %d (%v), want %d × %d", got.Width, got.Height, err, want.Width, want.Height)
+	}
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), "](docs/explorer.png)") {
+		t.Error("the README does not show the picture")
+	}
 }
 
 func TestTheExplorersPolicyAllowsNoScriptButItsOwn(t *testing.T) {

@@ -1,6 +1,7 @@
 package explorer
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -14,66 +15,270 @@ import (
 func TestTheExampleRunsAndItsCallsAreDrawn(t *testing.T) {
 	t.Parallel()
 	s := newStub(t, true)
-	p := browsertest.Open(t, s.URL, 1440, 900)
+	p := browsertest.Open(t, s.URL, 1280, 800)
 	p.Run()
 	p.Await(`.lg-call`)
-	wantRoutes := []string{"GET /incoming/v2/clients", "GET /v1/headless/users", "POST /core/v1/users/search", "GET /core/v1/users/{id}/credentials"}
-	if diff := cmp.Diff(wantRoutes, p.Texts(`.lg-call-route`)); diff != "" {
+	wantRoutes := []string{"GET /incoming/v2/clients", "GET /v1/headless/users", "POST /core/v1/users/search", "GET /core/v1/users/{userId}/credentials"}
+	if diff := cmp.Diff(wantRoutes, p.Attributes(`.lg-calls > li > .lg-call .lg-call-route`, "title")); diff != "" {
 		t.Errorf("routes (-want +got):\n%s", diff)
 	}
+	if diff := cmp.Diff([]string{"TI", "CO", "MA", "MA"}, p.Texts(`.lg-call .lg-tag`)); diff != "" {
+		t.Errorf("backends (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"1 retry · shared", "✕ 503 · 2 retries"}, p.Texts(`.lg-remarks`)); diff != "" {
+		t.Errorf("remarks (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"× 2"}, p.Texts(`.lg-times`)); diff != "" {
+		t.Errorf("equal calls (-want +got):\n%s", diff)
+	}
 	labels := p.Attributes(`.lg-call`, "aria-label")
-	want := "Coassemble, GET /v1/headless/users, started at 119 ms, took 43 ms, status 200, 18.2 kB, batch of 3, 1 retry, shared with another request, serves 1 path"
+	want := "Coassemble, GET /v1/headless/users, started at 139 ms, took 43 ms, status 200, 1 retry, shared, serves 1 path"
 	if len(labels) != 4 || labels[1] != want {
 		t.Errorf("labels = %q, want the second to be %q", labels, want)
 	}
 	totals := strings.Join(p.Texts(`.lg-totals > div`), "\n")
-	for _, want := range []string{"Calls 4 made; a naive server makes 38", "1.3 MB → 4.1 kB", "17 of 1,000", "2 min"} {
+	for _, want := range []string{"Calls 5 made; a naive server makes 38", "1.3 MB → 4.1 kB", "17 of 1,000", "Oldest lookup 5 min"} {
 		if !strings.Contains(totals, want) {
 			t.Errorf("totals lack %q:\n%s", want, totals)
 		}
 	}
-	if got := strings.Join(p.Texts(`.lg-notice-stale`), ""); !strings.Contains(got, "Coassemble: 2 min old, because it is being refreshed") {
+	if got := strings.Join(p.Texts(`.lg-notice-stale`), ""); !strings.Contains(got, "Coassemble: expired 2 min ago, being refreshed") {
 		t.Errorf("stale notice = %q", got)
 	}
-	if diff := cmp.Diff([]string{"call 2", "stale 1", "redis 1", "memory 1"}, p.Texts(`.lg-facts .lg-legend li`)); diff != "" {
-		t.Errorf("verdicts (-want +got):\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"call", "stale", "redis", "memory", "call"}, p.Attributes(`.lg-known i`, "data-verdict")); diff != "" {
-		t.Errorf("facts on the axis (-want +got):\n%s", diff)
-	}
-	var places []int
-	p.Do("read the places", chromedp.Evaluate(`[...document.querySelectorAll('.lg-known i')].map(i => Math.round(parseFloat(i.style.getPropertyValue('--at'))))`, &places))
-	if diff := cmp.Diff([]int{54, 54, 55, 74, 100}, places); diff != "" {
-		t.Errorf("places on the axis in percent (-want +got):\n%s", diff)
-	}
-	s.mu.Lock()
-	if diff := cmp.Diff([]string{"1"}, s.explains); diff != "" {
+	if diff := cmp.Diff([]string{"1"}, s.explained()); diff != "" {
 		t.Errorf("X-Learngraph-Explain of the operations (-want +got):\n%s", diff)
 	}
-	s.mu.Unlock()
 	p.NoSidewaysScroll()
 	p.Shoot("light-desktop")
 	p.Behaved()
 }
 
-func TestASelectedCallMarksTheFieldsThatItServed(t *testing.T) {
+func TestTheCacheLookupsAreOnTheAxisByShapeAndWord(t *testing.T) {
 	t.Parallel()
-	p := browsertest.Open(t, newStub(t, true).URL, 1440, 900)
+	p := browsertest.Open(t, newStub(t, true).URL, 1280, 800)
 	p.Run()
-	p.Click(`li:nth-child(2) > .lg-call`)
+	p.Await(`.lg-known`)
+	if diff := cmp.Diff([]string{"5 cache lookups"}, p.Texts(`.lg-known-name`)); diff != "" {
+		t.Errorf("name of the line (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"call 2", "stale 1", "redis 1", "memory 1"}, p.Texts(`.lg-facts .lg-legend li`)); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"call", "stale", "redis", "memory", "call"}, p.Attributes(`.lg-known i`, "data-verdict")); diff != "" {
+		t.Errorf("lookups on the axis (-want +got):\n%s", diff)
+	}
+	var places []int
+	p.Do("read the places", chromedp.Evaluate(`[...document.querySelectorAll('.lg-known i')].map(i => Math.round(parseFloat(i.style.getPropertyValue('--at'))))`, &places))
+	if diff := cmp.Diff([]int{50, 50, 51, 68, 100}, places); diff != "" {
+		t.Errorf("places on the axis in percent (-want +got):\n%s", diff)
+	}
+	p.Behaved()
+}
+
+// colours are the background colours of what a selector finds, each once.
+func colours(p *browsertest.Tab, selector string) []string {
+	var found []string
+	p.Do("read the colours of "+selector, chromedp.Evaluate(`[...new Set([...document.querySelectorAll(`+"`"+selector+"`"+`)].map(e => {
+		const s = getComputedStyle(e);
+		return s.borderTopWidth !== '0px' ? s.borderTopColor : s.backgroundColor;
+	}))]`, &found))
+	return found
+}
+
+func TestColourIsTheBackendAlone(t *testing.T) {
+	t.Parallel()
+	p := browsertest.Open(t, newStub(t, true).URL, 1280, 800)
+	p.Run()
+	p.Await(`.lg-bar`)
+	for backend, n := range map[string]int{"thoughtindustries": 1, "coassemble": 1, "mattr": 1} {
+		of := `[data-backend="` + backend + `"]`
+		// A call that failed, and every verdict of the cache, has the colour of its backend.
+		if got := colours(p, of+` .lg-bar, i`+of+`, .lg-tag`+of); len(got) != n {
+			t.Errorf("%s has the colours %q", backend, got)
+		}
+	}
+	if got := colours(p, `.lg-bar`); len(got) != 3 {
+		t.Errorf("three backends have the colours %q", got)
+	}
+	if got := colours(p, `.lg-facts .lg-legend i`); len(got) != 1 {
+		t.Errorf("the verdicts have the colours %q, want one", got)
+	}
+	p.Behaved()
+}
+
+func TestACallHasOneLineAndEqualCallsAreOneUntilUnfolded(t *testing.T) {
+	t.Parallel()
+	for _, size := range [][2]int{{1280, 800}, {1920, 1080}, {360, 740}} {
+		p := browsertest.Open(t, newStub(t, true).URL, size[0], size[1])
+		p.Run()
+		p.Click(`.lg-unfold`)
+		p.Await(`.lg-calls ol .lg-call`)
+		if diff := cmp.Diff([]string{"subjectId=#77ab03d912", "subjectId=#0c8d5e6f1a"}, p.Texts(`.lg-calls ol .lg-call-name`)); diff != "" {
+			t.Errorf("%v: unfolded (-want +got):\n%s", size, diff)
+		}
+		var heights []float64
+		p.Do("measure the lines", chromedp.Evaluate(`[...document.querySelectorAll('.lg-call')].map(e => e.getBoundingClientRect().height)`, &heights))
+		for _, height := range heights {
+			if height < 16 || height > 20 {
+				t.Errorf("%v: a line is %v px high", size, height)
+			}
+		}
+		p.NoSidewaysScroll()
+		p.Click(`.lg-unfold`)
+		p.Until(`document.querySelectorAll('.lg-call').length === 4`)
+		p.Behaved()
+		p.Close()
+	}
+}
+
+func TestASelectedCallMarksTheFieldsThatItServedAndNoOthers(t *testing.T) {
+	t.Parallel()
+	p := browsertest.Open(t, newStub(t, true).URL, 1280, 900)
+	p.Run()
+	p.Click(`.lg-calls > li:nth-child(2) > .lg-call`)
 	p.Until(`document.querySelector('.lg-served')?.innerText.includes('2 places marked')`)
-	p.Await(`.result-window .lg-mark`)
+	p.Until(`[...document.querySelectorAll('.result-window .lg-mark')].some(e => e.textContent.includes('Okafor'))`)
 	if diff := cmp.Diff([]string{"clients.nodes.users"}, p.Texts(`.lg-served li`)); diff != "" {
 		t.Errorf("fields (-want +got):\n%s", diff)
 	}
 	if diff := cmp.Diff([]string{"false", "true", "false", "false"}, p.Attributes(`.lg-call`, "aria-pressed")); diff != "" {
 		t.Errorf("pressed (-want +got):\n%s", diff)
 	}
-	p.Click(`li:nth-child(4) > .lg-call`)
-	p.Until(`document.querySelector('.lg-served')?.innerText.includes('1 place marked')`)
+	want := []string{`"users": {`, `"nodes": [`, `"name": "Ada Okafor"`}
+	if got := marked(p); len(got) < 3 || !cmp.Equal(want, got[:3]) || strings.Contains(strings.Join(got, ""), "SWQ") || strings.Contains(strings.Join(got, ""), "credential") {
+		t.Errorf("marked %q, want %q and no identity", got, want)
+	}
 	p.Shoot("light-selected")
-	p.Click(`li:nth-child(4) > .lg-call`)
+	p.Click(`.lg-calls > li:nth-child(3) > .lg-call`)
+	p.Until(`document.querySelector('.lg-served')?.innerText.includes('2 places marked')`)
+	want = []string{`"identity": {`, `"id": "SWQx"`, `"identity": {`, `"id": "SWQy"`}
+	p.Until(`document.querySelector('.result-window .lg-mark')?.innerText.includes('identity')`)
+	if got := marked(p); len(got) < 2 || !cmp.Equal(want[:2], got[:2]) || strings.Contains(strings.Join(got, ""), "CourseCredential") {
+		t.Errorf("marked %q, want %q", got, want)
+	}
+	p.Click(`.lg-calls > li:nth-child(4) > .lg-call`)
+	p.Until(`document.querySelector('.lg-served')?.innerText.includes('1 place marked')`)
+	p.Click(`.lg-calls > li:nth-child(4) > .lg-call`)
 	p.Until(`!document.querySelector('.lg-mark') && !document.querySelector('.lg-served')`)
+	p.Behaved()
+}
+
+// marked are the marked pieces of the answer's lines that are seen, from the top. An indentation that is marked is part of its piece.
+func marked(p *browsertest.Tab) []string {
+	var found []string
+	p.Do("read the marks", chromedp.Evaluate(`[...document.querySelectorAll('.result-window .view-line')]
+		.sort((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))
+		.map(line => [...line.querySelectorAll('.lg-mark')].map(e => e.textContent.replaceAll('\u00a0', ' ')).join(''))
+		.filter(text => text !== '')`, &found))
+	return found
+}
+
+func TestTheDetailOfACallIsInViewWithAllThatItAskedWith(t *testing.T) {
+	t.Parallel()
+	p := browsertest.Open(t, newStub(t, true).URL, 1280, 800)
+	p.Run()
+	p.Click(`.lg-calls > li:nth-child(2) > .lg-call`)
+	p.Await(`.lg-detail`)
+	p.Until(`(() => {
+		const detail = document.querySelector('.lg-detail').getBoundingClientRect(), panel = document.querySelector('.graphiql-footer').getBoundingClientRect();
+		return detail.top >= panel.top && detail.top < panel.bottom;
+	})()`)
+	want := []string{"On the wire 43 ms", "Waited for the budget 20 ms", "Status 200", "Received 18.2 kB", "Batch 3 keys", "Retries 1", "Shared another operation made it"}
+	if diff := cmp.Diff(want, p.Texts(`.lg-items > div`)); diff != "" {
+		t.Errorf("detail (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff([]string{"page 0"}, p.Texts(`.lg-parameters > div`)); diff != "" {
+		t.Errorf("parameters (-want +got):\n%s", diff)
+	}
+	if got := len(p.Texts(`.lg-calls > li:nth-child(2) .lg-wait`)); got != 1 {
+		t.Errorf("%d lines for the time that the call waited, want 1", got)
+	}
+	p.Click(`.lg-unfold`)
+	p.Click(`.lg-calls ol li:nth-child(1) .lg-call`)
+	p.Until(`document.querySelector('.lg-parameters')?.innerText.includes('digest')`)
+	if diff := cmp.Diff([]string{"subjectId digest 77ab03d912"}, p.Texts(`.lg-parameters > div`)); diff != "" {
+		t.Errorf("parameters that are hidden (-want +got):\n%s", diff)
+	}
+	p.Shoot("detail")
+	p.Behaved()
+}
+
+func TestACallIsCopiedAsCurlWithPlaceholders(t *testing.T) {
+	t.Parallel()
+	p := browsertest.Open(t, newStub(t, true).URL, 1280, 800)
+	p.Do("watch the clipboard", chromedp.Evaluate(`navigator.clipboard.writeText = async text => { document.title = text }`, nil))
+	p.Run()
+	for call, want := range map[string]string{
+		`.lg-calls > li:nth-child(1) > .lg-call`: `curl -sS "$THOUGHTINDUSTRIES_URL/incoming/v2/clients?count=3&query=it%27s" \ -H "Authorization: Bearer $THOUGHTINDUSTRIES_API_KEY"`,
+		`.lg-calls > li:nth-child(2) > .lg-call`: `curl -sS "${COASSEMBLE_URL:-https://api.coassemble.com/api}/v1/headless/users?page=0" \ -H "Authorization: $COASSEMBLE_AUTHORIZATION"`,
+		`.lg-calls > li:nth-child(4) > .lg-call`: `curl -sS "$MATTR_URL/core/v1/users/id%20of%2FAda/credentials?limit=3" \ -H "Authorization: Bearer $MATTR_TOKEN"`,
+	} {
+		p.Click(call)
+		p.Click(`.lg-curl button`)
+		p.Until(`document.querySelector('.lg-curl [role="status"]')?.innerText === 'Copied'`)
+		var copied string
+		p.Do("read what was copied", chromedp.Title(&copied))
+		if got := strings.Join(strings.Fields(copied), " "); got != want {
+			t.Errorf("copied %s\nwant   %s", got, want)
+		}
+		p.Click(call)
+	}
+	p.Click(`.lg-unfold`)
+	p.Click(`.lg-calls ol li:nth-child(1) .lg-call`)
+	p.Click(`.lg-curl button`)
+	p.Until(`document.title.replace(/\s+/g, ' ').endsWith('-H \'Content-Type: application/json\' \\ -d \'{"subjectId":"$SUBJECT_ID"}\'')`)
+	p.Behaved()
+}
+
+func TestTheExtensionsOfAnAnswerAreFoldedAway(t *testing.T) {
+	t.Parallel()
+	p := browsertest.Open(t, newStub(t, true).URL, 1280, 2000)
+	p.Run()
+	p.Await(`.lg-call`)
+	p.Until(`document.querySelector('.result-window .view-lines').innerText.replaceAll('\u00a0', ' ').includes('"extensions": {')`)
+	p.Until(`!document.querySelector('.result-window .view-lines').innerText.includes('callsMade') && document.querySelector('.result-window .inline-folded') !== null`)
+	p.Shoot("folded")
+	p.Behaved()
+}
+
+func TestTheStatusOfTheLastAnswerIsShownWithItsHeaders(t *testing.T) {
+	t.Parallel()
+	p := browsertest.Open(t, newStub(t, true).URL, 1280, 800)
+	p.Run()
+	p.Await(`.lg-status`)
+	got := strings.Join(p.Texts(`.lg-status dl > div`), "\n")
+	for _, want := range []string{"Status 200 OK", "Time ", " ms", "Size ", " kB", "Request REQUEST1"} {
+		if !strings.Contains(got, want) {
+			t.Errorf("the status lacks %q:\n%s", want, got)
+		}
+	}
+	p.Click(`.lg-status > .lg-link`)
+	p.Await(`#lg-headers table`)
+	if got := p.Texts(`#lg-headers tr`); !slices.Contains(got, "x-request-id REQUEST1") || !slices.Contains(got, "content-type application/graphql-response+json; charset=utf-8") {
+		t.Errorf("headers: %q", got)
+	}
+	p.Shoot("headers")
+	p.Behaved()
+}
+
+func TestAnOperationIsRunFreshAndCaptured(t *testing.T) {
+	t.Parallel()
+	s := newStub(t, true)
+	p := browsertest.Open(t, s.URL, 1280, 800)
+	p.Click(`[data-do="fresh"]`)
+	p.Await(`.lg-call`)
+	p.Click(`[data-do="capture"]`)
+	p.Until(`document.querySelector('.lg-captured')?.innerText.startsWith('Captured as captured.json')`)
+	p.Run()
+	p.Until(`document.querySelector('.lg-status') && !document.querySelector('.lg-captured')`)
+	var got [][2]string
+	for _, h := range s.operations() {
+		got = append(got, [2]string{h.Get("Cache-Control"), h.Get("X-Learngraph-Capture")})
+	}
+	// The browser itself sends no Cache-Control unless the page is reloaded.
+	if diff := cmp.Diff([][2]string{{"no-cache", ""}, {"", "1"}, {"", ""}}, got); diff != "" {
+		t.Errorf("Cache-Control and X-Learngraph-Capture (-want +got):\n%s", diff)
+	}
 	p.Behaved()
 }
 
@@ -81,7 +286,7 @@ func TestThePlanIsShownBeforeAnythingRuns(t *testing.T) {
 	t.Parallel()
 	s := newStub(t, true)
 	p := browsertest.Open(t, s.URL, 1280, 800)
-	p.Click(`.lg-panel-head .lg-button`)
+	p.Click(`[data-do="plan"]`)
 	p.Await(`.lg-plan-calls li`)
 	if diff := cmp.Diff([]string{"Thought Industries 1", "Coassemble 3", "MATTR 30"}, p.Texts(`.lg-plan-calls li`)); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
@@ -89,17 +294,15 @@ func TestThePlanIsShownBeforeAnythingRuns(t *testing.T) {
 	if got := strings.Join(p.Texts(`.lg-plan`), ""); !strings.Contains(got, "Cost 17 of 1,000. At most 34 backend calls") {
 		t.Errorf("plan = %q", got)
 	}
-	wantFields := []string{"clients Thought Industries 1", "clients.nodes.users Coassemble 3", "clients.nodes.users.nodes.identity MATTR 30"}
+	wantFields := []string{"TI clients 1", "CO clients.nodes.users 3", "MA clients.nodes.users.nodes.identity 30"}
 	if diff := cmp.Diff(wantFields, p.Texts(`.lg-plan-fields li`)); diff != "" {
 		t.Errorf("calls of the fields (-want +got):\n%s", diff)
 	}
-	s.mu.Lock()
-	if len(s.explains) != 0 {
-		t.Errorf("%d operations ran, want none", len(s.explains))
+	if n := len(s.operations()); n != 0 {
+		t.Errorf("%d operations ran, want none", n)
 	}
-	s.mu.Unlock()
 	p.Shoot("plan")
-	p.Click(`.lg-plan .lg-button`)
+	p.Click(`.lg-plan .lg-close`)
 	p.Until(`!document.querySelector('.lg-plan')`)
 	p.Behaved()
 }
@@ -107,7 +310,7 @@ func TestThePlanIsShownBeforeAnythingRuns(t *testing.T) {
 func TestAServerWithoutPlansIsQuoted(t *testing.T) {
 	t.Parallel()
 	p := browsertest.Open(t, newStub(t, false).URL, 1280, 800)
-	p.Click(`.lg-panel-head .lg-button`)
+	p.Click(`[data-do="plan"]`)
 	p.Until(`document.querySelector('.lg-plan')?.innerText.includes('This server makes no plans; it says: there is nothing at this path')`)
 	p.Behaved("404")
 }
@@ -234,7 +437,7 @@ func TestAPhoneShowsEverythingInOneColumn(t *testing.T) {
 			p.NoSidewaysScroll()
 			p.Run()
 			p.Await(`.lg-call`)
-			p.Click(`li:nth-child(2) > .lg-call`)
+			p.Click(`.lg-calls > li:nth-child(2) > .lg-call`)
 			p.Await(`.lg-served`)
 			p.Click(`.lg-facts summary`)
 			p.NoSidewaysScroll()
@@ -256,7 +459,7 @@ func TestAPhoneShowsEverythingInOneColumn(t *testing.T) {
 
 func TestAWideWindowShowsThePanelBesideTheAnswer(t *testing.T) {
 	t.Parallel()
-	p := browsertest.Open(t, newStub(t, true).URL, 1920, 1000)
+	p := browsertest.Open(t, newStub(t, true).URL, 1920, 1080)
 	p.Run()
 	p.Await(`.lg-call`)
 	var beside bool
@@ -264,6 +467,12 @@ func TestAWideWindowShowsThePanelBesideTheAnswer(t *testing.T) {
 		document.querySelector('.result-window').getBoundingClientRect().right`, &beside)
 	if p.Do("compare", compare); !beside {
 		t.Error("the panel is not beside the answer")
+	}
+	var full bool
+	p.Do("measure", chromedp.Evaluate(`document.querySelector('.result-window').clientHeight > 0.85 * innerHeight &&
+		document.querySelector('.graphiql-footer').clientWidth >= 480`, &full))
+	if !full {
+		t.Error("the answer has not the full height, or the panel little width")
 	}
 	p.NoSidewaysScroll()
 	p.Shoot("wide")
@@ -281,7 +490,7 @@ func TestTheDarkIsDarkUnlessTheReaderChoosesTheLight(t *testing.T) {
 	t.Parallel()
 	p := browsertest.Open(t, newStub(t, true).URL, 1440, 900, &emulation.MediaFeature{Name: "prefers-color-scheme", Value: "dark"})
 	p.Run()
-	p.Click(`li:nth-child(3) > .lg-call`)
+	p.Click(`.lg-calls > li:nth-child(3) > .lg-call`)
 	p.Await(`.lg-served`)
 	var background string
 	p.Do("read the background", chromedp.Evaluate(`getComputedStyle(document.body).backgroundColor`, &background))

@@ -35,10 +35,24 @@ const withoutFormatter = () => ({
   },
 });
 
+// Completion is in the schema's own order, as its authors arranged it. The editor sorts by text, in which 10 is before 2,
+// and what has no text to sort by after its name.
+const inSchemaOrder = () => ({
+  name: 'in-schema-order',
+  transform(code, id) {
+    if (!/\/monaco-graphql\/esm\/languageFeatures\.js($|\?)/.test(id)) return null;
+    const ordered = code
+      .replace('export function toCompletion(entry) {', 'export function toCompletion(entry, index) {')
+      .replace('sortText: entry.sortText,', "sortText: (entry.sortText ?? String(index)).replace(/^\\d+/, (n) => n.padStart(4, '0')),");
+    if (!ordered.includes('padStart')) throw new Error('the editor makes its completions elsewhere now');
+    return { code: ordered, map: null };
+  },
+});
+
 export default defineConfig({
   // Relative: the page works below whatever path a proxy puts in front of it.
   base: './',
-  plugins: [withoutFonts(), smaller()],
+  plugins: [withoutFonts(), smaller(), inSchemaOrder()],
   worker: { format: 'es', plugins: () => [withoutFormatter()] },
   build: {
     target: 'es2022',

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/chromedp/cdproto/emulation"
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/log"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/cdproto/runtime"
@@ -48,8 +49,9 @@ func findBrowser(t *testing.T) string {
 
 // Tab is a page of a browser of its own, watched for what a page must not do.
 type Tab struct {
-	t   *testing.T
-	ctx context.Context
+	t     *testing.T
+	ctx   context.Context
+	leave func() // lets another test have a browser
 
 	mu       sync.Mutex
 	requests []string
@@ -65,8 +67,8 @@ func Open(t *testing.T, address string, width, height int, media ...*emulation.M
 	t.Helper()
 	browser := findBrowser(t)
 	free <- struct{}{}
-	t.Cleanup(func() { <-free })
-	p := &Tab{t: t}
+	p := &Tab{t: t, leave: sync.OnceFunc(func() { <-free })}
+	t.Cleanup(p.leave)
 	// Whatever is not for this machine goes to a proxy that only takes note, workers' requests included.
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !ofBrowser.MatchString(r.Host) {
@@ -103,6 +105,15 @@ func Open(t *testing.T, address string, width, height int, media ...*emulation.M
 		chromedp.Navigate(address),
 		chromedp.WaitVisible(`.graphiql-query-editor .view-line`, chromedp.ByQuery))
 	return p
+}
+
+// Close ends the browser before the test does, so that it may open another.
+func (p *Tab) Close() {
+	p.t.Helper()
+	if err := chromedp.Cancel(p.ctx); err != nil {
+		p.t.Error(err)
+	}
+	p.leave()
 }
 
 // profileFolder is removed as well as it can be: processes of the browser may write to it after the first of them ended,
@@ -185,17 +196,18 @@ func (p *Tab) Do(what string, actions ...chromedp.Action) {
 	}
 }
 
-// Shoot keeps a picture of the page among the artefacts of the test.
-func (p *Tab) Shoot(name string) {
+// Shoot keeps a picture of the page among the artefacts of the test, and returns it.
+func (p *Tab) Shoot(name string) []byte {
 	p.t.Helper()
 	var picture []byte
 	if err := chromedp.Run(p.ctx, chromedp.FullScreenshot(&picture, 100)); err != nil {
 		p.t.Logf("no picture of %s: %v", name, err)
-		return
+		return nil
 	}
 	if err := os.WriteFile(filepath.Join(p.t.ArtifactDir(), name+".png"), picture, 0o600); err != nil {
 		p.t.Error(err)
 	}
+	return picture
 }
 
 // Texts gives what is seen of each element that a CSS selector finds, in one line each.
@@ -276,6 +288,18 @@ func (p *Tab) NoSidewaysScroll() {
 	if len(out) > 0 {
 		p.t.Errorf("wider than the window: %q", out)
 	}
+}
+
+// Press presses a key of chromedp/kb by its name, with Control+ before it where that is held.
+func (p *Tab) Press(name string) {
+	p.t.Helper()
+	keys := map[string]string{"ArrowDown": kb.ArrowDown, "Space": " "}
+	held, isHeld := strings.CutPrefix(name, "Control+")
+	var options []chromedp.KeyOption
+	if isHeld {
+		options = append(options, chromedp.KeyModifiers(input.ModifierCtrl))
+	}
+	p.Do("press "+name, chromedp.KeyEvent(keys[held], options...))
 }
 
 // TabTo presses Tab until an element has the focus.

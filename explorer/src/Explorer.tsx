@@ -1,18 +1,34 @@
 import { useEffect, useState } from 'react';
 import { DropdownMenu, pick, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import { HISTORY_PLUGIN } from '@graphiql/plugin-history';
 import { GraphiQL } from 'graphiql';
+import { copy } from './clipboard';
+import { useCredential } from './credentials';
 import { examples, type Example } from './examples';
 import { Panel } from './Panel';
 import { fetcher } from './request';
+import { SCHEMA_PLUGIN } from './Schema';
 import { linkTo, takeShared, type Shared } from './share';
+import { SignIn } from './SignIn';
+import { useOpen } from './tabs';
 
 const shared = takeShared();
+arrange();
+
+/** arrange leaves the answer and its calls, side by side in a wide window, more room than the editor. GraphiQL keeps what is dragged. */
+function arrange() {
+  const key = 'graphiql:editorFlex';
+  if (window.innerWidth >= 1700 && localStorage.getItem(key) === null) localStorage.setItem(key, '0.6');
+}
+
+const plugins = [HISTORY_PLUGIN, SCHEMA_PLUGIN];
 
 /** Explorer is the page: GraphiQL with examples, links to operations, and the panel of backend calls. */
 export function Explorer() {
   return (
     <GraphiQL
       fetcher={fetcher}
+      plugins={plugins}
       inputValueDeprecation
       schemaDescription
       shouldPersistHeaders={false}
@@ -29,19 +45,6 @@ export function Explorer() {
       </GraphiQL.Footer>
     </GraphiQL>
   );
-}
-
-/** useOpen gives a function that opens an operation in a new tab. */
-function useOpen() {
-  const { addTab, setOperationName } = useGraphiQLActions();
-  const { queryEditor, variableEditor } = useGraphiQL(pick('queryEditor', 'variableEditor'));
-  return (operation: Shared) => {
-    addTab();
-    queryEditor?.setValue(operation.query);
-    variableEditor?.setValue(operation.variables ?? '');
-    if (operation.operationName) setOperationName(operation.operationName);
-    queryEditor?.focus();
-  };
 }
 
 /** useSharedLinks honours links: the operation's name of the one that opened the page, and any that follows. */
@@ -100,7 +103,27 @@ function Header() {
       <h1 className="lg-brand">Learngraph</h1>
       <Examples onChoose={open} />
       <CopyLink />
+      <Credential />
     </div>
+  );
+}
+
+/** Credential is the way to the form while a credential is in use; where one is wanted, the panel has the form. */
+function Credential() {
+  const { credential, refused } = useCredential();
+  const [open, setOpen] = useState(false);
+  if (!credential || refused) return null;
+  return (
+    <>
+      <button type="button" className="lg-button" aria-expanded={open} onClick={() => setOpen(!open)}>
+        {credential.kind === 'key' ? 'Key' : 'Token'} <span aria-hidden="true">▾</span>
+      </button>
+      {open && (
+        <div className="lg-popover">
+          <SignIn onDone={() => setOpen(false)} />
+        </div>
+      )}
+    </>
   );
 }
 
@@ -119,16 +142,6 @@ function Examples({ onChoose }: { onChoose: (example: Example) => void }) {
       </DropdownMenu.Content>
     </DropdownMenu>
   );
-}
-
-/** copy puts text on the clipboard; where the page may not (plain http), the reader is shown it to copy. */
-async function copy(text: string): Promise<boolean> {
-  try {
-    await navigator.clipboard.writeText(text);
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 function CopyLink() {

@@ -1,27 +1,32 @@
-import { useEffect, useMemo, useRef, useState } from 'react';
-import { pick, tryParseJSONC, useGraphiQL } from '@graphiql/react';
-import { readAnswer, readPlan, type Answer, type Explain, type Fact, type Fault, type Path, type Stale } from './explain';
-import { locate, show } from './locate';
-import { PlanView, type PlanState } from './PlanView';
-import { fetchPlan } from './request';
-import { age, backendName, bytes, count, milliseconds, plural, toneOf, verdicts } from './units';
-import { Waterfall } from './Waterfall';
+import { useEffect, useMemo, useState } from 'react';
+import { pick, tryParseJSONC, useGraphiQL, useGraphiQLActions } from '@graphiql/react';
+import { AnswerView } from './AnswerView';
+import { useCredential } from './credentials';
+import { readAnswer, readPlan, type Answer, type Path, type Plan } from './explain';
+import { useFoldedExtensions, useMarks, useQuietSchema } from './marks';
+import { PlanView, Warnings, type PlanState } from './PlanView';
+import { propose, type Proposal } from './propose';
+import { fetchPlan, runNext } from './request';
+import { useRun, type Run } from './runs';
+import { SignIn } from './SignIn';
+import { Status } from './Status';
+import { useOpen } from './tabs';
+import { milliseconds } from './units';
+import type { Selection } from './Waterfall';
 
-// More marks than this slow the editor down and no longer point anywhere.
-const maxMarks = 500;
-
-/** Panel shows what the answer of the active tab cost: its backend calls, and where each fact came from. */
+/** Panel shows what the answer of the active tab cost: its backend calls, and where what it shows came from. */
 export function Panel() {
   const { tabs, activeTabIndex, isFetching } = useGraphiQL(pick('tabs', 'activeTabIndex', 'isFetching'));
   const tab = tabs[activeTabIndex];
   const response = tab?.response;
   const answer = useMemo(() => readAnswer(response), [response]);
-  const [selected, setSelected] = useState<number>();
+  const run = useRun(response);
   const [open, setOpen] = useState(true);
   const [plan, makePlan, dropPlan] = usePlan(tab?.id);
-  useEffect(() => setSelected(undefined), [response]);
-  const paths = selected === undefined ? undefined : answer?.explain?.calls[selected]?.paths;
-  const marked = useMarks(paths);
+  const [selected, setSelected] = useSelection(response, run);
+  const { paths, others } = useServed(answer, run, selected);
+  const marked = useMarks(paths, others);
+  useFoldedExtensions(response);
 
   return (
     <section className="lg-panel" aria-labelledby="lg-panel-title">
@@ -31,21 +36,26 @@ export function Panel() {
             <span aria-hidden="true">{open ? '▾' : '▸'}</span> Backend calls
           </button>
         </h2>
-        <button type="button" className="lg-button" onClick={makePlan} disabled={plan?.state === 'asking'}>
-          Plan
-        </button>
+        <Buttons answer={answer} run={run} planning={plan?.state === 'asking'} onPlan={makePlan} />
       </header>
       <div id="lg-panel-body" className="lg-panel-body" hidden={!open} aria-busy={isFetching}>
+        <Welcome response={response} />
         {plan && <PlanView plan={plan} onClose={dropPlan} />}
+        {run?.plan && run.plan.warnings.length > 0 && plan?.state !== 'made' && (
+          <div className="lg-notice" role="status">
+            <Warnings of={run.plan.warnings} />
+          </div>
+        )}
+        {run && !isFetching && <Status run={run} />}
         {isFetching ? (
           <p className="lg-empty">Running…</p>
         ) : answer ? (
-          <AnswerView answer={answer} selected={selected} marked={marked} onSelect={setSelected} />
+          <AnswerView answer={answer} run={run} selected={selected} marked={marked} onSelect={setSelected} />
         ) : (
           <p className="lg-empty">
             {response
               ? 'The answer is not JSON, so there is nothing to draw.'
-              : 'Run the operation to see the backend calls that it makes. Plan says beforehand what it would call.'}
+              : 'Run the operation (Ctrl+Enter) to see the backend calls that it makes. Plan says beforehand what it would call.'}
           </p>
         )}
         <p className="lg-licences">
@@ -56,6 +66,128 @@ export function Panel() {
       </div>
     </section>
   );
+}
+
+/** useSelection forgets what was selected when another answer is shown; a payload that was chosen stays while more arrive. */
+function useSelection(response: string | null | undefined, run: Run | undefined) {
+  const [selected, setSelected] = useState<Selection>();
+  const operation = run?.operation ?? response;
+  useEffect(() => setSelected(undefined), [operation]);
+  return [selected, setSelected] as const;
+}
+
+const nowhere: Path[] = [];
+
+/** useServed is where what is selected is in the answer, and what lies there that others brought. */
+function useServed(answer: Answer | undefined, run: Run | undefined, selected: Selection | undefined) {
+  return useMemo((): { paths: Path[] | undefined; others: Path[] } => {
+    if (selected && 'payload' in selected) {
+      const payloads = run?.payloads ?? [];
+      const others = payloads.filter((_, i) => i !== selected.payload).flatMap((p) => p.paths);
+      return { paths: payloads[selected.payload]?.paths, others };
+    }
+    const calls = answer?.explain?.calls ?? [];
+    if (!selected || !calls[selected.calls[0]!]) return { paths: undefined, others: nowhere };
+    const { backend } = calls[selected.calls[0]!]!;
+    const others = calls.filter((_, i) => !selected.calls.includes(i)).flatMap((call) => call.paths);
+    // What was known already was served by no call, but by the plan another backend has it.
+    const known = run?.plan?.fields.filter((field) => field.backend !== backend).map((field) => field.path) ?? [];
+    return { paths: selected.calls.flatMap((i) => calls[i]!.paths), others: [...others, ...known] };
+  }, [answer, run?.plan, run?.payloads, selected]);
+}
+
+/** Welcome is what stands between the reader and the server: a credential that is wanted, a schema that is not given. */
+function Welcome({ response }: { response: string | null | undefined }) {
+  const { credential, refused } = useCredential();
+  const hidden = useQuietSchema(response);
+  return (
+    <>
+      {refused && (
+        <div>
+          <h3>{credential ? 'The server refuses this key or token' : 'This server wants to know who you are'}</h3>
+          <SignIn onDone={() => undefined} />
+        </div>
+      )}
+      {hidden && (
+        <p className="lg-empty lg-no-schema">
+          The server did not give its schema, so there are no docs and no completion. It does with the setting <code>INTROSPECTION</code>.
+        </p>
+      )}
+    </>
+  );
+}
+
+interface ButtonsProps {
+  answer: Answer | undefined;
+  run: Run | undefined;
+  planning: boolean;
+  onPlan: () => void;
+}
+
+function Buttons({ answer, run, planning, onPlan }: ButtonsProps) {
+  const actions = useGraphiQLActions();
+  const busy = useGraphiQL((state) => state.isFetching || state.subscription !== null);
+  const runWith = (wants: Parameters<typeof runNext>[0]) => {
+    runNext(wants);
+    void actions.run();
+  };
+  return (
+    <div className="lg-buttons" role="group" aria-label="What to do with the operation">
+      <button type="button" className="lg-button" data-do="plan" onClick={onPlan} disabled={planning} title="What the operation would call at most, without running it">
+        Plan
+      </button>
+      <button type="button" className="lg-button" data-do="fresh" onClick={() => runWith({ fresh: true })} disabled={busy} title="Run it with Cache-Control: no-cache, past every cache">
+        Run fresh
+      </button>
+      <button type="button" className="lg-button" data-do="capture" onClick={() => runWith({ capture: true })} disabled={busy} title="Run it with X-Learngraph-Capture: 1, and keep all of it in a file for learngraph replay">
+        Capture
+      </button>
+      <ProposeDefer answer={answer} run={run} />
+    </div>
+  );
+}
+
+/** ProposeDefer opens the operation that was explained last with @defer where its calls held the answer up. */
+function ProposeDefer({ answer, run }: { answer: Answer | undefined; run: Run | undefined }) {
+  const open = useOpen();
+  const [said, setSaid] = useState<string>();
+  const calls = answer?.explain?.calls ?? [];
+  useEffect(() => {
+    if (!said) return;
+    const timer = setTimeout(() => setSaid(undefined), 12_000);
+    return () => clearTimeout(timer);
+  }, [said]);
+  const click = () => {
+    const { operation } = run!;
+    const proposal = propose(operation, calls);
+    setSaid(proposal ? sentenceOf(proposal) : 'Nothing to defer: no part of the operation held the rest of its answer up.');
+    if (!proposal) return;
+    const variables = operation.variables ? JSON.stringify(operation.variables, null, 2) : undefined;
+    open({ query: proposal.query, variables, operationName: operation.operationName ?? undefined });
+  };
+  return (
+    <>
+      <button
+        type="button"
+        className="lg-button"
+        data-do="defer"
+        onClick={click}
+        disabled={!run || calls.length === 0}
+        title="The operation with @defer around what held its answer up, in a new tab"
+      >
+        Propose @defer
+      </button>
+      {said && (
+        <p className="lg-said" role="status">
+          {said}
+        </p>
+      )}
+    </>
+  );
+}
+
+function sentenceOf({ fields, first, whole }: Proposal): string {
+  return `Proposed in a new tab: ${fields.map((field) => field.split('.').at(-1)).join(', ')} deferred. By the last run the first payload needs calls until ${milliseconds(first)}, the whole answer until ${milliseconds(whole)}.`;
 }
 
 /** usePlan keeps the plan of the active tab, and asks the server for one without running anything. */
@@ -78,249 +210,8 @@ function usePlan(tab: string | undefined): [PlanState | undefined, () => void, (
     }
     put({ state: 'asking' });
     const answer = await fetchPlan({ query, variables, operationName }, (headers ?? {}) as Record<string, string>);
-    const plan = 'fault' in answer ? undefined : readPlan(answer.body);
+    const plan: Plan | undefined = 'fault' in answer ? undefined : readPlan(answer.body);
     put(plan ? { state: 'made', plan } : { state: 'fault', message: 'fault' in answer ? answer.fault : 'The answer holds no plan.' });
   };
   return [plans[id], () => void make(), () => put(undefined)];
-}
-
-/** useMarks marks the fields that paths lead to in the answer, brings the first into view, and counts them. */
-function useMarks(paths: Path[] | undefined): number {
-  const editor = useGraphiQL((state) => state.responseEditor);
-  const marks = useRef<{ clear(): void }>(undefined);
-  const [marked, setMarked] = useState(0);
-  useEffect(() => {
-    marks.current?.clear();
-    marks.current = undefined;
-    const model = editor?.getModel();
-    if (!editor || !model || !paths?.length) {
-      setMarked(0);
-      return;
-    }
-    // The text is read with line feeds, as the offsets are counted.
-    const spans = locate(model.getValue(), paths, maxMarks);
-    const ranges = spans.map(({ offset, length }) => {
-      const from = model.getPositionAt(offset);
-      const to = model.getPositionAt(offset + length);
-      return { startLineNumber: from.lineNumber, startColumn: from.column, endLineNumber: to.lineNumber, endColumn: to.column };
-    });
-    marks.current = editor.createDecorationsCollection(
-      ranges.map((range) => ({ range, options: { className: 'lg-mark', linesDecorationsClassName: 'lg-mark-edge', isWholeLine: false } })),
-    );
-    if (ranges[0]) editor.revealLineNearTop(ranges[0].startLineNumber);
-    setMarked(ranges.length);
-  }, [editor, paths]);
-  return marked;
-}
-
-interface AnswerProps {
-  answer: Answer;
-  selected: number | undefined;
-  marked: number;
-  onSelect: (call: number | undefined) => void;
-}
-
-function AnswerView({ answer, selected, marked, onSelect }: AnswerProps) {
-  const { explain, faults, stale } = answer;
-  const call = selected === undefined ? undefined : explain?.calls[selected];
-  return (
-    <>
-      {faults.length > 0 && <Faults faults={faults} />}
-      {stale.length > 0 && <StaleNotice stale={stale} />}
-      <Totals answer={answer} />
-      {!explain && !answer.ran && <p className="lg-empty">Nothing was run, and no backend called.</p>}
-      {!explain && answer.ran && (
-        <p className="lg-empty">
-          Explain is off on this server, so it does not say which backend calls it made. It is allowed with the setting{' '}
-          <code>EXPLAIN</code>.
-        </p>
-      )}
-      {explain && explain.calls.length === 0 && (
-        <p className="lg-empty">
-          {explain.facts.length > 0
-            ? 'No backend was called: everything was known already.'
-            : 'No backend was called: the operation needed nothing from one.'}
-        </p>
-      )}
-      {explain && explain.calls.length > 0 && (
-        <Waterfall calls={explain.calls} facts={explain.facts} selected={selected} onSelect={onSelect} />
-      )}
-      {call && <Served paths={call.paths} marked={marked} route={call.route} />}
-      {explain && explain.facts.length > 0 && <Facts facts={explain.facts} />}
-    </>
-  );
-}
-
-function Faults({ faults }: { faults: Fault[] }) {
-  return (
-    <div className="lg-notice lg-notice-error" role="alert">
-      <h3>{plural(faults.length, 'error')} in this answer</h3>
-      <ul>
-        {faults.slice(0, 10).map((fault, i) => (
-          <li key={i}>
-            {fault.code && <code>{fault.code}</code>} {fault.backend && <b>{backendName(fault.backend)}: </b>}
-            {fault.message}
-            {fault.path.length > 0 && <span className="lg-quiet"> at {show(fault.path)}</span>}
-            {fault.retryAfter !== undefined && <span className="lg-quiet"> (try again in {age(fault.retryAfter)})</span>}
-          </li>
-        ))}
-      </ul>
-      {faults.length > 10 && <p>and {count(faults.length - 10)} more</p>}
-    </div>
-  );
-}
-
-const reasons: Record<string, string> = {
-  refreshing: 'it is being refreshed',
-  failed: 'the backend failed',
-  budget: 'the call budget is spent',
-  slow: 'the backend is slow',
-  asked: 'the request allowed it',
-};
-
-function StaleNotice({ stale }: { stale: Stale[] }) {
-  return (
-    <div className="lg-notice lg-notice-stale" role="status">
-      <h3>Part of this answer is stale</h3>
-      <ul>
-        {stale.map((s, i) => (
-          <li key={i}>
-            <b>{backendName(s.backend)}</b>: {age(s.ageSeconds)} old, because {reasons[s.reason] ?? (s.reason || 'of a reason not given')}
-          </li>
-        ))}
-      </ul>
-    </div>
-  );
-}
-
-/** oldest is the age of the oldest fact in seconds; undefined where no fact has an age. */
-function oldest(answer: Answer): number | undefined {
-  const ages = [...(answer.explain?.facts ?? []), ...answer.stale].map((fact) => fact.ageSeconds);
-  return ages.length > 0 ? ages.reduce((a, b) => Math.max(a, b)) : undefined;
-}
-
-function callsTotal({ callsMade, callsNaive }: Explain): [string, string] {
-  if (callsNaive === undefined) return [count(callsMade), plural(callsMade, 'backend call').replace(/^\S+ /, '')];
-  return [count(callsMade), `made; a naive server makes ${count(callsNaive)}`];
-}
-
-/** unbroken keeps a number and its unit on one line. */
-const unbroken = (quantity: string): string => quantity.replace(' ', '\u00a0');
-
-function Totals({ answer }: { answer: Answer }) {
-  const { explain, cost } = answer;
-  const tiles: [string, string, string][] = [];
-  if (explain) {
-    tiles.push(['Calls', ...callsTotal(explain)]);
-    if (explain.bytesReceived !== undefined && explain.bytesSent !== undefined) {
-      tiles.push(['Bytes', `${unbroken(bytes(explain.bytesReceived))} →\u00a0${unbroken(bytes(explain.bytesSent))}`, 'received from backends, sent to you']);
-    }
-  }
-  const paid = cost?.actual ?? cost?.requested;
-  if (cost && paid !== undefined) {
-    const limit = cost.maximum === undefined ? '' : ` of ${count(cost.maximum)}`;
-    const left = cost.available === undefined ? 'points' : `points, ${count(cost.available)} left`;
-    tiles.push(['Cost', `${count(paid)}${limit}`, left]);
-  }
-  const seconds = oldest(answer);
-  if (seconds !== undefined) {
-    tiles.push(['Oldest fact', age(seconds), answer.stale.length > 0 ? 'stale' : 'within its freshness']);
-  }
-  if (tiles.length === 0) return null;
-  return (
-    <dl className="lg-totals">
-      {tiles.map(([name, value, note]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd>
-            <strong>{value}</strong>
-            <span className="lg-quiet">{note}</span>
-          </dd>
-        </div>
-      ))}
-    </dl>
-  );
-}
-
-function Served({ paths, marked, route }: { paths: Path[]; marked: number; route: string }) {
-  const shown = paths.slice(0, 30);
-  return (
-    <div className="lg-served" role="status" aria-label={`Fields served by ${route}`}>
-      <h3>{paths.length === 0 ? 'This call served no field of the answer' : `Fields served by ${route}`}</h3>
-      {paths.length > 0 && (
-        <>
-          <ul>
-            {shown.map((path, i) => (
-              <li key={i}>
-                <code>{show(path)}</code>
-              </li>
-            ))}
-          </ul>
-          <p className="lg-quiet">
-            {paths.length > shown.length && `and ${count(paths.length - shown.length)} more; `}
-            {marked > 0 ? `${plural(marked, 'place')} marked in the answer` : 'not in the answer: null, or cut off'}
-          </p>
-        </>
-      )}
-    </div>
-  );
-}
-
-function Facts({ facts }: { facts: Fact[] }) {
-  const counts = new Map<string, number>();
-  for (const fact of facts) counts.set(fact.verdict, (counts.get(fact.verdict) ?? 0) + 1);
-  const order = [...counts].sort(([a], [b]) => verdicts.indexOf(a) - verdicts.indexOf(b));
-  return (
-    <section className="lg-facts" aria-label="Where the facts came from">
-      <h3>{plural(facts.length, 'fact')} used</h3>
-      <div className="lg-fact-ticks" aria-hidden="true">
-        {order.flatMap(([verdict]) =>
-          facts
-            .filter((fact) => fact.verdict === verdict)
-            .slice(0, 200)
-            .map((_, i) => <i key={`${verdict}${i}`} data-verdict={toneOf(verdict)} />),
-        )}
-      </div>
-      <ul className="lg-legend">
-        {order.map(([verdict, n]) => (
-          <li key={verdict}>
-            <i data-verdict={toneOf(verdict)} aria-hidden="true" /> {verdict || 'no verdict'} {count(n)}
-          </li>
-        ))}
-      </ul>
-      <details>
-        <summary>Each fact</summary>
-        <div className="lg-scroll" tabIndex={0} role="region" aria-label="Table of facts">
-          <table>
-            <thead>
-              <tr>
-                <th scope="col">Backend</th>
-                <th scope="col">Key digest</th>
-                <th scope="col">Verdict</th>
-                <th scope="col">Found at</th>
-                <th scope="col">Age</th>
-              </tr>
-            </thead>
-            <tbody>
-              {facts.slice(0, 200).map((fact, i) => (
-                <tr key={i}>
-                  <td>{backendName(fact.backend)}</td>
-                  <td>
-                    <code>{fact.key}</code>
-                  </td>
-                  <td>
-                    {fact.verdict}
-                    {fact.reason && ` (${fact.reason})`}
-                  </td>
-                  <td>{milliseconds(fact.atMs)}</td>
-                  <td>{age(fact.ageSeconds)}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-        {facts.length > 200 && <p className="lg-quiet">and {count(facts.length - 200)} more</p>}
-      </details>
-    </section>
-  );
 }

@@ -1,6 +1,7 @@
 import type { Plan } from './explain';
 import { show } from './locate';
 import { backendName, count, plural } from './units';
+import { Tag } from './Waterfall';
 
 export type PlanState = { state: 'asking' } | { state: 'fault'; message: string } | { state: 'made'; plan: Plan };
 
@@ -10,7 +11,7 @@ export function PlanView({ plan, onClose }: { plan: PlanState; onClose: () => vo
     <section className="lg-plan lg-notice" aria-label="Plan" role="status">
       <header>
         <h3>Plan</h3>
-        <button type="button" className="lg-button" onClick={onClose} aria-label="Close the plan">
+        <button type="button" className="lg-close" onClick={onClose} aria-label="Close the plan">
           ✕
         </button>
       </header>
@@ -21,10 +22,24 @@ export function PlanView({ plan, onClose }: { plan: PlanState; onClose: () => vo
   );
 }
 
-function Made({ plan: { cost, limit, calls, fields } }: { plan: Plan }) {
+/** Warnings are the limits of the server that an operation can pass. */
+export function Warnings({ of }: { of: string[] }) {
+  return (
+    <ul className="lg-warnings">
+      {of.map((warning, i) => (
+        <li key={i}>
+          <b>⚠ Warning</b> {warning.slice(0, 1).toUpperCase() + warning.slice(1)}.
+        </li>
+      ))}
+    </ul>
+  );
+}
+
+function Made({ plan: { cost, limit, calls, fields, warnings } }: { plan: Plan }) {
   const total = calls.reduce((sum, c) => sum + c.calls, 0);
   return (
     <>
+      {warnings.length > 0 && <Warnings of={warnings} />}
       <p>
         {cost !== undefined && (
           <>
@@ -45,10 +60,7 @@ function Made({ plan: { cost, limit, calls, fields } }: { plan: Plan }) {
         <ul className="lg-plan-fields">
           {fields.map((f, i) => (
             <li key={i}>
-              <code>{show(f.path)}</code>{' '}
-              <span className="lg-quiet">
-                {backendName(f.backend)} {count(f.calls)}
-              </span>
+              <Tag backend={f.backend} /> <code>{show(f.path)}</code> <strong>{count(f.calls)}</strong>
             </li>
           ))}
         </ul>

@@ -69,6 +69,38 @@ query ClientBySlug($slug: String!) {
 }`,
   },
   {
+    title: 'Clients first, users later (@defer)',
+    query: `# The clients come at once. Each fragment with @defer
+# follows when its backend has answered: see the payloads
+# on the time axis.
+query ClientsWithTheirUsersLater {
+  clients(first: 5) {
+    nodes {
+      name
+      ... @defer(label: "users") {
+        users(first: 3) {
+          nodes {
+            name
+            ... @defer(label: "identity") {
+              identity {
+                id
+                credentials(first: 3) {
+                  nodes {
+                    type
+                    status
+                  }
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+`,
+  },
+  {
     title: 'Only totals',
     query: `# \`first: 0\` asks for no element of a list, only for how many there are.
 query Totals {

@@ -9,7 +9,17 @@ export interface Call {
   retries: number;
   coalesced: boolean;
   batchSize: number;
+  /** waitMs passed before startMs, until the budget allowed the call. */
+  waitMs: number;
+  parameters: Parameter[];
   paths: Path[];
+}
+
+/** Parameter is what a call asked with: its value, or a digest of it where the caller may not see the value. */
+export interface Parameter {
+  name: string;
+  value?: string;
+  digest?: string;
 }
 
 /** Path leads to a field of the answer. Lists may be left out of it: then it means the field in every element. */
@@ -44,6 +54,8 @@ export interface Cost {
 export interface Stale {
   backend: string;
   ageSeconds: number;
+  /** expiredSeconds is how long ago the fact was fresh; 0 where the request wanted a fresher one. */
+  expiredSeconds: number;
   reason: string;
 }
 
@@ -65,12 +77,12 @@ export interface Answer {
   faults: Fault[];
 }
 
-type Members = Record<string, unknown>;
+export type Members = Record<string, unknown>;
 
-const members = (v: unknown): Members => (typeof v === 'object' && v !== null ? (v as Members) : {});
-const list = (v: unknown): unknown[] => (Array.isArray(v) ? v : []);
-const text = (v: unknown): string => (typeof v === 'string' ? v : '');
-const number = (v: unknown): number | undefined => (typeof v === 'number' && Number.isFinite(v) ? v : undefined);
+export const members = (v: unknown): Members => (typeof v === 'object' && v !== null ? (v as Members) : {});
+export const list = (v: unknown): unknown[] => (Array.isArray(v) ? v : []);
+export const text = (v: unknown): string => (typeof v === 'string' ? v : '');
+export const number = (v: unknown): number | undefined => (typeof v === 'number' && Number.isFinite(v) ? v : undefined);
 
 /** toPath reads a path written as a list or as names and indexes joined by dots. */
 export function toPath(v: unknown): Path {
@@ -79,6 +91,12 @@ export function toPath(v: unknown): Path {
     .split(/[.[\]/]+/)
     .filter((s) => s !== '')
     .map((s) => (/^\d+$/.test(s) ? Number(s) : s));
+}
+
+function toParameter(v: unknown): Parameter {
+  const m = members(v);
+  // A value that is empty is left out, and no digest takes its place.
+  return { name: text(m.name), value: 'digest' in m ? undefined : text(m.value), digest: text(m.digest) || undefined };
 }
 
 function toCall(v: unknown): Call {
@@ -93,6 +111,8 @@ function toCall(v: unknown): Call {
     retries: number(m.retries) ?? 0,
     coalesced: m.coalesced === true || (number(m.coalesced) ?? 0) > 0,
     batchSize: number(m.batchSize) ?? 0,
+    waitMs: Math.max(0, number(m.waitMs) ?? 0),
+    parameters: list(m.parameters).map(toParameter),
     paths: list(m.paths).map(toPath),
   };
 }
@@ -138,7 +158,7 @@ export function toCost(v: unknown): Cost | undefined {
 
 function toStale(v: unknown): Stale {
   const m = members(v);
-  return { backend: text(m.backend), ageSeconds: number(m.ageSeconds) ?? 0, reason: text(m.reason) };
+  return { backend: text(m.backend), ageSeconds: number(m.ageSeconds) ?? 0, expiredSeconds: number(m.expiredSeconds) ?? 0, reason: text(m.reason) };
 }
 
 function toFault(v: unknown): Fault {
@@ -179,6 +199,8 @@ export interface Plan {
   limit?: number;
   calls: { backend: string; calls: number }[];
   fields: { path: Path; backend: string; calls: number }[];
+  /** warnings say which limits of the server the operation can pass. */
+  warnings: string[];
 }
 
 function toPlannedField(v: unknown): Plan['fields'][number] {
@@ -196,5 +218,6 @@ export function readPlan(body: unknown): Plan | undefined {
     limit: number(m.limit) || undefined,
     calls: Object.entries(members(m.calls)).map(([backend, n]) => ({ backend, calls: number(n) ?? 0 })),
     fields: list(m.fields).map(toPlannedField),
+    warnings: list(m.warnings).map(text).filter((warning) => warning !== ''),
   };
 }

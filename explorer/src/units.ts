@@ -39,10 +39,18 @@ const names: Record<string, string> = {
   mattr: 'MATTR',
 };
 
+const tags: Record<string, string> = { thoughtindustries: 'TI', coassemble: 'CO', mattr: 'MA' };
+
 /** verdicts of the cache, in the order from the dearest to the cheapest. */
 export const verdicts = ['call', 'coalesced', 'revalidated', 'stale', 'redis', 'memory'];
 
-/** toneOf is the verdict as the style sheet colours it. */
-export const toneOf = (verdict: string): string => (verdicts.includes(verdict) ? verdict : 'other');
+/** shapeOf is the verdict as the style sheet draws it. */
+export const shapeOf = (verdict: string): string => (verdicts.includes(verdict) ? verdict : 'other');
+
+/** toneOf is the backend as the style sheet colours it. */
+export const toneOf = (backend: string): string => (backend in names ? backend : 'other');
+
+/** tagOf is a backend in two letters. */
+export const tagOf = (backend: string): string => tags[backend] ?? (backend.slice(0, 2).toUpperCase() || '??');
 
 export const backendName = (id: string): string => names[id] ?? (id || 'unknown backend');
