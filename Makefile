@@ -1,6 +1,6 @@
 # The parts of .ci/run, for work on one of them. .ci/run itself installs what is missing and runs them all.
 .DEFAULT_GOAL := help
-.PHONY: help build test lint generate fuzz bench siege explorer ci
+.PHONY: help build test lint generate fuzz bench siege explorer examples ci
 FUZZCOUNT ?= 5000x
 
 help: ## list the targets
@@ -35,6 +35,9 @@ siege: ## ten minutes of attacks in a control group of 256 MiB, as root
 
 explorer: ## build the query page from its sources
 	explorer/build.sh
+
+examples: ## run the tests of the examples
+	examples/run
 
 ci: ## all that must hold before a change lands
 	.ci/run
