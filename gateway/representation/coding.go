@@ -45,7 +45,7 @@ const zstdWindow = 1 << 20
 
 // coders are in the order in which they are preferred where the caller has no preference: cheapest for its size first.
 var coders = []coder{
-	{"zstd", &sync.Pool{New: func() any {
+	{zstdCoding, &sync.Pool{New: func() any {
 		w, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow), zstd.WithEncoderLevel(zstd.SpeedFastest))
 		return w
 	}}},
@@ -56,7 +56,10 @@ var coders = []coder{
 	}}},
 }
 
-const brotliCoding = "br"
+const (
+	brotliCoding = "br"
+	zstdCoding   = "zstd"
+)
 
 // NumCodings is how many content codings there are.
 const NumCodings = 3
@@ -101,6 +104,9 @@ func NegotiateCoding(h http.Header) (picked Codings) {
 	}
 	weight, longWeight := 0.0, 0.0
 	for _, c := range coders {
+		if c.name == zstdCoding && !prefersZstd(accepted) {
+			continue
+		}
 		q, _ := codingQuality(accepted, c.name)
 		if q > weight && q >= identity {
 			picked.Best, weight = c.name, q
@@ -111,6 +117,14 @@ func NegotiateCoding(h http.Header) (picked Codings) {
 	}
 	picked.long = cmp.Or(picked.long, picked.Best)
 	return picked
+}
+
+// prefersZstd reports whether zstd is named and has a greater weight than brotli. Libraries list both without weights on
+// runtimes that unpack brotli alone, such as Node 20, where an answer in zstd ends the program.
+func prefersZstd(accepted []string) bool {
+	q, named := codingQuality(accepted, zstdCoding)
+	brotliQ, _ := codingQuality(accepted, brotliCoding)
+	return named && q > brotliQ
 }
 
 // codingQuality is the weight of a coding: its own where it is named, else that of *, else 0.
