@@ -1,0 +1,138 @@
+package e2e
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"strings"
+	"testing"
+
+	"github.com/learngraph/learngraph/upstream/emulator"
+	"github.com/vektah/gqlparser/v2"
+	"github.com/vektah/gqlparser/v2/ast"
+)
+
+var nullabilityCount = flag.Int("nullability-count", 1000, "how many random operations try what the schema claims of nulls")
+
+// claims looks in answers for what may not be null.
+type claims struct {
+	schema *ast.Schema
+	met    map[string]bool
+	nulls  []string // claimed fields that are null without an error
+	errors map[string]bool
+}
+
+func newClaims(t *testing.T) *claims {
+	t.Helper()
+	var out, failed bytes.Buffer
+	if code := runWith(t.Context(), []string{"schema", "-flavor", "semantic-nullability"}, nil, &out, &failed); code != 0 {
+		t.Fatal(failed.String())
+	}
+	schema, err := gqlparser.LoadSchema(&ast.Source{Input: out.String()})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &claims{schema: schema, met: map[string]bool{}}
+}
+
+func (c *claims) check(t *testing.T, query string, a *answer) {
+	t.Helper()
+	doc, errs := gqlparser.LoadQuery(c.schema, query)
+	if len(errs) > 0 {
+		t.Fatalf("%v: %s", errs, query)
+	}
+	c.errors = map[string]bool{}
+	for _, e := range a.Errors {
+		c.errors[fmt.Sprint(e.Path...)] = true
+	}
+	if a.Data != nil {
+		c.object(a.Data, "Query", doc.Operations[0].SelectionSet, nil)
+	}
+}
+
+func (c *claims) object(o map[string]any, name string, set ast.SelectionSet, path []any) {
+	for _, sel := range set {
+		switch sel := sel.(type) {
+		case *ast.InlineFragment:
+			c.fragment(o, name, sel.TypeCondition, sel.SelectionSet, path)
+		case *ast.FragmentSpread:
+			c.fragment(o, name, sel.Definition.TypeCondition, sel.Definition.SelectionSet, path)
+		case *ast.Field:
+			if f := c.schema.Types[name].Fields.ForName(sel.Name); f != nil {
+				c.field(o[sel.Alias], name+"."+f.Name, f, sel.SelectionSet, append(path[:len(path):len(path)], sel.Alias))
+			}
+		}
+	}
+}
+
+func (c *claims) fragment(o map[string]any, name, condition string, set ast.SelectionSet, path []any) {
+	if condition == name || c.schema.Types[condition].IsAbstractType() {
+		c.object(o, name, set, path)
+	}
+}
+
+func (c *claims) field(v any, at string, f *ast.FieldDefinition, set ast.SelectionSet, path []any) {
+	var level string
+	if d := f.Directives.ForName("semanticNonNull"); d != nil {
+		if level = "0"; d.Arguments.ForName("levels") != nil {
+			level = d.Arguments.ForName("levels").Value.Children[0].Value.Raw
+		}
+		c.met[at] = true
+	}
+	c.value(v, at, level, f.Type, set, path)
+}
+
+func (c *claims) value(v any, at, level string, typ *ast.Type, set ast.SelectionSet, path []any) {
+	if v == nil && level == "0" && !c.failed(path) {
+		c.nulls = append(c.nulls, fmt.Sprint(at, " at ", path))
+	}
+	switch v := v.(type) {
+	case []any:
+		for i, e := range v {
+			c.value(e, at, strings.NewReplacer("0", "", "1", "0").Replace(level), typ.Elem, set, append(path[:len(path):len(path)], i))
+		}
+	case map[string]any:
+		if len(set) > 0 {
+			c.object(v, fmt.Sprint(v["__typename"]), set, path)
+		}
+	}
+}
+
+// failed reports whether an error says why the value at a path is null: at the path, or at the list that has it.
+func (c *claims) failed(path []any) bool {
+	for n := len(path); n > 0; n-- {
+		if c.errors[fmt.Sprint(path[:n]...)] {
+			return true
+		}
+	}
+	return false
+}
+
+// With all backends well no field that is claimed is null, with faults only beside an error. The faults are those that no call repeats.
+func TestWhatIsClaimedIsNullBesideErrorsAlone(t *testing.T) {
+	t.Parallel()
+	for _, faults := range []bool{false, true} {
+		c := newClaims(t)
+		p := start(t, setup{Emulator: emulator.Options{Clients: 5, UsersPerClient: 3, CredentialsPerUser: 2, Linked: true, ProviderInList: true},
+			Env: map[string]string{"MAX_COST": "100000000", "OPERATION_CALLS": "100000"}})
+		p.answers.discard = true
+		rng := rand.New(rand.NewPCG(7, 7))
+		queries := newQuerist(p.backends, rng)
+		for range *nullabilityCount / 2 {
+			if faults {
+				p.backends.ClearFaults()
+				p.backends.SetFault(pick(rng, "mattr", "coassemble", "thoughtindustries"), emulator.Fault{Status: 403, Probability: 0.5})
+			}
+			query := queries.query()
+			a := p.post(t, query, nil)
+			if c.check(t, query, a); len(c.nulls) > 0 {
+				t.Fatalf("faults %v: %v of %s\n%v", faults, c.nulls, query, a.failures())
+			}
+			p.backends.Reset()
+		}
+		if len(c.met) < 15 {
+			t.Errorf("only %v were met", c.met)
+		}
+	}
+}
