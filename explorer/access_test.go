@@ -95,7 +95,7 @@ func TestTheSchemaIsShownAndDownloaded(t *testing.T) {
 			p.Close()
 			continue
 		}
-		p.Until(`document.querySelector('.lg-schema pre')?.innerText.startsWith('# The schema.')`)
+		p.Until(`document.querySelector('.lg-schema pre')?.innerText.replaceAll('\u00a0', ' ').startsWith('# The schema.')`)
 		p.Do("watch for files", chromedp.Evaluate(`URL.createObjectURL = blob => { blob.text().then(text => { document.title = text }); return '#' };
 			HTMLAnchorElement.prototype.click = function () { document.body.dataset.file = this.download }`, nil))
 		p.Click(`.lg-schema button`)
