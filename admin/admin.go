@@ -7,6 +7,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"maps"
 	"mime"
 	"net/http"
 	"slices"
@@ -63,6 +64,14 @@ type statusView struct {
 	Redis    redisView     `json:"redis"`
 	// KeySet is the key set of tokens; absent where none was needed.
 	KeySet *telemetry.KeySetState `json:"keySet,omitempty"`
+	// Webhooks are those that are served; absent where none is.
+	Webhooks []webhookView `json:"webhooks,omitempty"`
+}
+
+type webhookView struct {
+	Backend string `json:"backend"`
+	// LastDelivery is when this process last had a delivery with a right signature; absent for never.
+	LastDelivery time.Time `json:"lastDelivery,omitzero"`
 }
 
 type backendView struct {
@@ -125,7 +134,19 @@ func (o Operator) status(w http.ResponseWriter, _ *http.Request) {
 	if o.KeySet != nil {
 		view.KeySet = viewKeySet(o.KeySet())
 	}
+	view.Webhooks = viewWebhooks(o.Webhooks)
 	writeJSON(w, http.StatusOK, view)
+}
+
+func viewWebhooks(last func() map[string]time.Time) (views []webhookView) {
+	if last == nil {
+		return nil
+	}
+	at := last()
+	for _, backend := range slices.Sorted(maps.Keys(at)) {
+		views = append(views, webhookView{backend, moment(at[backend])})
+	}
+	return views
 }
 
 func viewKeySet(s *telemetry.KeySetState) *telemetry.KeySetState {

@@ -43,6 +43,7 @@ type Server struct {
 	backends    []*upstream.Client
 	callers     *callers
 	credentials *credentials
+	webhooks    *webhooks
 	certificate *certificate // nil without TLS
 	draining    atomic.Bool
 	ending      chan struct{} // closed when answers that are sent in parts have to end
@@ -83,6 +84,9 @@ func (s *Server) wire() (err error) {
 		return err
 	}
 	if s.callers, err = newCallers(s.cfg, s.log, s.metrics); err != nil {
+		return err
+	}
+	if s.webhooks, err = s.newWebhooks(); err != nil {
 		return err
 	}
 	s.credentials, err = newCredentials(s.cfg, s.log, s.generate)

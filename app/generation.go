@@ -27,6 +27,8 @@ type generation struct {
 	gateway gateway.Options
 	graphql *gateway.Gateway
 	plan    http.Handler
+	// webhooks are the endpoints, by path.
+	webhooks http.Handler
 }
 
 // watchedSecret is one that is read again when its file changes.

@@ -48,7 +48,7 @@ func (s *Server) generate(cfg *config.Config) (*generation, error) {
 	root := resolvers.New(o)
 	options := s.gatewayOptions(cfg, root)
 	gw := gateway.New(options)
-	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler()}
+	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler(), webhooks: s.endpoints(cfg, root)}
 	for _, f := range cfg.SecretFiles {
 		g.secrets = append(g.secrets, f.Value)
 	}

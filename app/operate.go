@@ -16,7 +16,7 @@ import (
 
 // sources are where metrics and the status come from.
 func (s *Server) sources() telemetry.Sources {
-	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.List, Inflight: s.Inflight.State, LogDropped: s.logDropped, KeySet: s.callers.keySet.State}
+	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.List, Inflight: s.Inflight.State, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.heard.Last}
 }
 
 // observe takes the figures of an operation that ended.

@@ -54,6 +54,9 @@ func (s *Server) reloadables() (list []reloadable) {
 	if s.callers.tokens != nil {
 		list = append(list, reloadable{"JWT_JWKS", s.callers.tokens.Reload})
 	}
+	if s.webhooks.keys != nil {
+		list = append(list, reloadable{"MATTR_WEBHOOK_JWKS", s.webhooks.keys.Reload})
+	}
 	if s.callers.trusted != nil {
 		add("TRUSTED_DOCUMENTS", s.callers.trusted.Reload)
 	}

@@ -31,6 +31,7 @@ func (s *Server) routes() http.Handler {
 	if s.cfg.Auth == "none" && s.onLoopback() {
 		handler = middleware.LoopbackHost(handler)
 	}
+	handler = s.withWebhooks(handler)
 	handler = s.metrics.WithRequests(middleware.VaryByOrigin(origins, middleware.Recovery(s.log, handler)))
 	handler = middleware.AccessLog(s.log, s.draining.Load, s.cfg.TrustedProxies, handler)
 	return s.traces.Accept(requestid.Handler(handler))

@@ -14,7 +14,6 @@ import (
 	"github.com/go-jose/go-jose/v4"
 	"github.com/go-jose/go-jose/v4/jwt"
 	"github.com/learngraph/learngraph/lru"
-	"github.com/learngraph/learngraph/reload"
 )
 
 // Algorithms are those whose keys are public. None and those with a shared secret are not among them: a public key taken
@@ -101,24 +100,9 @@ func NewTokens(opts TokenOptions, report Reporter) (*Tokens, error) {
 		}
 		t.algorithms = append(t.algorithms, jose.SignatureAlgorithm(name))
 	}
-	switch {
-	case (opts.URL == "") == (opts.Files == nil):
-		return nil, errors.New("the key set of tokens must be at a URL or in a file")
-	case opts.URL != "":
-		t.keys = newRemoteKeys(opts.URL, opts.Transport, report)
-	default:
-		file, err := reload.New(opts.Files, opts.Name, func(files []reload.File) (keySet, error) {
-			if len(files) != 1 {
-				return nil, errors.New("the key set must be in one file")
-			}
-			keys, err := parseKeySet(files[0].Text)
-			report.KeySet(err)
-			return keys, err
-		}, report.KeySet)
-		if err != nil {
-			return nil, err
-		}
-		t.keys = fileKeys{file}
+	var err error
+	if t.keys, err = openKeys(opts.URL, opts.Files, opts.Name, opts.Transport, report); err != nil {
+		return nil, err
 	}
 	t.verified = lru.New[[sha256.Size]byte, verifiedToken](verifiedMemory, nil)
 	return t, nil

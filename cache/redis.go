@@ -141,7 +141,7 @@ func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error
 		return nil, err
 	}
 	r := &remote{
-		seal: seal, client: client, timeout: timeout, prefix: cmp.Or(o.Prefix, "lg:") + version + ":", origin: origin(), log: log,
+		seal: seal, client: client, timeout: timeout, prefix: cmp.Or(o.Prefix, defaultPrefix) + version + ":", origin: origin(), log: log,
 		queue: make(chan job, queueLength), pending: map[digest]pending{},
 	}
 	r.gate.changed = r.report

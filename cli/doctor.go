@@ -98,6 +98,9 @@ func (d *doctor) questions() []question {
 		list = append(list, question{"mattr token", d.mattrToken})
 	}
 	list = append(list, question{"mattr", d.mattr}, question{"redis", d.redis}, question{"clocks", d.clocksAgree})
+	for _, backend := range d.cfg.Webhooks() {
+		list = append(list, question{backend + " webhook", func(ctx context.Context) diagnosis { return d.webhook(ctx, backend) }})
+	}
 	return append(list, d.questionsOfStart()...)
 }
 

@@ -33,6 +33,12 @@ type Config struct {
 	MATTRAudience           string
 	MATTRToken              string
 
+	// The webhooks that are served are those whose secret, or whose key set and id, are set.
+	ThoughtIndustriesWebhook string
+	CoassembleWebhook        string
+	MATTRWebhookJWKS         string
+	MATTRWebhookID           string
+
 	UpstreamMaxBody  int64
 	OperationTimeout time.Duration
 	OperationCalls   int
@@ -145,6 +151,22 @@ func (c *Config) HasCoassemble() bool { return c.CoassembleAuthorization != "" }
 
 // HasMATTR reports whether the backend is configured.
 func (c *Config) HasMATTR() bool { return c.MATTR.URL != "" }
+
+// Webhooks returns the backends whose webhooks are served.
+func (c *Config) Webhooks() (backends []string) {
+	for _, w := range []struct {
+		backend upstream.Backend
+		served  bool
+	}{
+		{upstream.ThoughtIndustries, c.ThoughtIndustriesWebhook != ""}, {upstream.Coassemble, c.CoassembleWebhook != ""},
+		{upstream.MATTR, c.MATTRWebhookJWKS != "" && c.MATTRWebhookID != ""},
+	} {
+		if w.served {
+			backends = append(backends, string(w.backend))
+		}
+	}
+	return backends
+}
 
 // Scopes are a digest of each backend's address and credential: what one credential may see is not served to another.
 func (c *Config) Scopes() map[upstream.Backend]string {

@@ -63,6 +63,13 @@ func credential(name, usage string, field func(*Config) *string) Setting {
 	return s
 }
 
+// webhookSecret is a secret that a backend signs with. It says nothing of where the backend is, so -demo takes it too.
+func webhookSecret(name, usage string, field func(*Config) *string) Setting {
+	s := credential(name, usage, field)
+	s.upstream, s.reread = false, true
+	return s
+}
+
 // keySet is a file or a URL.
 func keySet(name, usage string, field func(*Config) *string) Setting {
 	return checked(name, "", usage, func(v string) error {

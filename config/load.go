@@ -79,6 +79,9 @@ func Read(from Sources) (*Config, error) {
 	if c.Cache.Redis.URL == "" {
 		c.Cache.Redis = nil
 	}
+	if (c.MATTRWebhookJWKS == "") != (c.MATTRWebhookID == "") {
+		c.Warnings = append(c.Warnings, "/webhooks/mattr is not served: one of MATTR_WEBHOOK_JWKS and MATTR_WEBHOOK_ID is set, and it needs both")
+	}
 	if c.MATTRAudience == "" {
 		c.MATTRAudience = c.MATTR.URL
 	}
@@ -168,7 +171,7 @@ func (l *loader) find(s Setting) (string, Source, error) {
 	return "", "", nil
 }
 
-// readSecret reads the file of a secret. Those of backends are read again when they change.
+// readSecret reads the file of a secret. Those of backends and webhooks are read again when they change.
 func (l *loader) readSecret(s Setting, path string) (string, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {
@@ -179,7 +182,7 @@ func (l *loader) readSecret(s Setting, path string) (string, error) {
 		return "", fmt.Errorf("%s_FILE is empty: %q", s.Name, path)
 	}
 	l.config.secretPaths[s.Name+"_FILE"] = path
-	if s.upstream {
+	if s.upstream || s.reread {
 		l.config.SecretFiles = append(l.config.SecretFiles, SecretFile{Name: s.Name + "_FILE", Path: path, Value: value, set: s.set})
 	}
 	return value, nil

@@ -30,6 +30,8 @@ type Setting struct {
 	number bool
 	// upstream settings say where the backends are; -demo ignores them.
 	upstream bool
+	// reread secrets are taken again from their file when it changes, as those of backends are.
+	reread bool
 	// demo is what -demo makes of the setting, whatever else was said: it needs nothing and holds nothing back.
 	demo string
 	// set takes a value over. Its error is what a right value would be, beginning with "must".
@@ -89,6 +91,7 @@ func thoughtIndustriesSettings() []Setting {
 	return append([]Setting{
 		upstreamURL("THOUGHTINDUSTRIES_URL", "", "Base URL of the instance, without /incoming/v2.", func(c *Config) *string { return &c.ThoughtIndustries.URL }),
 		credential("THOUGHTINDUSTRIES_API_KEY", "API key, sent as a bearer token.", func(c *Config) *string { return &c.ThoughtIndustriesKey }),
+		webhookSecret("THOUGHTINDUSTRIES_WEBHOOK_SECRET", "Secret that its webhook signs with; /webhooks/thoughtindustries is served if set.", func(c *Config) *string { return &c.ThoughtIndustriesWebhook }),
 	}, backendSettings("THOUGHTINDUSTRIES", "60/1m,1000/1h", "5", "20s", func(c *Config) *Backend { return &c.ThoughtIndustries })...)
 }
 
@@ -96,6 +99,7 @@ func coassembleSettings() []Setting {
 	return append([]Setting{
 		upstreamURL("COASSEMBLE_URL", "https://api.coassemble.com/api", "Base URL of the API.", func(c *Config) *string { return &c.Coassemble.URL }),
 		credential("COASSEMBLE_AUTHORIZATION", "Whole value of the Authorization header.", func(c *Config) *string { return &c.CoassembleAuthorization }),
+		webhookSecret("COASSEMBLE_WEBHOOK_SECRET", "Secret that its webhook signs with; /webhooks/coassemble is served if set.", func(c *Config) *string { return &c.CoassembleWebhook }),
 	}, backendSettings("COASSEMBLE", "100/1m", "10", "10s", func(c *Config) *Backend { return &c.Coassemble })...)
 }
 
@@ -108,6 +112,8 @@ func mattrSettings() []Setting {
 		credential("MATTR_CLIENT_SECRET", "OAuth2 client secret.", func(c *Config) *string { return &c.MATTRClientSecret }),
 		ofBackend(text("MATTR_AUDIENCE", "", "OAuth2 audience; MATTR_URL unless set.", func(c *Config) *string { return &c.MATTRAudience })),
 		credential("MATTR_TOKEN", "Fixed bearer token in place of the OAuth2 client.", func(c *Config) *string { return &c.MATTRToken }),
+		keySet("MATTR_WEBHOOK_JWKS", "URL or file of the key set that the tenant's webhooks are signed with; /webhooks/mattr is served if it and MATTR_WEBHOOK_ID are set.", func(c *Config) *string { return &c.MATTRWebhookJWKS }),
+		text("MATTR_WEBHOOK_ID", "", "The id that MATTR gave the webhook.", func(c *Config) *string { return &c.MATTRWebhookID }),
 	}, backendSettings("MATTR", "600/1m", "20", "10s", func(c *Config) *Backend { return &c.MATTR })...)
 }
 

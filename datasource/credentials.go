@@ -3,6 +3,7 @@ package datasource
 import (
 	"context"
 	"strconv"
+	"strings"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/upstream"
@@ -29,7 +30,14 @@ func newCredentials(c *cache.Cache, o spaceOptions) *cache.Collection[Credential
 
 func (s *Source) fetchCredentialPages(ctx context.Context, keys []CredentialPageKey) (map[CredentialPageKey]Page[*mattr.Credential], failures[CredentialPageKey]) {
 	return s.credentials.Load(ctx, keys, eachPage(CredentialPageKey.text,
-		func(k CredentialPageKey) []cache.Tag { return []cache.Tag{s.identityTag(k.Identity)} }, s.readCredentials))
+		func(k CredentialPageKey) []cache.Tag {
+			return []cache.Tag{s.identityTag(k.Identity), s.credentialsTag(k.Identity)}
+		}, s.readCredentials))
+}
+
+// credentialsTag is the tag of an identity's credentials, which change without the identity.
+func (s *Source) credentialsTag(id string) cache.Tag {
+	return s.tag(upstream.MATTR, "credentials:"+strings.ToLower(id))
 }
 
 // readCredentials reads a page of an identity's credentials. A key that is malformed names no identity.

@@ -124,15 +124,23 @@ func (s *Source) InvalidateUser(ctx context.Context, key string) {
 	s.Cache.DropTags(ctx, s.users.list, s.embedClients.list)
 }
 
+// InvalidateUserRecord drops a user whose own members alone may have changed.
+func (s *Source) InvalidateUserRecord(ctx context.Context, key string) { s.users.items.Drop(ctx, key) }
+
 // invalidateUserUpdate drops as much as InvalidateUser where the user moves: two embed clients count their users anew, and
 // one may have come to exist.
 func (s *Source) invalidateUserUpdate(ctx context.Context, key string, update coassemble.UserUpdate) {
 	if update.ClientIdentifier == nil {
-		s.users.items.Drop(ctx, key)
+		s.InvalidateUserRecord(ctx, key)
 		return
 	}
 	s.InvalidateUser(ctx, key)
 	s.embedClients.items.Drop(ctx, *update.ClientIdentifier)
+}
+
+// InvalidateCredentials drops the credentials of an identity.
+func (s *Source) InvalidateCredentials(ctx context.Context, key string) {
+	s.Cache.DropTags(ctx, s.credentialsTag(key))
 }
 
 // InvalidateIdentity drops an identity on every route, its credentials and its join with a user.

@@ -14,7 +14,8 @@ import (
 )
 
 // servedPaths are the paths that have a label of their own.
-var servedPaths = nameSet("/graphql", "/graphql/plan", "/schema.graphqls", "/healthz", "/readyz", "/")
+var servedPaths = nameSet("/graphql", "/graphql/plan", "/schema.graphqls", "/healthz", "/readyz", "/",
+	"/webhooks/thoughtindustries", "/webhooks/coassemble", "/webhooks/mattr")
 
 // WithRequests counts what next answers, by path and status. The writer that it is given knows the status.
 func (m *Metrics) WithRequests(next http.Handler) http.Handler {

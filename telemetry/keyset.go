@@ -8,10 +8,12 @@ import (
 	"github.com/learngraph/learngraph/reload"
 )
 
-// KeySetReport is how reading the key set of tokens goes, for the log, the metrics and /status. It is a caller.Reporter.
+// KeySetReport is how reading a key set goes, for the log, the metrics and /status. It is an auth.Reporter.
 type KeySetReport struct {
 	log     *slog.Logger
-	metrics *Metrics
+	metrics *Metrics // nil counts nothing
+	setting string
+	signed  string // what its keys sign
 
 	mu     sync.Mutex
 	read   bool // the key set was read or tried
@@ -19,9 +21,14 @@ type KeySetReport struct {
 	claims map[string]time.Time // when an unreadable claim was last logged, by name
 }
 
-// NewKeySetReport returns a report of a key set that was not read yet.
+// NewKeySetReport returns a report of the key set of tokens, which was not read yet.
 func NewKeySetReport(log *slog.Logger, m *Metrics) *KeySetReport {
-	return &KeySetReport{log: log, metrics: m}
+	return &KeySetReport{log: log, metrics: m, setting: "JWT_JWKS", signed: "tokens"}
+}
+
+// NewWebhookKeysReport returns a report of the key set of MATTR's webhooks, for the log alone.
+func NewWebhookKeysReport(log *slog.Logger) *KeySetReport {
+	return &KeySetReport{log: log, setting: "MATTR_WEBHOOK_JWKS", signed: "webhooks"}
 }
 
 // KeySetState is the state of the key set of tokens.
@@ -39,7 +46,9 @@ func (r *KeySetReport) KeySet(err error) {
 	if err != nil {
 		outcome, cause = "failed", reload.Cause(err).Error()
 	}
-	r.metrics.keySetReads.WithLabelValues(outcome).Inc()
+	if r.metrics != nil {
+		r.metrics.keySetReads.WithLabelValues(outcome).Inc()
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	changed := !r.read || r.state.Up != (err == nil) || r.state.Cause != cause
@@ -47,9 +56,9 @@ func (r *KeySetReport) KeySet(err error) {
 		return
 	}
 	if err != nil {
-		r.log.Warn("the key set of tokens cannot be had; keys that are known stay", "setting", "JWT_JWKS", "cause", cause)
+		r.log.Warn("the key set of "+r.signed+" cannot be had; keys that are known stay", "setting", r.setting, "cause", cause)
 	} else if r.read {
-		r.log.Info("the key set of tokens is read again", "setting", "JWT_JWKS")
+		r.log.Info("the key set of "+r.signed+" is read again", "setting", r.setting)
 	}
 	r.read, r.state = true, KeySetState{Up: err == nil, Since: time.Now(), Cause: cause}
 }

@@ -59,6 +59,8 @@ type Metrics struct {
 
 	keySetReads *prometheus.CounterVec
 	reloads     *prometheus.CounterVec
+	webhooks    *prometheus.CounterVec
+	webhookLast *prometheus.GaugeVec
 
 	mu        sync.Mutex
 	documents map[string]bool
@@ -100,11 +102,14 @@ func NewMetrics() *Metrics {
 	m.batchKeys = m.histogram("batch_keys", "Distinct keys that went out together.", sizes, "kind")
 	m.keySetReads = m.counter("key_set_reads_total", "Reads of the key set of tokens.", "outcome")
 	m.reloads = m.counter("reloads_total", "Files and key sets that were read again because the process was asked to.", "setting", "outcome")
+	m.webhooks = m.counter("webhook_deliveries_total", "Deliveries of backends' webhooks, by what became of them.", "backend", "outcome")
+	m.webhookLast = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "learngraph_webhook_last_delivery_timestamp_seconds",
+		Help: "When the backend's webhook last had a delivery with a right signature."}, []string{"backend"})
 	// A figure that begins at 1 has not grown, as Prometheus sees it: the first error would raise no alert.
 	for code := range knownCodes {
 		m.operationErrors.WithLabelValues(code)
 	}
-	m.registry.MustRegister(m.operationCalls, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.operationCalls, m.webhookLast, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -247,6 +252,8 @@ type Sources struct {
 	LogDropped func() uint64
 	// KeySet returns the state of the key set of tokens, nil where none was needed.
 	KeySet func() *KeySetState
+	// Webhooks returns when each webhook that is served last had a delivery, the zero time for never.
+	Webhooks func() map[string]time.Time
 }
 
 // BackendStates asks each client for its state.

@@ -33,6 +33,9 @@ func busy() (*Metrics, Sources) {
 	m.Call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 200, Duration: time.Millisecond, Bytes: 512})
 	m.Call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 503, Retries: 1, Kind: upstream.Unavailable})
 	m.batch("users", 25)
+	hooks := NewWebhooks(m, []string{"coassemble"}, nil)
+	hooks.Delivered("coassemble", "done")
+	hooks.Heard("coassemble")
 	s := Sources{
 		Backends: func() []upstream.Status {
 			minute := upstream.Rate{Count: 100, Per: time.Minute}

@@ -62,6 +62,8 @@ func (e *Emulator) listClients(x *exchange) answer {
 	open = append(open, `,"clients":[`...)
 	parts := make([][]byte, 0, 2*len(shown)+2)
 	parts = append(parts, open)
+	e.mu.RLock()
+	defer e.mu.RUnlock()
 	for i, p := range shown {
 		if i > 0 {
 			parts = append(parts, comma)

@@ -1,0 +1,117 @@
+package app
+
+import (
+	"context"
+	"crypto"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+
+	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/config"
+	"github.com/learngraph/learngraph/reload"
+	"github.com/learngraph/learngraph/resolvers"
+	"github.com/learngraph/learngraph/telemetry"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/webhook"
+)
+
+// webhookPath begins the paths of webhooks.
+const webhookPath = "/webhooks/"
+
+// webhooks is what outlives a change of their secrets.
+type webhooks struct {
+	once  *cache.Once
+	heard *telemetry.Webhooks
+	// keys are those of MATTR's signatures; nil where its webhook is not served.
+	keys *auth.PublicKeys
+}
+
+func (s *Server) newWebhooks() (*webhooks, error) {
+	var outcomes []string
+	for _, o := range webhook.Outcomes() {
+		outcomes = append(outcomes, string(o))
+	}
+	w := &webhooks{once: cache.NewOnce(s.Cache, s.cfg.Secret("webhooks"), "webhook", webhook.Remembered),
+		heard: telemetry.NewWebhooks(s.metrics, s.cfg.Webhooks(), outcomes)}
+	if s.cfg.MATTRWebhookJWKS == "" || s.cfg.MATTRWebhookID == "" {
+		return w, nil
+	}
+	var o auth.KeySetOptions
+	if strings.Contains(s.cfg.MATTRWebhookJWKS, "://") {
+		o.URL = s.cfg.MATTRWebhookJWKS
+	} else {
+		o.Files, o.Name = reload.At(s.cfg.MATTRWebhookJWKS)
+	}
+	var err error
+	if w.keys, err = auth.NewPublicKeys(o, telemetry.NewWebhookKeysReport(s.log)); err != nil {
+		return nil, fmt.Errorf("MATTR_WEBHOOK_JWKS is %q: %w", s.cfg.MATTRWebhookJWKS, reload.Cause(err))
+	}
+	return w, nil
+}
+
+// find returns the keys of an id.
+func (w *webhooks) find(ctx context.Context, id string) ([]crypto.PublicKey, error) {
+	keys, err := w.keys.Find(ctx, id)
+	if errors.As(err, new(*auth.UnavailableError)) {
+		return nil, &webhook.Unavailable{}
+	}
+	return keys, err
+}
+
+// endpoints are the webhooks under one set of secrets, by path.
+func (s *Server) endpoints(cfg *config.Config, root *resolvers.Resolver) http.Handler {
+	mux := http.NewServeMux()
+	for _, backend := range cfg.Webhooks() {
+		o := webhook.Options{First: s.webhooks.once.First, Touch: func(ctx context.Context, t webhook.Touch) { touch(ctx, root, t) },
+			Observe: func(outcome webhook.Outcome) { s.webhooks.heard.Delivered(backend, string(outcome)) },
+			Heard: func(ctx context.Context) {
+				s.webhooks.heard.Heard(backend)
+				s.Cache.NoteMoment(ctx, WebhookMoment(backend))
+			}, Inflight: s.Inflight}
+		var endpoint *webhook.Endpoint
+		switch upstream.Backend(backend) {
+		case upstream.ThoughtIndustries:
+			endpoint = webhook.NewThoughtIndustries(cfg.ThoughtIndustriesWebhook, o)
+		case upstream.Coassemble:
+			endpoint = webhook.NewCoassemble(cfg.CoassembleWebhook, o)
+		case upstream.MATTR:
+			endpoint = webhook.NewMATTR(webhook.MATTR{ID: cfg.MATTRWebhookID, Keys: s.webhooks.find}, o)
+		}
+		mux.Handle(webhookPath+backend, endpoint)
+	}
+	return mux
+}
+
+// WebhookMoment is what the moment of a webhook's last delivery is called in Redis.
+func WebhookMoment(backend string) string { return "webhook:" + backend }
+
+// touch drops what is kept of a record.
+func touch(ctx context.Context, root *resolvers.Resolver, t webhook.Touch) {
+	switch t.Fact {
+	case webhook.Client:
+		root.InvalidateClient(ctx, t.Key)
+	case webhook.EmbedClient:
+		root.InvalidateEmbedClient(ctx, t.Key)
+	case webhook.User:
+		root.InvalidateUser(ctx, t.Key)
+	case webhook.UserRecord:
+		root.InvalidateUserRecord(ctx, t.Key)
+	case webhook.Credentials:
+		root.InvalidateCredentials(ctx, t.Key)
+	}
+}
+
+// withWebhooks serves the webhooks. Their signatures say who sends, so that neither the name by which the server is reached nor
+// an origin matters.
+func (s *Server) withWebhooks(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, webhookPath) {
+			s.credentials.generation().webhooks.ServeHTTP(w, r)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}

@@ -1,0 +1,65 @@
+package cli
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"time"
+
+	"github.com/learngraph/learngraph/app"
+	"github.com/learngraph/learngraph/cache"
+)
+
+// webhook says when a webhook last had a delivery with a right signature. Redis knows of all replicas; without it the server of
+// the same settings is asked for what it knows.
+func (d *doctor) webhook(ctx context.Context, backend string) diagnosis {
+	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	defer cancel()
+	var at time.Time
+	switch {
+	case d.cfg.Cache.Redis != nil && d.cfg.Cache.Redis.URL != "":
+		var trouble cache.Trouble
+		if at, trouble = cache.Moment(ctx, *d.cfg.Cache.Redis, app.WebhookMoment(backend)); trouble != cache.NoTrouble {
+			return diagnosis{Verdict: skipped, Detail: "Redis, which knows it, does not tell", Remedy: "mend Redis first"}
+		}
+	case d.cfg.MetricsListen != "":
+		var ok bool
+		if at, ok = d.lastDelivery(ctx, backend); !ok {
+			return diagnosis{Verdict: skipped, Detail: "the server, which knows it, does not answer on METRICS_LISTEN", Remedy: "start the server first"}
+		}
+	default:
+		return diagnosis{Verdict: skipped, Detail: "not known: neither Redis nor METRICS_LISTEN is configured", Remedy: "set REDIS_URL or METRICS_LISTEN"}
+	}
+	if at.IsZero() {
+		return diagnosis{Verdict: doubt, Detail: "never heard of", Remedy: "register /webhooks/" + backend + " with the vendor, or send a test delivery; docs/how-to/webhooks.md says how"}
+	}
+	return diagnosis{Verdict: well, Detail: "last heard of at " + at.UTC().Format(time.RFC3339)}
+}
+
+// lastDelivery asks the server's /status.
+func (d *doctor) lastDelivery(ctx context.Context, backend string) (at time.Time, ok bool) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+onThisMachine(d.cfg.MetricsListen)+"/status", nil)
+	if err != nil {
+		return at, false
+	}
+	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	if err != nil {
+		return at, false
+	}
+	defer resp.Body.Close()
+	var status struct {
+		Webhooks []struct {
+			Backend      string
+			LastDelivery time.Time
+		}
+	}
+	if resp.StatusCode != http.StatusOK || json.NewDecoder(resp.Body).Decode(&status) != nil {
+		return at, false
+	}
+	for _, w := range status.Webhooks {
+		if w.Backend == backend {
+			return w.LastDelivery, true
+		}
+	}
+	return at, false
+}
