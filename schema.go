@@ -6,3 +6,8 @@ import _ "embed"
 //
 //go:embed schema.graphqls
 var schemaText string
+
+// versionText is the number of the release.
+//
+//go:embed VERSION
+var versionText string

@@ -28,6 +28,8 @@ const (
 type Program struct {
 	// Schema is the text of the schema.
 	Schema string
+	// Version is the number of the release; without it a build is known by its module.
+	Version string
 	// Args are the arguments without the name of the program.
 	Args   []string
 	Getenv func(string) string
@@ -88,7 +90,7 @@ func Run(ctx context.Context, p Program) (code int) {
 	var err error
 	run.parser, err = kong.New(&c, kong.Name("learngraph"), kong.Description(description), kong.Embed(flags.target),
 		kong.NamedMapper(switchType, switchMapper{}), kong.Writers(p.Stdout, p.Stderr), kong.Help(run.printHelp),
-		kong.Exit(func(code int) { panic(exit(code)) }), kong.Vars{"version": versionText(p.Schema)},
+		kong.Exit(func(code int) { panic(exit(code)) }), kong.Vars{"version": versionText(p)},
 		kong.BindTo(ctx, (*context.Context)(nil)), kong.Bind(run))
 	if err != nil {
 		panic(err) // the commands do not fit kong

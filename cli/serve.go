@@ -48,7 +48,7 @@ type failure struct{ error }
 func (f *failure) Unwrap() error { return f.error }
 
 func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.Signal) error {
-	b := buildOf(p.Schema)
+	b := buildOf(p.Program)
 	e.log.Info("starting", "version", b.version, "commit", b.commit, "go", b.golang, "schema", b.schema)
 	e.log.Info("settings", slog.Attr{Key: "changed", Value: slog.GroupValue(changed(e.cfg)...)})
 	for _, w := range e.cfg.Warnings {
