@@ -27,6 +27,11 @@ type Object struct {
 	Document func(v any) document.Object
 }
 
+// Named returns the binding of another type that has its fields as o has.
+func (o *Object) Named(name string) *Object {
+	return &Object{Name: name, Fields: o.Fields, Document: o.Document}
+}
+
 // parent makes the handle of v, which is a non-nil value of the type.
 func (o *Object) parent(v any) Parent {
 	if o.Document != nil {

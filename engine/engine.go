@@ -54,12 +54,9 @@ func (e *Engine) Complexity(context.Context, string, string, int, map[string]any
 // Forget gives back the memory of all plans. None is kept from then on.
 func (e *Engine) Forget() { e.plans().Close() }
 
-// Exec returns a handler that executes the operation of ctx once.
+// Exec returns a handler that executes the operation of ctx once: of a subscription that is one event.
 func (e *Engine) Exec(ctx context.Context) graphql.ResponseHandler {
 	op := graphql.GetOperationContext(ctx)
-	if op.Operation.Operation == ast.Subscription {
-		return graphql.OneShot(graphql.ErrorResponse(ctx, "unsupported GraphQL operation"))
-	}
 	done := false
 	return func(ctx context.Context) *graphql.Response {
 		if done {

@@ -139,8 +139,11 @@ var (
 func compile(schema *Schema, op *graphql.OperationContext, format Format) *Plan {
 	c := newCompiler(schema, op, format)
 	root := schema.Definition.Query
-	if op.Operation.Operation == ast.Mutation {
+	switch op.Operation.Operation {
+	case ast.Mutation:
 		root = schema.Definition.Mutation
+	case ast.Subscription:
+		root = schema.Definition.Subscription
 	}
 	c.plan.Root = c.selectionOf(schema.Objects[root.Name], []scope{{set: op.Operation.SelectionSet}},
 		place{root: true, context: &graphql.FieldContext{Object: root.Name}})

@@ -127,6 +127,7 @@ func newBindings(e *executableSchema) *engine.Schema {
 			"WebinarBlock":                  bindWebinarBlock(e),
 			"WebinarDate":                   bindWebinarDate(e),
 			"_Service":                      bind_Service(e),
+			"Subscription":                  bindQuery(e).Named("Subscription"),
 		},
 		Abstract: map[string]func(any) string{
 			"Node": func(v any) string {

@@ -6328,6 +6328,86 @@ type Mutation {
   ): DeleteIdentityPayload @scopes(scopes: ["identities:write", "delete"]) @calls(backend: "mattr", most: 3) @calls(backend: "coassemble")
 }
 
+"""
+Questions that are kept open. The first event is the answer now; another one follows whenever the answer has changed, with
+all that was selected. Events tell states, not changes: a state between two events may be skipped.
+"""
+type Subscription {
+  """
+  Clients of Thought Industries with everything embedded in them. Without ` + "`" + `query` + "`" + ` every client is
+  listed. Learngraph fetches whole clients from the backend whatever is selected here.
+  """
+  clients(
+    """Page size, 1 to 100."""
+    first: Int = 25 @range(min: 1, max: 100)
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `query` + "`" + ` and ` + "`" + `sort` + "`" + `."""
+    after: String
+    """
+    Search text, matched by the backend against the name and other indexed fields; for callers who are bound to clients,
+    against name, id, slug and sku of theirs.
+    """
+    query: String
+    """
+    Field to sort by, such as ` + "`" + `name` + "`" + ` or ` + "`" + `createdAt` + "`" + `. Passed through as it is; what the backend refuses is
+    ` + "`" + `BAD_USER_INPUT` + "`" + `. How to ask for descending order is not documented.
+    """
+    sort: String
+  ): ClientConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "thoughtindustries", most: 2, atStart: 1)
+  """Clients known to Coassemble, in the backend's order, which it does not promise."""
+  embedClients(
+    """Page size, 1 to 100."""
+    first: Int = 25 @range(min: 1, max: 100)
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page."""
+    after: String
+  ): EmbedClientConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1)
+  """Users known to Coassemble, in the backend's order, which it does not promise."""
+  users(
+    """Page size, 1 to 100."""
+    first: Int = 25 @range(min: 1, max: 100)
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `clientIdentifier` + "`" + `."""
+    after: String
+    """Only users of this client: the ` + "`" + `sourceId` + "`" + ` of an ` + "`" + `EmbedClient` + "`" + `."""
+    clientIdentifier: String
+  ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1, list: "users")
+  """Identities kept by MATTR VII."""
+  identities(
+    """Page size, 1 to 100."""
+    first: Int = 25 @range(min: 1, max: 100)
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `filter` + "`" + `."""
+    after: String
+    """Only identities that match every criterion given here. Without a filter all are listed."""
+    filter: IdentityFilter
+  ): IdentityConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "mattr")
+  """
+  One client of Thought Industries; null where there is none. That backend has no read of a single
+  client, so a lookup outside the cache may have to read several pages of clients.
+  """
+  client(
+    """Exactly one key."""
+    by: ClientBy!
+  ): Client @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation")
+  """One client of Coassemble; null where there is none."""
+  embedClient(
+    """Exactly one key."""
+    by: EmbedClientBy!
+  ): EmbedClient @calls(backend: "coassemble", list: "embedClients")
+  """One user of Coassemble; null where there is none."""
+  user(
+    """Exactly one key."""
+    by: UserBy!
+  ): User @calls(backend: "coassemble", list: "users")
+  """One identity of MATTR VII; null where there is none."""
+  identity(
+    """Exactly one key."""
+    by: IdentityBy!
+  ): Identity @calls(backend: "mattr", list: "identities")
+  """The object with this global id; null where it no longer exists."""
+  node(
+    """The ` + "`" + `id` + "`" + ` of a ` + "`" + `Client` + "`" + `, ` + "`" + `EmbedClient` + "`" + `, ` + "`" + `User` + "`" + `, ` + "`" + `Identity` + "`" + ` or ` + "`" + `Credential` + "`" + `."""
+    id: ID!
+  ): Node
+}
+
 """An object that can be read again by its global id. Content inside a client is not one: no backend reads it alone."""
 interface Node {
   """Opaque and unique across all types; ` + "`" + `sourceId` + "`" + ` is the backend's own key."""

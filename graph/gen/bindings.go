@@ -381,7 +381,8 @@ func newBindings(e *executableSchema) *engine.Schema {
 		Definition: e.Schema(),
 		Objects: map[string]*engine.Object{
 			{{ range .Bound }}"{{ .Name }}": bind{{ .Name }}(e),
-			{{ end }}
+			{{ end -}}
+			"Subscription": bindQuery(e).Named("Subscription"),
 		},
 		Abstract: map[string]func(any) string{
 			{{ range $i := .Abstracts }}"{{ $i.Name }}": func(v any) string {

@@ -11,7 +11,8 @@ import (
 )
 
 func main() {
-	file, options := "gqlgen.yml", []api.Option{api.PrependPlugin(&content{}), api.PrependPlugin(&records{}), api.AddPlugin(&bindings{})}
+	file, options := "gqlgen.yml", []api.Option{api.PrependPlugin(&content{}), api.PrependPlugin(&records{}),
+		api.PrependPlugin(&subscription{}), api.AddPlugin(&bindings{})}
 	if len(os.Args) > 1 {
 		file, options = os.Args[1], nil
 	}
