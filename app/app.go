@@ -47,13 +47,14 @@ type Server struct {
 	certificate *certificate // nil without TLS
 	draining    atomic.Bool
 	ending      chan struct{} // closed when answers that are sent in parts have to end
+	closing     chan struct{} // closed when subscribers have to go to another replica
 	// logDropped is the number of lines that the log did not take; nil where it takes all.
 	logDropped func() uint64
 }
 
 // New wires the program.
 func New(cfg *config.Config, o Options) (s *Server, err error) {
-	s = &Server{cfg: cfg, ending: make(chan struct{}), schema: o.Schema, transport: o.Transport, traces: o.Traces, log: o.Traces.Log(o.Log), metrics: telemetry.NewMetrics()}
+	s = &Server{cfg: cfg, ending: make(chan struct{}), closing: make(chan struct{}), schema: o.Schema, transport: o.Transport, traces: o.Traces, log: o.Traces.Log(o.Log), metrics: telemetry.NewMetrics()}
 	if h, ok := o.Log.Handler().(interface{ Dropped() uint64 }); ok {
 		s.logDropped = h.Dropped
 	}

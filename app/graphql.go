@@ -15,6 +15,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/responses"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
+	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream"
@@ -91,9 +92,20 @@ func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 		Reserve:       s.Cache.Reserve,
 		Inflight:      s.Inflight,
 		Draining:      s.ending,
+		Closing:       s.closing,
+		Subscriptions: s.subscriptions(cfg),
 		Explain:       cfg.Explain,
 		PublicCatalog: cfg.PublicCatalog,
 	}
+}
+
+// subscriptions are the bounds of a generation's subscriptions. Without any the gateway has no room for one.
+func (s *Server) subscriptions(cfg *config.Config) live.Options {
+	if cfg.Subscriptions.Total == 0 {
+		return live.Options{}
+	}
+	return live.Options{Cache: s.Cache, PerCaller: cfg.Subscriptions.PerCaller, Total: cfg.Subscriptions.Total,
+		Timeout: cfg.OperationTimeout, Reserve: s.Cache.Reserve, Lag: s.metrics.SubscriptionLag}
 }
 
 // operation prepares the context of each operation that these resolvers answer.

@@ -82,6 +82,7 @@ func (s *Server) drain(ctx context.Context, httpServer *http.Server, listener ne
 	s.log.Info("draining", "delayMs", s.cfg.ShutdownDelay.Milliseconds())
 	time.Sleep(s.cfg.ShutdownDelay)
 	_ = listener.Close()
+	close(s.closing)
 	time.Sleep(min(s.cfg.ShutdownDelay, settle))
 	grace, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
 	defer cancel()

@@ -9,6 +9,7 @@ import (
 
 	"github.com/learngraph/learngraph/admin"
 	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream"
@@ -16,7 +17,8 @@ import (
 
 // sources are where metrics and the status come from.
 func (s *Server) sources() telemetry.Sources {
-	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.List, Inflight: s.Inflight.State, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.heard.Last}
+	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.List, Inflight: s.Inflight.State,
+		Subscriptions: func() live.Counters { return s.credentials.generation().graphql.Subscriptions() }, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.heard.Last}
 }
 
 // observe takes the figures of an operation that ended.
@@ -50,5 +52,5 @@ func (s *Server) serveOperator() (stop func(), err error) {
 
 // Operator is what the operator's listener serves.
 func (s *Server) Operator(loopback bool) admin.Operator {
-	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Live: live, Ready: s.ready, Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
+	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Live: alive, Ready: s.ready, Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
 }

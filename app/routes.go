@@ -17,7 +17,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	graphql := s.capturing(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().graphql.ServeHTTP(w, r) }))
 	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().plan.ServeHTTP(w, r) })
-	mux.HandleFunc("GET /healthz", live)
+	mux.HandleFunc("GET /healthz", alive)
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.cfg.Introspection {
 		schema := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, s.schema) })
@@ -72,7 +72,7 @@ func withExplorer(next http.Handler) http.Handler {
 }
 
 // live is always 200: the process answers.
-func live(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
+func alive(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
 
 // outcomeLife is how long a failure says something about a backend.
 const outcomeLife = 30 * time.Second

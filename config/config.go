@@ -45,18 +45,20 @@ type Config struct {
 	Replicas         int
 	OperationBytes   int64
 	MaxInflight      int
-	InflightBytes    int64
-	ShutdownDelay    time.Duration
-	ShutdownTimeout  time.Duration
-	Link             Link
-	Cache            cache.Options
-	Auth             string
-	AllowDeletes     bool
-	Introspection    bool
-	Explorer         bool
-	Explain          bool
-	PublicCatalog    bool
-	Federation       bool
+	// Subscriptions are the most that may be open for one caller, and in all.
+	Subscriptions   Subscriptions
+	InflightBytes   int64
+	ShutdownDelay   time.Duration
+	ShutdownTimeout time.Duration
+	Link            Link
+	Cache           cache.Options
+	Auth            string
+	AllowDeletes    bool
+	Introspection   bool
+	Explorer        bool
+	Explain         bool
+	PublicCatalog   bool
+	Federation      bool
 
 	APIKeysFile      string
 	JWKS             string

@@ -159,6 +159,7 @@ func limitSettings() []Setting {
 		size("UPSTREAM_MAX_BODY", "64MiB", "Largest answer of a backend after inflating; at most an eighth of the memory limit unless set.", func(c *Config) *int64 { return &c.UpstreamMaxBody }),
 		count("MAX_INFLIGHT", "1000", "Most requests under way; one more is answered with 503.", func(c *Config) *int { return &c.MaxInflight }),
 		size("MAX_INFLIGHT_BYTES", "512MiB", "Most that requests under way may hold; past it 503; at most a quarter of the memory limit unless set.", func(c *Config) *int64 { return &c.InflightBytes }),
+		subscriptions("SUBSCRIPTIONS", "100,10000", "Most subscriptions that are open, for one caller and in all; 0 takes none.", func(c *Config) *Subscriptions { return &c.Subscriptions }),
 		amount("BATCH_LIMIT", "10", "Most operations in one request; 0 takes no arrays.", func(c *Config) *int { return &c.BatchLimit }),
 		amount("MAX_COST", strconv.Itoa(cost.DefaultMax), "Most points that one operation may cost as estimated; 0 for any number.", func(c *Config) *int { return &c.MaxCost }),
 		choice("COST_MODE", "enforce", "What the estimated cost does: enforce refuses, measure only reports, off estimates nothing.", []string{"enforce", "measure", "off"}, func(c *Config) *string { return &c.CostMode }),

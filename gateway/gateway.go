@@ -25,6 +25,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/requestid"
 	"github.com/learngraph/learngraph/gateway/responses"
 	"github.com/learngraph/learngraph/inflight"
+	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/vektah/gqlparser/v2/gqlerror"
@@ -73,6 +74,10 @@ type Options struct {
 	Inflight *inflight.Load
 	// Draining is closed when answers that are sent in parts have to end; nil never is.
 	Draining <-chan struct{}
+	// Closing is closed when subscribers have to go to another replica; nil never is.
+	Closing <-chan struct{}
+	// Subscriptions are the bounds of subscriptions, and the cache whose drops they follow; without a cache there are none.
+	Subscriptions live.Options
 	// Explain allows callers to see what an operation used.
 	Explain bool
 	// PublicCatalog says that what Thought Industries alone answers may be kept by shared caches.
@@ -94,6 +99,7 @@ type Gateway struct {
 	runner    *runner
 	repeats   *requestCache
 	answers   answerer
+	hub       *live.Hub // nil has no room for any subscription
 }
 
 // New makes the gateway of a schema.
@@ -105,6 +111,9 @@ func New(opts Options) *Gateway {
 		costs:     cost.NewEstimator(schema), charger: cost.NewCharger(opts.Cost), guard: access.NewGuard(schema), runner: newRunner(&opts), repeats: newRequestCache(opts)}
 	if opts.Digest != nil {
 		g.auditor = access.NewAuditor(schema, opts.Digest, opts.Log)
+	}
+	if opts.Subscriptions.Cache != nil {
+		g.hub = live.New(opts.Subscriptions)
 	}
 	g.answers = answerer{one: g.answer, repeated: g.repeated}
 	return g
@@ -120,6 +129,7 @@ func (o *Options) share(divisor int64, most int) int {
 
 // Close gives back the memory that is reserved. What is served after that is read anew each time.
 func (g *Gateway) Close() {
+	g.hub.Close()
 	g.documents.Close()
 	if g.repeats != nil {
 		g.repeats.kept.Close()
@@ -129,6 +139,9 @@ func (g *Gateway) Close() {
 	}
 	g.sources.Close()
 }
+
+// Subscriptions returns the counters of subscriptions.
+func (g *Gateway) Subscriptions() live.Counters { return g.hub.Counters() }
 
 var _ http.Handler = (*Gateway)(nil)
 

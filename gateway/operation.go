@@ -15,6 +15,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/documents"
 	"github.com/learngraph/learngraph/gateway/gqlerrors"
 	"github.com/learngraph/learngraph/gateway/httpapi"
+	"github.com/learngraph/learngraph/gateway/incremental"
 	"github.com/learngraph/learngraph/gateway/provenance"
 	"github.com/learngraph/learngraph/gateway/requestid"
 	"github.com/learngraph/learngraph/gateway/selection"
@@ -98,9 +99,12 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	if registers {
 		g.sources.Register(ctx, op.RawQuery)
 	}
+	if isSubscription(op) {
+		return g.subscribe(ctx, op, parts, req)
+	}
 	out := &httpapi.Result{}
 	ctx, used := provenance.With(engine.WithOnError(g.runner.withDirectives(ctx, r.Header), op.onError))
-	if parts != nil && selection.Delivers(op.Operation) {
+	if parts != nil && parts.x.Protocol != incremental.None && selection.Delivers(op.Operation) {
 		parts.run(ctx, op, spent, used, out)
 	} else {
 		g.runner.run(ctx, op, used, out)

@@ -26,7 +26,7 @@ const isFinal = "is_final"
 type parts struct {
 	g       *Gateway
 	x       *httpapi.ResponseWriter
-	request context.Context // ends when the caller leaves
+	request *http.Request // whose context ends when the caller leaves
 
 	op     *prepared
 	spent  *cost.Charge
@@ -36,12 +36,9 @@ type parts struct {
 	errors int                 // sent so far
 }
 
-// inParts returns what sends the answer in parts, nil where it is not to be divided.
+// inParts returns what sends the answer to the only operation of a request in parts.
 func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
-	if x.Protocol == incremental.None {
-		return nil
-	}
-	return &parts{g: g, x: x, request: r.Context()}
+	return &parts{g: g, x: x, request: r}
 }
 
 // run executes the operation. It leaves the answer in out where nothing is left for later, else it has sent all of it when
@@ -86,7 +83,7 @@ func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payl
 				if w.Beat() != nil {
 					return
 				}
-			case <-p.request.Done():
+			case <-p.request.Context().Done():
 				return
 			case <-p.g.opts.Draining:
 				payload = d.Abort(&gqlerror.Error{Message: "the server shuts down: this was not delivered", Extensions: map[string]any{"code": gqlerrors.CodeDeadline}})

@@ -13,6 +13,7 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/inflight"
+	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
@@ -54,6 +55,7 @@ type Metrics struct {
 
 	calls, failures, retries, received *prometheus.CounterVec
 	callSeconds                        *prometheus.HistogramVec
+	subscriptionLag                    *prometheus.HistogramVec
 
 	batchKeys *prometheus.HistogramVec
 
@@ -98,6 +100,7 @@ func NewMetrics() *Metrics {
 	m.failures = m.counter("backend_failures_total", "Exchanges with a backend that failed.", "backend", "kind")
 	m.retries = m.counter("backend_retries_total", "Exchanges that repeated one that had failed.", "backend")
 	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' bodies, before inflating.", "backend", "class")
+	m.subscriptionLag = m.histogram("subscription_lag_seconds", "From a change that was noticed to the event that shows it.", durations)
 	m.callSeconds = m.histogram("backend_call_duration_seconds", "From the sending of a call to the last byte of its answer.", durations, "backend", "class")
 	m.batchKeys = m.histogram("batch_keys", "Distinct keys that went out together.", sizes, "kind")
 	m.keySetReads = m.counter("key_set_reads_total", "Reads of the key set of tokens.", "outcome")
@@ -234,6 +237,11 @@ func statusClass(status int) string {
 
 func kindLabel(k upstream.Kind) string { return strings.ReplaceAll(k.String(), " ", "_") }
 
+// SubscriptionLag records how long after a change its event was there.
+func (m *Metrics) SubscriptionLag(d time.Duration) {
+	m.subscriptionLag.WithLabelValues().Observe(d.Seconds())
+}
+
 // batch counts the keys of one batch. kind is the loader's own name.
 func (m *Metrics) batch(kind string, keys int) {
 	m.batchKeys.WithLabelValues(kind).Observe(float64(keys))
@@ -248,6 +256,8 @@ type Sources struct {
 	Cache    func() cache.Counters
 	Contract func() (findings []upstream.Drift, leftOut int64)
 	Inflight func() inflight.State
+	// Subscriptions returns the counters of what is open.
+	Subscriptions func() live.Counters
 	// LogDropped is the number of lines that the log did not take.
 	LogDropped func() uint64
 	// KeySet returns the state of the key set of tokens, nil where none was needed.
@@ -304,13 +314,21 @@ var (
 	descNoRoom        = newDesc("inflight_refused_total", "Times that requests under way left no room, by what was too much.", "bound")
 	descSlowReaders   = newDesc("slow_readers_total", "Answers that were cut off because they were read too slowly.")
 
+	descSubscriptions     = newDesc("subscriptions", "Subscriptions that are open.")
+	descQuestions         = newDesc("subscription_questions", "Different questions that subscriptions have open.")
+	descEvents            = newDesc("subscription_events_total", "Answers of subscriptions that had changed.")
+	descExecutions        = newDesc("subscription_executions_total", "Executions of operations for subscriptions.")
+	descSaved             = newDesc("subscription_executions_saved_total", "Executions that subscribers shared with others, or that another replica made.")
+	descSubscriptionsFull = newDesc("subscriptions_refused_total", "Subscriptions that there was no room for.")
+
 	descLogDropped = newDesc("log_lines_dropped_total", "Lines of the log that were dropped because it was not read, or could not be written.")
 )
 
 var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay, descLastSuccess,
 	descLastFailure, descLookups, descMemoryBytes, descMemoryEntries, descRefreshes, descRedisUp, descRedisErrors,
 	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut, descInflight,
-	descInflightMost, descInflightBytes, descBytesMost, descNoRoom, descSlowReaders, descLogDropped}
+	descInflightMost, descInflightBytes, descBytesMost, descNoRoom, descSlowReaders, descLogDropped,
+	descSubscriptions, descQuestions, descEvents, descExecutions, descSaved, descSubscriptionsFull}
 
 func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range stateDescs {
@@ -335,9 +353,21 @@ func (c stateCollector) Collect(to chan<- prometheus.Metric) {
 	if c.Inflight != nil {
 		collectInflight(to, c.Inflight())
 	}
+	if c.Subscriptions != nil {
+		collectSubscriptions(to, c.Subscriptions())
+	}
 	if c.LogDropped != nil {
 		emitTotal(to, descLogDropped, float64(c.LogDropped()))
 	}
+}
+
+func collectSubscriptions(to chan<- prometheus.Metric, c live.Counters) {
+	emitGauge(to, descSubscriptions, float64(c.Subscribers))
+	emitGauge(to, descQuestions, float64(c.Questions))
+	emitTotal(to, descEvents, float64(c.Events))
+	emitTotal(to, descExecutions, float64(c.Executions))
+	emitTotal(to, descSaved, float64(c.Saved))
+	emitTotal(to, descSubscriptionsFull, float64(c.Refused))
 }
 
 func emitGauge(to chan<- prometheus.Metric, d *prometheus.Desc, v float64, labels ...string) {

@@ -168,8 +168,11 @@ func (c *Estimator) estimate(op *graphql.OperationContext) *Estimate {
 func (c *Estimator) EstimateWith(op *ast.OperationDefinition, with selection.Collector) *Estimate {
 	e := &estimation{Estimator: c, Collector: with, shared: map[string]sharedCalls{}}
 	root := c.Schema.Query
-	if op.Operation == ast.Mutation {
+	switch op.Operation {
+	case ast.Mutation:
 		root = c.Schema.Mutation
+	case ast.Subscription:
+		root = c.Schema.Subscription
 	}
 	e.root(root.Name, op.SelectionSet)
 	out := &Estimate{Calls: map[string]int64{}, Fields: merged(e.calls), Faults: e.faults}

@@ -102,6 +102,9 @@ func (d *Cache) Read(text string) (*ast.QueryDocument, gqlerror.List) {
 	if list := validation.CheckDeliveryDirectives(doc); len(list) > 0 {
 		return nil, coded(gqlerrors.CodeValidationFailed, list...)
 	}
+	if list := validation.CheckSubscriptions(doc); len(list) > 0 {
+		return nil, coded(gqlerrors.CodeValidationFailed, list...)
+	}
 	for _, op := range doc.Operations {
 		if err := d.checkIntrospection(op); err != nil {
 			return nil, coded(gqlerrors.CodeValidationFailed, err)

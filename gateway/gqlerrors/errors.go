@@ -65,6 +65,15 @@ var kinds = map[upstream.Kind]presentation{
 	upstream.Mismatch:       {codeContract, "the backend's value does not fit the schema"},
 }
 
+// Transient reports whether an error is of a backend or of time, and may be gone when the operation is executed again.
+func Transient(err *gqlerror.Error) bool {
+	switch err.Extensions["code"] {
+	case CodeUnavailable, CodeDeadline, "UPSTREAM_TIMEOUT", "UPSTREAM_RATE_LIMITED", "UPSTREAM_REJECTED":
+		return true
+	}
+	return false
+}
+
 // Presenter turns an error of a resolver into what the caller sees. The cause goes to the log, joined by the request id.
 func Presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {

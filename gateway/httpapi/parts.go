@@ -33,17 +33,30 @@ func (x *ResponseWriter) Begin() *Parts {
 
 // Send sends a payload. A reader who takes it too slowly is cut off, as of any answer.
 func (p *Parts) Send(payload []byte, last bool) error {
-	within := slowStart + time.Duration(len(payload))*time.Second/leastRate
-	_ = http.NewResponseController(p.x.w).SetWriteDeadline(time.Now().Add(within))
-	err := p.w.Send(payload, last)
-	if err != nil && isTimeout(err) && len(payload) > inflight.Small {
+	return p.within(len(payload), func() error { return p.w.Send(payload, last) })
+}
+
+// SendFrame sends a frame of a subscription. A reader who takes it too slowly is cut off.
+func (p *Parts) SendFrame(frame []byte) error {
+	return p.within(len(frame), func() error { return p.w.SendFrame(frame) })
+}
+
+// Open sends what comes before the first frame of a subscription, so that the caller has the header.
+func (p *Parts) Open() error { return p.within(0, p.w.Open) }
+
+// Beat keeps a connection without payloads open.
+func (p *Parts) Beat() error { return p.within(0, p.w.Beat) }
+
+// within gives a reader the time that it may take for so many bytes.
+func (p *Parts) within(size int, send func() error) error {
+	most := slowStart + time.Duration(size)*time.Second/leastRate
+	_ = http.NewResponseController(p.x.w).SetWriteDeadline(time.Now().Add(most))
+	err := send()
+	if err != nil && isTimeout(err) && size > inflight.Small {
 		p.x.Load.CutOff()
 	}
 	return err
 }
-
-// Beat keeps a connection without payloads open.
-func (p *Parts) Beat() error { return p.w.Beat() }
 
 // Close ends the content coding.
 func (p *Parts) Close() {

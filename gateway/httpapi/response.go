@@ -25,7 +25,9 @@ type ResponseWriter struct {
 	head    bool
 	visit   *requestid.Visit // nil where the log has none
 	// Protocol is that of answers in parts, incremental.None for a caller who wants them whole.
-	Protocol      incremental.Protocol
+	Protocol incremental.Protocol
+	// subscription is the protocol of a subscription's events, incremental.None for a caller who takes none.
+	subscription  incremental.Protocol
 	compressAbove int
 	// ifNoneMatch is the If-None-Match of a GET; nil where the answer has no ETag.
 	ifNoneMatch *string
@@ -34,6 +36,9 @@ type ResponseWriter struct {
 	PrivateOnly bool
 	// held counts what the exchange holds by itself: a body and a packed answer.
 	held *inflight.Hold
+	left bool // what is counted
+	// eventsOnly is set for a caller who accepts event streams and no JSON.
+	eventsOnly bool
 }
 
 // NewResponseWriter answers r as application/json in full until negotiate is called.
@@ -50,15 +55,22 @@ func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) *Error {
 	}
 	if !x.head {
 		x.Protocol = incremental.Negotiate(r.Header["Accept"])
+		x.subscription = incremental.NegotiateSubscription(r.Header["Accept"])
 	}
 	x.codings, x.compressAbove = representation.NegotiateCoding(r.Header), compressAbove
 	if media := representation.NegotiateMediaType(r.Header); media != "" {
 		x.media = media
-	} else if x.Protocol == incremental.None {
+	} else if x.eventsOnly = x.Protocol == incremental.Events; x.Protocol == incremental.None && x.subscription == incremental.None {
 		return &Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
 			Message: "Accept must allow " + representation.MediaGraphQLResponse + " or " + representation.MediaJSON}
 	}
 	return nil
+}
+
+// BeginEvents makes the answer the events of a subscription, and reports whether the caller takes them.
+func (x *ResponseWriter) BeginEvents() bool {
+	x.Protocol = x.subscription
+	return x.Protocol != incremental.None
 }
 
 // refusedStatus is the status of a well-formed request that is not executed: clients of application/json expect 200 and
@@ -88,6 +100,10 @@ func (x *ResponseWriter) Send(out *Result) {
 		x.sendKept(out)
 		return
 	}
+	if x.eventsOnly && out.Refused {
+		x.sendRefusal(out)
+		return
+	}
 	status := http.StatusOK
 	switch {
 	case out.Err != nil:
@@ -100,6 +116,15 @@ func (x *ResponseWriter) Send(out *Result) {
 	defer representation.Release(frame)
 	parts := appendResponse(nil, frame, out.Response)
 	x.write(status, out.Policy, resolve(frame, parts), out.Mutation)
+}
+
+// sendRefusal sends why an operation is not executed as an event: a client of event streams that gets another media type
+// connects again and again.
+func (x *ResponseWriter) sendRefusal(out *Result) {
+	x.Protocol = incremental.Events
+	w := x.Begin()
+	defer w.Close()
+	_ = w.SendFrame(x.Protocol.End(out.Response.Errors)) // a caller who has left needs no answer
 }
 
 // sendKept sends a whole answer as it is kept.
@@ -137,6 +162,14 @@ func (x *ResponseWriter) SendBatch(replies []*Result) {
 	frame.WriteByte(']')
 	parts = append(parts, part{from: start, to: frame.Len()})
 	x.write(http.StatusOK, cachecontrol.Policy{}, resolve(frame, parts), wrote)
+}
+
+// WriteResponse writes a response as it is sent.
+func WriteResponse(to *bytes.Buffer, resp *graphql.Response) {
+	var frame bytes.Buffer
+	for _, piece := range resolve(&frame, appendResponse(nil, &frame, resp)) {
+		to.Write(piece)
+	}
 }
 
 // part is a piece of an answer: data as the executor made it, which is not copied again, or a range of the frame.

@@ -47,7 +47,12 @@ func (x *ResponseWriter) Enter(r *http.Request, load *inflight.Load) bool {
 	return true
 }
 
+// Leave ends what Enter began. It may be called again.
 func (x *ResponseWriter) Leave() {
+	if x.left {
+		return
+	}
+	x.left = true
 	x.releaseHeld()
 	x.Load.Leave()
 }

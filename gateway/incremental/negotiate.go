@@ -14,11 +14,12 @@ type Protocol uint8
 
 // The protocols. Of several that are accepted with equal weight the first is used.
 const (
-	None   Protocol = iota
-	V02             // multipart/mixed; incrementalSpec=v0.2
-	V01             // multipart/mixed; deferSpec=20220824
-	Plain           // multipart/mixed without a parameter, with the payloads of V01
-	Events          // text/event-stream, the distinct connections mode of GraphQL over Server-Sent Events, with the payloads of V02
+	None      Protocol = iota
+	V02                // multipart/mixed; incrementalSpec=v0.2
+	V01                // multipart/mixed; deferSpec=20220824
+	Plain              // multipart/mixed without a parameter, with the payloads of V01
+	Events             // text/event-stream, the distinct connections mode of GraphQL over Server-Sent Events, with the payloads of V02
+	Multipart          // multipart/mixed; subscriptionSpec=1.0, for subscriptions alone
 )
 
 // Format returns how the engine has to divide the answer.
@@ -44,7 +45,36 @@ func (p Protocol) contentType() string {
 	case Plain:
 		return `multipart/mixed; boundary="` + boundary + `"`
 	}
+	if p == Multipart {
+		return `multipart/mixed; boundary="` + boundary + `"; subscriptionSpec=1.0`
+	}
 	return "text/event-stream; charset=utf-8"
+}
+
+// NegotiateSubscription picks the protocol of a subscription that an Accept header asks for with the most weight: Events where
+// both have the same, None where it allows neither.
+func NegotiateSubscription(accept []string) Protocol {
+	var best float64
+	picked := None
+	for _, value := range accept {
+		for _, item := range splitList(value) {
+			media, params, err := mime.ParseMediaType(item)
+			if err != nil {
+				continue
+			}
+			p := None
+			switch {
+			case media == "multipart/mixed" && params["subscriptionspec"] == "1.0":
+				p = Multipart
+			case protocolOf(media, params) == Events:
+				p = Events
+			}
+			if q := quality(params); p != None && (q > best || q == best && q > 0 && p == Events) {
+				best, picked = q, p
+			}
+		}
+	}
+	return picked
 }
 
 // Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more weight.

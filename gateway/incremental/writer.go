@@ -1,8 +1,13 @@
 package incremental
 
 import (
+	"encoding/json"
 	"io"
 	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 // Encoder is a content coding under way.
@@ -63,11 +68,52 @@ func (w *Writer) Send(payload []byte, last bool) error {
 
 // Beat keeps a connection without payloads open.
 func (w *Writer) Beat() error {
-	if w.protocol != Events {
-		return nil
+	switch w.protocol {
+	case Events:
+		return w.flush([]byte(":\n\n"))
+	case Multipart:
+		return w.SendFrame(frame("{}"))
 	}
-	return w.flush([]byte(":\n\n"))
+	return nil
 }
+
+// Event returns the frame of an answer to a subscription, for any number of writers.
+func (p Protocol) Event(answer []byte) []byte {
+	if p == Events {
+		return append(append([]byte("event: next\ndata: "), answer...), "\n\n"...)
+	}
+	return frame(`{"payload":` + string(answer) + "}")
+}
+
+// End returns the frame that ends a subscription with errors.
+func (p Protocol) End(errs gqlerror.List) []byte {
+	text, _ := json.Marshal(errs)
+	if p == Events {
+		return []byte(`event: next` + "\n" + `data: {"errors":` + string(text) + "}\n\nevent: complete\ndata: \n\n")
+	}
+	f := frame(`{"payload":null,"errors":` + string(text) + "}")
+	return append(f[:len(f)-len("\r\n")], "--\r\n"...)
+}
+
+// Retry returns the frame that tells an event source after how long to connect again.
+func Retry(after time.Duration) []byte {
+	return []byte("retry: " + strconv.FormatInt(after.Milliseconds(), 10) + "\n\n")
+}
+
+// frame returns a part of multipart/mixed after the delimiter before it, with the one after it.
+func frame(payload string) []byte { return []byte(partHeader + payload + "\r\n" + delimiter + "\r\n") }
+
+// Open sends what comes before the first frame of a subscription.
+func (w *Writer) Open() error {
+	w.begun = true
+	if w.protocol == Events {
+		return w.flush([]byte(":\n\n"))
+	}
+	return w.flush([]byte(delimiter + "\r\n"))
+}
+
+// SendFrame sends a frame of a subscription that was opened.
+func (w *Writer) SendFrame(text []byte) error { return w.flush(text) }
 
 func (w *Writer) flush(text []byte) error {
 	if _, err := w.to.Write(text); err != nil {

@@ -76,8 +76,8 @@ func (p *Provenance) sharedCalls() []upstream.Call {
 	return slices.Clone(p.shared)
 }
 
-// staleFact is one line of extensions.freshness.
-type staleFact struct {
+// Staleness is one line of extensions.freshness.
+type Staleness struct {
 	Backend    string `json:"backend"`
 	AgeSeconds int    `json:"ageSeconds"`
 	// ExpiredSeconds is how long ago the fact was fresh for the last time; 0 where a caller asked for a fresher one.
@@ -86,14 +86,14 @@ type staleFact struct {
 }
 
 // StaleFacts lists the stale facts, the oldest of each backend and reason. It is empty exactly when all facts are fresh.
-func StaleFacts(facts []cache.Fact) []staleFact {
-	var list []staleFact
+func StaleFacts(facts []cache.Fact) []Staleness {
+	var list []Staleness
 	for _, f := range facts {
 		if f.Reason == "" {
 			continue
 		}
-		s := staleFact{f.Backend, wholeSeconds(f.Age), wholeSeconds(max(f.At.Sub(f.Fresh), 0)), f.Reason}
-		i := slices.IndexFunc(list, func(o staleFact) bool { return o.Backend == s.Backend && o.Reason == s.Reason })
+		s := Staleness{f.Backend, wholeSeconds(f.Age), wholeSeconds(max(f.At.Sub(f.Fresh), 0)), f.Reason}
+		i := slices.IndexFunc(list, func(o Staleness) bool { return o.Backend == s.Backend && o.Reason == s.Reason })
 		if i < 0 {
 			list = append(list, s)
 		} else {

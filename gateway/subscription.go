@@ -1,0 +1,308 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
+	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/engine"
+	"github.com/learngraph/learngraph/gateway/gqlerrors"
+	"github.com/learngraph/learngraph/gateway/httpapi"
+	"github.com/learngraph/learngraph/gateway/incremental"
+	"github.com/learngraph/learngraph/gateway/provenance"
+	"github.com/learngraph/learngraph/live"
+	"github.com/learngraph/learngraph/upstream"
+	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
+)
+
+const (
+	// subscriptionBeat is the longest time without a byte on the stream of a subscription. The caller's credential is checked
+	// as often.
+	subscriptionBeat = 5 * time.Second
+	// Subscribers of a server that shuts down come back after reconnectAfter and a random part of reconnectSpread, so that
+	// they do not all reach the next replica at once.
+	reconnectAfter, reconnectSpread = time.Second, 9 * time.Second
+)
+
+// busy is after how many seconds past its freshness an event tells of a fact that a busy backend did not renew.
+const busy = 10
+
+func isSubscription(op *prepared) bool { return op.Operation.Operation == ast.Subscription }
+
+// notAcceptable refuses a subscription whose caller accepts no protocol of events.
+func notAcceptable() *httpapi.Result {
+	return httpapi.Fail(&httpapi.Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
+		Message: "a subscription needs an Accept that allows text/event-stream or multipart/mixed;subscriptionSpec=1.0"})
+}
+
+// subscriber sends the events of one subscription.
+type subscriber struct {
+	g       *Gateway
+	request *http.Request
+	who     *auth.Caller
+	x       *httpapi.ResponseWriter
+	w       *httpapi.Parts
+	out     *httpapi.Result
+}
+
+// subscribe sends the answer to a subscription, and again each time that it has changed. It returns when the caller leaves, may
+// not see the answer any longer, or the server shuts down.
+func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req *httpapi.Request) *httpapi.Result {
+	if parts == nil || !parts.x.BeginEvents() {
+		return notAcceptable()
+	}
+	who := auth.FromContext(ctx)
+	s := &subscriber{g: g, request: parts.request, who: who, x: parts.x, out: &httpapi.Result{Sent: true, Response: &graphql.Response{}}}
+	sub, _, err := g.hub.Subscribe(who.Name, answerKey(ctx, op), g.asker(who, req))
+	parts.x.Leave() // an open subscription has a bound of its own
+	s.w = parts.x.Begin()
+	defer s.w.Close()
+	if err == nil {
+		defer sub.Close()
+	}
+	switch opened := s.w.Open(); {
+	case opened != nil:
+	case err != nil:
+		s.end(subscriptionsFull(err))
+	default:
+		s.run(sub)
+	}
+	return s.out
+}
+
+// subscriptionsFull is the error of a subscription that there is no room for.
+func subscriptionsFull(err error) *gqlerror.Error {
+	var full *live.FullError
+	if !errors.As(err, &full) {
+		return &gqlerror.Error{Message: gqlerrors.InternalMessage, Extensions: map[string]any{"code": gqlerrors.CodeInternal}}
+	}
+	return gqlerrors.OverLimit(fmt.Sprintf("%s (SUBSCRIPTIONS)", full.Error()),
+		gqlerrors.Limit{Name: full.Name, Reached: int64(full.Reached), Allowed: int64(full.Allowed)})
+}
+
+// run sends each state that is there when the one before it was taken by the reader.
+func (s *subscriber) run(sub *live.Subscription) {
+	beat := time.NewTicker(subscriptionBeat)
+	defer beat.Stop()
+	var sent *live.State
+	var body []byte // of sent
+	for {
+		state, changed := sub.Latest()
+		if state != sent && bytes.Equal(state.Body, body) {
+			sent = state // what was between the two is over
+			continue
+		}
+		if state != sent {
+			if err := s.refused(); err != nil {
+				s.end(err)
+				return
+			}
+			if s.w.SendFrame(state.Frames.Get(int(s.x.Protocol), func() []byte { return s.x.Protocol.Event(state.Body) })) != nil {
+				return
+			}
+			sent, body = state, state.Body
+			beat.Reset(subscriptionBeat)
+			continue
+		}
+		select {
+		case <-changed:
+		case <-beat.C:
+			if err := s.refused(); err != nil {
+				s.end(err)
+				return
+			}
+			if s.w.Beat() != nil {
+				return
+			}
+		case <-s.request.Context().Done():
+			return
+		case <-s.g.opts.Closing:
+			s.reconnect()
+			return
+		case <-s.g.hub.Done():
+			s.reconnect()
+			return
+		}
+	}
+}
+
+// refused returns why the caller may not see the answer any longer: its credential was withdrawn or has expired, or has other
+// rights by now.
+func (s *subscriber) refused() *gqlerror.Error {
+	if s.g.opts.Authenticate == nil {
+		return nil
+	}
+	who, err := s.g.opts.Authenticate(s.request)
+	var unavailable *auth.UnavailableError
+	switch {
+	case errors.As(err, &unavailable):
+		return nil // that keys cannot be fetched takes nobody's rights away
+	case err != nil:
+		return &gqlerror.Error{Message: err.Error(), Extensions: map[string]any{"code": gqlerrors.CodeUnauthenticated}}
+	case who.Scope() != s.who.Scope():
+		return &gqlerror.Error{Message: "the credential has other rights by now: subscribe again",
+			Extensions: map[string]any{"code": gqlerrors.CodeUnauthenticated}}
+	}
+	return nil
+}
+
+// end ends the stream with an error.
+func (s *subscriber) end(err *gqlerror.Error) {
+	s.out.Response.Errors = gqlerror.List{err}
+	_ = s.w.SendFrame(s.x.Protocol.End(s.out.Response.Errors))
+}
+
+// reconnect ends the stream so that the caller subscribes again, which it does at a replica that stays.
+func (s *subscriber) reconnect() {
+	after := reconnectAfter + time.Duration(rand.Float64()*float64(reconnectSpread))
+	if s.x.Protocol == incremental.Events {
+		_ = s.w.SendFrame(incremental.Retry(after)) // a stream that ends without "complete" is opened again
+		return
+	}
+	s.end(&gqlerror.Error{Message: "the server shuts down: subscribe again",
+		Extensions: map[string]any{"code": gqlerrors.CodeDeadline, "retryAfter": int((after + time.Second - 1) / time.Second)}})
+}
+
+// shown is what a question's next execution has to know of its last answer.
+type shown struct {
+	data     []byte
+	at       time.Time // when data was the answer
+	backends []string  // those that failed when it was made
+}
+
+// asker returns the function that executes a subscription's operation once.
+func (g *Gateway) asker(who *auth.Caller, req *httpapi.Request) live.Ask {
+	kept := *req
+	kept.Raw = httpapi.Raw{}
+	return func(ctx context.Context, last *live.Answer) *live.Answer {
+		req := kept
+		ctx = graphql.StartOperationTrace(auth.NewContext(ctx, who))
+		if last != nil {
+			ctx = upstream.WithPriority(cache.WithDirectives(ctx, cache.Directives{Renew: true}), upstream.Renewal)
+		}
+		var answer *live.Answer
+		g.instrument(ctx, func(ctx context.Context, f *Stats) *httpapi.Result {
+			out := &httpapi.Result{}
+			answer, out = g.event(ctx, &req, last, f)
+			return out
+		})
+		return answer
+	}
+}
+
+// event executes an operation for one event.
+func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.Answer, f *Stats) (*live.Answer, *httpapi.Result) {
+	op, refusal := g.prepare(ctx, http.MethodPost, req)
+	if refusal != nil {
+		return newAnswer(refusal.Response, nil, nil), refusal
+	}
+	f.Name, f.Kind, f.Document = op.Operation.Name, string(op.Operation.Operation), req.TrustedID
+	ctx, used := provenance.With(engine.WithOnError(ctx, op.onError))
+	out := &httpapi.Result{}
+	g.runner.execute(ctx, op.OperationContext, out)
+	defer func() {
+		if out.Free != nil {
+			out.Free()
+		}
+	}()
+	f.Calls = int64(len(used.Calls()))
+	g.opts.Limits.TrimErrors(out.Response)
+	return newAnswer(out.Response, used, last), out
+}
+
+// newAnswer returns the answer of a question. Where a backend fails it has the data of the last one that had all, with a note of
+// their age.
+func newAnswer(resp *graphql.Response, used *provenance.Provenance, last *live.Answer) *live.Answer {
+	a := &live.Answer{}
+	if used != nil {
+		a.Facts, a.Tags = used.Facts.List(), used.Facts.Tags()
+	}
+	now := shown{data: slices.Clone(resp.Data), at: time.Now(), backends: failing(resp.Errors)}
+	errs := resp.Errors
+	if before, ok := lastShown(last); ok && len(now.backends) > 0 && before.data != nil {
+		now.data, now.at, errs = before.data, before.at, nil
+	}
+	var stale []provenance.Staleness
+	for _, s := range provenance.StaleFacts(a.Facts) {
+		if s.Reason == cache.Failed || s.Reason != cache.Refreshing && s.ExpiredSeconds >= busy {
+			stale = append(stale, s)
+			now.backends = append(now.backends, s.Backend)
+		}
+	}
+	if errs == nil {
+		for _, backend := range now.backends {
+			if !slices.ContainsFunc(stale, func(s provenance.Staleness) bool { return s.Backend == backend }) {
+				stale = append(stale, provenance.Staleness{Backend: backend, AgeSeconds: int(time.Since(now.at) / time.Second), Reason: cache.Failed})
+			}
+		}
+	}
+	slices.Sort(now.backends)
+	now.backends = slices.Compact(now.backends)
+	a.Failing = len(now.backends) > 0
+	a.Body, a.Sameness = render(now, errs, stale)
+	if len(errs) > 0 {
+		now.data = nil // it is no answer to fall back on
+	}
+	a.Of = now
+	return a
+}
+
+func lastShown(last *live.Answer) (shown, bool) {
+	if last == nil {
+		return shown{}, false
+	}
+	s, ok := last.Of.(shown)
+	return s, ok
+}
+
+// failing returns the backends that errors are of, if every error is one that may be gone the next time.
+func failing(errs gqlerror.List) (backends []string) {
+	for _, err := range errs {
+		if !gqlerrors.Transient(err) {
+			return nil
+		}
+		if backend, ok := err.Extensions["backend"].(upstream.Backend); ok {
+			backends = append(backends, string(backend))
+		}
+	}
+	return backends
+}
+
+// render returns an answer as it is sent, and a text that is equal for two answers that are not worth two events: ages alone
+// differ.
+func render(now shown, errs gqlerror.List, stale []provenance.Staleness) (body []byte, sameness string) {
+	var out bytes.Buffer
+	httpapi.WriteResponse(&out, &graphql.Response{Data: now.data, Errors: withoutRetryAfter(errs)})
+	digest := sha256.Sum256(out.Bytes())
+	resp := graphql.Response{Data: now.data, Errors: errs}
+	if len(stale) > 0 {
+		resp.Extensions = map[string]any{"freshness": map[string]any{"stale": stale}}
+	}
+	out.Reset()
+	httpapi.WriteResponse(&out, &resp)
+	names, _ := json.Marshal(now.backends)
+	return slices.Clip(out.Bytes()), string(digest[:]) + string(names)
+}
+
+func withoutRetryAfter(errs gqlerror.List) gqlerror.List {
+	list := make(gqlerror.List, len(errs))
+	for i, err := range errs {
+		other := *err
+		other.Extensions = maps.Clone(err.Extensions)
+		delete(other.Extensions, "retryAfter")
+		list[i] = &other
+	}
+	return list
+}

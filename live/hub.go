@@ -1,0 +1,220 @@
+// Package live keeps questions open. Whoever asks the same question shares one execution of it and the bytes of its answer. A
+// question is asked again when the first fact of its answer is no longer fresh, and at once when something that the answer
+// depends on was dropped, here or by another replica. Of several replicas that have it open one asks the backends; the
+// others find in Redis what it fetched.
+//
+// Subscribers get states, not changes: one that reads slowly gets the newest state when it is ready, and no queue grows.
+// The package knows no query language and no HTTP.
+package live
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/learngraph/learngraph/cache"
+)
+
+// Options are the settings of a Hub.
+type Options struct {
+	// Cache tells what was dropped, and has one replica ask for all.
+	Cache *cache.Cache
+	// PerCaller and Total bound the subscriptions that are open; 0 is no bound.
+	PerCaller, Total int
+	// Timeout bounds one execution.
+	Timeout time.Duration
+	// Reserve, which may be nil, is told by how many bytes the answers that are kept change.
+	Reserve func(by int64)
+	// Lag, which may be nil, is told how long after a drop its event was there.
+	Lag func(time.Duration)
+}
+
+// Hub is all questions that are open. It is safe for concurrent use; nil has no room for any.
+type Hub struct {
+	o    Options
+	stop func()
+
+	mu      sync.Mutex
+	closed  bool
+	done    chan struct{} // closed when closed is set
+	open    map[string]*question
+	callers map[string]int
+	n       int
+	counts  Counters
+}
+
+// Counters is what a Hub did since New, with what is open now.
+type Counters struct {
+	Subscribers, Questions int
+	// Executions are how often a question was executed, Events how often its answer was another one then.
+	Executions, Events uint64
+	// Saved are the executions that subscribers did not need because others had the same question open, or because another
+	// replica had just asked.
+	Saved uint64
+	// Refused are the subscriptions that there was no room for.
+	Refused uint64
+}
+
+// FullError is the error of a subscription that there is no room for.
+type FullError struct {
+	Name             string // subscriptionsPerCaller or subscriptions
+	Reached, Allowed int
+}
+
+func (e *FullError) Error() string {
+	return fmt.Sprintf("%d subscriptions are open, the most that there may be", e.Allowed)
+}
+
+// New returns a Hub without questions.
+func New(o Options) *Hub {
+	h := &Hub{o: o, done: make(chan struct{}), open: map[string]*question{}, callers: map[string]int{}}
+	h.stop = o.Cache.Watch(h.dropped)
+	return h
+}
+
+// Close ends the executions under way. Subscribers get no more events.
+func (h *Hub) Close() {
+	if h == nil {
+		return
+	}
+	h.stop()
+	h.mu.Lock()
+	if !h.closed {
+		close(h.done)
+	}
+	h.closed = true
+	open := make([]*question, 0, len(h.open))
+	for _, q := range h.open {
+		open = append(open, q)
+	}
+	h.mu.Unlock()
+	for _, q := range open {
+		q.close()
+	}
+	for _, q := range open {
+		q.running.Wait()
+	}
+}
+
+// Done returns a channel that is closed when the hub is.
+func (h *Hub) Done() <-chan struct{} { return h.done }
+
+// Subscribe opens a question for a caller, who must Close the subscription. Questions of one key have the same answer at any
+// time. ask answers it as long as it is open, under a context of the hub's own; first reports whether it is the one that is
+// used, since nobody had the question open.
+func (h *Hub) Subscribe(caller, key string, ask Ask) (s *Subscription, first bool, err error) {
+	if h == nil {
+		return nil, false, &FullError{Name: "subscriptions"}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if err := h.full(caller); err != nil {
+		h.counts.Refused++
+		return nil, false, err
+	}
+	h.n++
+	h.callers[caller]++
+	q, known := h.open[key]
+	if !known {
+		q = newQuestion(h, key, ask)
+		h.open[key] = q
+		q.begin()
+	}
+	q.subscribers++
+	return &Subscription{hub: h, question: q, caller: caller}, !known, nil
+}
+
+// full returns why there is no room for one more; h.mu is held.
+func (h *Hub) full(caller string) error {
+	switch {
+	case h.closed:
+		return &FullError{Name: "subscriptions", Reached: h.n}
+	case h.o.PerCaller > 0 && h.callers[caller] >= h.o.PerCaller:
+		return &FullError{"subscriptionsPerCaller", h.callers[caller] + 1, h.o.PerCaller}
+	case h.o.Total > 0 && h.n >= h.o.Total:
+		return &FullError{"subscriptions", h.n + 1, h.o.Total}
+	}
+	return nil
+}
+
+// Subscription is one subscriber's view of a question. It is for one goroutine.
+type Subscription struct {
+	hub      *Hub
+	question *question
+	caller   string
+	closed   bool
+}
+
+// Latest returns the newest state, nil before the first one, and a channel that is closed when there is another.
+func (s *Subscription) Latest() (*State, <-chan struct{}) { return s.question.latest() }
+
+// Close ends the subscription. A question without subscribers is no longer asked.
+func (s *Subscription) Close() {
+	h := s.hub
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if s.closed {
+		return
+	}
+	s.closed = true
+	h.n--
+	if h.callers[s.caller]--; h.callers[s.caller] == 0 {
+		delete(h.callers, s.caller)
+	}
+	if s.question.subscribers--; s.question.subscribers == 0 {
+		delete(h.open, s.question.key)
+		s.question.close()
+	}
+}
+
+// Counters returns a snapshot.
+func (h *Hub) Counters() Counters {
+	if h == nil {
+		return Counters{}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	c := h.counts
+	c.Subscribers, c.Questions = h.n, len(h.open)
+	return c
+}
+
+// dropped has the questions asked again whose answers depend on what was dropped.
+func (h *Hub) dropped(d cache.Dropped) {
+	drop := newDrop(d)
+	h.mu.Lock()
+	open := make([]*question, 0, len(h.open))
+	for _, q := range h.open {
+		open = append(open, q)
+	}
+	h.mu.Unlock()
+	for _, q := range open {
+		q.drop(drop)
+	}
+}
+
+// executed counts one execution of a question with so many subscribers, for which the others, or all where another replica
+// asked, needed none.
+func (h *Hub) executed(q *question, elsewhere, changed bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.counts.Executions++
+	h.counts.Saved += uint64(max(q.subscribers-1, 0))
+	if elsewhere {
+		h.counts.Saved++
+	}
+	if changed {
+		h.counts.Events++
+	}
+}
+
+// reserve counts the bytes of kept answers.
+func (h *Hub) reserve(by int) {
+	if h.o.Reserve != nil && by != 0 {
+		h.o.Reserve(int64(by))
+	}
+}
+
+// Ask executes a question. last is its answer before, nil the first time.
+type Ask func(ctx context.Context, last *Answer) *Answer
