@@ -62,7 +62,6 @@ type Metrics struct {
 	keySetReads *prometheus.CounterVec
 	reloads     *prometheus.CounterVec
 	webhooks    *prometheus.CounterVec
-	webhookLast *prometheus.GaugeVec
 
 	mu        sync.Mutex
 	documents map[string]bool
@@ -106,13 +105,11 @@ func NewMetrics() *Metrics {
 	m.keySetReads = m.counter("key_set_reads_total", "Reads of the key set of tokens.", "outcome")
 	m.reloads = m.counter("reloads_total", "Files and key sets that were read again because the process was asked to.", "setting", "outcome")
 	m.webhooks = m.counter("webhook_deliveries_total", "Deliveries of backends' webhooks, by what became of them.", "backend", "outcome")
-	m.webhookLast = prometheus.NewGaugeVec(prometheus.GaugeOpts{Name: "learngraph_webhook_last_delivery_timestamp_seconds",
-		Help: "When the backend's webhook last had a delivery with a right signature."}, []string{"backend"})
 	// A figure that begins at 1 has not grown, as Prometheus sees it: the first error would raise no alert.
 	for code := range knownCodes {
 		m.operationErrors.WithLabelValues(code)
 	}
-	m.registry.MustRegister(m.operationCalls, m.webhookLast, collectors.NewGoCollector(),
+	m.registry.MustRegister(m.operationCalls, collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -324,11 +321,13 @@ var (
 	descLogDropped = newDesc("log_lines_dropped_total", "Lines of the log that were dropped because it was not read, or could not be written.")
 )
 
+var descWebhookLast = newDesc("webhook_last_delivery_timestamp_seconds", "When the backend's webhook last had a delivery with a right signature, 0 for never.", "backend")
+
 var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay, descLastSuccess,
 	descLastFailure, descLookups, descMemoryBytes, descMemoryEntries, descRefreshes, descRedisUp, descRedisErrors,
 	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut, descInflight,
 	descInflightMost, descInflightBytes, descBytesMost, descNoRoom, descSlowReaders, descLogDropped,
-	descSubscriptions, descQuestions, descEvents, descExecutions, descSaved, descSubscriptionsFull}
+	descSubscriptions, descQuestions, descEvents, descExecutions, descSaved, descSubscriptionsFull, descWebhookLast}
 
 func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range stateDescs {
@@ -358,6 +357,11 @@ func (c stateCollector) Collect(to chan<- prometheus.Metric) {
 	}
 	if c.LogDropped != nil {
 		emitTotal(to, descLogDropped, float64(c.LogDropped()))
+	}
+	if c.Webhooks != nil {
+		for backend, at := range c.Webhooks() {
+			emitGauge(to, descWebhookLast, unixSeconds(at), backend)
+		}
 	}
 }
 

@@ -48,6 +48,7 @@ func busy() (*Metrics, Sources) {
 			return cache.Counters{Verdicts: map[string]map[cache.Verdict]uint64{"user": {cache.Memory: 9, cache.Called: 1}},
 				MemoryBytes: 4096, MemoryEntries: 10, Refreshes: 2, Redis: true, RedisUp: true, RedisErrors: 3, Outages: 1, DroppedWrites: 5, PendingDrops: 6}
 		},
+		Webhooks: hooks.Last,
 		Inflight: func() inflight.State { return inflight.State{Requests: 2, MaxRequests: 10} },
 		Contract: func() ([]upstream.Drift, int64) {
 			return []upstream.Drift{

@@ -32,11 +32,9 @@ func (w *Webhooks) Delivered(backend, outcome string) {
 
 // Heard notes that a delivery with a right signature came now.
 func (w *Webhooks) Heard(backend string) {
-	now := time.Now()
-	w.metrics.webhookLast.WithLabelValues(backend).Set(unixSeconds(now))
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.last[backend] = now
+	w.last[backend] = time.Now()
 }
 
 // Last returns when each served webhook last had a delivery with a right signature, the zero time for never.
