@@ -100,14 +100,22 @@ test('a new name is shown at once, and stays', async (t) => {
   await page.locator('.credentials li').first().waitFor();
   const department = await people(page).first().locator('.detail').innerText();
   let go;
+  let waiting = false;
+  const released = new Promise((resolve) => (go = resolve));
   await page.route(`${api}*`, async (route) => {
-    if (route.request().method() === 'POST') await new Promise((resolve) => (go = resolve));
+    if (route.request().method() === 'POST') {
+      waiting = true;
+      await released;
+    }
     await route.continue();
   });
+  // The first answer may be that the server does not know the document yet.
+  const saved = page.waitForResponse(async (answer) => answer.request().method() === 'POST' && Boolean((await answer.json()).data));
   await rename(page, 'Katherine Johnson');
   await people(page).first().getByText('Katherine Johnson').waitFor();
-  assert.ok(go, 'the server has not been asked yet');
+  assert.ok(waiting, 'the server has not been asked yet');
   go();
+  await saved;
   await page.reload();
   await people(page).first().getByText('Katherine Johnson').waitFor();
   assert.equal(await people(page).first().locator('.detail').innerText(), department, 'other metadata stays');
