@@ -17,24 +17,45 @@ type (
 )
 
 // plan answers keys by the fewest calls: from a scan where one pays, and what that leaves open by single reads.
-func plan[K comparable, V any](keys []K, scan func() (found map[K]V, all bool, err error),
+func plan[K comparable, V any](ctx context.Context, keys []K, scan func(keys []K) (scanned[K, V], error),
 	single func(rest []K) (map[K]V, failures[K])) (map[K]V, failures[K]) {
-	found, all, err := scan()
+	seen, err := scanTogether(ctx, keys, scan)
 	switch {
 	case err != nil:
 		return nil, failAll(keys, err)
-	case all:
-		return found, nil
+	case seen.all:
+		return seen.found, seen.failed
 	}
 	var rest []K
 	for _, k := range keys {
-		if _, ok := found[k]; !ok {
+		if _, ok := seen.found[k]; !ok {
 			rest = append(rest, k)
 		}
 	}
 	read, failed := single(rest)
-	maps.Copy(read, found)
+	maps.Copy(read, seen.found)
 	return read, failed
+}
+
+// scanned is what a scan gave: of all keys, or of some. The zero value is a scan that was not worth its calls.
+type scanned[K comparable, V any] struct {
+	found  map[K]V
+	failed failures[K]
+	all    bool
+}
+
+// of returns what a scan gave of these keys.
+func (s scanned[K, V]) of(keys []K) scanned[K, V] {
+	own := scanned[K, V]{map[K]V{}, failures[K]{}, s.all}
+	for _, k := range keys {
+		if v, ok := s.found[k]; ok {
+			own.found[k] = v
+		}
+		if err := s.failed[k]; err != nil {
+			own.failed[k] = err
+		}
+	}
+	return own
 }
 
 // each reads every key on its own, all at once; the limiter bounds the calls. A key that is not found is in neither map.

@@ -64,42 +64,42 @@ func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Do
 // EmbedClients loads clients of Coassemble by identifier.
 func (o *Operation) EmbedClients() *loader.Loader[string, *coassemble.EmbedClient] {
 	return lazy(o, &o.loaders.embedClients, "embedClients", sameText, func(o *Operation) loader.Fetch[string, *coassemble.EmbedClient] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, o.source.embedClients.load)
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, singly(o.source.embedClients.load))
 	})
 }
 
 // Users loads users by identifier.
 func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
 	return lazy(o, &o.loaders.users, "users", sameText, func(o *Operation) loader.Fetch[string, *coassemble.User] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, o.fetchUsers)
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, singly(o.fetchUsers))
 	})
 }
 
 // UserPages loads parts of clients' users.
 func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
 	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text, func(o *Operation) loader.Fetch[UserPageKey, Page[*coassemble.User]] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, o.source.fetchUserPages)
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, singly(o.source.fetchUserPages))
 	})
 }
 
 // Identities loads identities by id.
 func (o *Operation) Identities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.identities, "identities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-		return configured(upstream.MATTR, o.source.MATTR != nil, o.source.identities.load)
+		return configured(upstream.MATTR, o.source.MATTR != nil, singly(o.source.identities.load))
 	})
 }
 
 // UserIdentities loads identities by the identifier of their user.
 func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.userIdentities, "userIdentities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-		return configured(upstream.MATTR, o.source.MATTR != nil, o.source.fetchUserIdentities)
+		return configured(upstream.MATTR, o.source.MATTR != nil, singly(o.source.fetchUserIdentities))
 	})
 }
 
 // CredentialPages loads parts of identities' credentials.
 func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*mattr.Credential]] {
 	return lazy(o, &o.loaders.credentialPages, "credentialPages", CredentialPageKey.text, func(o *Operation) loader.Fetch[CredentialPageKey, Page[*mattr.Credential]] {
-		return configured(upstream.MATTR, o.source.MATTR != nil, o.source.fetchCredentialPages)
+		return configured(upstream.MATTR, o.source.MATTR != nil, singly(o.source.fetchCredentialPages))
 	})
 }
 

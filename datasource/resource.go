@@ -34,17 +34,16 @@ func (r *resource[K, V]) load(ctx context.Context, keys []string) (map[string]V,
 // read reads records singly, or by the pages of the whole list where those are fewer.
 func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) (answers[string, V], failures[string]) {
 	keys, etags := wantedOf(missing)
-	ctx = fetching(ctx, keys...)
-	return plan(keys, func() (answers[string, V], bool, error) {
+	return plan(ctx, keys, func(keys []string) (seen scanned[string, cache.Entry[V]], err error) {
 		s, left := r.scan, r.openAfter(keys)
 		s.goOn = func(page []V) bool { return left(page) > 0 }
-		w, err := s.scan(ctx, len(keys))
+		w, err := s.scan(fetching(ctx, keys...), len(keys))
 		if w == nil || err != nil {
-			return nil, false, err
+			return seen, err
 		}
-		return r.take(w, keys), w.done, nil
+		return scanned[string, cache.Entry[V]]{found: r.take(w, keys), all: w.done}, nil
 	}, func(rest []string) (answers[string, V], failures[string]) {
-		return each(ctx, rest, sameText, func(ctx context.Context, key string) (cache.Entry[V], error) {
+		return each(fetching(ctx, keys...), rest, sameText, func(ctx context.Context, key string) (cache.Entry[V], error) {
 			v, meta, err := r.single(ctx, key, upstream.IfNoneMatch(etags[key]))
 			return conditional(v, meta, err, r.tags)
 		})

@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"context"
-	"maps"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/upstream"
@@ -25,13 +24,13 @@ func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing
 	if index, _, ok := s.identities.index.Cached(ctx, wholeList); ok {
 		return s.fromIndex(ctx, users, index)
 	}
-	ambiguous := failures[string]{}
-	found, failed := plan(users, func() (answers[string, *mattr.Identity], bool, error) {
+	return plan(ctx, users, func(users []string) (seen scanned[string, cache.Entry[*mattr.Identity]], err error) {
+		ctx := fetching(ctx, users...)
 		w, err := s.scanForUsers(ctx, users)
 		if w == nil || err != nil {
-			return nil, false, err
+			return seen, err
 		}
-		found := answers[string, *mattr.Identity]{}
+		found, ambiguous := answers[string, *mattr.Identity]{}, failures[string]{}
 		byUser := s.indexed(ctx, w)
 		for _, user := range users {
 			switch i, err := exactlyOne(byUser[user], nil); {
@@ -41,12 +40,10 @@ func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing
 				ambiguous[user] = err
 			}
 		}
-		return found, true, nil
+		return scanned[string, cache.Entry[*mattr.Identity]]{found, ambiguous, true}, nil
 	}, func(rest []string) (answers[string, *mattr.Identity], failures[string]) {
 		return s.eachUser(ctx, rest, s.FindUserIdentity)
 	})
-	maps.Copy(ambiguous, failed)
-	return found, ambiguous
 }
 
 // eachUser finds the identity of each user on its own. The route need not be the same again, so that there is no validator.

@@ -81,21 +81,22 @@ type userPage = cache.Entry[*Page[*coassemble.User]]
 // are fewer.
 func (s *Source) readUserPages(ctx context.Context, missing []cache.Miss[UserPageKey]) (answers[UserPageKey, *Page[*coassemble.User]], failures[UserPageKey]) {
 	keys, texts, _ := missesOf(missing)
-	var ofClients []UserPageKey
-	for _, k := range keys {
-		if k.Client != "" {
-			ofClients = append(ofClients, k)
+	return plan(ctx, keys, func(keys []UserPageKey) (seen scanned[UserPageKey, userPage], err error) {
+		var ofClients []UserPageKey
+		var texts []string
+		for _, k := range keys {
+			texts = append(texts, k.text())
+			if k.Client != "" {
+				ofClients = append(ofClients, k)
+			}
 		}
-	}
-	ctx = fetching(ctx, texts...)
-	return plan(keys, func() (answers[UserPageKey, *Page[*coassemble.User]], bool, error) {
-		all, meta, err := s.allUsers(ctx, len(ofClients))
+		all, meta, err := s.allUsers(fetching(ctx, texts...), len(ofClients))
 		if all == nil || err != nil {
-			return nil, false, err
+			return seen, err
 		}
-		return s.partsOf(all, meta, ofClients), len(ofClients) == len(keys), nil
+		return scanned[UserPageKey, userPage]{found: s.partsOf(all, meta, ofClients), all: len(ofClients) == len(keys)}, nil
 	}, func(rest []UserPageKey) (answers[UserPageKey, *Page[*coassemble.User]], failures[UserPageKey]) {
-		return s.users.fetch(ctx, pick(missing, rest))
+		return s.users.fetch(fetching(ctx, texts...), pick(missing, rest))
 	})
 }
 

@@ -21,6 +21,9 @@ type branch struct {
 	activity activity
 	failure  error // a panic of its goroutine
 	launched bool
+
+	elements []*branch // in place of all else, one for each element of a part that is delivered singly
+	met      int       // of elements, by writing
 }
 
 // unit is one deferred object, or the later elements of one list.
@@ -111,6 +114,13 @@ func (x *execution) collectElements(f *Field, n int, visit func(x *execution, f 
 		return
 	}
 	b := x.branch(f.stream)
+	if f.stream.singly {
+		for i := first; i < n; i++ {
+			element := func(y *execution) { visit(y, f.stream.plan.element, i) }
+			b.elements = append(b.elements, &branch{part: f.stream, collect: []func(*execution){element}})
+		}
+		return
+	}
 	b.collect = append(b.collect, func(y *execution) {
 		for i := first; i < n; i++ {
 			visit(y, b.part.plan.element, i)
@@ -122,19 +132,41 @@ func (x *execution) collectElements(f *Field, n int, visit func(x *execution, f 
 func (x *execution) launch(parts []*part) {
 	for _, p := range parts {
 		if b := x.branches[p.slot]; b != nil && !b.launched {
-			b.launched = true
-			x.delivery.run(b)
+			x.delivery.run(b, x.cohort)
 		}
 	}
 }
 
-// run makes the calls of a branch.
-func (d *Delivery) run(b *branch) {
+// run makes the calls of a branch, or of each of its elements. outer is the cohort of the branch around it.
+func (d *Delivery) run(b *branch, outer *cohort) {
+	b.launched = true
+	if !b.part.singly && outer == nil {
+		d.begin(b)
+		return
+	}
+	branches := []*branch{b}
+	if b.part.singly {
+		branches = b.elements
+	}
+	d.mu.Lock()
+	c := outer.of(b.part)
+	for _, e := range branches {
+		e.launched, e.activity.cohort = true, c
+		e.activity.settle()
+	}
+	d.mu.Unlock()
+	for _, e := range branches {
+		d.begin(e)
+	}
+}
+
+// begin makes the calls of a branch in a goroutine of its own.
+func (d *Delivery) begin(b *branch) {
 	d.mu.Lock()
 	d.live = append(d.live, b)
 	d.mu.Unlock()
 	b.x = d.execution(d.ctx, b.part.plan)
-	b.x.activity = &b.activity
+	b.x.activity, b.x.cohort = &b.activity, b.activity.cohort
 	task.Go(func() error {
 		for _, collect := range b.collect {
 			collect(b.x)
@@ -148,6 +180,7 @@ func (d *Delivery) run(b *branch) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		b.failure, b.activity.over = err, true
+		b.activity.settle()
 		d.changed.Broadcast()
 		d.notify()
 	})
@@ -219,7 +252,7 @@ func (x *execution) leave(p *part, u *unit) {
 func (x *execution) writeAll(s *Selection, row int, field func(x *execution, f *Field, row int) bool) bool {
 	rows := make([]int, len(s.split.parts))
 	for i, p := range s.split.parts {
-		rows[i] = x.lent(p).row(p.plan.Root)
+		rows[i] = x.lent(x.branch(p)).row(p.plan.Root)
 	}
 	ok := true
 	x.buf = append(x.buf, '{')
@@ -234,7 +267,7 @@ func (x *execution) writeAll(s *Selection, row int, field func(x *execution, f *
 		y, r := x, row
 		for j, p := range s.split.parts {
 			if p == piece.part {
-				y, r = x.lent(p), rows[j]
+				y, r = x.lent(x.branch(p)), rows[j]
 			}
 		}
 		ok = x.with(y, func() bool { return y.writeMember(piece.field, func() bool { return field(y, piece.field, r) }) }) && ok
@@ -251,11 +284,10 @@ func (f *Field) name() []byte {
 	return f.prefix
 }
 
-// lent returns the execution of a part, which is written into the answer of x.
-func (x *execution) lent(p *part) *execution {
-	b := x.branch(p)
+// lent returns the execution of a branch, which is written into the answer of x.
+func (x *execution) lent(b *branch) *execution {
 	if b.x == nil {
-		b.x = x.delivery.execution(x.ctx, p.plan)
+		b.x = x.delivery.execution(x.ctx, b.part.plan)
 	}
 	if !b.x.whole {
 		b.x.whole = true
@@ -267,11 +299,20 @@ func (x *execution) lent(p *part) *execution {
 // free releases the executions of the parts that were written into the answer of x.
 func (x *execution) free() {
 	for _, b := range x.branches {
-		if b != nil && b.x != nil {
-			b.x.free()
-			b.x.path = nil // which it shares with x
-			b.x.release()
+		if b != nil {
+			b.free()
 		}
+	}
+}
+
+func (b *branch) free() {
+	for _, e := range b.elements {
+		e.free()
+	}
+	if b.x != nil {
+		b.x.free()
+		b.x.path = nil // which it shares with the one that it was lent to
+		b.x.release()
 	}
 }
 
@@ -297,16 +338,40 @@ func (x *execution) streamElements(f *Field, n int, element func(x *execution, f
 			if i < first {
 				return element(x, f, i)
 			}
-			y := x.lent(f.stream)
+			y := x.lent(x.elementBranch(f.stream))
 			return x.with(y, func() bool { return element(y, f.stream.plan.element, i) })
 		})
 	}
 	if n > first {
-		u := &unit{path: x.pathCopy(), scope: x.scope, element: element, first: first, count: n}
-		u.stream = &stream{path: u.path, label: f.stream.label, unit: u}
-		x.leave(f.stream, u)
+		x.leaveElements(f, first, n, element)
 	}
 	return x.elements(f, f.Type, min(n, first), func(i int) bool { return element(x, f, i) })
+}
+
+// leaveElements leaves the elements of a list from the first to the one before n to their branches.
+func (x *execution) leaveElements(f *Field, first, n int, element func(x *execution, f *Field, i int) bool) {
+	s := &stream{path: x.pathCopy(), label: f.stream.label}
+	for i := first; i < n; i++ {
+		u := &unit{path: s.path, scope: x.scope, element: element, first: i, count: n, stream: s}
+		if f.stream.singly {
+			u.count = i + 1
+		}
+		i = u.count - 1
+		b := x.elementBranch(f.stream)
+		b.units = append(b.units, u)
+		s.units = append(s.units, u)
+	}
+	x.records = append(x.records, record{unit: s.units[0]})
+}
+
+// elementBranch returns the branch of the next element that writing meets, or that of all elements.
+func (x *execution) elementBranch(p *part) *branch {
+	b := x.branch(p)
+	if !p.singly {
+		return b
+	}
+	b.met++
+	return b.elements[b.met-1]
 }
 
 func (x *execution) pathCopy() []step { return append([]step(nil), x.path...) }
@@ -336,11 +401,7 @@ func (d *Delivery) write(b *branch) {
 	}
 	d.size += len(x.buf)
 	d.held += cap(x.buf)
-	for _, inner := range x.branches {
-		if inner != nil {
-			d.branches = append(d.branches, inner)
-		}
-	}
+	d.add(x.branches)
 	x.release()
 }
 
@@ -379,10 +440,19 @@ func (d *Delivery) writeUnit(x *execution, b *branch, u *unit) {
 func drop(records []record, mark int) []record {
 	for _, r := range records[mark:] {
 		if r.unit != nil {
-			r.unit.dropped = true
+			r.unit.drop()
 		}
 	}
 	return records[:mark]
+}
+
+func (u *unit) drop() {
+	u.dropped = true
+	if u.stream != nil {
+		for _, other := range u.stream.units {
+			other.dropped = true
+		}
+	}
 }
 
 // overfull reports whether the answer is larger than it may be, and records that.

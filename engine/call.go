@@ -86,6 +86,7 @@ func (x *execution) run(fields []*Field) {
 		}
 	}()
 	for {
+		x.awaitCohort(ready)
 		if running == 0 && (len(ready) == 1 || x.inOrder && len(ready) > 0) {
 			c := ready[0]
 			ready = slices.Delete(ready, 0, 1)
@@ -127,23 +128,10 @@ func (x *execution) run(fields []*Field) {
 
 // groupCalls makes parties of the calls of one class, which differ in their arguments: what they load is one batch.
 func (x *execution) groupCalls(ready []*call) {
-	if len(ready) < 2 || x.plan.classes == x.plan.calls {
+	if len(ready) < 2 || x.cohort != nil || x.plan.classes == x.plan.calls {
 		return
 	}
-	byClass := map[int][]*call{}
-	for _, c := range ready {
-		class := c.fields[0].class
-		byClass[class] = append(byClass[class], c)
-	}
-	for _, calls := range byClass {
-		if len(calls) < 2 {
-			continue
-		}
-		party := loader.NewBatchGroup(len(calls))
-		for _, c := range calls {
-			c.party = party
-		}
-	}
+	joinByClass(ready)
 }
 
 // formCalls joins the fields to calls, and returns those that can go out.

@@ -50,6 +50,9 @@ type Delivery struct {
 type activity struct {
 	running, waiting int
 	over             bool // its calls are back
+
+	cohort       *cohort // nil for most parts
+	busy, atGate bool    // what the cohort knows of it, and whether it waits for the others
 }
 
 // quiet reports whether the part has nothing to do until a backend answers.
@@ -71,7 +74,8 @@ type stream struct {
 	path  []step
 	label *string
 	id    string
-	unit  *unit
+	units []*unit // in the order of the list
+	next  int     // of units, not delivered yet
 }
 
 // Payload is one part of an answer, or several that were ready at the same time.
@@ -152,9 +156,22 @@ func (d *Delivery) execute(ctx context.Context) {
 		x.free()
 		return
 	}
-	d.branches = slices.DeleteFunc(slices.Clone(x.branches), func(b *branch) bool { return b == nil })
+	d.add(x.branches)
 	groups, streams := d.integrate(x.records)
 	d.pending, d.streams = groups, streams
+}
+
+// add takes over the branches of an execution, which writing has found.
+func (d *Delivery) add(branches []*branch) {
+	for _, b := range branches {
+		switch {
+		case b == nil:
+		case b.part.singly:
+			d.branches = append(d.branches, b.elements...)
+		default:
+			d.branches = append(d.branches, b)
+		}
+	}
 }
 
 // awaitQuiet waits until no branch can go on before a backend answers, and reports whether all of them have ended well.
@@ -163,13 +180,18 @@ func (d *Delivery) awaitQuiet() bool {
 	defer d.mu.Unlock()
 	d.first.over = true
 	d.changed.Broadcast()
+	d.awaitBackends()
+	return !slices.ContainsFunc(d.live, func(b *branch) bool { return !b.activity.over || b.failure != nil })
+}
+
+// awaitBackends waits until every branch waits for a backend or is over.
+func (d *Delivery) awaitBackends() {
 	for i := 0; i < len(d.live); i++ {
 		b := d.live[i]
 		for !b.activity.over && b.activity.waiting == 0 {
 			d.changed.Wait()
 		}
 	}
-	return !slices.ContainsFunc(d.live, func(b *branch) bool { return !b.activity.over || b.failure != nil })
 }
 
 // enterCall counts a call of a resolver until leave is called. That of a later part gives way first: it does not start before
@@ -182,24 +204,26 @@ func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave fun
 		d.changed.Wait()
 	}
 	a.running++
-	waits := false
-	ctx = task.WithWork(ctx, a != &d.first, func() {
-		d.mu.Lock()
-		defer d.mu.Unlock()
-		if !waits {
-			waits = true
-			a.waiting++
+	waits, over := false, false // what the call left running changes nothing
+	set := func(waiting bool) {
+		if waiting != waits && !over {
+			waits = waiting
+			a.waiting += map[bool]int{true: 1, false: -1}[waiting]
+			a.settle()
 			d.changed.Broadcast()
 		}
-	})
+	}
+	ctx = task.WithWork(ctx, task.Work{Later: a != &d.first, Singly: x.cohort != nil, Waits: func(waiting bool) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		set(waiting)
+	}})
 	return ctx, func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
+		set(false)
+		over = true
 		a.running--
-		if waits {
-			a.waiting--
-		}
-		waits = true // what it left running changes nothing any more
 		d.changed.Broadcast()
 	}
 }
@@ -240,6 +264,9 @@ func (d *Delivery) Events() <-chan struct{} { return d.events }
 // Next returns a payload of all that is ready, nil where nothing is.
 func (d *Delivery) Next() *Payload {
 	p := &Payload{}
+	d.mu.Lock()
+	d.awaitBackends() // what arrives together is one payload
+	d.mu.Unlock()
 	for d.writeReady() {
 		d.complete(p)
 	}
@@ -370,8 +397,8 @@ func (d *Delivery) complete(p *Payload) {
 			moved = true
 		}
 		for _, s := range slices.Clone(d.streams) {
-			if s.unit.written {
-				d.end(p, s)
+			if s.units[s.next].written {
+				d.advance(p, s)
 				moved = true
 			}
 		}
@@ -422,17 +449,28 @@ func (g *group) forget() {
 	}
 }
 
-// end delivers the elements of a stream.
-func (d *Delivery) end(p *Payload, s *stream) {
-	u := s.unit
-	items, rest := u.divideErrors()
-	if len(u.items) > 0 {
-		p.Incremental = append(p.Incremental, Increment{ID: s.id, Path: append(pathOf(s.path), ast.PathIndex(u.first)), Label: s.label,
-			Items: u.items, Errors: items})
+// advance delivers the next elements of a stream, as far as they are written.
+func (d *Delivery) advance(p *Payload, s *stream) {
+	inc := Increment{ID: s.id, Path: append(pathOf(s.path), ast.PathIndex(s.units[s.next].first)), Label: s.label}
+	var rest gqlerror.List
+	failed := false
+	var groups []*group
+	var streams []*stream
+	for ; s.next < len(s.units) && s.units[s.next].written && !failed; s.next++ {
+		u := s.units[s.next]
+		items, ending := u.divideErrors()
+		inc.Items, inc.Errors = append(inc.Items, u.items...), append(inc.Errors, items...)
+		rest, failed = ending, u.failed
+		g, f := d.integrate(u.found)
+		groups, streams = append(groups, g...), append(streams, f...)
 	}
-	p.Completed = append(p.Completed, Completed{ID: s.id, Path: pathOf(s.path), Label: s.label, List: true, Errors: rest})
-	d.streams = slices.DeleteFunc(d.streams, func(o *stream) bool { return o == s })
-	groups, streams := d.integrate(u.found)
+	if len(inc.Items) > 0 {
+		p.Incremental = append(p.Incremental, inc)
+	}
+	if failed || s.next == len(s.units) {
+		p.Completed = append(p.Completed, Completed{ID: s.id, Path: pathOf(s.path), Label: s.label, List: true, Errors: rest})
+		d.streams = slices.DeleteFunc(d.streams, func(o *stream) bool { return o == s })
+	}
 	d.announce(p, groups, streams)
 	d.pending, d.streams = append(d.pending, groups...), append(d.streams, streams...)
 }

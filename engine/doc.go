@@ -63,6 +63,10 @@
 // join equal keys. A call of a later part does not start before the calls of the first part that could start have. All
 // parts are written by one goroutine, a part when its calls are back and the part around it is written.
 //
+// An element of a @stream that needs calls of its own is a part of its own, so that it is delivered when its values are there
+// and those before it are delivered. Calls that elements make before a backend answers go out together, so that they load one
+// batch; task.Work tells the loaders below that each value is wanted as soon as it is there.
+//
 // Where all calls are back when the first part is ready, the parts are written into one answer in the order of the operation.
 // Until then the engine waits for every part that no backend holds up: task.Waiting reports that one does.
 //

@@ -92,6 +92,7 @@ type execution struct {
 	// Of an answer that is delivered in parts.
 	delivery *Delivery
 	activity *activity
+	cohort   *cohort   // of its branch
 	branches []*branch // by the slots of parts
 	whole    bool      // it turned out that nothing is left for later
 	scope    *enclosure

@@ -41,6 +41,7 @@ type part struct {
 	slot   int         // among the parts of the plan that it belongs to
 	usages []*deferral // that deliver it; none for elements of a list
 	calls  bool        // it needs calls of resolvers
+	singly bool        // elements with calls of their own, each of which is delivered when its values are there
 	label  *string     // of the @stream
 }
 
@@ -223,7 +224,7 @@ func (c *compiler) streams(f *Field, at place) {
 		element.id, c.plan.fields = 0, 1
 		c.children(&element, place{context: at.context})
 	})
-	f.stream.label = labelOf(d)
+	f.stream.label, f.stream.singly = labelOf(d), f.stream.plan.calls > 0
 }
 
 func labelOf(d *ast.Directive) *string {

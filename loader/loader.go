@@ -32,8 +32,9 @@ type Loader[K comparable, V any] struct {
 type batch[K comparable, V any] struct {
 	ctx     context.Context
 	keys    []K
-	results []Result[V]   // of keys, to be read after done
-	done    chan struct{} // closed when the fetch ended
+	results []Result[V]     // of keys, to be read after done
+	done    chan struct{}   // closed when the fetch ended
+	early   map[K]*early[V] // nil where no caller wants results before the batch has ended
 }
 
 // Trace gives the context that a caller's keys are fetched under: the operation's own, with what is to be known of the
@@ -71,7 +72,7 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	awaitGroup(ctx)
 	// A caller that ends with the operation alone cannot leave before the batch: it needs no goroutine.
 	stays := ctx.Done() == l.ctx.Done()
-	if b := l.leave(); b != nil && stays {
+	if b := l.leave(); b != nil && stays && b.early == nil {
 		b.run(l.fetch)
 	} else if b != nil {
 		task.Go(func() error { b.run(l.fetch); return nil }, func(error) {})
@@ -98,7 +99,7 @@ func (l *Loader[K, V]) enter(ctx context.Context, keys []K) []dataloader.Thunk[R
 				if task.IsWatched(ctx) {
 					fetching = l.waits.batch(fetching, ctx)
 				}
-				l.next = &batch[K, V]{ctx: fetching, keys: make([]K, 0, len(keys)-i), done: make(chan struct{})}
+				l.next = newBatch[K, V](fetching, ctx, len(keys)-i)
 			}
 			thunk = l.next.add(key)
 			l.known.Set(ctx, key, thunk)
@@ -117,10 +118,23 @@ func (l *Loader[K, V]) leave() *batch[K, V] {
 	return b
 }
 
+// newBatch returns a batch of about n keys.
+func newBatch[K comparable, V any](ctx, caller context.Context, n int) *batch[K, V] {
+	b := &batch[K, V]{ctx: ctx, keys: make([]K, 0, n), done: make(chan struct{})}
+	if task.IsSingly(caller) {
+		b.early = make(map[K]*early[V], n)
+		b.ctx = context.WithValue(ctx, earlyKey{}, b)
+	}
+	return b
+}
+
 // add returns what waits for the result of one more key.
 func (b *batch[K, V]) add(key K) dataloader.Thunk[Result[V]] {
 	i := len(b.keys)
 	b.keys = append(b.keys, key)
+	if b.early != nil {
+		return b.addEarly(i)
+	}
 	return func() (Result[V], error) {
 		<-b.done
 		return b.results[i], b.results[i].Err

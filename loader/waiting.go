@@ -47,7 +47,11 @@ func (w *waits) enter(ctx context.Context) (leave func()) {
 func (w *waits) batch(ctx, caller context.Context) context.Context {
 	b := &batchWait{waits: w}
 	ctx = context.WithValue(ctx, batchWaitKey{}, b)
-	return task.WithWork(ctx, task.IsLater(caller), b.wait)
+	return task.WithWork(ctx, task.Work{Later: task.IsLater(caller), Waits: func(waiting bool) {
+		if waiting {
+			b.wait()
+		}
+	}})
 }
 
 // wait reports that the batch waits for a backend.
@@ -72,7 +76,13 @@ func land(ctx context.Context) {
 	}
 	b.waits.mu.Lock()
 	defer b.waits.mu.Unlock()
-	if b.over = true; b.waiting {
-		b.waits.batches--
+	b.over = true
+	if !b.waiting {
+		return
+	}
+	if b.waits.batches--; b.waits.batches == 0 {
+		for caller := range b.waits.callers {
+			task.Resumed(*caller)
+		}
 	}
 }

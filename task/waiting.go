@@ -4,30 +4,52 @@ import "context"
 
 type workKey struct{}
 
-// work describes the work under a context.
-type work struct {
-	later   bool
-	waiting func()
+// Work describes the work under a context.
+type Work struct {
+	// Later is set if the result may come later than that of other work.
+	Later bool
+	// Singly is set if the work is on one of several values that are wanted each as soon as it is there.
+	Singly bool
+	// Waits is called when the work begins to wait for a backend, and when it goes on. It may be called more than once, and
+	// also after the work.
+	Waits func(waiting bool)
 }
 
-// WithWork returns a context for work whose result may come later than that of other work, or not, and under which Waiting
-// calls waiting.
-func WithWork(ctx context.Context, later bool, waiting func()) context.Context {
-	return context.WithValue(ctx, workKey{}, &work{later, waiting})
+// WithWork returns the context of work.
+func WithWork(ctx context.Context, w Work) context.Context {
+	return context.WithValue(ctx, workKey{}, &w)
 }
 
-// Waiting reports that the work under ctx now waits for a backend. It may be called more than once, and also after the work.
+func workOf(ctx context.Context) *Work {
+	w, _ := ctx.Value(workKey{}).(*Work)
+	return w
+}
+
+// Waiting reports that the work under ctx now waits for a backend.
 func Waiting(ctx context.Context) {
-	if w, ok := ctx.Value(workKey{}).(*work); ok {
-		w.waiting()
+	if w := workOf(ctx); w != nil {
+		w.Waits(true)
+	}
+}
+
+// Resumed reports that the work under ctx has what it waited for.
+func Resumed(ctx context.Context) {
+	if w := workOf(ctx); w != nil {
+		w.Waits(false)
 	}
 }
 
 // IsLater reports whether the result of the work under ctx may come later than that of other work.
 func IsLater(ctx context.Context) bool {
-	w, ok := ctx.Value(workKey{}).(*work)
-	return ok && w.later
+	w := workOf(ctx)
+	return w != nil && w.Later
 }
 
-// IsWatched reports whether Waiting has somebody to report to.
-func IsWatched(ctx context.Context) bool { return ctx.Value(workKey{}) != nil }
+// IsSingly reports whether the work under ctx is on one of several values that are wanted each as soon as it is there.
+func IsSingly(ctx context.Context) bool {
+	w := workOf(ctx)
+	return w != nil && w.Singly
+}
+
+// IsWatched reports whether the work under ctx has to report that it waits.
+func IsWatched(ctx context.Context) bool { return workOf(ctx) != nil }

@@ -273,6 +273,7 @@ func unauthorized(err error) error {
 func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
 	p := priorityOf(ctx, req)
 	if p == Later {
+		task.Waiting(ctx)
 		runtime.Gosched() // calls that are wanted first and can start now do so
 	}
 	turn, err := c.limiter.acquire(ctx, p, callerOf(ctx))

@@ -324,7 +324,8 @@ func parseParams(member func(name string) json.RawMessage) (*Request, *Error) {
 			return nil, BadRequest("%s has a member more than once", p.name)
 		}
 	}
-	if _, ok := engine.ParseOnError(req.OnError); !ok {
+	given := member("onError")
+	if _, ok := engine.ParseOnError(req.OnError); !ok || req.OnError == "" && given != nil && !strictjson.IsNull(given) {
 		return nil, BadRequest("onError must be PROPAGATE, NULL or ABORT")
 	}
 	if req.Query == "" && req.DocumentID == "" && req.Extensions["persistedQuery"] == nil {

@@ -1,0 +1,142 @@
+package datasource
+
+import (
+	"context"
+	"sync"
+
+	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/task"
+)
+
+// singly returns a fetch that loads each key on its own where the loader wants each result as soon as it is there. Whether one
+// scan takes the place of their single reads is decided for all of them together, once each has been looked for in the cache.
+func singly[K comparable, V any](fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
+	return func(ctx context.Context, keys []K) (map[K]V, failures[K]) {
+		if len(keys) < 2 || !loader.WantsEarly(ctx) {
+			return fetch(ctx, keys)
+		}
+		found, failed := make(map[K]V, len(keys)), failures[K]{}
+		together := newRound(len(keys))
+		var group task.Group
+		for _, key := range keys {
+			var one map[K]V
+			var errs failures[K]
+			group.Go(func() error {
+				ctx, leave := together.join(ctx)
+				defer leave()
+				one, errs = fetch(ctx, []K{key})
+				return nil
+			}, func(err error) {
+				r := loader.Result[V]{Err: errs[key]}
+				if r.Value, r.Found = one[key]; err != nil {
+					r.Err = err
+				}
+				if r.Found {
+					found[key] = r.Value
+				}
+				if r.Err != nil {
+					failed[key] = r.Err
+				}
+				if !together.isAnswered() {
+					loader.Early(ctx, key, r)
+				}
+			})
+		}
+		group.Wait()
+		return found, failed
+	}
+}
+
+// round is what the single loads of one batch decide together: whether a scan answers them.
+type round struct {
+	mu       sync.Mutex
+	awaited  int // loads that may still have a key to ask for
+	keys     []any
+	complete chan struct{}
+	decide   sync.Once
+	seen     any // by the scan
+	err      error
+	answered bool // by the scan alone: the results come together
+}
+
+func newRound(n int) *round { return &round{awaited: n, complete: make(chan struct{})} }
+
+type roundKey struct{}
+
+// seat is the place of one load in a round.
+type seat struct {
+	round *round
+	once  sync.Once
+}
+
+// join gives a load a place in the round. It has no key to ask for once it is left, or waits for what another operation reads.
+func (r *round) join(ctx context.Context) (_ context.Context, leave func()) {
+	s := &seat{round: r}
+	leave = func() { s.take(nil) }
+	outer := ctx
+	ctx = task.WithWork(ctx, task.Work{Later: task.IsLater(ctx), Waits: func(waiting bool) {
+		if waiting {
+			leave()
+			task.Waiting(outer)
+		}
+	}})
+	return context.WithValue(ctx, roundKey{}, s), leave
+}
+
+// take reports whether the round had still waited for the load, which asks for these keys.
+func (s *seat) take(keys []any) (awaited bool) {
+	s.once.Do(func() {
+		awaited = true
+		r := s.round
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.keys = append(r.keys, keys...)
+		if r.awaited--; r.awaited == 0 {
+			close(r.complete)
+		}
+	})
+	return awaited
+}
+
+// scanTogether calls scan for the keys of all loads of a round, once, where ctx belongs to one.
+func scanTogether[K comparable, V any](ctx context.Context, keys []K, scan func([]K) (scanned[K, V], error)) (scanned[K, V], error) {
+	s, _ := ctx.Value(roundKey{}).(*seat)
+	asked := make([]any, len(keys))
+	for i, k := range keys {
+		asked[i] = k
+	}
+	if s == nil || !s.take(asked) {
+		return scan(keys)
+	}
+	r := s.round
+	select {
+	case <-r.complete:
+	case <-ctx.Done():
+		return scanned[K, V]{}, ctx.Err()
+	}
+	decided := false
+	r.decide.Do(func() {
+		decided = true
+		all := make([]K, len(r.keys))
+		for i, k := range r.keys {
+			all[i] = k.(K)
+		}
+		seen, err := scan(all)
+		r.seen, r.err = seen, err
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.answered = seen.all || err != nil
+	})
+	seen := r.seen.(scanned[K, V])
+	if !decided {
+		seen = seen.of(keys) // the others are stored by the load that decided
+	}
+	return seen, r.err
+}
+
+// isAnswered reports whether a scan answered all keys, so that their results come together.
+func (r *round) isAnswered() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.answered
+}
