@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/learngraph/learngraph/gateway/cost"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -203,4 +204,16 @@ func shown(c *Config) string {
 		lines = append(lines, v.Name+"="+v.Text)
 	}
 	return strings.Join(lines, "\n")
+}
+
+// What MAX_COST admits by default must not fail in part for its calls.
+func TestTheDefaultsOfCostAndCallsFitEachOther(t *testing.T) {
+	t.Parallel()
+	cfg, err := Load(Sources{Demo: true, Getenv: func(string) string { return "" }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if cfg.MaxCost > cfg.OperationCalls*cost.CallPoints {
+		t.Errorf("an operation of %d points may need %d calls and has %d", cfg.MaxCost, cfg.MaxCost/cost.CallPoints, cfg.OperationCalls)
+	}
 }

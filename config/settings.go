@@ -154,7 +154,7 @@ func cacheSettings() []Setting {
 func limitSettings() []Setting {
 	return []Setting{
 		duration("OPERATION_TIMEOUT", "15s", "Longest that one operation may take.", func(c *Config) *time.Duration { return &c.OperationTimeout }),
-		count("OPERATION_CALLS", "500", "Most backend calls that one operation may make.", func(c *Config) *int { return &c.OperationCalls }),
+		count("OPERATION_CALLS", strconv.Itoa(cost.DefaultMax/cost.CallPoints), "Most backend calls that one operation may make; the default is what MAX_COST admits.", func(c *Config) *int { return &c.OperationCalls }),
 		size("OPERATION_BYTES", "512MiB", "Most that one operation may receive from backends.", func(c *Config) *int64 { return &c.OperationBytes }),
 		size("UPSTREAM_MAX_BODY", "64MiB", "Largest answer of a backend after inflating; at most an eighth of the memory limit unless set.", func(c *Config) *int64 { return &c.UpstreamMaxBody }),
 		count("MAX_INFLIGHT", "1000", "Most requests under way; one more is answered with 503.", func(c *Config) *int { return &c.MaxInflight }),

@@ -16,8 +16,8 @@ import (
 
 // DefaultMax is the most that one operation may cost by its estimate, which takes every list for full and every call
 // for made. A page of 25 clients with users, identities and credentials, 25 a list unless the query says less, is
-// estimated at 210,000 points; the same with 100 a list, at sixteen times that, is refused. What an operation really
-// spends is bounded apart, by the calls that it may make.
+// estimated at 210,000 points; the same with 100 a list, at sixteen times that, is refused. The default of the calls that
+// an operation may make is as many as these points buy: what is admitted does not fail in part.
 const DefaultMax = 10000 * CallPoints
 
 // Options bound what operations cost. The zero value bounds nothing.
