@@ -38,7 +38,7 @@ func newClaims(t *testing.T) *claims {
 
 func (c *claims) check(t *testing.T, query string, a *answer) {
 	t.Helper()
-	doc, errs := gqlparser.LoadQuery(c.schema, query)
+	doc, errs := gqlparser.LoadQueryWithRules(c.schema, query, nil)
 	if len(errs) > 0 {
 		t.Fatalf("%v: %s", errs, query)
 	}

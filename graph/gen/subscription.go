@@ -23,7 +23,7 @@ func (*subscription) MutateConfig(cfg *config.Config) error {
 	}
 	for _, f := range root.Fields {
 		if q := cfg.Schema.Query.Fields.ForName(f.Name); q == nil || signature(q) != signature(f) {
-			return fmt.Errorf("Subscription.%s must be as Query.%s is", f.Name, f.Name)
+			return fmt.Errorf("field Subscription.%s must be as Query.%s is", f.Name, f.Name)
 		}
 	}
 	cfg.Schema.Subscription = nil
