@@ -282,7 +282,7 @@ func TestAWithdrawnKeyEndsItsSubscriptions(t *testing.T) {
 	}
 }
 
-// The answer of a backend that fails stays, and its age is told once.
+// The last answer stays while a backend fails, and one event shows its age.
 func TestABackendThatFailsLeavesTheLastAnswerOpen(t *testing.T) {
 	t.Parallel()
 	p, subscribe := subscribed(t, map[string]string{"CACHE_TTL": "1s", "CACHE_STALE": "10m"})

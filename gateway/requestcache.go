@@ -111,7 +111,7 @@ func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]
 	})
 }
 
-// wantsOtherwise says whether headers may ask for more than the answer, for another freshness or for less time.
+// wantsOtherwise reports whether headers may ask for more than the answer, for another freshness or for less time.
 func wantsOtherwise(h http.Header) bool {
 	return h["Cache-Control"] != nil || h[headerTimeout] != nil || h["X-Learngraph-Explain"] != nil
 }

@@ -47,9 +47,8 @@ func newRunner(opts *Options) *runner {
 		explain: opts.Explain, publicCatalog: opts.PublicCatalog, digest: opts.Digest}
 }
 
-// run answers an operation: from a whole answer that is kept and still as fresh as executing would make it, together
-// with whoever executes the same, or by executing it. Who has more time than the one whose execution was shared does not
-// run out of time with them.
+// run answers an operation from a stored whole answer that is as fresh as executing would make it, from an execution of the same
+// under way, or by executing it. A caller with more time than the one whose execution it shared tries again.
 func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) context.Context {
 	if r.answers == nil || !repeatable(ctx, op) {
 		return r.execute(ctx, op.OperationContext, out)
@@ -110,7 +109,7 @@ func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*res
 	if out.Free != nil {
 		out.Free()
 	}
-	// The tags also of what is not kept: nobody who asks after a write may take an answer from before it.
+	// An answer that is not stored has its tags too: a caller after a write must not get one from before it.
 	f := cache.Entry[*responses.Answer]{Value: a, NoStore: true, Tags: used.Tags()}
 	if left := responses.Lifetime(facts, now); left > 0 && len(out.Response.Errors) == 0 {
 		f.NoStore, f.MaxAge = false, left
@@ -142,7 +141,7 @@ func (r *runner) addExtensions(ctx context.Context, op *prepared, used *provenan
 		out.Extend("freshness", map[string]any{"stale": stale})
 	}
 	if provenance.Explains(ctx) {
-		// What answers this once is not kept for who asks without the header.
+		// An explained answer is not stored, since callers without the header must not get it.
 		out.Extend("explain", used.Explain(out.Response.Data, provenance.Parameters(ctx, r.digest)))
 		return
 	}

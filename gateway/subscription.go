@@ -148,7 +148,7 @@ func (s *subscriber) refused() *gqlerror.Error {
 	var unavailable *auth.UnavailableError
 	switch {
 	case errors.As(err, &unavailable):
-		return nil // that keys cannot be fetched takes nobody's rights away
+		return nil // a key set that cannot be fetched for a moment takes no rights away
 	case err != nil:
 		return &gqlerror.Error{Message: err.Error(), Extensions: map[string]any{"code": gqlerrors.CodeUnauthenticated}}
 	case who.Scope() != s.who.Scope():

@@ -27,7 +27,7 @@ type Answer struct {
 // State is an answer that subscribers get.
 type State struct {
 	Body []byte
-	// Frames are the body as protocols send it. Whoever makes a frame leaves it for the others.
+	// Frames are the body as protocols send it. A frame is made once for all subscribers.
 	Frames Frames
 }
 

@@ -1,4 +1,4 @@
-// Package live keeps questions open. Whoever asks the same question shares one execution of it and the bytes of its answer. A
+// Package live keeps questions open. Subscribers of one question share its execution and the bytes of its answer. A
 // question is asked again when the first fact of its answer is no longer fresh, and at once when something that the answer
 // depends on was dropped, here or by another replica. Of several replicas that have it open one asks the backends; the
 // others find in Redis what it fetched.
@@ -24,9 +24,9 @@ type Options struct {
 	PerCaller, Total int
 	// Timeout bounds one execution.
 	Timeout time.Duration
-	// Reserve, which may be nil, is told by how many bytes the answers that are kept change.
+	// Reserve, which may be nil, is called with each change of the bytes of answers.
 	Reserve func(by int64)
-	// Lag, which may be nil, is told how long after a drop its event was there.
+	// Lag, which may be nil, is called with the time from a drop to its event.
 	Lag func(time.Duration)
 }
 
@@ -102,7 +102,7 @@ func (h *Hub) Done() <-chan struct{} { return h.done }
 
 // Subscribe opens a question for a caller, who must Close the subscription. Questions of one key have the same answer at any
 // time. ask answers it as long as it is open, under a context of the hub's own; first reports whether it is the one that is
-// used, since nobody had the question open.
+// used, because the question was not open.
 func (h *Hub) Subscribe(caller, key string, ask Ask) (s *Subscription, first bool, err error) {
 	if h == nil {
 		return nil, false, &FullError{Name: "subscriptions"}

@@ -247,7 +247,7 @@ func (c *Client) limit(ctx context.Context, now time.Time) (context.Context, con
 	return context.WithTimeoutCause(ctx, c.opts.Timeout, errTimeout)
 }
 
-// refused says whether the circuit of the call's class is open; a probe is to find that out.
+// refused reports whether the circuit of the call's class is open; a probe is to find that out.
 func (c *Client) refused(req *Request) error {
 	if req.probe {
 		return nil
@@ -407,7 +407,7 @@ func (s *requestTrace) trace() *httptrace.ClientTrace {
 	}
 }
 
-// begun says whether the backend may have seen the request. Of a transport that does not tell we assume it.
+// begun reports whether the backend may have seen the request. Of a transport that does not tell we assume it.
 func (s *requestTrace) begun() bool { return s.written.Load() || !s.traced.Load() }
 
 // counter counts the bytes of a body and keeps the error that ended it.

@@ -66,7 +66,7 @@ type Outcome struct {
 	Failure Kind
 }
 
-// OK says whether the backend did its part.
+// OK reports whether the backend did its part.
 func (o Outcome) OK() bool { return o.Failure == Unknown }
 
 // outcomes are those that the readiness of the process depends on.

@@ -55,7 +55,7 @@ func (r *Request) class() Class {
 // MaxIdentifier is the longest identifier that is sent, in bytes.
 const MaxIdentifier = 512
 
-// CheckIdentifier says whether s can be part of a path. Identifiers are the customers' own, so everything that can be
+// CheckIdentifier reports whether s can be part of a path. Identifiers are the customers' own, so everything that can be
 // escaped without changing its meaning is accepted. The error says what would be right and does not repeat s.
 func CheckIdentifier(s string) error {
 	switch {

@@ -40,7 +40,7 @@ func (b *retryBudget) take(now time.Time) bool {
 	return true
 }
 
-// repeatable says whether sending req again can do no harm after it failed with err. A call that used up its time is
+// repeatable reports whether sending req again can do no harm after it failed with err. A call that used up its time is
 // not repeated: a backend that hangs would be hit twice, and the operation has hardly time for it.
 func repeatable(req *Request, err *Error) bool {
 	switch {
@@ -55,12 +55,12 @@ func repeatable(req *Request, err *Error) bool {
 	return err.about.kind == Unavailable && req.safe()
 }
 
-// safe says whether the same request twice has the effect of once.
+// safe reports whether the same request twice has the effect of once.
 func (r *Request) safe() bool {
 	return r.Safe || !r.Write && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 }
 
-// retryDelay says whether a request that failed for the nth time, from 0, is sent once more, and how long to wait before.
+// retryDelay reports whether a request that failed for the nth time, from 0, is sent once more, and how long to wait before.
 func (c *Client) retryDelay(ctx context.Context, req *Request, err *Error, n int) (wait time.Duration, ok bool) {
 	if n >= c.opts.Retries || ctx.Err() != nil || !repeatable(req, err) || c.health.isOpen(req.class()) {
 		return 0, false

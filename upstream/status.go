@@ -36,7 +36,7 @@ type BudgetStatus struct {
 	Left, Usable int
 }
 
-// Failing says whether the backend is known not to do its part: a circuit for reading is open, or its last call failed
+// Failing reports whether the backend is known not to do its part: a circuit for reading is open, or its last call failed
 // less than so long ago.
 func (s Status) Failing(recent time.Duration) bool {
 	for _, k := range s.Circuits {

@@ -132,7 +132,7 @@ func (g *Guard) lacksForInput(who *auth.Caller, input string, value any) string 
 	return ""
 }
 
-// forbidden says whether an operation has a field that its caller lacks a scope for.
+// forbidden reports whether an operation has a field that its caller lacks a scope for.
 func (g *Guard) forbidden(ctx context.Context, op *graphql.OperationContext) bool {
 	who := auth.FromContext(ctx)
 	if who == auth.AllowAll {

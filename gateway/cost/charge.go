@@ -66,7 +66,7 @@ type Charger struct{ opts Options }
 // NewCharger returns a charger within the bounds of opts.
 func NewCharger(opts Options) *Charger { return &Charger{opts} }
 
-// Counted says whether what operations cost is of interest.
+// Counted reports whether what operations cost is of interest.
 func (o Options) Counted() bool { return o.Max > 0 || o.Bucket != nil || o.Measure }
 
 // Charge charges the caller what an operation is estimated to cost.

@@ -12,7 +12,7 @@ import (
 type Constant struct {
 	// fixed is set if variables decide nothing of the cost, as long as each has a value.
 	fixed bool
-	cost  atomic.Pointer[Estimate] // of a fixed one; nobody changes it
+	cost  atomic.Pointer[Estimate] // of a fixed one; it is not changed
 }
 
 func (c *Estimator) Constant(op *ast.OperationDefinition) *Constant {

@@ -70,7 +70,7 @@ const (
 )
 
 const (
-	// sharedLife is how long a text stays that nobody uses.
+	// sharedLife is how long a text stays that is not used.
 	sharedLife = 24 * time.Hour
 	// usedAgain is how often a process tells Redis that it uses a text.
 	usedAgain = time.Hour

@@ -78,7 +78,7 @@ func (t *Trusted) Reload() (changed bool, err error) { return t.manifest.Check()
 
 func (t *Trusted) only() bool { return t != nil && t.mode == TrustedOnly }
 
-// Logs says whether every document that is used has to be looked at.
+// Logs reports whether every document that is used has to be looked at.
 func (t *Trusted) Logs() bool { return t != nil && t.mode == TrustedLog }
 
 // document returns the document of an id, nil if there is none.

@@ -28,7 +28,7 @@ func Digest(pieces [][]byte) string {
 	return hex.EncodeToString(sum.Sum(nil)[:digestSize])
 }
 
-// Matches says whether an If-None-Match names the tag (RFC 9110, section 13.1.2, which compares weakly).
+// Matches reports whether an If-None-Match names the tag (RFC 9110, section 13.1.2, which compares weakly).
 func Matches(header, tag string) bool {
 	for _, t := range strings.Split(header, ",") {
 		t = strings.TrimSpace(t)

@@ -26,7 +26,7 @@ type Answer struct {
 	facts      []cache.Fact
 	at         time.Time
 	Policy     cachecontrol.Policy
-	// Truncated says that something is missing because whoever began the execution had no more time.
+	// Truncated says that a part is missing because the caller that began the execution had no more time.
 	Truncated bool
 	encoded   [representation.NumCodings]atomic.Pointer[Encoding]
 	Readers   readers

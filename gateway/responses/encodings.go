@@ -21,7 +21,7 @@ func newEncoding(text []byte, coding string) Encoding {
 		Digest: sync.OnceValue(func() string { return representation.Digest(pieces) })}}
 }
 
-// keepsEncodings says whether packed forms of the answer are kept: shorter ones are not sent packed, as a rule.
+// keepsEncodings reports whether packed forms of the answer are kept: shorter ones are not sent packed, as a rule.
 func (a *Answer) keepsEncodings() bool {
 	return len(a.Plain.Text) > representation.DefaultCompressAbove
 }

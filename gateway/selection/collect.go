@@ -31,7 +31,7 @@ func (c Collector) Includes(directives ast.DirectiveList) bool {
 	return ok && err == nil
 }
 
-// IsUnbound says whether an argument is a variable whose value is not known.
+// IsUnbound reports whether an argument is a variable whose value is not known.
 func (c Collector) IsUnbound(f *ast.Field, name string) bool {
 	arg := f.Arguments.ForName(name)
 	return c.Unbound && arg != nil && arg.Value.Kind == ast.Variable
@@ -84,7 +84,7 @@ func (s *collecting) field(f *ast.Field) {
 	}
 }
 
-// applies says whether a fragment is meant for the object.
+// applies reports whether a fragment is meant for the object.
 func (c *collecting) applies(condition string) bool {
 	if condition == "" || condition == c.object {
 		return true

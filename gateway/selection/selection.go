@@ -7,7 +7,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// selectsField says whether the operation reads a field of this name anywhere.
+// selectsField reports whether the operation reads a field of this name anywhere.
 func selectsField(set ast.SelectionSet, name string, seen map[*ast.FragmentDefinition]bool) bool {
 	return slices.ContainsFunc(set, func(sel ast.Selection) bool {
 		switch sel := sel.(type) {
@@ -26,7 +26,7 @@ func selectsField(set ast.SelectionSet, name string, seen map[*ast.FragmentDefin
 	})
 }
 
-// SelectsClaims says whether the answer can hold personal claims, which nothing between may keep.
+// SelectsClaims reports whether the answer can hold personal claims, which nothing between may keep.
 func SelectsClaims(op *ast.OperationDefinition) bool {
 	return selectsField(op.SelectionSet, "claims", map[*ast.FragmentDefinition]bool{})
 }

@@ -71,7 +71,7 @@ func Unmarshal(raw json.RawMessage, target any) error {
 
 var errTrailing = errors.New("something follows after its end")
 
-// HasDuplicateMember says whether an object in a JSON text that is well-formed has a member twice. It reads bytes: the decoder's
+// HasDuplicateMember reports whether an object in a JSON text that is well-formed has a member twice. It reads bytes: the decoder's
 // tokens cost more than decoding the text.
 func HasDuplicateMember(raw []byte) bool {
 	var open []map[string]bool // the names so far of each object around the place
@@ -113,7 +113,7 @@ func stringEnd(raw []byte, start int) int {
 	return len(raw)
 }
 
-// isName says whether a string before rest is a member's name.
+// isName reports whether a string before rest is a member's name.
 func isName(rest []byte) bool {
 	rest = bytes.TrimLeft(rest, " \t\r\n")
 	return len(rest) > 0 && rest[0] == ':'

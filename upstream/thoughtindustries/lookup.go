@@ -140,7 +140,7 @@ func (l *Lookup) fail(failed map[Key]error, keys []Key, err error) {
 	}
 }
 
-// all says whether every key was seen; l.mu is held.
+// all reports whether every key was seen; l.mu is held.
 func (l *Lookup) all(keys []Key) bool {
 	for _, k := range keys {
 		if l.seen[k] == nil {
@@ -150,7 +150,7 @@ func (l *Lookup) all(keys []Key) bool {
 	return true
 }
 
-// searchPays says whether searching n keys takes fewer calls than reading the pages that are left. Where it is not
+// searchPays reports whether searching n keys takes fewer calls than reading the pages that are left. Where it is not
 // known how many are left only a single key is searched, since a walk that has begun serves all keys.
 func (l *Lookup) searchPays(n int) bool {
 	l.mu.Lock()
@@ -241,7 +241,7 @@ func (c *Client) key(d *document.Document, field string) string {
 	return s
 }
 
-// same says whether two documents are of one client. Two readings may differ, so the id decides where there is one.
+// same reports whether two documents are of one client. Two readings may differ, so the id decides where there is one.
 func (c *Client) same(a, b *document.Document) bool {
 	if id := c.key(a, "id"); id != "" || c.key(b, "id") != "" {
 		return id == c.key(b, "id")

@@ -71,7 +71,7 @@ type Page struct {
 	Aggregations []*document.Document
 	// Total is how many clients the query has, nil if the answer does not say.
 	Total *int
-	// HasMore says whether pages follow.
+	// HasMore reports whether pages follow.
 	HasMore bool
 	// Number (from 1) and PerPage are those that the answer says, else those asked for.
 	Number, PerPage int
@@ -108,7 +108,7 @@ type Window struct {
 	// Offset is the position of the first client, from 0.
 	Offset int
 	Total  *int
-	// More says whether clients follow.
+	// More reports whether clients follow.
 	More bool
 }
 
