@@ -65,7 +65,7 @@ func TestWhatIsNoGraphQLRequestIsRefusedWithoutACall(t *testing.T) {
 		{"introspection in a fragment", "POST", "/graphql", "application/json", `{"query": "{ ...F } fragment F on Query { a: __type(name: \"Client\") { name } }"}`, 200, "GRAPHQL_VALIDATION_FAILED", "introspection"},
 		{"an unknown field", "POST", "/graphql", "application/json", `{"query": "{ cleints { totalCount } }"}`, 200, "GRAPHQL_VALIDATION_FAILED", "cleints"},
 		{"a fragment that leads to itself", "POST", "/graphql", "application/json", `{"query": "{ ...F } fragment F on Query { ...F }"}`, 200, "GRAPHQL_VALIDATION_FAILED", "F"},
-		{"a subscription", "POST", "/graphql", "application/json", `{"query": "subscription { clients { totalCount } }"}`, 200, "GRAPHQL_VALIDATION_FAILED", ""},
+		{"a subscription", "POST", "/graphql", "application/json", `{"query": "subscription { clients { totalCount } }"}`, 406, "BAD_REQUEST", ""},
 	}
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"ALLOW_DELETES": "true"}})
 	for _, test := range tests {

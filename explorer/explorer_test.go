@@ -169,10 +169,10 @@ func TestTheBuildIsTextWithoutFonts(t *testing.T) {
 }
 
 // namedHosts are the hosts that the libraries' code names: in links of the documentation and of error messages, in XML
-// namespaces, in names of JSON schemas. The page requests none of them; the policy would not let it, and the browser
+// namespaces, in names of JSON schemas; and the default of COASSEMBLE_URL in a command that is copied. The page requests none of them; the policy would not let it, and the browser
 // tests watch.
 var namedHosts = []string{
-	"code.visualstudio.com", "commonmark.org", "en.wikipedia.org", "github.com", "json-schema.org", "microsoft.com",
+	"api.coassemble.com", "code.visualstudio.com", "commonmark.org", "en.wikipedia.org", "github.com", "json-schema.org", "microsoft.com",
 	"prettier.io", "react.dev", "www.w3.org", "yarnpkg.com",
 }
 
