@@ -88,7 +88,7 @@ func (s *Server) endpoints(cfg *config.Config, root *resolvers.Resolver) http.Ha
 // WebhookMoment is what the moment of a webhook's last delivery is called in Redis.
 func WebhookMoment(backend string) string { return "webhook:" + backend }
 
-// touch drops what is kept of a record.
+// touch drops the cached values of a record.
 func touch(ctx context.Context, root *resolvers.Resolver, t webhook.Touch) {
 	switch t.Fact {
 	case webhook.Client:

@@ -25,7 +25,7 @@ const (
 	tagSlot = (1 + 16 + 8) * 3 / 2
 )
 
-// record is what is known about one key. It does not change but for its refresh error.
+// record is the value, or the absence, of one key. It does not change but for its refresh error.
 type record struct {
 	value any
 	found bool // false is an absence

@@ -45,7 +45,7 @@ func (p *program) drawn() []string {
 	return routes
 }
 
-// drawnRoutes are the routes of the lines that are one call each, by what a reader of the screen is told.
+// drawnRoutes returns the routes of the lines that are one call each, from their labels for screen readers.
 func drawnRoutes(page *browsertest.Tab) []string {
 	var routes []string
 	for _, label := range page.Attributes(`.lg-call:not(.lg-group)`, "aria-label") {

@@ -43,7 +43,7 @@ func TestASubgraphIsServedWhereItIsAskedFor(t *testing.T) {
 	}
 }
 
-// The schema is told with introspection off too, and no other introspection is.
+// _service answers with introspection off too, and no other introspection does.
 func TestTheServiceTellsItsSchemaWithoutIntrospection(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Env: map[string]string{"FEDERATION": "true", "INTROSPECTION": "false"}})

@@ -237,7 +237,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 	x.SendBatch(replies)
 }
 
-// authenticate finds out who asks, which the context tells, and takes the headers away that the caller may not use.
+// authenticate returns a context with the caller of a request, and the request without headers that the caller may not use.
 func (g *Gateway) authenticate(r *http.Request) (context.Context, *http.Request, *httpapi.Error) {
 	who := auth.AllowAll
 	if g.opts.Authenticate != nil {

@@ -48,7 +48,7 @@ type callersAnswer struct {
 	name cache.Name
 }
 
-// newRequestCache is nil where nothing is answered from what is kept, or where each request has to be looked at.
+// newRequestCache returns nil where whole answers are not stored, or where the use of each document is logged.
 func newRequestCache(opts Options) *requestCache {
 	if opts.Answers == nil || opts.Trusted.Logs() {
 		return nil

@@ -65,7 +65,7 @@ func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req
 	}
 	who := auth.FromContext(ctx)
 	s := &subscriber{g: g, request: parts.request, who: who, x: parts.x, out: &httpapi.Result{Sent: true, Response: &graphql.Response{}}}
-	sub, _, err := g.hub.Subscribe(who.Name, answerKey(ctx, op), g.asker(who, req))
+	sub, err := g.hub.Subscribe(who.Name, answerKey(ctx, op), g.asker(who, req))
 	parts.x.Leave() // an open subscription has a bound of its own
 	s.w = parts.x.Begin()
 	defer s.w.Close()

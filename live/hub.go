@@ -101,17 +101,16 @@ func (h *Hub) Close() {
 func (h *Hub) Done() <-chan struct{} { return h.done }
 
 // Subscribe opens a question for a caller, who must Close the subscription. Questions of one key have the same answer at any
-// time. ask answers it as long as it is open, under a context of the hub's own; first reports whether it is the one that is
-// used, because the question was not open.
-func (h *Hub) Subscribe(caller, key string, ask Ask) (s *Subscription, first bool, err error) {
+// time. ask answers it as long as it is open, under a context of the hub's own; that of the first subscriber is used.
+func (h *Hub) Subscribe(caller, key string, ask Ask) (*Subscription, error) {
 	if h == nil {
-		return nil, false, &FullError{Name: "subscriptions"}
+		return nil, &FullError{Name: "subscriptions"}
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if err := h.full(caller); err != nil {
 		h.counts.Refused++
-		return nil, false, err
+		return nil, err
 	}
 	h.n++
 	h.callers[caller]++
@@ -122,7 +121,7 @@ func (h *Hub) Subscribe(caller, key string, ask Ask) (s *Subscription, first boo
 		q.begin()
 	}
 	q.subscribers++
-	return &Subscription{hub: h, question: q, caller: caller}, !known, nil
+	return &Subscription{hub: h, question: q, caller: caller}, nil
 }
 
 // full returns why there is no room for one more; h.mu is held.

@@ -97,7 +97,7 @@ func (p Policy) newAgeHeaders(age, left int) *ageHeaders {
 	if p.public {
 		who = "public"
 	}
-	// A cache adds Age to what it is told, so the lifetime counts from when the backend spoke (RFC 9111, section 4.2).
+	// A cache subtracts Age from the lifetime, which therefore counts from the backend's answer (RFC 9111, section 4.2).
 	lifetime := strconv.Itoa(left + age)
 	if left == 0 {
 		// Without a lifetime, as with CACHE_TTL=0, an answer may be kept to save its bytes, by its ETag, and not be used

@@ -8,7 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Constant is what is known of the cost of one operation of a document.
+// Constant is the part of an operation's cost that does not depend on its variables.
 type Constant struct {
 	// fixed is set if variables decide nothing of the cost, as long as each has a value.
 	fixed bool

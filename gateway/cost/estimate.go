@@ -375,7 +375,7 @@ func (e *estimation) below(g *selection.Group, args map[string]any, named string
 	}
 }
 
-// entities adds what representations take. Those of which nothing is selected but what they give are not read.
+// entities adds the cost of representations. One whose selected fields are all given by its key is not read.
 func (e *estimation) entities(list []scalar.Representation, g *selection.Group, at place) {
 	all, read := map[string]int{}, map[string]int{}
 	fields := map[string][]*selection.Group{}

@@ -97,7 +97,7 @@ func Present(err error) *gqlerror.Error {
 	return out
 }
 
-// WatchMismatches tells of the values that break the schema before they are presented.
+// WatchMismatches returns a presenter that reports values that break the schema to tell before next presents them.
 func WatchMismatches(tell func(backend upstream.Backend, object, field string), next graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
 	if tell == nil {
 		return next

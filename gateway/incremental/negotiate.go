@@ -2,6 +2,7 @@
 package incremental
 
 import (
+	"iter"
 	"mime"
 	"strconv"
 	"strings"
@@ -44,8 +45,7 @@ func (p Protocol) contentType() string {
 		return `multipart/mixed; boundary="` + boundary + `"; deferSpec=20220824`
 	case Plain:
 		return `multipart/mixed; boundary="` + boundary + `"`
-	}
-	if p == Multipart {
+	case Multipart:
 		return `multipart/mixed; boundary="` + boundary + `"; subscriptionSpec=1.0`
 	}
 	return "text/event-stream; charset=utf-8"
@@ -56,51 +56,52 @@ func (p Protocol) contentType() string {
 func NegotiateSubscription(accept []string) Protocol {
 	var best float64
 	picked := None
-	for _, value := range accept {
-		for _, item := range splitList(value) {
-			media, params, err := mime.ParseMediaType(item)
-			if err != nil {
-				continue
-			}
-			p := None
-			switch {
-			case media == "multipart/mixed" && params["subscriptionspec"] == "1.0":
-				p = Multipart
-			case protocolOf(media, params) == Events:
-				p = Events
-			}
-			if q := quality(params); p != None && (q > best || q == best && q > 0 && p == Events) {
-				best, picked = q, p
-			}
+	for media, params := range mediaRanges(accept) {
+		p := None
+		switch {
+		case media == "multipart/mixed" && params["subscriptionspec"] == "1.0":
+			p = Multipart
+		case protocolOf(media, params) == Events:
+			p = Events
+		}
+		if q := quality(params); p != None && (q > best || q == best && q > 0 && p == Events) {
+			best, picked = q, p
 		}
 	}
 	return picked
+}
+
+// mediaRanges returns the media ranges of an Accept header with their parameters. A malformed one is left out.
+func mediaRanges(accept []string) iter.Seq2[string, map[string]string] {
+	return func(yield func(string, map[string]string) bool) {
+		for _, value := range accept {
+			for _, item := range splitList(value) {
+				if media, params, err := mime.ParseMediaType(item); err == nil && !yield(media, params) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more weight.
 func Negotiate(accept []string) Protocol {
 	var best, whole, anything float64
 	picked := None
-	for _, value := range accept {
-		for _, item := range splitList(value) {
-			media, params, err := mime.ParseMediaType(item)
-			if err != nil {
-				continue
-			}
-			q := quality(params)
-			switch media {
-			case "application/json", "application/graphql-response+json":
-				whole = max(whole, q)
-			case "application/*", "*/*":
-				anything = max(anything, q)
-			}
-			p := protocolOf(media, params)
-			if p == None || q == 0 {
-				continue
-			}
-			if q > best || q == best && p < picked {
-				best, picked = q, p
-			}
+	for media, params := range mediaRanges(accept) {
+		q := quality(params)
+		switch media {
+		case "application/json", "application/graphql-response+json":
+			whole = max(whole, q)
+		case "application/*", "*/*":
+			anything = max(anything, q)
+		}
+		p := protocolOf(media, params)
+		if p == None || q == 0 {
+			continue
+		}
+		if q > best || q == best && p < picked {
+			best, picked = q, p
 		}
 	}
 	if whole == 0 {

@@ -40,7 +40,9 @@ func NewWriter(w http.ResponseWriter, p Protocol, packed Encoder) *Writer {
 }
 
 const (
-	delimiter  = "--" + boundary
+	delimiter = "--" + boundary
+	// complete is the event that ends a stream.
+	complete   = "event: complete\ndata: \n\n"
 	partHeader = "Content-Type: application/json; charset=utf-8\r\n\r\n"
 )
 
@@ -48,9 +50,9 @@ const (
 func (w *Writer) Send(payload []byte, last bool) error {
 	var text []byte
 	if w.protocol == Events {
-		text = append(append([]byte("event: next\ndata: "), payload...), "\n\n"...)
+		text = w.protocol.Event(payload)
 		if last {
-			text = append(text, "event: complete\ndata: \n\n"...)
+			text = append(text, complete...)
 		}
 		return w.flush(text)
 	}
@@ -89,7 +91,7 @@ func (p Protocol) Event(answer []byte) []byte {
 func (p Protocol) End(errs gqlerror.List) []byte {
 	text, _ := json.Marshal(errs)
 	if p == Events {
-		return []byte(`event: next` + "\n" + `data: {"errors":` + string(text) + "}\n\nevent: complete\ndata: \n\n")
+		return append(p.Event([]byte(`{"errors":`+string(text)+"}")), complete...)
 	}
 	f := frame(`{"payload":null,"errors":` + string(text) + "}")
 	return append(f[:len(f)-len("\r\n")], "--\r\n"...)

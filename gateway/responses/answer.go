@@ -50,7 +50,7 @@ const (
 	policySize = 168
 )
 
-// Size leaves room for the packed forms, of which none is kept that is too large for it.
+// Size returns the bytes of an answer on the heap, with room for its compressed forms.
 func (a *Answer) Size() int {
 	n := footprint.Of[Answer]() + footprint.Slice(a.Plain.Text) + encodingSize + policySize + footprint.Slice(a.facts)
 	if a.keepsEncodings() {
