@@ -2,6 +2,7 @@ package engine
 
 import (
 	"bytes"
+	"encoding/json"
 	"errors"
 	"slices"
 
@@ -227,7 +228,7 @@ func (x *execution) writeRead(f *Field, parent any) bool {
 		if f.Type.NonNull && bytes.Equal(x.buf[start:], []byte("null")) {
 			return x.fail(f, errNull)
 		}
-		return true
+		return f.stream == nil || x.streamLeaves(f, start)
 	case f.binding.Object != nil:
 		v, err := x.readObject(f, parent)
 		if err != nil {
@@ -236,6 +237,19 @@ func (x *execution) writeRead(f *Field, parent any) bool {
 		return x.writeValue(f, f.Type, v)
 	}
 	return x.writeList(f, parent)
+}
+
+// streamLeaves divides a list of leaves, which was written from start on as one text.
+func (x *execution) streamLeaves(f *Field, start int) bool {
+	var list []json.RawMessage
+	if err := json.Unmarshal(x.buf[start:], &list); err != nil || list == nil {
+		return true // null
+	}
+	x.buf = x.buf[:start]
+	return x.streamElements(f, len(list), func(x *execution, _ *Field, i int) bool {
+		x.buf = append(x.buf, list[i]...)
+		return true
+	})
 }
 
 func (x *execution) writeList(f *Field, parent any) bool {
