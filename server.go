@@ -26,7 +26,7 @@ func run(ctx context.Context, args []string, getenv func(string) string, stdout,
 	return cli.Run(ctx, cli.Program{Schema: schemaText, Version: versionText, Args: args, Getenv: getenv, Environ: os.Environ(), Stdout: stdout, Stderr: stderr,
 		Prepare: func(cfg *config.Config) {
 			app.FitMemory(cfg, getenv)
-			app.PaceCollector(getenv)
+			app.TuneGC(getenv)
 		},
 		Adopt: cli.AdoptStandardLog})
 }

@@ -218,10 +218,10 @@ type purgeAnswer struct {
 const maxPurgeBody = 4 << 10
 
 func (o Operator) purge(w http.ResponseWriter, r *http.Request) {
-	status, err := o.mayPurge(r)
+	status, err := o.authorizePurge(r)
 	held := false
 	if err == nil {
-		held, status, err = o.drop(w, r)
+		held, status, err = o.invalidate(w, r)
 	}
 	if err == nil {
 		writeJSON(w, http.StatusOK, purgeAnswer{Purged: true, Cached: held})
@@ -235,8 +235,8 @@ func (o Operator) purge(w http.ResponseWriter, r *http.Request) {
 	}{err.Error()})
 }
 
-// mayPurge says why a request may not purge, with the status of that answer.
-func (o Operator) mayPurge(r *http.Request) (int, error) {
+// authorizePurge says why a request may not purge, with the status of that answer.
+func (o Operator) authorizePurge(r *http.Request) (int, error) {
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case o.Purge == nil:
@@ -252,7 +252,7 @@ func (o Operator) mayPurge(r *http.Request) (int, error) {
 	return 0, nil
 }
 
-func (o Operator) drop(w http.ResponseWriter, r *http.Request) (held bool, status int, err error) {
+func (o Operator) invalidate(w http.ResponseWriter, r *http.Request) (held bool, status int, err error) {
 	var req purgeRequest
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPurgeBody))
 	dec.DisallowUnknownFields()

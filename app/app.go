@@ -62,7 +62,7 @@ func New(cfg *config.Config, o Options) (s *Server, err error) {
 	if s.Cache, err = openCache(cfg, o, s.log); err != nil {
 		return nil, err
 	}
-	reserved := &reservation{cache: s.Cache, most: cfg.Cache.Memory / 2}
+	reserved := &reservation{cache: s.Cache, max: cfg.Cache.Memory / 2}
 	s.Inflight = inflight.New(cfg.MaxInflight, cfg.InflightBytes, reserved.adjust)
 	reserved.inflight = s.Inflight
 	if err := s.wire(); err != nil {

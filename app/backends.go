@@ -58,12 +58,12 @@ func (c connector) newClient(b upstream.Backend, cfg config.Backend) (*upstream.
 		transport = capture.Transport(b, basePath(cfg.URL), cmp.Or(transport, newTransport(cfg.Concurrency)))
 	}
 	return upstream.New(upstream.Options{Backend: b, Retries: c.cfg.Retries, BaseURL: cfg.URL, Transport: transport, Observer: c.observe,
-		Timeout: cfg.Timeout, OperationTimeout: c.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: c.ownRates(cfg.Rates),
+		Timeout: cfg.Timeout, OperationTimeout: c.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: c.localRates(cfg.Rates),
 		Budget: c.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: c.cfg.UpstreamMaxBody, Inflight: c.inflight, Watch: c.watch})
 }
 
-// ownRates are the rates that this process keeps to by itself: without Redis its share of them.
-func (c connector) ownRates(rates []upstream.Rate) []upstream.Rate {
+// localRates are the rates that this process keeps to by itself: without Redis its share of them.
+func (c connector) localRates(rates []upstream.Rate) []upstream.Rate {
 	if c.cfg.Cache.Redis != nil {
 		return rates
 	}
@@ -82,16 +82,16 @@ func (c connector) sharedBudget(b upstream.Backend, rates []upstream.Rate) upstr
 	return cache.NewWindow(c.cache, "budget:"+string(b)+":"+c.cfg.Scopes()[b], sharedRates(rates), c.cfg.Replicas)
 }
 
-// onTheWay is how long a call may take to reach its backend for the rates to hold there whichever replica made it, or a
+// maxTransit is how long a call may take to reach its backend for the rates to hold there whichever replica made it, or a
 // twentieth of the span where that is less.
-const onTheWay = 100 * time.Millisecond
+const maxTransit = 100 * time.Millisecond
 
 // sharedRates are the rates that replicas keep to together. A process knows when its own calls were answered; of those of
 // the others it knows when they were to start, and they may arrive later, so the spans are longer by that.
 func sharedRates(rates []upstream.Rate) []cache.Rate {
 	shared := make([]cache.Rate, len(rates))
 	for i, r := range rates {
-		shared[i] = cache.Rate{Count: r.Usable(), Per: r.Per + min(onTheWay, r.Per/20)}
+		shared[i] = cache.Rate{Count: r.Usable(), Per: r.Per + min(maxTransit, r.Per/20)}
 	}
 	return shared
 }

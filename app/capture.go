@@ -43,8 +43,8 @@ const (
 	maxCaptureBytes = 1 << 30
 )
 
-// coldPart is the part of the cache's memory that the cache of a captured operation takes while it runs.
-const coldPart = 8
+// captureCacheDivisor is the part of the cache's memory that the cache of a captured operation takes while it runs.
+const captureCacheDivisor = 8
 
 // capturer captures operations into a folder. A captured operation has a cache of its own, so that every fact that it
 // uses is in the file: it runs as on a server that was just started, one resolver after the other, and within the same
@@ -77,13 +77,13 @@ func (s *Server) capturing(next http.Handler) http.Handler {
 	schema := s.credentials.generation().gateway.Schema.Schema()
 	c := &capturer{cfg: s.cfg, log: s.log, cache: s.Cache, inflight: s.Inflight, callers: s.callers, credentials: s.credentials, operation: s.operation,
 		routes: capture.NewRoutes(mattrPrefix(s.cfg), thoughtindustries.Shapes{Client: model.Shapes.Client,
-			Aggregation: model.Shapes.Aggregation}, capture.KeptMember(schema))}
+			Aggregation: model.Shapes.Aggregation}, capture.UnmaskedMembers(schema))}
 	for _, b := range s.backends {
 		c.backends = append(c.backends, b.Backend())
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		who, asked := c.asked(r)
-		if !asked || !c.room(r.Context()) {
+		who, asked := c.requestedBy(r)
+		if !asked || !c.hasCapacity(r.Context()) {
 			next.ServeHTTP(w, r)
 			return
 		}
@@ -103,8 +103,8 @@ func mattrPrefix(cfg *config.Config) string {
 	return ""
 }
 
-// asked says whether a request asks for a capture, and comes from someone who may see how answers are made.
-func (c *capturer) asked(r *http.Request) (*auth.Caller, bool) {
+// requestedBy says whether a request asks for a capture, and comes from someone who may see how answers are made.
+func (c *capturer) requestedBy(r *http.Request) (*auth.Caller, bool) {
 	if r.Header.Get(headerCapture) != "1" || r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return nil, false
 	}
@@ -118,8 +118,8 @@ func (c *capturer) asked(r *http.Request) (*auth.Caller, bool) {
 	return who, who.Has(auth.Explain)
 }
 
-// room says whether the folder takes one more, and logs once that it does not.
-func (c *capturer) room(ctx context.Context) bool {
+// hasCapacity says whether the folder takes one more, and logs once that it does not.
+func (c *capturer) hasCapacity(ctx context.Context) bool {
 	entries, err := os.ReadDir(c.cfg.CaptureDir)
 	bytes := int64(0)
 	for _, e := range entries {
@@ -153,7 +153,7 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Calle
 		http.Error(w, "the operation could not be started", http.StatusInternalServerError)
 		return
 	}
-	name, err := c.keep(r.Context(), x, answer)
+	name, err := c.save(r.Context(), x, answer)
 	if err != nil {
 		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()), "cause", err.Error())
 	} else {
@@ -210,7 +210,7 @@ type captured struct {
 func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) error {
 	o := c.cfg.Cache
 	o.Redis, o.Log, o.Classify = nil, c.log, staleReason
-	o.Memory /= coldPart
+	o.Memory /= captureCacheDivisor
 	c.cache.Reserve(o.Memory)
 	defer c.cache.Reserve(-o.Memory)
 	cold, err := cache.New(o)
@@ -220,10 +220,10 @@ func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) 
 	defer func() { _ = cold.Close() }() // without Redis there is nothing to fail
 	now := c.credentials.generation()
 	backends := resolvers.Options{Options: now.root.Options, AllowDeletes: now.root.AllowDeletes, Subgraph: now.root.Subgraph}
-	backends.Cache, backends.Beside = cold, now.root.Source
+	backends.Cache, backends.Secondary = cold, now.root.Source
 	root := resolvers.New(backends)
 	options := now.repeatable(root)
-	options.Schema = observed{options.Schema, x}
+	options.Schema = recordingSchema{options.Schema, x}
 	options.Operation = c.operation(root)
 	gateway.New(options).ServeHTTP(w, r)
 	return nil
@@ -240,21 +240,21 @@ func (g *generation) repeatable(root *resolvers.Resolver) gateway.Options {
 	return options
 }
 
-// observed tells which operations are executed.
-type observed struct {
+// recordingSchema tells which operations are executed.
+type recordingSchema struct {
 	graphql.ExecutableSchema
 	captured *captured
 }
 
-func (o observed) Exec(ctx context.Context) graphql.ResponseHandler {
+func (o recordingSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	o.captured.mu.Lock()
 	o.captured.operations = append(o.captured.operations, graphql.GetOperationContext(ctx))
 	o.captured.mu.Unlock()
 	return o.ExecutableSchema.Exec(ctx)
 }
 
-// keep writes the file of what was captured and gives its name.
-func (c *capturer) keep(ctx context.Context, x *captured, answer *bufferedWriter) (string, error) {
+// save writes the file of what was captured and gives its name.
+func (c *capturer) save(ctx context.Context, x *captured, answer *bufferedWriter) (string, error) {
 	if answer.released {
 		return "", errors.New("there is no room for the answer")
 	}
@@ -270,7 +270,7 @@ func (c *capturer) keep(ctx context.Context, x *captured, answer *bufferedWriter
 		return "", err
 	}
 	f.Result = tried.Result
-	f.Differs = append(capture.Alike(withoutExplain(answer.body.Bytes()), tried.Result.Body), routesOf(tried.Missing, "missing ")...)
+	f.Differs = append(capture.ShapeDifferences(withoutExplain(answer.body.Bytes()), tried.Result.Body), routesOf(tried.Missing, "missing ")...)
 	f.Differs = append(f.Differs, routesOf(tried.Additional, "additional ")...)
 	if tried.Result.Status != answer.status {
 		f.Differs = append(f.Differs, "status")
@@ -354,7 +354,7 @@ func (c *capturer) request(m *capture.Masker, x *captured) (capture.Request, err
 		return capture.Request{}, errors.New("the document could not be read again")
 	}
 	validator.Walk(schema, doc, &validator.Events{}) // it was valid, and needs its definitions alone
-	variables, err := plainJSON(oc.Variables)
+	variables, err := toJSONValues(oc.Variables)
 	if err != nil {
 		return capture.Request{}, err
 	}
@@ -380,8 +380,8 @@ func operationOf(doc *ast.QueryDocument, oc *graphql.OperationContext) *ast.Oper
 	return doc.Operations[0]
 }
 
-// plainJSON are variables as they come out of JSON, with numbers as they are written.
-func plainJSON(variables map[string]any) (map[string]any, error) {
+// toJSONValues are variables as they come out of JSON, with numbers as they are written.
+func toJSONValues(variables map[string]any) (map[string]any, error) {
 	text, err := json.Marshal(variables)
 	if err != nil {
 		return nil, errors.New("the variables are no JSON")

@@ -20,7 +20,7 @@ func TestEachCollectionIsTold(t *testing.T) {
 	told := make(chan struct{})
 	ended := make(chan struct{})
 	defer close(ended)
-	afterCollections(func() {
+	onGC(func() {
 		select {
 		case told <- struct{}{}:
 		case <-ended:
@@ -42,7 +42,7 @@ func TestTheEnvironmentPacesTheCollectorWhereItSaysHow(t *testing.T) {
 	const percent = 321
 	defer debug.SetGCPercent(debug.SetGCPercent(percent))
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {
-		PaceCollector(func(asked string) string { return map[string]string{name: "100"}[asked] })
+		TuneGC(func(asked string) string { return map[string]string{name: "100"}[asked] })
 		if got := debug.SetGCPercent(percent); got != percent {
 			t.Errorf("%s is set: got %d %%, want what was set before", name, got)
 		}

@@ -5,31 +5,31 @@ import (
 	"sync"
 )
 
-// lastCall is a listener whose Close takes the connections that wait to be accepted, which the system would reset. Accept
+// drainListener is a listener whose Close takes the connections that wait to be accepted, which the system would reset. Accept
 // gives these before it fails.
-type lastCall struct {
+type drainListener struct {
 	net.Listener
 
-	mu     sync.Mutex
-	closed bool
-	rest   []net.Conn
+	mu      sync.Mutex
+	closed  bool
+	pending []net.Conn
 }
 
-func (l *lastCall) Accept() (net.Conn, error) {
+func (l *drainListener) Accept() (net.Conn, error) {
 	conn, err := l.Listener.Accept()
 	if err == nil {
 		return conn, nil
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if len(l.rest) == 0 {
+	if len(l.pending) == 0 {
 		return nil, err
 	}
-	conn, l.rest = l.rest[0], l.rest[1:]
+	conn, l.pending = l.pending[0], l.pending[1:]
 	return conn, nil
 }
 
-func (l *lastCall) Close() error {
+func (l *drainListener) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
@@ -37,7 +37,7 @@ func (l *lastCall) Close() error {
 	}
 	l.closed = true
 	if tcp, ok := l.Listener.(*net.TCPListener); ok {
-		l.rest = append(l.rest, acceptWaiting(tcp)...)
+		l.pending = append(l.pending, acceptWaiting(tcp)...)
 	}
 	return l.Listener.Close()
 }

@@ -15,7 +15,7 @@ func TestConnectionsThatWaitAreServedByAListenerThatCloses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := &lastCall{Listener: listener}
+	l := &drainListener{Listener: listener}
 	var conns []net.Conn
 	for range 20 {
 		conn, err := net.Dial("tcp", listener.Addr().String())

@@ -39,7 +39,7 @@ func (s *Server) ListenAndServe(ctx context.Context, stdout io.Writer) error {
 }
 
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
-	listener = &lastCall{Listener: listener}
+	listener = &drainListener{Listener: listener}
 	httpServer := &http.Server{Handler: s.Handler, Protocols: protocols(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
 		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
 		ErrorLog: telemetry.FromLibrary(s.log, "net/http")}
@@ -67,9 +67,9 @@ func protocols() *http.Protocols {
 	return p
 }
 
-// settle is how long the last connections have to bring their requests: a server that shuts down drops those that it has not
+// drainGrace is how long the last connections have to bring their requests: a server that shuts down drops those that it has not
 // begun to serve.
-const settle = 250 * time.Millisecond
+const drainGrace = 250 * time.Millisecond
 
 // endBefore is how long before the end of the time for requests in flight the answers that are sent in parts are ended.
 const endBefore = time.Second
@@ -83,7 +83,7 @@ func (s *Server) drain(ctx context.Context, httpServer *http.Server, listener ne
 	time.Sleep(s.cfg.ShutdownDelay)
 	_ = listener.Close()
 	close(s.closing)
-	time.Sleep(min(s.cfg.ShutdownDelay, settle))
+	time.Sleep(min(s.cfg.ShutdownDelay, drainGrace))
 	grace, cancel := context.WithTimeout(ctx, s.cfg.ShutdownTimeout)
 	defer cancel()
 	defer time.AfterFunc(s.cfg.ShutdownTimeout-min(s.cfg.ShutdownTimeout/4, endBefore), func() { close(s.ending) }).Stop()

@@ -18,7 +18,7 @@ import (
 // sources are where metrics and the status come from.
 func (s *Server) sources() telemetry.Sources {
 	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.List, Inflight: s.Inflight.State,
-		Subscriptions: func() live.Counters { return s.credentials.generation().graphql.Subscriptions() }, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.heard.Last}
+		Subscriptions: func() live.Counters { return s.credentials.generation().graphql.Subscriptions() }, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.received.Last}
 }
 
 // observe takes the figures of an operation that ended.
@@ -52,5 +52,5 @@ func (s *Server) serveOperator() (stop func(), err error) {
 
 // Operator is what the operator's listener serves.
 func (s *Server) Operator(loopback bool) admin.Operator {
-	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Live: alive, Ready: s.ready, Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
+	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Live: handleLive, Ready: s.ready, Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
 }

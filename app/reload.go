@@ -14,13 +14,13 @@ type reloadable struct {
 	check func(context.Context) (changed bool, err error)
 }
 
-// longestReload bounds how long a key set may take to be fetched.
-const longestReload = 10 * time.Second
+// reloadTimeout bounds how long a key set may take to be fetched.
+const reloadTimeout = 10 * time.Second
 
 // Reload reads keys, key set, manifest, credentials and certificate now, and logs what came of it. Without it a change is noticed
 // within seconds all the same.
 func (s *Server) Reload(ctx context.Context) {
-	ctx, cancel := context.WithTimeout(ctx, longestReload)
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
 	changed, unchanged, failed := []string{}, []string{}, map[string]string{}
 	for _, r := range s.reloadables() {

@@ -17,8 +17,8 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// Played is what came of running a captured operation again.
-type Played struct {
+// ReplayResult is what came of running a captured operation again.
+type ReplayResult struct {
 	Result capture.Result
 	// Missing are recorded calls that were not made, Additional calls that are not recorded.
 	Missing, Additional []capture.Count
@@ -26,7 +26,7 @@ type Played struct {
 
 // Replay runs a captured operation in the program as it is, with the recorded calls in place of the backends: without Redis,
 // without budgets, and with no other operation beside it.
-func Replay(ctx context.Context, f *capture.File) (*Played, error) {
+func Replay(ctx context.Context, f *capture.File) (*ReplayResult, error) {
 	cfg, err := config.Load(config.Sources{Getenv: replayEnvironment(f)})
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func Replay(ctx context.Context, f *capture.File) (*Played, error) {
 	}
 	answer := &bufferedWriter{header: http.Header{}, status: http.StatusOK}
 	gateway.New(options).ServeHTTP(answer, r)
-	out := &Played{Result: capture.Result{Status: answer.status, Body: bytes.TrimSpace(answer.body.Bytes())},
+	out := &ReplayResult{Result: capture.Result{Status: answer.status, Body: bytes.TrimSpace(answer.body.Bytes())},
 		Missing: tape.Missing(), Additional: tape.Additional()}
 	return out, s.Close()
 }

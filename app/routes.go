@@ -17,7 +17,7 @@ func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	graphql := s.capturing(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().graphql.ServeHTTP(w, r) }))
 	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().plan.ServeHTTP(w, r) })
-	mux.HandleFunc("GET /healthz", alive)
+	mux.HandleFunc("GET /healthz", handleLive)
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.cfg.Introspection {
 		schema := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { writeText(w, s.schema) })
@@ -46,7 +46,7 @@ func (s *Server) onLoopback() bool {
 // origins are the pages that may call. Where only this machine reaches the server, or it has the demo's data alone, a page
 // that is developed on this machine needs no setting.
 func (s *Server) origins() middleware.Origins {
-	return middleware.Origins{Listed: s.cfg.Origins, Loopback: s.cfg.Demo || s.onLoopback(), Headers: s.cfg.OriginHeaders}
+	return middleware.Origins{Allowed: s.cfg.Origins, Loopback: s.cfg.Demo || s.onLoopback(), Headers: s.cfg.OriginHeaders}
 }
 
 // shortcut leads to the path that nearly all requests have without the search that a mux makes.
@@ -72,10 +72,10 @@ func withExplorer(next http.Handler) http.Handler {
 }
 
 // live is always 200: the process answers.
-func alive(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
+func handleLive(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
 
-// outcomeLife is how long a failure says something about a backend.
-const outcomeLife = 30 * time.Second
+// outcomeLifetime is how long a failure says something about a backend.
+const outcomeLifetime = 30 * time.Second
 
 // ready is 503 only once the program was told to stop, and while every configured backend failed just now and none has
 // answered so recently that what it said may still be served stale. It never calls one: a probe must not spend budget.
@@ -85,7 +85,7 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	for _, b := range s.backends {
-		if status := b.Status(); !status.Failing(outcomeLife) || s.stillServed(status.LastSuccess) {
+		if status := b.Status(); !status.Failing(outcomeLifetime) || s.canServeStale(status.LastSuccess) {
 			writeText(w, "ready\n")
 			return
 		}
@@ -93,8 +93,8 @@ func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	http.Error(w, "every backend is failing", http.StatusServiceUnavailable)
 }
 
-// stillServed reports whether answers of that time may still be served stale.
-func (s *Server) stillServed(at time.Time) bool {
+// canServeStale reports whether answers of that time may still be served stale.
+func (s *Server) canServeStale(at time.Time) bool {
 	return s.cfg.Cache.TTL > 0 && time.Since(at) < s.cfg.Cache.TTL+s.cfg.Cache.Stale
 }
 

@@ -60,7 +60,7 @@ func staleReason(err error) cache.Reason {
 type reservation struct {
 	cache    *cache.Cache
 	inflight *inflight.Load
-	most     int64
+	max      int64
 
 	mu   sync.Mutex
 	held int64
@@ -69,7 +69,7 @@ type reservation struct {
 func (r *reservation) adjust() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	held := min(r.inflight.State().Bytes, r.most)
+	held := min(r.inflight.State().Bytes, r.max)
 	r.cache.Reserve(held - r.held)
 	r.held = held
 }

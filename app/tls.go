@@ -16,7 +16,7 @@ type certificate struct {
 	chain, key *reload.Value[*string] // of another address once they were read again
 
 	mu      sync.Mutex
-	tried   [2]*string
+	loaded  [2]*string
 	current *tls.Certificate
 }
 
@@ -56,10 +56,10 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	files := [2]*string{c.chain.Get(), c.key.Get()}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if files == c.tried {
+	if files == c.loaded {
 		return c.current, nil
 	}
-	c.tried = files
+	c.loaded = files
 	pair, err := tls.X509KeyPair([]byte(*files[0]), []byte(*files[1]))
 	switch {
 	case err == nil:

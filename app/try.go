@@ -7,21 +7,21 @@ import (
 	"github.com/learngraph/learngraph/config"
 )
 
-// TryKeys reads the API keys as a server does at its start.
-func TryKeys(cfg *config.Config) error {
+// CheckKeys reads the API keys as a server does at its start.
+func CheckKeys(cfg *config.Config) error {
 	_, err := newKeys(cfg, slog.New(slog.DiscardHandler))
 	return err
 }
 
-// TryDocuments reads the trusted documents as a server does at its start.
-func TryDocuments(cfg *config.Config) error {
+// CheckDocuments reads the trusted documents as a server does at its start.
+func CheckDocuments(cfg *config.Config) error {
 	_, err := trustedDocuments(cfg, slog.New(slog.DiscardHandler))
 	return err
 }
 
-// TryKeySet reads the key set of tokens, which a server does when the first token comes. Its error shows no URL.
-func TryKeySet(ctx context.Context, cfg *config.Config) error {
-	report := new(firstReport)
+// CheckKeySet reads the key set of tokens, which a server does when the first token comes. Its error shows no URL.
+func CheckKeySet(ctx context.Context, cfg *config.Config) error {
+	report := new(reloadError)
 	tokens, err := newTokens(cfg, keyedHash(""), report)
 	if err != nil {
 		return err
@@ -32,9 +32,9 @@ func TryKeySet(ctx context.Context, cfg *config.Config) error {
 	return err
 }
 
-// firstReport has how one read of the key set ended, set before Reload returns.
-type firstReport struct{ err error }
+// reloadError has how one read of the key set ended, set before Reload returns.
+type reloadError struct{ err error }
 
-func (r *firstReport) KeySet(err error) { r.err = err }
+func (r *reloadError) KeySet(err error) { r.err = err }
 
-func (*firstReport) UnreadableClaim(string) {}
+func (*reloadError) UnreadableClaim(string) {}

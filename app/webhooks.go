@@ -23,8 +23,8 @@ const webhookPath = "/webhooks/"
 
 // webhooks is what outlives a change of their secrets.
 type webhooks struct {
-	once  *cache.Once
-	heard *telemetry.Webhooks
+	once     *cache.Once
+	received *telemetry.Webhooks
 	// keys are those of MATTR's signatures; nil where its webhook is not served.
 	keys *auth.PublicKeys
 }
@@ -35,7 +35,7 @@ func (s *Server) newWebhooks() (*webhooks, error) {
 		outcomes = append(outcomes, string(o))
 	}
 	w := &webhooks{once: cache.NewOnce(s.Cache, s.cfg.Secret("webhooks"), "webhook", webhook.Remembered),
-		heard: telemetry.NewWebhooks(s.metrics, s.cfg.Webhooks(), outcomes)}
+		received: telemetry.NewWebhooks(s.metrics, s.cfg.Webhooks(), outcomes)}
 	if s.cfg.MATTRWebhookJWKS == "" || s.cfg.MATTRWebhookID == "" {
 		return w, nil
 	}
@@ -65,10 +65,10 @@ func (w *webhooks) find(ctx context.Context, id string) ([]crypto.PublicKey, err
 func (s *Server) endpoints(cfg *config.Config, root *resolvers.Resolver) http.Handler {
 	mux := http.NewServeMux()
 	for _, backend := range cfg.Webhooks() {
-		o := webhook.Options{First: s.webhooks.once.First, Touch: func(ctx context.Context, t webhook.Touch) { touch(ctx, root, t) },
-			Observe: func(outcome webhook.Outcome) { s.webhooks.heard.Delivered(backend, string(outcome)) },
-			Heard: func(ctx context.Context) {
-				s.webhooks.heard.Heard(backend)
+		o := webhook.Options{First: s.webhooks.once.First, Apply: func(ctx context.Context, t webhook.Change) { invalidate(ctx, root, t) },
+			Observe: func(outcome webhook.Outcome) { s.webhooks.received.Delivered(backend, string(outcome)) },
+			Received: func(ctx context.Context) {
+				s.webhooks.received.Received(backend)
 				s.Cache.NoteMoment(ctx, WebhookMoment(backend))
 			}, Inflight: s.Inflight}
 		var endpoint *webhook.Endpoint
@@ -88,9 +88,9 @@ func (s *Server) endpoints(cfg *config.Config, root *resolvers.Resolver) http.Ha
 // WebhookMoment is what the moment of a webhook's last delivery is called in Redis.
 func WebhookMoment(backend string) string { return "webhook:" + backend }
 
-// touch drops the cached values of a record.
-func touch(ctx context.Context, root *resolvers.Resolver, t webhook.Touch) {
-	switch t.Fact {
+// invalidate drops the cached values of a record.
+func invalidate(ctx context.Context, root *resolvers.Resolver, t webhook.Change) {
+	switch t.Kind {
 	case webhook.Client:
 		root.InvalidateClient(ctx, t.Key)
 	case webhook.EmbedClient:

@@ -120,12 +120,12 @@ type remoteKeys struct {
 	client *http.Client
 	report Reporter
 
-	mu       sync.Mutex
-	keys     keySet        // nil while none were ever had
-	fetched  time.Time     // when keys came
-	next     time.Time     // when the set may be fetched again
-	failures int           // since keys last came
-	fetching chan struct{} // closed when the fetch that is under way ends; nil while none is
+	mu        sync.Mutex
+	keys      keySet        // nil while none were ever had
+	fetchedAt time.Time     // when keys came
+	next      time.Time     // when the set may be fetched again
+	failures  int           // since keys last came
+	fetching  chan struct{} // closed when the fetch that is under way ends; nil while none is
 }
 
 const (
@@ -180,7 +180,7 @@ func (r *remoteKeys) current(enough func(keySet) bool) (keySet, <-chan struct{})
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	now := time.Now()
-	age, suffice := now.Sub(r.fetched), enough(r.keys)
+	age, suffice := now.Sub(r.fetchedAt), enough(r.keys)
 	if r.fetching == nil && !now.Before(r.next) && (age >= keysLife || !suffice) {
 		r.fetching = make(chan struct{})
 		r.start()
@@ -235,7 +235,7 @@ func (r *remoteKeys) start() {
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if now := time.Now(); err == nil {
-			r.keys, r.fetched, r.failures, r.next = keys, now, 0, now.Add(refetchInterval)
+			r.keys, r.fetchedAt, r.failures, r.next = keys, now, 0, now.Add(refetchInterval)
 		} else {
 			r.next = now.Add(min(firstRetry<<min(r.failures, 5), refetchInterval))
 			r.failures++

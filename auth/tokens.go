@@ -76,8 +76,8 @@ const (
 	// texts of its caller.
 	verifiedMemory = 8 << 20
 	tokenSize      = 512
-	// longestToken bounds what is looked at, in bytes.
-	longestToken = 16 << 10
+	// maxTokenLength bounds what is looked at, in bytes.
+	maxTokenLength = 16 << 10
 	// clockSkew is how far the issuer's clock may be ahead. It does not prolong a token's life.
 	clockSkew = 30 * time.Second
 )
@@ -114,7 +114,7 @@ func (t *Tokens) Reload(ctx context.Context) (changed bool, err error) { return 
 // Verify returns the caller that a token names, ErrBadToken for a bad token, and an *UnavailableError while no key set was
 // ever had. A token stays good no longer than the key that it is signed with is in the set.
 func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
-	if len(token) > longestToken {
+	if len(token) > maxTokenLength {
 		return nil, &badToken{"token longer than 16 KiB"}
 	}
 	sum := sha256.Sum256([]byte(token))
@@ -137,7 +137,7 @@ func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	}
 	v, err := t.verify(parsed, keys)
 	if err != nil {
-		return nil, &badToken{wrongClaim(err)}
+		return nil, &badToken{claimError(err)}
 	}
 	t.verified.Put(sum, v, v.size())
 	return v.caller, nil
@@ -188,8 +188,8 @@ var (
 	errSignature = errors.New("token whose signature does not fit its key")
 )
 
-// wrongClaim returns what is wrong with a token, without what it says.
-func wrongClaim(err error) string {
+// claimError returns what is wrong with a token, without what it says.
+func claimError(err error) string {
 	for known, reason := range map[error]string{jwt.ErrExpired: "expired token", jwt.ErrInvalidIssuer: "token of another issuer",
 		jwt.ErrInvalidAudience: "token for another audience", jwt.ErrNotValidYet: "token that is not valid yet", jwt.ErrIssuedInTheFuture: "token from the future",
 		errNoKey: errNoKey.Error(), errSignature: errSignature.Error()} {

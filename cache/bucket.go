@@ -32,7 +32,7 @@ type Bucket struct {
 	prefix string
 
 	mu    sync.Mutex
-	alone map[string]level
+	local map[string]level
 }
 
 // level is what was in a bucket at a time.
@@ -44,7 +44,7 @@ type level struct {
 
 // NewBucket makes the buckets of that name, one for each caller. Callers are in Redis as digests that are keyed by scope.
 func NewBucket(c *Cache, scope, name string) *Bucket {
-	b := &Bucket{remote: c.remote, hasher: newHasher(scope), name: name, alone: map[string]level{}}
+	b := &Bucket{remote: c.remote, hasher: newHasher(scope), name: name, local: map[string]level{}}
 	if c.remote != nil {
 		b.prefix = c.remote.prefix + label(scope) + ":points:"
 	}
@@ -59,42 +59,42 @@ func (b *Bucket) Take(ctx context.Context, caller string, limit Limit, n int) Ta
 			return limit.taken(points, n, ok)
 		}
 	}
-	return b.takeAlone(key, limit, n)
+	return b.takeLocal(key, limit, n)
 }
 
-func (b *Bucket) takeAlone(key string, limit Limit, n int) Taken {
+func (b *Bucket) takeLocal(key string, limit Limit, n int) Taken {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	now := time.Now()
 	capacity := float64(limit.Capacity)
 	points := capacity
-	if l, ok := b.alone[key]; ok {
+	if l, ok := b.local[key]; ok {
 		points = min(capacity, l.points+now.Sub(l.at).Seconds()*limit.Restore)
 	}
 	ok := float64(n) <= points
 	if ok {
 		points = min(capacity, points-float64(n))
 	}
-	b.makeRoom(now)
-	b.alone[key] = level{points, now, now.Add(limit.until(points, capacity))}
+	b.evict(now)
+	b.local[key] = level{points, now, now.Add(limit.until(points, capacity))}
 	return limit.taken(points, n, ok)
 }
 
-// makeRoom forgets buckets that are full again, or else any.
-func (b *Bucket) makeRoom(now time.Time) {
-	if len(b.alone) < maxCallers {
+// evict forgets buckets that are full again, or else any.
+func (b *Bucket) evict(now time.Time) {
+	if len(b.local) < maxCallers {
 		return
 	}
-	for key, l := range b.alone {
+	for key, l := range b.local {
 		if now.After(l.full) {
-			delete(b.alone, key)
+			delete(b.local, key)
 		}
 	}
-	for key := range b.alone {
-		if len(b.alone) < maxCallers {
+	for key := range b.local {
+		if len(b.local) < maxCallers {
 			return
 		}
-		delete(b.alone, key)
+		delete(b.local, key)
 	}
 }
 

@@ -107,7 +107,7 @@ type Cache struct {
 	close   func() error
 
 	mu       sync.Mutex
-	tallies  map[string]*tally
+	counters map[string]*verdictCounter
 	watchers []*watcher // never changed in place
 }
 
@@ -118,7 +118,7 @@ func New(o Options) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Cache{o: o, memory: m, tallies: map[string]*tally{}}
+	c := &Cache{o: o, memory: m, counters: map[string]*verdictCounter{}}
 	c.flights.byKey = map[digest]flightSeat{}
 	c.close = sync.OnceValue(c.closeOnce)
 	if o.Redis == nil {
@@ -128,13 +128,13 @@ func New(o Options) (*Cache, error) {
 	if err != nil {
 		return nil, err
 	}
-	r.heard = func(_ int64, ds []digest) {
-		c.forget(ds)
-		c.tellWatchers(ds, Dropped{Remote: true})
+	r.onInvalidate = func(_ int64, ds []digest) {
+		c.dropLocal(ds)
+		c.notifyWatchers(ds, Dropped{Remote: true})
 	}
-	r.lost = func() {
-		c.forgetAll()
-		c.tellWatchers(nil, Dropped{All: true, Remote: true})
+	r.onDisconnect = func() {
+		c.dropAllLocal()
+		c.notifyWatchers(nil, Dropped{All: true, Remote: true})
 	}
 	c.remote = r
 	r.start()
@@ -239,34 +239,34 @@ func (c *Cache) drop(ctx context.Context, targets []target) {
 	for i, t := range targets {
 		ds[i] = t.digest
 	}
-	c.forget(ds)
+	c.dropLocal(ds)
 	if c.remote != nil {
 		c.remote.drop(ctx, targets)
-		c.forget(ds)
+		c.dropLocal(ds)
 	}
-	c.tellWatchers(ds, Dropped{})
+	c.notifyWatchers(ds, Dropped{})
 }
 
-func (c *Cache) forget(ds []digest) {
-	c.memory.drop(ds)
+func (c *Cache) dropLocal(ds []digest) {
+	c.memory.invalidate(ds)
 	c.flights.detach(ds)
 }
 
-func (c *Cache) forgetAll() {
+func (c *Cache) dropAllLocal() {
 	c.memory.clear()
 	c.flights.detachAll()
 }
 
-// tally counts the verdicts of one kind.
-type tally struct {
+// verdictCounter counts the verdicts of one kind.
+type verdictCounter struct {
 	hits   atomic.Uint64 // of Memory, by Fresh
 	mu     sync.Mutex
 	counts map[Verdict]uint64
 }
 
-func (t *tally) hit() { t.hits.Add(1) }
+func (t *verdictCounter) hit() { t.hits.Add(1) }
 
-func (t *tally) snapshot() map[Verdict]uint64 {
+func (t *verdictCounter) snapshot() map[Verdict]uint64 {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	counts := maps.Clone(t.counts)
@@ -276,7 +276,7 @@ func (t *tally) snapshot() map[Verdict]uint64 {
 	return counts
 }
 
-func (t *tally) add(facts []Fact) {
+func (t *verdictCounter) add(facts []Fact) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	for _, f := range facts {
@@ -284,13 +284,13 @@ func (t *tally) add(facts []Fact) {
 	}
 }
 
-func (c *Cache) tally(kind string) *tally {
+func (c *Cache) counterOf(kind string) *verdictCounter {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	t := c.tallies[kind]
+	t := c.counters[kind]
 	if t == nil {
-		t = &tally{counts: map[Verdict]uint64{}}
-		c.tallies[kind] = t
+		t = &verdictCounter{counts: map[Verdict]uint64{}}
+		c.counters[kind] = t
 	}
 	return t
 }
@@ -299,7 +299,7 @@ func (c *Cache) tally(kind string) *tally {
 func (c *Cache) Counters() Counters {
 	s := Counters{Verdicts: map[string]map[Verdict]uint64{}, Refreshes: c.flights.refreshes.Load()}
 	c.mu.Lock()
-	for kind, t := range c.tallies {
+	for kind, t := range c.counters {
 		s.Verdicts[kind] = t.snapshot()
 	}
 	c.mu.Unlock()
@@ -308,7 +308,7 @@ func (c *Cache) Counters() Counters {
 		r.mu.Lock()
 		s.PendingDrops = len(r.pending)
 		r.mu.Unlock()
-		s.Redis, s.RedisUp = true, r.gate.up()
+		s.Redis, s.RedisUp = true, r.breaker.up()
 		s.RedisErrors, s.Outages, s.DroppedWrites = r.errors.Load(), r.outages.Load(), r.dropped.Load()
 	}
 	return s

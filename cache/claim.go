@@ -62,7 +62,7 @@ func (r *remote) holdClaim(ctx context.Context, keys []string, holder string) (r
 		}
 		held = false
 		giveBack := func(ctx context.Context) { _, _ = r.script(ctx, unclaimScript, keys, holder) }
-		if !r.offer(job{after: giveBack}) {
+		if !r.tryEnqueue(job{after: giveBack}) {
 			giveBack(ctx)
 		}
 	}

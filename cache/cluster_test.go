@@ -110,7 +110,7 @@ func TestAFailoverOfAClusterIsFollowed(t *testing.T) {
 			}
 		}
 		second.memory.clear()
-		return len(other.Kept(context.Background(), keys...)) == len(keys) && first.Counters().RedisUp && second.Counters().RedisUp
+		return len(other.Stored(context.Background(), keys...)) == len(keys) && first.Counters().RedisUp && second.Counters().RedisUp
 	})
 	t.Logf("promoted after %v, in full use after %v", promoted.Round(time.Millisecond), time.Since(stopped).Round(time.Millisecond))
 }

@@ -32,8 +32,8 @@ type Page[V any] struct {
 
 // Item is a record that a page shows.
 type Item struct {
-	digest digest // of its own key; zero where it has none
-	gone   atomic.Bool
+	digest  digest // of its own key; zero where it has none
+	deleted atomic.Bool
 }
 
 func newItems(digests []digest) []Item {
@@ -129,7 +129,7 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 	found, failed := make(map[K]Page[V], len(keys)), map[K]error{}
 	for i := range l.requests {
 		key, o := byText[l.requests[i].key], &l.requests[i].outcome
-		if page, err := c.shown(o); err != nil {
+		if page, err := c.visiblePage(o); err != nil {
 			failed[key] = err
 		} else if o.rec != nil && o.rec.found {
 			found[key] = page
@@ -141,7 +141,7 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 // Cached returns a page and the moment that it is of, if it is fresh and lacks nothing.
 func (c *Collection[K, V]) Cached(ctx context.Context, key K) (Page[V], Entry[*Page[V]], bool) {
 	o := &c.pages.inner.load(onlyFresh(ctx), []string{c.o.Text(key)}, nil).requests[0].outcome
-	page, err := c.shown(o)
+	page, err := c.visiblePage(o)
 	if err != nil || o.rec == nil || !o.rec.found || page.Missing != nil {
 		return page, Entry[*Page[V]]{}, false
 	}
@@ -162,7 +162,7 @@ func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, byTex
 		stale[key] = as[*Page[V]](w.Stale)
 	}
 	pages, errs := fetch(ctx, misses)
-	brought := fetched[*Page[V]]{make(map[string]Entry[*Page[V]], len(pages)), make(map[string]error, len(errs))}
+	brought := fetchResult[*Page[V]]{make(map[string]Entry[*Page[V]], len(pages)), make(map[string]error, len(errs))}
 	for key, f := range pages {
 		page := f.Value
 		if f.NotModified {
@@ -229,7 +229,7 @@ func (c *Collection[K, V]) Revisit(ctx context.Context, text string, tags []Tag,
 	read func(ctx context.Context, etag string) (Entry[*Page[V]], error)) (Entry[*Page[V]], error) {
 	var stored *record
 	if c.tagged.Load() {
-		stored = c.pages.inner.kept(ctx, []string{text})[text]
+		stored = c.pages.inner.storedRecords(ctx, []string{text})[text]
 	}
 	etag := ""
 	if stored != nil && stored.found && c.renewable(stored) {
@@ -263,10 +263,10 @@ func (c *Collection[K, V]) renewable(r *record) bool {
 	page := as[*Page[V]](r.value)
 	for i := range r.items {
 		item := &r.items[i]
-		if item.gone.Load() {
+		if item.deleted.Load() {
 			return false
 		}
-		if own := c.pages.inner.c.younger(r, item); own != nil && !(own.found && c.same(as[V](own.value), page.Items[i])) {
+		if own := c.pages.inner.c.newerRecord(r, item); own != nil && !(own.found && c.same(as[V](own.value), page.Items[i])) {
 			return false
 		}
 	}
@@ -279,13 +279,13 @@ func (c *Collection[K, V]) same(a, b V) bool {
 	return errX == nil && errY == nil && bytes.Equal(x, y)
 }
 
-// younger returns the record of an item's own key if it is younger than the page; of an item that is gone, any.
-func (c *Cache) younger(r *record, item *Item) *record {
+// newerRecord returns the record of an item's own key if it is younger than the page; of an item that is gone, any.
+func (c *Cache) newerRecord(r *record, item *Item) *record {
 	if item.digest == (digest{}) {
 		return nil
 	}
 	own := c.memory.get(item.digest)
-	if own == nil || !item.gone.Load() && !own.at.After(r.at) {
+	if own == nil || !item.deleted.Load() && !own.at.After(r.at) {
 		return nil
 	}
 	return own
@@ -294,7 +294,7 @@ func (c *Cache) younger(r *record, item *Item) *record {
 // changed reports whether an item of a stored page was read or made unknown since.
 func (c *Collection[K, V]) changed(r *record) bool {
 	for i := range r.items {
-		if r.items[i].gone.Load() || c.pages.inner.c.younger(r, &r.items[i]) != nil {
+		if r.items[i].deleted.Load() || c.pages.inner.c.newerRecord(r, &r.items[i]) != nil {
 			return true
 		}
 	}
@@ -304,16 +304,16 @@ func (c *Collection[K, V]) changed(r *record) bool {
 // incomplete reports whether a page shows an item that a write made unknown.
 func (c *Cache) incomplete(r *record) bool {
 	for i := range r.items {
-		if item := &r.items[i]; item.gone.Load() && c.younger(r, item) == nil {
+		if item := &r.items[i]; item.deleted.Load() && c.newerRecord(r, item) == nil {
 			return true
 		}
 	}
 	return false
 }
 
-// shown returns the page of an outcome. Of a stored page items that were read since are shown as they are now, and those
+// visiblePage returns the page of an outcome. Of a stored page items that were read since are shown as they are now, and those
 // that are gone are not shown.
-func (c *Collection[K, V]) shown(o *outcome) (Page[V], error) {
+func (c *Collection[K, V]) visiblePage(o *outcome) (Page[V], error) {
 	if o.err != nil || o.rec == nil || !o.rec.found {
 		return Page[V]{}, o.err
 	}
@@ -324,7 +324,7 @@ func (c *Collection[K, V]) shown(o *outcome) (Page[V], error) {
 	var items []V
 	left := 0
 	for i := range o.rec.items {
-		own, gone := c.pages.inner.c.younger(o.rec, &o.rec.items[i]), o.rec.items[i].gone.Load()
+		own, gone := c.pages.inner.c.newerRecord(o.rec, &o.rec.items[i]), o.rec.items[i].deleted.Load()
 		if own == nil && !gone {
 			items, left = append(items, page.Items[i]), left+1
 			continue

@@ -117,7 +117,7 @@ func expectShared(t *testing.T, caches [2]*Cache, b *backend, keys []string) {
 			}
 		}
 		caches[1].memory.clear()
-		return len(other.Kept(context.Background(), keys...)) == len(keys) && caches[0].Counters().RedisUp && caches[1].Counters().RedisUp
+		return len(other.Stored(context.Background(), keys...)) == len(keys) && caches[0].Counters().RedisUp && caches[1].Counters().RedisUp
 	})
 }
 
@@ -308,7 +308,7 @@ func TestTLSWithAnAuthorityOfItsOwnAndAUserOfFewRights(t *testing.T) {
 		until(t, "the channel is there", func() bool { return c.remote.subscribed.Load() })
 	}
 	one(t.Context(), words(first), b, "a")
-	until(t, "the second replica finds it", func() bool { return len(words(second).Kept(t.Context(), "a")) == 1 })
+	until(t, "the second replica finds it", func() bool { return len(words(second).Stored(t.Context(), "a")) == 1 })
 	words(first).Drop(t.Context(), "a")
 	take(NewWindow(first, "backend", []Rate{{5, time.Hour}}, 1), 1)
 	NewBucket(first, "scope", "points").Take(t.Context(), "a", Limit{Capacity: 10, Restore: 1}, 7)
@@ -380,14 +380,14 @@ func TestPrefixesKeepProductsOnOneRedisApart(t *testing.T) {
 	one(t.Context(), words(first), b, "a")
 	client := admin(t, address)
 	until(t, "it is in Redis", func() bool { return strings.Contains(dump(t, client), "a@0") })
-	if got := words(other).Kept(t.Context(), "a"); len(got) != 0 {
+	if got := words(other).Stored(t.Context(), "a"); len(got) != 0 {
 		t.Errorf("got %v of another product", got)
 	}
 	expect(t, one(t.Context(), words(other), b, "a"), "a@0 call")
 	until(t, "both are in Redis", func() bool { return strings.Count(dump(t, client), "a@0") == 2 })
 	words(first).Drop(t.Context(), "a")
 	expect(t, one(t.Context(), words(other), b, "a"), "a@0 memory")
-	if got := words(other).Kept(t.Context(), "a"); len(got) != 1 {
+	if got := words(other).Stored(t.Context(), "a"); len(got) != 1 {
 		t.Error("a drop of one product reached the other one")
 	}
 	rate := []Rate{{1, time.Hour}}

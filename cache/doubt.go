@@ -7,14 +7,14 @@ import (
 )
 
 const (
-	// invalidation is how long a drop may take before it is left to be repeated. It is longer than a replica takes to notice
+	// invalidationTimeout is how long a drop may take before it is left to be repeated. It is longer than a replica takes to notice
 	// that the channel is silent: until the writer gives up, each replica has heard of the drop or is in doubt.
-	invalidation = time.Second
-	// repeatAfter is the pause before drops that failed are sent again.
-	repeatAfter = 250 * time.Millisecond
-	// settled is how long a replica stays in doubt after the channel is back: others need an attempt that still hangs, the
+	invalidationTimeout = time.Second
+	// retryDelay is the pause before drops that failed are sent again.
+	retryDelay = 250 * time.Millisecond
+	// reconnectGrace is how long a replica stays in doubt after the channel is back: others need an attempt that still hangs, the
 	// pause and one more attempt to send what they hold.
-	settled = 2 * time.Second
+	reconnectGrace = 2 * time.Second
 	// outageAfter is how long the channel is away before that is an outage rather than a hiccup or a failover.
 	outageAfter = 10 * time.Second
 	// outageAge is the greatest age of what memory serves in an outage. Without any memory a backend's budget would be spent
@@ -22,32 +22,32 @@ const (
 	outageAge = 10 * time.Second
 )
 
-// doubt tracks whether other replicas may have dropped something that this one has not heard of. It is for one writer, the
+// channelState tracks whether other replicas may have dropped something that this one has not heard of. It is for one writer, the
 // listener, and any number of readers. Times are Unix nanoseconds.
-type doubt struct {
-	since atomic.Int64
-	until atomic.Int64 // forever while the channel is away
-	lost  bool         // the channel was lost, or not there at first; the listener's alone
+type channelState struct {
+	since        atomic.Int64
+	until        atomic.Int64 // forever while the channel is away
+	disconnected bool         // the channel was lost, or not there at first; the listener's alone
 }
 
 const forever = math.MaxInt64
 
 // begin starts without a channel. A replica that has never had one is in an outage at once: it holds nothing from before.
-func (d *doubt) begin() {
+func (d *channelState) begin() {
 	d.since.Store(time.Now().Add(-outageAfter).UnixNano())
 	d.until.Store(forever)
 }
 
-// lose begins a doubt without an end, unless there is one.
-func (d *doubt) lose() {
-	d.lost = true
+// disconnect begins a doubt without an end, unless there is one.
+func (d *channelState) disconnect() {
+	d.disconnected = true
 	d.enter(forever)
 }
 
-// extend keeps the replica in doubt while another one reports that its drops are incomplete.
-func (d *doubt) extend() { d.enter(time.Now().Add(settled).UnixNano()) }
+// suspend keeps the replica in doubt while another one reports that its drops are incomplete.
+func (d *channelState) suspend() { d.enter(time.Now().Add(reconnectGrace).UnixNano()) }
 
-func (d *doubt) enter(until int64) {
+func (d *channelState) enter(until int64) {
 	now := time.Now().UnixNano()
 	if now >= d.until.Load() {
 		d.since.Store(now)
@@ -55,19 +55,19 @@ func (d *doubt) enter(until int64) {
 	d.until.Store(until)
 }
 
-// regain ends a loss, after the time that others need. A first connection leaves no doubt.
-func (d *doubt) regain() {
-	if !d.lost {
+// reconnect ends a loss, after the time that others need. A first connection leaves no doubt.
+func (d *channelState) reconnect() {
+	if !d.disconnected {
 		d.until.Store(0)
 		return
 	}
 	now := time.Now()
 	d.since.Store(now.UnixNano())
-	d.until.Store(now.Add(settled).UnixNano())
+	d.until.Store(now.Add(reconnectGrace).UnixNano())
 }
 
 // trusts reports whether a value that a backend gave at that time may be served without asking again.
-func (d *doubt) trusts(at, now time.Time) bool {
+func (d *channelState) trusts(at, now time.Time) bool {
 	nanos := now.UnixNano()
 	switch {
 	case nanos >= d.until.Load():

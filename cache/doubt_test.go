@@ -132,7 +132,7 @@ func TestAReplicaDoubtsWhileAnotherOnesDropsAreIncomplete(t *testing.T) {
 		}
 		synctest.Wait()
 		expect(t, one(t.Context(), words(second), b, "a"), "a@0 call")
-		time.Sleep(settled)
+		time.Sleep(reconnectGrace)
 		expect(t, one(t.Context(), words(second), b, "a"), "a@0 memory")
 	})
 }
@@ -146,7 +146,7 @@ func TestWhatCarriesATagOfAPendingDropIsNotTakenFromRedis(t *testing.T) {
 		one(t.Context(), s, b, "answer")
 		synctest.Wait()
 		c.memory.clear()
-		c.remote.hold([]target{c.target(s.inner.label, "word", s.inner.digest("person"))}, false)
+		c.remote.addPending([]target{c.target(s.inner.label, "word", s.inner.digest("person"))}, false)
 		b.set(func(b *backend) { b.version = 1 })
 		expect(t, one(t.Context(), s, b, "answer"), "answer@1 call")
 	})

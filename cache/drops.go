@@ -21,8 +21,8 @@ type pending struct {
 // drop puts tombstones where the targets and what carries their tags are, and tells the other replicas. What fails is
 // pending. While others are pending it does not wait: the replicas have noticed by then that Redis is away.
 func (r *remote) drop(ctx context.Context, targets []target) {
-	behind := r.behind.Load()
-	held := r.hold(targets, behind)
+	behind := r.dropPending.Load()
+	held := r.addPending(targets, behind)
 	if !behind {
 		r.send(ctx, held)
 	}
@@ -30,27 +30,27 @@ func (r *remote) drop(ctx context.Context, targets []target) {
 
 // send drops without regard to the breaker: a read that found Redis slow must not keep other replicas from seeing a write.
 func (r *remote) send(ctx context.Context, held []pending) (ok bool) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invalidation)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invalidationTimeout)
 	defer cancel()
 	targets := make([]target, len(held))
 	for i, p := range held {
 		targets[i] = p.target
 	}
-	err := r.dropNow(ctx, targets)
-	r.behind.Store(err != nil)
-	r.finish(held, err == nil)
+	err := r.broadcastDrop(ctx, targets)
+	r.dropPending.Store(err != nil)
+	r.finishAttempt(held, err == nil)
 	if err != nil && !errors.Is(err, redis.ErrClosed) {
 		r.errors.Add(1)
 		r.reload(ctx)
-		if r.gate.up() {
-			r.gate.leave(false)
+		if r.breaker.up() {
+			r.breaker.leave(false)
 		}
-		r.blame(err)
+		r.logError(err)
 	}
 	return err == nil
 }
 
-func (r *remote) hold(targets []target, due bool) (held []pending) {
+func (r *remote) addPending(targets []target, due bool) (held []pending) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.holds++
@@ -68,8 +68,8 @@ func (r *remote) hold(targets []target, due bool) (held []pending) {
 	return held
 }
 
-// finish ends an attempt. A key that was dropped again meanwhile is another one's.
-func (r *remote) finish(held []pending, ok bool) {
+// finishAttempt ends an attempt. A key that was dropped again meanwhile is another one's.
+func (r *remote) finishAttempt(held []pending, ok bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range held {
@@ -84,8 +84,8 @@ func (r *remote) finish(held []pending, ok bool) {
 	}
 }
 
-// repeat sends the drops that failed again, until one fails.
-func (r *remote) repeat(ctx context.Context) {
+// retryPending sends the drops that failed again, until one fails.
+func (r *remote) retryPending(ctx context.Context) {
 	for ctx.Err() == nil {
 		held := r.due()
 		if len(held) == 0 || !r.send(ctx, held) {
@@ -108,9 +108,9 @@ func (r *remote) due() (held []pending) {
 	return held
 }
 
-// dropNow tells the other replicas even where a node of a Cluster does not answer: they hold values in memory, and must
+// broadcastDrop tells the other replicas even where a node of a Cluster does not answer: they hold values in memory, and must
 // not take old ones from Redis before the drop is complete.
-func (r *remote) dropNow(ctx context.Context, targets []target) error {
+func (r *remote) broadcastDrop(ctx context.Context, targets []target) error {
 	seq, err := r.erase(ctx, targets)
 	if err == nil {
 		return r.publish(ctx, seq, targets)

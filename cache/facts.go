@@ -117,7 +117,7 @@ type Notes func(ctx context.Context, keys []string, notes []any)
 // parallel, so f must be safe for concurrent use.
 func WithNotes(ctx context.Context, f Notes) context.Context {
 	s := *scopeOf(ctx)
-	s.joined = f
+	s.onJoined = f
 	return s.in(ctx)
 }
 
@@ -153,7 +153,7 @@ func (l *noteLog) all() []any {
 type scope struct {
 	facts      *Facts
 	directives Directives
-	joined     Notes
+	onJoined   Notes
 	log        *noteLog // of the fetch that the context belongs to; nil outside of one
 	began      start    // when a backend was asked, if marked
 	marked     bool

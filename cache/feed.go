@@ -27,9 +27,9 @@ func (c *Cache) Watch(f func(Dropped)) (stop func()) {
 	}
 }
 
-type watcher struct{ tell func(Dropped) }
+type watcher struct{ notify func(Dropped) }
 
-func (c *Cache) tellWatchers(ds []digest, d Dropped) {
+func (c *Cache) notifyWatchers(ds []digest, d Dropped) {
 	c.mu.Lock()
 	watchers := c.watchers
 	c.mu.Unlock()
@@ -41,6 +41,6 @@ func (c *Cache) tellWatchers(ds []digest, d Dropped) {
 		d.Digests[i] = ds[i].String()
 	}
 	for _, w := range watchers {
-		w.tell(d)
+		w.notify(d)
 	}
 }

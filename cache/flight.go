@@ -15,13 +15,13 @@ var errNotModified = errors.New("the backend says not modified of what is not ke
 
 // flight is one fetch under way, for one or more keys, on a context of its own.
 type flight struct {
-	ctx    context.Context
-	cancel context.CancelFunc
-	wanted []missingKey
-	begun  time.Time
-	drops  uint64 // how many there were when it began
-	refs   int    // who waits for it; guarded by flights
-	notes  noteLog
+	ctx     context.Context
+	cancel  context.CancelFunc
+	misses  []missingKey
+	begun   time.Time
+	dropSeq uint64 // how many there were when it began
+	refs    int    // who waits for it; guarded by flights
+	notes   noteLog
 
 	done     chan struct{}
 	outcomes []outcome // of wanted; to be read after done
@@ -31,7 +31,7 @@ type flight struct {
 // flightSeat is the place of a key in a flight.
 type flightSeat struct {
 	flight *flight
-	place  int
+	index  int
 }
 
 // outcome is what became of one key.
@@ -78,14 +78,14 @@ func (fs *flights) leave(f *flight) {
 	defer fs.mu.Unlock()
 	f.refs--
 	if f.refs == 0 {
-		fs.unlist(f)
+		fs.remove(f)
 		f.cancel()
 	}
 }
 
-func (fs *flights) unlist(f *flight) {
-	for i := range f.wanted {
-		if d := f.wanted[i].digest; fs.byKey[d].flight == f {
+func (fs *flights) remove(f *flight) {
+	for i := range f.misses {
+		if d := f.misses[i].digest; fs.byKey[d].flight == f {
 			delete(fs.byKey, d)
 		}
 	}
@@ -123,7 +123,7 @@ func (fs *flights) begin(ctx context.Context, s *space, began start, wanted []mi
 	if fs.closed {
 		return nil
 	}
-	f := &flight{wanted: wanted, begun: time.Now(), drops: began.drops, refs: 1, done: make(chan struct{})}
+	f := &flight{misses: wanted, begun: time.Now(), dropSeq: began.drops, refs: 1, done: make(chan struct{})}
 	f.ctx, f.cancel = s.flightContext(ctx, began, refresh, &f.notes)
 	if fs.all == nil {
 		fs.all = map[*flight]struct{}{}
@@ -146,7 +146,7 @@ func (fs *flights) run(f *flight, fetch func() []outcome) {
 	}, func(err error) {
 		defer f.cancel()
 		if err != nil {
-			outcomes = failures(f.wanted, err)
+			outcomes = failures(f.misses, err)
 		}
 		fs.complete(f, outcomes)
 	})
@@ -155,7 +155,7 @@ func (fs *flights) run(f *flight, fetch func() []outcome) {
 // runInline fetches on the goroutine of a caller who cannot leave before the fetch ends.
 func (fs *flights) runInline(f *flight, fetch func() []outcome) {
 	defer f.cancel()
-	fs.complete(f, recovered(f.wanted, fetch))
+	fs.complete(f, recovered(f.misses, fetch))
 }
 
 // recovered calls fetch. A panic is every key's error.
@@ -188,7 +188,7 @@ func (fs *flights) complete(f *flight, outcomes []outcome) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
 	f.outcomes, f.expired = outcomes, f.over()
-	fs.unlist(f)
+	fs.remove(f)
 	delete(fs.all, f)
 	close(f.done)
 }
@@ -245,27 +245,27 @@ func (s *space) storeExtras(began start, wanted []missingKey, brought answers, n
 func (s *space) outcomeOf(began start, q *missingKey, brought answers, now time.Time) outcome {
 	f, ok, err := brought.of(q.key)
 	if err != nil {
-		if q.kept != nil && !errors.Is(err, context.Canceled) {
+		if q.stored != nil && !errors.Is(err, context.Canceled) {
 			s.noteRefreshError(began, q, err, now)
 		}
 		return outcome{err: err}
 	}
 	verdict := Called
 	if f.NotModified {
-		if q.kept == nil || !q.kept.found {
+		if q.stored == nil || !q.stored.found {
 			return outcome{err: errNotModified}
 		}
 		verdict = Revalidated
-		f.Value = q.kept.value
+		f.Value = q.stored.value
 		if f.ETag == "" {
-			f.ETag = q.kept.etag
+			f.ETag = q.stored.etag
 		}
 		if f.Tags == nil {
-			f.Tags = q.kept.tags
+			f.Tags = q.stored.tags
 		}
 	}
 	k := s.record(began, f, ok, now)
-	if k.keep || q.kept != nil {
+	if k.storable || q.stored != nil {
 		s.store(began, q.digest, k)
 	}
 	return outcome{rec: k.rec, verdict: verdict, noStore: f.NoStore}
@@ -276,20 +276,20 @@ func (s *space) outcomeOf(began start, q *missingKey, brought answers, now time.
 func (s *space) noteRefreshError(began start, q *missingKey, err error, now time.Time) {
 	reason := s.c.o.Classify(err)
 	if reason == "" {
-		s.store(began, q.digest, kept{})
+		s.store(began, q.digest, storableRecord{})
 		return
 	}
-	q.kept.refreshError.Store(&refreshError{reason, now.Add(pause)})
+	q.stored.refreshError.Store(&refreshError{reason, now.Add(pause)})
 }
 
-// kept is a record and whether it may outlive those who wait for it.
-type kept struct {
-	rec  *record
-	keep bool
+// storableRecord is a record and whether it may outlive those who wait for it.
+type storableRecord struct {
+	rec      *record
+	storable bool
 }
 
 // record gives what a backend said its lifetime.
-func (s *space) record(began start, f Entry[any], found bool, now time.Time) kept {
+func (s *space) record(began start, f Entry[any], found bool, now time.Time) storableRecord {
 	o := &s.c.o
 	r := &record{found: found, etag: f.ETag, tags: f.Tags, items: newItems(f.items), without: s.without, at: now}
 	if found {
@@ -314,26 +314,26 @@ func (s *space) record(began start, f Entry[any], found bool, now time.Time) kep
 	ttl -= time.Duration(float64(ttl) * began.cut)
 	r.fresh = r.at.Add(ttl)
 	r.stale = r.fresh.Add(stale)
-	return kept{r, now.Before(r.stale)}
+	return storableRecord{r, now.Before(r.stale)}
 }
 
 // store fills both levels, or empties them where what is there must not be served any longer.
-func (s *space) store(began start, d digest, k kept) {
+func (s *space) store(began start, d digest, k storableRecord) {
 	if s.c.o.TTL <= 0 {
 		return
 	}
-	if !k.keep {
+	if !k.storable {
 		s.c.memory.remove(began.drops, d)
 		s.removeShared(began, d)
 		return
 	}
 	if s.c.memory.fill(began.drops, d, k.rec) && s.shared {
-		s.share(began, d, k.rec)
+		s.storeShared(began, d, k.rec)
 	}
 }
 
-// share writes a record to Redis, unless it is a page of more items than a value may have tags there.
-func (s *space) share(began start, d digest, r *record) {
+// storeShared writes a record to Redis, unless it is a page of more items than a value may have tags there.
+func (s *space) storeShared(began start, d digest, r *record) {
 	tags := append(slices.Clip(r.tags), tagsOf(s.label, r.items)...)
 	if len(tags) > maxFrameTags {
 		return

@@ -38,22 +38,22 @@ func (r *remote) receive(message string) {
 		return
 	}
 	if !ok || err != nil || len(hexes)%32 != 0 {
-		r.lost()
+		r.onDisconnect()
 		return
 	}
 	var ds []digest
 	for ; len(hexes) > 0; hexes = hexes[32:] {
 		d, ok := parseDigest(hexes[:32])
 		if !ok {
-			r.lost()
+			r.onDisconnect()
 			return
 		}
 		ds = append(ds, d)
 	}
 	if seq == incomplete {
-		r.doubt.extend()
+		r.channelState.suspend()
 	}
-	r.heard(seq, ds)
+	r.onInvalidate(seq, ds)
 	r.observeSeq(seq)
 }
 
@@ -76,10 +76,10 @@ func (r *remote) subscribe(ctx context.Context) (heard bool) {
 	defer func() {
 		_ = sub.Close()
 		r.subscribed.Store(false)
-		r.doubt.lose()
+		r.channelState.disconnect()
 	}()
 	if err := sub.Subscribe(ctx, r.channel()); err != nil {
-		r.explain(err)
+		r.logReadError(err)
 		return false
 	}
 	quiet := 0
@@ -97,8 +97,8 @@ func (r *remote) subscribe(ctx context.Context) (heard bool) {
 		switch m := msg.(type) {
 		case *redis.Subscription:
 			heard = true
-			r.lost()
-			r.doubt.regain()
+			r.onDisconnect()
+			r.channelState.reconnect()
 			r.subscribed.Store(true)
 		case *redis.Message:
 			r.receive(m.Payload)
@@ -111,9 +111,9 @@ func (r *remote) subscribe(ctx context.Context) (heard bool) {
 // nothing either: only an answer tells.
 func (r *remote) alive(ctx context.Context, sub *redis.PubSub, quiet int) bool {
 	switch {
-	case quiet == quietPing:
+	case quiet == pingAfter:
 		return sub.Ping(ctx) == nil
 	default:
-		return quiet < 2*quietPing
+		return quiet < 2*pingAfter
 	}
 }

@@ -9,10 +9,10 @@ import (
 )
 
 const (
-	// youngest is the age below which a value is not fetched anew.
-	youngest = time.Second
-	// grace is how long a caller whose deadline ended waits for the fetch, which ends then too, to hand in what it has.
-	grace = 20 * time.Millisecond
+	// minRefetchAge is the age below which a value is not fetched anew.
+	minRefetchAge = time.Second
+	// deadlineGrace is how long a caller whose deadline ended waits for the fetch, which ends then too, to hand in what it has.
+	deadlineGrace = 20 * time.Millisecond
 )
 
 // space is what a Space is without its type.
@@ -22,7 +22,7 @@ type space struct {
 	personal, noStale    bool
 	shared               bool // in Redis
 	hasher               *hasher
-	tally                *tally
+	counter              *verdictCounter
 	encode               func(any) ([]byte, error)
 	decode               func([]byte) (any, error)
 	size                 func(any) int
@@ -34,14 +34,14 @@ func (s *space) digest(key string) digest { return s.hasher.digest(s.kind, key) 
 
 // trusts reports whether a record may be served without asking again, as far as the writes of other replicas go.
 func (s *space) trusts(r *record, now time.Time) bool {
-	return s.c.remote == nil || s.c.remote.doubt.trusts(r.at, now)
+	return s.c.remote == nil || s.c.remote.channelState.trusts(r.at, now)
 }
 
 // missingKey is a key to be fetched.
 type missingKey struct {
 	key    string
 	digest digest
-	kept   *record // usable or not
+	stored *record // usable or not
 }
 
 // request is one key of one Load.
@@ -49,7 +49,7 @@ type request struct {
 	missingKey
 	level Verdict // where kept is from
 	flightSeat
-	own bool // the flight was begun for this request
+	began bool // the flight was begun for this request
 
 	outcome  outcome
 	answered bool
@@ -57,12 +57,12 @@ type request struct {
 
 func (s *space) missing(q *missingKey) Missing[any] {
 	w := Missing[any]{Key: q.key}
-	if q.kept == nil || !q.kept.found {
+	if q.stored == nil || !q.stored.found {
 		return w
 	}
-	w.Stale, w.Kept = q.kept.value, true
-	if q.kept.etag != "" && (s.renewable == nil || s.renewable(q.kept)) {
-		w.ETag = q.kept.etag
+	w.Stale, w.HasStale = q.stored.value, true
+	if q.stored.etag != "" && (s.renewable == nil || s.renewable(q.stored)) {
+		w.ETag = q.stored.etag
 	}
 	return w
 }
@@ -137,11 +137,11 @@ func (l *load) lookUp() {
 		}
 		q.digest, q.level = l.digest(q.key), Memory
 		if l.c.o.TTL > 0 {
-			q.kept = l.c.memory.get(q.digest)
+			q.stored = l.c.memory.get(q.digest)
 		}
 		l.open = append(l.open, q)
-		if q.kept != nil && l.fresh(q.kept, now) {
-			l.answer(q, q.kept, q.level, "")
+		if q.stored != nil && l.fresh(q.stored, now) {
+			l.answer(q, q.stored, q.level, "")
 		}
 	}
 }
@@ -158,13 +158,13 @@ func (l *load) lookUpShared() {
 	now := time.Now()
 	for _, q := range l.open {
 		r := l.decodeRecord(q.digest, found[q.digest], now)
-		if r == nil || q.kept != nil && !q.kept.at.Before(r.at) {
+		if r == nil || q.stored != nil && !q.stored.at.Before(r.at) {
 			continue
 		}
 		if !l.c.memory.fill(l.began.drops, q.digest, r) {
 			continue
 		}
-		q.kept, q.level = r, Redis
+		q.stored, q.level = r, Redis
 		if l.fresh(r, now) {
 			l.answer(q, r, Redis, "")
 		}
@@ -197,8 +197,8 @@ func (s *space) decodeRecord(d digest, v stored, now time.Time) *record {
 	return r
 }
 
-// kept are the records that either level holds, in one round of each.
-func (s *space) kept(ctx context.Context, keys []string) map[string]*record {
+// storedRecords are the records that either level holds, in one round of each.
+func (s *space) storedRecords(ctx context.Context, keys []string) map[string]*record {
 	records := make(map[string]*record, len(keys))
 	elsewhere := map[string]digest{}
 	var targets []target
@@ -229,11 +229,11 @@ func (l *load) serveStale() {
 	now := time.Now()
 	var stale []*request
 	for _, q := range l.open {
-		if q.kept == nil || !l.usable(q.kept, now) || now.Before(q.kept.fresh) || l.tooOld(q.kept, now) || l.c.incomplete(q.kept) {
+		if q.stored == nil || !l.usable(q.stored, now) || now.Before(q.stored.fresh) || l.tooOld(q.stored, now) || l.c.incomplete(q.stored) {
 			continue
 		}
 		if l.directives.OnlyIfCached || l.directives.MaxStale != nil {
-			l.answer(q, q.kept, Stale, Asked)
+			l.answer(q, q.stored, Stale, Asked)
 			continue
 		}
 		stale = append(stale, q)
@@ -250,7 +250,7 @@ func (l *load) fresh(r *record, now time.Time) bool {
 
 func (l *load) tooOld(r *record, now time.Time) bool {
 	age := now.Sub(r.at)
-	return l.directives.NoCache && age >= youngest || l.directives.MaxAge != nil && age > max(*l.directives.MaxAge, youngest) || !l.trusts(r, now)
+	return l.directives.NoCache && age >= minRefetchAge || l.directives.MaxAge != nil && age > max(*l.directives.MaxAge, minRefetchAge) || !l.trusts(r, now)
 }
 
 // usable reports whether a record may be served at all.
@@ -269,7 +269,7 @@ func (l *load) refreshBehind(stale []*request, now time.Time) {
 	var due []*request
 	for _, q := range stale {
 		reason := Refreshing
-		t := q.kept.refreshError.Load()
+		t := q.stored.refreshError.Load()
 		if t != nil {
 			reason = t.reason
 		}
@@ -280,18 +280,18 @@ func (l *load) refreshBehind(stale []*request, now time.Time) {
 		} else if t == nil || !now.Before(t.retry) {
 			due = append(due, q)
 		}
-		l.answer(q, q.kept, Stale, reason)
+		l.answer(q, q.stored, Stale, reason)
 	}
 	if len(due) == 0 {
 		return
 	}
-	if f := fs.begin(l.ctx, l.space, l.began, questions(due), true, true); f != nil {
+	if f := fs.begin(l.ctx, l.space, l.began, missingKeys(due), true, true); f != nil {
 		fs.run(f, l.fetchOf(f))
 		fs.refreshes.Add(1)
 	}
 }
 
-func questions(list []*request) []missingKey {
+func missingKeys(list []*request) []missingKey {
 	all := make([]missingKey, len(list))
 	for i, q := range list {
 		all[i] = q.missingKey
@@ -302,7 +302,7 @@ func questions(list []*request) []missingKey {
 // fetchOf returns the fetch of a flight. It does not refer to the Load, which may be over before it returns.
 func (l *load) fetchOf(f *flight) func() []outcome {
 	began, fetch, s := l.began, l.fetch, l.space
-	return func() []outcome { return s.runFetch(f.ctx, began, f.wanted, fetch) }
+	return func() []outcome { return s.runFetch(f.ctx, began, f.misses, fetch) }
 }
 
 // fetchOpen has every open key fetched. A fetch runs on the caller's goroutine where the caller cannot leave before it: where
@@ -312,9 +312,9 @@ func (l *load) fetchOpen() {
 	if l.recheckMemory(); !l.sweep() {
 		return
 	}
-	stays := l.directives.Renew || !slices.ContainsFunc(l.open, func(q *request) bool { return q.kept != nil && l.usable(q.kept, time.Now()) })
+	stays := l.directives.Renew || !slices.ContainsFunc(l.open, func(q *request) bool { return q.stored != nil && l.usable(q.stored, time.Now()) })
 	if stays && !l.c.o.Coalesce {
-		l.fetchAlone()
+		l.fetchUncoalesced()
 		return
 	}
 	flights, own := l.joinOrStart()
@@ -326,8 +326,8 @@ func (l *load) fetchOpen() {
 	l.wait(flights, !stays)
 }
 
-// fetchAlone fetches under the caller's own context, since no other caller can join.
-func (l *load) fetchAlone() {
+// fetchUncoalesced fetches under the caller's own context, since no other caller can join.
+func (l *load) fetchUncoalesced() {
 	fs := &l.c.flights
 	if !fs.enter() {
 		l.failRemaining(ErrClosed)
@@ -336,7 +336,7 @@ func (l *load) fetchAlone() {
 	defer fs.inline.Done()
 	outer := scopeOf(l.ctx)
 	ctx := outer.fetching(l.began, false, outer.log).in(l.ctx)
-	wanted := questions(l.open)
+	wanted := missingKeys(l.open)
 	outcomes := recovered(wanted, func() []outcome { return l.runFetch(ctx, l.began, wanted, l.fetch) })
 	for i, q := range l.open {
 		if o := outcomes[i]; o.err == nil {
@@ -354,7 +354,7 @@ func (l *load) joinOrStart() (boarded []*flight, own *flight) {
 	defer fs.mu.Unlock()
 	alone := make([]*request, 0, len(l.open))
 	for _, q := range l.open {
-		q.own, q.flightSeat = false, flightSeat{}
+		q.began, q.flightSeat = false, flightSeat{}
 		if l.c.o.Coalesce {
 			q.flightSeat = fs.join(q.digest)
 		}
@@ -368,13 +368,13 @@ func (l *load) joinOrStart() (boarded []*flight, own *flight) {
 	if len(alone) == 0 {
 		return boarded, nil
 	}
-	own = fs.begin(l.ctx, l.space, l.began, questions(alone), l.c.o.Coalesce, false)
+	own = fs.begin(l.ctx, l.space, l.began, missingKeys(alone), l.c.o.Coalesce, false)
 	for i, q := range alone {
 		if own == nil {
 			l.fail(q, ErrClosed)
 			continue
 		}
-		q.flightSeat, q.own = flightSeat{own, i}, true
+		q.flightSeat, q.began = flightSeat{own, i}, true
 	}
 	if own != nil {
 		boarded = append(boarded, own)
@@ -389,8 +389,8 @@ func (l *load) recheckMemory() {
 	}
 	now := time.Now()
 	for _, q := range l.open {
-		if r := l.c.memory.get(q.digest); r != nil && (q.kept == nil || r.at.After(q.kept.at)) {
-			q.kept = r
+		if r := l.c.memory.get(q.digest); r != nil && (q.stored == nil || r.at.After(q.stored.at)) {
+			q.stored = r
 			if l.fresh(r, now) {
 				l.answer(q, r, Memory, "")
 			}
@@ -414,7 +414,7 @@ func (l *load) wait(boarded []*flight, fallsBack bool) {
 
 func (l *load) waitFor(f *flight, slow <-chan struct{}) {
 	for _, q := range l.open {
-		if q.flight == f && !q.own {
+		if q.flight == f && !q.began {
 			task.Waiting(l.ctx) // for a fetch that another operation began
 			break
 		}
@@ -446,7 +446,7 @@ func (l *load) waitFor(f *flight, slow <-chan struct{}) {
 // moment to hand in what it has. Keys stay open, for another flight if the caller has time left.
 func (l *load) leave(f *flight) {
 	if l.ctx.Err() != context.Canceled {
-		timer := time.NewTimer(grace)
+		timer := time.NewTimer(deadlineGrace)
 		defer timer.Stop()
 		select {
 		case <-f.done:
@@ -469,17 +469,17 @@ func (l *load) passNotes(f *flight) {
 	if own.log != nil {
 		own.log.add(notes...)
 	}
-	if own.joined == nil {
+	if own.onJoined == nil {
 		return
 	}
 	var keys []string
 	for _, q := range l.open {
-		if q.flight == f && !q.own {
+		if q.flight == f && !q.began {
 			keys = append(keys, q.key)
 		}
 	}
 	if len(keys) > 0 {
-		own.joined(l.ctx, keys, notes)
+		own.onJoined(l.ctx, keys, notes)
 	}
 }
 
@@ -490,17 +490,17 @@ func (l *load) complete(f *flight) {
 		if q.flight != f {
 			continue
 		}
-		o := f.outcomes[q.place]
+		o := f.outcomes[q.index]
 		switch {
-		case o.err == nil && !q.own && l.began.drops > f.drops && l.c.memory.droppedSince(f.drops, q.digest, o.rec):
+		case o.err == nil && !q.began && l.began.drops > f.dropSeq && l.c.memory.invalidatedSince(f.dropSeq, q.digest, o.rec):
 			q.flight = nil
 		case o.err == nil:
 			verdict := o.verdict
-			if !q.own {
+			if !q.began {
 				verdict = Coalesced
 			}
 			l.answerOutcome(q, o, verdict)
-		case f.expired && !q.own && l.ctx.Err() == nil:
+		case f.expired && !q.began && l.ctx.Err() == nil:
 			q.flight = nil
 		default:
 			l.failOrStale(q, o.err)
@@ -516,11 +516,11 @@ func (l *load) serveSlow(f *flight) (all bool) {
 		if q.flight != f {
 			continue
 		}
-		if q.kept == nil || !l.usable(q.kept, now) || l.c.incomplete(q.kept) {
+		if q.stored == nil || !l.usable(q.stored, now) || l.c.incomplete(q.stored) {
 			all = false
 			continue
 		}
-		l.answer(q, q.kept, Stale, Slow)
+		l.answer(q, q.stored, Stale, Slow)
 	}
 	return all
 }
@@ -528,7 +528,7 @@ func (l *load) serveSlow(f *flight) (all bool) {
 // failOrStale serves what is kept when the backend fails; a caller who named a bound for stale answers gets the error
 // past it.
 func (l *load) failOrStale(q *request, err error) {
-	if reason := l.c.o.Classify(err); reason != "" && q.kept != nil && l.usable(q.kept, time.Now()) {
+	if reason := l.c.o.Classify(err); reason != "" && q.stored != nil && l.usable(q.stored, time.Now()) {
 		l.answerStale(q, reason, err)
 		return
 	}
@@ -539,7 +539,7 @@ func (l *load) failOrStale(q *request, err error) {
 func (l *load) expire() {
 	now := time.Now()
 	for _, q := range l.open {
-		if q.kept != nil && l.usable(q.kept, now) {
+		if q.stored != nil && l.usable(q.stored, now) {
 			l.answerStale(q, Slow, context.Cause(l.ctx))
 		}
 	}
@@ -551,7 +551,7 @@ func (l *load) failRemaining(err error) {
 	l.sweep()
 	now := time.Now()
 	for _, q := range l.open {
-		if q.kept != nil && l.usable(q.kept, now) && l.c.incomplete(q.kept) {
+		if q.stored != nil && l.usable(q.stored, now) && l.c.incomplete(q.stored) {
 			l.answerStale(q, Asked, err)
 			continue
 		}
@@ -565,20 +565,20 @@ func (l *load) fail(q *request, err error) {
 
 // answerStale answers with the cached value where no fetch brought one. cause is why a page may lack some of its records.
 func (l *load) answerStale(q *request, reason Reason, cause error) {
-	l.conclusion(q, outcome{rec: q.kept, fact: l.fact(q.digest, q.kept, Stale, reason, time.Now()), cause: cause})
+	l.fallbackFact(q, outcome{rec: q.stored, fact: l.fact(q.digest, q.stored, Stale, reason, time.Now()), cause: cause})
 }
 
 func (l *load) answer(q *request, r *record, verdict Verdict, reason Reason) {
-	l.conclusion(q, outcome{rec: r, fact: l.fact(q.digest, r, verdict, reason, time.Now())})
+	l.fallbackFact(q, outcome{rec: r, fact: l.fact(q.digest, r, verdict, reason, time.Now())})
 }
 
 func (l *load) answerOutcome(q *request, o outcome, verdict Verdict) {
 	o.fact = l.fact(q.digest, o.rec, verdict, "", time.Now())
 	o.fact.NoStore = o.noStore
-	l.conclusion(q, o)
+	l.fallbackFact(q, o)
 }
 
-func (l *load) conclusion(q *request, o outcome) {
+func (l *load) fallbackFact(q *request, o outcome) {
 	q.outcome, q.answered, q.flight = o, true, nil
 	l.facts = append(l.facts, o.fact)
 }
@@ -592,7 +592,7 @@ func (s *space) fact(d digest, r *record, verdict Verdict, reason Reason, now ti
 
 // record leaves the facts with the operation and the counters.
 func (l *load) record() {
-	l.tally.add(l.facts)
+	l.counter.add(l.facts)
 	if f := FactsFrom(l.ctx); f != nil && len(l.facts) > 0 {
 		f.Add(l.facts...)
 	}

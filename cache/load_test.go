@@ -319,7 +319,7 @@ func TestAnETagRevalidates(t *testing.T) {
 		b.shape = func(string, Entry[string]) Entry[string] { return Entry[string]{NotModified: true} }
 		time.Sleep(30 * time.Second)
 		expect(t, one(WithDirectives(t.Context(), Directives{NoCache: true}), s, b, "a"), "a@0 revalidated")
-		want := Missing[string]{Key: "a", Stale: "a@0", Kept: true, ETag: `"1"`}
+		want := Missing[string]{Key: "a", Stale: "a@0", HasStale: true, ETag: `"1"`}
 		if diff := cmp.Diff(want, b.wanted[1]); diff != "" {
 			t.Error(diff)
 		}

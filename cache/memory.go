@@ -42,9 +42,9 @@ type record struct {
 	refreshError atomic.Pointer[refreshError]
 }
 
-// lose returns the record of a page without one of its items. Nothing of the item stays in memory.
-func (r *record) lose(item int) *record {
-	r.items[item].gone.Store(true)
+// withoutItem returns the record of a page without one of its items. Nothing of the item stays in memory.
+func (r *record) withoutItem(item int) *record {
+	r.items[item].deleted.Store(true)
 	return &record{value: r.without(r.value, item), found: true, tags: r.tags, items: r.items, without: r.without,
 		at: r.at, fresh: r.fresh, stale: r.stale, size: r.size}
 }
@@ -77,10 +77,10 @@ type memory struct {
 	entries *otter.Cache[digest, *entry] // nil where nothing is kept
 
 	// mu makes "was it dropped since? if not, fill" one step against a drop.
-	mu    sync.RWMutex
-	drops uint64       // how many so far: the clock of marks
-	marks [4096]uint64 // the last drop that hit each digest; some share a mark, which refuses a fill too many at worst
-	floor uint64       // the last drop of everything
+	mu      sync.RWMutex
+	dropSeq uint64       // how many so far: the clock of marks
+	marks   [4096]uint64 // the last drop that hit each digest; some share a mark, which refuses a fill too many at worst
+	floor   uint64       // the last drop of everything
 
 	tags *tagIndex
 }
@@ -110,8 +110,8 @@ func newMemory(limit int64) (*memory, error) {
 	return m, err
 }
 
-// leastShare is the part of the limit, as its divisor, that entries have whatever is kept elsewhere.
-const leastShare = 4
+// minShare is the part of the limit, as its divisor, that entries have whatever is kept elsewhere.
+const minShare = 4
 
 // take leaves so many bytes fewer for entries.
 func (m *memory) take(by int64) {
@@ -119,7 +119,7 @@ func (m *memory) take(by int64) {
 	defer m.reserve.Unlock()
 	taken := m.taken.Add(by)
 	if m.entries != nil {
-		m.entries.SetMaximum(uint64(max(m.limit-taken, m.limit/leastShare)))
+		m.entries.SetMaximum(uint64(max(m.limit-taken, m.limit/minShare)))
 	}
 }
 
@@ -146,7 +146,7 @@ func (r *record) cost() int64 {
 func (m *memory) now() uint64 {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	return m.drops
+	return m.dropSeq
 }
 
 func (m *memory) get(d digest) *record {
@@ -165,12 +165,12 @@ func (m *memory) get(d digest) *record {
 func (m *memory) fill(start uint64, d digest, r *record) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if m.dropped(start, d, r.tags) {
+	if m.invalidated(start, d, r.tags) {
 		return false
 	}
 	for i := range r.items {
-		if m.droppedItem(start, &r.items[i]) {
-			r = r.lose(i)
+		if m.itemInvalidated(start, &r.items[i]) {
+			r = r.withoutItem(i)
 		}
 	}
 	if m.entries == nil {
@@ -194,32 +194,32 @@ func (m *memory) fill(start uint64, d digest, r *record) bool {
 func (m *memory) remove(start uint64, d digest) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if m.entries != nil && !m.dropped(start, d, nil) {
+	if m.entries != nil && !m.invalidated(start, d, nil) {
 		m.entries.Invalidate(d)
 	}
 }
 
-// droppedSince reports whether a value that a backend was asked for at start was dropped, by its key or by a tag, or one of
+// invalidatedSince reports whether a value that a backend was asked for at start was dropped, by its key or by a tag, or one of
 // the items that it shows.
-func (m *memory) droppedSince(start uint64, d digest, r *record) bool {
+func (m *memory) invalidatedSince(start uint64, d digest, r *record) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
-	if m.dropped(start, d, r.tags) {
+	if m.invalidated(start, d, r.tags) {
 		return true
 	}
 	for i := range r.items {
-		if m.droppedItem(start, &r.items[i]) {
+		if m.itemInvalidated(start, &r.items[i]) {
 			return true
 		}
 	}
 	return false
 }
 
-func (m *memory) droppedItem(start uint64, item *Item) bool {
+func (m *memory) itemInvalidated(start uint64, item *Item) bool {
 	return item.digest != (digest{}) && m.marks[item.digest.mark()] > start
 }
 
-func (m *memory) dropped(start uint64, d digest, tags []Tag) bool {
+func (m *memory) invalidated(start uint64, d digest, tags []Tag) bool {
 	if m.floor > start || m.marks[d.mark()] > start {
 		return true
 	}
@@ -231,20 +231,20 @@ func (m *memory) dropped(start uint64, d digest, tags []Tag) bool {
 	return false
 }
 
-// drop erases the keys and what carries their tags, and refuses what was asked for before.
-func (m *memory) drop(ds []digest) {
+// invalidate erases the keys and what carries their tags, and refuses what was asked for before.
+func (m *memory) invalidate(ds []digest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.drops++
+	m.dropSeq++
 	for _, d := range ds {
-		m.marks[d.mark()] = m.drops
+		m.marks[d.mark()] = m.dropSeq
 		if m.entries == nil {
 			continue
 		}
 		m.entries.Invalidate(d)
 		for _, l := range m.tags.taggedBy(d) {
 			if r := l.entry.rec.Load(); l.item >= 0 && r != nil {
-				l.entry.rec.CompareAndSwap(r, r.lose(l.item))
+				l.entry.rec.CompareAndSwap(r, r.withoutItem(l.item))
 				continue
 			}
 			m.entries.Invalidate(l.entry.key)
@@ -256,8 +256,8 @@ func (m *memory) drop(ds []digest) {
 func (m *memory) clear() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.drops++
-	m.floor = m.drops
+	m.dropSeq++
+	m.floor = m.dropSeq
 	if m.entries != nil {
 		m.entries.InvalidateAll()
 	}

@@ -30,7 +30,7 @@ func (c *Cache) NoteMoment(ctx context.Context, name string) {
 }
 
 // Moment asks the Redis of the options when something of that name last happened; the zero time is never.
-func Moment(ctx context.Context, o RedisOptions, name string) (at time.Time, trouble Trouble) {
+func Moment(ctx context.Context, o RedisOptions, name string) (at time.Time, trouble PingError) {
 	client, err := connect(o, time.Minute)
 	if err != nil {
 		return at, BadURL
@@ -39,13 +39,13 @@ func Moment(ctx context.Context, o RedisOptions, name string) (at time.Time, tro
 	text, err := client.Get(ctx, momentKey(o.Prefix, name)).Result()
 	switch {
 	case errors.Is(err, redis.Nil):
-		return at, NoTrouble
+		return at, PingOK
 	case err != nil:
-		return at, cmp.Or(troubleOf(err), Refusing)
+		return at, cmp.Or(pingErrorOf(err), Refusing)
 	}
 	seconds, err := strconv.ParseInt(text, 10, 64)
 	if err != nil {
-		return at, NoTrouble
+		return at, PingOK
 	}
-	return time.Unix(seconds, 0), NoTrouble
+	return time.Unix(seconds, 0), PingOK
 }

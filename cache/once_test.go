@@ -72,11 +72,11 @@ func TestMomentsAreWrittenForWhoAsksLater(t *testing.T) {
 		m := newMemoryRedis(t)
 		c := replica(t, m)
 		where := *c.o.Redis
-		if at, trouble := Moment(t.Context(), where, "x"); trouble != NoTrouble || !at.IsZero() {
+		if at, trouble := Moment(t.Context(), where, "x"); trouble != PingOK || !at.IsZero() {
 			t.Errorf("got %v %q for what never happened", at, trouble)
 		}
 		c.NoteMoment(context.Background(), "x")
-		if at, trouble := Moment(t.Context(), where, "x"); trouble != NoTrouble || !at.Equal(time.Now().Truncate(time.Second)) {
+		if at, trouble := Moment(t.Context(), where, "x"); trouble != PingOK || !at.Equal(time.Now().Truncate(time.Second)) {
 			t.Errorf("got %v %q", at, trouble)
 		}
 		open(t, options()).NoteMoment(context.Background(), "x") // has nowhere to write

@@ -12,28 +12,28 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Trouble is why Redis is of no use. It holds nothing of what Redis or the network said, which may repeat an address or a
+// PingError is why Redis is of no use. It holds nothing of what Redis or the network said, which may repeat an address or a
 // user.
-type Trouble string
+type PingError string
 
 // The troubles with Redis. NoTrouble is none.
 const (
-	NoTrouble     Trouble = ""
-	BadURL        Trouble = "the URL cannot be read"
-	Unreachable   Trouble = "it is not reachable"
-	NoRedis       Trouble = "what answers does not speak Redis's protocol"
-	Certificate   Trouble = "its certificate is not accepted, or it does not accept this program's"
-	WrongPassword Trouble = "it does not accept the user or the password"
-	NoPassword    Trouble = "it wants a password"
-	NoRights      Trouble = "it lets this machine or user do nothing"
-	Loading       Trouble = "it is loading its data"
-	Refusing      Trouble = "it refuses what it is asked"
+	PingOK        PingError = ""
+	BadURL        PingError = "the URL cannot be read"
+	Unreachable   PingError = "it is not reachable"
+	NoRedis       PingError = "what answers does not speak Redis's protocol"
+	Certificate   PingError = "its certificate is not accepted, or it does not accept this program's"
+	WrongPassword PingError = "it does not accept the user or the password"
+	NoPassword    PingError = "it wants a password"
+	NoRights      PingError = "it lets this machine or user do nothing"
+	Loading       PingError = "it is loading its data"
+	Refusing      PingError = "it refuses what it is asked"
 )
 
 // prefixes are how errors begin that tell a Redis that cannot be used from one that refuses a command.
 var prefixes = []struct {
 	text    string
-	trouble Trouble
+	trouble PingError
 }{
 	{"WRONGPASS", WrongPassword}, {"ERR invalid password", WrongPassword}, {"ERR invalid username-password", WrongPassword},
 	{"ERR AUTH ", WrongPassword}, {"ERR Client sent AUTH", WrongPassword},
@@ -42,10 +42,10 @@ var prefixes = []struct {
 	{"BUSY", Refusing}, {"ERR max number of clients", Refusing},
 }
 
-// troubleOf returns why a command was not done, or NoTrouble where Redis is well and refuses this one command.
-func troubleOf(err error) Trouble {
+// pingErrorOf returns why a command was not done, or NoTrouble where Redis is well and refuses this one command.
+func pingErrorOf(err error) PingError {
 	if err == nil || errors.Is(err, redis.Nil) {
-		return NoTrouble
+		return PingOK
 	}
 	var reply redis.Error
 	if errors.As(err, &reply) {
@@ -54,7 +54,7 @@ func troubleOf(err error) Trouble {
 				return p.trouble
 			}
 		}
-		return NoTrouble
+		return PingOK
 	}
 	var (
 		certificate *tls.CertificateVerificationError
@@ -74,7 +74,7 @@ func troubleOf(err error) Trouble {
 const OldestVersion = "5"
 
 // Ping greets the Redis of the options over a connection of its own and returns its version.
-func Ping(ctx context.Context, o RedisOptions) (version string, trouble Trouble) {
+func Ping(ctx context.Context, o RedisOptions) (version string, trouble PingError) {
 	client, err := connect(o, time.Minute)
 	if err != nil {
 		return "", BadURL
@@ -82,13 +82,13 @@ func Ping(ctx context.Context, o RedisOptions) (version string, trouble Trouble)
 	defer client.Close()
 	hello, err := client.Do(ctx, "HELLO", "3").Result()
 	if err != nil && strings.HasPrefix(err.Error(), "ERR unknown command") {
-		return OldestVersion, NoTrouble
+		return OldestVersion, PingOK
 	}
 	if err == nil {
 		err = client.Ping(ctx).Err() // some servers greet everyone and want the password afterwards
 	}
 	if err != nil {
-		return "", cmp.Or(troubleOf(err), Refusing)
+		return "", cmp.Or(pingErrorOf(err), Refusing)
 	}
 	if fields, ok := hello.(map[any]any); ok {
 		version = fmt.Sprint(fields["version"])
@@ -96,7 +96,7 @@ func Ping(ctx context.Context, o RedisOptions) (version string, trouble Trouble)
 	if !printable(version) {
 		return "", NoRedis
 	}
-	return version, NoTrouble
+	return version, PingOK
 }
 
 func printable(version string) bool {

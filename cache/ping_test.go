@@ -59,20 +59,20 @@ func TestTheLogTellsAWrongPasswordFromAnOutage(t *testing.T) {
 func TestTroublesAreToldApart(t *testing.T) {
 	t.Parallel()
 	reply := func(text string) error { return redisReply(text) }
-	for text, want := range map[string]Trouble{
+	for text, want := range map[string]PingError{
 		"WRONGPASS invalid username-password pair or user is disabled.": WrongPassword, "ERR invalid password": WrongPassword,
 		"NOAUTH Authentication required.": NoPassword, "NOPERM this user has no permissions": NoRights, "LOADING Redis is loading": Loading,
-		"CLUSTERDOWN The cluster is down": Refusing, "OOM command not allowed": NoTrouble, "ERR unknown command": NoTrouble,
+		"CLUSTERDOWN The cluster is down": Refusing, "OOM command not allowed": PingOK, "ERR unknown command": PingOK,
 	} {
-		if got := troubleOf(reply(text)); got != want {
+		if got := pingErrorOf(reply(text)); got != want {
 			t.Errorf("%s: got %q, want %q", text, got, want)
 		}
 	}
-	for err, want := range map[error]Trouble{
+	for err, want := range map[error]PingError{
 		&tls.CertificateVerificationError{Err: x509.HostnameError{}}: Certificate, tls.AlertError(42): Certificate,
 		errors.New("dial: refused"): Unreachable, tls.RecordHeaderError{}: NoRedis,
 	} {
-		if got := troubleOf(err); got != want {
+		if got := pingErrorOf(err); got != want {
 			t.Errorf("%v: got %q, want %q", err, got, want)
 		}
 	}
@@ -94,13 +94,13 @@ func TestAServerWithAPassword(t *testing.T) {
 	if !ok {
 		t.Skip("redis-server finds no port")
 	}
-	for user, want := range map[string]Trouble{"": NoPassword, ":hunter2@": NoTrouble, ":hunter3@": WrongPassword, "nobody:hunter2@": WrongPassword} {
+	for user, want := range map[string]PingError{"": NoPassword, ":hunter2@": PingOK, ":hunter3@": WrongPassword, "nobody:hunter2@": WrongPassword} {
 		version, got := Ping(t.Context(), RedisOptions{URL: strings.Replace(address, "//", "//"+user, 1)})
-		if got != want || (got == NoTrouble) != (version != "") {
+		if got != want || (got == PingOK) != (version != "") {
 			t.Errorf("%q: got version %q and %q, want %q", user, version, got, want)
 		}
 	}
-	if _, got := Ping(t.Context(), RedisOptions{URL: strings.Replace(address, "redis:", "rediss:", 1)}); got == NoTrouble || got == Certificate {
+	if _, got := Ping(t.Context(), RedisOptions{URL: strings.Replace(address, "redis:", "rediss:", 1)}); got == PingOK || got == Certificate {
 		t.Errorf("TLS to a plain one: got %q", got)
 	}
 }

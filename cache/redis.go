@@ -24,7 +24,7 @@ import (
 
 const (
 	defaultTimeout = 20 * time.Millisecond
-	patience       = time.Second // for connections and writes, for which no operation waits
+	writeTimeout   = time.Second // for connections and writes, for which no operation waits
 	tombstoneLife  = time.Minute
 	longestFetch   = 50 * time.Second // a later answer does not fill Redis: its tombstone may be gone
 	largestFrame   = 8 << 20
@@ -32,9 +32,9 @@ const (
 	queueLength    = 1024
 	writeBatch     = 64
 	maxPending     = 1 << 16
-	maxCarriers    = 10_000 // values that Redis notes for one tag
+	maxTagged      = 10_000 // values that Redis notes for one tag
 	listenSlice    = 100 * time.Millisecond
-	quietPing      = 3 // slices
+	pingAfter      = 3 // slices
 	messageKeys    = 500
 	incomplete     = -1 // the number in a message about drops that Redis has not all got yet
 	reloadCluster  = 5 * time.Second
@@ -70,26 +70,26 @@ var errRedis = errors.New("redis is not reachable")
 
 // remote is the level that replicas share.
 type remote struct {
-	client  redis.UniversalClient
-	timeout time.Duration
-	prefix  string // of every key
-	origin  string // names this process in messages
-	log     *slog.Logger
-	seal    sealer
-	gate    breaker
-	doubt   doubt
-	trouble atomic.Value // the last Trouble in the log
+	client       redis.UniversalClient
+	timeout      time.Duration
+	prefix       string // of every key
+	origin       string // names this process in messages
+	log          *slog.Logger
+	seal         sealer
+	breaker      breaker
+	channelState channelState
+	lastError    atomic.Value // the last Trouble in the log
 
-	heard func(seq int64, ds []digest) // another replica dropped
-	lost  func()                       // messages may have been missed
+	onInvalidate func(seq int64, ds []digest) // another replica dropped
+	onDisconnect func()                       // messages may have been missed
 
-	seq        atomic.Int64 // the highest sequence number seen
-	claims     atomic.Uint64
-	errors     atomic.Uint64
-	outages    atomic.Uint64
-	dropped    atomic.Uint64
-	subscribed atomic.Bool
-	behind     atomic.Bool // the last drop failed: others wait for it to be repeated
+	seq         atomic.Int64 // the highest sequence number seen
+	claims      atomic.Uint64
+	errors      atomic.Uint64
+	outages     atomic.Uint64
+	dropped     atomic.Uint64
+	subscribed  atomic.Bool
+	dropPending atomic.Bool // the last drop failed: others wait for it to be repeated
 
 	queue  chan job
 	cancel context.CancelFunc
@@ -120,12 +120,12 @@ type target struct {
 	tag    string
 }
 
-// silence takes the library's own lines: it writes one per failed connection, with its address.
-type silence struct{}
+// discardLogger takes the library's own lines: it writes one per failed connection, with its address.
+type discardLogger struct{}
 
-func (silence) Printf(context.Context, string, ...any) {}
+func (discardLogger) Printf(context.Context, string, ...any) {}
 
-var silent sync.Once
+var discardLoggerOnce sync.Once
 
 func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error) {
 	timeout := o.Timeout
@@ -144,13 +144,13 @@ func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error
 		seal: seal, client: client, timeout: timeout, prefix: cmp.Or(o.Prefix, defaultPrefix) + version + ":", origin: origin(), log: log,
 		queue: make(chan job, queueLength), pending: map[digest]pending{},
 	}
-	r.gate.changed = r.report
+	r.breaker.changed = r.report
 	return r, nil
 }
 
 // connect makes a client without a connection. Its errors do not repeat the URL, which may hold a password.
 func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, error) {
-	silent.Do(func() { redis.SetLogger(silence{}) })
+	discardLoggerOnce.Do(func() { redis.SetLogger(discardLogger{}) })
 	bad := errors.New("the Redis URL must be redis:// or rediss:// with a host, and known parameters")
 	u, err := url.Parse(o.URL)
 	if err != nil {
@@ -163,8 +163,8 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 		if err != nil {
 			return nil, bad
 		}
-		f.MaxRetries, f.DialerRetries, f.DialTimeout, f.DisableIdentity = -1, 1, patience, true
-		f.ReadTimeout, f.WriteTimeout, f.PoolTimeout, f.ContextTimeoutEnabled = patience, patience, patience, true
+		f.MaxRetries, f.DialerRetries, f.DialTimeout, f.DisableIdentity = -1, 1, writeTimeout, true
+		f.ReadTimeout, f.WriteTimeout, f.PoolTimeout, f.ContextTimeoutEnabled = writeTimeout, writeTimeout, writeTimeout, true
 		trust(f.TLSConfig, o.RootCAs)
 		return redis.NewFailoverClient(f), nil
 	case q.Has("addr"):
@@ -172,8 +172,8 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 		if err != nil {
 			return nil, bad
 		}
-		c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, patience, true
-		c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, patience, true
+		c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, writeTimeout, true
+		c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = writeTimeout, writeTimeout, writeTimeout, true
 		c.MaintNotificationsConfig, c.ClusterStateReloadInterval = off, reloadCluster
 		trust(c.TLSConfig, o.RootCAs)
 		return redis.NewClusterClient(c), nil
@@ -182,8 +182,8 @@ func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, erro
 	if err != nil {
 		return nil, bad
 	}
-	c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, patience, true
-	c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = patience, patience, patience, true
+	c.MaxRetries, c.DialerRetries, c.DialTimeout, c.DisableIdentity = -1, 1, writeTimeout, true
+	c.ReadTimeout, c.WriteTimeout, c.PoolTimeout, c.ContextTimeoutEnabled = writeTimeout, writeTimeout, writeTimeout, true
 	c.MaintNotificationsConfig = off
 	trust(c.TLSConfig, o.RootCAs)
 	if o.dial != nil {
@@ -205,13 +205,13 @@ func origin() string { return strconv.FormatUint(rand.Uint64(), 36) }
 func (r *remote) start() {
 	ctx, cancel := context.WithCancel(context.Background())
 	r.cancel = cancel
-	r.doubt.begin()
-	r.keepRunning(ctx, r.write)
-	r.keepRunning(ctx, r.listen)
+	r.channelState.begin()
+	r.supervise(ctx, r.write)
+	r.supervise(ctx, r.listen)
 }
 
-// keepRunning runs work until ctx ends. Work that panicked is begun again after a second.
-func (r *remote) keepRunning(ctx context.Context, work func(context.Context)) {
+// supervise runs work until ctx ends. Work that panicked is begun again after a second.
+func (r *remote) supervise(ctx context.Context, work func(context.Context)) {
 	r.done.Go(func() error {
 		work(ctx)
 		return nil
@@ -220,7 +220,7 @@ func (r *remote) keepRunning(ctx context.Context, work func(context.Context)) {
 			return
 		}
 		r.log.Error("work with redis failed and begins again", "error", err)
-		r.keepRunning(ctx, func(ctx context.Context) {
+		r.supervise(ctx, func(ctx context.Context) {
 			select {
 			case <-time.After(time.Second):
 				work(ctx)
@@ -237,7 +237,7 @@ func (r *remote) close() error {
 	r.mu.Unlock()
 	r.cancel()
 	r.done.Wait()
-	r.repeat(context.Background()) // once more: with the process goes the memory of them
+	r.retryPending(context.Background()) // once more: with the process goes the memory of them
 	return r.client.Close()
 }
 
@@ -246,21 +246,21 @@ func (r *remote) report(up bool) {
 		r.outages.Add(1)
 		return
 	}
-	r.trouble.Store(NoTrouble)
+	r.lastError.Store(PingOK)
 	r.log.Info("redis answers again")
 }
 
-// blame logs why Redis is left alone, again whenever that has changed: an outage may end with a password that is wrong now.
-func (r *remote) blame(err error) {
-	if trouble := troubleOf(err); trouble != NoTrouble && r.trouble.Swap(trouble) != trouble {
+// logError logs why Redis is left alone, again whenever that has changed: an outage may end with a password that is wrong now.
+func (r *remote) logError(err error) {
+	if trouble := pingErrorOf(err); trouble != PingOK && r.lastError.Swap(trouble) != trouble {
 		r.log.Warn("redis is left alone for a second at a time", "cause", trouble, "timeout", r.timeout)
 	}
 }
 
-// explain logs what a read cannot find out within its timeout, such as the cause of a handshake that failed.
-func (r *remote) explain(err error) {
-	if trouble := troubleOf(err); trouble != Unreachable {
-		r.blame(err)
+// logReadError logs what a read cannot find out within its timeout, such as the cause of a handshake that failed.
+func (r *remote) logReadError(err error) {
+	if trouble := pingErrorOf(err); trouble != Unreachable {
+		r.logError(err)
 	}
 }
 
@@ -271,21 +271,21 @@ func (r *remote) round(ctx context.Context, do func(context.Context) error) erro
 }
 
 func (r *remote) roundWithin(ctx context.Context, timeout time.Duration, do func(context.Context) error) error {
-	if !r.gate.enter() {
+	if !r.breaker.enter() {
 		return errRedis
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), timeout)
 	defer cancel()
 	err := do(ctx)
 	if errors.Is(err, redis.ErrClosed) {
-		r.gate.leave(true)
+		r.breaker.leave(true)
 		return errRedis
 	}
 	failed := outage(err)
-	r.gate.leave(!failed)
+	r.breaker.leave(!failed)
 	if failed {
 		r.reload(ctx)
-		r.blame(err)
+		r.logError(err)
 	}
 	if err != nil {
 		r.errors.Add(1)
@@ -302,7 +302,7 @@ func (r *remote) reload(ctx context.Context) {
 }
 
 // outage tells a Redis that does not do its work from one that refuses a command.
-func outage(err error) bool { return troubleOf(err) != NoTrouble }
+func outage(err error) bool { return pingErrorOf(err) != PingOK }
 
 // execute sends a pipeline. Only an outage is an error; a command that was refused has its own. Where no connection could be
 // made, commands have no error and the pipeline has it.
@@ -369,7 +369,7 @@ func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
 // has reports whether Redis has a value for the target, or its tag has values. It has the time of a write: the connection
 // may be the first.
 func (r *remote) has(ctx context.Context, t target) (held bool) {
-	_ = r.roundWithin(ctx, max(r.timeout, patience), func(ctx context.Context) error {
+	_ = r.roundWithin(ctx, max(r.timeout, writeTimeout), func(ctx context.Context) error {
 		pipe := r.client.Pipeline()
 		value := pipe.Get(ctx, t.value)
 		// The scores are when values expire, in milliseconds; that of the last drop is in microseconds and beyond twice now.
@@ -388,13 +388,13 @@ func (r *remote) has(ctx context.Context, t target) (held bool) {
 
 // put queues a value. When the queue is full it is lost.
 func (r *remote) put(j job) {
-	if !r.offer(j) {
+	if !r.tryEnqueue(j) {
 		r.dropped.Add(1)
 	}
 }
 
-// offer queues a job, and reports false where the queue is full. After close it does nothing.
-func (r *remote) offer(j job) bool {
+// tryEnqueue queues a job, and reports false where the queue is full. After close it does nothing.
+func (r *remote) tryEnqueue(j job) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed {
@@ -410,7 +410,7 @@ func (r *remote) offer(j job) bool {
 
 // write empties the queue, and repeats drops that failed, until the queue is closed.
 func (r *remote) write(ctx context.Context) {
-	retry := time.NewTicker(repeatAfter)
+	retry := time.NewTicker(retryDelay)
 	defer retry.Stop()
 	for {
 		select {
@@ -420,7 +420,7 @@ func (r *remote) write(ctx context.Context) {
 			}
 			r.writeBatch(ctx, r.batch(j))
 		case <-retry.C:
-			r.repeat(ctx)
+			r.retryPending(ctx)
 		}
 	}
 }
@@ -452,7 +452,7 @@ func (r *remote) writeBatch(ctx context.Context, jobs []job) {
 		}
 	}(slices.Clone(jobs))
 	jobs = slices.DeleteFunc(jobs, func(j job) bool { return j.after != nil })
-	err := r.roundWithin(ctx, max(r.timeout, patience), func(ctx context.Context) error {
+	err := r.roundWithin(ctx, max(r.timeout, writeTimeout), func(ctx context.Context) error {
 		jobs, err := r.tag(ctx, jobs)
 		if err != nil || len(jobs) == 0 {
 			return err
@@ -491,7 +491,7 @@ func (r *remote) tag(ctx context.Context, jobs []job) ([]job, error) {
 		left := time.Until(j.stale).Milliseconds()
 		for _, t := range j.tags {
 			label, d, _ := t.split()
-			cmds[i] = append(cmds[i], pipe.Eval(ctx, tagScript, []string{r.tagKey(label, d)}, j.seq, j.target.value, left, maxCarriers))
+			cmds[i] = append(cmds[i], pipe.Eval(ctx, tagScript, []string{r.tagKey(label, d)}, j.seq, j.target.value, left, maxTagged))
 		}
 	}
 	if pipe.Len() == 0 {

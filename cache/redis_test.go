@@ -281,7 +281,7 @@ func TestASlowerFetchOfAnotherReplicaDoesNotRefillAfterADrop(t *testing.T) {
 		first, other := replica(t, m), replica(t, m)
 		slow := behind(t.Context(), words(other), b, "a")
 		// The replica with the slow fetch hears nothing, so that Redis alone has to refuse.
-		other.remote.heard = func(int64, []digest) {}
+		other.remote.onInvalidate = func(int64, []digest) {}
 		b.set(func(b *backend) { b.version, b.delay = 1, 0 })
 		words(first).Drop(t.Context(), "a")
 		expect(t, one(t.Context(), words(first), b, "a"), "a@1 call")
@@ -414,11 +414,11 @@ func TestKeptIsWhatEitherLevelHoldsFreshOrNot(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		first.Drop(t.Context(), "dropped")
 		want := map[string]Missing[string]{
-			"a": {Key: "a", Stale: "a@0", Kept: true, ETag: `"1"`}, "b": {Key: "b", Stale: "b@0", Kept: true, ETag: `"1"`},
+			"a": {Key: "a", Stale: "a@0", HasStale: true, ETag: `"1"`}, "b": {Key: "b", Stale: "b@0", HasStale: true, ETag: `"1"`},
 		}
 		facts := new(Facts)
 		for name, s := range map[string]*Space[string]{"memory": first, "redis": words(replica(t, m))} {
-			got := s.Kept(WithFacts(t.Context(), facts), "a", "b", "dropped", "gone", "never", "")
+			got := s.Stored(WithFacts(t.Context(), facts), "a", "b", "dropped", "gone", "never", "")
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("%s (-want +got):\n%s", name, diff)
 			}

@@ -33,7 +33,7 @@ func TestWhatIsReservedIsNotThereForEntries(t *testing.T) {
 	within("at once", c.Counters().MemoryBytes, limit*8/10, limit)
 	within("beside half", fill(), limit*9/10, limit)
 	c.Reserve(limit)
-	within("beside more than all", fill()-limit*3/2, limit*2/10, limit/leastShare)
+	within("beside more than all", fill()-limit*3/2, limit*2/10, limit/minShare)
 	c.Reserve(-limit * 3 / 2)
 	within("alone again", fill(), limit*9/10, limit)
 }

@@ -96,7 +96,7 @@ func TestATombstoneRefusesLateFillsOfSealedValues(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{delay: time.Second}
 		first, other := replica(t, m, sealedWith(1)), replica(t, m, sealedWith(1))
 		slow := behind(t.Context(), words(other), b, "a")
-		other.remote.heard = func(int64, []digest) {}
+		other.remote.onInvalidate = func(int64, []digest) {}
 		b.set(func(b *backend) { b.version, b.delay = 1, 0 })
 		words(first).Drop(t.Context(), "a")
 		expect(t, one(t.Context(), words(first), b, "a"), "a@1 call")

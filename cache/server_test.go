@@ -98,7 +98,7 @@ func TestAServerRefusesWhatWasAskedForBeforeADrop(t *testing.T) {
 	for _, tags := range [][]Tag{nil, {s.Tag("a")}} {
 		for key, began := range map[string]start{"a": began, "b": began, "later": c.start()} {
 			r := &record{value: key, found: true, at: time.Now(), fresh: fresh, stale: fresh, tags: tags}
-			s.inner.share(began, s.inner.digest(key), r)
+			s.inner.storeShared(began, s.inner.digest(key), r)
 		}
 	}
 	exists := func(key string) bool {

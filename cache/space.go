@@ -28,10 +28,10 @@ type SpaceOptions[V any] struct {
 
 // Missing is a key to fetch. A kept value that is no longer fresh enough comes along.
 type Missing[V any] struct {
-	Key   string
-	Stale V      // what is kept
-	Kept  bool   // whether Stale is something
-	ETag  string // of Stale, to revalidate with; empty where there is none
+	Key      string
+	Stale    V      // what is kept
+	HasStale bool   // whether Stale is something
+	ETag     string // of Stale, to revalidate with; empty where there is none
 }
 
 // Entry is what a backend said about one key.
@@ -67,7 +67,7 @@ type Space[V any] struct{ inner *space }
 func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 	return &Space[V]{&space{
 		c: c, kind: o.Kind, backend: o.Backend, label: label(o.Scope), personal: o.Personal, noStale: o.NoStale,
-		shared: c.remote != nil && !o.Local, hasher: newHasher(o.Scope), tally: c.tally(o.Kind),
+		shared: c.remote != nil && !o.Local, hasher: newHasher(o.Scope), counter: c.counterOf(o.Kind),
 		encode: func(v any) ([]byte, error) { return o.Encode(as[V](v)) },
 		decode: func(b []byte) (any, error) { return o.Decode(b) },
 		size:   func(v any) int { return boxed[V]() + o.Size(as[V](v)) },
@@ -82,13 +82,13 @@ func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[
 		typed := make([]Missing[V], len(wanted))
 		for i := range wanted {
 			w := s.inner.missing(&wanted[i])
-			typed[i] = Missing[V]{Key: w.Key, Kept: w.Kept, ETag: w.ETag}
-			if w.Kept {
+			typed[i] = Missing[V]{Key: w.Key, HasStale: w.HasStale, ETag: w.ETag}
+			if w.HasStale {
 				typed[i].Stale = as[V](w.Stale)
 			}
 		}
 		found, failed := fetch(ctx, typed)
-		return fetched[V]{found, failed}
+		return fetchResult[V]{found, failed}
 	})
 	results := make(map[string]Result[V], len(l.requests))
 	for i := range l.requests {
@@ -97,13 +97,13 @@ func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[
 	return results
 }
 
-// fetched are the answers of a Fetch.
-type fetched[V any] struct {
+// fetchResult are the answers of a Fetch.
+type fetchResult[V any] struct {
 	found  map[string]Entry[V]
 	failed map[string]error
 }
 
-func (a fetched[V]) of(key string) (f Entry[any], found bool, err error) {
+func (a fetchResult[V]) of(key string) (f Entry[any], found bool, err error) {
 	if err, ok := a.failed[key]; ok {
 		return f, false, err
 	}
@@ -111,7 +111,7 @@ func (a fetched[V]) of(key string) (f Entry[any], found bool, err error) {
 	return box(typed), ok, nil
 }
 
-func (a fetched[V]) each(do func(key string, f Entry[any])) {
+func (a fetchResult[V]) each(do func(key string, f Entry[any])) {
 	for key, f := range a.found {
 		do(key, box(f))
 	}
@@ -157,13 +157,13 @@ func (s *Space[V]) Peek(keys ...string) map[string]Result[V] {
 	return results
 }
 
-// Kept returns what either level holds of the keys, fresh or not, without a fact in the operation's record. Absences and
+// Stored returns what either level holds of the keys, fresh or not, without a fact in the operation's record. Absences and
 // what is kept nowhere are left out.
-func (s *Space[V]) Kept(ctx context.Context, keys ...string) map[string]Missing[V] {
+func (s *Space[V]) Stored(ctx context.Context, keys ...string) map[string]Missing[V] {
 	found := map[string]Missing[V]{}
-	for key, r := range s.inner.kept(ctx, keys) {
+	for key, r := range s.inner.storedRecords(ctx, keys) {
 		if r.found {
-			found[key] = Missing[V]{Key: key, Stale: as[V](r.value), Kept: true, ETag: r.etag}
+			found[key] = Missing[V]{Key: key, Stale: as[V](r.value), HasStale: true, ETag: r.etag}
 		}
 	}
 	return found
@@ -201,7 +201,7 @@ func (s *Space[V]) Fresh(n Name) (v V, ok bool) {
 	if now := time.Now(); !now.Before(r.fresh) || !s.inner.trusts(r, now) {
 		return v, false
 	}
-	s.inner.tally.hit()
+	s.inner.counter.hit()
 	return as[V](r.value), true
 }
 
@@ -230,9 +230,9 @@ func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 	s.inner.c.drop(ctx, targets)
 }
 
-// Holds reports whether something is kept of a key, in memory or in Redis: its value, its absence, or a value that shows it or
+// Contains reports whether something is kept of a key, in memory or in Redis: its value, its absence, or a value that shows it or
 // carries its tag.
-func (s *Space[V]) Holds(ctx context.Context, key string) bool {
+func (s *Space[V]) Contains(ctx context.Context, key string) bool {
 	c, d := s.inner.c, s.inner.digest(key)
 	if r := c.memory.get(d); r != nil && time.Now().Before(r.stale) || len(c.memory.tags.taggedBy(d)) > 0 {
 		return true

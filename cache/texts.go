@@ -29,12 +29,12 @@ type Texts struct {
 
 var (
 	//go:embed lua/keep.lua
-	keepSource string
+	putSource string
 	//go:embed lua/look.lua
-	lookSource string
+	getSource string
 
-	keepScript = redis.NewScript(keepSource)
-	lookScript = redis.NewScript(lookSource)
+	putScript = redis.NewScript(putSource)
+	getScript = redis.NewScript(getSource)
 )
 
 // NewTexts makes a store of texts.
@@ -59,7 +59,7 @@ func (t *Texts) Put(ctx context.Context, caller, name, text string) {
 	keys := append(t.keys[:len(t.keys):len(t.keys)], t.keys[0]+":of:"+owner)
 	// That Redis could not be asked is counted, and reported by the breaker: then the text is brought again.
 	_ = t.remote.round(ctx, func(ctx context.Context) error {
-		return keepScript.Run(ctx, t.remote.client, keys, d.String(), owner, sealed, t.o.OfCaller, t.o.Of, t.o.Life.Microseconds()).Err()
+		return putScript.Run(ctx, t.remote.client, keys, d.String(), owner, sealed, t.o.OfCaller, t.o.Of, t.o.Life.Microseconds()).Err()
 	})
 }
 
@@ -71,7 +71,7 @@ func (t *Texts) Get(ctx context.Context, name string) (text string, ok bool) {
 	d := t.hasher.digest("text", name)
 	var sealed string
 	err := t.remote.round(ctx, func(ctx context.Context) (err error) {
-		sealed, err = lookScript.Run(ctx, t.remote.client, t.keys, d.String(), t.o.Life.Microseconds()).Text()
+		sealed, err = getScript.Run(ctx, t.remote.client, t.keys, d.String(), t.o.Life.Microseconds()).Text()
 		if errors.Is(err, redis.Nil) {
 			return nil // there is none, which opens as nothing
 		}

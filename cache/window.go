@@ -11,9 +11,9 @@ import (
 const (
 	// maxChanges bounds what one call tells Redis of the past.
 	maxChanges = 1000
-	// leaseShare is the part of the shortest window within which leased starts must be used, at most maxLease.
-	leaseShare = 20
-	maxLease   = time.Second
+	// leaseDivisor is the part of the shortest window within which leased starts must be used, at most maxLease.
+	leaseDivisor = 20
+	maxLease     = time.Second
 )
 
 // Rate is a limit of Count starts in any window of length Per.
@@ -32,11 +32,11 @@ type Window struct {
 	replicas int
 	life     time.Duration // of a lease
 
-	mu      sync.Mutex
-	serial  uint64
-	log     []leased // by until
-	changes []change
-	away    time.Time // when Redis was last found away
+	mu        sync.Mutex
+	serial    uint64
+	log       []leased // by until
+	changes   []change
+	awaySince time.Time // when Redis was last found away
 }
 
 // leased is a number of starts that this process has leased, and that count from until on.
@@ -60,7 +60,7 @@ func NewWindow(c *Cache, name string, rates []Rate, replicas int) *Window {
 	w := &Window{remote: c.remote, rates: slices.Clone(rates), replicas: max(replicas, 1), life: maxLease}
 	slices.SortFunc(w.rates, func(a, b Rate) int { return int(a.Per - b.Per) })
 	for _, r := range w.rates {
-		w.life = min(w.life, r.Per/leaseShare)
+		w.life = min(w.life, r.Per/leaseDivisor)
 	}
 	if c.remote == nil {
 		return w
@@ -81,7 +81,7 @@ func (w *Window) Lease(ctx context.Context, n int) (starts int, until time.Time,
 	}
 	w.mu.Lock()
 	id := w.newID()
-	own, wait := w.room(time.Now(), n)
+	own, wait := w.available(time.Now(), n)
 	w.mu.Unlock()
 	if own == 0 {
 		return 0, time.Now().Add(wait), nil
@@ -91,16 +91,16 @@ func (w *Window) Lease(ctx context.Context, n int) (starts int, until time.Time,
 	if err != nil {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		w.away = time.Now()
-		if starts, wait = w.room(w.away, n); starts > 0 {
-			until = w.away.Add(w.life)
+		w.awaySince = time.Now()
+		if starts, wait = w.available(w.awaySince, n); starts > 0 {
+			until = w.awaySince.Add(w.life)
 			w.add(leased{id: id, starts: starts, until: until})
 		}
 	}
 	if starts == 0 {
 		return 0, time.Now().Add(wait), nil
 	}
-	return starts, until, func(n int, at time.Time) { w.settle(id, n, at) }
+	return starts, until, func(n int, at time.Time) { w.move(id, n, at) }
 }
 
 // newID returns the id of another entry; w.mu is held.
@@ -113,13 +113,13 @@ func (w *Window) newID() string {
 	return id
 }
 
-// room returns how many of n starts this process may lease by its own log, and how long there are none; w.mu is held. As
+// available returns how many of n starts this process may lease by its own log, and how long there are none; w.mu is held. As
 // long as Redis may not know of others what it should, that is this process's share of a rate.
-func (w *Window) room(now time.Time, n int) (starts int, wait time.Duration) {
+func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration) {
 	w.forget(now)
 	for _, r := range w.rates {
 		limit := r.Count
-		if w.remote == nil || !w.away.IsZero() && now.Sub(w.away) < r.Per {
+		if w.remote == nil || !w.awaySince.IsZero() && now.Sub(w.awaySince) < r.Per {
 			limit = max(r.Count/w.replicas, 1)
 		}
 		// From the newest on: what is older than the oldest that must have left does not matter.
@@ -155,8 +155,8 @@ func (w *Window) forget(now time.Time) {
 
 func (w *Window) longest() time.Duration { return w.rates[len(w.rates)-1].Per }
 
-// settle moves starts of an entry to a later time, or takes them out, which Redis gets at once.
-func (w *Window) settle(id string, n int, at time.Time) {
+// move moves starts of an entry to a later time, or takes them out, which Redis gets at once.
+func (w *Window) move(id string, n int, at time.Time) {
 	w.mu.Lock()
 	c := change{starts: n, until: at}
 	if i := slices.IndexFunc(w.log, func(e leased) bool { return e.id == id }); i >= 0 {
@@ -197,7 +197,7 @@ func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int,
 			w.mu.Unlock()
 			return 0, 0, err
 		case starts >= 0:
-			w.told(changes)
+			w.markSent(changes)
 			if n > 0 && starts > 0 {
 				w.add(leased{id, starts, until, true})
 			}
@@ -205,7 +205,7 @@ func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int,
 			return starts, wait, nil
 		}
 		// Redis restarted empty or evicted the window: what this process leased still counts.
-		w.away = time.Now()
+		w.awaySince = time.Now()
 		for i := range w.log {
 			w.log[i].shared = false
 		}
@@ -232,8 +232,8 @@ func (w *Window) unshared(now time.Time) (known string, changes []change) {
 	return known, changes
 }
 
-// told marks the entries that Redis has got; w.mu is held.
-func (w *Window) told(changes []change) {
+// markSent marks the entries that Redis has got; w.mu is held.
+func (w *Window) markSent(changes []change) {
 	if len(changes) == 0 {
 		return
 	}

@@ -154,7 +154,7 @@ func TestAWindowGoesOnAloneAndTellsRedisLater(t *testing.T) {
 		if take(first, 1) != 0 {
 			t.Error("the first replica leases more than it may")
 		}
-		first.settle("", 0, time.Time{})
+		first.move("", 0, time.Time{})
 		if _, _, err := first.leaseShared(t.Context(), "", 0); err != nil {
 			t.Fatal(err)
 		}
@@ -261,7 +261,7 @@ func TestBucketsOfManyCallersAreBounded(t *testing.T) {
 		for i := range maxCallers + 100 {
 			b.Take(t.Context(), string(rune('a'+i%26))+time.Duration(i).String(), Limit{Capacity: 10, Restore: 0.001}, 1)
 		}
-		if got := len(b.alone); got > maxCallers {
+		if got := len(b.local); got > maxCallers {
 			t.Errorf("got %d buckets", got)
 		}
 	})

@@ -100,7 +100,7 @@ var failures = map[string]upstream.Kind{
 }
 
 // stand-ins for bodies that are no JSON.
-var stands = map[string]string{"": "", "markup": "<", "malformed": "{"}
+var placeholders = map[string]string{"": "", "markup": "<", "malformed": "{"}
 
 // Write writes the file as indented JSON.
 func (f *File) Write(w io.Writer) error {
@@ -162,7 +162,7 @@ func (f *File) check() error {
 
 func (c *Call) check(backends []upstream.Backend) error {
 	_, isFailure := failures[c.Failure]
-	_, isStand := stands[c.NoJSON]
+	_, isStand := placeholders[c.NoJSON]
 	switch {
 	case !slices.Contains(backends, c.Backend):
 		return errors.New("backend: is not among the backends")
@@ -185,7 +185,7 @@ func (c *Call) text() []byte {
 	if c.Answer != nil {
 		return c.Answer
 	}
-	return []byte(stands[c.NoJSON])
+	return []byte(placeholders[c.NoJSON])
 }
 
 // key is what tells calls apart.

@@ -281,10 +281,10 @@ func TestCompareNamesEachPlace(t *testing.T) {
 	if diff := cmp.Diff(want, capture.Compare(json.RawMessage(a), json.RawMessage(b))); diff != "" {
 		t.Errorf("differences (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff([]string{"data.gone", "data.list[2]", "data.new"}, capture.Alike(json.RawMessage(a), json.RawMessage(b))); diff != "" {
+	if diff := cmp.Diff([]string{"data.gone", "data.list[2]", "data.new"}, capture.ShapeDifferences(json.RawMessage(a), json.RawMessage(b))); diff != "" {
 		t.Errorf("beyond pseudonyms (-want +got):\n%s", diff)
 	}
-	if got := capture.Alike(json.RawMessage(`{"code":"A","n":[1]}`), json.RawMessage(`{"code":"B","n":["1"]}`)); !cmp.Equal([]string{"code", "n[0]"}, got) {
+	if got := capture.ShapeDifferences(json.RawMessage(`{"code":"A","n":[1]}`), json.RawMessage(`{"code":"B","n":["1"]}`)); !cmp.Equal([]string{"code", "n[0]"}, got) {
 		t.Errorf("got %v", got)
 	}
 }

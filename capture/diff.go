@@ -22,28 +22,28 @@ const maxShown = 200
 func Compare(recorded, now json.RawMessage) []Difference {
 	c := &comparison{same: func(_ string, a, b any) bool { return a == b }}
 	c.compare("", answer(recorded), answer(now))
-	return c.found
+	return c.differences
 }
 
-// Alike lists the paths at which two answers differ by more than their texts and numbers, which is all that pseudonyms
+// ShapeDifferences lists the paths at which two answers differ by more than their texts and numbers, which is all that pseudonyms
 // may change. What says how an operation ended must be equal too.
-func Alike(a, b json.RawMessage) []string {
+func ShapeDifferences(a, b json.RawMessage) []string {
 	c := &comparison{masked: true, same: func(name string, a, b any) bool {
-		if exact[name] {
+		if comparedExactly[name] {
 			return a == b
 		}
 		return kindOf(a) == kindOf(b)
 	}}
 	c.compare("", answer(a), answer(b))
-	paths := make([]string, len(c.found))
-	for i, d := range c.found {
+	paths := make([]string, len(c.differences))
+	for i, d := range c.differences {
 		paths[i] = d.Path
 	}
 	return paths
 }
 
-// exact are the members that no pseudonym changes.
-var exact = map[string]bool{"code": true, "backend": true, "__typename": true, "hasNextPage": true, "totalCount": true}
+// comparedExactly are the members that no pseudonym changes.
+var comparedExactly = map[string]bool{"code": true, "backend": true, "__typename": true, "hasNextPage": true, "totalCount": true}
 
 // answer decodes an answer, and puts its errors in order: fields that fail side by side fail in any.
 func answer(raw json.RawMessage) any {
@@ -53,13 +53,13 @@ func answer(raw json.RawMessage) any {
 	}
 	if object, ok := v.(map[string]any); ok {
 		if errs, ok := object["errors"].([]any); ok {
-			slices.SortStableFunc(errs, func(a, b any) int { return strings.Compare(place(a), place(b)) })
+			slices.SortStableFunc(errs, func(a, b any) int { return strings.Compare(errorPath(a), errorPath(b)) })
 		}
 	}
 	return v
 }
 
-func place(failure any) string {
+func errorPath(failure any) string {
 	object, _ := failure.(map[string]any)
 	return string(encode(object["path"])) + string(encode(object["message"]))
 }
@@ -67,8 +67,8 @@ func place(failure any) string {
 type comparison struct {
 	same func(name string, a, b any) bool
 	// masked says that names of members which may be values have pseudonyms.
-	masked bool
-	found  []Difference
+	masked      bool
+	differences []Difference
 }
 
 func (c *comparison) compare(path string, a, b any) {
@@ -88,14 +88,14 @@ func (c *comparison) compare(path string, a, b any) {
 			return
 		}
 	}
-	c.add(path, shown(a), shown(b))
+	c.add(path, truncate(a), truncate(b))
 }
 
 func (c *comparison) objects(path string, a, b map[string]any) {
 	names := maps.Clone(a)
 	maps.Copy(names, b)
 	for _, name := range slices.Sorted(maps.Keys(names)) {
-		if c.masked && !speakable.MatchString(name) {
+		if c.masked && !identifierName.MatchString(name) {
 			continue
 		}
 		below := strings.TrimPrefix(path+"."+name, ".")
@@ -105,9 +105,9 @@ func (c *comparison) objects(path string, a, b map[string]any) {
 		case inA && inB:
 			c.compare(below, va, vb)
 		case inA:
-			c.add(below, shown(va), "")
+			c.add(below, truncate(va), "")
 		default:
-			c.add(below, "", shown(vb))
+			c.add(below, "", truncate(vb))
 		}
 	}
 }
@@ -117,9 +117,9 @@ func (c *comparison) lists(path string, a, b []any) {
 		below := fmt.Sprintf("%s[%d]", path, i)
 		switch {
 		case i >= len(a):
-			c.add(below, "", shown(b[i]))
+			c.add(below, "", truncate(b[i]))
 		case i >= len(b):
-			c.add(below, shown(a[i]), "")
+			c.add(below, truncate(a[i]), "")
 		default:
 			c.compare(below, a[i], b[i])
 		}
@@ -127,10 +127,10 @@ func (c *comparison) lists(path string, a, b []any) {
 }
 
 func (c *comparison) add(path, a, b string) {
-	c.found = append(c.found, Difference{path, a, b})
+	c.differences = append(c.differences, Difference{path, a, b})
 }
 
-func shown(v any) string {
+func truncate(v any) string {
 	text := string(encode(v))
 	if len(text) > maxShown {
 		return text[:maxShown] + "…"

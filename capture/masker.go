@@ -208,13 +208,13 @@ func (m *Masker) Number(n json.Number) json.Number {
 	return json.Number(m.Text(mantissa) + exponent)
 }
 
-// speakable are the names of members that may be shown. One of another form may be a value: some objects are keyed by
+// identifierName are the names of members that may be shown. One of another form may be a value: some objects are keyed by
 // them.
-var speakable = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
+var identifierName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
 // Key is what stands for the name of a member of a free JSON object.
 func (m *Masker) Key(name string) string {
-	if speakable.MatchString(name) {
+	if identifierName.MatchString(name) {
 		return name
 	}
 	return m.Text(name)

@@ -11,7 +11,7 @@ import (
 // pruner keeps of an answer what its shape declares, in pseudonyms.
 type pruner struct {
 	*Masker
-	kept func(shape, member string) bool
+	keepsMember func(shape, member string) bool
 }
 
 // root reads the whole answer: an object of the shape, a list of them, or something else.
@@ -83,13 +83,13 @@ func (p pruner) value(v any, m *document.Member, owner *document.Shape) any {
 	return p.leaf(v, owner.Name, m.Name)
 }
 
-// maxKept is the longest text that is kept as it is: what is longer, or shows an address, is none of the plain words that
+// maxWordText is the longest text that is kept as it is: what is longer, or shows an address, is none of the plain words that
 // the member promises.
-const maxKept = 200
+const maxWordText = 200
 
 func (p pruner) leaf(v any, shape, member string) any {
-	keep := shape == pageInfo.Name || p.kept(shape, member)
-	if s, ok := v.(string); ok && (len(s) > maxKept || strings.Contains(s, "@")) {
+	keep := shape == pageInfo.Name || p.keepsMember(shape, member)
+	if s, ok := v.(string); ok && (len(s) > maxWordText || strings.Contains(s, "@")) {
 		keep = false
 	}
 	if keep {
@@ -98,7 +98,7 @@ func (p pruner) leaf(v any, shape, member string) any {
 	return p.Value(v)
 }
 
-var word = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
+var singleWord = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
 // refusal keeps of an error's body the code words and which parts of the input are wrong.
 func (p pruner) refusal(v any) any {
@@ -107,10 +107,10 @@ func (p pruner) refusal(v any) any {
 		return nil
 	}
 	out := map[string]any{}
-	p.words(out, object, "code", "error")
+	p.copyWords(out, object, "code", "error")
 	if nested, ok := object["error"].(map[string]any); ok {
 		inner := map[string]any{}
-		p.words(inner, nested, "code")
+		p.copyWords(inner, nested, "code")
 		out["error"] = inner
 	}
 	if details, ok := object["details"].([]any); ok {
@@ -127,18 +127,18 @@ func (p pruner) refusal(v any) any {
 
 func (p pruner) detail(d map[string]any) map[string]any {
 	out := map[string]any{}
-	p.words(out, d, "param", "location")
+	p.copyWords(out, d, "param", "location")
 	return out
 }
 
-// words copies the members that hold one word.
-func (p pruner) words(out, from map[string]any, names ...string) {
+// copyWords copies the members that hold one word.
+func (p pruner) copyWords(out, from map[string]any, names ...string) {
 	for _, name := range names {
 		if s, ok := from[name].(string); ok {
-			if !speakable.MatchString(s) {
+			if !identifierName.MatchString(s) {
 				s = p.Text(s)
 			}
-			if word.MatchString(s) {
+			if singleWord.MatchString(s) {
 				out[name] = s
 			}
 		}

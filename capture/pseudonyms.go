@@ -21,8 +21,8 @@ type Pseudonyms struct {
 	schema *ast.Schema
 	// cursors are what stands for the cursors of the document.
 	cursors map[string]string
-	// loose are the variables that stand within free JSON, where any value may be somebody's.
-	loose map[string]bool
+	// freeVariables are the variables that stand within free JSON, where any value may be somebody's.
+	freeVariables map[string]bool
 }
 
 // NewPseudonyms returns the pseudonyms of one operation on a schema.
@@ -33,7 +33,7 @@ func NewPseudonyms(m *Masker, schema *ast.Schema) *Pseudonyms {
 // Request replaces the values of an operation that was validated and is run with these variables. The document is
 // changed.
 func (p *Pseudonyms) Request(doc *ast.QueryDocument, op *ast.OperationDefinition, variables map[string]any) (lines []string, masked map[string]any) {
-	p.cursors, p.loose = map[string]string{}, map[string]bool{}
+	p.cursors, p.freeVariables = map[string]string{}, map[string]bool{}
 	p.eachField(doc, func(f *ast.Field) { p.cursor(f, variables) })
 	p.eachField(doc, func(f *ast.Field) {
 		for _, a := range f.Arguments {
@@ -58,8 +58,8 @@ func (p *Pseudonyms) Request(doc *ast.QueryDocument, op *ast.OperationDefinition
 
 // typeOf is the type that says what of a variable is replaced.
 func (p *Pseudonyms) typeOf(d *ast.VariableDefinition) *ast.Type {
-	if p.loose[d.Variable] {
-		return ast.NamedType(free, d.Position)
+	if p.freeVariables[d.Variable] {
+		return ast.NamedType(freeJSON, d.Position)
 	}
 	return d.Type
 }
@@ -102,7 +102,7 @@ func (p *Pseudonyms) text(s string) string {
 
 // free is the type that takes any JSON, and representation the one that takes the key of an object with the name of its type.
 const (
-	free           = "JSON"
+	freeJSON       = "JSON"
 	representation = "_Any"
 )
 
@@ -149,11 +149,11 @@ func (p *Pseudonyms) variable(v any, t *ast.Type) any {
 		switch {
 		case def.Kind == ast.Enum:
 			return v
-		case def.Name != free:
+		case def.Name != freeJSON:
 			return p.text(v)
 		}
 	}
-	if slices.Contains([]string{free, representation, "ID"}, def.Name) {
+	if slices.Contains([]string{freeJSON, representation, "ID"}, def.Name) {
 		return p.Value(v)
 	}
 	return v
@@ -165,11 +165,11 @@ func (p *Pseudonyms) literal(v *ast.Value, t *ast.Type) {
 		return
 	}
 	def := p.schema.Types[t.Name()]
-	anything := def.Name == free
+	anything := def.Name == freeJSON
 	switch v.Kind {
 	case ast.Variable:
 		if anything {
-			p.loose[v.Raw] = true
+			p.freeVariables[v.Raw] = true
 		}
 	case ast.StringValue, ast.BlockValue:
 		v.Kind = ast.StringValue
@@ -204,7 +204,7 @@ func (p *Pseudonyms) inner(c *ast.ChildValue, t *ast.Type, anything bool) *ast.T
 		if len(c.Value.Children) == 0 {
 			return ast.NonNullNamedType("ID", nil)
 		}
-		return ast.NamedType(free, nil)
+		return ast.NamedType(freeJSON, nil)
 	case anything && c.Name != "":
 		c.Name = p.Key(c.Name)
 	case c.Name != "":
@@ -215,12 +215,14 @@ func (p *Pseudonyms) inner(c *ast.ChildValue, t *ast.Type, anything bool) *ast.T
 	return t
 }
 
-// lists are those whose cursors are bound to nothing but arguments.
-var lists = map[string]func(args map[string]any) []string{
-	"Query.clients":      func(args map[string]any) []string { return []string{given(args, "query"), given(args, "sort")} },
+// cursorBindings are those whose cursors are bound to nothing but arguments.
+var cursorBindings = map[string]func(args map[string]any) []string{
+	"Query.clients": func(args map[string]any) []string {
+		return []string{textArgument(args, "query"), textArgument(args, "sort")}
+	},
 	"Query.embedClients": func(map[string]any) []string { return nil },
 	"Query.users": func(args map[string]any) []string {
-		if client := given(args, "clientIdentifier"); client != "" {
+		if client := textArgument(args, "clientIdentifier"); client != "" {
 			return []string{client}
 		}
 		return nil
@@ -234,8 +236,8 @@ var lists = map[string]func(args map[string]any) []string{
 	},
 }
 
-// given is an argument that is a text, empty where it is none.
-func given(args map[string]any, name string) string {
+// textArgument is an argument that is a text, empty where it is none.
+func textArgument(args map[string]any, name string) string {
 	s, _ := args[name].(string)
 	return s
 }
@@ -282,7 +284,7 @@ func (p *Pseudonyms) cursor(f *ast.Field, variables map[string]any) {
 			masked[name] = p.variable(v, d.Type)
 		}
 	}
-	if bound, ok := lists[list]; ok {
+	if bound, ok := cursorBindings[list]; ok {
 		p.rebind(after, list, bound(args), bound(masked))
 		return
 	}
@@ -334,15 +336,15 @@ func names(v any) []string {
 	return out
 }
 
-// PlainWords are members that are texts to the schema and hold one of a few words, a moment, or what a catalogue calls
+// CatalogueMembers are members that are texts to the schema and hold one of a few words, a moment, or what a catalogue calls
 // its content.
-var PlainWords = []string{"created", "createdAt", "updated", "updatedAt", "title", "label", "type", "profile", "status"}
+var CatalogueMembers = []string{"created", "createdAt", "updated", "updatedAt", "title", "label", "type", "profile", "status"}
 
-// KeptMember reports of a member of a backend's record that a capture keeps its texts and numbers as they are: moments,
+// UnmaskedMembers reports of a member of a backend's record that a capture keeps its texts and numbers as they are: moments,
 // quantities and words that the schema or the vendor names.
-func KeptMember(schema *ast.Schema) func(typeName, member string) bool {
+func UnmaskedMembers(schema *ast.Schema) func(typeName, member string) bool {
 	return func(typeName, member string) bool {
-		if slices.Contains(PlainWords, member) {
+		if slices.Contains(CatalogueMembers, member) {
 			return true
 		}
 		def := schema.Types[typeName]

@@ -25,14 +25,14 @@ type Recording struct {
 	began time.Time
 
 	mu        sync.Mutex
-	exchanges []*exchange
+	exchanges []*recordedCall
 	grow      func(bytes int64) bool
 	full      bool // there was no room; nothing more is recorded
 }
 
-// perByte is about how much memory a byte of an answer takes until its capture is written: its text, what is decoded from
+// memoryPerByte is about how much memory a byte of an answer takes until its capture is written: its text, what is decoded from
 // it with and without pseudonyms, the file, and the replay of the file.
-const perByte = 16
+const memoryPerByte = 16
 
 // NewRecording starts a recording now. grow counts the memory that it takes, and reports whether there is room for more; nil
 // has room for any number of bytes.
@@ -40,8 +40,8 @@ func NewRecording(grow func(bytes int64) bool) *Recording {
 	return &Recording{began: time.Now(), grow: grow}
 }
 
-// room counts so many bytes more, and reports whether there is room for them. Once there is none the recording ends.
-func (r *Recording) room(n int) bool {
+// reserve counts so many bytes more, and reports whether there is room for them. Once there is none the recording ends.
+func (r *Recording) reserve(n int) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !r.full && r.grow != nil {
@@ -72,8 +72,8 @@ type recorder struct {
 	next    http.RoundTripper
 }
 
-// exchange is a call as it was, in memory alone.
-type exchange struct {
+// recordedCall is a call as it was, in memory alone.
+type recordedCall struct {
 	backend      upstream.Backend
 	method, path string
 	query        map[string][]string
@@ -86,7 +86,7 @@ type exchange struct {
 	status   int
 	header   http.Header
 	answer   bytes.Buffer
-	whole    bool
+	complete bool
 	failure  string
 	unsent   bool
 }
@@ -107,12 +107,12 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	x.mu.Lock()
 	x.status, x.header = resp.StatusCode, resp.Header.Clone()
 	x.mu.Unlock()
-	resp.Body = &tee{ReadCloser: resp.Body, exchange: x, recording: rec, ctx: r.Context()}
+	resp.Body = &bodyRecorder{ReadCloser: resp.Body, call: x, recording: rec, ctx: r.Context()}
 	return resp, nil
 }
 
-func (r *Recording) begin(t *recorder, req *http.Request) *exchange {
-	x := &exchange{backend: t.backend, method: req.Method, query: req.URL.Query(), retry: upstream.Attempt(req.Context()),
+func (r *Recording) begin(t *recorder, req *http.Request) *recordedCall {
+	x := &recordedCall{backend: t.backend, method: req.Method, query: req.URL.Query(), retry: upstream.Attempt(req.Context()),
 		path: strings.TrimPrefix(req.URL.EscapedPath(), t.base), start: time.Since(r.began)}
 	if req.GetBody != nil {
 		if body, err := req.GetBody(); err == nil {
@@ -126,7 +126,7 @@ func (r *Recording) begin(t *recorder, req *http.Request) *exchange {
 }
 
 // fail says why no whole answer came.
-func (x *exchange) fail(r *Recording, ctx context.Context, err error, unsent bool) {
+func (x *recordedCall) fail(r *Recording, ctx context.Context, err error, unsent bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.failure, x.unsent, x.duration = failureOf(ctx, err), unsent, time.Since(r.began)-x.start
@@ -147,24 +147,24 @@ func failureOf(ctx context.Context, err error) string {
 	return "unavailable"
 }
 
-// tee keeps what is read of an answer.
-type tee struct {
+// bodyRecorder keeps what is read of an answer.
+type bodyRecorder struct {
 	io.ReadCloser
-	exchange  *exchange
+	call      *recordedCall
 	recording *Recording
 	ctx       context.Context
 }
 
-func (t *tee) Read(p []byte) (int, error) {
+func (t *bodyRecorder) Read(p []byte) (int, error) {
 	n, err := t.ReadCloser.Read(p)
-	x := t.exchange
-	room := t.recording.room(n)
+	x := t.call
+	room := t.recording.reserve(n)
 	x.mu.Lock()
 	if room {
 		x.answer.Write(p[:n])
 	}
 	if err == io.EOF {
-		x.whole, x.duration = true, time.Since(t.recording.began)-x.start
+		x.complete, x.duration = true, time.Since(t.recording.began)-x.start
 	}
 	x.mu.Unlock()
 	if err != nil && err != io.EOF {
@@ -189,7 +189,7 @@ func (r *Recording) Calls(m *Masker, routes *Routes) ([]Call, error) {
 	}
 	calls := make([]Call, len(exchanges))
 	for i, x := range exchanges {
-		c, err := x.call(m, routes, r.room)
+		c, err := x.call(m, routes, r.reserve)
 		if err != nil {
 			return nil, err
 		}
@@ -198,7 +198,7 @@ func (r *Recording) Calls(m *Masker, routes *Routes) ([]Call, error) {
 	return calls, nil
 }
 
-func (x *exchange) call(m *Masker, routes *Routes, room func(int) bool) (*Call, error) {
+func (x *recordedCall) call(m *Masker, routes *Routes, room func(int) bool) (*Call, error) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	at := routes.find(x.backend, x.path)
@@ -215,22 +215,22 @@ func (x *exchange) call(m *Masker, routes *Routes, room func(int) bool) (*Call, 
 		c.Body = body
 	}
 	success := x.status >= 200 && x.status <= 299
-	if !x.whole && success && x.failure == "" {
+	if !x.complete && success && x.failure == "" {
 		c.Failure = "contract" // larger than anyone reads
 	}
 	if c.Failure == "" {
-		c.Status, c.Headers = x.status, telling(x.header, time.Now())
+		c.Status, c.Headers = x.status, headersOf(x.header, time.Now())
 		plain, err := x.inflated(room)
 		if err != nil {
 			return nil, err
 		}
-		c.keepAnswer(plain, pruner{m, routes.kept}, at, success)
+		c.recordAnswer(plain, pruner{m, routes.keepsMember}, at, success)
 	}
 	return c, nil
 }
 
-// keepAnswer keeps what is read of an answer without its encoding.
-func (c *Call) keepAnswer(plain []byte, p pruner, at *route, success bool) {
+// recordAnswer keeps what is read of an answer without its encoding.
+func (c *Call) recordAnswer(plain []byte, p pruner, at *route, success bool) {
 	body := bytes.TrimSpace(bytes.TrimPrefix(plain, []byte("\xef\xbb\xbf")))
 	v, err := decode(body)
 	switch {
@@ -247,9 +247,9 @@ func (c *Call) keepAnswer(plain []byte, p pruner, at *route, success bool) {
 }
 
 // inflated returns the answer without its encoding, within the room that there is. What cannot be inflated is no JSON.
-func (x *exchange) inflated(room func(int) bool) ([]byte, error) {
+func (x *recordedCall) inflated(room func(int) bool) ([]byte, error) {
 	if !strings.Contains(strings.ToLower(x.header.Get("Content-Encoding")), "gzip") || x.answer.Len() == 0 {
-		if !room(perByte * x.answer.Len()) {
+		if !room(memoryPerByte * x.answer.Len()) {
 			return nil, errFull
 		}
 		return x.answer.Bytes(), nil
@@ -261,7 +261,7 @@ func (x *exchange) inflated(room func(int) bool) ([]byte, error) {
 	var plain bytes.Buffer
 	for err == nil {
 		const step = 32 << 10
-		if !room(perByte * step) {
+		if !room(memoryPerByte * step) {
 			return nil, errFull
 		}
 		_, err = io.CopyN(&plain, z, step)
@@ -273,20 +273,20 @@ func (x *exchange) inflated(room func(int) bool) ([]byte, error) {
 }
 
 var (
-	told  = []string{"Cache-Control", "Content-Type", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
-	plain = regexp.MustCompile(`^[A-Za-z0-9 ,=;:"/._-]{1,200}$`)
+	recordedHeaders = []string{"Cache-Control", "Content-Type", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+	printableHeader = regexp.MustCompile(`^[A-Za-z0-9 ,=;:"/._-]{1,200}$`)
 )
 
-// telling are the headers of an answer that say something to the program. A date to come back at becomes seconds, since a
+// headersOf are the headers of an answer that say something to the program. A date to come back at becomes seconds, since a
 // replay is later.
-func telling(h http.Header, now time.Time) map[string]string {
+func headersOf(h http.Header, now time.Time) map[string]string {
 	kept := map[string]string{}
-	for _, name := range told {
+	for _, name := range recordedHeaders {
 		value := h.Get(name)
 		if at, err := http.ParseTime(value); err == nil && name == "Retry-After" {
 			value = strconv.Itoa(max(int(at.Sub(now).Round(time.Second)/time.Second), 0))
 		}
-		if plain.MatchString(value) {
+		if printableHeader.MatchString(value) {
 			kept[name] = value
 		}
 	}

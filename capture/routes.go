@@ -14,8 +14,8 @@ import (
 
 // Routes know what may be kept of the backends' answers.
 type Routes struct {
-	list []route
-	kept func(shape, member string) bool
+	list        []route
+	keepsMember func(shape, member string) bool
 }
 
 // route is one path of a backend and what its answers hold.
@@ -40,7 +40,7 @@ func NewRoutes(mattrPrefix string, shapes thoughtindustries.Shapes, kept func(sh
 		{Name: "pageInfo", Shape: pageInfo}, {Name: "aggregations", Shape: shapes.Aggregation}, {Name: "clients", Shape: shapes.Client},
 	}})
 	users := mattrPrefix + "/users"
-	return &Routes{kept: kept, list: []route{
+	return &Routes{keepsMember: kept, list: []route{
 		{upstream.ThoughtIndustries, "/incoming/v2/clients", wrapped("data", clients)},
 		{upstream.Coassemble, "/v1/headless/clients", coassemble.Shapes.EmbedClient},
 		{upstream.Coassemble, "/v1/headless/client/{identifier}", coassemble.Shapes.EmbedClient},
@@ -72,16 +72,16 @@ func (r *Routes) find(b upstream.Backend, path string) *route {
 
 func matches(template, path string) bool {
 	want, got := strings.Split(template, "/"), strings.Split(path, "/")
-	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || isPlace(w) && g != "" })
+	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || isPlaceholder(w) && g != "" })
 }
 
-func isPlace(segment string) bool { return strings.HasPrefix(segment, "{") }
+func isPlaceholder(segment string) bool { return strings.HasPrefix(segment, "{") }
 
 // path replaces the identifiers in a path.
 func (m *Masker) path(template, path string) string {
 	segments := strings.Split(path, "/")
 	for i, w := range strings.Split(template, "/") {
-		if !isPlace(w) {
+		if !isPlaceholder(w) {
 			continue
 		}
 		if plain, err := url.PathUnescape(segments[i]); err == nil {
@@ -91,14 +91,14 @@ func (m *Masker) path(template, path string) string {
 	return strings.Join(segments, "/")
 }
 
-// bearing are the parameters that carry no value of a person's or a customer's.
-var bearing = []string{"page", "count", "length", "limit", "action"}
+// unmaskedParameters are the parameters that carry no value of a person's or a customer's.
+var unmaskedParameters = []string{"page", "count", "length", "limit", "action"}
 
 func (m *Masker) query(q url.Values) string {
 	masked := url.Values{}
 	for name, values := range q {
 		for _, v := range values {
-			if !slices.Contains(bearing, name) {
+			if !slices.Contains(unmaskedParameters, name) {
 				v = m.Text(v)
 			}
 			masked.Add(m.Key(name), v)

@@ -23,9 +23,9 @@ func Host(b upstream.Backend) string { return string(b) + ".invalid" }
 type Tape struct {
 	backends []upstream.Backend
 
-	mu     sync.Mutex
-	calls  map[string][]*Call // still to be made
-	strays []Count
+	mu         sync.Mutex
+	calls      map[string][]*Call // still to be made
+	unexpected []Count
 }
 
 // Count is how many calls of a route there are.
@@ -50,18 +50,18 @@ func NewTape(f *File) *Tape {
 	return t
 }
 
-// errStray is the failure of a call that was not recorded.
-var errStray = errors.New("no such call was recorded")
+// errNotRecorded is the failure of a call that was not recorded.
+var errNotRecorded = errors.New("no such call was recorded")
 
 // RoundTrip answers a call from the tape.
 func (t *Tape) RoundTrip(r *http.Request) (*http.Response, error) {
-	c, err := t.asked(r)
+	c, err := t.callOf(r)
 	if err != nil {
 		return nil, err
 	}
 	recorded := t.take(c)
 	if recorded == nil {
-		return nil, &upstream.Error{Kind: upstream.Contract, Err: errStray}
+		return nil, &upstream.Error{Kind: upstream.Contract, Err: errNotRecorded}
 	}
 	if kind, failed := failures[recorded.Failure]; failed {
 		if trace := httptrace.ContextClientTrace(r.Context()); recorded.Unsent && trace != nil && trace.GetConn != nil {
@@ -77,8 +77,8 @@ func (t *Tape) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// asked is the call that a request makes.
-func (t *Tape) asked(r *http.Request) (*Call, error) {
+// callOf is the call that a request makes.
+func (t *Tape) callOf(r *http.Request) (*Call, error) {
 	c := &Call{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query().Encode()}
 	if i := slices.IndexFunc(t.backends, func(b upstream.Backend) bool { return Host(b) == r.URL.Hostname() }); i >= 0 {
 		c.Backend = t.backends[i]
@@ -98,18 +98,18 @@ func (t *Tape) take(c *Call) *Call {
 	defer t.mu.Unlock()
 	list := t.calls[key]
 	if len(list) == 0 {
-		t.strays = add(t.strays, string(c.Backend)+" "+c.Method+" "+form(c.Path))
+		t.unexpected = add(t.unexpected, string(c.Backend)+" "+c.Method+" "+routePattern(c.Path))
 		return nil
 	}
 	t.calls[key] = list[1:]
 	return list[0]
 }
 
-// form names a path that no recorded call has: what cannot be a part of a route becomes a place.
-func form(path string) string {
+// routePattern names a path that no recorded call has: what cannot be a part of a route becomes a place.
+func routePattern(path string) string {
 	segments := strings.Split(path, "/")
 	for i, s := range segments {
-		if !speakable.MatchString(s) && s != "" {
+		if !identifierName.MatchString(s) && s != "" {
 			segments[i] = "{}"
 		}
 	}
@@ -142,7 +142,7 @@ func (t *Tape) Missing() []Count {
 func (t *Tape) Additional() []Count {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return sorted(slices.Clone(t.strays))
+	return sorted(slices.Clone(t.unexpected))
 }
 
 func sorted(list []Count) []Count {

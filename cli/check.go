@@ -126,7 +126,7 @@ func check(manifest, against string, server serverLimits, p progress) (*checkRes
 	if err != nil {
 		return nil, err
 	}
-	p.say("comparing the schemas")
+	p.show("comparing the schemas")
 	result.Breaking = breakingChanges(old, schema, result.Documents, manifest != "")
 	result.OK = result.OK && len(result.Breaking) == 0
 	return result, nil

@@ -97,7 +97,7 @@ func Run(ctx context.Context, p Program) (code int) {
 	}
 	parsed, err := run.parser.Parse(normalize(run.parser.Model, p.Args))
 	if err != nil {
-		fmt.Fprintln(p.Stderr, "learngraph:", wrongUsage(err))
+		fmt.Fprintln(p.Stderr, "learngraph:", usageMessage(err))
 		return ExitUsage
 	}
 	run.settings = config.Sources{Demo: c.Demo, File: c.File, Flags: flags.given(parsed), Getenv: p.Getenv, Environ: p.Environ}
@@ -113,8 +113,8 @@ func Run(ctx context.Context, p Program) (code int) {
 	return ExitUsage
 }
 
-// wrongUsage says in one line what is wrong with the arguments, what was perhaps meant, and which help to ask for.
-func wrongUsage(err error) string {
+// usageMessage says in one line what is wrong with the arguments, what was perhaps meant, and which help to ask for.
+func usageMessage(err error) string {
 	text, help := strings.ReplaceAll(err.Error(), "--", "-"), "learngraph help"
 	if e := new(kong.ParseError); errors.As(err, &e) && e.Context != nil {
 		if node := e.Context.Selected(); node != nil {

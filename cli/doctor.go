@@ -22,27 +22,27 @@ import (
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
-// verdict is how a check of the doctor ended.
-type verdict string
+// checkStatus is how a check of the doctor ended.
+type checkStatus string
 
 const (
-	well    verdict = "ok"
-	doubt   verdict = "warning" // works, and should be mended
-	ill     verdict = "failed"
-	skipped verdict = "skipped"
+	statusOK      checkStatus = "ok"
+	statusWarning checkStatus = "warning" // works, and should be mended
+	statusFailed  checkStatus = "failed"
+	statusSkipped checkStatus = "skipped"
 )
 
-// diagnosis is one line of the doctor's table. It holds no URL, credential or byte of a body.
-type diagnosis struct {
-	Check   string  `json:"check"`
-	Verdict verdict `json:"verdict"`
-	Detail  string  `json:"detail"`
-	Remedy  string  `json:"remedy,omitempty"`
-	Millis  int64   `json:"durationMs"`
+// doctorResult is one line of the doctor's table. It holds no URL, credential or byte of a body.
+type doctorResult struct {
+	Check   string      `json:"check"`
+	Verdict checkStatus `json:"verdict"`
+	Detail  string      `json:"detail"`
+	Remedy  string      `json:"remedy,omitempty"`
+	Millis  int64       `json:"durationMs"`
 }
 
 // failed reports whether something does not work, or could not be looked at.
-func (g diagnosis) failed() bool { return g.Verdict == ill || g.Detail == interrupted }
+func (g doctorResult) failed() bool { return g.Verdict == statusFailed || g.Detail == interrupted }
 
 // interrupted is the detail of a check that was not made because the doctor was stopped.
 const interrupted = "interrupted"
@@ -74,55 +74,55 @@ type doctor struct {
 // run compares the configuration with the real world, with one cheap read of each backend. It writes a table or JSON to stdout
 // and its progress to stderr. The exit code is ExitOK where everything works.
 func (d *doctor) run(ctx context.Context, asJSON bool, stdout, stderr io.Writer) int {
-	list := d.examine(ctx, progressTo(stderr))
+	list := d.runChecks(ctx, progressTo(stderr))
 	write := writeTable
 	if asJSON {
-		write = writeDiagnoses
+		write = writeResultsJSON
 	}
-	failed := slices.ContainsFunc(list, diagnosis.failed)
+	failed := slices.ContainsFunc(list, doctorResult.failed)
 	if write(stdout, list) != nil || failed || ctx.Err() != nil {
 		return ExitFailed
 	}
 	return ExitOK
 }
 
-// question is one to the real world.
-type question struct {
+// doctorCheck is one to the real world.
+type doctorCheck struct {
 	name string
-	ask  func(context.Context) diagnosis
+	run  func(context.Context) doctorResult
 }
 
-func (d *doctor) questions() []question {
-	list := []question{{"thoughtindustries", d.thoughtIndustries}, {"coassemble", d.coassemble}}
+func (d *doctor) checks() []doctorCheck {
+	list := []doctorCheck{{"thoughtindustries", d.thoughtIndustries}, {"coassemble", d.coassemble}}
 	if d.cfg.HasMATTR() && d.cfg.MATTRToken == "" {
-		list = append(list, question{"mattr token", d.mattrToken})
+		list = append(list, doctorCheck{"mattr token", d.mattrToken})
 	}
-	list = append(list, question{"mattr", d.mattr}, question{"redis", d.redis}, question{"clocks", d.clocksAgree})
+	list = append(list, doctorCheck{"mattr", d.mattr}, doctorCheck{"redis", d.redis}, doctorCheck{"clocks", d.checkClocks})
 	for _, backend := range d.cfg.Webhooks() {
-		list = append(list, question{backend + " webhook", func(ctx context.Context) diagnosis { return d.webhook(ctx, backend) }})
+		list = append(list, doctorCheck{backend + " webhook", func(ctx context.Context) doctorResult { return d.webhook(ctx, backend) }})
 	}
-	return append(list, d.questionsOfStart()...)
+	return append(list, d.startupChecks()...)
 }
 
-// examine asks one thing after the other: a backend's limit of calls at once is not for the doctor.
-func (d *doctor) examine(ctx context.Context, p progress) []diagnosis {
-	questions := d.questions()
-	list := make([]diagnosis, len(questions))
+// runChecks asks one thing after the other: a backend's limit of calls at once is not for the doctor.
+func (d *doctor) runChecks(ctx context.Context, p progress) []doctorResult {
+	questions := d.checks()
+	list := make([]doctorResult, len(questions))
 	defer p.end()
 	for i, q := range questions {
-		p.say(fmt.Sprintf("checking %s (%d of %d)", q.name, i+1, len(questions)))
+		p.show(fmt.Sprintf("checking %s (%d of %d)", q.name, i+1, len(questions)))
 		start := time.Now()
 		if ctx.Err() != nil {
-			list[i] = diagnosis{Verdict: skipped, Detail: interrupted, Remedy: "run the doctor again"}
+			list[i] = doctorResult{Verdict: statusSkipped, Detail: interrupted, Remedy: "run the doctor again"}
 		} else {
-			list[i] = q.ask(ctx)
+			list[i] = q.run(ctx)
 		}
 		list[i].Check, list[i].Millis = q.name, time.Since(start).Milliseconds()
 	}
 	return list
 }
 
-func writeTable(w io.Writer, list []diagnosis) error {
+func writeTable(w io.Writer, list []doctorResult) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CHECK\tVERDICT\tTIME\tDETAIL\tREMEDY")
 	for _, g := range list {
@@ -131,45 +131,45 @@ func writeTable(w io.Writer, list []diagnosis) error {
 	return t.Flush()
 }
 
-func writeDiagnoses(w io.Writer, list []diagnosis) error {
+func writeResultsJSON(w io.Writer, list []doctorResult) error {
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
 	return enc.Encode(struct {
-		OK     bool        `json:"ok"`
-		Checks []diagnosis `json:"checks"`
-	}{!slices.ContainsFunc(list, diagnosis.failed), list})
+		OK     bool           `json:"ok"`
+		Checks []doctorResult `json:"checks"`
+	}{!slices.ContainsFunc(list, doctorResult.failed), list})
 }
 
-// patient names the settings of a backend, for remedies; needs are those without which it is not configured.
-type patient struct{ backend, needs, url, credential, timeout, rate string }
+// target names the settings of a backend, for remedies; needs are those without which it is not configured.
+type target struct{ backend, requires, url, credential, timeout, rate string }
 
 var (
-	patientThoughtIndustries = patient{"Thought Industries", "THOUGHTINDUSTRIES_URL and THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY",
+	targetThoughtIndustries = target{"Thought Industries", "THOUGHTINDUSTRIES_URL and THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY",
 		"THOUGHTINDUSTRIES_TIMEOUT", "THOUGHTINDUSTRIES_RATE"}
-	patientCoassemble = patient{"Coassemble", "COASSEMBLE_AUTHORIZATION", "COASSEMBLE_URL", "COASSEMBLE_AUTHORIZATION",
+	targetCoassemble = target{"Coassemble", "COASSEMBLE_AUTHORIZATION", "COASSEMBLE_URL", "COASSEMBLE_AUTHORIZATION",
 		"COASSEMBLE_TIMEOUT", "COASSEMBLE_RATE"}
-	patientMATTR      = patient{"MATTR", "MATTR_URL and its credentials", "MATTR_URL and MATTR_PATH_PREFIX", "MATTR_TOKEN", "MATTR_TIMEOUT", "MATTR_RATE"}
-	patientMATTRToken = patient{"MATTR's authorization server", "MATTR_TOKEN_URL", "MATTR_TOKEN_URL",
+	targetMATTR      = target{"MATTR", "MATTR_URL and its credentials", "MATTR_URL and MATTR_PATH_PREFIX", "MATTR_TOKEN", "MATTR_TIMEOUT", "MATTR_RATE"}
+	targetMATTRToken = target{"MATTR's authorization server", "MATTR_TOKEN_URL", "MATTR_TOKEN_URL",
 		"MATTR_CLIENT_ID, MATTR_CLIENT_SECRET and MATTR_AUDIENCE", "MATTR_TIMEOUT", "MATTR_RATE"}
 )
 
-func (p patient) absent() diagnosis {
-	return diagnosis{Verdict: skipped, Detail: "not configured", Remedy: "set " + p.needs + " to use " + p.backend}
+func (p target) notConfigured() doctorResult {
+	return doctorResult{Verdict: statusSkipped, Detail: "not configured", Remedy: "set " + p.requires + " to use " + p.backend}
 }
 
-// judge makes a diagnosis of how a read of the backend ended.
-func (p patient) judge(err error) diagnosis {
+// resultOf makes a diagnosis of how a read of the backend ended.
+func (p target) resultOf(err error) doctorResult {
 	if err == nil {
-		return diagnosis{Verdict: well, Detail: "reachable and authorised"}
+		return doctorResult{Verdict: statusOK, Detail: "reachable and authorised"}
 	}
 	var e *upstream.Error
 	if !errors.As(err, &e) {
-		return diagnosis{Verdict: ill, Detail: err.Error(), Remedy: "check " + p.url + " and " + p.credential}
+		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "check " + p.url + " and " + p.credential}
 	}
-	return diagnosis{Verdict: ill, Detail: e.Error(), Remedy: p.remedy(e)}
+	return doctorResult{Verdict: statusFailed, Detail: e.Error(), Remedy: p.remedy(e)}
 }
 
-func (p patient) remedy(e *upstream.Error) string {
+func (p target) remedy(e *upstream.Error) string {
 	switch {
 	case e.Status == http.StatusUnauthorized:
 		return "check " + p.credential + ": " + p.backend + " does not know it"
@@ -178,16 +178,16 @@ func (p patient) remedy(e *upstream.Error) string {
 	case e.Kind == upstream.Timeout, e.Kind == upstream.Deadline:
 		return "check the way to " + p.backend + ", or raise " + p.timeout
 	case e.Kind == upstream.RateLimited:
-		return "lower " + p.rate + ": another program uses up the limit" + afterwards(e.RetryAfter)
+		return "lower " + p.rate + ": another program uses up the limit" + retryHint(e.RetryAfter)
 	case e.Status >= 500:
-		return "wait and see " + p.backend + "'s status page" + afterwards(e.RetryAfter)
+		return "wait and see " + p.backend + "'s status page" + retryHint(e.RetryAfter)
 	case e.Kind == upstream.Unavailable, e.Kind == upstream.Canceled:
 		return "check " + p.url + ", name resolution, proxy and firewall: there is no connection"
 	}
 	return "check " + p.url + ": something answers there that is not this API"
 }
 
-func afterwards(wait time.Duration) string {
+func retryHint(wait time.Duration) string {
 	if wait <= 0 {
 		return ""
 	}
@@ -200,71 +200,71 @@ func (d *doctor) client(b upstream.Backend, cfg config.Backend, a upstream.Autho
 		Timeout: cfg.Timeout, Concurrency: 1, Gzip: cfg.Gzip, MaxBody: d.cfg.UpstreamMaxBody, Retries: -1})
 }
 
-func (d *doctor) thoughtIndustries(ctx context.Context) diagnosis {
-	p := patientThoughtIndustries
+func (d *doctor) thoughtIndustries(ctx context.Context) doctorResult {
+	p := targetThoughtIndustries
 	if !d.cfg.HasThoughtIndustries() {
-		return p.absent()
+		return p.notConfigured()
 	}
 	rest, err := d.client(upstream.ThoughtIndustries, d.cfg.ThoughtIndustries,
 		upstream.Header("Authorization", "Bearer "+d.cfg.ThoughtIndustriesKey))
 	if err != nil {
-		return p.judge(err)
+		return p.resultOf(err)
 	}
 	var answer struct{ Valid bool }
 	_, err = rest.Do(ctx, upstream.Request{Method: http.MethodGet, Route: "/incoming/v2/ping", Path: []string{"incoming", "v2", "ping"},
 		Read: func(resp *upstream.Response) error { return upstream.DecodeJSON(resp.Body, &answer) }})
 	if err == nil && !answer.Valid {
-		return diagnosis{Verdict: ill, Detail: "the answer to a ping does not say that the key is valid", Remedy: "check " + p.credential}
+		return doctorResult{Verdict: statusFailed, Detail: "the answer to a ping does not say that the key is valid", Remedy: "check " + p.credential}
 	}
-	return p.judge(err)
+	return p.resultOf(err)
 }
 
-func (d *doctor) coassemble(ctx context.Context) diagnosis {
-	p := patientCoassemble
+func (d *doctor) coassemble(ctx context.Context) doctorResult {
+	p := targetCoassemble
 	if !d.cfg.HasCoassemble() {
-		return p.absent()
+		return p.notConfigured()
 	}
 	rest, err := d.client(upstream.Coassemble, d.cfg.Coassemble, upstream.Header("Authorization", d.cfg.CoassembleAuthorization))
 	if err != nil {
-		return p.judge(err)
+		return p.resultOf(err)
 	}
 	_, _, err = coassemble.New(rest).Clients(ctx, coassemble.Page{Length: 1})
-	return p.judge(err)
+	return p.resultOf(err)
 }
 
-func (d *doctor) mattrToken(ctx context.Context) diagnosis {
+func (d *doctor) mattrToken(ctx context.Context) doctorResult {
 	source, err := mattr.NewTokenSource(mattr.TokenOptions{URL: d.cfg.MATTRTokenURL, ClientID: d.cfg.MATTRClientID,
 		ClientSecret: d.cfg.MATTRClientSecret, Audience: d.cfg.MATTRAudience, Transport: d.clocks.of(upstream.MATTR), Timeout: d.cfg.MATTR.Timeout})
 	if err == nil {
 		err = source.Authorize(ctx, &http.Request{Header: http.Header{}})
 	}
 	if err != nil {
-		return patientMATTRToken.judge(err)
+		return targetMATTRToken.resultOf(err)
 	}
 	d.authorizer = source
-	return diagnosis{Verdict: well, Detail: "gives tokens"}
+	return doctorResult{Verdict: statusOK, Detail: "gives tokens"}
 }
 
-func (d *doctor) mattr(ctx context.Context) diagnosis {
-	p := patientMATTR
+func (d *doctor) mattr(ctx context.Context) doctorResult {
+	p := targetMATTR
 	if !d.cfg.HasMATTR() {
-		return p.absent()
+		return p.notConfigured()
 	}
 	authorizer := d.authorizer
 	switch {
 	case d.cfg.MATTRToken != "":
 		authorizer = upstream.Header("Authorization", "Bearer "+d.cfg.MATTRToken)
 	case authorizer == nil:
-		return diagnosis{Verdict: skipped, Detail: "there is no token to ask with", Remedy: "mend the token first"}
+		return doctorResult{Verdict: statusSkipped, Detail: "there is no token to ask with", Remedy: "mend the token first"}
 	default:
-		p.credential = patientMATTRToken.credential
+		p.credential = targetMATTRToken.credential
 	}
 	rest, err := d.client(upstream.MATTR, d.cfg.MATTR, authorizer)
 	if err != nil {
-		return p.judge(err)
+		return p.resultOf(err)
 	}
 	_, _, err = mattr.New(rest, d.cfg.MATTRPathPrefix).Identities(ctx, 1, "")
-	return p.judge(err)
+	return p.resultOf(err)
 }
 
 // clocks are how far the backends' clocks are ahead of ours, as the Date of any of their answers tells.
@@ -314,13 +314,13 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 const (
-	// drift is what clocks may differ without effect.
-	drift = 5 * time.Second
-	// wrong is when moments that backends name, and the lives of tokens, are misread.
-	wrong = time.Minute
+	// maxDrift is what clocks may differ without effect.
+	maxDrift = 5 * time.Second
+	// maxSkew is when moments that backends name, and the lives of tokens, are misread.
+	maxSkew = time.Minute
 )
 
-func (d *doctor) clocksAgree(context.Context) diagnosis {
+func (d *doctor) checkClocks(context.Context) doctorResult {
 	d.clocks.mu.Lock()
 	defer d.clocks.mu.Unlock()
 	var worst time.Duration
@@ -330,52 +330,52 @@ func (d *doctor) clocksAgree(context.Context) diagnosis {
 		parts = append(parts, fmt.Sprintf("%s %+d s", b, int(ahead.Round(time.Second).Seconds())))
 	}
 	if len(parts) == 0 {
-		return diagnosis{Verdict: skipped, Detail: "no backend told the time", Remedy: "mend the connections first"}
+		return doctorResult{Verdict: statusSkipped, Detail: "no backend told the time", Remedy: "mend the connections first"}
 	}
 	slices.Sort(parts)
-	g := diagnosis{Verdict: well, Detail: strings.Join(parts, ", ")}
-	if worst > drift {
-		g.Verdict = doubt
+	g := doctorResult{Verdict: statusOK, Detail: strings.Join(parts, ", ")}
+	if worst > maxDrift {
+		g.Verdict = statusWarning
 		g.Remedy = "let this machine take its time from NTP; where one backend alone differs, tell its vendor"
 	}
-	if worst > wrong {
-		g.Verdict = ill
+	if worst > maxSkew {
+		g.Verdict = statusFailed
 	}
 	return g
 }
 
-// oldestRedis is the oldest major version that we know to work.
-const oldestRedis = 6
+// minRedisVersion is the oldest major version that we know to work.
+const minRedisVersion = 6
 
-// redisPatience bounds the whole conversation with Redis.
-const redisPatience = 5 * time.Second
+// redisTimeout bounds the whole conversation with Redis.
+const redisTimeout = 5 * time.Second
 
-func (d *doctor) redis(ctx context.Context) diagnosis {
+func (d *doctor) redis(ctx context.Context) doctorResult {
 	if d.cfg.Cache.Redis == nil || d.cfg.Cache.Redis.URL == "" {
-		return diagnosis{Verdict: skipped, Detail: "not configured: this process caches for itself",
+		return doctorResult{Verdict: statusSkipped, Detail: "not configured: this process caches for itself",
 			Remedy: "set REDIS_URL where several replicas run"}
 	}
-	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	start := time.Now()
 	version, trouble := cache.Ping(ctx, *d.cfg.Cache.Redis)
 	took := time.Since(start)
-	if trouble != cache.NoTrouble {
-		return diagnosis{Verdict: ill, Detail: string(trouble), Remedy: redisRemedies[trouble]}
+	if trouble != cache.PingOK {
+		return doctorResult{Verdict: statusFailed, Detail: string(trouble), Remedy: redisRemedies[trouble]}
 	}
-	g := diagnosis{Verdict: well, Detail: "version " + version}
+	g := doctorResult{Verdict: statusOK, Detail: "version " + version}
 	major, _, _ := strings.Cut(version, ".")
-	if n, err := strconv.Atoi(major); err != nil || n < oldestRedis {
-		g.Verdict, g.Remedy = doubt, fmt.Sprintf("use Redis %d or later", oldestRedis)
+	if n, err := strconv.Atoi(major); err != nil || n < minRedisVersion {
+		g.Verdict, g.Remedy = statusWarning, fmt.Sprintf("use Redis %d or later", minRedisVersion)
 	} else if timeout := d.cfg.Cache.Redis.Timeout; timeout > 0 && took > 10*timeout {
 		// Several exchanges and perhaps TLS: ten times the timeout of one round is slow by any measure.
-		g.Verdict, g.Remedy = doubt, "bring Redis nearer or raise REDIS_TIMEOUT: it was slow"
+		g.Verdict, g.Remedy = statusWarning, "bring Redis nearer or raise REDIS_TIMEOUT: it was slow"
 	}
 	return g
 }
 
 // redisRemedies are what to do about each trouble with Redis.
-var redisRemedies = map[cache.Trouble]string{
+var redisRemedies = map[cache.PingError]string{
 	cache.BadURL:        "write REDIS_URL as redis:// or rediss:// with a host",
 	cache.Unreachable:   "check the host and port of REDIS_URL, and that Redis runs and lets this machine connect",
 	cache.NoRedis:       "check the host, the port and the scheme of REDIS_URL",

@@ -54,13 +54,13 @@ func examinedWith(t *testing.T, transport http.RoundTripper, env map[string]stri
 	v := visit{exit: (&doctor{cfg: cfg, getenv: getenv, clocks: clocks{base: transport}}).run(t.Context(), true, &stdout, &stderr),
 		verdicts: map[string]string{}, remedies: map[string]string{}}
 	v.stdout, v.stderr = stdout.String(), stderr.String()
-	var answer struct{ Checks []diagnosis }
+	var answer struct{ Checks []doctorResult }
 	if err := json.Unmarshal(stdout.Bytes(), &answer); err != nil {
 		t.Fatalf("%v\n%s", err, v.stdout)
 	}
 	for _, g := range answer.Checks {
 		v.verdicts[g.Check] = string(g.Verdict)
-		if g.Verdict == well {
+		if g.Verdict == statusOK {
 			continue
 		}
 		if g.Remedy == "" {
@@ -418,7 +418,7 @@ func (brokenPipe) Write([]byte) (int, error) { return 0, io.ErrClosedPipe }
 func TestDoctorHasARemedyForEachKindOfFailure(t *testing.T) {
 	t.Parallel()
 	for kind := upstream.Unknown; !strings.HasPrefix(kind.String(), "kind "); kind++ {
-		if g := patientMATTR.judge(&upstream.Error{Backend: upstream.MATTR, Kind: kind}); g.Remedy == "" {
+		if g := targetMATTR.resultOf(&upstream.Error{Backend: upstream.MATTR, Kind: kind}); g.Remedy == "" {
 			t.Errorf("%s has no remedy", kind)
 		}
 	}

@@ -16,113 +16,113 @@ import (
 	"github.com/learngraph/learngraph/telemetry"
 )
 
-// questionsOfStart are about what a server needs from this machine and its surroundings, each where it is configured.
-func (d *doctor) questionsOfStart() (list []question) {
+// startupChecks are about what a server needs from this machine and its surroundings, each where it is configured.
+func (d *doctor) startupChecks() (list []doctorCheck) {
 	if d.cfg.WithKeys() {
-		list = append(list, question{"api keys", d.apiKeys})
+		list = append(list, doctorCheck{"api keys", d.apiKeys})
 	}
 	if d.cfg.WithTokens() {
-		list = append(list, question{"key set", d.keySet})
+		list = append(list, doctorCheck{"key set", d.keySet})
 	}
 	if d.cfg.TrustedDocuments != "" {
-		list = append(list, question{"trusted documents", d.trustedDocuments})
+		list = append(list, doctorCheck{"trusted documents", d.trustedDocuments})
 	}
 	if len(d.cfg.SecretPaths()) > 0 {
-		list = append(list, question{"file permissions", d.permissions})
+		list = append(list, doctorCheck{"file permissions", d.permissions})
 	}
-	list = append(list, question{"trace collector", d.collector}, question{"listen", d.listen})
+	list = append(list, doctorCheck{"trace collector", d.collector}, doctorCheck{"listen", d.listen})
 	if d.cfg.MetricsListen != "" {
-		list = append(list, question{"metrics listen", d.metricsListen})
+		list = append(list, doctorCheck{"metrics listen", d.metricsListen})
 	}
 	return list
 }
 
-func (d *doctor) apiKeys(context.Context) diagnosis {
-	if err := app.TryKeys(d.cfg); err != nil {
-		return diagnosis{Verdict: ill, Detail: err.Error(), Remedy: "correct the file that API_KEYS_FILE names"}
+func (d *doctor) apiKeys(context.Context) doctorResult {
+	if err := app.CheckKeys(d.cfg); err != nil {
+		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "correct the file that API_KEYS_FILE names"}
 	}
-	return diagnosis{Verdict: well, Detail: "the file is readable and valid"}
+	return doctorResult{Verdict: statusOK, Detail: "the file is readable and valid"}
 }
 
 // outsideTimeout is how long the doctor waits for a key set or a collector.
 const outsideTimeout = 10 * time.Second
 
-func (d *doctor) keySet(ctx context.Context) diagnosis {
+func (d *doctor) keySet(ctx context.Context) doctorResult {
 	ctx, cancel := context.WithTimeout(ctx, outsideTimeout)
 	defer cancel()
-	if err := app.TryKeySet(ctx, d.cfg); err != nil {
-		return diagnosis{Verdict: ill, Detail: err.Error(), Remedy: "check JWT_JWKS, and the way to the issuer: no token can be verified"}
+	if err := app.CheckKeySet(ctx, d.cfg); err != nil {
+		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "check JWT_JWKS, and the way to the issuer: no token can be verified"}
 	}
-	return diagnosis{Verdict: well, Detail: "has keys to verify tokens with"}
+	return doctorResult{Verdict: statusOK, Detail: "has keys to verify tokens with"}
 }
 
 // trustedDocuments reads the manifest as a server does, and checks its documents as the command check does.
-func (d *doctor) trustedDocuments(context.Context) diagnosis {
-	if err := app.TryDocuments(d.cfg); err != nil {
-		return diagnosis{Verdict: ill, Detail: err.Error(), Remedy: "correct the file or folder that TRUSTED_DOCUMENTS names"}
+func (d *doctor) trustedDocuments(context.Context) doctorResult {
+	if err := app.CheckDocuments(d.cfg); err != nil {
+		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "correct the file or folder that TRUSTED_DOCUMENTS names"}
 	}
 	result, err := check(d.cfg.TrustedDocuments, "", limitsOf(d.cfg), progressTo(io.Discard))
 	switch {
 	case err != nil:
-		return diagnosis{Verdict: doubt, Detail: err.Error(), Remedy: "write the documents' manifest to where TRUSTED_DOCUMENTS points"}
+		return doctorResult{Verdict: statusWarning, Detail: err.Error(), Remedy: "write the documents' manifest to where TRUSTED_DOCUMENTS points"}
 	case !result.OK:
-		return diagnosis{Verdict: doubt, Detail: fmt.Sprintf("%d of %d documents fail", result.failed(), len(result.Documents)),
+		return doctorResult{Verdict: statusWarning, Detail: fmt.Sprintf("%d of %d documents fail", result.failed(), len(result.Documents)),
 			Remedy: "learngraph check -manifest with the path of TRUSTED_DOCUMENTS says why"}
 	}
-	return diagnosis{Verdict: well, Detail: fmt.Sprintf("documents: %d", len(result.Documents))}
+	return doctorResult{Verdict: statusOK, Detail: fmt.Sprintf("documents: %d", len(result.Documents))}
 }
 
 // permissions looks for secrets that every user of this machine can read or change.
-func (d *doctor) permissions(context.Context) diagnosis {
+func (d *doctor) permissions(context.Context) doctorResult {
 	paths := d.cfg.SecretPaths()
 	for _, name := range slices.Sorted(maps.Keys(paths)) {
 		info, err := os.Stat(paths[name])
 		switch {
 		case err != nil:
-			return diagnosis{Verdict: ill, Detail: "the file of " + name + " cannot be read", Remedy: "let the user of this program read it"}
+			return doctorResult{Verdict: statusFailed, Detail: "the file of " + name + " cannot be read", Remedy: "let the user of this program read it"}
 		case info.Mode().Perm()&0o007 != 0:
-			return diagnosis{Verdict: doubt, Detail: fmt.Sprintf("any user of this machine can read or change the file of %s (mode %04o)", name, info.Mode().Perm()),
+			return doctorResult{Verdict: statusWarning, Detail: fmt.Sprintf("any user of this machine can read or change the file of %s (mode %04o)", name, info.Mode().Perm()),
 				Remedy: "chmod o= on that file"}
 		}
 	}
-	return diagnosis{Verdict: well, Detail: "secrets in files are for their owner and group"}
+	return doctorResult{Verdict: statusOK, Detail: "secrets in files are for their owner and group"}
 }
 
-func (d *doctor) collector(ctx context.Context) diagnosis {
+func (d *doctor) collector(ctx context.Context) doctorResult {
 	ctx, cancel := context.WithTimeout(ctx, outsideTimeout)
 	defer cancel()
-	wanted, err := telemetry.TryCollector(ctx, d.getenv)
+	wanted, err := telemetry.CheckCollector(ctx, d.getenv)
 	switch {
 	case !wanted:
-		return diagnosis{Verdict: skipped, Detail: "not configured", Remedy: "set OTEL_EXPORTER_OTLP_ENDPOINT to send traces"}
+		return doctorResult{Verdict: statusSkipped, Detail: "not configured", Remedy: "set OTEL_EXPORTER_OTLP_ENDPOINT to send traces"}
 	case err != nil:
-		return diagnosis{Verdict: ill, Detail: err.Error(), Remedy: "check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS, and that the collector runs"}
+		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS, and that the collector runs"}
 	}
-	return diagnosis{Verdict: well, Detail: "takes traces"}
+	return doctorResult{Verdict: statusOK, Detail: "takes traces"}
 }
 
-func (d *doctor) listen(ctx context.Context) diagnosis {
+func (d *doctor) listen(ctx context.Context) doctorResult {
 	return canListen(ctx, "LISTEN", scheme(d.cfg), d.cfg.Listen)
 }
 
-func (d *doctor) metricsListen(ctx context.Context) diagnosis {
+func (d *doctor) metricsListen(ctx context.Context) doctorResult {
 	return canListen(ctx, "METRICS_LISTEN", "http", d.cfg.MetricsListen)
 }
 
 // canListen tries an address. One that a server of ours already has is right.
-func canListen(ctx context.Context, setting, scheme, address string) diagnosis {
+func canListen(ctx context.Context, setting, scheme, address string) doctorResult {
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err == nil {
 		_ = listener.Close()
-		return diagnosis{Verdict: well, Detail: "the address is free"}
+		return doctorResult{Verdict: statusOK, Detail: "the address is free"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	switch {
 	case !errors.Is(err, syscall.EADDRINUSE):
-		return diagnosis{Verdict: ill, Detail: "this program cannot listen there", Remedy: "set " + setting + " to an address of this machine, and a port that its user may open"}
+		return doctorResult{Verdict: statusFailed, Detail: "this program cannot listen there", Remedy: "set " + setting + " to an address of this machine, and a port that its user may open"}
 	case probe(ctx, scheme, address, "/healthz") == nil:
-		return diagnosis{Verdict: well, Detail: "a server answers there already"}
+		return doctorResult{Verdict: statusOK, Detail: "a server answers there already"}
 	}
-	return diagnosis{Verdict: ill, Detail: "another program has the address", Remedy: "stop that program, or change " + setting}
+	return doctorResult{Verdict: statusFailed, Detail: "another program has the address", Remedy: "stop that program, or change " + setting}
 }

@@ -161,13 +161,13 @@ func TestDoctorRunsInTheDemo(t *testing.T) {
 		Stdout: &stdout, Stderr: &stderr})
 	var answer struct {
 		OK     bool
-		Checks []diagnosis
+		Checks []doctorResult
 	}
 	if err := json.Unmarshal(stdout.Bytes(), &answer); err != nil || answer.OK || code != ExitFailed {
 		t.Fatalf("got exit code %d\n%s", code, &stdout)
 	}
 	for _, g := range answer.Checks {
-		if want := map[bool]verdict{true: ill, false: well}[g.Check == "redis"]; g.Verdict != want && g.Verdict != skipped {
+		if want := map[bool]checkStatus{true: statusFailed, false: statusOK}[g.Check == "redis"]; g.Verdict != want && g.Verdict != statusSkipped {
 			t.Errorf("%s is %s", g.Check, g.Verdict)
 		}
 	}

@@ -12,28 +12,28 @@ import (
 
 // webhook says when a webhook last had a delivery with a right signature. Redis knows of all replicas; without it the server of
 // the same settings is asked for what it knows.
-func (d *doctor) webhook(ctx context.Context, backend string) diagnosis {
-	ctx, cancel := context.WithTimeout(ctx, redisPatience)
+func (d *doctor) webhook(ctx context.Context, backend string) doctorResult {
+	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	var at time.Time
 	switch {
 	case d.cfg.Cache.Redis != nil && d.cfg.Cache.Redis.URL != "":
-		var trouble cache.Trouble
-		if at, trouble = cache.Moment(ctx, *d.cfg.Cache.Redis, app.WebhookMoment(backend)); trouble != cache.NoTrouble {
-			return diagnosis{Verdict: skipped, Detail: "Redis, which knows it, does not tell", Remedy: "mend Redis first"}
+		var trouble cache.PingError
+		if at, trouble = cache.Moment(ctx, *d.cfg.Cache.Redis, app.WebhookMoment(backend)); trouble != cache.PingOK {
+			return doctorResult{Verdict: statusSkipped, Detail: "Redis, which knows it, does not tell", Remedy: "mend Redis first"}
 		}
 	case d.cfg.MetricsListen != "":
 		var ok bool
 		if at, ok = d.lastDelivery(ctx, backend); !ok {
-			return diagnosis{Verdict: skipped, Detail: "the server, which knows it, does not answer on METRICS_LISTEN", Remedy: "start the server first"}
+			return doctorResult{Verdict: statusSkipped, Detail: "the server, which knows it, does not answer on METRICS_LISTEN", Remedy: "start the server first"}
 		}
 	default:
-		return diagnosis{Verdict: skipped, Detail: "not known: neither Redis nor METRICS_LISTEN is configured", Remedy: "set REDIS_URL or METRICS_LISTEN"}
+		return doctorResult{Verdict: statusSkipped, Detail: "not known: neither Redis nor METRICS_LISTEN is configured", Remedy: "set REDIS_URL or METRICS_LISTEN"}
 	}
 	if at.IsZero() {
-		return diagnosis{Verdict: doubt, Detail: "never heard of", Remedy: "register /webhooks/" + backend + " with the vendor, or send a test delivery; docs/how-to/webhooks.md says how"}
+		return doctorResult{Verdict: statusWarning, Detail: "never heard of", Remedy: "register /webhooks/" + backend + " with the vendor, or send a test delivery; docs/how-to/webhooks.md says how"}
 	}
-	return diagnosis{Verdict: well, Detail: "last heard of at " + at.UTC().Format(time.RFC3339)}
+	return doctorResult{Verdict: statusOK, Detail: "last heard of at " + at.UTC().Format(time.RFC3339)}
 }
 
 // lastDelivery asks the server's /status.

@@ -24,7 +24,7 @@ type helpCommand struct {
 // Run prints the help of a command, or that of the program.
 func (h *helpCommand) Run(p *process) error {
 	_, err := p.parser.Parse(append(h.Command, "--help"))
-	return errors.New(wrongUsage(err)) // where there is help, the parser has ended the run
+	return errors.New(usageMessage(err)) // where there is help, the parser has ended the run
 }
 
 // printHelp is kong's printer of help.

@@ -24,7 +24,7 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-func (p progress) say(text string) {
+func (p progress) show(text string) {
 	if p.terminal {
 		fmt.Fprint(p.w, "\r\x1b[K", text)
 		return
@@ -38,13 +38,13 @@ const maxLines = 10
 // count says that work on the thing i, from 1, of total begins.
 func (p progress) count(things string, i, total int) {
 	if every := (total + maxLines - 1) / maxLines; p.terminal || (i-1)%every == 0 {
-		p.say(fmt.Sprintf("checking %s (%d of %d)", things, i, total))
+		p.show(fmt.Sprintf("checking %s (%d of %d)", things, i, total))
 	}
 }
 
 // end takes the line off a terminal.
 func (p progress) end() {
 	if p.terminal {
-		p.say("")
+		p.show("")
 	}
 }

@@ -50,7 +50,7 @@ func replay(ctx context.Context, names []string, har string, p progress) (*repla
 	defer p.end()
 	result := &replayResult{OK: true, Files: make([]replayedFile, len(names))}
 	for i, name := range names {
-		p.say(fmt.Sprintf("replaying %s (%d of %d)", name, i+1, len(names)))
+		p.show(fmt.Sprintf("replaying %s (%d of %d)", name, i+1, len(names)))
 		f, err := readCapture(name)
 		if err == nil && har != "" {
 			err = writeHAR(f, har)

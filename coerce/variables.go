@@ -147,7 +147,7 @@ func checkOneOf(def *ast.Definition, given map[string]any) *scalar.InputError {
 func (c coercion) scalar(name string, v any) (any, *scalar.InputError) {
 	switch name {
 	case "Int":
-		if n, ok := wholeInt(v); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
+		if n, ok := intValue(v); ok && n >= math.MinInt32 && n <= math.MaxInt32 {
 			return n, nil
 		}
 		return nil, fault("must be a whole number of 32 bits")
@@ -162,7 +162,7 @@ func (c coercion) scalar(name string, v any) (any, *scalar.InputError) {
 		if n, ok := v.(number); ok && isDigits(n) {
 			return n.String(), nil
 		}
-		if n, ok := wholeNumber(v); ok {
+		if n, ok := integralNumber(v); ok {
 			return n.String(), nil
 		}
 		if s, ok := v.(string); ok {
@@ -186,8 +186,8 @@ func (c coercion) scalar(name string, v any) (any, *scalar.InputError) {
 // isDigits reports whether a number is written without a fraction and an exponent.
 func isDigits(n number) bool { return !strings.ContainsAny(n.String(), ".eE") }
 
-// wholeInt reads the value of an Int. Digits alone, which is how nearly all are written, need no arithmetic.
-func wholeInt(v any) (int64, bool) {
+// intValue reads the value of an Int. Digits alone, which is how nearly all are written, need no arithmetic.
+func intValue(v any) (int64, bool) {
 	switch v := v.(type) {
 	case int64:
 		return v, true
@@ -196,7 +196,7 @@ func wholeInt(v any) (int64, bool) {
 			return n, true
 		}
 	}
-	n, ok := wholeNumber(v)
+	n, ok := integralNumber(v)
 	if !ok || !n.IsInt64() {
 		return 0, false
 	}
@@ -206,8 +206,8 @@ func wholeInt(v any) (int64, bool) {
 // longestNumber bounds the digits of a number that is read exactly: 1e999999999 must not become a number of that size.
 const longestNumber = 64
 
-// wholeNumber reads a number without a fraction however it is written: 5, 5.0 and 5e0 are the same.
-func wholeNumber(v any) (*big.Int, bool) {
+// integralNumber reads a number without a fraction however it is written: 5, 5.0 and 5e0 are the same.
+func integralNumber(v any) (*big.Int, bool) {
 	n, ok := v.(number)
 	if !ok || len(n) > longestNumber {
 		return nil, false

@@ -36,8 +36,8 @@ type fileReader struct {
 	values map[string]string
 }
 
-// wrong is an error at a place of the file.
-func (f fileReader) wrong(n *yaml.Node, format string, args ...any) error {
+// errorAt is an error at a place of the file.
+func (f fileReader) errorAt(n *yaml.Node, format string, args ...any) error {
 	return fmt.Errorf("the configuration file %q, line %d: %s", f.path, n.Line, fmt.Sprintf(format, args...))
 }
 
@@ -47,7 +47,7 @@ func (f fileReader) settings(group string, n *yaml.Node) error {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return f.wrong(n, "want names with values, such as listen: 127.0.0.1:8080")
+		return f.errorAt(n, "want names with values, such as listen: 127.0.0.1:8080")
 	}
 	for i := 0; i < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
@@ -69,13 +69,13 @@ func (f fileReader) setting(group string, key, value *yaml.Node) error {
 	s, ok := known[key.Value]
 	switch {
 	case !ok:
-		return f.wrong(key, "there is no setting %q%s", key.Value, didYouMean(key.Value, names(known)))
+		return f.errorAt(key, "there is no setting %q%s", key.Value, didYouMean(key.Value, names(known)))
 	case group != "" && s.Group != group:
-		return f.wrong(key, "%s belongs to %s, not to %s", key.Value, s.Group, group)
+		return f.errorAt(key, "%s belongs to %s, not to %s", key.Value, s.Group, group)
 	}
 	name := strings.ToUpper(key.Value)
 	if _, twice := f.values[name]; twice {
-		return f.wrong(key, "%s is set twice", key.Value)
+		return f.errorAt(key, "%s is set twice", key.Value)
 	}
 	text, err := f.value(value, s)
 	f.values[name] = text
@@ -90,12 +90,12 @@ func (f fileReader) value(n *yaml.Node, s Setting) (string, error) {
 	case n.Kind == yaml.ScalarNode:
 		return n.Value, nil
 	case n.Kind != yaml.SequenceNode || !s.list:
-		return "", f.wrong(n, "%s must be a single value", strings.ToLower(s.Name))
+		return "", f.errorAt(n, "%s must be a single value", strings.ToLower(s.Name))
 	}
 	var items []string
 	for _, e := range n.Content {
 		if e.Kind != yaml.ScalarNode {
-			return "", f.wrong(e, "%s must be a list of single values", strings.ToLower(s.Name))
+			return "", f.errorAt(e, "%s must be a list of single values", strings.ToLower(s.Name))
 		}
 		items = append(items, e.Value)
 	}

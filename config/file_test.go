@@ -125,7 +125,7 @@ func TestNamesThatLookLikeOursAreWarnedOf(t *testing.T) {
 		"COASSEMBLE_TOKEN=x": "learngraph help", "CACHE_TTL=1s": "", "MATTR_TOKEN_FILE=x": "", "PATH=/bin": "", "REDIS_PORT=6379": "", "HOSTNAME=x": "",
 		"KUBERNETES_SERVICE_HOST=x": "", "METRICS_LISTENER=x": "METRICS_LISTEN",
 	} {
-		got := strings.Join(lookAlikes([]string{entry}), "\n")
+		got := strings.Join(misspelledNames([]string{entry}), "\n")
 		if (got == "") != (want == "") || !strings.Contains(got, want) {
 			t.Errorf("%s: got %q, want %q", entry, got, want)
 		}

@@ -62,7 +62,7 @@ func Read(from Sources) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Demo: from.Demo, given: map[string]bool{}, secretPaths: map[string]string{}, Warnings: lookAlikes(from.Environ)}
+	c := &Config{Demo: from.Demo, given: map[string]bool{}, secretPaths: map[string]string{}, Warnings: misspelledNames(from.Environ)}
 	l := loader{config: c, layers: []layer{
 		{FromFlag, func(name string) string { return from.Flags[name] }},
 		{FromEnvironment, from.Getenv},

@@ -43,11 +43,11 @@ func didYouMean(name string, known []string) string {
 // families are beginnings of names that no other program has a use for.
 var families = []string{"LEARNGRAPH_", "THOUGHTINDUSTRIES_", "COASSEMBLE_", "MATTR_", "CACHE_", "OPERATION_", "UPSTREAM_", "LINK_", "TRUSTED_", "CORS_", "JWT_"}
 
-// shortestAlike is the shortest name for which being spelled alike is no accident.
-const shortestAlike = 6
+// minComparedLength is the shortest name for which being spelled alike is no accident.
+const minComparedLength = 6
 
-// lookAlikes returns a warning for each name of the environment that looks like one of ours and is none.
-func lookAlikes(environ []string) (warnings []string) {
+// misspelledNames returns a warning for each name of the environment that looks like one of ours and is none.
+func misspelledNames(environ []string) (warnings []string) {
 	var known []string
 	for _, s := range Settings() {
 		known = append(known, s.Names()...)
@@ -63,7 +63,7 @@ func lookAlikes(environ []string) (warnings []string) {
 			most = 3
 		}
 		near := ""
-		if len(name) >= shortestAlike {
+		if len(name) >= minComparedLength {
 			near = nearest(strings.TrimPrefix(name, "LEARNGRAPH_"), known, most)
 		}
 		switch {

@@ -11,8 +11,8 @@ type parentsKey struct{}
 
 // parents are the places of those parents of a field that ask for the keys of a Load, one for each key, among all.
 type parents struct {
-	places []int
-	of     int
+	indices []int
+	of      int
 }
 
 // WithParents returns a context under which a Load attributes each key to one of a field's parents: places are theirs among
@@ -24,12 +24,12 @@ func WithParents(ctx context.Context, places []int, of int) context.Context {
 	return context.WithValue(ctx, parentsKey{}, parents{places, of})
 }
 
-// place is the field that asks for the nth key of a Load, and under which parent.
-func (p parents) place(path string, n, keys int) upstream.FieldPath {
-	if len(p.places) != keys {
+// fieldPath is the field that asks for the nth key of a Load, and under which parent.
+func (p parents) fieldPath(path string, n, keys int) upstream.FieldPath {
+	if len(p.indices) != keys {
 		return upstream.FieldPath{Path: path, Parent: -1}
 	}
-	return upstream.FieldPath{Path: path, Parent: p.places[n], Of: p.of}
+	return upstream.FieldPath{Path: path, Parent: p.indices[n], Of: p.of}
 }
 
 // attributed makes the calls of a loader carry the fields that they are for, where the operation is explained. text is what
@@ -51,7 +51,7 @@ func attributed[K comparable, V any](o *Operation, text func(K) string, l *loade
 		path, texts := s.Field(caller), make([]string, len(keys))
 		for i, k := range keys {
 			texts[i] = text(k)
-			claims.Add(texts[i], asked.place(path, i, len(keys)))
+			claims.Add(texts[i], asked.fieldPath(path, i, len(keys)))
 		}
 		return upstream.WithPurpose(operation, upstream.NewPurpose(claims, texts...))
 	})

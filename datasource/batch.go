@@ -19,37 +19,37 @@ type (
 // plan answers keys by the fewest calls: from a scan where one pays, and what that leaves open by single reads.
 func plan[K comparable, V any](ctx context.Context, keys []K, scan func(keys []K) (scanned[K, V], error),
 	single func(rest []K) (map[K]V, failures[K])) (map[K]V, failures[K]) {
-	seen, err := scanTogether(ctx, keys, scan)
+	seen, err := scanForRound(ctx, keys, scan)
 	switch {
 	case err != nil:
 		return nil, failAll(keys, err)
 	case seen.all:
-		return seen.found, seen.failed
+		return seen.records, seen.failed
 	}
 	var rest []K
 	for _, k := range keys {
-		if _, ok := seen.found[k]; !ok {
+		if _, ok := seen.records[k]; !ok {
 			rest = append(rest, k)
 		}
 	}
 	read, failed := single(rest)
-	maps.Copy(read, seen.found)
+	maps.Copy(read, seen.records)
 	return read, failed
 }
 
 // scanned is what a scan gave: of all keys, or of some. The zero value is a scan that was not worth its calls.
 type scanned[K comparable, V any] struct {
-	found  map[K]V
-	failed failures[K]
-	all    bool
+	records map[K]V
+	failed  failures[K]
+	all     bool
 }
 
 // of returns what a scan gave of these keys.
 func (s scanned[K, V]) of(keys []K) scanned[K, V] {
 	own := scanned[K, V]{map[K]V{}, failures[K]{}, s.all}
 	for _, k := range keys {
-		if v, ok := s.found[k]; ok {
-			own.found[k] = v
+		if v, ok := s.records[k]; ok {
+			own.records[k] = v
 		}
 		if err := s.failed[k]; err != nil {
 			own.failed[k] = err
@@ -100,8 +100,8 @@ func fetching(ctx context.Context, keys ...string) context.Context {
 	return upstream.WithKeys(ctx, keys...)
 }
 
-// fetched returns what the cache gets of a value that just arrived.
-func fetched[V any](v V, m upstream.Meta, tags ...cache.Tag) cache.Entry[V] {
+// entryOf returns what the cache gets of a value that just arrived.
+func entryOf[V any](v V, m upstream.Meta, tags ...cache.Tag) cache.Entry[V] {
 	return cache.Entry[V]{Value: v, MaxAge: m.MaxAge, NoStore: m.NoStore, ETag: m.ETag, Tags: tags}
 }
 
@@ -113,7 +113,7 @@ func conditional[V any](v V, m upstream.Meta, err error, tags func(V) []cache.Ta
 	case err != nil:
 		return cache.Entry[V]{}, err
 	}
-	return fetched(v, m, tags(v)...), nil
+	return entryOf(v, m, tags(v)...), nil
 }
 
 // eachPage returns a fetch that reads every page with a call of its own.
@@ -137,7 +137,7 @@ func missesOf[K comparable](missing []cache.Miss[K]) (keys []K, texts []string, 
 	return keys, texts, etags
 }
 
-func wantedOf[V any](missing []cache.Missing[V]) (keys []string, etags map[string]string) {
+func missingKeys[V any](missing []cache.Missing[V]) (keys []string, etags map[string]string) {
 	keys, etags = make([]string, len(missing)), make(map[string]string, len(missing))
 	for i, w := range missing {
 		keys[i], etags[w.Key] = w.Key, w.ETag

@@ -66,7 +66,7 @@ func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) (m
 		return ids, failed
 	}
 	for text, r := range s.clients.ids.Load(ctx, slices.Collect(maps.Keys(byText)), func(ctx context.Context, missing []cache.Missing[string]) (answers[string, string], failures[string]) {
-		texts, _ := wantedOf(missing)
+		texts, _ := missingKeys(missing)
 		return s.fetchIDs(ctx, texts, byText)
 	}) {
 		switch {
@@ -81,7 +81,7 @@ func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) (m
 
 func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[string]thoughtindustries.Key) (answers[string, string], failures[string]) {
 	ctx = fetching(ctx, texts...)
-	index, at, scanned := s.clients.index.Cached(ctx, wholeList)
+	index, at, scanned := s.clients.index.Cached(ctx, scanKey)
 	found, failed := answers[string, string]{}, failures[string]{}
 	var unknown []thoughtindustries.Key
 	for _, text := range texts {
@@ -91,10 +91,10 @@ func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[
 			unknown = append(unknown, byText[text])
 		}
 	}
-	docs, errs, meta := s.look(ctx, unknown)
+	docs, errs, meta := s.search(ctx, unknown)
 	for _, k := range unknown {
 		if d := docs[k]; d != nil {
-			found[clientText(k)] = fetched(s.clientID(d), meta)
+			found[clientText(k)] = entryOf(s.clientID(d), meta)
 		} else if errs[k] != nil {
 			failed[clientText(k)] = errs[k]
 		}
@@ -103,20 +103,20 @@ func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[
 }
 
 func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Missing[*document.Document]) (answers[string, *document.Document], failures[string]) {
-	ids, _ := wantedOf(missing)
+	ids, _ := missingKeys(missing)
 	ctx = fetching(ctx, ids...)
-	index, _, scanned := s.clients.index.Cached(ctx, wholeList)
+	index, _, scanned := s.clients.index.Cached(ctx, scanKey)
 	var unknown []thoughtindustries.Key
 	for _, id := range ids {
 		if !scanned || index.IDs[id] {
 			unknown = append(unknown, thoughtindustries.Key{Field: "id", Value: id})
 		}
 	}
-	docs, errs, meta := s.look(ctx, unknown)
+	docs, errs, meta := s.search(ctx, unknown)
 	found, failed := answers[string, *document.Document]{}, failures[string]{}
 	for _, k := range unknown {
 		if d := docs[k]; d != nil {
-			found[k.Value] = fetched(d, meta)
+			found[k.Value] = entryOf(d, meta)
 		} else if errs[k] != nil {
 			failed[k.Value] = errs[k]
 		}
@@ -124,8 +124,8 @@ func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Missing[*d
 	return found, failed
 }
 
-// look asks the backend, and stores what else came along. What the lookup saw before counts for the lifetime too.
-func (s *clientSearch) look(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, failures[thoughtindustries.Key], upstream.Meta) {
+// search asks the backend, and stores what else came along. What the lookup saw before counts for the lifetime too.
+func (s *clientSearch) search(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, failures[thoughtindustries.Key], upstream.Meta) {
 	if len(keys) == 0 {
 		return nil, nil, upstream.Meta{}
 	}
@@ -152,7 +152,7 @@ func (s *clientSearch) storeSeen(ctx context.Context, meta upstream.Meta) {
 		if id == "" {
 			continue
 		}
-		f := fetched(d, meta)
+		f := entryOf(d, meta)
 		s.clients.items.Put(ctx, id, f)
 		s.storeClientIDs(ctx, f)
 		index.IDs[id] = true
@@ -161,7 +161,7 @@ func (s *clientSearch) storeSeen(ctx context.Context, meta upstream.Meta) {
 		}
 	}
 	if all {
-		s.clients.index.Put(ctx, wholeList, fetched(index, meta))
+		s.clients.index.Put(ctx, scanKey, entryOf(index, meta))
 	}
 }
 
@@ -181,7 +181,7 @@ func (s *Source) readLookupPage(ctx context.Context, q thoughtindustries.Query, 
 		}
 		return tags
 	}
-	p, err := share(ctx, s.clients.lookups, key, seen, func(ctx context.Context) (lookupPage, error) {
+	p, err := coalesce(ctx, s.clients.lookups, key, seen, func(ctx context.Context) (lookupPage, error) {
 		page, meta, err := revisit(ctx, s.clients.pages, s.clients.list, key, nil, func(o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
 			p, meta, err := s.ThoughtIndustries.Page(ctx, q, number, count, o)
 			if err != nil {

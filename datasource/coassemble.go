@@ -11,18 +11,18 @@ import (
 
 // coassembleList is how one kind of record of Coassemble is read. K is a part of its list by position.
 type coassembleList[K comparable, V any] struct {
-	kind   string // such as "user"
-	list   cache.Tag
-	text   func(K) string
-	key    func(V) (key string, stub bool)
-	tags   func(V) []cache.Tag
-	pages  func(K) []cache.Tag // the tags of a page
-	size   func(V) int
-	decode func([]byte) (V, error)
-	single func(ctx context.Context, key string, options ...upstream.Option) (V, upstream.Meta, error)
-	part   func(ctx context.Context, part K, o upstream.Option) ([]V, bool, upstream.Meta, error)
-	// whole reads a page of the list of all.
-	whole func(ctx context.Context, p coassemble.Page, options ...upstream.Option) ([]V, upstream.Meta, error)
+	kind     string // such as "user"
+	list     cache.Tag
+	text     func(K) string
+	key      func(V) (key string, stub bool)
+	tags     func(V) []cache.Tag
+	pages    func(K) []cache.Tag // the tags of a page
+	size     func(V) int
+	decode   func([]byte) (V, error)
+	single   func(ctx context.Context, key string, options ...upstream.Option) (V, upstream.Meta, error)
+	listPart func(ctx context.Context, part K, o upstream.Option) ([]V, bool, upstream.Meta, error)
+	// listAll reads a page of the list of all.
+	listAll func(ctx context.Context, p coassemble.Page, options ...upstream.Option) ([]V, upstream.Meta, error)
 }
 
 func (l coassembleList[K, V]) resource(c *cache.Cache, o spaceOptions) *resource[K, V] {
@@ -31,11 +31,11 @@ func (l coassembleList[K, V]) resource(c *cache.Cache, o spaceOptions) *resource
 	r.items = cache.NewSpace(c, records)
 	r.pages = cache.NewCollection(c, cache.CollectionOptions[K, V]{
 		Pages: ofKind(records, l.kind+"Page"), Text: l.text, Items: r.items, Key: l.key, Tags: l.tags})
-	r.scan = scanner[V]{size: new(scanSize), key: l.key, seen: r.seen, flights: flights[*scan[V]](c, l.kind+"Walk", o),
+	r.scan = scanner[V]{size: new(scanSize), key: l.key, seen: r.pageTags, flights: flights[*scan[V]](c, l.kind+"Walk", o),
 		read: func(ctx context.Context, cursor string) (*Page[V], upstream.Meta, error) {
 			return revisit(ctx, r.pages, r.list, cursor, nil, func(o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
 				number, _ := strconv.Atoi(cursor)
-				page.Items, meta, err = l.whole(ctx, coassemble.Page{Number: number, Length: coassemble.MaxLength}, o)
+				page.Items, meta, err = l.listAll(ctx, coassemble.Page{Number: number, Length: coassemble.MaxLength}, o)
 				if len(page.Items) == coassemble.MaxLength {
 					page.Next = strconv.Itoa(number + 1)
 				}
@@ -43,7 +43,7 @@ func (l coassembleList[K, V]) resource(c *cache.Cache, o spaceOptions) *resource
 			})
 		}}
 	r.fetch = eachPage(l.text, l.pages, func(ctx context.Context, k K, o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
-		page.Items, page.More, meta, err = l.part(ctx, k, o)
+		page.Items, page.More, meta, err = l.listPart(ctx, k, o)
 		return page, meta, err
 	})
 	return r
@@ -62,8 +62,8 @@ func (s *Source) newEmbedClients(c *cache.Cache, o spaceOptions) *resource[part,
 		tags:  func(*coassemble.EmbedClient) []cache.Tag { return []cache.Tag{list} },
 		pages: func(part) []cache.Tag { return []cache.Tag{list} },
 		size:  (*coassemble.EmbedClient).Size, decode: recordFrom[coassemble.EmbedClient],
-		single: s.Coassemble.Client, whole: s.Coassemble.Clients,
-		part: func(ctx context.Context, p part, o upstream.Option) ([]*coassemble.EmbedClient, bool, upstream.Meta, error) {
+		single: s.Coassemble.Client, listAll: s.Coassemble.Clients,
+		listPart: func(ctx context.Context, p part, o upstream.Option) ([]*coassemble.EmbedClient, bool, upstream.Meta, error) {
 			return s.Coassemble.ClientWindow(ctx, p.offset, p.first, o)
 		},
 	}.resource(c, o)

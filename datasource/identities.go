@@ -42,8 +42,8 @@ type identityLists struct {
 	flights *cache.Space[*scan[*mattr.Identity]]
 	// index is what a finished scan left of the identities that no caller asked for.
 	index *cache.Space[identityIndex]
-	// lackKeys is set once a scan has shown that the list does not carry the key that joins.
-	lackKeys atomic.Bool
+	// unlinked is set once a scan has shown that the list does not carry the key that joins.
+	unlinked atomic.Bool
 }
 
 // identityIndex are the ids of the identities of each user, and nothing else of them.
@@ -62,8 +62,8 @@ func (x identityIndex) size() int {
 	return n
 }
 
-// wholeList is the one key of a space that holds what a finished scan left.
-const wholeList = "walk"
+// scanKey is the one key of a space that holds what a finished scan left.
+const scanKey = "walk"
 
 func (s *Source) identityTag(id string) cache.Tag {
 	return s.tag(upstream.MATTR, "identity:"+strings.ToLower(id))
@@ -78,7 +78,7 @@ func (s *Source) newIdentities(c *cache.Cache, o spaceOptions) *identityLists {
 		return recordSpace(o, kind, (*mattr.Identity).Size, recordFrom[mattr.Identity])
 	}
 	r := &resource[listKey, *mattr.Identity]{list: s.tag(upstream.MATTR, "identities"), tags: s.identityTags, normal: strings.ToLower,
-		single: s.IdentityByID, askedOnly: true, items: cache.NewSpace(c, records("identity"))}
+		single: s.IdentityByID, requestedOnly: true, items: cache.NewSpace(c, records("identity"))}
 	r.pages = cache.NewCollection(c, cache.CollectionOptions[listKey, *mattr.Identity]{Pages: records("identityPage"), Text: listKey.text,
 		Items: r.items, Key: identityKey, Tags: r.tags})
 	l := &identityLists{resource: r,
@@ -88,7 +88,7 @@ func (s *Source) newIdentities(c *cache.Cache, o spaceOptions) *identityLists {
 		index:    newSpace(c, "identityWalk", o, jsonOf[identityIndex], fromJSON[identityIndex], identityIndex.size),
 	}
 	l.scans = cache.NewCollection(c, cache.CollectionOptions[string, *mattr.Identity]{Pages: records("userIdentityPage"), Text: sameText,
-		Items: l.byUser, Key: s.joinedKey, Tags: r.tags})
+		Items: l.byUser, Key: s.linkedUser, Tags: r.tags})
 	r.scan = scanner[*mattr.Identity]{size: new(scanSize), key: identityKey, seen: s.seenIdentities,
 		flights: flights[*scan[*mattr.Identity]](c, "identityWalkFlight", o),
 		read: func(ctx context.Context, cursor string) (*Page[*mattr.Identity], upstream.Meta, error) {

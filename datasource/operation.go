@@ -64,42 +64,42 @@ func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Do
 // EmbedClients loads clients of Coassemble by identifier.
 func (o *Operation) EmbedClients() *loader.Loader[string, *coassemble.EmbedClient] {
 	return lazy(o, &o.loaders.embedClients, "embedClients", sameText, func(o *Operation) loader.Fetch[string, *coassemble.EmbedClient] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, singly(o.source.embedClients.load))
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.source.embedClients.load))
 	})
 }
 
 // Users loads users by identifier.
 func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
 	return lazy(o, &o.loaders.users, "users", sameText, func(o *Operation) loader.Fetch[string, *coassemble.User] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, singly(o.fetchUsers))
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.fetchUsers))
 	})
 }
 
 // UserPages loads parts of clients' users.
 func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
 	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text, func(o *Operation) loader.Fetch[UserPageKey, Page[*coassemble.User]] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, singly(o.source.fetchUserPages))
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.source.fetchUserPages))
 	})
 }
 
 // Identities loads identities by id.
 func (o *Operation) Identities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.identities, "identities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-		return configured(upstream.MATTR, o.source.MATTR != nil, singly(o.source.identities.load))
+		return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.identities.load))
 	})
 }
 
 // UserIdentities loads identities by the identifier of their user.
 func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.userIdentities, "userIdentities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-		return configured(upstream.MATTR, o.source.MATTR != nil, singly(o.source.fetchUserIdentities))
+		return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.fetchUserIdentities))
 	})
 }
 
 // CredentialPages loads parts of identities' credentials.
 func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*mattr.Credential]] {
 	return lazy(o, &o.loaders.credentialPages, "credentialPages", CredentialPageKey.text, func(o *Operation) loader.Fetch[CredentialPageKey, Page[*mattr.Credential]] {
-		return configured(upstream.MATTR, o.source.MATTR != nil, singly(o.source.fetchCredentialPages))
+		return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.fetchCredentialPages))
 	})
 }
 
@@ -108,13 +108,13 @@ func lazy[K comparable, V any](o *Operation, slot **loader.Loader[K, V], kind st
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if *slot == nil {
-		*slot = attributed(o, text, loader.New(o.ctx, observed(o.source, kind, fetch(o))))
+		*slot = attributed(o, text, loader.New(o.ctx, traced(o.source, kind, fetch(o))))
 	}
 	return *slot
 }
 
-// observed reports each batch of a fetch to the source's Batch.
-func observed[K comparable, V any](s *Source, kind string, fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
+// traced reports each batch of a fetch to the source's Batch.
+func traced[K comparable, V any](s *Source, kind string, fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
 	if s.Batch == nil {
 		return fetch
 	}

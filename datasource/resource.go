@@ -22,8 +22,8 @@ type resource[K comparable, V any] struct {
 	single func(ctx context.Context, key string, options ...upstream.Option) (V, upstream.Meta, error)
 	// normal returns the form of a key in which two that the backend takes for one are equal.
 	normal func(key string) string
-	// askedOnly is set if of a scan only those records are stored that somebody asked for.
-	askedOnly bool
+	// requestedOnly is set if of a scan only those records are stored that somebody asked for.
+	requestedOnly bool
 }
 
 // load returns records by key.
@@ -33,15 +33,15 @@ func (r *resource[K, V]) load(ctx context.Context, keys []string) (map[string]V,
 
 // read reads records singly, or by the pages of the whole list where those are fewer.
 func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) (answers[string, V], failures[string]) {
-	keys, etags := wantedOf(missing)
+	keys, etags := missingKeys(missing)
 	return plan(ctx, keys, func(keys []string) (seen scanned[string, cache.Entry[V]], err error) {
-		s, left := r.scan, r.openAfter(keys)
-		s.goOn = func(page []V) bool { return left(page) > 0 }
+		s, left := r.scan, r.remainingAfter(keys)
+		s.worthReading = func(page []V) bool { return left(page) > 0 }
 		w, err := s.scan(fetching(ctx, keys...), len(keys))
 		if w == nil || err != nil {
 			return seen, err
 		}
-		return scanned[string, cache.Entry[V]]{found: r.take(w, keys), all: w.done}, nil
+		return scanned[string, cache.Entry[V]]{records: r.selectKeys(w, keys), all: w.done}, nil
 	}, func(rest []string) (answers[string, V], failures[string]) {
 		return each(fetching(ctx, keys...), rest, sameText, func(ctx context.Context, key string) (cache.Entry[V], error) {
 			v, meta, err := r.single(ctx, key, upstream.IfNoneMatch(etags[key]))
@@ -50,8 +50,8 @@ func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) (
 	})
 }
 
-// openAfter returns a count of the keys that no page has shown so far.
-func (r *resource[K, V]) openAfter(keys []string) func(page []V) int {
+// remainingAfter returns a count of the keys that no page has shown so far.
+func (r *resource[K, V]) remainingAfter(keys []string) func(page []V) int {
 	open := make(map[string]bool, len(keys))
 	for _, k := range keys {
 		open[r.normal(k)] = true
@@ -65,8 +65,8 @@ func (r *resource[K, V]) openAfter(keys []string) func(page []V) int {
 	}
 }
 
-// take returns the records of a scan by key.
-func (r *resource[K, V]) take(w *scan[V], keys []string) answers[string, V] {
+// selectKeys returns the records of a scan by key.
+func (r *resource[K, V]) selectKeys(w *scan[V], keys []string) answers[string, V] {
 	asked := make(map[string]string, len(keys))
 	for _, k := range keys {
 		asked[r.normal(k)] = k
@@ -76,11 +76,11 @@ func (r *resource[K, V]) take(w *scan[V], keys []string) answers[string, V] {
 		key, stub := r.scan.key(item)
 		if k, ok := asked[r.normal(key)]; ok {
 			key = k
-		} else if r.askedOnly {
+		} else if r.requestedOnly {
 			continue
 		}
 		if key != "" && !stub {
-			found[key] = fetched(item, w.meta, r.tags(item)...)
+			found[key] = entryOf(item, w.meta, r.tags(item)...)
 		}
 	}
 	return found
@@ -98,8 +98,8 @@ func revisit[K comparable, V any](ctx context.Context, pages *cache.Collection[K
 	return f.Value, meta, err
 }
 
-// seen are the tags of the list and of these items.
-func (r *resource[K, V]) seen(items []V) []cache.Tag {
+// pageTags are the tags of the list and of these items.
+func (r *resource[K, V]) pageTags(items []V) []cache.Tag {
 	tags := append(make([]cache.Tag, 0, 1+len(items)), r.list)
 	for _, v := range items {
 		key, _ := r.scan.key(v)

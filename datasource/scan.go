@@ -24,8 +24,8 @@ type scan[V any] struct {
 type scanSize struct{ pages atomic.Int64 }
 
 const (
-	// longestScan bounds the pages of one scan.
-	longestScan = 50
+	// maxScanPages bounds the pages of one scan.
+	maxScanPages = 50
 	// unusableSize is the size of a list that is of no use.
 	unusableSize = 1 << 30
 )
@@ -33,7 +33,7 @@ const (
 // bound is how many pages of the list may be read where the other way takes n calls: as many as that at the most, so that
 // not knowing the size costs twice the cheapest way at most. It is 0 where the list is known to be longer.
 func (s *scanSize) bound(n int) int {
-	n = min(n, longestScan)
+	n = min(n, maxScanPages)
 	if n < 2 || int(s.pages.Load()) > n {
 		return 0
 	}
@@ -58,8 +58,8 @@ type scanner[V any] struct {
 	key  func(V) (key string, stub bool)
 	// read reads the page that a cursor leads to; the first has none.
 	read func(ctx context.Context, cursor string) (*Page[V], upstream.Meta, error)
-	// goOn reports after a page whether the rest of the scan is worth its calls; nil is always so.
-	goOn func(page []V) bool
+	// worthReading reports after a page whether the rest of the scan is worth its calls; nil is always so.
+	worthReading func(page []V) bool
 	// flights are the scans under way, each shared by all who wait for it.
 	flights *cache.Space[*scan[V]]
 	// seen are the tags of what a scan showed. A caller that comes after one of them was dropped scans again.
@@ -72,7 +72,7 @@ func (s scanner[V]) scan(ctx context.Context, n int) (*scan[V], error) {
 	if bound == 0 {
 		return nil, nil
 	}
-	w, err := share(ctx, s.flights, "scan", func(w *scan[V]) []cache.Tag { return s.seen(w.items) },
+	w, err := coalesce(ctx, s.flights, "scan", func(w *scan[V]) []cache.Tag { return s.seen(w.items) },
 		func(ctx context.Context) (*scan[V], error) { return s.readPages(ctx, bound) })
 	if err == nil && !(w.pages < bound && !w.done && !w.unusable) {
 		s.size.learn(w.pages, w.done, w.unusable)
@@ -104,7 +104,7 @@ func (s scanner[V]) readPages(ctx context.Context, bound int) (*scan[V], error) 
 			break
 		}
 		w.items = append(w.items, page.Items...)
-		if w.unusable = !w.done && asked[cursor]; !w.done && s.goOn != nil && !s.goOn(page.Items) {
+		if w.unusable = !w.done && asked[cursor]; !w.done && s.worthReading != nil && !s.worthReading(page.Items) {
 			break
 		}
 	}
@@ -119,9 +119,9 @@ func flights[W any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[W]
 		Local: true, NoStale: true, Size: func(W) int { return 0 }})
 }
 
-// share does what no other caller is doing under the key, or waits for the one that does. seen are the tags of the
+// coalesce does what no other caller is doing under the key, or waits for the one that does. seen are the tags of the
 // result. A caller that comes after one of them was dropped does it again.
-func share[W any](ctx context.Context, space *cache.Space[W], key string, seen func(W) []cache.Tag, do func(context.Context) (W, error)) (W, error) {
+func coalesce[W any](ctx context.Context, space *cache.Space[W], key string, seen func(W) []cache.Tag, do func(context.Context) (W, error)) (W, error) {
 	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Missing[W]) (answers[string, W], failures[string]) {
 		w, err := do(ctx)
 		if err != nil {

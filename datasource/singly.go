@@ -8,11 +8,11 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// singly returns a fetch that loads each key on its own where the loader wants each result as soon as it is there. Whether one
+// fetchSingly returns a fetch that loads each key on its own where the loader wants each result as soon as it is there. Whether one
 // scan takes the place of their single reads is decided for all of them together, once each has been looked for in the cache.
-func singly[K comparable, V any](fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
+func fetchSingly[K comparable, V any](fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
 	return func(ctx context.Context, keys []K) (map[K]V, failures[K]) {
-		if len(keys) < 2 || !loader.WantsEarly(ctx) {
+		if len(keys) < 2 || !loader.DeliversEarly(ctx) {
 			return fetch(ctx, keys)
 		}
 		found, failed := make(map[K]V, len(keys)), failures[K]{}
@@ -38,7 +38,7 @@ func singly[K comparable, V any](fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
 					failed[key] = r.Err
 				}
 				if !together.isAnswered() {
-					loader.Early(ctx, key, r)
+					loader.DeliverEarly(ctx, key, r)
 				}
 			})
 		}
@@ -63,15 +63,15 @@ func newRound(n int) *round { return &round{awaited: n, complete: make(chan stru
 
 type roundKey struct{}
 
-// seat is the place of one load in a round.
-type seat struct {
+// roundMember is the place of one load in a round.
+type roundMember struct {
 	round *round
 	once  sync.Once
 }
 
 // join gives a load a place in the round. It has no key to ask for once it is left, or waits for what another operation reads.
 func (r *round) join(ctx context.Context) (_ context.Context, leave func()) {
-	s := &seat{round: r}
+	s := &roundMember{round: r}
 	leave = func() { s.take(nil) }
 	outer := ctx
 	ctx = task.WithWork(ctx, task.Work{Later: task.IsLater(ctx), Waits: func(waiting bool) {
@@ -84,7 +84,7 @@ func (r *round) join(ctx context.Context) (_ context.Context, leave func()) {
 }
 
 // take reports whether the round had still waited for the load, which asks for these keys.
-func (s *seat) take(keys []any) (awaited bool) {
+func (s *roundMember) take(keys []any) (awaited bool) {
 	s.once.Do(func() {
 		awaited = true
 		r := s.round
@@ -98,9 +98,9 @@ func (s *seat) take(keys []any) (awaited bool) {
 	return awaited
 }
 
-// scanTogether calls scan for the keys of all loads of a round, once, where ctx belongs to one.
-func scanTogether[K comparable, V any](ctx context.Context, keys []K, scan func([]K) (scanned[K, V], error)) (scanned[K, V], error) {
-	s, _ := ctx.Value(roundKey{}).(*seat)
+// scanForRound calls scan for the keys of all loads of a round, once, where ctx belongs to one.
+func scanForRound[K comparable, V any](ctx context.Context, keys []K, scan func([]K) (scanned[K, V], error)) (scanned[K, V], error) {
+	s, _ := ctx.Value(roundKey{}).(*roundMember)
 	asked := make([]any, len(keys))
 	for i, k := range keys {
 		asked[i] = k

@@ -23,8 +23,8 @@ type Options struct {
 	Cache *cache.Cache
 	// Scopes are digests of each backend's address and credential: what one credential may see, another never gets.
 	Scopes map[upstream.Backend]string
-	// Beside is invalidated by writes too: a Source of the same backends with another cache; nil where there is none.
-	Beside *Source
+	// Secondary is invalidated by writes too: a Source of the same backends with another cache; nil where there is none.
+	Secondary *Source
 	// Batch is called before each batch is fetched, and what it returns after; nil is not called.
 	Batch func(ctx context.Context, kind string, keys int) (context.Context, func())
 	// Within adds to the operation's context, under which a batch is fetched, what belongs to the field that asked for it;

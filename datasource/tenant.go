@@ -21,7 +21,7 @@ func (o *Operation) owns(u *coassemble.User) bool {
 // fetchTenantUsers reads users that the cache has as the tenant's own like any user, every other one with a call of its own.
 func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, failures[string]) {
 	s := o.source
-	cached := s.users.items.Kept(ctx, keys...)
+	cached := s.users.items.Stored(ctx, keys...)
 	var own, others []string
 	for _, k := range keys {
 		if w, ok := cached[k]; ok && o.owns(w.Stale) {
@@ -49,5 +49,5 @@ func (o *Operation) readTenantUser(ctx context.Context, key string) (cache.Entry
 	case !o.owns(u):
 		return cache.Entry[*coassemble.User]{}, &upstream.Error{Kind: upstream.NotFound}
 	}
-	return fetched(u, meta, o.source.userTags(u)...), nil
+	return entryOf(u, meta, o.source.userTags(u)...), nil
 }

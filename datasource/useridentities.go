@@ -19,9 +19,9 @@ func (s *Source) fetchUserIdentities(ctx context.Context, users []string) (map[s
 // readUserIdentities searches for each user, or scans all identities where that takes fewer calls and the list shows the key
 // that joins.
 func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing[*mattr.Identity]) (answers[string, *mattr.Identity], failures[string]) {
-	users, _ := wantedOf(missing)
+	users, _ := missingKeys(missing)
 	ctx = fetching(ctx, users...)
-	if index, _, ok := s.identities.index.Cached(ctx, wholeList); ok {
+	if index, _, ok := s.identities.index.Cached(ctx, scanKey); ok {
 		return s.fromIndex(ctx, users, index)
 	}
 	return plan(ctx, users, func(users []string) (seen scanned[string, cache.Entry[*mattr.Identity]], err error) {
@@ -35,7 +35,7 @@ func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing
 		for _, user := range users {
 			switch i, err := exactlyOne(byUser[user], nil); {
 			case err == nil:
-				found[user] = fetched(i, w.meta, s.identityTags(i)...)
+				found[user] = entryOf(i, w.meta, s.identityTags(i)...)
 			case upstream.KindOf(err) != upstream.NotFound:
 				ambiguous[user] = err
 			}
@@ -54,7 +54,7 @@ func (s *Source) eachUser(ctx context.Context, users []string, find func(context
 			return cache.Entry[*mattr.Identity]{}, err
 		}
 		meta.ETag = ""
-		return fetched(i, meta, s.identityTags(i)...), nil
+		return entryOf(i, meta, s.identityTags(i)...), nil
 	})
 }
 
@@ -77,16 +77,16 @@ func (s *Source) fromIndex(ctx context.Context, users []string, index identityIn
 // scanForUsers returns the whole list of identities, nil where searches take fewer calls or the list does not show the key that joins.
 func (s *Source) scanForUsers(ctx context.Context, users []string) (*scan[*mattr.Identity], error) {
 	l := s.identities
-	if l.lackKeys.Load() {
+	if l.unlinked.Load() {
 		return nil, nil
 	}
 	asked := make(map[string]bool, len(users))
 	for _, u := range users {
 		asked[u] = true
 	}
-	scanner := scanner[*mattr.Identity]{size: l.scan.size, key: identityKey, seen: s.seenIdentities, flights: l.flights, goOn: s.showsKeys,
+	scanner := scanner[*mattr.Identity]{size: l.scan.size, key: identityKey, seen: s.seenIdentities, flights: l.flights, worthReading: s.carriesKeys,
 		read: func(ctx context.Context, cursor string) (*Page[*mattr.Identity], upstream.Meta, error) {
-			return revisit(ctx, l.scans, l.list, cursor, func(p *Page[*mattr.Identity]) *Page[*mattr.Identity] { return s.askedFor(p, asked) },
+			return revisit(ctx, l.scans, l.list, cursor, func(p *Page[*mattr.Identity]) *Page[*mattr.Identity] { return s.requestedPart(p, asked) },
 				func(o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
 					return s.identityPage(ctx, mattr.MaxLimit, cursor, o)
 				})
@@ -95,8 +95,8 @@ func (s *Source) scanForUsers(ctx context.Context, users []string) (*scan[*mattr
 	switch {
 	case w == nil || err != nil:
 		return nil, err
-	case len(w.items) > 0 && !s.showsKeys(w.items):
-		l.lackKeys.Store(true)
+	case len(w.items) > 0 && !s.carriesKeys(w.items):
+		l.unlinked.Store(true)
 		return nil, nil
 	case !w.done:
 		return nil, nil
@@ -104,13 +104,13 @@ func (s *Source) scanForUsers(ctx context.Context, users []string) (*scan[*mattr
 	return w, nil
 }
 
-// askedFor returns what is stored of a page of a scan: identities that belong to no user by their ids alone, and nothing
+// requestedPart returns what is stored of a page of a scan: identities that belong to no user by their ids alone, and nothing
 // where one belongs to a user whom no caller asked for.
-func (s *Source) askedFor(page *Page[*mattr.Identity], users map[string]bool) *Page[*mattr.Identity] {
+func (s *Source) requestedPart(page *Page[*mattr.Identity], users map[string]bool) *Page[*mattr.Identity] {
 	stored := *page
 	stored.Items = make([]*mattr.Identity, len(page.Items))
 	for n, i := range page.Items {
-		user, stub := s.joinedKey(i)
+		user, stub := s.linkedUser(i)
 		switch {
 		case stub:
 			i = &mattr.Identity{ID: i.ID}
@@ -122,16 +122,16 @@ func (s *Source) askedFor(page *Page[*mattr.Identity], users map[string]bool) *P
 	return &stored
 }
 
-// joinedKey is the user that an identity is joined with; of others the id alone.
-func (s *Source) joinedKey(i *mattr.Identity) (key string, stub bool) {
+// linkedUser is the user that an identity is joined with; of others the id alone.
+func (s *Source) linkedUser(i *mattr.Identity) (key string, stub bool) {
 	if user, ok, err := s.Link.UserKey(i); ok && err == nil {
 		return user, false
 	}
 	return i.ID, true
 }
 
-// showsKeys reports whether any record of a list carries the key that joins.
-func (s *Source) showsKeys(list []*mattr.Identity) bool {
+// carriesKeys reports whether any record of a list carries the key that joins.
+func (s *Source) carriesKeys(list []*mattr.Identity) bool {
 	for _, i := range list {
 		if _, ok, err := s.Link.UserKey(i); ok && err == nil {
 			return true
@@ -150,7 +150,7 @@ func (s *Source) indexed(ctx context.Context, w *scan[*mattr.Identity]) map[stri
 			index.IDs[user] = append(index.IDs[user], i.ID)
 		}
 	}
-	s.identities.index.Put(ctx, wholeList, fetched(index, w.meta, s.identities.list))
+	s.identities.index.Put(ctx, scanKey, entryOf(index, w.meta, s.identities.list))
 	return byUser
 }
 

@@ -49,10 +49,10 @@ func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey,
 		key:   func(u *coassemble.User) (key string, stub bool) { return u.Identifier, u.Bare },
 		pages: func(k UserPageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Client)} },
 		size:  (*coassemble.User).Size, decode: recordFrom[coassemble.User], single: s.Coassemble.User,
-		whole: func(ctx context.Context, p coassemble.Page, options ...upstream.Option) ([]*coassemble.User, upstream.Meta, error) {
+		listAll: func(ctx context.Context, p coassemble.Page, options ...upstream.Option) ([]*coassemble.User, upstream.Meta, error) {
 			return s.Coassemble.Users(ctx, "", p, options...)
 		},
-		part: func(ctx context.Context, k UserPageKey, o upstream.Option) ([]*coassemble.User, bool, upstream.Meta, error) {
+		listPart: func(ctx context.Context, k UserPageKey, o upstream.Option) ([]*coassemble.User, bool, upstream.Meta, error) {
 			return s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First, o)
 		},
 	}.resource(c, o)
@@ -94,9 +94,9 @@ func (s *Source) readUserPages(ctx context.Context, missing []cache.Miss[UserPag
 		if all == nil || err != nil {
 			return seen, err
 		}
-		return scanned[UserPageKey, userPage]{found: s.partsOf(all, meta, ofClients), all: len(ofClients) == len(keys)}, nil
+		return scanned[UserPageKey, userPage]{records: s.partsOf(all, meta, ofClients), all: len(ofClients) == len(keys)}, nil
 	}, func(rest []UserPageKey) (answers[UserPageKey, *Page[*coassemble.User]], failures[UserPageKey]) {
-		return s.users.fetch(fetching(ctx, texts...), pick(missing, rest))
+		return s.users.fetch(fetching(ctx, texts...), selectUsers(missing, rest))
 	})
 }
 
@@ -113,7 +113,7 @@ func (s *Source) allUsers(ctx context.Context, n int) (users []*coassemble.User,
 	if err != nil || w == nil || !w.done {
 		return nil, lifetime, err
 	}
-	all := fetched(&Page[*coassemble.User]{Items: w.items}, w.meta, s.users.list)
+	all := entryOf(&Page[*coassemble.User]{Items: w.items}, w.meta, s.users.list)
 	s.users.pages.Put(ctx, everyUser, all)
 	all.At = time.Now()
 	return w.items, all, nil
@@ -139,8 +139,8 @@ func (s *Source) partsOf(all []*coassemble.User, lifetime userPage, keys []UserP
 	return parts
 }
 
-// pick returns the misses of these keys.
-func pick[K comparable](missing []cache.Miss[K], keys []K) []cache.Miss[K] {
+// selectUsers returns the misses of these keys.
+func selectUsers[K comparable](missing []cache.Miss[K], keys []K) []cache.Miss[K] {
 	wanted := make(map[K]bool, len(keys))
 	for _, k := range keys {
 		wanted[k] = true

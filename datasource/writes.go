@@ -67,10 +67,10 @@ func (s *Source) writeMATTR(ctx context.Context, invalidate invalidation, write 
 // happened, unless it certainly never left; then everything stays, since cached values are worth most while a backend cannot
 // be reached.
 func (s *Source) invalidateAfter(ctx context.Context, invalidate invalidation, err error) error {
-	if neverLeft(err) {
+	if wasNotSent(err) {
 		return err
 	}
-	for _, source := range []*Source{s, s.Beside} {
+	for _, source := range []*Source{s, s.Secondary} {
 		if source != nil {
 			invalidate(context.WithoutCancel(ctx), source)
 		}
@@ -79,36 +79,36 @@ func (s *Source) invalidateAfter(ctx context.Context, invalidate invalidation, e
 	return err
 }
 
-// neverLeft reports whether a call failed before anything of it was sent.
-func neverLeft(err error) bool {
+// wasNotSent reports whether a call failed before anything of it was sent.
+func wasNotSent(err error) bool {
 	var e *upstream.Error
 	return errors.As(err, &e) && (e.Local || e.Kind == upstream.Unavailable && e.Status == 0)
 }
 
 // HoldsClient reports whether something is cached of a client.
 func (s *Source) HoldsClient(ctx context.Context, key string) bool {
-	return s.clients.items.Holds(ctx, key)
+	return s.clients.items.Contains(ctx, key)
 }
 
 // HoldsEmbedClient reports whether something is cached of an embed client.
 func (s *Source) HoldsEmbedClient(ctx context.Context, key string) bool {
-	return s.embedClients.items.Holds(ctx, key)
+	return s.embedClients.items.Contains(ctx, key)
 }
 
 // HoldsUser reports whether something is cached of a user.
 func (s *Source) HoldsUser(ctx context.Context, key string) bool {
-	return s.users.items.Holds(ctx, key)
+	return s.users.items.Contains(ctx, key)
 }
 
 // HoldsIdentity reports whether something is cached of an identity.
 func (s *Source) HoldsIdentity(ctx context.Context, key string) bool {
-	return s.identities.items.Holds(ctx, key)
+	return s.identities.items.Contains(ctx, key)
 }
 
 // InvalidateClient drops a client of Thought Industries and all lists of clients.
 func (s *Source) InvalidateClient(ctx context.Context, key string) {
 	s.clients.items.Drop(ctx, key)
-	s.clients.index.Drop(ctx, wholeList)
+	s.clients.index.Drop(ctx, scanKey)
 	s.Cache.DropTags(ctx, s.clients.list)
 }
 
@@ -152,7 +152,7 @@ func (s *Source) InvalidateIdentity(ctx context.Context, key string) {
 func (s *Source) invalidateIdentityUpdate(ctx context.Context, key string, update mattr.Update) {
 	s.identities.items.Drop(ctx, key)
 	s.Cache.DropTags(ctx, s.identityTag(key), s.identities.list)
-	s.identities.index.Drop(ctx, wholeList)
+	s.identities.index.Drop(ctx, scanKey)
 	if user, _ := s.Link.NewUser(update); user != "" {
 		s.identities.byUser.Drop(ctx, user)
 	}

@@ -113,7 +113,7 @@ func memberRef(index []uint32, ref uint32, n, k int) (uint32, bool) {
 	for _, w := range bitmap[:word] {
 		rank += bits.OnesCount32(w)
 	}
-	return bitmap[bitmapWords(n)+rank], true
+	return bitmap[bitmapLength(n)+rank], true
 }
 
 // ring walks the objects that are the same one as object i, which is the first of them.
@@ -130,7 +130,7 @@ func (c *completer) ring(i int) iter.Seq[*keyed] {
 // join makes one object of those that are the same as object i. Where several have a member it is the fullest one's.
 func (c *completer) join(index []uint32, i int, whole map[uint32]uint32) []uint32 {
 	shape := c.objects[i].shape
-	words := bitmapWords(len(shape.Members))
+	words := bitmapLength(len(shape.Members))
 	union, most, fullest := make([]uint32, words), 0, uint32(0)
 	for o := range c.ring(i) {
 		n := 0

@@ -92,8 +92,8 @@ func (o Object) Member(i int) Value {
 	return Value{o.d, shape, ref}
 }
 
-// bitmapWords returns how many words of an object's index entry hold the bits of n members.
-func bitmapWords(n int) int { return (n + 31) / 32 }
+// bitmapLength returns how many words of an object's index entry hold the bits of n members.
+func bitmapLength(n int) int { return (n + 31) / 32 }
 
 // Kind is what a JSON value is.
 type Kind uint8

@@ -117,7 +117,7 @@ type open struct{ slots, marks int }
 func (p *pruner) open(s *Shape) open {
 	o := open{len(p.slots), len(p.marks)}
 	p.slots = slices.Grow(p.slots, len(s.Members))[:o.slots+len(s.Members)]
-	for range 2 * bitmapWords(len(s.Members)) {
+	for range 2 * bitmapLength(len(s.Members)) {
 		p.marks = append(p.marks, 0)
 	}
 	return o
@@ -148,7 +148,7 @@ func (p *pruner) object(i, depth int, s *Shape) (uint32, int, error) {
 			if !verbatim {
 				p.replace(i, value, s.names[k].quoted)
 			}
-			i, err = p.keep(s, o, k, i, value, depth+1)
+			i, err = p.keepMember(s, o, k, i, value, depth+1)
 			kept, separator, previous = i, ",", k
 		}
 		if err != nil {
@@ -162,8 +162,8 @@ func (p *pruner) object(i, depth int, s *Shape) (uint32, int, error) {
 	return p.closeObject(s, at, o), i, nil
 }
 
-// keep reads the value of member k of the open object o, whose name stands at i, into its slot.
-func (p *pruner) keep(s *Shape, o open, k, i, value, depth int) (next int, err error) {
+// keepMember reads the value of member k of the open object o, whose name stands at i, into its slot.
+func (p *pruner) keepMember(s *Shape, o open, k, i, value, depth int) (next int, err error) {
 	if i-p.start > maxText {
 		return 0, &Error{i, "document over 2 GiB"}
 	}
@@ -176,7 +176,7 @@ func (p *pruner) keep(s *Shape, o open, k, i, value, depth int) (next int, err e
 	if err != nil {
 		return 0, err
 	}
-	if set := seen + bitmapWords(len(s.Members)); p.data[value] == 'n' {
+	if set := seen + bitmapLength(len(s.Members)); p.data[value] == 'n' {
 		p.marks[set] &^= bit
 	} else {
 		p.marks[set] |= bit
@@ -313,13 +313,13 @@ func (p *pruner) value(m *Member, i, depth int) (ref uint32, next int, err error
 		}
 		return at, next, err
 	case kind == KindString:
-		if next = plain(p.data, i+1) + 1; next > len(p.data) || p.data[next-1] != '"' {
+		if next = indexSpecial(p.data, i+1) + 1; next > len(p.data) || p.data[next-1] != '"' {
 			next, err = p.string(i)
 		}
 	case kind != KindObject:
 		next, err = p.scalar(i)
 	case m.JSON:
-		next, err = p.whole(i, depth)
+		next, err = p.compact(i, depth)
 	default:
 		if next, err = p.skip(i, depth); err == nil {
 			p.replace(i, next, "{}")
@@ -341,8 +341,8 @@ func (p *pruner) string(i int) (int, error) {
 	return next, err
 }
 
-// whole keeps everything of the value at i but the white space between its tokens.
-func (p *pruner) whole(i, depth int) (int, error) {
+// compact keeps everything of the value at i but the white space between its tokens.
+func (p *pruner) compact(i, depth int) (int, error) {
 	end, err := p.skip(i, depth)
 	for i < end && err == nil {
 		switch {

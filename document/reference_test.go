@@ -369,12 +369,12 @@ func TestPlainStopsAtTheFirstSpecialByte(t *testing.T) {
 			if special {
 				want = at
 			}
-			if got := plain(data, 0); got != want {
+			if got := indexSpecial(data, 0); got != want {
 				t.Fatalf("byte %#x at %d: %d, want %d", c, at, got, want)
 			}
 			if special {
 				data[at+1] = byte(c ^ 1)
-				if got := plain(data, 0); got != at {
+				if got := indexSpecial(data, 0); got != at {
 					t.Fatalf("bytes %#x at %d: %d", data[at:at+2], at, got)
 				}
 			}

@@ -205,7 +205,7 @@ func (src *source) digits(i int) int {
 // skipString checks the string at i. It is clean where it can be kept as it stands, and not where something in it is no
 // Unicode.
 func (src *source) skipString(i int) (next int, clean bool, err error) {
-	end := plain(src.data, i+1)
+	end := indexSpecial(src.data, i+1)
 	if end < len(src.data) && src.data[end] == '"' {
 		return end + 1, true, nil
 	}
@@ -214,7 +214,7 @@ func (src *source) skipString(i int) (next int, clean bool, err error) {
 
 // skipRest checks the string of which everything before i is plain.
 func (src *source) skipRest(i int) (next int, clean bool, err error) {
-	for clean = true; ; i = plain(src.data, i) {
+	for clean = true; ; i = indexSpecial(src.data, i) {
 		if i >= len(src.data) {
 			return 0, false, src.unexpected(i, "the end of a string")
 		}
@@ -238,7 +238,7 @@ func (src *source) skipRest(i int) (next int, clean bool, err error) {
 func (src *source) appendString(dst []byte, i int) []byte {
 	kept := i // everything before it is in dst
 	for i++; ; {
-		i = plain(src.data, i)
+		i = indexSpecial(src.data, i)
 		if src.data[i] == '"' {
 			return append(dst, src.data[kept:i+1]...)
 		}
@@ -254,7 +254,7 @@ func (src *source) appendString(dst []byte, i int) []byte {
 // name returns what the member name at i stands for: a part of the source, or of scratch where something had to be
 // resolved.
 func (src *source) name(i int, scratch *[]byte) ([]byte, int, error) {
-	if end := plain(src.data, i+1); end < len(src.data) && src.data[end] == '"' {
+	if end := indexSpecial(src.data, i+1); end < len(src.data) && src.data[end] == '"' {
 		return src.data[i+1 : end], end + 1, nil
 	}
 	next, _, err := src.skipString(i)
@@ -338,19 +338,19 @@ func hex4(b []byte) rune {
 }
 
 const (
-	ones  = 0x0101010101010101
-	highs = 0x8080808080808080
+	lowBits  = 0x0101010101010101
+	highBits = 0x8080808080808080
 )
 
-// plain returns the offset of the first byte from i on that is a quote, a backslash, a control character or beyond
+// indexSpecial returns the offset of the first byte from i on that is a quote, a backslash, a control character or beyond
 // ASCII; len(data) where there is none. It looks at eight bytes at once: in each difference a byte that is looked for
 // borrows its own high bit, a byte beyond ASCII has it anyway, and only such bytes can disturb the ones above them. So
 // the lowest high bit is always a true one.
-func plain(data []byte, i int) int {
+func indexSpecial(data []byte, i int) int {
 	for ; i+8 <= len(data); i += 8 {
 		w := binary.LittleEndian.Uint64(data[i:])
-		found := (w - ' '*ones) | (w ^ '"'*ones - ones) | (w ^ '\\'*ones - ones) | w
-		if found &= highs; found != 0 {
+		found := (w - ' '*lowBits) | (w ^ '"'*lowBits - lowBits) | (w ^ '\\'*lowBits - lowBits) | w
+		if found &= highBits; found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
 	}

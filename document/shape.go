@@ -58,7 +58,7 @@ func (s *Shape) compile() {
 	s.names = make([]name, n)
 	s.after = make([]atomic.Uint32, n+1)
 	s.key = -1
-	s.linked = make([]uint32, bitmapWords(n))
+	s.linked = make([]uint32, bitmapLength(n))
 	for k, m := range s.Members {
 		if s.find([]byte(m.Name)) >= 0 {
 			panic("document: shape " + s.Name + " declares " + m.Name + " twice")
@@ -85,8 +85,8 @@ func (s *Shape) compile() {
 // name is a member's name as it stands in the text: "name":. Its first sixteen bytes stand in two words, and masks tell
 // which bytes of them there are.
 type name struct {
-	quoted      string
-	words, mask [2]uint64
+	quoted       string
+	packed, mask [2]uint64
 }
 
 func newName(quoted string) name {
@@ -94,10 +94,10 @@ func newName(quoted string) name {
 	for i := range copy(text[:], quoted) {
 		mask[i] = 0xff
 	}
-	return name{quoted, wordsOf(text), wordsOf(mask)}
+	return name{quoted, packName(text), packName(mask)}
 }
 
-func wordsOf(b [16]byte) [2]uint64 {
+func packName(b [16]byte) [2]uint64 {
 	return [2]uint64{binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])}
 }
 
@@ -105,7 +105,7 @@ func wordsOf(b [16]byte) [2]uint64 {
 // comparisons tell it without a loop or a branch on the length.
 func (n *name) begins(data []byte) bool {
 	first, second := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
-	return (first^n.words[0])&n.mask[0]|(second^n.words[1])&n.mask[1] == 0 &&
+	return (first^n.packed[0])&n.mask[0]|(second^n.packed[1])&n.mask[1] == 0 &&
 		(len(n.quoted) <= 16 || n.goesOn(data))
 }
 

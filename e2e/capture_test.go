@@ -101,7 +101,7 @@ func (s *studio) listen(member string, v any) {
 			s.listen(member, e)
 		}
 	case string:
-		if !slices.Contains(capture.PlainWords, member) && !slices.Contains([]string{"issuedDate", "validFrom", "validUntil", "token_type"}, member) {
+		if !slices.Contains(capture.CatalogueMembers, member) && !slices.Contains([]string{"issuedDate", "validFrom", "validUntil", "token_type"}, member) {
 			s.note(v)
 		}
 	}

@@ -89,7 +89,7 @@ func besieged() int {
 	return cli.Run(context.Background(), cli.Program{Schema: schemaText(), Getenv: os.Getenv, Stdout: os.Stdout, Stderr: os.Stderr,
 		Prepare: func(cfg *config.Config) {
 			app.FitMemory(cfg, os.Getenv)
-			app.PaceCollector(os.Getenv)
+			app.TuneGC(os.Getenv)
 		}})
 }
 

@@ -116,8 +116,8 @@ type Connection struct {
 type Filter struct {
 	Member int
 	Leaf   *document.Leaf
-	// Wanted is nil where the argument does not filter.
-	Wanted func(args map[string]any) []string
+	// Values is nil where the argument does not filter.
+	Values func(args map[string]any) []string
 }
 
 // Pointers returns v as a column of results.

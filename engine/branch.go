@@ -23,20 +23,20 @@ type branch struct {
 	launched bool
 
 	elements []*branch // in place of all else, one for each element of a part that is delivered singly
-	met      int       // of elements, by writing
+	visited  int       // of elements, by writing
 }
 
 // unit is one deferred object, or the later elements of one list.
 type unit struct {
-	path    []step
-	scope   *enclosure
-	dropped bool // it is below a null
+	path      []step
+	scope     *enclosure
+	discarded bool // it is below a null
 
 	object  func(*execution, *Selection) bool  // writes the object
 	element func(*execution, *Field, int) bool // writes an element of the list
 	first   int                                // element
 	count   int                                // of elements, those of the first part included
-	found   []record                           // in it, once it is written
+	records []record                           // in it, once it is written
 	data    []byte                             // of the object
 	items   [][]byte                           // of the list
 	errs    gqlerror.List
@@ -152,7 +152,7 @@ func (d *Delivery) run(b *branch, outer *cohort) {
 	c := outer.of(b.part)
 	for _, e := range branches {
 		e.launched, e.activity.cohort = true, c
-		e.activity.settle()
+		e.activity.updateCohort()
 	}
 	d.mu.Unlock()
 	for _, e := range branches {
@@ -180,7 +180,7 @@ func (d *Delivery) begin(b *branch) {
 		d.mu.Lock()
 		defer d.mu.Unlock()
 		b.failure, b.activity.over = err, true
-		b.activity.settle()
+		b.activity.updateCohort()
 		d.changed.Broadcast()
 		d.notify()
 	})
@@ -202,7 +202,7 @@ func (d *Delivery) reporting(ctx context.Context) context.Context {
 // writeSplit writes an object whose parts are delivered apart. field writes one of its fields, object all that another
 // selection has of it.
 func (x *execution) writeSplit(s *Selection, row int, field func(x *execution, f *Field, row int) bool, object func(*execution, *Selection) bool) bool {
-	if x.whole {
+	if x.allWritten {
 		return x.writeAll(s, row, field)
 	}
 	outer := x.scope
@@ -252,7 +252,7 @@ func (x *execution) leave(p *part, u *unit) {
 func (x *execution) writeAll(s *Selection, row int, field func(x *execution, f *Field, row int) bool) bool {
 	rows := make([]int, len(s.split.parts))
 	for i, p := range s.split.parts {
-		rows[i] = x.lent(x.branch(p)).row(p.plan.Root)
+		rows[i] = x.forBranch(x.branch(p)).row(p.plan.Root)
 	}
 	ok := true
 	x.buf = append(x.buf, '{')
@@ -267,7 +267,7 @@ func (x *execution) writeAll(s *Selection, row int, field func(x *execution, f *
 		y, r := x, row
 		for j, p := range s.split.parts {
 			if p == piece.part {
-				y, r = x.lent(x.branch(p)), rows[j]
+				y, r = x.forBranch(x.branch(p)), rows[j]
 			}
 		}
 		ok = x.with(y, func() bool { return y.writeMember(piece.field, func() bool { return field(y, piece.field, r) }) }) && ok
@@ -284,13 +284,13 @@ func (f *Field) name() []byte {
 	return f.prefix
 }
 
-// lent returns the execution of a branch, which is written into the answer of x.
-func (x *execution) lent(b *branch) *execution {
+// forBranch returns the execution of a branch, which is written into the answer of x.
+func (x *execution) forBranch(b *branch) *execution {
 	if b.x == nil {
 		b.x = x.delivery.execution(x.ctx, b.part.plan)
 	}
-	if !b.x.whole {
-		b.x.whole = true
+	if !b.x.allWritten {
+		b.x.allWritten = true
 		x.delivery.errs = append(x.delivery.errs, graphql.GetErrors(b.x.ctx)...) // of resolvers
 	}
 	return b.x
@@ -333,12 +333,12 @@ func (x *execution) streamElements(f *Field, n int, element func(x *execution, f
 	if err != nil {
 		return x.fail(f, err)
 	}
-	if x.whole {
+	if x.allWritten {
 		return x.elements(f, f.Type, n, func(i int) bool {
 			if i < first {
 				return element(x, f, i)
 			}
-			y := x.lent(x.elementBranch(f.stream))
+			y := x.forBranch(x.elementBranch(f.stream))
 			return x.with(y, func() bool { return element(y, f.stream.plan.element, i) })
 		})
 	}
@@ -370,8 +370,8 @@ func (x *execution) elementBranch(p *part) *branch {
 	if !p.singly {
 		return b
 	}
-	b.met++
-	return b.elements[b.met-1]
+	b.visited++
+	return b.elements[b.visited-1]
 }
 
 func (x *execution) pathCopy() []step { return append([]step(nil), x.path...) }
@@ -383,7 +383,7 @@ func (d *Delivery) write(b *branch) {
 	}
 	x := b.x
 	b.x = nil
-	x.max, x.room = d.remaining(), d.room
+	x.max, x.reserve = d.remaining(), d.reserve
 	early := graphql.GetErrors(x.ctx) // of resolvers
 	for _, u := range b.units {
 		x.ctx = d.reporting(d.ctx)
@@ -391,12 +391,12 @@ func (d *Delivery) write(b *branch) {
 		x.path = append(x.path[:0], u.path...)
 		d.writeUnit(x, b, u)
 		u.errs = append(early, graphql.GetErrors(x.ctx)...)
-		u.found, early = x.records, nil
-		if u.dropped || u.failed && u.stream == nil {
-			u.found = drop(u.found, 0)
+		u.records, early = x.records, nil
+		if u.discarded || u.failed && u.stream == nil {
+			u.records = truncateRecords(u.records, 0)
 		}
 		if u.written = true; u.integrated {
-			_, u.streams = d.integrate(u.found)
+			_, u.streams = d.integrate(u.records)
 		}
 	}
 	d.size += len(x.buf)
@@ -419,7 +419,7 @@ func (d *Delivery) writeUnit(x *execution, b *branch, u *unit) {
 	}
 	if u.object != nil {
 		start := len(x.buf)
-		u.failed = !u.object(x, b.part.plan.Root) || x.overfull() || x.stopped
+		u.failed = !u.object(x, b.part.plan.Root) || x.isOverLimit() || x.stopped
 		u.data = x.buf[start:len(x.buf):len(x.buf)]
 		return
 	}
@@ -428,40 +428,40 @@ func (d *Delivery) writeUnit(x *execution, b *branch, u *unit) {
 		start, mark := len(x.buf), len(x.records)
 		x.path = append(x.path[:len(u.path)], step{index: i})
 		ok := u.element(x, f, i) || x.retract(f.Type.Elem, start, mark)
-		if u.failed = u.failed || !ok || x.overfull(); u.failed {
-			x.records = drop(x.records, mark)
+		if u.failed = u.failed || !ok || x.isOverLimit(); u.failed {
+			x.records = truncateRecords(x.records, mark)
 		} else {
 			u.items = append(u.items, x.buf[start:len(x.buf):len(x.buf)])
 		}
 	}
 }
 
-// drop returns the records up to mark; what those behind it found is not delivered.
-func drop(records []record, mark int) []record {
+// truncateRecords returns the records up to mark; what those behind it found is not delivered.
+func truncateRecords(records []record, mark int) []record {
 	for _, r := range records[mark:] {
 		if r.unit != nil {
-			r.unit.drop()
+			r.unit.discard()
 		}
 	}
 	return records[:mark]
 }
 
-func (u *unit) drop() {
-	u.dropped = true
+func (u *unit) discard() {
+	u.discarded = true
 	if u.stream != nil {
 		for _, other := range u.stream.units {
-			other.dropped = true
+			other.discarded = true
 		}
 	}
 }
 
-// overfull reports whether the answer is larger than it may be, and records that.
-func (x *execution) overfull() bool {
+// isOverLimit reports whether the answer is larger than it may be, and records that.
+func (x *execution) isOverLimit() bool {
 	if x.full(); !x.overflows() {
 		return x.stopped
 	}
-	if x.noRoom != nil {
-		graphql.AddError(x.ctx, x.noRoom)
+	if x.memoryError != nil {
+		graphql.AddError(x.ctx, x.memoryError)
 	} else {
 		graphql.AddError(x.ctx, &SizeError{x.reached, x.max})
 	}

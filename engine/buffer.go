@@ -11,9 +11,9 @@ type Buffer struct {
 	Bytes []byte
 	// Max is the most bytes that an answer may have; 0 is any number.
 	Max int
-	// Room is asked for room whenever the answer takes more bytes of memory than before. Its error is that of the operation,
+	// Reserve is asked for room whenever the answer takes more bytes of memory than before. Its error is that of the operation,
 	// whose answer is null then. nil has room for any number.
-	Room func(bytes int) error
+	Reserve func(bytes int) error
 }
 
 // SizeError is the failure of an operation whose answer is larger than its Buffer allows. Writing ends at the first
@@ -35,7 +35,7 @@ func (b *Buffer) Free() {
 	if cap(b.Bytes) > maxPooled {
 		return
 	}
-	b.Bytes, b.Max, b.Room = b.Bytes[:0], 0, nil
+	b.Bytes, b.Max, b.Reserve = b.Bytes[:0], 0, nil
 	buffers.Put(b)
 }
 

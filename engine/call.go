@@ -19,7 +19,7 @@ type call struct {
 	args    map[string]any
 	waiting int // fields whose parents are not known yet
 	parents []Parent
-	party   *loader.BatchGroup // of the calls of the class that go out at once; nil where it is alone
+	group   *loader.BatchGroup // of the calls of the class that go out at once; nil where it is alone
 
 	values []any
 	errs   []error // per parent, or nil
@@ -32,8 +32,8 @@ type outcome struct {
 	at []int32 // of each of the field's parents the place among the call's; nil where they are the same
 }
 
-// place is the field's parent i among the call's.
-func (o *outcome) place(i int) int {
+// parentIndex is the field's parent i among the call's.
+func (o *outcome) parentIndex(i int) int {
 	if o.at != nil {
 		return int(o.at[i])
 	}
@@ -48,35 +48,35 @@ func (o *outcome) item(i int) (any, error) {
 	if o.err != nil {
 		return nil, o.err
 	}
-	i = o.place(i)
+	i = o.parentIndex(i)
 	if o.errs != nil && o.errs[i] != nil && !isPartial(o.errs[i]) {
 		return nil, o.errs[i]
 	}
 	return o.values[i], nil
 }
 
-// beside returns the error that stands beside what the call gave to the field's parent i, if there is one.
-func (o *outcome) beside(i int) error {
+// partialErrorAt returns the error that stands beside what the call gave to the field's parent i, if there is one.
+func (o *outcome) partialErrorAt(i int) error {
 	if o.err != nil || o.errs == nil {
 		return nil
 	}
-	if err := o.errs[o.place(i)]; err != nil && isPartial(err) {
+	if err := o.errs[o.parentIndex(i)]; err != nil && isPartial(err) {
 		return err
 	}
 	return nil
 }
 
-// stands says whether an item's error stands beside its value, as the error of a list does that lacks some of its nodes.
-// Such an error has a method Beside.
+// isPartial reports whether an error belongs beside a value, as the error of a list does that lacks some of its nodes.
+// Such an error has a method IsPartial.
 func isPartial(err error) bool {
-	var beside interface{ Beside() }
-	return errors.As(err, &beside)
+	var partial interface{ IsPartial() }
+	return errors.As(err, &partial)
 }
 
 // run makes the calls of a segment. A call goes out as soon as all its parents are known, and what is below it goes on
 // as soon as it is back. Only the goroutine that calls run reads values and touches x.
 func (x *execution) run(fields []*Field) {
-	ready := x.formCalls(fields)
+	ready := x.groupIntoCalls(fields)
 	running := 0
 	back := make(chan *call, 1)
 	defer func() {
@@ -134,14 +134,14 @@ func (x *execution) groupCalls(ready []*call) {
 	joinByClass(ready)
 }
 
-// formCalls joins the fields to calls, and returns those that can go out.
-func (x *execution) formCalls(fields []*Field) (ready []*call) {
+// groupIntoCalls joins the fields to calls, and returns those that can go out.
+func (x *execution) groupIntoCalls(fields []*Field) (ready []*call) {
 	calls := make([]call, 0, len(fields))
 	for _, f := range fields {
 		args, err := x.arguments(f)
 		var c *call
 		if err == nil {
-			c = x.joined(calls, f, args)
+			c = x.sameArguments(calls, f, args)
 		}
 		if c == nil {
 			calls = append(calls, call{args: args, err: err})
@@ -161,7 +161,7 @@ func (x *execution) formCalls(fields []*Field) (ready []*call) {
 	return ready
 }
 
-func (x *execution) joined(calls []call, f *Field, args map[string]any) *call {
+func (x *execution) sameArguments(calls []call, f *Field, args map[string]any) *call {
 	if x.plan.classes == x.plan.calls {
 		return nil
 	}
@@ -223,9 +223,9 @@ func (x *execution) parents(f *Field) []Parent { return x.columns[f.selection.sl
 // invoke calls the resolver. It runs beside other calls and touches nothing but c.
 func (x *execution) invoke(c *call) {
 	ctx := x.ctx
-	if c.party != nil {
+	if c.group != nil {
 		var leave func()
-		ctx, leave = c.party.Enter(ctx)
+		ctx, leave = c.group.Enter(ctx)
 		defer leave()
 	}
 	if x.delivery != nil {

@@ -35,7 +35,7 @@ type collector struct {
 	defers    bool
 	visited   map[visit]bool
 	groups    []collected
-	places    map[string]int // of the groups by response key, once they are many
+	groupOf   map[string]int // of the groups by response key, once they are many
 	deferrals []*deferral    // that begin here
 	err       error          // of the first condition that has no value; nothing may be selected then
 }
@@ -114,27 +114,27 @@ func (c *collector) begin(d *deferral, begins bool) {
 const fewGroups = 16
 
 func (c *collector) add(f occurrence) {
-	if i := c.place(f.Alias); i >= 0 {
+	if i := c.groupIndex(f.Alias); i >= 0 {
 		c.groups[i].fields = append(c.groups[i].fields, f)
 		return
 	}
 	c.groups = append(c.groups, collected{f.Alias, []occurrence{f}})
 	if len(c.groups) == fewGroups {
-		c.places = map[string]int{}
+		c.groupOf = map[string]int{}
 		for i, g := range c.groups {
-			c.places[g.key] = i
+			c.groupOf[g.key] = i
 		}
 	}
-	if c.places != nil {
-		c.places[f.Alias] = len(c.groups) - 1
+	if c.groupOf != nil {
+		c.groupOf[f.Alias] = len(c.groups) - 1
 	}
 }
 
-func (c *collector) place(key string) int {
-	if c.places == nil {
+func (c *collector) groupIndex(key string) int {
+	if c.groupOf == nil {
 		return slices.IndexFunc(c.groups, func(g collected) bool { return g.key == key })
 	}
-	if i, ok := c.places[key]; ok {
+	if i, ok := c.groupOf[key]; ok {
 		return i
 	}
 	return -1

@@ -34,16 +34,16 @@ type Delivery struct {
 	events  chan struct{}
 
 	// Of the goroutine that takes payloads.
-	data     []byte
-	errs     gqlerror.List
-	branches []*branch // found by writing, not written yet
-	pending  []*group  // announced, not completed
-	streams  []*stream // the same
-	ids      int
-	size     int // bytes written
-	held     int // of memory
-	max      int
-	roomFor  func(bytes int) error
+	data          []byte
+	errs          gqlerror.List
+	branches      []*branch // found by writing, not written yet
+	pending       []*group  // announced, not completed
+	streams       []*stream // the same
+	ids           int
+	size          int // bytes written
+	held          int // of memory
+	max           int
+	reserveMemory func(bytes int) error
 }
 
 // activity is how many resolvers run for a part, and how many of these wait for a backend.
@@ -51,8 +51,8 @@ type activity struct {
 	running, waiting int
 	over             bool // its calls are back
 
-	cohort       *cohort // nil for most parts
-	busy, atGate bool    // what the cohort knows of it, and whether it waits for the others
+	cohort         *cohort // nil for most parts
+	busy, inCohort bool    // what the cohort knows of it, and whether it waits for the others
 }
 
 // quiet reports whether the part has nothing to do until a backend answers.
@@ -142,17 +142,17 @@ func (d *Delivery) execute(ctx context.Context) {
 	x.prepare(d.engine.plan(d.op, d.opts.Format))
 	target := bufferOf(ctx)
 	if target != nil {
-		x.buf, x.max, x.room = target.Bytes[:0], target.Max, target.Room
-		d.max, d.roomFor = target.Max, target.Room
+		x.buf, x.max, x.reserve = target.Bytes[:0], target.Max, target.Reserve
+		d.max, d.reserveMemory = target.Max, target.Reserve
 	}
 	x.call()
-	x.whole = d.awaitQuiet() && !x.plan.overlaps
+	x.allWritten = d.awaitQuiet() && !x.plan.overlaps
 	x.finish()
 	if d.data = x.buf; target != nil {
 		target.Bytes = x.buf
 	}
 	d.size, d.held = len(x.buf), cap(x.buf)
-	if x.whole {
+	if x.allWritten {
 		x.free()
 		return
 	}
@@ -209,7 +209,7 @@ func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave fun
 		if waiting != waits && !over {
 			waits = waiting
 			a.waiting += map[bool]int{true: 1, false: -1}[waiting]
-			a.settle()
+			a.updateCohort()
 			d.changed.Broadcast()
 		}
 	}
@@ -349,7 +349,7 @@ func (d *Delivery) integrateUnit(u *unit) {
 		}
 	}
 	if u.written {
-		_, u.streams = d.integrate(u.found)
+		_, u.streams = d.integrate(u.records)
 	}
 }
 
@@ -461,7 +461,7 @@ func (d *Delivery) advance(p *Payload, s *stream) {
 		items, ending := u.divideErrors()
 		inc.Items, inc.Errors = append(inc.Items, u.items...), append(inc.Errors, items...)
 		rest, failed = ending, u.failed
-		g, f := d.integrate(u.found)
+		g, f := d.integrate(u.records)
 		groups, streams = append(groups, g...), append(streams, f...)
 	}
 	if len(inc.Items) > 0 {
@@ -512,10 +512,10 @@ func (d *Delivery) remaining() int {
 	return max(d.max-d.size, 1)
 }
 
-// room asks for memory for a later part besides what the earlier ones hold.
-func (d *Delivery) room(bytes int) error {
-	if d.roomFor == nil {
+// reserve asks for memory for a later part besides what the earlier ones hold.
+func (d *Delivery) reserve(bytes int) error {
+	if d.reserveMemory == nil {
 		return nil
 	}
-	return d.roomFor(d.held + bytes)
+	return d.reserveMemory(d.held + bytes)
 }

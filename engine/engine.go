@@ -76,39 +76,39 @@ type execution struct {
 	watch   Watch
 	inOrder bool
 
-	columns  []column    // by the slots of selections
-	outcomes []outcome   // by the slots of calls
-	pages    []pageArgs  // by the slots of pages
-	auths    []fieldAuth // by the numbers of fields
-	onError  OnError
-	giveUp   context.CancelFunc // ends the calls under way; nil where they end with the operation
-	aborted  bool               // a call ended the operation
+	columns     []column    // by the slots of selections
+	outcomes    []outcome   // by the slots of calls
+	pages       []pageArgs  // by the slots of pages
+	auths       []fieldAuth // by the numbers of fields
+	onError     OnError
+	cancelCalls context.CancelFunc // ends the calls under way; nil where they end with the operation
+	aborted     bool               // a call ended the operation
 
 	output
 	stack   []any   // elements of the lists that are being walked
-	kept    []int32 // places of the elements on the pages that are being walked
+	visible []int32 // places of the elements on the pages that are being walked
 	scratch []byte
 
 	// Of an answer that is delivered in parts.
-	delivery *Delivery
-	activity *activity
-	cohort   *cohort   // of its branch
-	branches []*branch // by the slots of parts
-	whole    bool      // it turned out that nothing is left for later
-	scope    *enclosure
-	records  []record
+	delivery   *Delivery
+	activity   *activity
+	cohort     *cohort   // of its branch
+	branches   []*branch // by the slots of parts
+	allWritten bool      // it turned out that nothing is left for later
+	scope      *enclosure
+	records    []record
 }
 
 // output is where an answer is written.
 type output struct {
-	buf     []byte
-	max     int                   // of buf; 0 is any
-	reached int                   // by buf where that is past max, else 0
-	room    func(bytes int) error // nil is any
-	roomFor int                   // the capacity of buf that there is room for
-	noRoom  error
-	stopped bool // an error ended the operation
-	path    []step
+	buf           []byte
+	max           int                   // of buf; 0 is any
+	reached       int                   // by buf where that is past max, else 0
+	reserve       func(bytes int) error // nil is any
+	reserveMemory int                   // the capacity of buf that there is room for
+	memoryError   error
+	stopped       bool // an error ended the operation
+	path          []step
 }
 
 var executions = sync.Pool{New: func() any { return new(execution) }}
@@ -128,7 +128,7 @@ func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (dat
 	x.prepare(e.Plan(op))
 	target := bufferOf(ctx)
 	if target != nil {
-		x.buf, x.max, x.room = target.Bytes[:0], target.Max, target.Room
+		x.buf, x.max, x.reserve = target.Bytes[:0], target.Max, target.Reserve
 	} else {
 		x.buf = make([]byte, 0, x.plan.latest.Load()+64)
 	}
@@ -153,8 +153,8 @@ func (x *execution) call() {
 	}
 	if x.onError == Abort {
 		ctx := x.ctx
-		x.ctx, x.giveUp = context.WithCancel(ctx)
-		defer func() { x.giveUp(); x.ctx = ctx }()
+		x.ctx, x.cancelCalls = context.WithCancel(ctx)
+		defer func() { x.cancelCalls(); x.ctx = ctx }()
 	}
 	x.busy(1)
 	x.enter(x.plan.Root, Parent{})
@@ -175,8 +175,8 @@ func (x *execution) finish() {
 	}
 	ok := x.write(x.plan.Root, Parent{})
 	if x.full(); x.overflows() {
-		if x.noRoom != nil {
-			graphql.AddError(x.ctx, x.noRoom)
+		if x.memoryError != nil {
+			graphql.AddError(x.ctx, x.memoryError)
 		} else {
 			graphql.AddError(x.ctx, &SizeError{x.reached, x.max})
 		}
@@ -184,17 +184,17 @@ func (x *execution) finish() {
 	}
 	if !ok || x.stopped {
 		x.buf = append(x.buf[:0], "null"...)
-		x.records = drop(x.records, 0)
+		x.records = truncateRecords(x.records, 0)
 	}
 }
 
 // full reports whether the answer is larger than it may be, or than there is room for. Once it is, nothing that follows is
 // written.
 func (x *execution) full() bool {
-	if x.room != nil && cap(x.buf) > x.roomFor {
-		x.roomFor = cap(x.buf)
-		if err := x.room(x.roomFor); err != nil && x.reached == 0 {
-			x.noRoom, x.reached = err, len(x.buf)
+	if x.reserve != nil && cap(x.buf) > x.reserveMemory {
+		x.reserveMemory = cap(x.buf)
+		if err := x.reserve(x.reserveMemory); err != nil && x.reached == 0 {
+			x.memoryError, x.reached = err, len(x.buf)
 		}
 	}
 	if x.max > 0 && x.reached == 0 && len(x.buf) > x.max {
@@ -204,7 +204,7 @@ func (x *execution) full() bool {
 }
 
 func (x *execution) overflows() bool {
-	return x.reached > 0 || x.noRoom != nil
+	return x.reached > 0 || x.memoryError != nil
 }
 
 func (x *execution) prepare(p *Plan) {
@@ -223,26 +223,26 @@ func resized[T any](s []T, n int) []T {
 	return s[:n]
 }
 
-// maxKept is the longest list of an execution, in elements, whose memory is kept for the next operation.
-const maxKept = 1024
+// maxPooledElements is the longest list of an execution, in elements, whose memory is kept for the next operation.
+const maxPooledElements = 1024
 
 // release forgets what the operation read, and keeps the memory.
 func (x *execution) release() {
 	for i := range x.columns {
-		x.columns[i] = column{parents: emptied(x.columns[i].parents)}
+		x.columns[i] = column{parents: reset(x.columns[i].parents)}
 	}
 	clear(x.outcomes)
 	clear(x.pages)
 	clear(x.auths)
 	clear(x.branches)
 	*x = execution{columns: x.columns, outcomes: x.outcomes, pages: x.pages, auths: x.auths, branches: x.branches, scratch: x.scratch,
-		output: output{path: x.path[:0]}, stack: emptied(x.stack), kept: emptied(x.kept)}
+		output: output{path: x.path[:0]}, stack: reset(x.stack), visible: reset(x.visible)}
 	executions.Put(x)
 }
 
-// emptied forgets all elements of s, and its memory where that is large.
-func emptied[T any](s []T) []T {
-	if cap(s) > maxKept {
+// reset forgets all elements of s, and its memory where that is large.
+func reset[T any](s []T) []T {
+	if cap(s) > maxPooledElements {
 		return nil
 	}
 	clear(s[:cap(s)])

@@ -40,12 +40,12 @@ type (
 	}
 )
 
-// asked is a field that is selected of a value of introspection.
-type asked struct {
+// introspected is a field that is selected of a value of introspection.
+type introspected struct {
 	prefix     []byte // the response key as it stands in the answer
 	name       string
 	deprecated bool // the argument includeDeprecated
-	below      []asked
+	below      []introspected
 }
 
 // introspect writes __schema or __type.
@@ -60,18 +60,18 @@ func (x *execution) introspect(f *Field) bool {
 		name, _ := args["name"].(string)
 		v = ofDefinition(schema, schema.Types[name])
 	}
-	x.buf = appendShown(x.buf, x.asked(f.Type.Name(), f.merged), v)
+	x.buf = appendShown(x.buf, x.introspectedFields(f.Type.Name(), f.merged), v)
 	return true
 }
 
-// asked collects what is selected of a type of introspection. All of them are object types.
-func (x *execution) asked(object string, set ast.SelectionSet) []asked {
+// introspectedFields collects what is selected of a type of introspection. All of them are object types.
+func (x *execution) introspectedFields(object string, set ast.SelectionSet) []introspected {
 	c := collector{schema: x.schema, variables: x.op.Variables, object: object}
 	c.collect(set, nil)
-	list := make([]asked, len(c.groups))
+	list := make([]introspected, len(c.groups))
 	for i, group := range c.groups {
 		first := group.fields[0]
-		a := asked{prefix: append(AppendString(nil, group.key), ':'), name: first.Name}
+		a := introspected{prefix: append(AppendString(nil, group.key), ':'), name: first.Name}
 		if first.Name == "__typename" {
 			a.prefix = AppendString(a.prefix, object)
 		} else {
@@ -82,7 +82,7 @@ func (x *execution) asked(object string, set ast.SelectionSet) []asked {
 				merged = append(merged, f.SelectionSet...)
 			}
 			if len(merged) > 0 {
-				a.below = x.asked(first.Definition.Type.Name(), merged)
+				a.below = x.introspectedFields(first.Definition.Type.Name(), merged)
 			}
 		}
 		list[i] = a
@@ -91,7 +91,7 @@ func (x *execution) asked(object string, set ast.SelectionSet) []asked {
 }
 
 // appendShown appends a value: nil, a leaf, a list, or the selected fields of an object.
-func appendShown(dst []byte, fields []asked, v any) []byte {
+func appendShown(dst []byte, fields []introspected, v any) []byte {
 	switch v := v.(type) {
 	case nil:
 		return append(dst, "null"...)

@@ -44,8 +44,8 @@ func (x *execution) aborts(c *call) bool {
 	for _, err := range c.errs {
 		failed = failed || err != nil
 	}
-	if x.aborted = x.aborted || failed; failed && x.giveUp != nil {
-		x.giveUp()
+	if x.aborted = x.aborted || failed; failed && x.cancelCalls != nil {
+		x.cancelCalls()
 	}
 	return failed
 }

@@ -8,11 +8,11 @@ import (
 
 // pageArgs are the arguments of a connection in one execution.
 type pageArgs struct {
-	ready  bool
-	args   map[string]any
-	size   int
-	wanted [][]string // per filter the JSON of what it keeps; nil keeps all
-	err    error
+	ready   bool
+	args    map[string]any
+	size    int
+	filters [][]string // per filter the JSON of what it keeps; nil keeps all
+	err     error
 }
 
 // page is one page of a list in a document. The list is all there, so that totals and hasNextPage are exact.
@@ -22,7 +22,7 @@ type page struct {
 	args      *pageArgs
 	list      document.Value
 	base      int     // of the places that the filters keep, in the execution's scratch; -1 where they keep all
-	kept      []int32 // these places, where the page is shown again
+	visible   []int32 // these places, where the page is shown again
 	total     int
 	start     int
 	end       int
@@ -45,13 +45,13 @@ func (x *execution) pageArgs(f *Field) *pageArgs {
 	}
 	for _, filter := range c.Filters {
 		var wanted []string
-		if names := filter.Wanted(a.args); names != nil {
+		if names := filter.Values(a.args); names != nil {
 			wanted = make([]string, len(names))
 			for i, n := range names {
 				wanted[i] = string(AppendString(nil, n))
 			}
 		}
-		a.wanted = append(a.wanted, wanted)
+		a.filters = append(a.filters, wanted)
 	}
 	return a
 }
@@ -73,7 +73,7 @@ func (x *execution) open(f *Field, parent document.Object) (page, error) {
 		return page{}, &document.Mismatch{Want: "array", Got: kind}
 	}
 	p.total = p.list.Len()
-	for _, wanted := range a.wanted {
+	for _, wanted := range a.filters {
 		if wanted != nil {
 			x.filter(&p)
 			break
@@ -86,28 +86,28 @@ func (x *execution) open(f *Field, parent document.Object) (page, error) {
 
 func (x *execution) close(p page) {
 	if p.base >= 0 {
-		x.kept = x.kept[:p.base]
+		x.visible = x.visible[:p.base]
 	}
 }
 
 // filter notes the places of the elements that pass every filter. One that is no object passes none.
 func (x *execution) filter(p *page) {
-	p.base = len(x.kept)
+	p.base = len(x.visible)
 	for i := range p.list.Len() {
-		if x.keeps(p, p.list.At(i)) {
-			x.kept = append(x.kept, int32(i))
+		if x.passesFilters(p, p.list.At(i)) {
+			x.visible = append(x.visible, int32(i))
 		}
 	}
-	p.total = len(x.kept) - p.base
+	p.total = len(x.visible) - p.base
 }
 
-func (x *execution) keeps(p *page, v document.Value) bool {
+func (x *execution) passesFilters(p *page, v document.Value) bool {
 	o, err := v.Object()
 	if err != nil {
 		return false
 	}
 	for i, filter := range p.field.binding.Connection.Filters {
-		if wanted := p.args.wanted[i]; wanted != nil && !x.isOneOf(o.Member(filter.Member), filter.Leaf, wanted) {
+		if wanted := p.args.filters[i]; wanted != nil && !x.isOneOf(o.Member(filter.Member), filter.Leaf, wanted) {
 			return false
 		}
 	}
@@ -134,20 +134,20 @@ func (x *execution) isOneOf(v document.Value, leaf *document.Leaf, wanted []stri
 // at returns the element at place i of the filtered list.
 func (p *page) at(x *execution, i int) document.Value {
 	switch {
-	case p.kept != nil:
-		i = int(p.kept[i])
+	case p.visible != nil:
+		i = int(p.visible[i])
 	case p.base >= 0:
-		i = int(x.kept[p.base+i])
+		i = int(x.visible[p.base+i])
 	}
 	return p.list.At(i)
 }
 
-// own returns a copy of the page that may be shown when others have been opened and the execution is over.
-func (p page) own(x *execution) *page {
+// detached returns a copy of the page that may be shown when others have been opened and the execution is over.
+func (p page) detached(x *execution) *page {
 	args := *p.args
 	p.args = &args
 	if p.base >= 0 {
-		p.kept = slices.Clone(x.kept[p.base : p.base+p.total])
+		p.visible = slices.Clone(x.visible[p.base : p.base+p.total])
 	}
 	return &p
 }
@@ -181,7 +181,7 @@ func (x *execution) writePage(f *Field, parent document.Object) bool {
 		return x.writeNull(f, f.Type, errNull)
 	}
 	if f.isSplit() {
-		q := p.own(x)
+		q := p.detached(x)
 		return x.splitMembers(f.child, func(x *execution, part *Field) bool { return x.splitPagePart(q, part) })
 	}
 	return x.members(f.child, func(x *execution, part *Field) bool { return x.pagePart(&p, part) })

@@ -96,7 +96,7 @@ func (x *execution) collectPage(f *Field, p Parent) {
 	}
 	defer x.close(page)
 	if f.isSplit() {
-		x.enterPage(f.child, page.own(x))
+		x.enterPage(f.child, page.detached(x))
 		return
 	}
 	x.enterPage(f.child, &page)

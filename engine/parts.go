@@ -138,7 +138,7 @@ func sameUsages(a, b []*deferral) bool {
 }
 
 // split compiles the parts of a selection.
-func (c *compiler) split(s *Selection, groups []collected, divisions []division, deferrals []*deferral, at place) {
+func (c *compiler) split(s *Selection, groups []collected, divisions []division, deferrals []*deferral, at position) {
 	s.split = &split{deferrals: deferrals}
 	for _, d := range divisions {
 		below := at
@@ -172,7 +172,7 @@ func (s *Selection) pieces(groups []collected) []piece {
 }
 
 // part compiles a plan of its own for what is delivered apart at a place.
-func (c *compiler) part(at place, compile func(*compiler)) *part {
+func (c *compiler) part(at position, compile func(*compiler)) *part {
 	inner := newCompiler(c.schema, c.op, c.format)
 	compile(inner)
 	p := &part{plan: inner.finish(), slot: c.plan.parts}
@@ -197,14 +197,14 @@ func (c *compiler) part(at place, compile func(*compiler)) *part {
 }
 
 // streams compiles the elements of a list that are delivered apart, where a @stream is in force.
-func (c *compiler) streams(f *Field, at place) {
+func (c *compiler) streams(f *Field, at position) {
 	d := f.Source.Directives.ForName("stream")
 	if c.format == Whole || d == nil || f.Type.Elem == nil {
 		return
 	}
 	on, err := coerce.Enabled(d, c.op.Variables)
 	if err != nil {
-		c.note(err, place{})
+		c.note(err, position{})
 	}
 	if !on {
 		return
@@ -215,14 +215,14 @@ func (c *compiler) streams(f *Field, at place) {
 	for i := range element.scopes {
 		element.scopes[i].deferral = nil // what is deferred around the list is delivered with it
 	}
-	below := place{caller: at.caller, context: at.context, root: at.root}
+	below := position{caller: at.caller, context: at.context, root: at.root}
 	if f.Kind == Resolve {
 		below.caller = f
 	}
 	f.stream = c.part(below, func(c *compiler) {
 		c.plan.element = &element
 		element.id, c.plan.fields = 0, 1
-		c.children(&element, place{context: at.context})
+		c.children(&element, position{context: at.context})
 	})
 	f.stream.label, f.stream.singly = labelOf(d), f.stream.plan.calls > 0
 }

@@ -120,8 +120,8 @@ type class struct {
 	level   int
 }
 
-// place is what is known of the surroundings of a selection.
-type place struct {
+// position is what is known of the surroundings of a selection.
+type position struct {
 	root    bool
 	caller  *Field
 	context *graphql.FieldContext
@@ -146,7 +146,7 @@ func compile(schema *Schema, op *graphql.OperationContext, format Format) *Plan 
 		root = schema.Definition.Subscription
 	}
 	c.plan.Root = c.selectionOf(schema.Objects[root.Name], []scope{{set: op.Operation.SelectionSet}},
-		place{root: true, context: &graphql.FieldContext{Object: root.Name}})
+		position{root: true, context: &graphql.FieldContext{Object: root.Name}})
 	return c.finish()
 }
 
@@ -181,7 +181,7 @@ func breadthFirst(fields []*Field) []*Field {
 	return all
 }
 
-func (c *compiler) selectionOf(o *Object, sets []scope, at place) *Selection {
+func (c *compiler) selectionOf(o *Object, sets []scope, at position) *Selection {
 	collector := collector{schema: c.schema.Definition, variables: c.op.Variables, object: o.Name, defers: c.format != Whole}
 	for _, s := range sets {
 		collector.collect(s.set, s.deferral)
@@ -194,7 +194,7 @@ func (c *compiler) selectionOf(o *Object, sets []scope, at place) *Selection {
 }
 
 // selection compiles what is collected. Fields of other parts become plans of their own.
-func (c *compiler) selection(o *Object, groups []collected, deferrals []*deferral, at place) *Selection {
+func (c *compiler) selection(o *Object, groups []collected, deferrals []*deferral, at position) *Selection {
 	s := &Selection{Object: o.Name, binding: o, slot: -1}
 	own, parts := c.divide(groups, at.usages)
 	for i, group := range own {
@@ -223,7 +223,7 @@ func (c *compiler) selection(o *Object, groups []collected, deferrals []*deferra
 
 // note keeps the error of a condition. What is selected at its place is not known, so that no call may be made for it: the
 // root field above fails in place of all that is below.
-func (c *compiler) note(err error, at place) {
+func (c *compiler) note(err error, at position) {
 	if at.root {
 		c.plan.err = err
 	} else if c.err == nil {
@@ -241,7 +241,7 @@ func (f *Field) leads() bool {
 	return f.stream != nil && f.stream.calls
 }
 
-func (c *compiler) field(s *Selection, group collected, at place) *Field {
+func (c *compiler) field(s *Selection, group collected, at position) *Field {
 	first := group.fields[0]
 	c.plan.fields++
 	f := &Field{id: c.plan.fields - 1, Key: group.key, Name: first.Name, Object: s.Object, selection: s, caller: at.caller, parent: at.context, root: at.root}
@@ -278,7 +278,7 @@ func (c *compiler) conditions(set ast.SelectionSet) {
 	collector := collector{variables: c.op.Variables}
 	collector.collect(set, nil)
 	if collector.err != nil {
-		c.note(collector.err, place{})
+		c.note(collector.err, position{})
 	}
 	for _, group := range collector.groups {
 		for _, f := range group.fields {
@@ -288,7 +288,7 @@ func (c *compiler) conditions(set ast.SelectionSet) {
 }
 
 // bind says how the field is had.
-func (c *compiler) bind(f *Field, at place) {
+func (c *compiler) bind(f *Field, at position) {
 	var ok bool
 	if at.roles != nil {
 		if f.Kind, ok = at.roles[f.Name]; !ok {
@@ -309,7 +309,7 @@ func (c *compiler) bind(f *Field, at place) {
 	}
 }
 
-func (c *compiler) call(f *Field, at place) {
+func (c *compiler) call(f *Field, at position) {
 	f.slot = c.plan.calls
 	c.plan.calls++
 	f.Level = 1
@@ -362,13 +362,13 @@ func hasVariable(v *ast.Value) bool {
 }
 
 // children compiles what is selected of the field's value.
-func (c *compiler) children(f *Field, at place) {
+func (c *compiler) children(f *Field, at position) {
 	definition := c.schema.Definition.Types[f.Type.Name()]
 	if !definition.IsCompositeType() {
 		return
 	}
 	f.context = &graphql.FieldContext{Parent: at.context, Object: f.Object, Field: f.collected()}
-	below := place{caller: at.caller, context: f.context, usages: at.usages}
+	below := position{caller: at.caller, context: f.context, usages: at.usages}
 	switch f.Kind {
 	case Resolve:
 		if c.plan.element != f {

@@ -91,7 +91,7 @@ func (x *execution) splitMembers(s *Selection, part func(*execution, *Field) boo
 func (x *execution) retract(t *ast.Type, start, mark int) bool {
 	x.buf = append(x.buf[:start], "null"...)
 	if len(x.records) > mark {
-		x.records = drop(x.records, mark)
+		x.records = truncateRecords(x.records, mark)
 	}
 	return !t.NonNull || x.onError == Null
 }
@@ -114,7 +114,7 @@ func (x *execution) writeField(f *Field, p Parent, row int) bool {
 		if err != nil {
 			return x.fail(f, err)
 		}
-		if err := x.outcomes[f.slot].beside(row); err != nil {
+		if err := x.outcomes[f.slot].partialErrorAt(row); err != nil {
 			x.fail(f, err)
 		}
 		return x.writeValue(f, f.Type, v)

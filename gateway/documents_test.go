@@ -128,10 +128,10 @@ func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
 	if held <= most-2*size || held > most {
 		t.Errorf("kept %d bytes, want about %d", held, most)
 	}
-	for size, want := range map[int]int{longestRepeated: 1, longestRepeated + 1: 0} {
+	for size, want := range map[int]int{maxCachedDocument: 1, maxCachedDocument + 1: 0} {
 		g := (&world{users: 1}).keeping(t, nil)
 		post(t, g, text(0, size), "")
-		if got := len(g.repeats.kept.Keys()); got != want {
+		if got := len(g.requests.requests.Keys()); got != want {
 			t.Errorf("a text of %d bytes: %d requests are remembered, want %d", size, got, want)
 		}
 	}

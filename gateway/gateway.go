@@ -97,8 +97,8 @@ type Gateway struct {
 	guard     *access.Guard
 	auditor   *access.Auditor
 	runner    *runner
-	repeats   *requestCache
-	answers   answerer
+	requests  *requestCache
+	answers   operationHandler
 	hub       *live.Hub // nil has no room for any subscription
 }
 
@@ -107,20 +107,20 @@ func New(opts Options) *Gateway {
 	opts.Limits = opts.Limits.WithDefaults()
 	schema := opts.Schema.Schema()
 	g := &Gateway{opts: opts, sources: documents.NewSources(opts.Trusted, opts.Persisted, opts.Log),
-		documents: documents.New(schema, opts.Limits, opts.Introspection, opts.share(4, documents.DefaultMemory), opts.Reserve),
-		costs:     cost.NewEstimator(schema), charger: cost.NewCharger(opts.Cost), guard: access.NewGuard(schema), runner: newRunner(&opts), repeats: newRequestCache(opts)}
+		documents: documents.New(schema, opts.Limits, opts.Introspection, opts.memoryShare(4, documents.DefaultMemory), opts.Reserve),
+		costs:     cost.NewEstimator(schema), charger: cost.NewCharger(opts.Cost), guard: access.NewGuard(schema), runner: newRunner(&opts), requests: newRequestCache(opts)}
 	if opts.Digest != nil {
 		g.auditor = access.NewAuditor(schema, opts.Digest, opts.Log)
 	}
 	if opts.Subscriptions.Cache != nil {
 		g.hub = live.New(opts.Subscriptions)
 	}
-	g.answers = answerer{one: g.answer, repeated: g.repeated}
+	g.answers = operationHandler{execute: g.answer, cached: g.answerFromCache}
 	return g
 }
 
-// share is a part of the memory, as its divisor, or most where that is less or no memory is set.
-func (o *Options) share(divisor int64, most int) int {
+// memoryShare is a part of the memory, as its divisor, or most where that is less or no memory is set.
+func (o *Options) memoryShare(divisor int64, most int) int {
 	if o.Memory <= 0 {
 		return most
 	}
@@ -131,8 +131,8 @@ func (o *Options) share(divisor int64, most int) int {
 func (g *Gateway) Close() {
 	g.hub.Close()
 	g.documents.Close()
-	if g.repeats != nil {
-		g.repeats.kept.Close()
+	if g.requests != nil {
+		g.requests.requests.Close()
 	}
 	if e, ok := g.opts.Schema.(*engine.Engine); ok {
 		e.Forget()
@@ -152,14 +152,14 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	g.serve(w, r, g.answers)
 }
 
-// answerer makes the answer to one operation.
-type answerer struct {
-	one func(context.Context, *http.Request, *httpapi.Request, *parts) *httpapi.Result
-	// repeated answers a request that came before, or gives nil; it may be nil.
-	repeated func(context.Context, http.Header, [sha256.Size]byte) *httpapi.Result
+// operationHandler makes the answer to one operation.
+type operationHandler struct {
+	execute func(context.Context, *http.Request, *httpapi.Request, *parts) *httpapi.Result
+	// cached answers a request that came before, or gives nil; it may be nil.
+	cached func(context.Context, http.Header, [sha256.Size]byte) *httpapi.Result
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer) {
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) {
 	x := httpapi.NewResponseWriter(w, r)
 	switch r.Method {
 	case http.MethodGet, http.MethodHead, http.MethodPost:
@@ -190,8 +190,8 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 		return
 	}
 	sum := raw.Digest()
-	if answer.repeated != nil {
-		if out := answer.repeated(ctx, r.Header, sum); out != nil {
+	if answer.cached != nil {
+		if out := answer.cached(ctx, r.Header, sum); out != nil {
 			x.Send(out)
 			return
 		}
@@ -217,7 +217,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 	defer cancel()
 	if !all.Batch {
 		all.List[0].Raw, all.List[0].Digest = raw, sum
-		x.Send(answer.one(graphql.StartOperationTrace(ctx), r, all.List[0], g.inParts(x, r)))
+		x.Send(answer.execute(graphql.StartOperationTrace(ctx), r, all.List[0], g.inParts(x, r)))
 		return
 	}
 	replies := make([]*httpapi.Result, len(all.List))
@@ -225,7 +225,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer answerer)
 	for i, req := range all.List {
 		ctx := graphql.StartOperationTrace(ctx)
 		group.Go(func() error {
-			replies[i] = answer.one(ctx, r, req, nil)
+			replies[i] = answer.execute(ctx, r, req, nil)
 			return nil
 		}, func(err error) {
 			if err != nil {

@@ -26,16 +26,16 @@ import (
 
 // constants are what is the same in all executions of an operation.
 type constants struct {
-	question [sha256.Size]byte // digest of the document's text and the operation's name
-	claims   bool              // the answer can hold personal claims
-	cost     *cost.Constant
+	digest [sha256.Size]byte // digest of the document's text and the operation's name
+	claims bool              // the answer can hold personal claims
+	cost   *cost.Constant
 }
 
 func constantsOf(doc *documents.Document, op *ast.OperationDefinition, c *cost.Estimator) *constants {
 	if known, ok := doc.Memo.Load(op); ok {
 		return known.(*constants)
 	}
-	k := &constants{question: sha256.Sum256(append(doc.Digest[:], op.Name...)), claims: selection.SelectsClaims(op), cost: c.Constant(op)}
+	k := &constants{digest: sha256.Sum256(append(doc.Digest[:], op.Name...)), claims: selection.SelectsClaims(op), cost: c.Constant(op)}
 	known, _ := doc.Memo.LoadOrStore(op, k)
 	return known.(*constants)
 }
@@ -44,25 +44,25 @@ func constantsOf(doc *documents.Document, op *ast.OperationDefinition, c *cost.E
 type prepared struct {
 	*graphql.OperationContext
 	*constants
-	onError engine.OnError
-	asks    string // see questionKey
+	onError      engine.OnError
+	cacheKeyText string // see questionKey
 }
 
-// questionKey names what a caller asks: the document, the operation, the variables and the error behavior.
-func (p *prepared) questionKey() string {
-	if p.asks != "" {
-		return p.asks
+// cacheKey names what a caller asks: the document, the operation, the variables and the error behavior.
+func (p *prepared) cacheKey() string {
+	if p.cacheKeyText != "" {
+		return p.cacheKeyText
 	}
-	key := p.question
+	key := p.digest
 	if len(p.Variables) > 0 || p.onError != engine.Propagate {
 		h := sha256.New()
-		h.Write(p.question[:])
+		h.Write(p.digest[:])
 		h.Write([]byte{byte(p.onError)})
 		_ = json.NewEncoder(h).Encode(p.Variables)
 		h.Sum(key[:0])
 	}
-	p.asks = string(key[:])
-	return p.asks
+	p.cacheKeyText = string(key[:])
+	return p.cacheKeyText
 }
 
 func (g *Gateway) answer(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts) *httpapi.Result {
@@ -92,7 +92,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	}
 	f.Name, f.Kind, f.Document = op.Operation.Name, string(op.Operation.Operation), req.TrustedID
 	registers := g.sources.Registers(ctx, req)
-	spent, refusal := g.spend(ctx, op, registers)
+	spent, refusal := g.charge(ctx, op, registers)
 	if refusal != nil {
 		return refusal
 	}
@@ -108,7 +108,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 		parts.run(ctx, op, spent, used, out)
 	} else {
 		g.runner.run(ctx, op, used, out)
-		g.repeats.remember(req, op, spent)
+		g.requests.remember(req, op, spent)
 	}
 	f.Calls = int64(len(used.Calls()))
 	if spent != nil {
@@ -131,8 +131,8 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	return out
 }
 
-// spend charges the caller for an operation before it runs, or refuses it.
-func (g *Gateway) spend(ctx context.Context, op *prepared, registers bool) (*cost.Charge, *httpapi.Result) {
+// charge charges the caller for an operation before it runs, or refuses it.
+func (g *Gateway) charge(ctx context.Context, op *prepared, registers bool) (*cost.Charge, *httpapi.Result) {
 	if !g.opts.Cost.Counted() {
 		return nil, nil
 	}

@@ -28,12 +28,12 @@ type parts struct {
 	x       *httpapi.ResponseWriter
 	request *http.Request // whose context ends when the caller leaves
 
-	op     *prepared
-	spent  *cost.Charge
-	used   *provenance.Provenance
-	out    *httpapi.Result
-	whole  *incremental.Answer // what was sent so far; nil unless the answer is explained
-	errors int                 // sent so far
+	op         *prepared
+	charge     *cost.Charge
+	provenance *provenance.Provenance
+	out        *httpapi.Result
+	merged     *incremental.Answer // what was sent so far; nil unless the answer is explained
+	errors     int                 // sent so far
 }
 
 // inParts returns what sends the answer to the only operation of a request in parts.
@@ -44,7 +44,7 @@ func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
 // run executes the operation. It leaves the answer in out where nothing is left for later, else it has sent all of it when
 // it returns.
 func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used *provenance.Provenance, out *httpapi.Result) {
-	p.op, p.spent, p.used, p.out = op, spent, used, out
+	p.op, p.charge, p.provenance, p.out = op, spent, used, out
 	ctx = p.g.runner.prepare(ctx, op.OperationContext, out)
 	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
 	d := p.g.opts.Schema.(*engine.Engine).Deliver(ctx, op.OperationContext, engine.Incremental{Format: p.x.Protocol.Format(), Present: p.g.runner.present})
@@ -56,7 +56,7 @@ func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used 
 		return
 	}
 	if provenance.Explains(ctx) {
-		p.whole = incremental.NewAnswer(data)
+		p.merged = incremental.NewAnswer(data)
 	}
 	p.send(ctx, d, first)
 }
@@ -107,18 +107,18 @@ func (p *parts) payload(ctx context.Context, payload *engine.Payload) []byte {
 	for i := range payload.Completed {
 		payload.Completed[i].Errors = p.trim(payload.Completed[i].Errors)
 	}
-	if p.whole != nil {
-		p.whole.Add(payload)
+	if p.merged != nil {
+		p.merged.Add(payload)
 	}
 	if payload.HasNext {
 		return p.x.Protocol.Next(payload, nil)
 	}
 	last := &httpapi.Result{Response: &graphql.Response{Data: p.out.Response.Data, Errors: p.out.Response.Errors}}
-	if p.whole != nil {
-		last.Response.Data = p.whole.JSON()
+	if p.merged != nil {
+		last.Response.Data = p.merged.JSON()
 	}
-	p.g.charger.Settle(ctx, p.spent, int64(len(p.used.Calls())), last.Response)
-	p.g.runner.addExtensions(ctx, p.op, p.used, last)
+	p.g.charger.Settle(ctx, p.charge, int64(len(p.provenance.Calls())), last.Response)
+	p.g.runner.addExtensions(ctx, p.op, p.provenance, last)
 	return p.x.Protocol.Next(payload, last.Response.Extensions)
 }
 

@@ -19,18 +19,18 @@ import (
 // requestCache know requests by the digest of their bytes, so that one that comes again and whose answer is kept need not be
 // read, coerced and estimated again. A nil *repeats knows none. No variables are kept: they hold personal data.
 type requestCache struct {
-	kept *lru.Cache[[sha256.Size]byte, *cachedRequest]
+	requests *lru.Cache[[sha256.Size]byte, *cachedRequest]
 }
 
-// keptRepeats bounds their memory, in bytes, where no other bound is set.
-const keptRepeats = 8 << 20
+// defaultRequestCache bounds their memory, in bytes, where no other bound is set.
+const defaultRequestCache = 8 << 20
 
-// repeatSize is about what a repeat takes beside its document's text, which may be kept with the document as well.
-const repeatSize = 1 << 10
+// cachedRequestSize is about what a repeat takes beside its document's text, which may be kept with the document as well.
+const cachedRequestSize = 1 << 10
 
-// longestRepeated is the longest document, in bytes, whose requests are known: a text stays with them when its document is
+// maxCachedDocument is the longest document, in bytes, whose requests are known: a text stays with them when its document is
 // no longer kept.
-const longestRepeated = 16 << 10
+const maxCachedDocument = 16 << 10
 
 // cachedRequest is what is the same whenever a request for a query comes again.
 type cachedRequest struct {
@@ -38,7 +38,7 @@ type cachedRequest struct {
 	text     string          // of the document
 	name     string          // of the operation
 	estimate *cost.Estimate  // without its fields; nil where costs are not counted
-	question string          // what names the answer, beside the caller's scope
+	cacheKey string          // what names the answer, beside the caller's scope
 	last     atomic.Pointer[callersAnswer]
 }
 
@@ -53,15 +53,15 @@ func newRequestCache(opts Options) *requestCache {
 	if opts.Answers == nil || opts.Trusted.Logs() {
 		return nil
 	}
-	return &requestCache{lru.New[[sha256.Size]byte, *cachedRequest](opts.share(16, keptRepeats), opts.Reserve)}
+	return &requestCache{lru.New[[sha256.Size]byte, *cachedRequest](opts.memoryShare(16, defaultRequestCache), opts.Reserve)}
 }
 
 // remember keeps what a request turned out to mean.
 func (rs *requestCache) remember(req *httpapi.Request, op *prepared, s *cost.Charge) {
-	if rs == nil || req.Raw.Empty() || len(op.RawQuery) > longestRepeated || !isQuery(op) {
+	if rs == nil || req.Raw.Empty() || len(op.RawQuery) > maxCachedDocument || !isQuery(op) {
 		return
 	}
-	again := &cachedRequest{question: op.questionKey(), text: documentText(op.OperationContext), name: op.Operation.Name}
+	again := &cachedRequest{cacheKey: op.cacheKey(), text: documentText(op.OperationContext), name: op.Operation.Name}
 	again.req.DocumentID, again.req.OperationName = req.DocumentID, req.OperationName
 	again.req.OnError, again.req.FixedOnError = req.OnError, req.FixedOnError
 	if req.Query != "" {
@@ -73,7 +73,7 @@ func (rs *requestCache) remember(req *httpapi.Request, op *prepared, s *cost.Cha
 	if s != nil {
 		again.estimate = &cost.Estimate{Points: s.Estimate.Points - s.Estimate.Registration, Calls: s.Estimate.Calls}
 	}
-	rs.kept.Put(req.Digest, again, repeatSize+len(again.text))
+	rs.requests.Put(req.Digest, again, cachedRequestSize+len(again.text))
 }
 
 // documentText is the text of an operation's document as it is kept with it, rather than a copy.
@@ -84,13 +84,13 @@ func documentText(op *graphql.OperationContext) string {
 	return op.RawQuery
 }
 
-// repeated answers a request that came before with the whole answer that is kept, where memory has it fresh and the
+// answerFromCache answers a request that came before with the whole answer that is kept, where memory has it fresh and the
 // request's headers ask for nothing else. Otherwise it is nil, nothing was done, and the request is one like any other.
-func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]byte) *httpapi.Result {
-	if g.repeats == nil || wantsOtherwise(h) {
+func (g *Gateway) answerFromCache(ctx context.Context, h http.Header, sum [sha256.Size]byte) *httpapi.Result {
+	if g.requests == nil || hasOverrides(h) {
 		return nil
 	}
-	again, ok := g.repeats.kept.Get(sum)
+	again, ok := g.requests.requests.Get(sum)
 	if !ok {
 		return nil
 	}
@@ -101,7 +101,7 @@ func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]
 	if g.sources.Registers(ctx, &req) {
 		return nil // which is charged
 	}
-	a, ok := g.opts.Answers.Fresh(again.answer(ctx, g.opts.Answers))
+	a, ok := g.opts.Answers.Fresh(again.answerName(ctx, g.opts.Answers))
 	if !ok {
 		return nil
 	}
@@ -111,17 +111,17 @@ func (g *Gateway) repeated(ctx context.Context, h http.Header, sum [sha256.Size]
 	})
 }
 
-// wantsOtherwise reports whether headers may ask for more than the answer, for another freshness or for less time.
-func wantsOtherwise(h http.Header) bool {
+// hasOverrides reports whether headers may ask for more than the answer, for another freshness or for less time.
+func hasOverrides(h http.Header) bool {
 	return h["Cache-Control"] != nil || h[headerTimeout] != nil || h["X-Learngraph-Explain"] != nil
 }
 
-// answer is the name of the answer for the caller of ctx, who mostly is the one who asked last.
-func (again *cachedRequest) answer(ctx context.Context, answers *cache.Space[*responses.Answer]) cache.Name {
+// answerName is the name of the answer for the caller of ctx, who mostly is the one who asked last.
+func (again *cachedRequest) answerName(ctx context.Context, answers *cache.Space[*responses.Answer]) cache.Name {
 	who := auth.FromContext(ctx)
 	last := again.last.Load()
 	if last == nil || last.who != who {
-		last = &callersAnswer{who, answers.Name(again.question + who.Scope())}
+		last = &callersAnswer{who, answers.Name(again.cacheKey + who.Scope())}
 		again.last.Store(last)
 	}
 	return last.name

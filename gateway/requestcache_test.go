@@ -62,7 +62,7 @@ func TestWhatIsKnownOfARepeatedRequestHoldsNoVariables(t *testing.T) {
 	const marker = "marker-7c1f"
 	body := queryBody(`query Q($by: UserBy!) { user(by: $by) { sourceId } }`, fmt.Sprintf(`{"by":{"sourceId":%q}}`, marker))
 	send(t, g, "POST", "/graphql", body)
-	again, ok := g.repeats.kept.Get(httpapi.Raw{Body: []byte(body)}.Digest())
+	again, ok := g.requests.requests.Get(httpapi.Raw{Body: []byte(body)}.Digest())
 	if !ok {
 		t.Fatal("the request is not known")
 	}
@@ -80,7 +80,7 @@ func TestMutationsAndBatchesAreNoRepeatedRequests(t *testing.T) {
 	} {
 		g := (&world{}).keeping(t, nil)
 		send(t, g, "POST", "/graphql", body)
-		if n := len(g.repeats.kept.Keys()); n != 0 {
+		if n := len(g.requests.requests.Keys()); n != 0 {
 			t.Errorf("%s is known as one that can be repeated", body)
 		}
 	}

@@ -63,7 +63,7 @@ func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provena
 		out.Response = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{err}}
 		return ctx
 	}
-	used.Facts.Add(loaded.Value.FactsNow(loaded.Fact.Verdict)...)
+	used.Facts.Add(loaded.Value.CurrentFacts(loaded.Fact.Verdict)...)
 	out.Response, out.Stored = loaded.Value.Response(), loaded.Value
 	return ctx
 }
@@ -91,7 +91,7 @@ func receiversMayStore(op *prepared) bool {
 
 // answerKey names what decides about an answer: the question, and what the caller may see.
 func answerKey(ctx context.Context, op *prepared) string {
-	return op.questionKey() + auth.FromContext(ctx).Scope()
+	return op.cacheKey() + auth.FromContext(ctx).Scope()
 }
 
 // fetchAnswer executes the operation for all who wait for it.
@@ -183,12 +183,12 @@ func (r *runner) count(buffer *engine.Buffer, must bool) (free func()) {
 	}
 	held := r.inflight.Hold()
 	held.Must = must
-	buffer.Room = func(size int) error {
+	buffer.Reserve = func(size int) error {
 		if size <= inflight.Small || held.Resize(int64(size)) {
 			return nil
 		}
 		state := r.inflight.State()
-		return &upstream.Error{Kind: upstream.LimitExceeded, Local: true, RetryAfter: httpapi.WaitForRoom, Err: httpapi.ErrNoRoom,
+		return &upstream.Error{Kind: upstream.LimitExceeded, Local: true, RetryAfter: httpapi.WaitForMemory, Err: httpapi.ErrOverMemory,
 			Limit: &upstream.Limit{Name: upstream.LimitInflight, Reached: state.Bytes, Allowed: state.MaxBytes}}
 	}
 	return func() {

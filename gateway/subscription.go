@@ -36,8 +36,8 @@ const (
 	reconnectAfter, reconnectSpread = time.Second, 9 * time.Second
 )
 
-// busy is after how many seconds past its freshness an event tells of a fact that a busy backend did not renew.
-const busy = 10
+// busySeconds is after how many seconds past its freshness an event tells of a fact that a busy backend did not renew.
+const busySeconds = 10
 
 func isSubscription(op *prepared) bool { return op.Operation.Operation == ast.Subscription }
 
@@ -175,8 +175,8 @@ func (s *subscriber) reconnect() {
 		Extensions: map[string]any{"code": gqlerrors.CodeDeadline, "retryAfter": int((after + time.Second - 1) / time.Second)}})
 }
 
-// shown is what a question's next execution has to know of its last answer.
-type shown struct {
+// previousAnswer is what a question's next execution has to know of its last answer.
+type previousAnswer struct {
 	data     []byte
 	at       time.Time // when data was the answer
 	backends []string  // those that failed when it was made
@@ -229,14 +229,14 @@ func newAnswer(resp *graphql.Response, used *provenance.Provenance, last *live.A
 	if used != nil {
 		a.Facts, a.Tags = used.Facts.List(), used.Facts.Tags()
 	}
-	now := shown{data: slices.Clone(resp.Data), at: time.Now(), backends: failing(resp.Errors)}
+	now := previousAnswer{data: slices.Clone(resp.Data), at: time.Now(), backends: failingBackends(resp.Errors)}
 	errs := resp.Errors
-	if before, ok := lastShown(last); ok && len(now.backends) > 0 && before.data != nil {
+	if before, ok := previousOf(last); ok && len(now.backends) > 0 && before.data != nil {
 		now.data, now.at, errs = before.data, before.at, nil
 	}
 	var stale []provenance.Staleness
 	for _, s := range provenance.StaleFacts(a.Facts) {
-		if s.Reason == cache.Failed || s.Reason != cache.Refreshing && s.ExpiredSeconds >= busy {
+		if s.Reason == cache.Failed || s.Reason != cache.Refreshing && s.ExpiredSeconds >= busySeconds {
 			stale = append(stale, s)
 			now.backends = append(now.backends, s.Backend)
 		}
@@ -251,24 +251,24 @@ func newAnswer(resp *graphql.Response, used *provenance.Provenance, last *live.A
 	slices.Sort(now.backends)
 	now.backends = slices.Compact(now.backends)
 	a.Failing = len(now.backends) > 0
-	a.Body, a.Sameness = render(now, errs, stale)
+	a.Body, a.Fingerprint = render(now, errs, stale)
 	if len(errs) > 0 {
 		now.data = nil // it is no answer to fall back on
 	}
-	a.Of = now
+	a.Memo = now
 	return a
 }
 
-func lastShown(last *live.Answer) (shown, bool) {
+func previousOf(last *live.Answer) (previousAnswer, bool) {
 	if last == nil {
-		return shown{}, false
+		return previousAnswer{}, false
 	}
-	s, ok := last.Of.(shown)
+	s, ok := last.Memo.(previousAnswer)
 	return s, ok
 }
 
-// failing returns the backends that errors are of, if every error is one that may be gone the next time.
-func failing(errs gqlerror.List) (backends []string) {
+// failingBackends returns the backends that errors are of, if every error is one that may be gone the next time.
+func failingBackends(errs gqlerror.List) (backends []string) {
 	for _, err := range errs {
 		if !gqlerrors.Transient(err) {
 			return nil
@@ -282,7 +282,7 @@ func failing(errs gqlerror.List) (backends []string) {
 
 // render returns an answer as it is sent, and a text that is equal for two answers that are not worth two events: ages alone
 // differ.
-func render(now shown, errs gqlerror.List, stale []provenance.Staleness) (body []byte, sameness string) {
+func render(now previousAnswer, errs gqlerror.List, stale []provenance.Staleness) (body []byte, sameness string) {
 	var out bytes.Buffer
 	httpapi.WriteResponse(&out, &graphql.Response{Data: now.data, Errors: withoutRetryAfter(errs)})
 	digest := sha256.Sum256(out.Bytes())

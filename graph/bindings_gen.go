@@ -369,8 +369,8 @@ func bindClient(e *executableSchema) *engine.Object {
 				return model.NewEmbeddedCursors("Client.courses", parent.Member(0), model.Bound("status", args["status"].([]model.Status)), model.Bound("kind", args["kind"].([]model.CourseGroupKind))).Cursor(n)
 			},
 			Filters: []engine.Filter{
-				{Member: 4, Leaf: leafStatus, Wanted: func(args map[string]any) []string { return model.Names(args["status"].([]model.Status)) }},
-				{Member: 89, Leaf: leafCourseGroupKind, Wanted: func(args map[string]any) []string { return model.Names(args["kind"].([]model.CourseGroupKind)) }}},
+				{Member: 4, Leaf: leafStatus, Values: func(args map[string]any) []string { return model.Names(args["status"].([]model.Status)) }},
+				{Member: 89, Leaf: leafCourseGroupKind, Values: func(args map[string]any) []string { return model.Names(args["kind"].([]model.CourseGroupKind)) }}},
 		}},
 		"learningPaths": {Kind: engine.Page, Member: 2, Args: func(ctx context.Context, op *graphql.OperationContext, raw map[string]any) (map[string]any, error) {
 			return newExecutionContext(op, e, nil).field_Client_learningPaths_args(ctx, raw)
@@ -388,7 +388,7 @@ func bindClient(e *executableSchema) *engine.Object {
 				return model.NewEmbeddedCursors("Client.learningPaths", parent.Member(0), model.Bound("status", args["status"].([]model.Status))).Cursor(n)
 			},
 			Filters: []engine.Filter{
-				{Member: 29, Leaf: leafStatus, Wanted: func(args map[string]any) []string { return model.Names(args["status"].([]model.Status)) }}},
+				{Member: 29, Leaf: leafStatus, Values: func(args map[string]any) []string { return model.Names(args["status"].([]model.Status)) }}},
 		}},
 		"features":                               {Kind: engine.Regroup},
 		"name":                                   {Kind: engine.Project, Member: 3, Leaf: document.StringLeaf},

@@ -57,13 +57,13 @@ func (l *Load) take(n int64, must bool) bool {
 		l.refusedBytes.Add(1)
 		return false
 	}
-	l.tell(held, n)
+	l.notify(held, n)
 	return true
 }
 
-func (l *Load) free(n int64) { l.tell(l.bytes.Add(-n), -n) }
+func (l *Load) free(n int64) { l.notify(l.bytes.Add(-n), -n) }
 
-func (l *Load) tell(held, by int64) {
+func (l *Load) notify(held, by int64) {
 	if l.changed != nil && held/step != (held-by)/step {
 		l.changed()
 	}

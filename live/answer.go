@@ -13,15 +13,15 @@ import (
 // Answer is what an execution gave.
 type Answer struct {
 	// Body is the answer as it is sent. Sameness is equal for two answers that differ in nothing that is worth an event.
-	Body     []byte
-	Sameness string
+	Body        []byte
+	Fingerprint string
 	// Facts are what the answer was made of, Tags is what it depends on.
 	Facts []cache.Fact
 	Tags  []cache.Tag
 	// Failing is set where a part of the answer is missing or old because a backend fails.
 	Failing bool
-	// Of is what Ask has to know of its last answer; the package does not look at it.
-	Of any
+	// Memo is what Ask has to know of its last answer; the package does not look at it.
+	Memo any
 }
 
 // State is an answer that subscribers get.
@@ -90,8 +90,8 @@ func basisOf(a *Answer) basis {
 
 func compareDigests(a, b digest) int { return bytes.Compare(a[:], b[:]) }
 
-// hits reports whether the answer depends on something that was dropped.
-func (b *basis) hits(d drop) bool {
+// dependsOn reports whether the answer depends on something that was dropped.
+func (b *basis) dependsOn(d drop) bool {
 	return d.all || slices.ContainsFunc(d.digests, func(dropped digest) bool {
 		_, found := slices.BinarySearchFunc(b.depends, dropped, compareDigests)
 		return found
@@ -114,23 +114,23 @@ func (b *basis) names(now time.Time, dropped []digest) (names []string) {
 }
 
 const (
-	// leastLife is the least time between two executions because of facts that are no longer fresh.
-	leastLife = time.Second
-	// unkept is when a fact is looked at again that the cache does not keep.
-	unkept = 10 * time.Second
+	// minInterval is the least time between two executions because of facts that are no longer fresh.
+	minInterval = time.Second
+	// uncachedInterval is when a fact is looked at again that the cache does not keep.
+	uncachedInterval = 10 * time.Second
 	// A question whose backend fails is asked again after firstRetry, then less and less often.
 	firstRetry, lastRetry = time.Second, 10 * time.Second
-	// leastPause is the least time between two executions because of drops.
-	leastPause = 200 * time.Millisecond
-	// headStart is what the replica that dropped has before the others: it may be fetching already.
-	headStart = 50 * time.Millisecond
-	// missed is when questions are asked again after drops of other replicas may have been missed: their caches trust what
+	// minPause is the least time between two executions because of drops.
+	minPause = 200 * time.Millisecond
+	// remoteDropDelay is what the replica that dropped has before the others: it may be fetching already.
+	remoteDropDelay = 50 * time.Millisecond
+	// reconnectDelay is when questions are asked again after drops of other replicas may have been missed: their caches trust what
 	// they hold again by then.
-	missed = 2500 * time.Millisecond
-	// poll is how often a replica looks whether another one has fetched what it waits for, longestWait for how long.
-	poll        = 50 * time.Millisecond
-	longestWait = 20 * time.Second
-	maxClaims   = 500
+	reconnectDelay = 2500 * time.Millisecond
+	// pollInterval is how often a replica looks whether another one has fetched what it waits for, longestWait for how long.
+	pollInterval = 50 * time.Millisecond
+	maxWait      = 20 * time.Second
+	maxClaims    = 500
 )
 
 // next is when the answer has to be looked at again, given that it was asked at that time; the zero time is never.
@@ -147,7 +147,7 @@ func (b *basis) next(began, now time.Time, failing bool, failures int) (at time.
 		case e.stale:
 			failing = true
 		default:
-			sooner(now.Add(unkept))
+			sooner(now.Add(uncachedInterval))
 		}
 	}
 	if failing {
@@ -156,7 +156,7 @@ func (b *basis) next(began, now time.Time, failing bool, failures int) (at time.
 	if at.IsZero() {
 		return at
 	}
-	if least := began.Add(leastLife); at.Before(least) {
+	if least := began.Add(minInterval); at.Before(least) {
 		return least
 	}
 	return at

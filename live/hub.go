@@ -38,7 +38,7 @@ type Hub struct {
 	mu      sync.Mutex
 	closed  bool
 	done    chan struct{} // closed when closed is set
-	open    map[string]*question
+	open    map[string]*topic
 	callers map[string]int
 	n       int
 	counts  Counters
@@ -68,7 +68,7 @@ func (e *FullError) Error() string {
 
 // New returns a Hub without questions.
 func New(o Options) *Hub {
-	h := &Hub{o: o, done: make(chan struct{}), open: map[string]*question{}, callers: map[string]int{}}
+	h := &Hub{o: o, done: make(chan struct{}), open: map[string]*topic{}, callers: map[string]int{}}
 	h.stop = o.Cache.Watch(h.dropped)
 	return h
 }
@@ -84,7 +84,7 @@ func (h *Hub) Close() {
 		close(h.done)
 	}
 	h.closed = true
-	open := make([]*question, 0, len(h.open))
+	open := make([]*topic, 0, len(h.open))
 	for _, q := range h.open {
 		open = append(open, q)
 	}
@@ -116,12 +116,12 @@ func (h *Hub) Subscribe(caller, key string, ask Ask) (*Subscription, error) {
 	h.callers[caller]++
 	q, known := h.open[key]
 	if !known {
-		q = newQuestion(h, key, ask)
+		q = newTopic(h, key, ask)
 		h.open[key] = q
 		q.begin()
 	}
 	q.subscribers++
-	return &Subscription{hub: h, question: q, caller: caller}, nil
+	return &Subscription{hub: h, topic: q, caller: caller}, nil
 }
 
 // full returns why there is no room for one more; h.mu is held.
@@ -139,14 +139,14 @@ func (h *Hub) full(caller string) error {
 
 // Subscription is one subscriber's view of a question. It is for one goroutine.
 type Subscription struct {
-	hub      *Hub
-	question *question
-	caller   string
-	closed   bool
+	hub    *Hub
+	topic  *topic
+	caller string
+	closed bool
 }
 
 // Latest returns the newest state, nil before the first one, and a channel that is closed when there is another.
-func (s *Subscription) Latest() (*State, <-chan struct{}) { return s.question.latest() }
+func (s *Subscription) Latest() (*State, <-chan struct{}) { return s.topic.latest() }
 
 // Close ends the subscription. A question without subscribers is no longer asked.
 func (s *Subscription) Close() {
@@ -161,9 +161,9 @@ func (s *Subscription) Close() {
 	if h.callers[s.caller]--; h.callers[s.caller] == 0 {
 		delete(h.callers, s.caller)
 	}
-	if s.question.subscribers--; s.question.subscribers == 0 {
-		delete(h.open, s.question.key)
-		s.question.close()
+	if s.topic.subscribers--; s.topic.subscribers == 0 {
+		delete(h.open, s.topic.key)
+		s.topic.close()
 	}
 }
 
@@ -183,7 +183,7 @@ func (h *Hub) Counters() Counters {
 func (h *Hub) dropped(d cache.Dropped) {
 	drop := newDrop(d)
 	h.mu.Lock()
-	open := make([]*question, 0, len(h.open))
+	open := make([]*topic, 0, len(h.open))
 	for _, q := range h.open {
 		open = append(open, q)
 	}
@@ -195,7 +195,7 @@ func (h *Hub) dropped(d cache.Dropped) {
 
 // executed counts one execution of a question with so many subscribers, for which the others, or all where another replica
 // asked, needed none.
-func (h *Hub) executed(q *question, elsewhere, changed bool) {
+func (h *Hub) executed(q *topic, elsewhere, changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.counts.Executions++

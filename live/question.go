@@ -10,8 +10,8 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// question is one that is open. It has a goroutine only while it is asked.
-type question struct {
+// topic is one that is open. It has a goroutine only while it is asked.
+type topic struct {
 	hub         *Hub
 	key         string
 	ask         Ask
@@ -21,42 +21,42 @@ type question struct {
 	cancel  context.CancelFunc
 	running task.Group
 
-	mu       sync.Mutex
-	closed   bool
-	asking   bool
-	timer    *time.Timer
-	due      time.Time // when timer fires
-	state    *State
-	changed  chan struct{} // closed when there is another state
-	answer   *Answer
-	basis    basis
-	began    time.Time // of the last execution
-	waiting  time.Time // since when another replica is waited for
-	failures int       // executions in a row that failed
+	mu        sync.Mutex
+	closed    bool
+	executing bool
+	timer     *time.Timer
+	due       time.Time // when timer fires
+	state     *State
+	changed   chan struct{} // closed when there is another state
+	answer    *Answer
+	basis     basis
+	began     time.Time // of the last execution
+	waiting   time.Time // since when another replica is waited for
+	failures  int       // executions in a row that failed
 	// pending are the drops since the execution under way began, or that the next one has to answer.
 	pending []drop
 	since   time.Time // the first drop that no event answers yet
 }
 
-func newQuestion(h *Hub, key string, ask Ask) *question {
-	q := &question{hub: h, key: key, ask: ask, changed: make(chan struct{})}
+func newTopic(h *Hub, key string, ask Ask) *topic {
+	q := &topic{hub: h, key: key, ask: ask, changed: make(chan struct{})}
 	q.ctx, q.cancel = context.WithCancel(context.Background())
 	return q
 }
 
-func (q *question) latest() (*State, <-chan struct{}) {
+func (q *topic) latest() (*State, <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	return q.state, q.changed
 }
 
-func (q *question) begin() {
+func (q *topic) begin() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.timer = time.AfterFunc(0, q.fire)
+	q.timer = time.AfterFunc(0, q.execute)
 }
 
-func (q *question) close() {
+func (q *topic) close() {
 	q.cancel()
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -71,8 +71,8 @@ func (q *question) close() {
 }
 
 // schedule has the question asked then, or before where that is planned; q.mu is held.
-func (q *question) schedule(at time.Time) {
-	if q.closed || q.asking || !q.due.IsZero() && !at.Before(q.due) {
+func (q *topic) schedule(at time.Time) {
+	if q.closed || q.executing || !q.due.IsZero() && !at.Before(q.due) {
 		return
 	}
 	q.due = at
@@ -81,24 +81,24 @@ func (q *question) schedule(at time.Time) {
 
 // drop has the question asked again if its answer depends on what was dropped. What an execution under way depends on is
 // known when it ends.
-func (q *question) drop(d drop) {
+func (q *topic) drop(d drop) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	if q.closed {
 		return
 	}
-	if q.asking || q.answer == nil {
+	if q.executing || q.answer == nil {
 		q.pending = append(q.pending, d)
 		return
 	}
-	if q.basis.hits(d) {
+	if q.basis.dependsOn(d) {
 		q.pending = append(q.pending, d)
-		q.answerDrops()
+		q.scheduleDrops()
 	}
 }
 
-// answerDrops schedules an execution for the drops that are pending; q.mu is held.
-func (q *question) answerDrops() {
+// scheduleDrops schedules an execution for the drops that are pending; q.mu is held.
+func (q *topic) scheduleDrops() {
 	at := time.Now()
 	for _, d := range q.pending {
 		if !d.all && (q.since.IsZero() || d.at.Before(q.since)) {
@@ -107,24 +107,24 @@ func (q *question) answerDrops() {
 	}
 	switch first := q.pending[0]; {
 	case first.all:
-		at = at.Add(missed + jitter(time.Second))
+		at = at.Add(reconnectDelay + jitter(time.Second))
 	case first.remote:
-		at = at.Add(headStart)
+		at = at.Add(remoteDropDelay)
 	}
-	if least := q.began.Add(leastPause); at.Before(least) {
+	if least := q.began.Add(minPause); at.Before(least) {
 		at = least
 	}
 	q.schedule(at)
 }
 
-// fire begins an execution.
-func (q *question) fire() {
+// execute begins an execution.
+func (q *topic) execute() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.closed || q.asking {
+	if q.closed || q.executing {
 		return
 	}
-	q.asking, q.due = true, time.Time{}
+	q.executing, q.due = true, time.Time{}
 	q.running.Go(func() error {
 		q.run()
 		return nil
@@ -136,16 +136,16 @@ func (q *question) fire() {
 }
 
 // fail goes on after a panic.
-func (q *question) fail() {
+func (q *topic) fail() {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.asking = false
+	q.executing = false
 	q.failures++
 	q.schedule(time.Now().Add(min(firstRetry<<min(q.failures, 10), lastRetry)))
 }
 
 // run executes the question, unless another replica is fetching what it needs: then it is tried again soon.
-func (q *question) run() {
+func (q *topic) run() {
 	names := q.claims()
 	release, ok := q.hub.o.Cache.Claim(q.ctx, names)
 	if !ok {
@@ -171,7 +171,7 @@ func (q *question) run() {
 }
 
 // claims are the names of what this execution will fetch.
-func (q *question) claims() []string {
+func (q *topic) claims() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	var dropped []digest
@@ -186,33 +186,33 @@ func (q *question) claims() []string {
 }
 
 // wait has the question tried again soon, and reports false where that went on too long.
-func (q *question) wait() bool {
+func (q *topic) wait() bool {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	now := time.Now()
 	if q.waiting.IsZero() {
 		q.waiting = now
 	}
-	if now.Sub(q.waiting) > longestWait {
+	if now.Sub(q.waiting) > maxWait {
 		return false
 	}
-	q.asking = false
-	q.schedule(now.Add(poll))
+	q.executing = false
+	q.schedule(now.Add(pollInterval))
 	return true
 }
 
 // publish takes an answer over, which is from after the first so many of the pending drops, and reports whether subscribers
 // get a new state.
-func (q *question) publish(answer *Answer, answered int) (changed bool) {
+func (q *topic) publish(answer *Answer, answered int) (changed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	q.asking = false
+	q.executing = false
 	if q.closed {
 		return false
 	}
-	changed = q.answer == nil || q.answer.Sameness != answer.Sameness
+	changed = q.answer == nil || q.answer.Fingerprint != answer.Fingerprint
 	if changed {
-		q.show(answer.Body)
+		q.setState(answer.Body)
 	} else {
 		answer.Body = q.answer.Body
 	}
@@ -225,9 +225,9 @@ func (q *question) publish(answer *Answer, answered int) (changed bool) {
 	if q.failures++; !answer.Failing {
 		q.failures = 0
 	}
-	q.pending = slices.DeleteFunc(q.pending[answered:], func(d drop) bool { return !q.basis.hits(d) })
+	q.pending = slices.DeleteFunc(q.pending[answered:], func(d drop) bool { return !q.basis.dependsOn(d) })
 	if len(q.pending) > 0 {
-		q.answerDrops()
+		q.scheduleDrops()
 	}
 	if at := q.basis.next(q.began, time.Now(), answer.Failing, q.failures-1); !at.IsZero() {
 		q.schedule(at)
@@ -235,8 +235,8 @@ func (q *question) publish(answer *Answer, answered int) (changed bool) {
 	return changed
 }
 
-// show makes a body the state that subscribers get; q.mu is held.
-func (q *question) show(body []byte) {
+// setState makes a body the state that subscribers get; q.mu is held.
+func (q *topic) setState(body []byte) {
 	before := 0
 	if q.state != nil {
 		if bytes.Equal(q.state.Body, body) {

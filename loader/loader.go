@@ -32,9 +32,9 @@ type Loader[K comparable, V any] struct {
 type batch[K comparable, V any] struct {
 	ctx     context.Context
 	keys    []K
-	results []Result[V]     // of keys, to be read after done
-	done    chan struct{}   // closed when the fetch ended
-	early   map[K]*early[V] // nil where no caller wants results before the batch has ended
+	results []Result[V]           // of keys, to be read after done
+	done    chan struct{}         // closed when the fetch ended
+	early   map[K]*earlyResult[V] // nil where no caller wants results before the batch has ended
 }
 
 // Trace gives the context that a caller's keys are fetched under: the operation's own, with what is to be known of the
@@ -72,7 +72,7 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	awaitGroup(ctx)
 	// A caller that ends with the operation alone cannot leave before the batch: it needs no goroutine.
 	stays := ctx.Done() == l.ctx.Done()
-	if b := l.leave(); b != nil && stays && b.early == nil {
+	if b := l.takeBatch(); b != nil && stays && b.early == nil {
 		b.run(l.fetch)
 	} else if b != nil {
 		task.Go(func() error { b.run(l.fetch); return nil }, func(error) {})
@@ -109,8 +109,8 @@ func (l *Loader[K, V]) enter(ctx context.Context, keys []K) []dataloader.Thunk[R
 	return thunks
 }
 
-// leave returns the batch that the caller is to run, nil where another one does.
-func (l *Loader[K, V]) leave() *batch[K, V] {
+// takeBatch returns the batch that the caller is to run, nil where another one does.
+func (l *Loader[K, V]) takeBatch() *batch[K, V] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	b := l.next
@@ -122,7 +122,7 @@ func (l *Loader[K, V]) leave() *batch[K, V] {
 func newBatch[K comparable, V any](ctx, caller context.Context, n int) *batch[K, V] {
 	b := &batch[K, V]{ctx: ctx, keys: make([]K, 0, n), done: make(chan struct{})}
 	if task.IsSingly(caller) {
-		b.early = make(map[K]*early[V], n)
+		b.early = make(map[K]*earlyResult[V], n)
 		b.ctx = context.WithValue(ctx, earlyKey{}, b)
 	}
 	return b
@@ -144,7 +144,7 @@ func (b *batch[K, V]) add(key K) dataloader.Thunk[Result[V]] {
 // run calls fetch and puts its answer into the order of the keys. A panic becomes every key's error.
 func (b *batch[K, V]) run(fetch Fetch[K, V]) {
 	defer close(b.done)
-	defer land(b.ctx)
+	defer endBatchWait(b.ctx)
 	err := task.Run(func() error {
 		b.results = make([]Result[V], len(b.keys))
 		found, failed := fetch(b.ctx, b.keys)
@@ -155,7 +155,7 @@ func (b *batch[K, V]) run(fetch Fetch[K, V]) {
 		return nil
 	})
 	if err != nil {
-		b.results = abandoned[V](len(b.keys), err)
+		b.results = canceledResults[V](len(b.keys), err)
 	}
 }
 
@@ -178,11 +178,11 @@ func collectUntil[V any](ctx context.Context, thunks []dataloader.Thunk[Result[V
 	case results := <-done:
 		return results
 	case <-ctx.Done():
-		return abandoned[V](len(thunks), context.Cause(ctx))
+		return canceledResults[V](len(thunks), context.Cause(ctx))
 	}
 }
 
-func abandoned[V any](n int, cause error) []Result[V] {
+func canceledResults[V any](n int, cause error) []Result[V] {
 	results := make([]Result[V], n)
 	for i := range results {
 		results[i].Err = cause

@@ -68,8 +68,8 @@ func (b *batchWait) wait() {
 	}
 }
 
-// land ends the batch of a context.
-func land(ctx context.Context) {
+// endBatchWait ends the batch of a context.
+func endBatchWait(ctx context.Context) {
 	b, ok := ctx.Value(batchWaitKey{}).(*batchWait)
 	if !ok {
 		return

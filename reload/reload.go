@@ -36,11 +36,11 @@ type Value[T any] struct {
 	// once is set for what can be read once, such as a pipe: reading it again would wait for a writer.
 	once bool
 
-	current atomic.Pointer[T]
-	mu      sync.Mutex
-	looked  atomic.Int64      // in nanoseconds
-	seen    [sha256.Size]byte // the digest of the files that were read last; zero where they could not be
-	broken  error             // why the value is not that of these files
+	current   atomic.Pointer[T]
+	mu        sync.Mutex
+	checkedAt atomic.Int64      // in nanoseconds
+	seen      [sha256.Size]byte // the digest of the files that were read last; zero where they could not be
+	lastErr   error             // why the value is not that of these files
 }
 
 // New reads the file called name in fsys, or all files that end in .json where it is a folder. parse makes the value;
@@ -53,20 +53,20 @@ func New[T any](fsys fs.FS, name string, parse func([]File) (T, error), failed f
 	v := &Value[T]{fsys: fsys, name: name, parse: parse, failed: failed}
 	info, err := fs.Stat(fsys, name)
 	v.once = err == nil && !regular(info)
-	v.looked.Store(time.Now().UnixNano())
+	v.checkedAt.Store(time.Now().UnixNano())
 	files, err := v.read()
 	if err != nil {
 		return nil, err
 	}
 	v.seen = digest(files)
-	return v, v.take(files)
+	return v, v.parseFiles(files)
 }
 
 // Get returns the value as the files were at most an Interval ago.
 func (v *Value[T]) Get() T {
 	now := time.Now().UnixNano()
-	if last := v.looked.Load(); now-last >= int64(Interval) && !v.once && v.looked.CompareAndSwap(last, now) {
-		_, _ = v.look() // failed gets the error
+	if last := v.checkedAt.Load(); now-last >= int64(Interval) && !v.once && v.checkedAt.CompareAndSwap(last, now) {
+		_, _ = v.refresh() // failed gets the error
 	}
 	return *v.current.Load()
 }
@@ -77,11 +77,11 @@ func (v *Value[T]) Check() (changed bool, err error) {
 	if v.once {
 		return false, nil
 	}
-	v.looked.Store(time.Now().UnixNano())
-	return v.look()
+	v.checkedAt.Store(time.Now().UnixNano())
+	return v.refresh()
 }
 
-func (v *Value[T]) look() (changed bool, err error) {
+func (v *Value[T]) refresh() (changed bool, err error) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	files, err := v.read()
@@ -90,13 +90,13 @@ func (v *Value[T]) look() (changed bool, err error) {
 		seen = digest(files)
 	}
 	if seen == v.seen {
-		return false, v.broken
+		return false, v.lastErr
 	}
 	v.seen = seen
 	if err == nil {
-		err = v.take(files)
+		err = v.parseFiles(files)
 	}
-	if v.broken = err; err != nil {
+	if v.lastErr = err; err != nil {
 		v.failed(err)
 	}
 	return err == nil, err
@@ -168,7 +168,7 @@ func regular(info fs.FileInfo) bool { return info.IsDir() || info.Mode().IsRegul
 // Text returns the contents of a text file without the byte order mark that some editors put in front.
 func Text(contents []byte) []byte { return bytes.TrimPrefix(contents, []byte("\xef\xbb\xbf")) }
 
-func (v *Value[T]) take(files []File) error {
+func (v *Value[T]) parseFiles(files []File) error {
 	value, err := v.parse(files)
 	if err != nil {
 		return err

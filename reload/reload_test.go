@@ -148,7 +148,7 @@ func TestAPipeIsReadOnce(t *testing.T) {
 	go func() { _ = os.WriteFile(pipe, []byte("text"), 0o600) }()
 	v, err := New(os.DirFS(folder), "pipe", joined, func(err error) { t.Error(err) })
 	must(t, err)
-	v.looked.Store(0)
+	v.checkedAt.Store(0)
 	if got := v.Get(); got != "pipe=text" {
 		t.Errorf("got %q", got)
 	}

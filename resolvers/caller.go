@@ -75,12 +75,12 @@ func (r *Resolver) canSeeIdentity(ctx context.Context, i *mattr.Identity) (bool,
 	if seen[0] || err != nil || !r.Link.LacksProvider(i) {
 		return seen[0], firstOf(err)
 	}
-	user, err := ownerAmong(ctx, ownUsersAfter(ctx, tenantKeys(ctx), scalar.Cursor{}), i.ID)
+	user, err := findOwner(ctx, tenantUsersAfter(ctx, tenantKeys(ctx), scalar.Cursor{}), i.ID)
 	return user != "", err
 }
 
-// visible keeps what the caller sees of what a join leads to.
-func visible[T any](ctx context.Context, list []*T, err error, sees func(context.Context, *T) bool) ([]*T, error) {
+// visibleOnly keeps what the caller sees of what a join leads to.
+func visibleOnly[T any](ctx context.Context, list []*T, err error, sees func(context.Context, *T) bool) ([]*T, error) {
 	if bound(ctx) {
 		for i, v := range list {
 			if v != nil && !sees(ctx, v) {
@@ -134,9 +134,9 @@ func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
 		_, _, err := r.IdentityByID(ctx, key)
 		return err
 	}
-	user, err := ownerAmong(ctx, r.ownUsersNow(ctx), key)
+	user, err := findOwner(ctx, r.freshTenantUsers(ctx), key)
 	if err == nil && user != "" {
-		user, err = r.ownerNow(ctx, key, user)
+		user, err = r.currentOwner(ctx, key, user)
 	}
 	switch {
 	case err != nil:
@@ -147,9 +147,9 @@ func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
 	return r.ownsUser(ctx, user)
 }
 
-// ownerNow returns the user whom an identity belongs to at the backend, empty where it belongs to none. A read by id need not
+// currentOwner returns the user whom an identity belongs to at the backend, empty where it belongs to none. A read by id need not
 // show the key that joins; then a search confirms that it still is that of the user who is known to have had it.
-func (r mutationResolver) ownerNow(ctx context.Context, id, known string) (string, error) {
+func (r mutationResolver) currentOwner(ctx context.Context, id, known string) (string, error) {
 	i, _, err := r.IdentityByID(ctx, id)
 	if err != nil {
 		return "", err

@@ -79,8 +79,8 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 		if l == nil {
 			continue
 		}
-		if l.missing != nil {
-			errs[i] = partialError{l.missing}
+		if l.partialErr != nil {
+			errs[i] = partialError{l.partialErr}
 		}
 		results[i] = l.connection(ctx, list, after != nil)
 	}
@@ -92,40 +92,40 @@ type partialError struct{ error }
 
 func (e partialError) Unwrap() error { return e.error }
 
-// Beside marks the error for the engine.
-func (partialError) Beside() {}
+// IsPartial marks the error for the engine.
+func (partialError) IsPartial() {}
 
 // userList is a part of one client's users, or of all, with the position of each.
 type userList struct {
-	key    datasource.UserPageKey
-	users  []*coassemble.User
-	places []int
-	more   bool
-	// missing is why some of the users are nil.
-	missing error
+	key       datasource.UserPageKey
+	users     []*coassemble.User
+	positions []int
+	more      bool
+	// partialErr is why some of the users are nil.
+	partialErr error
 }
 
 // newUserList leaves out what the backend lists under a client and shows under another, or under none.
 func newUserList(k datasource.UserPageKey, p datasource.Page[*coassemble.User]) *userList {
-	l := &userList{key: k, more: p.More, missing: p.Missing}
+	l := &userList{key: k, more: p.More, partialErr: p.Missing}
 	for i, u := range p.Items {
 		if u == nil || k.Client == "" || u.Bare || belongs(u, k.Client) {
-			l.users, l.places = append(l.users, u), append(l.places, k.Offset+i+1)
+			l.users, l.positions = append(l.users, u), append(l.positions, k.Offset+i+1)
 		}
 	}
 	return l
 }
 
-// keep leaves out the users for whom keep says no.
-func (l *userList) keep(keep func(*coassemble.User) bool) {
+// filter leaves out the users for whom keep says no.
+func (l *userList) filter(keep func(*coassemble.User) bool) {
 	var users []*coassemble.User
 	var places []int
 	for i, u := range l.users {
 		if keep(u) {
-			users, places = append(users, u), append(places, l.places[i])
+			users, places = append(users, u), append(places, l.positions[i])
 		}
 	}
-	l.users, l.places = users, places
+	l.users, l.positions = users, places
 }
 
 func belongs(u *coassemble.User, client string) bool {
@@ -140,7 +140,7 @@ func (l *userList) connection(ctx context.Context, list string, continued bool) 
 		arguments = []string{l.key.Client}
 	}
 	c := scalar.Cursor{List: list, Bound: cursorBinding(ctx, arguments...)}
-	for i, place := range l.places {
+	for i, place := range l.positions {
 		c.Offset = place
 		cursors[i] = c.Encode()
 	}
@@ -190,10 +190,10 @@ func (l *userList) fill(whole map[string]loader.Result[*coassemble.User]) {
 	for i, u := range l.users {
 		if u != nil && u.Bare {
 			r := whole[u.Identifier]
-			l.users[i], l.missing = r.Value, cmp.Or(l.missing, r.Err)
+			l.users[i], l.partialErr = r.Value, cmp.Or(l.partialErr, r.Err)
 		}
 	}
-	l.keep(func(u *coassemble.User) bool { return u == nil || l.key.Client == "" || belongs(u, l.key.Client) })
+	l.filter(func(u *coassemble.User) bool { return u == nil || l.key.Client == "" || belongs(u, l.key.Client) })
 }
 
 // needsHydration reports whether the nodes of the connection that is being resolved are asked for more than these fields.
@@ -267,7 +267,7 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 // credentialPage is a page of one parent's credentials, with an error that is shown beside it.
 type credentialPage struct {
 	connection *model.CredentialConnection
-	beside     error
+	partialErr error
 }
 
 func credentialConnections(pages []credentialPage, err error) ([]*model.CredentialConnection, error) {
@@ -277,8 +277,8 @@ func credentialConnections(pages []credentialPage, err error) ([]*model.Credenti
 	}
 	for i, p := range pages {
 		connections[i] = p.connection
-		if p.beside != nil {
-			errs[i] = partialError{p.beside}
+		if p.partialErr != nil {
+			errs[i] = partialError{p.partialErr}
 		}
 	}
 	return connections, anyOf(errs)

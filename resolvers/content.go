@@ -39,7 +39,7 @@ func namedClients[P naming](ctx context.Context, r *Resolver, objs []P) ([]*mode
 		case r.ThoughtIndustries.KeyOf(d, keys[i].Field) == keys[i].Value:
 			around[i] = newClient(d)
 		case bound(ctx):
-			d, errs[i] = r.ownClient(ctx, keys[i])
+			d, errs[i] = r.tenantClient(ctx, keys[i])
 			around[i], keys[i] = newClient(d), thoughtindustries.Key{}
 		}
 	}
@@ -56,7 +56,7 @@ func namedClients[P naming](ctx context.Context, r *Resolver, objs []P) ([]*mode
 			clients[i] = c
 		}
 	}
-	return visible(ctx, clients, err, r.canSeeClient)
+	return visibleOnly(ctx, clients, err, r.canSeeClient)
 }
 
 func namedKey(o naming) (thoughtindustries.Key, error) {

@@ -29,8 +29,8 @@ func (r credentialResolver) SourceID(_ context.Context, c *model.Credential) (st
 const credentialPages = 2
 
 // credentialNodes finds credentials among those of their identities, which is the one way to read them.
-func credentialNodes(ctx context.Context, keys []string) []foundNode {
-	found := make([]foundNode, len(keys))
+func credentialNodes(ctx context.Context, keys []string) []nodeResult {
+	found := make([]nodeResult, len(keys))
 	wanted := map[string]map[string][]int{} // places by identity and credential
 	var pages []datasource.CredentialPageKey
 	for i, key := range keys {
@@ -53,7 +53,7 @@ func credentialNodes(ctx context.Context, keys []string) []foundNode {
 
 // pickCredentials takes the wanted credentials from a page of each identity, and returns the pages that follow where
 // some are not found yet.
-func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, wanted map[string]map[string][]int, found []foundNode, last bool) (next []datasource.CredentialPageKey) {
+func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, wanted map[string]map[string][]int, found []nodeResult, last bool) (next []datasource.CredentialPageKey) {
 	for i, result := range datasource.From(ctx).CredentialPages().Load(ctx, pages) {
 		identity := pages[i].Identity
 		for _, c := range result.Value.Items {

@@ -30,7 +30,7 @@ func (r embedClientResolver) Client(ctx context.Context, objs []*coassemble.Embe
 		return r.Link.ClientKey(c.Identifier), c.Identifier != "", nil
 	}
 	clients, err := join(ctx, objs, datasource.From(ctx).Clients(), key, clientOf)
-	return visible(ctx, clients, err, r.canSeeClient)
+	return visibleOnly(ctx, clients, err, r.canSeeClient)
 }
 
 // Users are the client's users.

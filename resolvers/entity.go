@@ -27,7 +27,7 @@ func (r queryResolver) Entities(ctx context.Context, representations []json.RawM
 		return nil, scalar.Input(fmt.Sprintf("must be at most %d objects", maxNodes), "representations")
 	}
 	keys := make([]nodeKey, len(representations))
-	found := make([]foundNode, len(representations))
+	found := make([]nodeResult, len(representations))
 	selected := map[scalar.NodeType][]string{}
 	for i, text := range representations {
 		rep, key, err := readEntity(text)
@@ -45,7 +45,7 @@ func (r queryResolver) Entities(ctx context.Context, representations []json.RawM
 			keys[i] = key
 		}
 	}
-	r.lookUp(ctx, keys, found)
+	r.loadMissing(ctx, keys, found)
 	return nodesWithErrors(ctx, found), nil
 }
 

@@ -24,7 +24,7 @@ func (r identityResolver) SourceID(_ context.Context, i *mattr.Identity) (string
 // User is the user whom the identity belongs to, where it shows the key that joins.
 func (r identityResolver) User(ctx context.Context, objs []*mattr.Identity) ([]*coassemble.User, error) {
 	users, err := join(ctx, objs, datasource.From(ctx).Users(), r.Link.UserKey, identity)
-	return visible(ctx, users, err, canSeeUser)
+	return visibleOnly(ctx, users, err, canSeeUser)
 }
 
 // Credentials are what was issued to the identity.

@@ -17,7 +17,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-type foundNode struct {
+type nodeResult struct {
 	node model.Node
 	err  error
 }
@@ -30,9 +30,9 @@ type nodeKey struct {
 }
 
 // nodes looks objects of any type up by their global ids.
-func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i int) string) []foundNode {
+func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i int) string) []nodeResult {
 	keys := make([]nodeKey, len(ids))
-	found := make([]foundNode, len(ids))
+	found := make([]nodeResult, len(ids))
 	for i, id := range ids {
 		t, key, err := scalar.DecodeID(id)
 		if err == nil {
@@ -44,23 +44,23 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 		}
 		keys[i] = nodeKey{t, "id", key}
 	}
-	r.lookUp(ctx, keys, found)
+	r.loadMissing(ctx, keys, found)
 	return found
 }
 
-// lookUp finds what is not found yet and has no error, a batch a type, all types at once.
-func (r queryResolver) lookUp(ctx context.Context, wanted []nodeKey, found []foundNode) {
+// loadMissing finds what is not found yet and has no error, a batch a type, all types at once.
+func (r queryResolver) loadMissing(ctx context.Context, wanted []nodeKey, found []nodeResult) {
 	keys := map[scalar.NodeType][]nodeKey{}
 	places := map[scalar.NodeType][]int{}
 	for i, k := range wanted {
-		if found[i] == (foundNode{}) && k != (nodeKey{}) {
+		if found[i] == (nodeResult{}) && k != (nodeKey{}) {
 			keys[k.NodeType], places[k.NodeType] = append(keys[k.NodeType], k), append(places[k.NodeType], i)
 		}
 	}
 	var group task.Group
 	for t := range keys {
 		group.Go(func() error {
-			nodes := r.ownNodes
+			nodes := r.tenantNodes
 			if !bound(ctx) {
 				nodes = nodesOf
 			}
@@ -92,7 +92,7 @@ func checkNodeKey(t scalar.NodeType, key string) error {
 	return err
 }
 
-func nodesOf(ctx context.Context, t scalar.NodeType, wanted []nodeKey) []foundNode {
+func nodesOf(ctx context.Context, t scalar.NodeType, wanted []nodeKey) []nodeResult {
 	o := datasource.From(ctx)
 	if t == scalar.ClientNode {
 		keys := make([]thoughtindustries.Key, len(wanted))
@@ -122,8 +122,8 @@ func (k nodeKey) client() thoughtindustries.Key {
 }
 
 // loadNodes keeps what is not found a nil interface: a nil pointer in one would be an object.
-func loadNodes[K comparable, V, N any](ctx context.Context, l *loader.Loader[K, V], keys []K, shape func(K, V) N) []foundNode {
-	found := make([]foundNode, len(keys))
+func loadNodes[K comparable, V, N any](ctx context.Context, l *loader.Loader[K, V], keys []K, shape func(K, V) N) []nodeResult {
+	found := make([]nodeResult, len(keys))
 	for i, result := range l.Load(ctx, keys) {
 		found[i].err = result.Err
 		if result.Found {

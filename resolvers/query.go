@@ -34,7 +34,7 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 		return nil, datasource.NotConfigured(upstream.ThoughtIndustries)
 	}
 	if own := tenantKeys(ctx); own != nil {
-		p, err := r.ownClients(ctx, own, q, cursor, size, after != nil)
+		p, err := r.tenantClients(ctx, own, q, cursor, size, after != nil)
 		if err != nil {
 			return nil, sortError(err, q)
 		}
@@ -116,7 +116,7 @@ func (r queryResolver) EmbedClients(ctx context.Context, first *int, after *stri
 		return nil, datasource.NotConfigured(upstream.Coassemble)
 	}
 	if own := tenantKeys(ctx); own != nil {
-		p, err := ownPage(ctx, datasource.From(ctx).EmbedClients(), own, cursor, size, after != nil)
+		p, err := tenantPage(ctx, datasource.From(ctx).EmbedClients(), own, cursor, size, after != nil)
 		if err != nil {
 			return nil, err
 		}
@@ -164,7 +164,7 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 		return userConnection(newPage[*coassemble.User](nil, nil, false, after != nil)), nil
 	}
 	if own := tenantKeys(ctx); own != nil && clientIdentifier == nil {
-		p, err := ownUserPage(ctx, own, cursor, size, after != nil)
+		p, err := tenantUserPage(ctx, own, cursor, size, after != nil)
 		if err != nil {
 			return nil, err
 		}
@@ -177,7 +177,7 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 	}
 	l := newUserList(key, p)
 	hydrateUsers(ctx, []*userList{l})
-	addPartialError(ctx, l.missing)
+	addPartialError(ctx, l.partialErr)
 	return l.connection(ctx, list, after != nil), nil
 }
 
@@ -213,9 +213,9 @@ func (r queryResolver) identityList(ctx context.Context, filter *mattr.Criteria,
 	own := tenantKeys(ctx)
 	switch {
 	case own != nil && filter.Empty():
-		return ownIdentityPage(ctx, own, c, size, continued)
+		return tenantIdentityPage(ctx, own, c, size, continued)
 	case own != nil:
-		return r.ownMatches(ctx, own, filter, c, size, continued)
+		return r.tenantMatches(ctx, own, filter, c, size, continued)
 	}
 	found, err := r.IdentityPage(ctx, datasource.IdentityQuery{Filter: filter, Limit: c.Offset + size, Token: c.Token})
 	if err != nil {
@@ -261,7 +261,7 @@ func (r queryResolver) Client(ctx context.Context, by model.ClientBy) (*model.Cl
 		return load(ctx, datasource.From(ctx).Clients(), key)
 	}
 	if bound(ctx) {
-		read = r.ownClient
+		read = r.tenantClient
 	}
 	d, err := read(ctx, key)
 	if d == nil {
@@ -303,7 +303,7 @@ func (r queryResolver) Identity(ctx context.Context, by model.IdentityBy) (*matt
 		return nil, err
 	}
 	if bound(ctx) {
-		return r.ownIdentity(ctx, key)
+		return r.tenantIdentity(ctx, key)
 	}
 	return load(ctx, datasource.From(ctx).Identities(), key)
 }
@@ -330,7 +330,7 @@ func (r queryResolver) Nodes(ctx context.Context, ids []string) ([]model.Node, e
 }
 
 // nodesWithErrors returns the nodes with each error at its place.
-func nodesWithErrors(ctx context.Context, found []foundNode) []model.Node {
+func nodesWithErrors(ctx context.Context, found []nodeResult) []model.Node {
 	out := make([]model.Node, len(found))
 	for i, n := range found {
 		out[i] = n.node

@@ -22,8 +22,8 @@ import (
 // A bound caller must not find out whether a record of somebody else exists. So a lookup by key makes the same calls for
 // a record that is not there and for one that is not the caller's, whatever the cache knows of either.
 
-// ownClient looks a client up for a bound caller, among the caller's own alone.
-func (r *Resolver) ownClient(ctx context.Context, key thoughtindustries.Key) (*document.Document, error) {
+// tenantClient looks a client up for a bound caller, among the caller's own alone.
+func (r *Resolver) tenantClient(ctx context.Context, key thoughtindustries.Key) (*document.Document, error) {
 	keys := []thoughtindustries.Key{key}
 	if key.Field != r.Link.Client {
 		keys = keys[:0]
@@ -45,9 +45,9 @@ func (r *Resolver) ownClient(ctx context.Context, key thoughtindustries.Key) (*d
 	return nil, err
 }
 
-// ownIdentity looks an identity up for a bound caller, among those of the caller's own users: whose another is, a read of it
+// tenantIdentity looks an identity up for a bound caller, among those of the caller's own users: whose another is, a read of it
 // tells by calls that a missing one does not take.
-func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity, error) {
+func (r *Resolver) tenantIdentity(ctx context.Context, id string) (*mattr.Identity, error) {
 	if r.Link.User == "id" {
 		if u, err := load(ctx, datasource.From(ctx).Users(), id); u == nil || err != nil {
 			return nil, err
@@ -57,7 +57,7 @@ func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity,
 	if r.MATTR == nil {
 		return nil, datasource.NotConfigured(upstream.MATTR)
 	}
-	if user, err := ownerAmong(ctx, ownUsersAfter(ctx, tenantKeys(ctx), scalar.Cursor{}), id); user == "" || err != nil {
+	if user, err := findOwner(ctx, tenantUsersAfter(ctx, tenantKeys(ctx), scalar.Cursor{}), id); user == "" || err != nil {
 		return nil, err
 	}
 	i, err := load(ctx, datasource.From(ctx).Identities(), id)
@@ -67,17 +67,17 @@ func (r *Resolver) ownIdentity(ctx context.Context, id string) (*mattr.Identity,
 	return i, err
 }
 
-// ownNodes looks objects of one type up for a bound caller.
-func (r queryResolver) ownNodes(ctx context.Context, t scalar.NodeType, keys []nodeKey) []foundNode {
+// tenantNodes looks objects of one type up for a bound caller.
+func (r queryResolver) tenantNodes(ctx context.Context, t scalar.NodeType, keys []nodeKey) []nodeResult {
 	if t == scalar.UserNode {
 		return nodesOf(ctx, t, keys) // each operation of a bound caller has its own users alone
 	}
-	found := make([]foundNode, len(keys))
+	found := make([]nodeResult, len(keys))
 	var group task.Group
 	for i, key := range keys {
-		var n foundNode
+		var n nodeResult
 		group.Go(func() (err error) {
-			n, err = r.ownNode(ctx, key)
+			n, err = r.tenantNode(ctx, key)
 			return err
 		}, func(err error) {
 			if n.err == nil {
@@ -90,11 +90,11 @@ func (r queryResolver) ownNodes(ctx context.Context, t scalar.NodeType, keys []n
 	return found
 }
 
-func (r queryResolver) ownNode(ctx context.Context, wanted nodeKey) (n foundNode, err error) {
+func (r queryResolver) tenantNode(ctx context.Context, wanted nodeKey) (n nodeResult, err error) {
 	key := wanted.key
 	switch wanted.NodeType {
 	case scalar.ClientNode:
-		d, err := r.ownClient(ctx, wanted.client())
+		d, err := r.tenantClient(ctx, wanted.client())
 		if d != nil {
 			n.node = newClient(d)
 		}
@@ -109,12 +109,12 @@ func (r queryResolver) ownNode(ctx context.Context, wanted nodeKey) (n foundNode
 		if err != nil {
 			return n, err
 		}
-		if i, err := r.ownIdentity(ctx, identity); i == nil || err != nil {
+		if i, err := r.tenantIdentity(ctx, identity); i == nil || err != nil {
 			return n, err
 		}
 		return credentialNodes(ctx, []string{key})[0], nil
 	}
-	i, err := r.ownIdentity(ctx, key)
+	i, err := r.tenantIdentity(ctx, key)
 	if i != nil {
 		n.node = i
 	}
@@ -137,8 +137,8 @@ func (r *Resolver) matches(ctx context.Context, f *mattr.Criteria, i *mattr.Iden
 	if err != nil || f.Claims != nil && !contains(claims, f.Claims) {
 		return false, nil
 	}
-	provider, subject, err := signIn(i)
-	if err != nil || differ(provider, f.ProviderID, strings.EqualFold) || differ(subject, f.SubjectID, equal) {
+	provider, subject, err := providerOf(i)
+	if err != nil || differs(provider, f.ProviderID, strings.EqualFold) || differs(subject, f.SubjectID, equal) {
 		return false, nil
 	}
 	if (f.ProviderID == nil || provider != nil) && (f.SubjectID == nil || subject != nil) {
@@ -148,8 +148,8 @@ func (r *Resolver) matches(ctx context.Context, f *mattr.Criteria, i *mattr.Iden
 	return slices.ContainsFunc(found.Items, func(o *mattr.Identity) bool { return strings.EqualFold(o.ID, i.ID) }), err
 }
 
-// signIn returns what an identity shows of its provider; what it does not show is nil.
-func signIn(i *mattr.Identity) (provider, subject *string, err error) {
+// providerOf returns what an identity shows of its provider; what it does not show is nil.
+func providerOf(i *mattr.Identity) (provider, subject *string, err error) {
 	p, err := i.AuthenticationProvider()
 	if p == nil || err != nil {
 		return nil, nil, err
@@ -161,7 +161,7 @@ func signIn(i *mattr.Identity) (provider, subject *string, err error) {
 	return provider, subject, err
 }
 
-func differ(shown, wanted *string, same func(a, b string) bool) bool {
+func differs(shown, wanted *string, same func(a, b string) bool) bool {
 	return shown != nil && wanted != nil && !same(*shown, *wanted)
 }
 

@@ -34,8 +34,8 @@ func tenantKeys(ctx context.Context) []string {
 	return append([]string{}, slices.Compact(keys)...)
 }
 
-// ownPage is a page of what the keys lead to. Keys that lead to nothing take no place on it.
-func ownPage[K comparable, V any](ctx context.Context, l *loader.Loader[K, V], keys []K, c scalar.Cursor, size int, continued bool) (page[V], error) {
+// tenantPage is a page of what the keys lead to. Keys that lead to nothing take no place on it.
+func tenantPage[K comparable, V any](ctx context.Context, l *loader.Loader[K, V], keys []K, c scalar.Cursor, size int, continued bool) (page[V], error) {
 	var nodes []V
 	var cursors []string
 	at := min(c.Offset, len(keys))
@@ -54,8 +54,8 @@ func ownPage[K comparable, V any](ctx context.Context, l *loader.Loader[K, V], k
 	return newPage(nodes, cursors, at < len(keys), continued), nil
 }
 
-// cut is the part of a whole list that a cursor leads to.
-func cut[V any](all []V, c scalar.Cursor, size int, continued bool) page[V] {
+// pageOf is the part of a whole list that a cursor leads to.
+func pageOf[V any](all []V, c scalar.Cursor, size int, continued bool) page[V] {
 	start := min(c.Offset, len(all))
 	end := min(start+size, len(all))
 	var cursors []string
@@ -69,16 +69,16 @@ func cut[V any](all []V, c scalar.Cursor, size int, continued bool) page[V] {
 // searchPage is how many records a search for a bound caller reads at once.
 const searchPage = 100
 
-// ownClients are the clients of a bound caller. A search looks at these alone: the backend's own would take as many calls as
+// tenantClients are the clients of a bound caller. A search looks at these alone: the backend's own would take as many calls as
 // what it finds of others asks for.
-func (r queryResolver) ownClients(ctx context.Context, own []string, q thoughtindustries.Query, c scalar.Cursor, size int, continued bool) (page[*document.Document], error) {
+func (r queryResolver) tenantClients(ctx context.Context, own []string, q thoughtindustries.Query, c scalar.Cursor, size int, continued bool) (page[*document.Document], error) {
 	keys := make([]thoughtindustries.Key, len(own))
 	for i, k := range own {
 		keys[i] = r.Link.ClientKey(k)
 	}
 	l := datasource.From(ctx).Clients()
 	if q.Search == "" && q.Sort == "" {
-		return ownPage(ctx, l, keys, c, size, continued)
+		return tenantPage(ctx, l, keys, c, size, continued)
 	}
 	order, err := sorting(q.Sort)
 	if err != nil {
@@ -94,11 +94,11 @@ func (r queryResolver) ownClients(ctx context.Context, own []string, q thoughtin
 		}
 	}
 	slices.SortStableFunc(all, order)
-	return cut(all, c, size, continued), nil
+	return pageOf(all, c, size, continued), nil
 }
 
-// ownUsers goes through the users of one client after the other.
-type ownUsers struct {
+// tenantUsers goes through the users of one client after the other.
+type tenantUsers struct {
 	keys []string
 	read func(datasource.UserPageKey) (datasource.Page[*coassemble.User], error)
 	// client is a place among the keys, offset one among its users.
@@ -106,8 +106,8 @@ type ownUsers struct {
 	seen           map[string]bool
 }
 
-// ownUsersAfter starts behind the user that a cursor names. Its token is the client's key.
-func ownUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *ownUsers {
+// tenantUsersAfter starts behind the user that a cursor names. Its token is the client's key.
+func tenantUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *tenantUsers {
 	client, found := slices.BinarySearch(own, c.Token)
 	if !found {
 		c.Offset = 0
@@ -115,22 +115,22 @@ func ownUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *ownUsers
 	read := func(k datasource.UserPageKey) (datasource.Page[*coassemble.User], error) {
 		return load(ctx, datasource.From(ctx).UserPages(), k)
 	}
-	return &ownUsers{keys: own, read: read, client: client, offset: c.Offset, seen: map[string]bool{}}
+	return &tenantUsers{keys: own, read: read, client: client, offset: c.Offset, seen: map[string]bool{}}
 }
 
-// ownUsersNow goes through the users of a bound caller's clients as the backend has them now.
-func (r *Resolver) ownUsersNow(ctx context.Context) *ownUsers {
+// freshTenantUsers goes through the users of a bound caller's clients as the backend has them now.
+func (r *Resolver) freshTenantUsers(ctx context.Context) *tenantUsers {
 	read := func(k datasource.UserPageKey) (datasource.Page[*coassemble.User], error) {
 		users, more, _, err := r.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First)
 		return datasource.Page[*coassemble.User]{Items: users, More: more}, err
 	}
-	return &ownUsers{keys: tenantKeys(ctx), read: read, seen: map[string]bool{}}
+	return &tenantUsers{keys: tenantKeys(ctx), read: read, seen: map[string]bool{}}
 }
 
-func (o *ownUsers) more() bool { return o.client < len(o.keys) }
+func (o *tenantUsers) more() bool { return o.client < len(o.keys) }
 
 // next reads up to n users of one client.
-func (o *ownUsers) next(n int) (*userList, error) {
+func (o *tenantUsers) next(n int) (*userList, error) {
 	key := datasource.UserPageKey{Client: o.keys[o.client], Offset: o.offset, First: n}
 	p, err := o.read(key)
 	if err != nil {
@@ -139,7 +139,7 @@ func (o *ownUsers) next(n int) (*userList, error) {
 	l := newUserList(key, p)
 	advanced := o.note(p.Items)
 	if p.More && !advanced {
-		l.missing = cmp.Or(l.missing, errNoAdvance(upstream.Coassemble))
+		l.partialErr = cmp.Or(l.partialErr, errNoAdvance(upstream.Coassemble))
 	}
 	if o.offset += n; !p.More || !advanced {
 		o.client, o.offset = o.client+1, 0
@@ -148,7 +148,7 @@ func (o *ownUsers) next(n int) (*userList, error) {
 }
 
 // note reports whether a page of users has any that no page before it had.
-func (o *ownUsers) note(users []*coassemble.User) bool {
+func (o *tenantUsers) note(users []*coassemble.User) bool {
 	before := len(o.seen)
 	for _, u := range users {
 		if u != nil {
@@ -158,15 +158,15 @@ func (o *ownUsers) note(users []*coassemble.User) bool {
 	return len(o.seen) > before
 }
 
-// ownPlace is the cursor of a list that goes through the users of one client after the other.
-func (l *userList) ownPlace(c scalar.Cursor, i int) string {
-	c.Token, c.Offset = l.key.Client, l.places[i]
+// tenantCursor is the cursor of a list that goes through the users of one client after the other.
+func (l *userList) tenantCursor(c scalar.Cursor, i int) string {
+	c.Token, c.Offset = l.key.Client, l.positions[i]
 	return c.Encode()
 }
 
-// ownUserPage is a page of the users of a bound caller's clients.
-func ownUserPage(ctx context.Context, own []string, c scalar.Cursor, size int, continued bool) (page[*coassemble.User], error) {
-	users := ownUsersAfter(ctx, own, c)
+// tenantUserPage is a page of the users of a bound caller's clients.
+func tenantUserPage(ctx context.Context, own []string, c scalar.Cursor, size int, continued bool) (page[*coassemble.User], error) {
+	users := tenantUsersAfter(ctx, own, c)
 	var nodes []*coassemble.User
 	var cursors []string
 	for users.more() && len(nodes) < size {
@@ -175,17 +175,17 @@ func ownUserPage(ctx context.Context, own []string, c scalar.Cursor, size int, c
 			return page[*coassemble.User]{}, err
 		}
 		hydrateUsers(ctx, []*userList{l})
-		addPartialError(ctx, l.missing)
+		addPartialError(ctx, l.partialErr)
 		for i, u := range l.users {
-			nodes, cursors = append(nodes, u), append(cursors, l.ownPlace(c, i))
+			nodes, cursors = append(nodes, u), append(cursors, l.tenantCursor(c, i))
 		}
 	}
 	return newPage(nodes, cursors, users.more(), continued), nil
 }
 
-// ownIdentityPage is a page of the identities of these users.
-func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
-	users := ownUsersAfter(ctx, own, c)
+// tenantIdentityPage is a page of the identities of these users.
+func tenantIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+	users := tenantUsersAfter(ctx, own, c)
 	var nodes []*mattr.Identity
 	var cursors []string
 	for users.more() && len(nodes) < size {
@@ -193,29 +193,29 @@ func ownIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size in
 		if err != nil {
 			return page[*mattr.Identity]{}, err
 		}
-		addPartialError(ctx, l.missing)
+		addPartialError(ctx, l.partialErr)
 		for i, result := range datasource.From(ctx).UserIdentities().Load(ctx, identifiers(l.users)) {
 			if result.Err != nil {
 				graphql.AddError(ctx, result.Err)
 			}
 			if result.Found {
-				nodes, cursors = append(nodes, result.Value), append(cursors, l.ownPlace(c, i))
+				nodes, cursors = append(nodes, result.Value), append(cursors, l.tenantCursor(c, i))
 			}
 		}
 	}
 	return newPage(nodes, cursors, users.more(), continued), nil
 }
 
-// ownerAmong returns which of the users has the identity of the id, empty where none has. A user whose identity cannot be
+// findOwner returns which of the users has the identity of the id, empty where none has. A user whose identity cannot be
 // read matters only where no other has it.
-func ownerAmong(ctx context.Context, users *ownUsers, id string) (string, error) {
+func findOwner(ctx context.Context, users *tenantUsers, id string) (string, error) {
 	var failed error
 	for users.more() {
 		l, err := users.next(searchPage)
 		if err != nil {
 			return "", err
 		}
-		failed = cmp.Or(failed, l.missing)
+		failed = cmp.Or(failed, l.partialErr)
 		keys := identifiers(l.users)
 		for i, result := range datasource.From(ctx).UserIdentities().Load(ctx, keys) {
 			if result.Found && strings.EqualFold(result.Value.ID, id) {
@@ -238,16 +238,16 @@ func identifiers(users []*coassemble.User) []string {
 	return keys
 }
 
-// ownMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these alone, so
+// tenantMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these alone, so
 // that neither calls nor time tell of others.
-func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *mattr.Criteria, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+func (r queryResolver) tenantMatches(ctx context.Context, own []string, filter *mattr.Criteria, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
 	var all []*mattr.Identity
-	for users := ownUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
+	for users := tenantUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
 		l, err := users.next(searchPage)
 		if err != nil {
 			return page[*mattr.Identity]{}, err
 		}
-		addPartialError(ctx, l.missing)
+		addPartialError(ctx, l.partialErr)
 		var found []*mattr.Identity
 		for _, result := range datasource.From(ctx).UserIdentities().Load(ctx, identifiers(l.users)) {
 			addPartialError(ctx, result.Err)
@@ -260,7 +260,7 @@ func (r queryResolver) ownMatches(ctx context.Context, own []string, filter *mat
 		}
 		all = append(all, found...)
 	}
-	return cut(all, c, size, continued), nil
+	return pageOf(all, c, size, continued), nil
 }
 
 // matching returns the identities that match a filter. It compares them all at once.

@@ -30,14 +30,14 @@ func (r userResolver) Client(ctx context.Context, objs []*coassemble.User) ([]*m
 		return r.Link.ClientKey(identifier), ok, err
 	}
 	clients, err := join(ctx, objs, datasource.From(ctx).Clients(), key, clientOf)
-	return visible(ctx, clients, err, r.canSeeClient)
+	return visibleOnly(ctx, clients, err, r.canSeeClient)
 }
 
 // EmbedClient is the user's client in Coassemble.
 func (r userResolver) EmbedClient(ctx context.Context, objs []*coassemble.User) ([]*coassemble.EmbedClient, error) {
 	key := func(u *coassemble.User) (string, bool, error) { return optionalKey(u.ClientIdentifier()) }
 	clients, err := join(ctx, objs, datasource.From(ctx).EmbedClients(), key, identity)
-	return visible(ctx, clients, err, canSeeEmbedClient)
+	return visibleOnly(ctx, clients, err, canSeeEmbedClient)
 }
 
 // Identity is the user's identity in MATTR.

@@ -11,13 +11,13 @@ const nullabilityDirective = `
 directive @semanticNonNull(levels: [Int!]! = [0]) on FIELD_DEFINITION
 `
 
-// documented are the leaves that the documentation of their backend shows on each record.
-var documented = []string{"Identity.claims", "Credential.type", "Credential.profile"}
+// documentedFields are the leaves that the documentation of their backend shows on each record.
+var documentedFields = []string{"Identity.claims", "Credential.type", "Credential.profile"}
 
 // declareNullability writes which nullable fields are null beside an error alone: what a root lists or writes, the connections
 // that each object of a backend has, and the elements of pages.
 func (e *edit) declareNullability(o Options) {
-	claims := append([]string{"EmbedClient.users", "Identity.credentials"}, documented...)
+	claims := append([]string{"EmbedClient.users", "Identity.credentials"}, documentedFields...)
 	if o.EachClientLinked {
 		claims = append(claims, "Client.users")
 	}
@@ -27,7 +27,7 @@ func (e *edit) declareNullability(o Options) {
 	for _, def := range e.Definitions {
 		for _, f := range def.Fields {
 			switch {
-			case slices.Contains(claims, def.Name+"."+f.Name), isListed(def, f), hasSuffix(def.Name, "Edge") && f.Name == "node":
+			case slices.Contains(claims, def.Name+"."+f.Name), isNullableOnError(def, f), hasSuffix(def.Name, "Edge") && f.Name == "node":
 				f.Directives = append(f.Directives, directive("semanticNonNull"))
 			case hasSuffix(def.Name, "Connection") && f.Name == "nodes":
 				f.Directives = append(f.Directives, directive("semanticNonNull", &ast.Argument{Name: "levels", Value: list(&ast.Value{Kind: ast.IntValue, Raw: "1"})}))
@@ -37,8 +37,8 @@ func (e *edit) declareNullability(o Options) {
 	e.define(nullabilityDirective)
 }
 
-// isListed reports whether a root field is null only where it failed: a list, or the outcome of a write.
-func isListed(def *ast.Definition, f *ast.FieldDefinition) bool {
+// isNullableOnError reports whether a root field is null only where it failed: a list, or the outcome of a write.
+func isNullableOnError(def *ast.Definition, f *ast.FieldDefinition) bool {
 	return slices.Contains([]string{"Query", "Subscription"}, def.Name) && (f.Type.Elem != nil || hasSuffix(f.Type.Name(), "Connection")) ||
 		def.Name == "Mutation" && !f.Type.NonNull
 }

@@ -12,7 +12,7 @@ import (
 func Parse(text string) (*ast.QueryDocument, *gqlerror.Error) {
 	p := &parser{scanner: NewScanner(text)}
 	p.advance()
-	doc := &ast.QueryDocument{Position: p.here()}
+	doc := &ast.QueryDocument{Position: p.position()}
 	for {
 		p.definition(doc)
 		if p.err != nil {
@@ -74,15 +74,15 @@ func describe(t lexer.Token) string {
 	return t.Kind.String()
 }
 
-// here returns the position of the next token.
-func (p *parser) here() *ast.Position {
+// position returns the position of the next token.
+func (p *parser) position() *ast.Position {
 	pos := p.token.Pos
 	return &pos
 }
 
 func (p *parser) at(kind lexer.Type) bool { return p.token.Kind == kind && p.err == nil }
 
-func (p *parser) atWord(word string) bool { return p.at(lexer.Name) && p.token.Value == word }
+func (p *parser) atKeyword(word string) bool { return p.at(lexer.Name) && p.token.Value == word }
 
 // take reads a token of a kind if it is the next one.
 func (p *parser) take(kind lexer.Type) bool {
@@ -93,8 +93,8 @@ func (p *parser) take(kind lexer.Type) bool {
 	return found
 }
 
-// need reads a token of a kind, which must be the next one.
-func (p *parser) need(kind lexer.Type) string {
+// expect reads a token of a kind, which must be the next one.
+func (p *parser) expect(kind lexer.Type) string {
 	value := p.token.Value
 	if !p.take(kind) {
 		p.fail(p.token, "Expected %s, found %s.", kind, describe(p.token))
@@ -102,16 +102,16 @@ func (p *parser) need(kind lexer.Type) string {
 	return value
 }
 
-func (p *parser) needWord(word string) {
-	if !p.atWord(word) {
+func (p *parser) expectKeyword(word string) {
+	if !p.atKeyword(word) {
 		p.fail(p.token, `Expected "%s", found %s.`, word, describe(p.token))
 	}
 	p.advance()
 }
 
-// some reads an opening token, one item or more, and a closing token.
-func (p *parser) some(open, end lexer.Type, item func()) {
-	p.need(open)
+// nonEmptyList reads an opening token, one item or more, and a closing token.
+func (p *parser) nonEmptyList(open, end lexer.Type, item func()) {
+	p.expect(open)
 	for p.err == nil {
 		item()
 		if p.take(end) {
@@ -120,16 +120,16 @@ func (p *parser) some(open, end lexer.Type, item func()) {
 	}
 }
 
-// maybeSome reads nothing where the opening token is not the next one.
-func (p *parser) maybeSome(open, end lexer.Type, item func()) {
+// optionalList reads nothing where the opening token is not the next one.
+func (p *parser) optionalList(open, end lexer.Type, item func()) {
 	if p.at(open) {
-		p.some(open, end, item)
+		p.nonEmptyList(open, end, item)
 	}
 }
 
-// any reads an opening token, any number of items, and a closing token.
-func (p *parser) any(open, end lexer.Type, item func()) {
-	p.need(open)
+// anyList reads an opening token, any number of items, and a closing token.
+func (p *parser) anyList(open, end lexer.Type, item func()) {
+	p.expect(open)
 	for p.err == nil && !p.take(end) {
 		item()
 	}
@@ -150,12 +150,12 @@ func (p *parser) definition(doc *ast.QueryDocument) {
 	start := p.token
 	description, described := p.description()
 	switch {
-	case p.atWord("query") || p.atWord("mutation") || p.atWord("subscription"):
+	case p.atKeyword("query") || p.atKeyword("mutation") || p.atKeyword("subscription"):
 		doc.Operations = append(doc.Operations, p.operation(start, description))
-	case p.atWord("fragment"):
+	case p.atKeyword("fragment"):
 		doc.Fragments = append(doc.Fragments, p.fragment(start, description))
 	case p.at(lexer.BraceL) && !described:
-		doc.Operations = append(doc.Operations, &ast.OperationDefinition{Position: p.here(), Operation: ast.Query, SelectionSet: p.selectionSet()})
+		doc.Operations = append(doc.Operations, &ast.OperationDefinition{Position: p.position(), Operation: ast.Query, SelectionSet: p.selectionSet()})
 	case described && (p.at(lexer.BraceL) || p.at(lexer.Name)):
 		p.fail(start, "A description stands before a query, mutation, subscription or fragment alone.")
 	default:
@@ -173,11 +173,11 @@ func (p *parser) description() (text string, ok bool) {
 }
 
 func (p *parser) operation(start lexer.Token, description string) *ast.OperationDefinition {
-	op := &ast.OperationDefinition{Position: &start.Pos, Description: description, Operation: ast.Operation(p.need(lexer.Name))}
+	op := &ast.OperationDefinition{Position: &start.Pos, Description: description, Operation: ast.Operation(p.expect(lexer.Name))}
 	if p.at(lexer.Name) {
-		op.Name = p.need(lexer.Name)
+		op.Name = p.expect(lexer.Name)
 	}
-	p.maybeSome(lexer.ParenL, lexer.ParenR, func() {
+	p.optionalList(lexer.ParenL, lexer.ParenR, func() {
 		op.VariableDefinitions = append(op.VariableDefinitions, p.variableDefinition())
 	})
 	op.Directives = p.directives(false)
@@ -186,10 +186,10 @@ func (p *parser) operation(start lexer.Token, description string) *ast.Operation
 }
 
 func (p *parser) variableDefinition() *ast.VariableDefinition {
-	def := &ast.VariableDefinition{Position: p.here()}
+	def := &ast.VariableDefinition{Position: p.position()}
 	def.Description, _ = p.description()
 	def.Variable = p.variable()
-	p.need(lexer.Colon)
+	p.expect(lexer.Colon)
 	def.Type = p.typeReference()
 	if p.take(lexer.Equals) {
 		def.DefaultValue = p.value(true)
@@ -199,42 +199,42 @@ func (p *parser) variableDefinition() *ast.VariableDefinition {
 }
 
 func (p *parser) variable() string {
-	p.need(lexer.Dollar)
-	return p.need(lexer.Name)
+	p.expect(lexer.Dollar)
+	return p.expect(lexer.Name)
 }
 
 func (p *parser) typeReference() *ast.Type {
-	t := &ast.Type{Position: p.here()}
+	t := &ast.Type{Position: p.position()}
 	if p.take(lexer.BracketL) {
 		p.nested(func() { t.Elem = p.typeReference() })
-		p.need(lexer.BracketR)
+		p.expect(lexer.BracketR)
 	} else {
-		t.NamedType = p.need(lexer.Name)
+		t.NamedType = p.expect(lexer.Name)
 	}
 	t.NonNull = p.take(lexer.Bang)
 	return t
 }
 
 func (p *parser) fragment(start lexer.Token, description string) *ast.FragmentDefinition {
-	p.needWord("fragment")
+	p.expectKeyword("fragment")
 	f := &ast.FragmentDefinition{Position: &start.Pos, Description: description, Name: p.fragmentName()}
-	p.needWord("on")
-	f.TypeCondition = p.need(lexer.Name)
+	p.expectKeyword("on")
+	f.TypeCondition = p.expect(lexer.Name)
 	f.Directives = p.directives(false)
 	f.SelectionSet = p.selectionSet()
 	return f
 }
 
 func (p *parser) fragmentName() string {
-	if p.atWord("on") {
+	if p.atKeyword("on") {
 		p.unexpected(p.token)
 	}
-	return p.need(lexer.Name)
+	return p.expect(lexer.Name)
 }
 
 func (p *parser) selectionSet() (set ast.SelectionSet) {
 	p.nested(func() {
-		p.some(lexer.BraceL, lexer.BraceR, func() { set = append(set, p.selection()) })
+		p.nonEmptyList(lexer.BraceL, lexer.BraceR, func() { set = append(set, p.selection()) })
 	})
 	return set
 }
@@ -243,15 +243,15 @@ func (p *parser) selection() ast.Selection {
 	if !p.at(lexer.Spread) {
 		return p.field()
 	}
-	position := p.here()
+	position := p.position()
 	p.advance()
-	if p.at(lexer.Name) && !p.atWord("on") {
+	if p.at(lexer.Name) && !p.atKeyword("on") {
 		return &ast.FragmentSpread{Position: position, Name: p.fragmentName(), Directives: p.directives(false)}
 	}
 	f := &ast.InlineFragment{Position: position}
-	if p.atWord("on") {
+	if p.atKeyword("on") {
 		p.advance()
-		f.TypeCondition = p.need(lexer.Name)
+		f.TypeCondition = p.expect(lexer.Name)
 	}
 	f.Directives = p.directives(false)
 	f.SelectionSet = p.selectionSet()
@@ -259,10 +259,10 @@ func (p *parser) selection() ast.Selection {
 }
 
 func (p *parser) field() *ast.Field {
-	f := &ast.Field{Position: p.here(), Name: p.need(lexer.Name)}
+	f := &ast.Field{Position: p.position(), Name: p.expect(lexer.Name)}
 	f.Alias = f.Name
 	if p.take(lexer.Colon) {
-		f.Name = p.need(lexer.Name)
+		f.Name = p.expect(lexer.Name)
 	}
 	f.Arguments = p.arguments(false)
 	f.Directives = p.directives(false)
@@ -274,9 +274,9 @@ func (p *parser) field() *ast.Field {
 
 // arguments reads those of a field or directive. Constant ones have no variables.
 func (p *parser) arguments(constant bool) (list ast.ArgumentList) {
-	p.maybeSome(lexer.ParenL, lexer.ParenR, func() {
-		arg := &ast.Argument{Position: p.here(), Name: p.need(lexer.Name)}
-		p.need(lexer.Colon)
+	p.optionalList(lexer.ParenL, lexer.ParenR, func() {
+		arg := &ast.Argument{Position: p.position(), Name: p.expect(lexer.Name)}
+		p.expect(lexer.Colon)
 		arg.Value = p.value(constant)
 		list = append(list, arg)
 	})
@@ -285,9 +285,9 @@ func (p *parser) arguments(constant bool) (list ast.ArgumentList) {
 
 func (p *parser) directives(constant bool) (list ast.DirectiveList) {
 	for p.at(lexer.At) {
-		d := &ast.Directive{Position: p.here()}
+		d := &ast.Directive{Position: p.position()}
 		p.advance()
-		d.Name = p.need(lexer.Name)
+		d.Name = p.expect(lexer.Name)
 		d.Arguments = p.arguments(constant)
 		list = append(list, d)
 	}

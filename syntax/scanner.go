@@ -19,16 +19,16 @@ type Scanner struct {
 	source *ast.Source
 	text   string
 	next   int // where the next token is looked for
-	place  place
+	pos    position
 }
 
-// place is an offset in a text with its line and column. Columns count UTF-16 code units, as the reference implementation
+// position is an offset in a text with its line and column. Columns count UTF-16 code units, as the reference implementation
 // does.
-type place struct{ offset, line, column int }
+type position struct{ offset, line, column int }
 
 // NewScanner returns a scanner of a text in UTF-8.
 func NewScanner(text string) *Scanner {
-	return &Scanner{source: &ast.Source{Input: text}, text: text, place: place{line: 1, column: 1}}
+	return &Scanner{source: &ast.Source{Input: text}, text: text, pos: position{line: 1, column: 1}}
 }
 
 // Next returns the next token. After the last one it returns one of kind lexer.EOF, after an error no more.
@@ -60,7 +60,7 @@ func errorAt(pos ast.Position, message string) *gqlerror.Error {
 
 // position returns that of an offset, which is not before one that was asked for.
 func (s *Scanner) position(offset int) ast.Position {
-	p := &s.place
+	p := &s.pos
 	for p.offset < offset {
 		r, size := utf8.DecodeRuneInString(s.text[p.offset:])
 		p.offset += size
@@ -215,7 +215,7 @@ const endOfDocument = "end of document"
 // NameAfter returns the position of the first name after another one, in the text from a position on; where the other one is
 // empty that of the first name. It is nil where there is none.
 func NameAfter(p *ast.Position, word string) *ast.Position {
-	s := &Scanner{source: p.Src, text: p.Src.Input, next: p.Start, place: place{p.Start, p.Line, p.Column}}
+	s := &Scanner{source: p.Src, text: p.Src.Input, next: p.Start, pos: position{p.Start, p.Line, p.Column}}
 	for found := word == ""; ; {
 		t, err := s.Next()
 		switch {

@@ -9,14 +9,14 @@ var literals = map[lexer.Type]ast.ValueKind{lexer.Int: ast.IntValue, lexer.Float
 
 // value reads a value. A constant one has no variables.
 func (p *parser) value(constant bool) *ast.Value {
-	v := &ast.Value{Position: p.here(), Raw: p.token.Value}
+	v := &ast.Value{Position: p.position(), Raw: p.token.Value}
 	kind, literal := literals[p.token.Kind]
 	switch {
 	case literal:
 		v.Kind = kind
 		p.advance()
 	case p.at(lexer.Name):
-		v.Kind = kindOfWord(v.Raw)
+		v.Kind = kindOfName(v.Raw)
 		p.advance()
 	case p.at(lexer.Dollar) && constant:
 		p.constantVariable()
@@ -45,7 +45,7 @@ func (p *parser) constantVariable() {
 	}
 }
 
-func kindOfWord(word string) ast.ValueKind {
+func kindOfName(word string) ast.ValueKind {
 	switch word {
 	case "true", "false":
 		return ast.BooleanValue
@@ -56,16 +56,16 @@ func kindOfWord(word string) ast.ValueKind {
 }
 
 func (p *parser) list(constant bool) (children ast.ChildValueList) {
-	p.any(lexer.BracketL, lexer.BracketR, func() {
+	p.anyList(lexer.BracketL, lexer.BracketR, func() {
 		children = append(children, &ast.ChildValue{Value: p.value(constant)})
 	})
 	return children
 }
 
 func (p *parser) object(constant bool) (children ast.ChildValueList) {
-	p.any(lexer.BraceL, lexer.BraceR, func() {
-		child := &ast.ChildValue{Position: p.here(), Name: p.need(lexer.Name)}
-		p.need(lexer.Colon)
+	p.anyList(lexer.BraceL, lexer.BraceR, func() {
+		child := &ast.ChildValue{Position: p.position(), Name: p.expect(lexer.Name)}
+		p.expect(lexer.Colon)
 		child.Value = p.value(constant)
 		children = append(children, child)
 	})

@@ -58,17 +58,17 @@ func (h LogHandler) Handle(ctx context.Context, r slog.Record) error {
 	line := lineBuffers.Get().(*[]byte)
 	defer lineBuffers.Put(line)
 	var plain bool
-	if *line, plain = appendPlainRecord((*line)[:0], r); !plain {
+	if *line, plain = appendSimpleRecord((*line)[:0], r); !plain {
 		return h.Handler.Handle(ctx, r)
 	}
-	h.lines.later(*line)
+	h.lines.writeDelayed(*line)
 	return nil
 }
 
 var lineBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// appendPlainRecord adds a record's line where all that it says is numbers and strings that JSON writes as they are.
-func appendPlainRecord(line []byte, r slog.Record) ([]byte, bool) {
+// appendSimpleRecord adds a record's line where all that it says is numbers and strings that JSON writes as they are.
+func appendSimpleRecord(line []byte, r slog.Record) ([]byte, bool) {
 	line = append(line, `{"time":"`...)
 	line = r.Time.AppendFormat(line, time.RFC3339Nano)
 	line = append(line, `","level":"INFO","msg":"`...)
@@ -79,19 +79,19 @@ func appendPlainRecord(line []byte, r slog.Record) ([]byte, bool) {
 		line = append(line, `,"`...)
 		line = append(line, a.Key...)
 		line = append(line, `":`...)
-		line, plain = appendPlainValue(line, a.Value)
+		line, plain = appendSimpleValue(line, a.Value)
 		return plain
 	})
 	return append(line, "}\n"...), plain
 }
 
-func appendPlainValue(line []byte, v slog.Value) ([]byte, bool) {
+func appendSimpleValue(line []byte, v slog.Value) ([]byte, bool) {
 	switch v.Kind() {
 	case slog.KindString:
 		text := v.String()
 		line = append(line, '"')
 		line = append(line, text...)
-		return append(line, '"'), plainText(text)
+		return append(line, '"'), needsNoEscape(text)
 	case slog.KindInt64:
 		return strconv.AppendInt(line, v.Int64(), 10), true
 	case slog.KindFloat64:
@@ -101,8 +101,8 @@ func appendPlainValue(line []byte, v slog.Value) ([]byte, bool) {
 	return line, false
 }
 
-// plainText reports whether JSON has nothing to escape in a text, which is true of ASCII without quotes and backslashes.
-func plainText(text string) bool {
+// needsNoEscape reports whether JSON has nothing to escape in a text, which is true of ASCII without quotes and backslashes.
+func needsNoEscape(text string) bool {
 	for _, c := range []byte(text) {
 		if c < ' ' || c > '~' || c == '"' || c == '\\' {
 			return false
@@ -112,12 +112,12 @@ func plainText(text string) bool {
 }
 
 const (
-	// linger is how long the line of a request may wait for others.
-	linger = 10 * time.Millisecond
-	// mostLines is how much is written in one go without waiting for more, in bytes.
-	mostLines = 64 << 10
-	// mostWaiting bounds the lines that wait for a reader of the log, in bytes. Lines past it are dropped and counted.
-	mostWaiting = 1 << 20
+	// lineDelay is how long the line of a request may wait for others.
+	lineDelay = 10 * time.Millisecond
+	// maxWrite is how much is written in one go without waiting for more, in bytes.
+	maxWrite = 64 << 10
+	// maxWaiting bounds the lines that wait for a reader of the log, in bytes. Lines past it are dropped and counted.
+	maxWaiting = 1 << 20
 )
 
 // LineWriter writes lines in their order, one by one or many together. No caller waits for a write: a log that is not read
@@ -125,11 +125,11 @@ const (
 type LineWriter struct {
 	to io.Writer
 
-	mu      sync.Mutex
-	waiting []byte
-	written []byte        // memory for the next lines
-	ended   chan struct{} // closed when the goroutine that writes has ended; nil while there is none
-	lost    uint64        // lines dropped since the log was last told of it
+	mu         sync.Mutex
+	waiting    []byte
+	written    []byte        // memory for the next lines
+	ended      chan struct{} // closed when the goroutine that writes has ended; nil while there is none
+	unreported uint64        // lines dropped since the log was last told of it
 
 	dropped atomic.Uint64
 }
@@ -150,17 +150,17 @@ func (w *LineWriter) Write(line []byte) (int, error) {
 	return len(line), nil
 }
 
-// later writes a line together with those that follow within the time to linger.
-func (w *LineWriter) later(line []byte) {
+// writeDelayed writes a line together with those that follow within the time to linger.
+func (w *LineWriter) writeDelayed(line []byte) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	first := len(w.waiting) == 0
 	switch {
 	case !w.add(line):
-	case len(w.waiting) >= mostLines:
+	case len(w.waiting) >= maxWrite:
 		w.start()
 	case first:
-		time.AfterFunc(linger, func() {
+		time.AfterFunc(lineDelay, func() {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			w.start()
@@ -170,8 +170,8 @@ func (w *LineWriter) later(line []byte) {
 
 // add queues a line under mu, and reports whether there was room.
 func (w *LineWriter) add(line []byte) bool {
-	if len(w.waiting)+len(line) > mostWaiting {
-		w.lost++
+	if len(w.waiting)+len(line) > maxWaiting {
+		w.unreported++
 		w.dropped.Add(1)
 		return false
 	}
@@ -181,7 +181,7 @@ func (w *LineWriter) add(line []byte) bool {
 
 // start has the lines that wait written, under mu.
 func (w *LineWriter) start() {
-	if w.ended != nil || len(w.waiting) == 0 && w.lost == 0 {
+	if w.ended != nil || len(w.waiting) == 0 && w.unreported == 0 {
 		return
 	}
 	ended := make(chan struct{})
@@ -201,9 +201,9 @@ func (w *LineWriter) writeAll() error {
 	for {
 		w.mu.Lock()
 		lines := w.waiting
-		if w.lost > 0 {
-			lines = appendLoss(lines, w.lost)
-			w.lost = 0
+		if w.unreported > 0 {
+			lines = appendDroppedLine(lines, w.unreported)
+			w.unreported = 0
 		}
 		if len(lines) == 0 {
 			w.ended = nil
@@ -221,8 +221,8 @@ func (w *LineWriter) writeAll() error {
 	}
 }
 
-// appendLoss adds the line that reports dropped lines.
-func appendLoss(lines []byte, lost uint64) []byte {
+// appendDroppedLine adds the line that reports dropped lines.
+func appendDroppedLine(lines []byte, lost uint64) []byte {
 	r := slog.NewRecord(time.Now(), slog.LevelWarn, "lines of the log were dropped: it is not read as fast as it is written", 0)
 	r.AddAttrs(slog.Uint64("lines", lost))
 	var line bytes.Buffer

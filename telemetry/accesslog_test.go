@@ -85,26 +85,26 @@ func TestLinesOfRequestsAreWrittenTogetherAndAnyOtherAtOnce(t *testing.T) {
 				t.Errorf("%s (-want +got):\n%s", when, diff)
 			}
 		}
-		lines.later([]byte("a\n"))
-		time.Sleep(linger / 2)
-		lines.later([]byte("b\n"))
+		lines.writeDelayed([]byte("a\n"))
+		time.Sleep(lineDelay / 2)
+		lines.writeDelayed([]byte("b\n"))
 		expect("before the first has waited")
-		time.Sleep(linger / 2)
+		time.Sleep(lineDelay / 2)
 		synctest.Wait()
 		expect("once the first has waited", "a\nb\n")
-		time.Sleep(linger)
+		time.Sleep(lineDelay)
 		expect("with nothing new")
-		lines.later([]byte("c\n"))
+		lines.writeDelayed([]byte("c\n"))
 		if _, err := lines.Write([]byte("d\n")); err != nil {
 			t.Error(err)
 		}
 		synctest.Wait()
 		expect("with a line that does not wait", "c\nd\n")
-		lines.later([]byte("e\n"))
+		lines.writeDelayed([]byte("e\n"))
 		lines.Flush(time.Minute)
 		expect("at the end", "e\n")
-		large := strings.Repeat("f", mostLines)
-		lines.later([]byte(large))
+		large := strings.Repeat("f", maxWrite)
+		lines.writeDelayed([]byte(large))
 		synctest.Wait()
 		expect("with as much as may wait", large)
 	})
@@ -171,7 +171,7 @@ func TestALogThatIsNotReadStopsNoRequest(t *testing.T) {
 		lines.Flush(time.Minute)
 		all := strings.Join(to.take(), "")
 		written := strings.Count(all, `"msg":"request"`) + strings.Count(all, `"msg":"trouble"`)
-		if dropped == 0 || uint64(written)+dropped != 2*requests || len(all) > 3*mostWaiting {
+		if dropped == 0 || uint64(written)+dropped != 2*requests || len(all) > 3*maxWaiting {
 			t.Errorf("%d lines were written in %d bytes and %d dropped, of %d", written, len(all), dropped, 2*requests)
 		}
 		told := uint64(0)

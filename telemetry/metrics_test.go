@@ -35,7 +35,7 @@ func busy() (*Metrics, Sources) {
 	m.batch("users", 25)
 	hooks := NewWebhooks(m, []string{"coassemble"}, nil)
 	hooks.Delivered("coassemble", "done")
-	hooks.Heard("coassemble")
+	hooks.Received("coassemble")
 	s := Sources{
 		Backends: func() []upstream.Status {
 			minute := upstream.Rate{Count: 100, Per: time.Minute}

@@ -41,7 +41,7 @@ var w3c propagation.TraceContext
 // NewTracer follows the standard environment variables; nil where none of them names a collector. The exporter reads the
 // process's own environment, so getenv only decides whether there is one.
 func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger) (*Tracer, error) {
-	if !tracesWanted(getenv) {
+	if !tracesEnabled(getenv) {
 		return nil, nil
 	}
 	if err := CheckEnvironment(getenv); err != nil {
@@ -52,7 +52,7 @@ func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 		// Its own error may repeat the endpoint.
 		return nil, errors.New("the OTEL_EXPORTER_OTLP variables do not describe a collector")
 	}
-	otel.SetErrorHandler(&exportTrouble{log: log})
+	otel.SetErrorHandler(&exportErrorLogger{log: log})
 	otel.SetLogger(logr.FromSlogHandler(libraryHandler{log, "OpenTelemetry"}))
 	return TracerTo(sdktrace.NewBatchSpanProcessor(exporter)), nil
 }
@@ -60,7 +60,7 @@ func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 // CheckEnvironment reports what is wrong with the standard variables of traces, where traces are wanted. Values that may hold a
 // credential are not shown.
 func CheckEnvironment(getenv func(string) string) error {
-	if !tracesWanted(getenv) {
+	if !tracesEnabled(getenv) {
 		return nil
 	}
 	for _, check := range []struct {
@@ -89,9 +89,9 @@ func isCollector(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-// tracesWanted reports whether the environment asks for traces to a collector: by an exporter, which may be one of several,
+// tracesEnabled reports whether the environment asks for traces to a collector: by an exporter, which may be one of several,
 // or without one by an endpoint.
-func tracesWanted(getenv func(string) string) bool {
+func tracesEnabled(getenv func(string) string) bool {
 	if disabled := strings.TrimSpace(getenv("OTEL_SDK_DISABLED")); strings.EqualFold(disabled, "true") {
 		return false
 	}
@@ -135,18 +135,18 @@ func (t *Tracer) Close(ctx context.Context) error {
 	return nil
 }
 
-// exportTrouble logs once a minute that traces are lost. The cause is left out: it may show the collector's URL.
-type exportTrouble struct {
-	log  *slog.Logger
-	mu   sync.Mutex
-	told time.Time
+// exportErrorLogger logs once a minute that traces are lost. The cause is left out: it may show the collector's URL.
+type exportErrorLogger struct {
+	log        *slog.Logger
+	mu         sync.Mutex
+	lastLogged time.Time
 }
 
-func (e *exportTrouble) Handle(error) {
+func (e *exportErrorLogger) Handle(error) {
 	e.mu.Lock()
-	due := e.told.IsZero() || time.Since(e.told) >= time.Minute
+	due := e.lastLogged.IsZero() || time.Since(e.lastLogged) >= time.Minute
 	if due {
-		e.told = time.Now()
+		e.lastLogged = time.Now()
 	}
 	e.mu.Unlock()
 	if due {
@@ -202,14 +202,14 @@ func (t *Tracer) End(ctx context.Context, f gateway.Stats) {
 // batch starts the span of one batch of keys, which the function that it returns ends.
 func (t *Tracer) batch(ctx context.Context, kind string, keys int) (context.Context, func()) {
 	if t == nil {
-		return ctx, nothing
+		return ctx, noop
 	}
 	ctx, span := t.spans.Start(ctx, "batch "+kind, trace.WithAttributes(
 		attribute.String("learngraph.batch.kind", kind), attribute.Int("learngraph.batch.keys", keys)))
 	return ctx, func() { span.End() }
 }
 
-func nothing() {}
+func noop() {}
 
 // level starts the span of one resolver's call for all its parents at a level of an operation.
 func (t *Tracer) level(ctx context.Context, object, field string, parents int) (context.Context, func()) {

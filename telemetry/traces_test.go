@@ -217,7 +217,7 @@ func TestTracesFollowTheStandardEnvironment(t *testing.T) {
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			if got := tracesWanted(func(name string) string { return test.env[name] }); got != test.want {
+			if got := tracesEnabled(func(name string) string { return test.env[name] }); got != test.want {
 				t.Errorf("got %v, want %v", got, test.want)
 			}
 		})
@@ -291,7 +291,7 @@ func TestTracesReachACollector(t *testing.T) {
 func TestTracesDoNotRepeatTheirTrouble(t *testing.T) {
 	t.Parallel()
 	log := &bytes.Buffer{}
-	trouble := &exportTrouble{log: slog.New(slog.NewJSONHandler(log, nil))}
+	trouble := &exportErrorLogger{log: slog.New(slog.NewJSONHandler(log, nil))}
 	for range 3 {
 		trouble.Handle(io.ErrUnexpectedEOF)
 	}

@@ -10,10 +10,10 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// TryCollector sends one span, named doctor, to the collector that the standard variables name, with their headers and certificates. It reports
+// CheckCollector sends one span, named doctor, to the collector that the standard variables name, with their headers and certificates. It reports
 // whether there is a collector, and why it does not take the span. Its error shows no URL.
-func TryCollector(ctx context.Context, getenv func(string) string) (wanted bool, err error) {
-	if !tracesWanted(getenv) {
+func CheckCollector(ctx context.Context, getenv func(string) string) (wanted bool, err error) {
+	if !tracesEnabled(getenv) {
 		return false, nil
 	}
 	if err := CheckEnvironment(getenv); err != nil {
@@ -23,28 +23,28 @@ func TryCollector(ctx context.Context, getenv func(string) string) (wanted bool,
 	if err != nil {
 		return true, errors.New("the OTEL_EXPORTER_OTLP variables do not describe a collector")
 	}
-	tried := &triedExporter{SpanExporter: exporter}
+	tried := &errorExporter{SpanExporter: exporter}
 	t := TracerTo(sdktrace.NewSimpleSpanProcessor(tried))
 	_, span := t.spans.Start(ctx, "doctor")
 	span.End()
-	err = collectorTrouble(tried.err)
+	err = collectorError(tried.err)
 	return true, errors.Join(err, t.Close(ctx))
 }
 
-// triedExporter keeps the error of an export, which the processor would give to a handler of the whole process.
-type triedExporter struct {
+// errorExporter keeps the error of an export, which the processor would give to a handler of the whole process.
+type errorExporter struct {
 	sdktrace.SpanExporter
 	err error
 }
 
 // ExportSpans returns no error.
-func (e *triedExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
+func (e *errorExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOnlySpan) error {
 	e.err = e.SpanExporter.ExportSpans(ctx, spans)
 	return nil
 }
 
-// collectorTrouble returns what is wrong without what the exporter says, which holds the URL and the answer.
-func collectorTrouble(err error) error {
+// collectorError returns what is wrong without what the exporter says, which holds the URL and the answer.
+func collectorError(err error) error {
 	var request *url.Error
 	var network net.Error
 	switch {

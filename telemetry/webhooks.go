@@ -30,8 +30,8 @@ func (w *Webhooks) Delivered(backend, outcome string) {
 	w.metrics.webhooks.WithLabelValues(backend, outcome).Inc()
 }
 
-// Heard notes that a delivery with a right signature came now.
-func (w *Webhooks) Heard(backend string) {
+// Received notes that a delivery with a right signature came now.
+func (w *Webhooks) Received(backend string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.last[backend] = time.Now()

@@ -31,7 +31,7 @@ func (c *Attribution) Add(key string, p FieldPath) {
 	c.fields[key] = append(c.fields[key], p)
 }
 
-func (c *Attribution) knows(keys []string) bool {
+func (c *Attribution) contains(keys []string) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return !slices.ContainsFunc(keys, func(key string) bool { return c.fields[key] == nil })
@@ -53,7 +53,7 @@ func NewPurpose(c *Attribution, keys ...string) Purpose { return Purpose{len(key
 // for.
 func (p Purpose) For(keys ...string) Purpose {
 	p.BatchSize = len(keys)
-	if p.claims != nil && p.claims.knows(keys) {
+	if p.claims != nil && p.claims.contains(keys) {
 		p.keys = keys
 	}
 	return p

@@ -34,12 +34,12 @@ func readAll(r io.Reader, declared, limit int64, held *inflight.Hold) ([]byte, e
 	p := &parts{held: held}
 	defer p.free()
 	if declared > 0 && !p.declare(int(min(declared, limit))) {
-		return nil, errNoRoom
+		return nil, errOverMemory
 	}
 	for {
 		space := p.space()
 		if space == nil {
-			return nil, errNoRoom
+			return nil, errOverMemory
 		}
 		n, err := r.Read(space)
 		p.last += n
@@ -82,8 +82,8 @@ func newBody(length int) []byte {
 	return make([]byte, length)
 }
 
-// forget ends the use of the body. Nothing that was made of it refers to it: documents have a text of their own.
-func (r *Response) forget() {
+// discard ends the use of the body. Nothing that was made of it refers to it: documents have a text of their own.
+func (r *Response) discard() {
 	body := r.Body
 	r.Body = nil
 	if cap(body) >= leastSpare && cap(body) <= mostSpare {
@@ -114,7 +114,7 @@ func (p *parts) join() ([]byte, error) {
 		return p.first[:p.length], nil
 	}
 	if !p.held.Grow(int64(p.length)) { // both live while one is copied
-		return nil, errNoRoom
+		return nil, errOverMemory
 	}
 	body := append(make([]byte, 0, p.length), p.first...)
 	for _, part := range p.pooled {

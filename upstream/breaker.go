@@ -34,13 +34,13 @@ const (
 	// The first probe comes after firstProbe, each further one after twice as long.
 	firstProbe = time.Second
 	lastProbe  = 16 * time.Second
-	// calm is how long a circuit must have been closed for the probes to begin again with firstProbe: probes can
+	// calmPeriod is how long a circuit must have been closed for the probes to begin again with firstProbe: probes can
 	// succeed where calls fail.
-	calm = 30 * time.Second
+	calmPeriod = 30 * time.Second
 	// maxSlowThreshold is the most that a call must have been under way for the end of its operation to count as a failure.
 	maxSlowThreshold = 5 * time.Second
-	// slowness is how many times as long as the backend's answers take, on average, that must have been.
-	slowness = 2
+	// slowFactor is how many times as long as the backend's answers take, on average, that must have been.
+	slowFactor = 2
 )
 
 var errOpen = errors.New("the backend has been failing; it is being probed")
@@ -108,18 +108,18 @@ func (c *Client) classifyOutcome(err *Error) outcomeClass {
 	switch {
 	case err == nil:
 		return outcomeClass{counts: true}
-	case err.Local, err.about.elsewhere, err.Kind == LimitExceeded:
+	case err.Local, err.detail.otherRoute, err.Kind == LimitExceeded:
 		return outcomeClass{}
 	case err.Status >= 400 && err.Status <= 499:
 		return outcomeClass{counts: err.Status != http.StatusTooManyRequests}
 	}
-	switch err.about.kind {
+	switch err.detail.kind {
 	case Unavailable, Contract:
 		return outcomeClass{counts: true, failed: true}
 	case Timeout:
 		return outcomeClass{true, true, true}
 	case Deadline:
-		late := !err.about.hurried && err.about.under >= max(c.slowThreshold(), slowness*c.health.answerTime())
+		late := !err.detail.shortDeadline && err.detail.since >= max(c.slowThreshold(), slowFactor*c.health.answerTime())
 		return outcomeClass{late, late, late}
 	case Rejected:
 		return outcomeClass{counts: true}
@@ -154,17 +154,17 @@ func (h *health) schedule(now time.Time) {
 	if h.timer != nil || h.ended {
 		return
 	}
-	if !h.closedAt.IsZero() && now.Sub(h.closedAt) >= calm {
+	if !h.closedAt.IsZero() && now.Sub(h.closedAt) >= calmPeriod {
 		h.probes = 0
 	}
 	wait := min(firstProbe<<min(h.probes, 10), lastProbe)
 	h.probes++
 	h.next = now.Add(wait)
-	h.timer = time.AfterFunc(wait, h.try)
+	h.timer = time.AfterFunc(wait, h.sendProbe)
 }
 
-// try probes the backend and closes all circuits if it answers.
-func (h *health) try() {
+// sendProbe probes the backend and closes all circuits if it answers.
+func (h *health) sendProbe() {
 	well := false
 	_ = task.Run(func() error { // a probe that panics found nothing well
 		well = h.probe()
@@ -182,8 +182,8 @@ func (h *health) try() {
 	h.circuits = [classes]circuit{}
 }
 
-// answered notes how long an answer took.
-func (h *health) answered(took time.Duration) {
+// recordLatency notes how long an answer took.
+func (h *health) recordLatency(took time.Duration) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if h.mean == 0 {
@@ -240,7 +240,7 @@ func (c *Client) ProbeWith(req Request) {
 		if err != nil {
 			return false
 		}
-		_, failed := c.try(ctx, &req, u, nil, 0)
+		_, failed := c.attemptOnce(ctx, &req, u, nil, 0)
 		v := c.classifyOutcome(failed)
 		return v.counts && !v.failed
 	}

@@ -90,7 +90,7 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 	c.retries.called(time.Now())
 	var last *Error
 	for n := 0; ; n++ {
-		resp, err := c.try(ctx, req, u, body, n)
+		resp, err := c.attemptOnce(ctx, req, u, body, n)
 		switch {
 		case err == nil:
 			return resp, nil
@@ -104,8 +104,8 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 	}
 }
 
-// try makes the call once, and tells what it says about the backend.
-func (c *Client) try(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*Response, *Error) {
+// attemptOnce makes the call once, and tells what it says about the backend.
+func (c *Client) attemptOnce(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*Response, *Error) {
 	if n > 0 {
 		ctx = context.WithValue(ctx, attemptKey{}, n)
 	}
@@ -114,7 +114,7 @@ func (c *Client) try(ctx context.Context, req *Request, u *url.URL, body []byte,
 		if err = req.Read(resp); err != nil {
 			err = unread(err, resp.Status)
 		}
-		resp.forget()
+		resp.discard()
 	}
 	var failed *Error
 	if err != nil {
@@ -124,7 +124,7 @@ func (c *Client) try(ctx context.Context, req *Request, u *url.URL, body []byte,
 	if !req.probe {
 		c.health.record(req.class(), v)
 	}
-	c.settle(req, failed, v)
+	c.recordOutcome(req, failed, v)
 	if failed != nil {
 		return nil, failed
 	}
@@ -138,7 +138,7 @@ func unread(err error, status int) error {
 		known = &Error{Kind: Contract, Err: err}
 	}
 	e := *known
-	e.about.kind = e.Kind
+	e.detail.kind = e.Kind
 	if e.Status == 0 {
 		e.Status = status
 	}
@@ -200,23 +200,23 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	ready := time.Now()
 	turn, err := c.start(ctx, req)
 	if err != nil {
-		allowance.giveBack()
+		allowance.refund()
 		return nil, err
 	}
-	call := c.describe(ctx, req, ready, n)
+	call := c.newCall(ctx, req, ready, n)
 	limited, cancel := c.limit(ctx, call.Start)
 	defer cancel()
 	sent, traced := requestTrace{}, limited
 	if !req.safe() {
 		traced = httptrace.WithClientTrace(limited, sent.trace())
 	}
-	a, err := c.exchange(r.WithContext(traced), req, &call)
+	a, err := c.roundTrip(r.WithContext(traced), req, &call)
 	call.Duration = time.Since(call.Start)
 	if err != nil {
 		err = c.transportError(limited, req, &sent, err, call.Duration)
 		call.Kind = KindOf(err)
 	} else {
-		c.health.answered(call.Duration)
+		c.health.recordLatency(call.Duration)
 		if a.err != nil {
 			call.Kind = a.err.Kind
 		}
@@ -229,8 +229,8 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	return a, nil
 }
 
-// describe returns the exchange that begins now, and that could have begun when it was ready.
-func (c *Client) describe(ctx context.Context, req *Request, ready time.Time, n int) Call {
+// newCall returns the exchange that begins now, and that could have begun when it was ready.
+func (c *Client) newCall(ctx context.Context, req *Request, ready time.Time, n int) Call {
 	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: PurposeOf(ctx), Number: numbers.Add(1)}
 	call.Wait = call.Start.Sub(ready)
 	if IsExplained(ctx) {
@@ -265,7 +265,7 @@ func unauthorized(err error) error {
 		return err
 	}
 	e := *known
-	e.about = failureDetail{kind: e.Kind, unsent: true, elsewhere: true}
+	e.detail = failureDetail{kind: e.Kind, unsent: true, otherRoute: true}
 	return &e
 }
 
@@ -288,8 +288,8 @@ func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
 	return turn, nil
 }
 
-// exchange sends r and reads the answer to its end. There is always an answer; its header is nil if none came.
-func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, error) {
+// roundTrip sends r and reads the answer to its end. There is always an answer; its header is nil if none came.
+func (c *Client) roundTrip(r *http.Request, req *Request, call *Call) (*answer, error) {
 	a := &answer{request: r}
 	resp, err := c.opts.Transport.RoundTrip(r)
 	if err != nil {
@@ -298,7 +298,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 	a.header, a.began = resp, time.Now()
 	a.pause = pauseOf(resp)
 	c.http1.Store(resp.ProtoMajor == 1)
-	wire := &counter{r: resp.Body, allowance: operationQuotaOf(r.Context())}
+	wire := &counter{r: resp.Body, quota: operationQuotaOf(r.Context())}
 	defer func() {
 		wire.drain()
 		resp.Body.Close()
@@ -326,7 +326,7 @@ func (c *Client) exchange(r *http.Request, req *Request, call *Call) (*answer, e
 		held.Free()
 		return a, err
 	}
-	wire.allowance.countUntilEnd(held, int64(len(body)))
+	wire.quota.countUntilEnd(held, int64(len(body)))
 	a.response = &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend, watch: c.opts.Watch}
 	return a, nil
 }
@@ -363,18 +363,18 @@ func origin(u *url.URL) [3]string {
 func (c *Client) transportError(ctx context.Context, req *Request, sent *requestTrace, err error, under time.Duration) error {
 	var known *Error
 	if !errors.As(err, &known) {
-		known = broken(ctx, err)
+		known = transportFailure(ctx, err)
 	}
 	e := *known
-	e.about = failureDetail{kind: e.Kind, under: under, hurried: hasShortDeadline(ctx), unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
-	if req.Write && !e.about.unsent {
-		return &Error{Kind: OutcomeUnknown, Status: e.Status, Err: e.Err, about: e.about}
+	e.detail = failureDetail{kind: e.Kind, since: under, shortDeadline: hasShortDeadline(ctx), unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
+	if req.Write && !e.detail.unsent {
+		return &Error{Kind: OutcomeUnknown, Status: e.Status, Err: e.Err, detail: e.detail}
 	}
 	return &e
 }
 
-// broken is the failure behind a transport's error. A context that ended explains the error better than itself.
-func broken(ctx context.Context, err error) *Error {
+// transportFailure is the failure behind a transport's error. A context that ended explains the error better than itself.
+func transportFailure(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil {
 		return contextError(ctx)
 	}
@@ -412,16 +412,16 @@ func (s *requestTrace) begun() bool { return s.written.Load() || !s.traced.Load(
 
 // counter counts the bytes of a body and keeps the error that ended it.
 type counter struct {
-	r         io.Reader
-	n         int64
-	err       error
-	allowance *operationQuota
+	r     io.Reader
+	n     int64
+	err   error
+	quota *operationQuota
 }
 
 func (c *counter) Read(p []byte) (int, error) {
 	n, err := c.r.Read(p)
 	c.n += int64(n)
-	if over := c.allowance.receive(n); over != nil {
+	if over := c.quota.receive(n); over != nil {
 		err = over
 	}
 	if err != nil {

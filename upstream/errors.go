@@ -86,16 +86,16 @@ type Error struct {
 	// Err is the cause. It is made so that its text is as safe as the Error's.
 	Err error
 
-	about failureDetail
+	detail failureDetail
 }
 
 // failureDetail is what the core keeps of a failure to decide what it means.
 type failureDetail struct {
-	kind      Kind // of the exchange, whatever it means for a write
-	unsent    bool // the backend cannot have seen the call
-	elsewhere bool // it was not the call's own route that failed
-	under     time.Duration
-	hurried   bool // the operation had less time than operations have, by its caller's choice
+	kind          Kind // of the exchange, whatever it means for a write
+	unsent        bool // the backend cannot have seen the call
+	otherRoute    bool // it was not the call's own route that failed
+	since         time.Duration
+	shortDeadline bool // the operation had less time than operations have, by its caller's choice
 }
 
 // Detail is one part of the input that a backend does not accept. It holds neither the part's value nor the backend's text

@@ -7,8 +7,8 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// share is the part of the smallest window that a process leases at once.
-const share = 20
+// leaseDivisor is the part of the smallest window that a process leases at once.
+const leaseDivisor = 20
 
 // Budget leases starts out of limits that several processes share.
 type Budget interface {
@@ -19,19 +19,19 @@ type Budget interface {
 
 // lease holds the starts that a limiter has of the shared budget.
 type lease struct {
-	budget Budget // nil allows everything
-	size   int    // how many starts are asked for
-	asking bool
-	starts int
-	until  time.Time
-	settle func(n int, at time.Time)
-	dry    time.Time // the budget has nothing before
+	budget     Budget // nil allows everything
+	size       int    // how many starts are asked for
+	asking     bool
+	starts     int
+	until      time.Time
+	move       func(n int, at time.Time)
+	emptyUntil time.Time // the budget has nothing before
 }
 
 func newLease(b Budget, rates []Rate) lease {
 	size := maxCount
 	for _, r := range rates {
-		size = min(size, max(r.Usable()/share, 1))
+		size = min(size, max(r.Usable()/leaseDivisor, 1))
 	}
 	return lease{budget: b, size: size}
 }
@@ -53,7 +53,7 @@ func (l *lease) expire(now time.Time) {
 	if l.starts == 0 || now.Before(l.until) {
 		return
 	}
-	unused, settle := l.starts, l.settle
+	unused, settle := l.starts, l.move
 	l.starts = 0
 	task.Go(func() error { settle(unused, time.Time{}); return nil }, func(error) {})
 }
@@ -76,11 +76,11 @@ func (l *limiter) ask() {
 		l.lease.asking = false
 		switch {
 		case err != nil:
-			l.lease.dry = time.Now().Add(time.Second)
+			l.lease.emptyUntil = time.Now().Add(time.Second)
 		case starts == 0:
-			l.lease.dry = until
+			l.lease.emptyUntil = until
 		default:
-			l.lease.starts, l.lease.until, l.lease.settle = starts, until, settle
+			l.lease.starts, l.lease.until, l.lease.move = starts, until, settle
 		}
 		l.dispatch()
 	})

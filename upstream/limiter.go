@@ -15,9 +15,9 @@ const (
 	// the mean so far against one more.
 	minSamples = 5
 	weight     = 4
-	// sweepShare bounds the work of sweeping: the queue is swept when at least this part of it may start later than
+	// sweepDivisor bounds the work of sweeping: the queue is swept when at least this part of it may start later than
 	// estimated.
-	sweepShare = 4
+	sweepDivisor = 4
 )
 
 // limiter admits the calls of one backend: a semaphore of slots, a sliding log of what the rates count, and a fair queue
@@ -49,8 +49,8 @@ type limiter struct {
 type permit struct {
 	limiter *limiter
 	// Of the lease that the start is from: a call answered after until counts from its answer on. settle is nil without one.
-	until  time.Time
-	settle func(n int, at time.Time)
+	until time.Time
+	move  func(n int, at time.Time)
 }
 
 func newLimiter(slots int, rates []Rate, budget Budget) *limiter {
@@ -145,7 +145,7 @@ func (l *limiter) overtakes(p Priority, caller string) bool {
 // refusal returns the failure of a new call that cannot start in time, nil if it may wait; l.mu is held.
 func (l *limiter) refusal(p Priority, caller string, deadline, now time.Time) error {
 	if p == Refresh {
-		return l.refuseRefresh(now)
+		return l.refreshError(now)
 	}
 	if p == Renewal && l.lastQuarter(now) {
 		return l.limited(max(l.start(now, 0).Sub(now), 0))
@@ -199,9 +199,9 @@ func (l *limiter) start(now time.Time, ahead int) time.Time {
 		at = later(at, until)
 	}
 	if l.lease.starts == 0 {
-		at = later(at, l.lease.dry)
+		at = later(at, l.lease.emptyUntil)
 	}
-	return later(at, l.log.room(at, l.underway+ahead))
+	return later(at, l.log.earliest(at, l.underway+ahead))
 }
 
 // ready reports whether a call may start now, the shared budget aside; l.mu is held.
@@ -210,12 +210,12 @@ func (l *limiter) ready(now time.Time) bool {
 		return false
 	}
 	_, open := l.pauses.open(now, l.underway)
-	return open && !l.log.room(now, l.underway).After(now)
+	return open && !l.log.earliest(now, l.underway).After(now)
 }
 
-// refuseRefresh returns why a refresh cannot start at once, nil if it can or the shared budget is to be asked; l.mu is
+// refreshError returns why a refresh cannot start at once, nil if it can or the shared budget is to be asked; l.mu is
 // held.
-func (l *limiter) refuseRefresh(now time.Time) error {
+func (l *limiter) refreshError(now time.Time) error {
 	at := l.start(now, 0)
 	switch {
 	case at.After(now):
@@ -256,7 +256,7 @@ func (l *limiter) dispatch() {
 	l.lease.expire(now)
 	for _, q := range l.order {
 		if q == &l.queues[Renewal] && q.n > 0 && l.lastQuarter(now) {
-			l.refuseAll(q, now)
+			l.rejectAll(q, now)
 		}
 		for q.n > 0 && l.ready(now) && l.leased(now) {
 			w := q.pop()
@@ -272,14 +272,14 @@ func (l *limiter) dispatch() {
 		return
 	}
 	if !l.lease.asking {
-		l.refuseWaitingRefreshes(now)
+		l.rejectWaitingRefreshes(now)
 	}
 	at := l.start(now, 0)
 	// Without a slot it is the end of a call that lets the next one start.
 	if at.After(now) {
 		l.schedule(at)
 	}
-	due := at.After(l.swept) && at.After(now) && l.pausing(now) || sweepShare*l.delayed >= l.waiting() && l.delayed > 0
+	due := at.After(l.swept) && at.After(now) && l.pausing(now) || sweepDivisor*l.delayed >= l.waiting() && l.delayed > 0
 	if due && !l.soonest.IsZero() && l.start(now, l.waiting()-1).After(l.soonest) {
 		l.sweep(now)
 		l.swept = at
@@ -291,7 +291,7 @@ func (l *limiter) leased(now time.Time) bool {
 	if l.lease.take(now) {
 		return true
 	}
-	if !l.lease.dry.After(now) {
+	if !l.lease.emptyUntil.After(now) {
 		l.ask()
 	}
 	return false
@@ -301,7 +301,7 @@ func (l *limiter) leased(now time.Time) bool {
 // l.mu is held.
 func (l *limiter) pausing(now time.Time) bool {
 	until, open := l.pauses.open(now, l.underway)
-	return !open && until.After(now) || l.lease.starts == 0 && l.lease.dry.After(now)
+	return !open && until.After(now) || l.lease.starts == 0 && l.lease.emptyUntil.After(now)
 }
 
 // sweep refuses the waiting calls that cannot start in time any more; l.mu is held.
@@ -309,7 +309,7 @@ func (l *limiter) sweep(now time.Time) {
 	ahead := 0
 	l.soonest = time.Time{}
 	for _, q := range l.order[:len(l.order)-1] {
-		q.walk(func(w *waiter) {
+		q.each(func(w *waiter) {
 			if !w.deadline.IsZero() {
 				if at := l.start(now, ahead); at.After(w.deadline) && at.After(now) {
 					q.remove(w)
@@ -331,12 +331,12 @@ func (l *limiter) noteDeadline(deadline time.Time) {
 	}
 }
 
-// refuseWaitingRefreshes fails the refreshes that waited for the shared budget and got nothing; l.mu is held.
-func (l *limiter) refuseWaitingRefreshes(now time.Time) {
-	l.refuseAll(&l.queues[Refresh], now)
+// rejectWaitingRefreshes fails the refreshes that waited for the shared budget and got nothing; l.mu is held.
+func (l *limiter) rejectWaitingRefreshes(now time.Time) {
+	l.rejectAll(&l.queues[Refresh], now)
 }
 
-func (l *limiter) refuseAll(q *fairQueue, now time.Time) {
+func (l *limiter) rejectAll(q *fairQueue, now time.Time) {
 	for q.n > 0 {
 		q.pop().reject(l.limited(l.start(now, 0).Sub(now)))
 	}
@@ -365,7 +365,7 @@ func (l *limiter) schedule(at time.Time) {
 func (l *limiter) begin() permit {
 	l.free--
 	l.underway++
-	return permit{l, l.lease.until, l.lease.settle}
+	return permit{l, l.lease.until, l.lease.move}
 }
 
 // cancel gives the start and its slot back.
@@ -375,7 +375,7 @@ func (p *permit) cancel() {
 	defer l.mu.Unlock()
 	l.free++
 	l.underway--
-	if p.settle != nil && time.Now().Before(p.until) && p.until.Equal(l.lease.until) {
+	if p.move != nil && time.Now().Before(p.until) && p.until.Equal(l.lease.until) {
 		l.lease.starts++
 	}
 	l.dispatch()
@@ -388,8 +388,8 @@ func (p *permit) release(resp *http.Response, answered time.Time, took, pause ti
 	if resp == nil {
 		answered = now
 	}
-	if p.settle != nil && answered.After(p.until) {
-		p.settle(1, answered)
+	if p.move != nil && answered.After(p.until) {
+		p.move(1, answered)
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()

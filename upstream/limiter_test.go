@@ -74,7 +74,7 @@ func TestTheFairQueueKeepsItsCounts(t *testing.T) {
 		ahead := q.ahead(last.caller)
 		q.push(last)
 		var order []*waiter
-		q.walk(func(w *waiter) { order = append(order, w) })
+		q.each(func(w *waiter) { order = append(order, w) })
 		if len(order) != len(list)+1 || q.n != len(order) {
 			t.Fatalf("walked %d of %d, counted %d", len(order), len(list)+1, q.n)
 		}

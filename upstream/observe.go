@@ -84,16 +84,16 @@ func (c *Client) LastOutcome() (Outcome, bool) {
 	return c.outcomes.last, !c.outcomes.last.At.IsZero()
 }
 
-// settle keeps the outcome of a try, with the verdict that the breaker has on it.
-func (c *Client) settle(req *Request, err *Error, v outcomeClass) {
+// recordOutcome keeps the outcome of a try, with the verdict that the breaker has on it.
+func (c *Client) recordOutcome(req *Request, err *Error, v outcomeClass) {
 	o := Outcome{At: time.Now()}
 	if err != nil {
 		switch {
 		case err.Local, err.Kind == LimitExceeded, err.Kind == Invalid && err.Status == 0:
 			return
-		case err.Kind == Canceled, err.about.kind == Canceled:
+		case err.Kind == Canceled, err.detail.kind == Canceled:
 			return
-		case (err.Kind == Deadline || err.about.kind == Deadline) && !v.failed:
+		case (err.Kind == Deadline || err.detail.kind == Deadline) && !v.failed:
 			return
 		case req.Write && err.Status == http.StatusForbidden:
 			// A plan without the entitlement refuses some writes; the backend is well.

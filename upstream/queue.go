@@ -129,8 +129,8 @@ func (q *fairQueue) remove(w *waiter) {
 	}
 }
 
-// walk calls visit for every waiting call in the order of service. visit may remove the call.
-func (q *fairQueue) walk(visit func(*waiter)) {
+// each calls visit for every waiting call in the order of service. visit may remove the call.
+func (q *fairQueue) each(visit func(*waiter)) {
 	next := make([]*waiter, 0, q.turns.Len())
 	for turn := q.turns.Front(); turn != nil; turn = turn.Next() {
 		next = append(next, turn.Value.(*line).first)

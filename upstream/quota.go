@@ -72,7 +72,7 @@ func (a *operationQuota) take() error {
 	return nil
 }
 
-func (a *operationQuota) giveBack() {
+func (a *operationQuota) refund() {
 	if a != nil {
 		a.calls.Add(-1)
 	}

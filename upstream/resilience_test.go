@@ -270,7 +270,7 @@ func TestACircuitOpensProbesAndCloses(t *testing.T) {
 			t.Errorf("next probe in %v", got)
 		}
 		p.answerWith(200)
-		time.Sleep(16*time.Second + calm)
+		time.Sleep(16*time.Second + calmPeriod)
 		synctest.Wait()
 		p.answerWith(503)
 		p.ask(t, 20, get)

@@ -42,9 +42,9 @@ func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) (
 		var body []byte
 		body, err = readAll(r, declared, limit, held)
 		switch {
-		case errors.Is(err, errNoRoom):
+		case errors.Is(err, errOverMemory):
 			wire.err = err // the rest is not worth draining
-			return nil, c.noRoom()
+			return nil, c.memoryError()
 		case errors.Is(err, errTooLarge):
 			wire.err = tooLarge
 			return nil, tooLarge
@@ -58,13 +58,13 @@ func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) (
 	return nil, &Error{Kind: Contract, Status: resp.StatusCode, Err: errors.New("the body cannot be inflated")}
 }
 
-// errNoRoom means that requests under way hold as much as they may.
-var errNoRoom = errors.New("requests under way hold as much as they may")
+// errOverMemory means that requests under way hold as much as they may.
+var errOverMemory = errors.New("requests under way hold as much as they may")
 
-// noRoom is the failure of a call whose answer finds no room.
-func (c *Client) noRoom() *Error {
+// memoryError is the failure of a call whose answer finds no room.
+func (c *Client) memoryError() *Error {
 	state := c.opts.Inflight.State()
-	return &Error{Kind: LimitExceeded, RetryAfter: time.Second, Limit: &Limit{LimitInflight, state.Bytes, state.MaxBytes}, Err: errNoRoom}
+	return &Error{Kind: LimitExceeded, RetryAfter: time.Second, Limit: &Limit{LimitInflight, state.Bytes, state.MaxBytes}, Err: errOverMemory}
 }
 
 // inflate is the body without its encoding; done must be called after the last read.
@@ -97,7 +97,7 @@ func refusal(resp *http.Response, wire *counter, write bool) *Error {
 	e := &Error{
 		Kind: statusKind(resp.StatusCode, write), Status: resp.StatusCode,
 		RetryAfter: pauseOf(resp),
-		about:      failureDetail{kind: statusKind(resp.StatusCode, false)},
+		detail:     failureDetail{kind: statusKind(resp.StatusCode, false)},
 	}
 	if resp.StatusCode == http.StatusNotModified {
 		e.Err = errors.New("not modified, which was not asked")
@@ -236,8 +236,8 @@ func ErrorsInstead() error {
 	return &Error{Kind: Rejected, Err: errors.New("the body holds errors instead of data")}
 }
 
-// ErrorsBeside counts an answer of a type that has errors beside its data, and returns the failure of what it lacks.
-func (r *Response) ErrorsBeside(owner string) error {
+// PartialErrors counts an answer of a type that has errors beside its data, and returns the failure of what it lacks.
+func (r *Response) PartialErrors(owner string) error {
 	r.watch.Mismatch(r.backend, owner, "errors")
 	return &Error{Backend: r.backend, Kind: Rejected, Status: r.Status, Err: errors.New("the body holds errors beside data")}
 }

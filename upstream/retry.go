@@ -14,8 +14,8 @@ const (
 	firstBackoff = 100 * time.Millisecond
 	maxBackoff   = 2 * time.Second
 	// minRetries in a span are allowed however little traffic there is, beyond that one per retryShare of it.
-	minRetries = 3
-	retryShare = 10
+	minRetries   = 3
+	retryDivisor = 10
 )
 
 // retryBudget bounds the retries of one backend: one that struggles must not be asked three times as often.
@@ -33,7 +33,7 @@ func (b *retryBudget) called(now time.Time) {
 func (b *retryBudget) take(now time.Time) bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if b.retries.sum(now) >= max(minRetries, b.calls.sum(now)/retryShare) {
+	if b.retries.sum(now) >= max(minRetries, b.calls.sum(now)/retryDivisor) {
 		return false
 	}
 	b.retries.add(now)
@@ -46,13 +46,13 @@ func repeatable(req *Request, err *Error) bool {
 	switch {
 	case err.Local:
 		return false
-	case err.about.kind == RateLimited:
+	case err.detail.kind == RateLimited:
 		// A refused call was not carried out. Where the backend does not say when it may come again, the budget does.
 		return true
-	case err.about.unsent:
-		return err.about.kind == Unavailable
+	case err.detail.unsent:
+		return err.detail.kind == Unavailable
 	}
-	return err.about.kind == Unavailable && req.safe()
+	return err.detail.kind == Unavailable && req.safe()
 }
 
 // safe reports whether the same request twice has the effect of once.

@@ -46,9 +46,9 @@ type SchemaDrift struct {
 	report func(Drift)
 	ignore map[string]bool
 
-	mu      sync.Mutex
-	paths   map[driftKey]*driftEntry
-	dropped int64
+	mu       sync.Mutex
+	paths    map[driftKey]*driftEntry
+	unlisted int64
 }
 
 // driftKey is what is counted by: the name of a type and of one of its members.
@@ -115,7 +115,7 @@ func (w *SchemaDrift) count(at driftKey) {
 	s := w.paths[at]
 	if s == nil {
 		if len(w.paths) >= maxPaths {
-			w.dropped++
+			w.unlisted++
 			w.mu.Unlock()
 			return
 		}
@@ -148,5 +148,5 @@ func (w *SchemaDrift) List() (list []Drift, dropped int64) {
 	slices.SortFunc(list, func(a, b Drift) int {
 		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Path, b.Path), cmp.Compare(a.First.UnixNano(), b.First.UnixNano()))
 	})
-	return list, w.dropped
+	return list, w.unlisted
 }

@@ -53,9 +53,9 @@ func (l *slidingLog) grow() {
 // at returns the i-th oldest answer.
 func (l *slidingLog) at(i int) time.Time { return l.ring[(l.first+i)%len(l.ring)] }
 
-// room returns the earliest moment from now on at which every rate can have room for one call more than the pending ones,
+// earliest returns the earliest moment from now on at which every rate can have room for one call more than the pending ones,
 // which are under way or start before it.
-func (l *slidingLog) room(now time.Time, pending int) time.Time {
+func (l *slidingLog) earliest(now time.Time, pending int) time.Time {
 	room := now
 	for _, r := range l.rates {
 		n := r.Usable()

@@ -14,27 +14,27 @@ const (
 	mattr             = "mattr"
 )
 
-// Fact is a kind of record that an event touches.
-type Fact string
+// RecordKind is a kind of record that an event touches.
+type RecordKind string
 
 // The facts.
 const (
-	Client      Fact = "client"      // of Thought Industries: seats, licenses, content
-	EmbedClient Fact = "embedClient" // that it exists, and its number of users
-	User        Fact = "user"        // that it exists, whose it is, and the lists that show it
-	UserRecord  Fact = "userRecord"  // the record alone
-	Credentials Fact = "credentials" // of the identity with this id
+	Client      RecordKind = "client"      // of Thought Industries: seats, licenses, content
+	EmbedClient RecordKind = "embedClient" // that it exists, and its number of users
+	User        RecordKind = "user"        // that it exists, whose it is, and the lists that show it
+	UserRecord  RecordKind = "userRecord"  // the record alone
+	Credentials RecordKind = "credentials" // of the identity with this id
 )
 
-// Touch is a fact of one record.
-type Touch struct {
-	Fact Fact
+// Change is a fact of one record.
+type Change struct {
+	Kind RecordKind
 	Key  string
 }
 
-// touched is one way from an event to records: the members whose values are their keys, wherever in the event's data they are.
-type touched struct {
-	fact    Fact
+// changeRule is one way from an event to records: the members whose values are their keys, wherever in the event's data they are.
+type changeRule struct {
+	kind    RecordKind
 	members []string
 }
 
@@ -44,7 +44,7 @@ type kind struct {
 	// name is that of the event; one that ends in a dot begins the names of several.
 	name string
 	// what are the facts. An event without one changes nothing that we show.
-	what []touched
+	what []changeRule
 	// source is where the vendor documents it.
 	source string
 }
@@ -58,11 +58,11 @@ const (
 var (
 	// ofClient are the ways in which an event names a client of Thought Industries, whose records are read whole: its seats
 	// and licenses are part of it.
-	ofClient = []touched{{Client, []string{"clientId", "client_id", "clientIds", "client", "clients"}}}
+	ofClient = []changeRule{{Client, []string{"clientId", "client_id", "clientIds", "client", "clients"}}}
 	// ofLearner are the learner and the client of a course of Coassemble. A learner comes to exist by beginning a course.
-	ofLearner = []touched{{User, []string{"identifier"}}, {EmbedClient, []string{"clientIdentifier"}}}
+	ofLearner = []changeRule{{User, []string{"identifier"}}, {EmbedClient, []string{"clientIdentifier"}}}
 	// ofHolder is the identity that a credential was issued to.
-	ofHolder = []touched{{Credentials, []string{"userId"}}}
+	ofHolder = []changeRule{{Credentials, []string{"userId"}}}
 )
 
 // kinds is the table of events.
@@ -72,9 +72,9 @@ var kinds = []kind{
 	{thoughtIndustries, "user.", ofClient, sourceThoughtIndustries},
 	{thoughtIndustries, "course.", nil, sourceThoughtIndustries},
 	{thoughtIndustries, "certificate.", nil, sourceThoughtIndustries},
-	{coassemble, "course.created", []touched{{EmbedClient, []string{"clientIdentifier"}}}, sourceCoassemble},
+	{coassemble, "course.created", []changeRule{{EmbedClient, []string{"clientIdentifier"}}}, sourceCoassemble},
 	{coassemble, "course.commenced", ofLearner, sourceCoassemble},
-	{coassemble, "course.completed", []touched{{UserRecord, []string{"identifier"}}}, sourceCoassemble},
+	{coassemble, "course.completed", []changeRule{{UserRecord, []string{"identifier"}}}, sourceCoassemble},
 	{mattr, "OpenIdCredentialIssued", ofHolder, sourceMATTR},
 	{mattr, "OpenIdCredentialIssuedSummary", ofHolder, sourceMATTR},
 	{mattr, "OidcIssuerCredentialIssued", ofHolder, sourceMATTR},
@@ -89,16 +89,16 @@ func eventOf(vendor, name string) (kind, bool) {
 	return kind{}, false
 }
 
-// maxTouches bounds the records that one event names.
-const maxTouches = 100
+// maxChanges bounds the records that one event names.
+const maxChanges = 100
 
-// touches returns the records that data names, each once.
-func (k kind) touches(data any) (list []Touch) {
-	seen := map[Touch]bool{}
+// changes returns the records that data names, each once.
+func (k kind) changes(data any) (list []Change) {
+	seen := map[Change]bool{}
 	for _, t := range k.what {
 		for _, key := range keysIn(data, t.members, 0) {
-			touch := Touch{t.fact, key}
-			if !seen[touch] && len(list) < maxTouches {
+			touch := Change{t.kind, key}
+			if !seen[touch] && len(list) < maxChanges {
 				seen[touch] = true
 				list = append(list, touch)
 			}
@@ -116,7 +116,7 @@ const (
 
 // keysIn returns the values of these members, in any depth.
 func keysIn(data any, members []string, depth int) (keys []string) {
-	if depth > deepest || len(keys) > maxTouches {
+	if depth > deepest || len(keys) > maxChanges {
 		return nil
 	}
 	switch v := data.(type) {

@@ -48,10 +48,10 @@ var ErrSignature = errors.New("the signature is missing or wrong")
 type Options struct {
 	// First remembers a delivery for Remembered, and reports whether it is new.
 	First func(ctx context.Context, delivery string) bool
-	// Touch drops what is kept of a record.
-	Touch func(context.Context, Touch)
-	// Heard is called for each delivery with a right signature.
-	Heard func(context.Context)
+	// Apply drops what is kept of a record.
+	Apply func(context.Context, Change)
+	// Received is called for each delivery with a right signature.
+	Received func(context.Context)
 	// Observe gets the outcome of each delivery.
 	Observe func(Outcome)
 	// Inflight bounds what is read at once; nil bounds nothing.
@@ -91,7 +91,7 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(http.StatusMethodNotAllowed)
 		return
 	}
-	outcome, touches := Busy, []Touch(nil)
+	outcome, touches := Busy, []Change(nil)
 	if e.opts.Inflight.Enter() {
 		defer e.opts.Inflight.Leave()
 		outcome, touches = e.receive(w, r)
@@ -107,9 +107,9 @@ func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	_ = http.NewResponseController(w).Flush()
 	ctx := context.WithoutCancel(r.Context())
-	e.opts.Heard(ctx)
+	e.opts.Received(ctx)
 	for _, t := range touches {
-		e.opts.Touch(ctx, t)
+		e.opts.Apply(ctx, t)
 	}
 }
 
@@ -126,7 +126,7 @@ func statusOf(o Outcome) int {
 }
 
 // receive returns what a delivery touches. Its body is let go of before that is done.
-func (e *Endpoint) receive(w http.ResponseWriter, r *http.Request) (Outcome, []Touch) {
+func (e *Endpoint) receive(w http.ResponseWriter, r *http.Request) (Outcome, []Change) {
 	size := r.ContentLength
 	switch {
 	case size > MaxBody:
@@ -164,7 +164,7 @@ type Unavailable struct{}
 func (*Unavailable) Error() string { return "signatures cannot be verified now" }
 
 // understand returns what an event touches, once for each.
-func (e *Endpoint) understand(ctx context.Context, body []byte) (Outcome, []Touch) {
+func (e *Endpoint) understand(ctx context.Context, body []byte) (Outcome, []Change) {
 	v, ok := e.vendor.read(body)
 	if !e.opts.First(ctx, e.vendor.name+"\x00"+deliveryOf(v, body)) {
 		return Replayed, nil
@@ -176,7 +176,7 @@ func (e *Endpoint) understand(ctx context.Context, body []byte) (Outcome, []Touc
 	if !known {
 		return Unknown, nil
 	}
-	touches := kind.touches(v.data)
+	touches := kind.changes(v.data)
 	if len(touches) == 0 {
 		return Nothing, nil
 	}

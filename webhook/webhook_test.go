@@ -31,7 +31,7 @@ var tenant = emulator.NewTenant("5be4f663-af93-41d8-8542-f5c9a2a2d588", 7)
 // desk is an endpoint of each vendor, and what came of what it was sent.
 type desk struct {
 	endpoints map[string]*Endpoint
-	touched   []Touch
+	touched   []Change
 	outcomes  []Outcome
 	heard     int
 	seen      map[string]bool
@@ -45,9 +45,9 @@ func newDesk(load *inflight.Load) *desk {
 			d.seen[delivery] = true
 			return first
 		},
-		Touch:    func(_ context.Context, t Touch) { d.touched = append(d.touched, t) },
+		Apply:    func(_ context.Context, t Change) { d.touched = append(d.touched, t) },
 		Observe:  func(o Outcome) { d.outcomes = append(d.outcomes, o) },
-		Heard:    func(context.Context) { d.heard++ },
+		Received: func(context.Context) { d.heard++ },
 		Inflight: load,
 	}
 	keys := func(_ context.Context, id string) ([]crypto.PublicKey, error) {
@@ -98,14 +98,14 @@ var vendors = []string{thoughtIndustries, coassemble, mattr}
 // example is an event of each vendor with what it touches.
 var example = map[string]struct {
 	emulator.Delivery
-	touches []Touch
+	touches []Change
 }{
 	thoughtIndustries: {emulator.Delivery{Event: "enrollment.created", Data: map[string]any{"clientId": "c-1", "courseId": "x", "user": map[string]any{"email": "a@mail.example"}}},
-		[]Touch{{Client, "c-1"}}},
+		[]Change{{Client, "c-1"}}},
 	coassemble: {emulator.Delivery{ID: "e-1", Event: "course.commenced", Data: map[string]any{"course": map[string]any{"id": 4321, "clientIdentifier": "acme"},
-		"tracking": map[string]any{"id": 8888, "identifier": "user_123"}}}, []Touch{{User, "user_123"}, {EmbedClient, "acme"}}},
+		"tracking": map[string]any{"id": 8888, "identifier": "user_123"}}}, []Change{{User, "user_123"}, {EmbedClient, "acme"}}},
 	mattr: {emulator.Delivery{ID: "e-2", Event: "OpenIdCredentialIssued", Data: map[string]any{"format": "cwt", "userId": "7382276d-ef75-4d17-8fb0-1d3aec4647ab"}},
-		[]Touch{{Credentials, "7382276d-ef75-4d17-8fb0-1d3aec4647ab"}}},
+		[]Change{{Credentials, "7382276d-ef75-4d17-8fb0-1d3aec4647ab"}}},
 }
 
 func TestAnEventTouchesWhatItNamesOnce(t *testing.T) {
@@ -134,20 +134,20 @@ func TestEachEventOfTheTable(t *testing.T) {
 		vendor, event string
 		data          any
 		outcome       Outcome
-		touches       []Touch
+		touches       []Change
 	}{
-		{thoughtIndustries, "order.completed", map[string]any{"order": map[string]any{"client": map[string]any{"id": "c-2", "name": "A"}}}, Done, []Touch{{Client, "c-2"}}},
-		{thoughtIndustries, "user.updated", map[string]any{"id": "u", "clients": []any{map[string]any{"id": "c-3"}, "c-4"}, "clientIds": []any{"c-3"}}, Done, []Touch{{Client, "c-3"}, {Client, "c-4"}}},
+		{thoughtIndustries, "order.completed", map[string]any{"order": map[string]any{"client": map[string]any{"id": "c-2", "name": "A"}}}, Done, []Change{{Client, "c-2"}}},
+		{thoughtIndustries, "user.updated", map[string]any{"id": "u", "clients": []any{map[string]any{"id": "c-3"}, "c-4"}, "clientIds": []any{"c-3"}}, Done, []Change{{Client, "c-3"}, {Client, "c-4"}}},
 		{thoughtIndustries, "enrollment.created", map[string]any{"userId": "u"}, Nothing, nil},
 		{thoughtIndustries, "enrollment.created", "c-1", Nothing, nil},
 		{thoughtIndustries, "enrollment.created", nil, Nothing, nil},
 		{thoughtIndustries, "course.completed", map[string]any{"clientId": "c-1"}, Nothing, nil},
 		{thoughtIndustries, "orders", map[string]any{"clientId": "c-1"}, Unknown, nil},
 		{thoughtIndustries, "", nil, Unknown, nil},
-		{coassemble, "course.created", map[string]any{"course": map[string]any{"clientIdentifier": "acme"}}, Done, []Touch{{EmbedClient, "acme"}}},
-		{coassemble, "course.completed", map[string]any{"tracking": map[string]any{"identifier": "u"}, "course": map[string]any{"clientIdentifier": "acme"}}, Done, []Touch{{UserRecord, "u"}}},
+		{coassemble, "course.created", map[string]any{"course": map[string]any{"clientIdentifier": "acme"}}, Done, []Change{{EmbedClient, "acme"}}},
+		{coassemble, "course.completed", map[string]any{"tracking": map[string]any{"identifier": "u"}, "course": map[string]any{"clientIdentifier": "acme"}}, Done, []Change{{UserRecord, "u"}}},
 		{coassemble, "course.deleted", map[string]any{"identifier": "u"}, Unknown, nil},
-		{mattr, "OpenIdCredentialIssuedSummary", map[string]any{"userId": "i"}, Done, []Touch{{Credentials, "i"}}},
+		{mattr, "OpenIdCredentialIssuedSummary", map[string]any{"userId": "i"}, Done, []Change{{Credentials, "i"}}},
 		{mattr, "OidcIssuerCredentialIssued", map[string]any{"credential": map[string]any{}}, Nothing, nil},
 		{mattr, "CredentialRevoked", map[string]any{"userId": "i"}, Unknown, nil},
 	} {
@@ -347,8 +347,8 @@ func TestOnlyPOST(t *testing.T) {
 func TestTheAnswerComesBeforeTheWork(t *testing.T) {
 	t.Parallel()
 	goOn := make(chan struct{})
-	e := NewThoughtIndustries(secret, Options{First: func(context.Context, string) bool { return true }, Touch: func(context.Context, Touch) { <-goOn },
-		Observe: func(Outcome) {}, Heard: func(context.Context) {}})
+	e := NewThoughtIndustries(secret, Options{First: func(context.Context, string) bool { return true }, Apply: func(context.Context, Change) { <-goOn },
+		Observe: func(Outcome) {}, Received: func(context.Context) {}})
 	server := httptest.NewServer(e)
 	defer server.Close()
 	defer close(goOn)

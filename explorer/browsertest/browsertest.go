@@ -25,11 +25,11 @@ import (
 	"github.com/chromedp/chromedp/kb"
 )
 
-// patience ends a step whose page is stuck, and five times that a test; it measures nothing.
-const patience = 3 * time.Minute
+// stepTimeout ends a step whose page is stuck, and five times that a test; it measures nothing.
+const stepTimeout = 3 * time.Minute
 
-// free is taken by the one browser that a test binary has open: several at once only get in each other's way.
-var free = make(chan struct{}, 1)
+// oneBrowser is taken by the one browser that a test binary has open: several at once only get in each other's way.
+var oneBrowser = make(chan struct{}, 1)
 
 // findBrowser gives the path of Chromium, and skips the test where there is none: in CI that is a failure.
 func findBrowser(t *testing.T) string {
@@ -55,7 +55,7 @@ type Tab struct {
 
 	mu       sync.Mutex
 	requests []string
-	trouble  []string
+	problems []string
 }
 
 // ofBrowser are hosts that Chromium itself asks for updates whatever its flags say. What the page asks for is seen a
@@ -66,8 +66,8 @@ var ofBrowser = regexp.MustCompile(`\.(google|googleapis|gvt1)\.com(:443)?$`)
 func Open(t *testing.T, address string, width, height int, media ...*emulation.MediaFeature) *Tab {
 	t.Helper()
 	browser := findBrowser(t)
-	free <- struct{}{}
-	p := &Tab{t: t, leave: sync.OnceFunc(func() { <-free })}
+	oneBrowser <- struct{}{}
+	p := &Tab{t: t, leave: sync.OnceFunc(func() { <-oneBrowser })}
 	t.Cleanup(p.leave)
 	// Whatever is not for this machine goes to a proxy that only takes note, workers' requests included.
 	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -78,17 +78,17 @@ func Open(t *testing.T, address string, width, height int, media ...*emulation.M
 	}))
 	t.Cleanup(outside.Close)
 
-	ctx, stop := context.WithTimeout(t.Context(), 5*patience)
+	ctx, stop := context.WithTimeout(t.Context(), 5*stepTimeout)
 	t.Cleanup(stop)
 	ctx, stop = chromedp.NewExecAllocator(ctx, chromedp.ExecPath(browser), chromedp.UserDataDir(profileFolder(t)),
-		chromedp.WSURLReadTimeout(patience),
+		chromedp.WSURLReadTimeout(stepTimeout),
 		chromedp.Headless, chromedp.NoSandbox, chromedp.DisableGPU, chromedp.NoFirstRun, chromedp.NoDefaultBrowserCheck,
 		chromedp.Flag("disable-quic", true), chromedp.Flag("disable-background-networking", true),
 		chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true),
 		chromedp.Flag("disable-extensions", true), chromedp.Flag("disable-dev-shm-usage", true),
 		chromedp.Flag("hide-scrollbars", false), chromedp.ProxyServer(outside.URL))
 	t.Cleanup(stop)
-	ctx, stop = chromedp.NewContext(ctx, chromedp.WithBrowserOption(chromedp.WithDialTimeout(patience)))
+	ctx, stop = chromedp.NewContext(ctx, chromedp.WithBrowserOption(chromedp.WithDialTimeout(stepTimeout)))
 	t.Cleanup(stop)
 	p.ctx = ctx
 	// The browser lives as long as the context of the first step.
@@ -147,18 +147,18 @@ func (p *Tab) watch(event any) {
 			p.note(&p.requests, e.Request.URL)
 		}
 	case *runtime.EventExceptionThrown:
-		p.note(&p.trouble, e.ExceptionDetails.Error())
+		p.note(&p.problems, e.ExceptionDetails.Error())
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning {
 			said := string(e.Type)
 			for _, a := range e.Args {
 				said += " " + string(a.Value) + a.Description
 			}
-			p.note(&p.trouble, said)
+			p.note(&p.problems, said)
 		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.LevelError || e.Entry.Level == log.LevelWarning {
-			p.note(&p.trouble, e.Entry.Text+" "+e.Entry.URL)
+			p.note(&p.problems, e.Entry.Text+" "+e.Entry.URL)
 		}
 	}
 }
@@ -172,7 +172,7 @@ func (p *Tab) Behaved(expected ...string) {
 	for _, r := range p.requests {
 		p.t.Errorf("a request to another host: %s", r)
 	}
-	for _, said := range p.trouble {
+	for _, said := range p.problems {
 		known := false
 		for _, e := range expected {
 			known = known || strings.Contains(said, e)
@@ -186,13 +186,13 @@ func (p *Tab) Behaved(expected ...string) {
 // Do carries out actions of chromedp. Where one fails the test ends, with a picture and what the console said.
 func (p *Tab) Do(what string, actions ...chromedp.Action) {
 	p.t.Helper()
-	ctx, stop := context.WithTimeout(p.ctx, patience)
+	ctx, stop := context.WithTimeout(p.ctx, stepTimeout)
 	defer stop()
 	if err := chromedp.Run(ctx, actions...); err != nil {
 		p.Shoot("failed")
 		p.mu.Lock()
 		defer p.mu.Unlock()
-		p.t.Fatalf("%s: %v\nconsole: %q", what, err, p.trouble)
+		p.t.Fatalf("%s: %v\nconsole: %q", what, err, p.problems)
 	}
 }
 
@@ -241,7 +241,7 @@ func (p *Tab) Await(selector string) {
 // Until waits for a condition in the page.
 func (p *Tab) Until(condition string) {
 	p.t.Helper()
-	p.Do("wait until "+condition, chromedp.Poll(condition, nil, chromedp.WithPollingTimeout(patience)))
+	p.Do("wait until "+condition, chromedp.Poll(condition, nil, chromedp.WithPollingTimeout(stepTimeout)))
 }
 
 // Example opens an example operation by its title.

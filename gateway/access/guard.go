@@ -60,8 +60,8 @@ func (g *Guard) Check(ctx context.Context, field *ast.Field, definition *ast.Fie
 	if who == auth.AllowAll || definition == nil {
 		return nil
 	}
-	if lacking := g.lacks(who, field, definition, variables); lacking != "" {
-		return lacks(lacking)
+	if lacking := g.missingScope(who, field, definition, variables); lacking != "" {
+		return missingScopeError(lacking)
 	}
 	return nil
 }
@@ -73,16 +73,16 @@ func (g *Guard) CheckType(ctx context.Context, object string) error {
 		return nil
 	}
 	if lacking := who.MissingScope(g.types[object]); lacking != "" {
-		return lacks(lacking)
+		return missingScopeError(lacking)
 	}
 	return nil
 }
 
-func lacks(scope string) error {
+func missingScopeError(scope string) error {
 	return &scalar.ForbiddenError{Message: "the caller lacks the scope " + scope}
 }
 
-func (g *Guard) lacks(who *auth.Caller, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) string {
+func (g *Guard) missingScope(who *auth.Caller, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) string {
 	if lacking := who.MissingScope(g.fields[definition]); lacking != "" {
 		return lacking
 	}
@@ -91,7 +91,7 @@ func (g *Guard) lacks(who *auth.Caller, field *ast.Field, definition *ast.FieldD
 			continue
 		}
 		value, _, _ := coerce.Argument(g.schema, arg, field.Arguments, variables)
-		if lacking := g.lacksForInput(who, arg.Type.Name(), value); lacking != "" {
+		if lacking := g.missingInputScope(who, arg.Type.Name(), value); lacking != "" {
 			return lacking
 		}
 	}
@@ -108,12 +108,12 @@ func (g *Guard) lacks(who *auth.Caller, field *ast.Field, definition *ast.FieldD
 	return ""
 }
 
-// lacksForInput looks at the fields of an input object that are given, null or not.
-func (g *Guard) lacksForInput(who *auth.Caller, input string, value any) string {
+// missingInputScope looks at the fields of an input object that are given, null or not.
+func (g *Guard) missingInputScope(who *auth.Caller, input string, value any) string {
 	switch value := value.(type) {
 	case []any:
 		for _, item := range value {
-			if lacking := g.lacksForInput(who, input, item); lacking != "" {
+			if lacking := g.missingInputScope(who, input, item); lacking != "" {
 				return lacking
 			}
 		}
@@ -123,7 +123,7 @@ func (g *Guard) lacksForInput(who *auth.Caller, input string, value any) string 
 				return lacking
 			}
 			if f := g.schema.Types[input].Fields.ForName(name); f != nil {
-				if lacking := g.lacksForInput(who, f.Type.Name(), item); lacking != "" {
+				if lacking := g.missingInputScope(who, f.Type.Name(), item); lacking != "" {
 					return lacking
 				}
 			}
@@ -145,7 +145,7 @@ func (g *Guard) forbidden(ctx context.Context, op *graphql.OperationContext) boo
 		for _, sel := range set {
 			switch sel := sel.(type) {
 			case *ast.Field:
-				found = found || sel.Definition != nil && g.lacks(who, sel, sel.Definition, op.Variables) != ""
+				found = found || sel.Definition != nil && g.missingScope(who, sel, sel.Definition, op.Variables) != ""
 				walk(sel.SelectionSet)
 			case *ast.InlineFragment:
 				walk(sel.SelectionSet)

@@ -69,7 +69,7 @@ func (c *Estimator) varies(set ast.SelectionSet, seen map[*ast.FragmentDefinitio
 
 func (c *Estimator) fieldVaries(f *ast.Field) bool {
 	return slices.ContainsFunc(f.Arguments, func(arg *ast.Argument) bool {
-		return c.decisive[fieldArgument{f.Name, arg.Name}] && hasVariable(arg.Value)
+		return c.costArguments[fieldArgument{f.Name, arg.Name}] && hasVariable(arg.Value)
 	})
 }
 
@@ -82,7 +82,7 @@ func (c *Estimator) decides(f *ast.FieldDefinition, cost fieldCost) {
 	for _, arg := range f.Arguments {
 		_, weighs := cost.arguments[arg.Name]
 		if weighs || slices.Contains(cost.slicing, arg.Name) || slices.Contains([]string{"after", "id", "ids", "representations"}, arg.Name) {
-			c.decisive[fieldArgument{f.Name, arg.Name}] = true
+			c.costArguments[fieldArgument{f.Name, arg.Name}] = true
 		}
 	}
 }

@@ -24,8 +24,8 @@ const CallPoints = 100
 // unsizedList is how long a list counts of which the schema says nothing.
 const unsizedList = 10.0
 
-// mostPoints bounds estimates: beyond it a number says nothing any more.
-const mostPoints = 1e12
+// maxPoints bounds estimates: beyond it a number says nothing any more.
+const maxPoints = 1e12
 
 // Estimate is what an operation can take at most.
 type Estimate struct {
@@ -53,8 +53,8 @@ type Estimator struct {
 	Schema *ast.Schema
 	fields map[*ast.FieldDefinition]fieldCost
 	types  map[string]typeCost
-	// decisive are the arguments that decide what a field costs.
-	decisive map[fieldArgument]bool
+	// costArguments are the arguments that decide what a field costs.
+	costArguments map[fieldArgument]bool
 }
 
 type typeCost struct {
@@ -73,8 +73,8 @@ type fieldCost struct {
 
 // callCost is one @calls.
 type callCost struct {
-	backend       string
-	most, atStart float64
+	backend      string
+	max, atStart float64
 	// operation shares the calls among all objects of an operation; base is what it takes besides one for each of them.
 	operation bool
 	base      float64
@@ -82,11 +82,11 @@ type callCost struct {
 	list string
 }
 
-// mostPages is how many pages of one list an operation may read in vain.
-const mostPages = 100
+// maxPages is how many pages of one list an operation may read in vain.
+const maxPages = 100
 
 func NewEstimator(schema *ast.Schema) *Estimator {
-	c := &Estimator{Schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{}, decisive: map[fieldArgument]bool{}}
+	c := &Estimator{Schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{}, costArguments: map[fieldArgument]bool{}}
 	for name, def := range schema.Types {
 		t := typeCost{calls: readCalls(def.Directives)}
 		if def.IsCompositeType() {
@@ -141,17 +141,17 @@ func readCalls(directives ast.DirectiveList) []callCost {
 		if d.Name != "calls" {
 			continue
 		}
-		c := callCost{most: 1, operation: selection.DirectiveArgument(d, "per") == "operation"}
+		c := callCost{max: 1, operation: selection.DirectiveArgument(d, "per") == "operation"}
 		c.backend, _ = selection.DirectiveArgument(d, "backend").(string)
 		c.list, _ = selection.DirectiveArgument(d, "list").(string)
 		if n, ok := selection.Number(selection.DirectiveArgument(d, "most")); ok {
-			c.most = float64(n)
+			c.max = float64(n)
 		}
-		c.atStart = c.most
+		c.atStart = c.max
 		if n, ok := selection.Number(selection.DirectiveArgument(d, "atStart")); ok {
 			c.atStart = float64(n)
 		}
-		c.base = c.most
+		c.base = c.max
 		if n, ok := selection.Number(selection.DirectiveArgument(d, "base")); ok {
 			c.base = float64(n)
 		}
@@ -190,7 +190,7 @@ func merged(calls []FieldCalls) []FieldCalls {
 	for _, f := range calls {
 		field := FieldCalls{Path: f.Path, Backend: f.Backend}
 		if i, ok := places[field]; ok {
-			list[i].Calls = min(list[i].Calls+f.Calls, mostPoints)
+			list[i].Calls = min(list[i].Calls+f.Calls, maxPoints)
 			continue
 		}
 		places[field] = len(list)
@@ -202,12 +202,12 @@ func merged(calls []FieldCalls) []FieldCalls {
 func total(calls map[string]int64) int64 {
 	sum := int64(0)
 	for _, n := range calls {
-		sum = min(sum+n, mostPoints)
+		sum = min(sum+n, maxPoints)
 	}
 	return sum
 }
 
-func points(p float64) int64 { return int64(math.Ceil(min(max(p, 0), mostPoints))) }
+func points(p float64) int64 { return int64(math.Ceil(min(max(p, 0), maxPoints))) }
 
 // estimation is one estimate being made.
 type estimation struct {
@@ -223,11 +223,11 @@ type estimation struct {
 // sharedCalls counts the objects that share calls, and has the place of these in the list; the places begin at 1.
 type sharedCalls struct {
 	objects float64
-	place   int
+	index   int
 }
 
-// place is what surrounds a selection: how many objects it is read of, and how long the lists of a connection are.
-type place struct {
+// selectionContext is what surrounds a selection: how many objects it is read of, and how long the lists of a connection are.
+type selectionContext struct {
 	path    string
 	parents float64
 	sizes   map[string]float64
@@ -235,7 +235,7 @@ type place struct {
 
 // root goes on with the fields of the root, but for those that a condition without a value keeps from being called.
 func (e *estimation) root(object string, set ast.SelectionSet) {
-	at := place{parents: 1}
+	at := selectionContext{parents: 1}
 	checked := !e.Unbound && e.HasNull()
 	if checked {
 		if err := e.CheckConditions(set, false); err != nil {
@@ -273,13 +273,13 @@ func (e *estimation) fault(path string, f *ast.Field, cause error) {
 	e.faults = append(e.faults, err)
 }
 
-func (e *estimation) selections(object string, sets []ast.SelectionSet, at place) {
+func (e *estimation) selections(object string, sets []ast.SelectionSet, at selectionContext) {
 	for _, g := range e.Collect(object, sets) {
 		e.group(object, g, at)
 	}
 }
 
-func (e *estimation) group(object string, g *selection.Group, at place) {
+func (e *estimation) group(object string, g *selection.Group, at selectionContext) {
 	def := e.Definition(object, g.Field)
 	if def == nil {
 		return // __typename
@@ -298,7 +298,7 @@ func (e *estimation) group(object string, g *selection.Group, at place) {
 }
 
 // field counts a field, at whose own path it is.
-func (e *estimation) field(g *selection.Group, def *ast.FieldDefinition, args map[string]any, at place) {
+func (e *estimation) field(g *selection.Group, def *ast.FieldDefinition, args map[string]any, at selectionContext) {
 	cost := e.fields[def]
 	size, sliced := e.slice(g.Field, def, args, cost)
 	count := at.parents
@@ -322,11 +322,11 @@ func (e *estimation) field(g *selection.Group, def *ast.FieldDefinition, args ma
 	if cost.weight != nil {
 		weight = *cost.weight
 	}
-	e.points = min(e.points+weight*count, mostPoints)
+	e.points = min(e.points+weight*count, maxPoints)
 	if len(g.Selections) == 0 {
 		return
 	}
-	below := place{path: at.path, parents: min(count, mostPoints)}
+	below := selectionContext{path: at.path, parents: min(count, maxPoints)}
 	if sliced && def.Type.Elem == nil {
 		below.sizes = map[string]float64{}
 		for _, name := range cost.sized {
@@ -338,7 +338,7 @@ func (e *estimation) field(g *selection.Group, def *ast.FieldDefinition, args ma
 
 // below goes on with the field's value. Where it may be of several types the dearest counts, but for objects whose types
 // are known from their global ids.
-func (e *estimation) below(g *selection.Group, args map[string]any, named string, at place) {
+func (e *estimation) below(g *selection.Group, args map[string]any, named string, at selectionContext) {
 	if !e.schema().Types[named].IsAbstractType() {
 		e.selections(named, g.Selections, at)
 		return
@@ -376,7 +376,7 @@ func (e *estimation) below(g *selection.Group, args map[string]any, named string
 }
 
 // entities adds the cost of representations. One whose selected fields are all given by its key is not read.
-func (e *estimation) entities(list []scalar.Representation, g *selection.Group, at place) {
+func (e *estimation) entities(list []scalar.Representation, g *selection.Group, at selectionContext) {
 	all, read := map[string]int{}, map[string]int{}
 	fields := map[string][]*selection.Group{}
 	for _, r := range list {
@@ -409,7 +409,7 @@ func (e *estimation) price() float64 {
 func (e *estimation) nodes(ids map[string]int, path string, times float64) {
 	for _, name := range slices.Sorted(maps.Keys(ids)) {
 		for _, c := range e.types[name].calls {
-			e.add(c, path, c.most, times*float64(ids[name]))
+			e.add(c, path, c.max, times*float64(ids[name]))
 		}
 	}
 }
@@ -450,9 +450,9 @@ func longestList(def *ast.FieldDefinition, name string) float64 {
 	return openList
 }
 
-func (e *estimation) call(f *ast.Field, args map[string]any, calls []callCost, at place) {
+func (e *estimation) call(f *ast.Field, args map[string]any, calls []callCost, at selectionContext) {
 	for _, c := range calls {
-		most := c.most
+		most := c.max
 		if args["after"] == nil && !e.IsUnbound(f, "after") {
 			most = c.atStart
 		}
@@ -465,35 +465,35 @@ func (e *estimation) add(c callCost, path string, most, objects float64) {
 		return
 	}
 	if c.operation {
-		e.together(FieldCalls{Path: path, Backend: c.backend}, "", objects, func(objects float64) float64 {
-			return min(c.base+objects, c.most)
+		e.addShared(FieldCalls{Path: path, Backend: c.backend}, "", objects, func(objects float64) float64 {
+			return min(c.base+objects, c.max)
 		})
 		return
 	}
 	e.calls = append(e.calls, FieldCalls{path, c.backend, points(most * objects)})
 	if c.list != "" {
-		e.together(FieldCalls{Path: path, Backend: c.backend}, c.list, objects, pagesInVain)
+		e.addShared(FieldCalls{Path: path, Backend: c.backend}, c.list, objects, scannedPages)
 	}
 }
 
-// pagesInVain is how many pages of a list may be read before it turns out to be too long. For one object none is.
-func pagesInVain(objects float64) float64 {
+// scannedPages is how many pages of a list may be read before it turns out to be too long. For one object none is.
+func scannedPages(objects float64) float64 {
 	if objects < 2 {
 		return 0
 	}
-	return min(objects, mostPages)
+	return min(objects, maxPages)
 }
 
-// together adds objects to those that share calls; the first field that makes some has them.
-func (e *estimation) together(f FieldCalls, list string, objects float64, calls func(objects float64) float64) {
+// addShared adds objects to those that share calls; the first field that makes some has them.
+func (e *estimation) addShared(f FieldCalls, list string, objects float64, calls func(objects float64) float64) {
 	key := f.Backend + " " + list
 	t := e.shared[key]
-	t.objects = min(t.objects+objects, mostPoints)
-	if f.Calls = points(calls(t.objects)); f.Calls > 0 && t.place == 0 {
+	t.objects = min(t.objects+objects, maxPoints)
+	if f.Calls = points(calls(t.objects)); f.Calls > 0 && t.index == 0 {
 		e.calls = append(e.calls, f)
-		t.place = len(e.calls)
+		t.index = len(e.calls)
 	} else if f.Calls > 0 {
-		known := &e.calls[t.place-1]
+		known := &e.calls[t.index-1]
 		known.Calls = max(known.Calls, f.Calls)
 	}
 	e.shared[key] = t

@@ -28,7 +28,7 @@ type Cache struct {
 	limits        limits.Limits
 	introspection bool
 	rules, silent *rules.Rules
-	kept          *lru.Cache[string, *Document]
+	documents     *lru.Cache[string, *Document]
 	// Validations counts the documents that got as far as the validator, whose rules cost more than linear time.
 	Validations atomic.Int64
 }
@@ -58,7 +58,7 @@ const maxSuggested = 8 << 10
 
 func New(schema *ast.Schema, limits limits.Limits, introspection bool, most int, reserve func(int64)) *Cache {
 	return &Cache{schema: schema, limits: limits, introspection: introspection, rules: validation.Rules(true),
-		silent: validation.Rules(false), kept: lru.New[string, *Document](most, reserve)}
+		silent: validation.Rules(false), documents: lru.New[string, *Document](most, reserve)}
 }
 
 // rulesFor leaves suggestions out where introspection is off, since they tell names of the schema.
@@ -71,7 +71,7 @@ func (d *Cache) rulesFor(text string) *rules.Rules {
 
 // Load gives the validated document of a text.
 func (d *Cache) Load(text string) (*Document, gqlerror.List) {
-	if doc, ok := d.kept.Get(text); ok {
+	if doc, ok := d.documents.Get(text); ok {
 		return doc, nil
 	}
 	parsed, errs := d.Read(text)
@@ -79,7 +79,7 @@ func (d *Cache) Load(text string) (*Document, gqlerror.List) {
 		return nil, errs
 	}
 	doc := newDocument(parsed, text)
-	d.kept.Put(text, doc, len(text)+tokenSize*limits.Tokens(text, d.limits.Tokens))
+	d.documents.Put(text, doc, len(text)+tokenSize*limits.Tokens(text, d.limits.Tokens))
 	return doc, nil
 }
 
@@ -90,24 +90,24 @@ func (d *Cache) Read(text string) (*ast.QueryDocument, gqlerror.List) {
 	}
 	doc, err := syntax.Parse(text)
 	if err != nil {
-		return nil, coded(gqlerrors.CodeParseFailed, err)
+		return nil, withCode(gqlerrors.CodeParseFailed, err)
 	}
 	if err := d.limits.CheckDocument(doc); err != nil {
 		return nil, gqlerror.List{err}
 	}
 	d.Validations.Add(1)
 	if list := validator.ValidateWithRules(d.schema, doc, d.rulesFor(text)); len(list) > 0 {
-		return nil, coded(gqlerrors.CodeValidationFailed, deduplicated(list)...)
+		return nil, withCode(gqlerrors.CodeValidationFailed, deduplicated(list)...)
 	}
 	if list := validation.CheckDeliveryDirectives(doc); len(list) > 0 {
-		return nil, coded(gqlerrors.CodeValidationFailed, list...)
+		return nil, withCode(gqlerrors.CodeValidationFailed, list...)
 	}
 	if list := validation.CheckSubscriptions(doc); len(list) > 0 {
-		return nil, coded(gqlerrors.CodeValidationFailed, list...)
+		return nil, withCode(gqlerrors.CodeValidationFailed, list...)
 	}
 	for _, op := range doc.Operations {
 		if err := d.checkIntrospection(op); err != nil {
-			return nil, coded(gqlerrors.CodeValidationFailed, err)
+			return nil, withCode(gqlerrors.CodeValidationFailed, err)
 		}
 	}
 	return doc, nil
@@ -124,7 +124,7 @@ func deduplicated(list gqlerror.List) gqlerror.List {
 	})
 }
 
-func coded(code string, list ...*gqlerror.Error) gqlerror.List {
+func withCode(code string, list ...*gqlerror.Error) gqlerror.List {
 	for _, e := range list {
 		e.Extensions = map[string]any{"code": code}
 	}
@@ -186,4 +186,4 @@ func SelectOperation(doc *ast.QueryDocument, name string) (*ast.OperationDefinit
 }
 
 // Close gives the memory back. No document is kept from then on.
-func (d *Cache) Close() { d.kept.Close() }
+func (d *Cache) Close() { d.documents.Close() }

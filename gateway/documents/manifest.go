@@ -46,12 +46,12 @@ func (m *Manifest) Documents() []*TrustedDocument {
 
 // Document returns the document of an id, nil if there is none. A prefix of the id's algorithm, such as sha256:, may be there or be
 // left out.
-func (m *Manifest) Document(id string) *TrustedDocument { return m.documents[bareID(id)] }
+func (m *Manifest) Document(id string) *TrustedDocument { return m.documents[withoutAlgorithm(id)] }
 
 func (m *Manifest) has(hash string) bool { return m.hashes[hash] }
 
-// bareID takes the algorithm off an id: code generators can be told to write it there, and their clients to send it.
-func bareID(id string) string {
+// withoutAlgorithm takes the algorithm off an id: code generators can be told to write it there, and their clients to send it.
+func withoutAlgorithm(id string) string {
 	for _, algorithm := range []string{"sha256:", "sha1:", "md5:"} {
 		if bare, ok := strings.CutPrefix(id, algorithm); ok {
 			return bare
@@ -81,7 +81,7 @@ func (m *Manifest) Add(text []byte) error {
 	}
 	added := map[string]*TrustedDocument{}
 	for _, d := range list {
-		d.ID = bareID(d.ID)
+		d.ID = withoutAlgorithm(d.ID)
 		if d.ID == "" || strings.TrimSpace(d.Text) == "" {
 			return errors.New("the manifest has a document without an id or without a text")
 		}

@@ -24,10 +24,10 @@ type Store interface {
 }
 
 // Memory is a Store that forgets what was not used for longest.
-type Memory struct{ texts *lru.Cache[string, nearText] }
+type Memory struct{ texts *lru.Cache[string, localText] }
 
-// nearText is a text and when Redis was last asked for it.
-type nearText struct {
+// localText is a text and when Redis was last asked for it.
+type localText struct {
 	text   string
 	shared time.Time
 }
@@ -37,7 +37,7 @@ var _ Store = (*Memory)(nil)
 // NewMemory returns a store of at most maxBytes, maxPerCaller of them for one caller, 0 for no such bound. reserve, if not nil, is
 // called with each change of the bytes in use.
 func NewMemory(maxBytes, maxPerCaller int, reserve func(by int64)) *Memory {
-	m := &Memory{lru.New[string, nearText](maxBytes, reserve)}
+	m := &Memory{lru.New[string, localText](maxBytes, reserve)}
 	m.texts.MaxPerOwner = maxPerCaller
 	return m
 }
@@ -50,14 +50,14 @@ func (m *Memory) Get(_ context.Context, hash string) (string, bool) {
 
 // Put keeps a text, unless it takes more than a caller or all may.
 func (m *Memory) Put(ctx context.Context, hash, text string) {
-	m.texts.PutFor(auth.FromContext(ctx).Name, hash, nearText{text, time.Now()}, len(text))
+	m.texts.PutFor(auth.FromContext(ctx).Name, hash, localText{text, time.Now()}, len(text))
 }
 
 // Shared is a Store in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
 // without Redis that is all.
 type Shared struct {
-	near *Memory
-	far  *cache.Texts
+	local  *Memory
+	remote *cache.Texts
 }
 
 var _ Store = (*Shared)(nil)
@@ -66,35 +66,35 @@ var _ Store = (*Shared)(nil)
 const (
 	documentsOfCaller = 4 << 20
 	sharedDocuments   = 32 << 20
-	nearDocuments     = 8 << 20 // in each process
+	localDocuments    = 8 << 20 // in each process
 )
 
 const (
 	// sharedLife is how long a text stays that is not used.
 	sharedLife = 24 * time.Hour
-	// usedAgain is how often a process tells Redis that it uses a text.
-	usedAgain = time.Hour
+	// touchInterval is how often a process tells Redis that it uses a text.
+	touchInterval = time.Hour
 )
 
 // NewShared makes a store in the Redis of c. The scope is as that of a space.
 func NewShared(c *cache.Cache, scope string) *Shared {
-	return &Shared{near: NewMemory(nearDocuments, documentsOfCaller, c.Reserve),
-		far: cache.NewTexts(c, cache.TextsOptions{Scope: scope, OfCaller: documentsOfCaller, Of: sharedDocuments, Life: sharedLife})}
+	return &Shared{local: NewMemory(localDocuments, documentsOfCaller, c.Reserve),
+		remote: cache.NewTexts(c, cache.TextsOptions{Scope: scope, OfCaller: documentsOfCaller, Of: sharedDocuments, Life: sharedLife})}
 }
 
 // Close gives the memory back that the process keeps texts in. It keeps none from then on.
-func (s *Shared) Close() { s.near.texts.Close() }
+func (s *Shared) Close() { s.local.texts.Close() }
 
 // Get gives the text of a hash, whichever replica learnt it. What Redis no longer has of the texts in use it gets again.
 func (s *Shared) Get(ctx context.Context, hash string) (string, bool) {
-	near, known := s.near.texts.Get(hash)
-	if known && time.Since(near.shared) < usedAgain {
+	near, known := s.local.texts.Get(hash)
+	if known && time.Since(near.shared) < touchInterval {
 		return near.text, true
 	}
-	text, ok := s.far.Get(ctx, hash)
+	text, ok := s.remote.Get(ctx, hash)
 	switch {
 	case ok && Hash(text) == hash:
-		s.near.Put(ctx, hash, text)
+		s.local.Put(ctx, hash, text)
 		return text, true
 	case known:
 		s.Put(ctx, hash, near.text)
@@ -104,8 +104,8 @@ func (s *Shared) Get(ctx context.Context, hash string) (string, bool) {
 
 // Put keeps a text.
 func (s *Shared) Put(ctx context.Context, hash, text string) {
-	s.near.Put(ctx, hash, text)
-	s.far.Put(ctx, auth.FromContext(ctx).Name, hash, text)
+	s.local.Put(ctx, hash, text)
+	s.remote.Put(ctx, auth.FromContext(ctx).Name, hash, text)
 }
 
 // Sources find the text of the document of a request.

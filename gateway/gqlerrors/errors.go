@@ -42,14 +42,14 @@ const (
 
 const InternalMessage = "something went wrong on this server"
 
-// NoRoomMessage is the message of an error for want of room in what requests under way may hold.
-const NoRoomMessage = "this server has as many requests under way, or holds as much for them, as it may: try again"
+// OverMemoryMessage is the message of an error for want of room in what requests under way may hold.
+const OverMemoryMessage = "this server has as many requests under way, or holds as much for them, as it may: try again"
 
 // presentation is how a kind of failure looks to the caller.
 type presentation struct{ code, message string }
 
-// kinds is the one table from what went wrong at a backend to what the caller is told.
-var kinds = map[upstream.Kind]presentation{
+// presentations is the one table from what went wrong at a backend to what the caller is told.
+var presentations = map[upstream.Kind]presentation{
 	upstream.Timeout:        {"UPSTREAM_TIMEOUT", "the backend did not answer in time"},
 	upstream.Deadline:       {CodeDeadline, "the operation ran out of time"},
 	upstream.Canceled:       {CodeDeadline, "the request was given up"},
@@ -153,7 +153,7 @@ func Describe(err error) (string, map[string]any) {
 	case errors.Is(err, cache.ErrNotCached):
 		return "what the field needs is not kept, and the caller wants nothing fetched", map[string]any{"code": codeNotCached}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return kinds[upstream.Deadline].message, map[string]any{"code": CodeDeadline}
+		return presentations[upstream.Deadline].message, map[string]any{"code": CodeDeadline}
 	}
 	return InternalMessage, map[string]any{"code": CodeInternal}
 }
@@ -162,7 +162,7 @@ func Describe(err error) (string, map[string]any) {
 var limitSettings = map[string]string{upstream.LimitCalls: "OPERATION_CALLS", upstream.LimitBytes: "OPERATION_BYTES"}
 
 func describeBackend(err *upstream.Error) (string, map[string]any) {
-	p, ok := kinds[err.Kind]
+	p, ok := presentations[err.Kind]
 	if !ok {
 		p = presentation{CodeInternal, InternalMessage}
 	}
@@ -172,7 +172,7 @@ func describeBackend(err *upstream.Error) (string, map[string]any) {
 	}
 	if l := err.Limit; l != nil {
 		if l.Name == upstream.LimitInflight {
-			p.message = NoRoomMessage
+			p.message = OverMemoryMessage
 		} else if setting := limitSettings[l.Name]; setting != "" {
 			p.message += " (" + setting + ")"
 		}

@@ -166,7 +166,7 @@ func readBody(x *ResponseWriter, r *http.Request, limits limits.Limits) ([]byte,
 		_ = control.SetReadDeadline(time.Time{})
 	}
 	switch {
-	case errors.Is(err, ErrNoRoom):
+	case errors.Is(err, ErrOverMemory):
 		x.w.Header().Set("Connection", "close") // the rest of the body is not read
 		return nil, Overloaded(x.Load)
 	case int64(len(data)) > limits.Body:
@@ -204,7 +204,7 @@ func readAll(x *ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 		}
 		larger := min(2*int64(cap(data)), most+1)
 		if !x.hold(int(larger), false) {
-			return nil, ErrNoRoom
+			return nil, ErrOverMemory
 		}
 		data = append(make([]byte, 0, larger), data...)
 	}

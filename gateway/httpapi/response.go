@@ -35,8 +35,8 @@ type ResponseWriter struct {
 	// PrivateOnly is set for a caller who is bound to clients.
 	PrivateOnly bool
 	// held counts what the exchange holds by itself: a body and a packed answer.
-	held *inflight.Hold
-	left bool // what is counted
+	held     *inflight.Hold
+	released bool // what is counted
 	// eventsOnly is set for a caller who accepts event streams and no JSON.
 	eventsOnly bool
 }
@@ -97,7 +97,7 @@ func (x *ResponseWriter) Send(out *Result) {
 		return
 	}
 	if out.Stored != nil && len(out.Response.Errors) == 0 && len(out.Response.Extensions) == 0 {
-		x.sendKept(out)
+		x.sendStored(out)
 		return
 	}
 	if x.eventsOnly && out.Refused {
@@ -127,10 +127,10 @@ func (x *ResponseWriter) sendRefusal(out *Result) {
 	_ = w.SendFrame(x.Protocol.End(out.Response.Errors)) // a caller who has left needs no answer
 }
 
-// sendKept sends a whole answer as it is kept.
-func (x *ResponseWriter) sendKept(out *Result) {
-	f := out.Stored.Encoding(x.codings.For(len(out.Stored.Plain.Text), x.compressAbove))
-	if !out.Stored.Keeps(f) && !x.hold(len(f.Text), false) {
+// sendStored sends a whole answer as it is kept.
+func (x *ResponseWriter) sendStored(out *Result) {
+	f := out.Stored.Encoding(x.codings.For(len(out.Stored.WithoutExtensions.Text), x.compressAbove))
+	if !out.Stored.Stores(f) && !x.hold(len(f.Text), false) {
 		x.Fail(Overloaded(x.Load))
 		return
 	}
@@ -308,7 +308,7 @@ func (x *ResponseWriter) finish(status int, policy cachecontrol.Policy, b repres
 	if x.head {
 		return
 	}
-	x.pour(b)
+	x.sendBody(b)
 }
 
 // etag is a strong validator: it tells media types and codings apart, whose bytes differ.

@@ -16,11 +16,11 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// ErrNoRoom means that requests under way hold as much as they may.
-var ErrNoRoom = errors.New("requests under way hold as much as they may")
+// ErrOverMemory means that requests under way hold as much as they may.
+var ErrOverMemory = errors.New("requests under way hold as much as they may")
 
-// WaitForRoom is after how long a caller who found no room may try again.
-const WaitForRoom = time.Second
+// WaitForMemory is after how long a caller who found no room may try again.
+const WaitForMemory = time.Second
 
 // limitRequests is the name of the bound on the number of requests under way.
 const limitRequests = "inflight"
@@ -32,8 +32,8 @@ func Overloaded(load *inflight.Load) *Error {
 	if state.MaxRequests > 0 && state.Requests >= state.MaxRequests {
 		l = gqlerrors.Limit{Name: limitRequests, Reached: state.Requests, Allowed: state.MaxRequests}
 	}
-	fault := OverLimit(http.StatusServiceUnavailable, gqlerrors.NoRoomMessage, l)
-	fault.RetryAfter = int(WaitForRoom / time.Second)
+	fault := OverLimit(http.StatusServiceUnavailable, gqlerrors.OverMemoryMessage, l)
+	fault.RetryAfter = int(WaitForMemory / time.Second)
 	return fault
 }
 
@@ -41,7 +41,7 @@ func Overloaded(load *inflight.Load) *Error {
 func (x *ResponseWriter) Enter(r *http.Request, load *inflight.Load) bool {
 	x.Load = load
 	if !load.Enter() {
-		x.refuseUnread(r)
+		x.refuseBody(r)
 		return false
 	}
 	return true
@@ -49,16 +49,16 @@ func (x *ResponseWriter) Enter(r *http.Request, load *inflight.Load) bool {
 
 // Leave ends what Enter began. It may be called again.
 func (x *ResponseWriter) Leave() {
-	if x.left {
+	if x.released {
 		return
 	}
-	x.left = true
+	x.released = true
 	x.releaseHeld()
 	x.Load.Leave()
 }
 
-// refuseUnread answers a request that finds no room, and does not wait for its body.
-func (x *ResponseWriter) refuseUnread(r *http.Request) {
+// refuseBody answers a request that finds no room, and does not wait for its body.
+func (x *ResponseWriter) refuseBody(r *http.Request) {
 	if r.ContentLength != 0 {
 		x.w.Header().Set("Connection", "close")
 	}
@@ -98,10 +98,10 @@ func (x *ResponseWriter) HoldDecoded(r Raw) bool {
 
 // failedForMemory reports whether nothing came of a query because there was no room.
 func (r *Result) failedForMemory() bool {
-	return !r.Mutation && slices.ContainsFunc(r.Response.Errors, withoutRoom) && r.empty()
+	return !r.Mutation && slices.ContainsFunc(r.Response.Errors, isOverMemory) && r.empty()
 }
 
-func withoutRoom(err *gqlerror.Error) bool {
+func isOverMemory(err *gqlerror.Error) bool {
 	l, ok := err.Extensions["limit"].(gqlerrors.Limit)
 	return ok && l.Name == upstream.LimitInflight
 }
@@ -123,7 +123,7 @@ func (r *Result) empty() bool {
 // hold counts the memory of an answer that is kept, once for all who are sent it at the same time: by then others may have
 // taken its place in the cache.
 func (r *Result) hold(load *inflight.Load) bool {
-	if load == nil || r.Stored == nil || len(r.Stored.Plain.Text) <= inflight.Small {
+	if load == nil || r.Stored == nil || len(r.Stored.WithoutExtensions.Text) <= inflight.Small {
 		return true
 	}
 	r.counted = r.Stored.Readers.Enter(load, r.Stored.Size())
@@ -148,9 +148,9 @@ const (
 	chunk = 128 << 10
 )
 
-// pour sends a body. A reader who takes it more slowly than the least rate is cut off, since what they hold is not there for
+// sendBody sends a body. A reader who takes it more slowly than the least rate is cut off, since what they hold is not there for
 // others. Short ones have the server's own time.
-func (x *ResponseWriter) pour(b representation.Body) {
+func (x *ResponseWriter) sendBody(b representation.Body) {
 	if b.Size <= inflight.Small {
 		for _, p := range b.Pieces {
 			if _, err := x.w.Write(p); err != nil {

@@ -27,8 +27,8 @@ const (
 
 // Origins are the pages of other sites that may call.
 type Origins struct {
-	// Listed are origins such as https://app.example; "*" lets any in.
-	Listed []string
+	// Allowed are origins such as https://app.example; "*" lets any in.
+	Allowed []string
 	// Loopback lets in every page that this machine serves itself.
 	Loopback bool
 	// Headers may be sent beside those of the API and of well-known clients.
@@ -36,13 +36,13 @@ type Origins struct {
 }
 
 // any reports whether an answer can depend on the origin of the page that asked.
-func (o Origins) any() bool { return o.Loopback || len(o.Listed) > 0 }
+func (o Origins) any() bool { return o.Loopback || len(o.Allowed) > 0 }
 
 func (o Origins) allow(origin string) bool {
 	if origin == "" {
 		return false
 	}
-	if slices.Contains(o.Listed, origin) || slices.Contains(o.Listed, "*") {
+	if slices.Contains(o.Allowed, origin) || slices.Contains(o.Allowed, "*") {
 		return true
 	}
 	_, host, found := strings.Cut(origin, "://")

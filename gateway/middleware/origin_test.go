@@ -46,7 +46,7 @@ func TestOnlyListedOriginsAreAnswered(t *testing.T) {
 		{"any", "GET", []string{"*"}, []string{"Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site"}, 418, "https://evil.example"},
 	} {
 		w := httptest.NewRecorder()
-		AllowOrigins(Origins{Listed: test.origins}, reached).ServeHTTP(w, newRequest(t, test.method, test.header...))
+		AllowOrigins(Origins{Allowed: test.origins}, reached).ServeHTTP(w, newRequest(t, test.method, test.header...))
 		if got := w.Header().Get("Access-Control-Allow-Origin"); w.Code != test.status || got != test.allow {
 			t.Errorf("%s: got %d %q, want %d %q", test.name, w.Code, got, test.status, test.allow)
 		}
@@ -59,7 +59,7 @@ func TestOnlyListedOriginsAreAnswered(t *testing.T) {
 func TestAListedOriginMaySendAndReadEachHeaderOfTheAPI(t *testing.T) {
 	t.Parallel()
 	w := httptest.NewRecorder()
-	AllowOrigins(Origins{Listed: []string{"https://app.example"}, Headers: []string{"X-Tenant"}}, reached).ServeHTTP(w, newRequest(t, "OPTIONS",
+	AllowOrigins(Origins{Allowed: []string{"https://app.example"}, Headers: []string{"X-Tenant"}}, reached).ServeHTTP(w, newRequest(t, "OPTIONS",
 		"Origin", "https://app.example", "Access-Control-Request-Method", "POST",
 		"Access-Control-Request-Headers", "graphql-client-name,graphql-b\u00fcro,x-other"))
 	for name, headers := range map[string][]string{

@@ -52,7 +52,7 @@ func NegotiateMediaType(h http.Header) string {
 type acceptance struct {
 	quality  float64
 	specific int
-	place    int
+	position int
 }
 
 // better keeps for an offer the most specific range that names it (RFC 9110, section 12.5.1).
@@ -69,7 +69,7 @@ func (a acceptance) beats(b acceptance) bool {
 	if a.specific != b.specific {
 		return a.specific > b.specific
 	}
-	return a.specific == exactRange && a.place < b.place
+	return a.specific == exactRange && a.position < b.position
 }
 
 const exactRange = 3

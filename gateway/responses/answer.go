@@ -18,14 +18,14 @@ import (
 
 // Answer is a whole answer as it is kept: what was sent, and what it was made of.
 type Answer struct {
-	// Plain is the answer as it is sent where there is nothing to say beside the data.
-	Plain      Encoding
-	data       []byte
-	errors     gqlerror.List
-	extensions map[string]any
-	facts      []cache.Fact
-	at         time.Time
-	Policy     cachecontrol.Policy
+	// WithoutExtensions is the answer as it is sent where there is nothing to say beside the data.
+	WithoutExtensions Encoding
+	data              []byte
+	errors            gqlerror.List
+	extensions        map[string]any
+	facts             []cache.Fact
+	at                time.Time
+	Policy            cachecontrol.Policy
 	// Truncated says that a part is missing because the caller that began the execution had no more time.
 	Truncated bool
 	encoded   [representation.NumCodings]atomic.Pointer[Encoding]
@@ -52,9 +52,9 @@ const (
 
 // Size returns the bytes of an answer on the heap, with room for its compressed forms.
 func (a *Answer) Size() int {
-	n := footprint.Of[Answer]() + footprint.Slice(a.Plain.Text) + encodingSize + policySize + footprint.Slice(a.facts)
-	if a.keepsEncodings() {
-		n += footprint.Slice(a.Plain.Text) + representation.NumCodings*(footprint.Of[Encoding]()+encodingSize)
+	n := footprint.Of[Answer]() + footprint.Slice(a.WithoutExtensions.Text) + encodingSize + policySize + footprint.Slice(a.facts)
+	if a.storesEncodings() {
+		n += footprint.Slice(a.WithoutExtensions.Text) + representation.NumCodings*(footprint.Of[Encoding]()+encodingSize)
 	}
 	for _, f := range a.facts {
 		n += footprint.Text(f.Digest)
@@ -78,7 +78,7 @@ func New(resp *graphql.Response, facts []cache.Fact, allowed cachecontrol.Policy
 	for i := range facts {
 		facts[i].Tags = nil // the cache has them, and they would keep those of other values
 	}
-	return &Answer{Plain: newEncoding(text, ""), data: text[len(before) : len(text)-len(after)], errors: resp.Errors, extensions: extensions,
+	return &Answer{WithoutExtensions: newEncoding(text, ""), data: text[len(before) : len(text)-len(after)], errors: resp.Errors, extensions: extensions,
 		facts: facts, at: now, Policy: allowed.Memoized()}
 }
 
@@ -97,8 +97,8 @@ func Lifetime(facts []cache.Fact, now time.Time) time.Duration {
 	return max(left, 0)
 }
 
-// FactsNow are the facts as they are when the answer is used: older, and kept unless it was made just now.
-func (a *Answer) FactsNow(verdict cache.Verdict) []cache.Fact {
+// CurrentFacts are the facts as they are when the answer is used: older, and kept unless it was made just now.
+func (a *Answer) CurrentFacts(verdict cache.Verdict) []cache.Fact {
 	facts := slices.Clone(a.facts)
 	if verdict == cache.Called {
 		return facts

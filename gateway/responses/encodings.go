@@ -21,9 +21,9 @@ func newEncoding(text []byte, coding string) Encoding {
 		Digest: sync.OnceValue(func() string { return representation.Digest(pieces) })}}
 }
 
-// keepsEncodings reports whether packed forms of the answer are kept: shorter ones are not sent packed, as a rule.
-func (a *Answer) keepsEncodings() bool {
-	return len(a.Plain.Text) > representation.DefaultCompressAbove
+// storesEncodings reports whether packed forms of the answer are kept: shorter ones are not sent packed, as a rule.
+func (a *Answer) storesEncodings() bool {
+	return len(a.WithoutExtensions.Text) > representation.DefaultCompressAbove
 }
 
 // Encoding gives the answer under a coding; "" is as it is. It is packed once, and kept with the answer unless it packs badly:
@@ -31,26 +31,26 @@ func (a *Answer) keepsEncodings() bool {
 func (a *Answer) Encoding(coding string) *Encoding {
 	i := representation.CodingIndex(coding)
 	if i < 0 {
-		return &a.Plain
+		return &a.WithoutExtensions
 	}
 	if f := a.encoded[i].Load(); f != nil {
 		return f
 	}
-	packed := representation.Compress(coding, [][]byte{a.Plain.Text})
+	packed := representation.Compress(coding, [][]byte{a.WithoutExtensions.Text})
 	defer representation.Release(packed)
 	f := newEncoding(bytes.Clone(packed.Bytes()), coding)
-	if a.keepsEncodings() && len(f.Text) <= len(a.Plain.Text)/representation.NumCodings {
+	if a.storesEncodings() && len(f.Text) <= len(a.WithoutExtensions.Text)/representation.NumCodings {
 		a.encoded[i].Store(&f)
 	}
 	return &f
 }
 
-// Keeps reports whether a form is kept with the answer, and counted with it.
-func (a *Answer) Keeps(f *Encoding) bool {
+// Stores reports whether a form is kept with the answer, and counted with it.
+func (a *Answer) Stores(f *Encoding) bool {
 	for i := range a.encoded {
 		if a.encoded[i].Load() == f {
 			return true
 		}
 	}
-	return f == &a.Plain
+	return f == &a.WithoutExtensions
 }

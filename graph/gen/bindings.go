@@ -153,7 +153,7 @@ func resolver(o *codegen.Object) string { return "e.Resolvers." + templates.UcFi
 func (b *binder) batch(f *codegen.Field) string {
 	b.mustBeComposite(f)
 	if f.TypeReference.IsSlice() {
-		panic("gen: no binding for a batch resolver of lists: " + place(f))
+		panic("gen: no binding for a batch resolver of lists: " + qualifiedName(f))
 	}
 	parents := fmt.Sprintf("engine.Values[%s](parents)", goType(deref(f.Object.Reference())))
 	if b.owners[f.Object.Name] != "" {
@@ -168,11 +168,11 @@ func (b *binder) batch(f *codegen.Field) string {
 
 func (b *binder) mustBeComposite(f *codegen.Field) {
 	if !b.Schema.Types[f.Type.Name()].IsCompositeType() {
-		panic("gen: no binding for a resolver of leaves with a call of its own: " + place(f))
+		panic("gen: no binding for a resolver of leaves with a call of its own: " + qualifiedName(f))
 	}
 }
 
-func place(f *codegen.Field) string { return f.Object.Name + "." + f.Name }
+func qualifiedName(f *codegen.Field) string { return f.Object.Name + "." + f.Name }
 
 // content is a field of a document.
 func (b *binder) content(owner string, f *codegen.Field) string {
@@ -186,7 +186,7 @@ func (b *binder) content(owner string, f *codegen.Field) string {
 	case connectionField:
 		return b.connection(owner, f, shape)
 	}
-	if globalIDs[place(f)] {
+	if globalIDs[qualifiedName(f)] {
 		return fmt.Sprintf(`{Kind: engine.Project, Member: %d, Text: func(dst []byte, v document.Value) ([]byte, error) {
 			key, err := v.ID()
 			if err != nil {
@@ -234,10 +234,10 @@ func (b *binder) connection(owner string, f *codegen.Field, shape contentShape) 
 		}
 		field := b.Schema.Types[node].Fields.ForName(a.Name)
 		bounds += fmt.Sprintf(", %s(%q, %s)", b.inModel("Bound"), a.Name, argument(a))
-		filters += fmt.Sprintf(`{Member: %d, Leaf: %s, Wanted: func(args map[string]any) []string { return %s(%s) }},
+		filters += fmt.Sprintf(`{Member: %d, Leaf: %s, Values: func(args map[string]any) []string { return %s(%s) }},
 			`, nodes.index(memberName(field)), b.leaf(field.Type.Name()), b.inModel("Names"), argument(a))
 	}
-	cursors := fmt.Sprintf("%s(%q, parent.Member(%d)%s)", b.inModel("NewEmbeddedCursors"), place(f), shape.index("id"), bounds)
+	cursors := fmt.Sprintf("%s(%q, parent.Member(%d)%s)", b.inModel("NewEmbeddedCursors"), qualifiedName(f), shape.index("id"), bounds)
 	return fmt.Sprintf(`{Kind: engine.Page, Member: %d, %s Connection: &engine.Connection{
 		Size: func(args map[string]any) (int, error) { return scalar.First(args["first"].(*int), 0) },
 		After: func(parent document.Object, args map[string]any) (int, bool, error) {
@@ -263,7 +263,7 @@ func (b *binder) inModel(name string) string {
 // read is a field of a Go value: what gqlgen's code would read, or an inline call of a resolver of one parent.
 func (b *binder) read(f *codegen.Field) string {
 	if len(f.Args) > 0 {
-		panic("gen: no binding for arguments of a read: " + place(f))
+		panic("gen: no binding for arguments of a read: " + qualifiedName(f))
 	}
 	var body string
 	switch {
@@ -321,14 +321,14 @@ func appendFunc(f *codegen.Field, t types.Type) string {
 		if _, list := t.(*types.Slice); list {
 			return ""
 		}
-		panic("gen: no binding for a leaf of type " + t.String() + ": " + place(f))
+		panic("gen: no binding for a leaf of type " + t.String() + ": " + qualifiedName(f))
 	}
 	names := map[types.BasicKind]string{
 		types.String: "String", types.Int: "Int", types.Int32: "Int", types.Int64: "Int", types.Bool: "Bool", types.Float64: "Float",
 	}
 	name, ok := names[basic.Kind()]
 	if !ok {
-		panic("gen: no binding for a leaf of type " + t.String() + ": " + place(f))
+		panic("gen: no binding for a leaf of type " + t.String() + ": " + qualifiedName(f))
 	}
 	return fmt.Sprintf("engine.Append%s[%s]", name, goType(t))
 }

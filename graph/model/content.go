@@ -159,7 +159,7 @@ func embeddedPage[T any](ctx context.Context, l embeddedList[T], first *int, aft
 	if list == nil {
 		return nil, errors.Join(errs...)
 	}
-	kept := l.kept(list)
+	kept := l.matching(list)
 	start := min(offset, len(kept))
 	end := min(start+size, len(kept))
 	page := &embedded[T]{total: len(kept), nodes: make([]*T, 0, end-start), cursors: make([]string, 0, end-start)}
@@ -235,8 +235,8 @@ func Names[E ~string](values []E) []string {
 	return names
 }
 
-// kept are the places of the elements that pass every filter. An element that is no object passes none.
-func (l embeddedList[T]) kept(list []*T) []int {
+// matching are the places of the elements that pass every filter. An element that is no object passes none.
+func (l embeddedList[T]) matching(list []*T) []int {
 	kept := make([]int, 0, len(list))
 	for i, node := range list {
 		if l.passes(node) {

@@ -285,7 +285,7 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(u
 				return nil
 			}
 			return r.Elements(func(int) error {
-				flaw = resp.ErrorsBeside("Page")
+				flaw = resp.PartialErrors("Page")
 				return nil
 			})
 		case "nextCursor":

@@ -34,21 +34,21 @@ type Lookup struct {
 	client *Client
 
 	mu       sync.Mutex
-	seen     map[Key]*sighting
+	seen     map[Key]*seenClient
 	searched map[Key]bool
 	searches int             // how many were begun
 	step     *step           // the page that is being read
 	next     int             // the page that the walk reads next, from 1
 	left     int             // how many pages follow, -1 if not known
-	walked   map[string]bool // the clients on the pages of the walk, by id
+	paged    map[string]bool // the clients on the pages of the walk, by id
 	done     bool            // the walk has seen every client
 	metas    []upstream.Meta // of all pages that were read
 }
 
-// sighting is a client that was seen under a key.
-type sighting struct {
-	client *document.Document
-	twice  bool // another client has the same key
+// seenClient is a client that was seen under a key.
+type seenClient struct {
+	client    *document.Document
+	ambiguous bool // another client has the same key
 }
 
 // step is one page of the walk, for all who wait for it.
@@ -59,7 +59,7 @@ type step struct {
 
 // NewLookup returns a Lookup that has seen nothing.
 func (c *Client) NewLookup() *Lookup {
-	return &Lookup{Read: c.readPage, client: c, seen: map[Key]*sighting{}, searched: map[Key]bool{}, walked: map[string]bool{}, next: 1, left: -1}
+	return &Lookup{Read: c.readPage, client: c, seen: map[Key]*seenClient{}, searched: map[Key]bool{}, paged: map[string]bool{}, next: 1, left: -1}
 }
 
 func (c *Client) readPage(ctx context.Context, q Query, number, count int) (*Page, upstream.Meta, error) {
@@ -87,13 +87,13 @@ func (l *Lookup) Find(ctx context.Context, keys []Key) (found map[Key]*document.
 		}
 	}
 	if len(l.missing(wanted, failed)) > 1 {
-		l.fail(failed, l.missing(wanted, failed), l.walk(ctx, func() bool { return l.next > 1 }))
+		l.fail(failed, l.missing(wanted, failed), l.readPages(ctx, func() bool { return l.next > 1 }))
 	}
 	if missing := l.missing(wanted, failed); l.searchPays(len(missing)) {
 		l.search(ctx, missing, failed)
 	}
 	missing := l.missing(wanted, failed)
-	err := l.walk(ctx, func() bool { return l.all(missing) })
+	err := l.readPages(ctx, func() bool { return l.all(missing) })
 	l.fail(failed, l.missing(wanted, failed), err)
 	return l.take(wanted, failed), failed
 }
@@ -106,7 +106,7 @@ func (l *Lookup) take(wanted map[Key]bool, failed map[Key]error) map[Key]*docume
 	for k := range wanted {
 		switch s := l.seen[k]; {
 		case s == nil:
-		case s.twice:
+		case s.ambiguous:
 			failed[k] = ambiguous()
 		default:
 			found[k] = s.client
@@ -212,9 +212,9 @@ func (l *Lookup) remember(clients []*document.Document) {
 				continue
 			}
 			if s := l.seen[k]; s == nil {
-				l.seen[k] = &sighting{client: d}
+				l.seen[k] = &seenClient{client: d}
 			} else if !l.client.same(s.client, d) {
-				s.twice = true
+				s.ambiguous = true
 			}
 		}
 	}
@@ -249,9 +249,9 @@ func (c *Client) same(a, b *document.Document) bool {
 	return bytes.Equal(a.JSON(), b.JSON())
 }
 
-// walk reads pages until enough says so or the walk is done. enough is called with l.mu held. While another caller
+// readPages reads pages until enough says so or the walk is done. enough is called with l.mu held. While another caller
 // reads a page it is awaited, and its failure is shared unless only that caller gave up.
-func (l *Lookup) walk(ctx context.Context, enough func() bool) error {
+func (l *Lookup) readPages(ctx context.Context, enough func() bool) error {
 	for {
 		l.mu.Lock()
 		if l.done || enough() {
@@ -316,13 +316,13 @@ func (l *Lookup) bound() int {
 
 // advance takes a page into the walk; l.mu is held.
 func (l *Lookup) advance(page *Page) error {
-	before := len(l.walked)
+	before := len(l.paged)
 	for _, d := range page.Clients {
 		if d != nil {
-			l.walked[cmp.Or(l.client.key(d, "id"), string(d.JSON()))] = true
+			l.paged[cmp.Or(l.client.key(d, "id"), string(d.JSON()))] = true
 		}
 	}
-	if page.HasMore && (page.Number != l.next || len(l.walked) == before) {
+	if page.HasMore && (page.Number != l.next || len(l.paged) == before) {
 		return l.failure(upstream.Contract, "a page brought nothing new")
 	}
 	l.remember(page.Clients)

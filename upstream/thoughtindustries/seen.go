@@ -8,7 +8,7 @@ func (l *Lookup) Seen() (clients []*document.Document, all bool) {
 	defer l.mu.Unlock()
 	listed := map[*document.Document]bool{}
 	for _, s := range l.seen {
-		if !s.twice && !listed[s.client] {
+		if !s.ambiguous && !listed[s.client] {
 			listed[s.client] = true
 			clients = append(clients, s.client)
 		}

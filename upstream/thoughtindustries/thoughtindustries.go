@@ -151,7 +151,7 @@ type envelope struct {
 	clients      []*document.Document
 	aggregations []*document.Document
 	info         *document.Document
-	found        bool // the Clients object was there
+	hasClients   bool // the Clients object was there
 	failed       bool // the errors array was not empty
 }
 
@@ -173,7 +173,7 @@ func (c *Client) read(resp *upstream.Response, number, count int) (page *Page, f
 				if string(name) != "Clients" {
 					return nil
 				}
-				e = envelope{failed: e.failed, found: r.Kind() == document.KindObject}
+				e = envelope{failed: e.failed, hasClients: r.Kind() == document.KindObject}
 				return members(r, func(name []byte) error { return e.member(r, string(name), c.shapes) })
 			})
 		case "errors":
@@ -188,9 +188,9 @@ func (c *Client) read(resp *upstream.Response, number, count int) (page *Page, f
 	switch {
 	case err != nil:
 		return nil, nil, err
-	case e.found:
+	case e.hasClients:
 		if e.failed {
-			flaw = resp.ErrorsBeside("Clients")
+			flaw = resp.PartialErrors("Clients")
 		}
 		page, err = e.page(number, count)
 		return page, flaw, err
