@@ -67,6 +67,7 @@ var allowed = map[string][]string{
 	"footprint":                      {},
 	"explorer":                       {},
 	"explorer/browsertest":           {},
+	"explorer/pack":                  {},
 	"capture":                        {"coerce", "document", "graph/model", "graph/scalar", "upstream", "upstream/*"},
 	"upstream":                       {"document", "inflight", "task"},
 	"inflight":                       {},

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Builds dist/ from src/ and the lock file. The same sources give the same bytes, wherever and how often it is built:
-# run it and `git diff --exit-code dist` to see that what is committed is fresh. Needs Node 20.19 or later and npm.
+# run it and `git diff --exit-code dist` to see that what is committed is fresh. Needs Node 20.19 or later, npm and Go.
 set -eu
 cd "$(dirname "$0")"
 root=$(mktemp -d)
@@ -13,5 +13,6 @@ cp -R src index.html package.json package-lock.json tsconfig.json vite.config.js
   npm run --silent build -- --logLevel warn
   node licenses.mjs . dist/LICENSES.txt
 )
+go run ./pack "$root/dist"
 rm -rf dist
 mv "$root/dist" dist

@@ -2,6 +2,7 @@ package explorer
 
 import (
 	"bytes"
+	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -12,45 +13,42 @@ import (
 	"github.com/klauspost/compress/gzip"
 )
 
-// brotliLevel is the highest that packs the largest file in well under a second: the first reader waits for it.
-const brotliLevel = 9
+// codings are the content codings of the page, the smallest first.
+var codings = []string{"br", "gzip"}
 
-// packers of the content codings, the one that packs best first.
-var packers = []struct {
-	coding string
-	to     func(io.Writer) io.WriteCloser
-}{
-	{"br", func(w io.Writer) io.WriteCloser { return brotli.NewWriterLevel(w, brotliLevel) }},
-	{"gzip", func(w io.Writer) io.WriteCloser { return gzip.NewWriter(w) }},
-}
-
-// packings gives a file by its content coding. Each is made when it is first asked for and then kept, so a program whose
-// page nobody opens packs nothing.
-func packings(body []byte) map[string]func() []byte {
-	kept := map[string]func() []byte{}
-	for _, p := range packers {
-		kept[p.coding] = sync.OnceValue(func() []byte {
-			var packed bytes.Buffer
-			w := p.to(&packed)
-			_, _ = w.Write(body) // a buffer takes everything
-			_ = w.Close()
-			return packed.Bytes()
-		})
+// recodings returns what makes the other forms of a compressed file, by their content coding; "" is the plain one. Each is made
+// when it is first asked for and then kept, so a program whose page is not opened, or by browsers that take Brotli, makes none.
+func recodings(packed func() []byte) map[string]func() []byte {
+	plain := func() []byte {
+		body, err := io.ReadAll(brotli.NewReader(bytes.NewReader(packed())))
+		if err != nil {
+			panic(fmt.Sprintf("explorer: the embedded page: %v", err))
+		}
+		return body
 	}
-	return kept
+	return map[string]func() []byte{
+		"": sync.OnceValue(plain),
+		"gzip": sync.OnceValue(func() []byte {
+			var zipped bytes.Buffer
+			w := gzip.NewWriter(&zipped)
+			_, _ = w.Write(plain()) // a buffer takes everything
+			_ = w.Close()
+			return zipped.Bytes()
+		}),
+	}
 }
 
 // negotiate picks the coding of an answer; "" is none, which every reader understands.
 func negotiate(h http.Header) string {
-	for _, p := range packers {
-		if accepts(h, p.coding) {
-			return p.coding
+	for _, coding := range codings {
+		if accepts(h, coding) {
+			return coding
 		}
 	}
 	return ""
 }
 
-// accepts says whether a reader names a coding with a weight above 0 (RFC 9110, section 12.5.3).
+// accepts reports whether a reader names a coding with a weight above 0 (RFC 9110, section 12.5.3).
 func accepts(h http.Header, coding string) bool {
 	for item := range strings.SplitSeq(strings.Join(h.Values("Accept-Encoding"), ","), ",") {
 		name, parameter, weighted := strings.Cut(item, ";")

@@ -1,6 +1,7 @@
 package explorer
 
 import (
+	"io"
 	"io/fs"
 	"net/http"
 	"net/http/httptest"
@@ -14,6 +15,7 @@ import (
 	"testing/fstest"
 	"unicode/utf8"
 
+	"github.com/andybalholm/brotli"
 	"github.com/google/go-cmp/cmp"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -128,8 +130,9 @@ func TestABuildThatIsBrokenIsNoticed(t *testing.T) {
 		name  string
 		files fstest.MapFS
 	}{
-		{"no page", fstest.MapFS{"dist/LICENSES.txt": {Data: []byte("text")}}},
-		{"a file of an unknown kind", fstest.MapFS{"dist/index.html": {Data: []byte("page")}, "dist/assets/font.woff2": {}}},
+		{"no page", fstest.MapFS{"dist/LICENSES.txt.br": {Data: []byte("text")}}},
+		{"a file of an unknown kind", fstest.MapFS{"dist/index.html.br": {Data: []byte("page")}, "dist/assets/font.woff2.br": {}}},
+		{"a file that is not compressed", fstest.MapFS{"dist/index.html.br": {Data: []byte("page")}, "dist/assets/page.js": {}}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -249,12 +252,13 @@ func loadSchema(t *testing.T) *ast.Schema {
 	return schema
 }
 
+// built returns the names of the files of the build, without the ending of their compressed form.
 func built(t *testing.T) []string {
 	t.Helper()
 	var names []string
 	err := fs.WalkDir(dist, "dist", func(name string, entry fs.DirEntry, err error) error {
 		if err == nil && !entry.IsDir() {
-			names = append(names, name)
+			names = append(names, strings.TrimSuffix(name, ".br"))
 		}
 		return err
 	})
@@ -266,7 +270,11 @@ func built(t *testing.T) []string {
 
 func read(t *testing.T, name string) []byte {
 	t.Helper()
-	body, err := dist.ReadFile(name)
+	packed, err := dist.Open(name + ".br")
+	if err != nil {
+		t.Fatal(err)
+	}
+	body, err := io.ReadAll(brotli.NewReader(packed))
 	if err != nil {
 		t.Fatal(err)
 	}

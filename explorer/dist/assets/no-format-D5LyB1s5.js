@@ -1,1 +1,0 @@
-const e=e=>e;var t={format:e};export{t as default,e as format};
