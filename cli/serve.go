@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 
 	"github.com/learngraph/learngraph/app"
@@ -62,6 +63,8 @@ func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.S
 	if err != nil {
 		return err
 	}
+	// What building the server needed is garbage, half of the heap, which an idle server would hold for minutes.
+	debug.FreeOSMemory()
 	reloading, end := context.WithCancel(ctx)
 	defer end()
 	task.Go(func() error { return reloadAt(reloading, hangups, s) }, func(err error) {
