@@ -1,4 +1,4 @@
-// Package admin is what the operator's listener serves: metrics, status, contract and purge.
+// Package admin serves the operator's listener: metrics, status, contract and purge.
 package admin
 
 import (
@@ -20,21 +20,21 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// Operator is what the listener METRICS_LISTEN serves to who runs the program. Nothing of it shows what a backend
-// answered or what a caller asked.
+// Operator holds the data and functions behind the listener METRICS_LISTEN. No route shows a backend's answer or a
+// caller's question.
 type Operator struct {
 	telemetry.Sources
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
 	// Live and Ready answer /healthz and /readyz, as on the public listener.
 	Live, Ready http.HandlerFunc
-	// Purge drops what is cached of a record, in every replica, and reports whether there was something. typeName is one of
+	// Purge removes a record from the caches of every replica, and reports whether it was cached. typeName is one of
 	// purgeTypes, id a global id or the backend's own key. Its error is shown to the operator, as a mistake of theirs.
 	Purge func(ctx context.Context, typeName, id string) (held bool, err error)
 	// Authorize reports whether a request may purge. Without it only a Loopback listener lets anyone.
 	Authorize func(*http.Request) bool
-	// Loopback says that the listener is on a loopback address; then requests must name it by one, so that no page that
-	// an operator looks at can reach it under a name of its own.
+	// Loopback is set if the listener is on a loopback address. Requests must then name it by a loopback address, so that
+	// no page open in the operator's browser can reach it under a name of its own.
 	Loopback bool
 }
 
@@ -235,7 +235,7 @@ func (o Operator) purge(w http.ResponseWriter, r *http.Request) {
 	}{err.Error()})
 }
 
-// authorizePurge says why a request may not purge, with the status of that answer.
+// authorizePurge returns the reason and the HTTP status with which a request to purge is refused.
 func (o Operator) authorizePurge(r *http.Request) (int, error) {
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
@@ -280,5 +280,5 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	w.WriteHeader(status)
 	enc := json.NewEncoder(w)
 	enc.SetIndent("", "  ")
-	_ = enc.Encode(v) // what cannot be written now has nobody to read it
+	_ = enc.Encode(v) // the client is gone if the write fails
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// Options are what a server is made of beside its settings.
+// Options are the dependencies of a server besides its settings.
 type Options struct {
 	// Schema is the text of the schema.
 	Schema string
@@ -94,7 +94,7 @@ func (s *Server) wire() (err error) {
 	return err
 }
 
-// Close lets go of what outlives requests.
+// Close releases the resources that outlive requests.
 func (s *Server) Close() error {
 	for _, b := range s.backends {
 		b.Close()
@@ -109,13 +109,13 @@ func (s *Server) reportFinding(f upstream.Drift) {
 	switch {
 	case f.Mismatch:
 		s.log.Warn("a backend's answer breaks the schema: the member is null in answers until schema.graphqls fits it", "backend", f.Backend, "path", f.Path)
-	case !s.cfg.Demo: // what is emulated has members on purpose that are unknown
+	case !s.cfg.Demo: // the emulator sends unknown members on purpose
 		s.log.Info("a backend sends a member that the schema lacks: it is left out of answers; to offer it, add it to schema.graphqls",
 			"backend", f.Backend, "path", f.Path)
 	}
 }
 
-// Purge drops what is cached of a record, and reports whether there was something.
+// Purge removes a record from the cache, and reports whether it was cached.
 func (s *Server) Purge(ctx context.Context, kind, id string) (held bool, err error) {
 	return s.credentials.generation().root.Purge(ctx, kind, id)
 }

@@ -16,7 +16,7 @@ import (
 	"github.com/learngraph/learngraph/telemetry"
 )
 
-// callers tell callers and their documents apart, which no credential of a backend changes.
+// callers identifies callers and resolves their documents. It does not depend on the backends' credentials.
 type callers struct {
 	// authenticate finds out who calls, on both listeners; nil where anyone may call.
 	authenticate func(*http.Request) (*auth.Caller, error)
@@ -37,10 +37,10 @@ func newCallers(cfg *config.Config, log *slog.Logger, m *telemetry.Metrics) (c *
 	return c, err
 }
 
-// digestSize is how much of a digest stands in a log, in bytes.
+// digestSize is the length of a digest in a log, in bytes.
 const digestSize = 12
 
-// keyedHash makes of an identifier what may stand in a log.
+// keyedHash returns a keyed digest of an identifier, safe to log.
 func keyedHash(key string) func(string) string {
 	return func(text string) string {
 		mac := hmac.New(sha256.New, []byte(key))
@@ -49,7 +49,7 @@ func keyedHash(key string) func(string) string {
 	}
 }
 
-// authenticator tells callers apart; nil takes anyone.
+// authenticator identifies callers; nil takes anyone.
 func (c *callers) authenticator(cfg *config.Config, log *slog.Logger) (func(*http.Request) (*auth.Caller, error), error) {
 	if cfg.Auth == "none" {
 		return nil, nil
@@ -116,7 +116,7 @@ func (c *callers) operators() func(*http.Request) bool {
 	}
 }
 
-// reloadFailed says that a changed file is not taken over.
+// reloadFailed logs that a changed file was rejected.
 func reloadFailed(log *slog.Logger, setting string) func(error) {
 	return func(err error) {
 		log.Warn("a changed file is broken; what it said before holds on", "setting", setting, "cause", reload.Cause(err).Error())

@@ -48,8 +48,8 @@ const captureCacheDivisor = 8
 
 // capturer captures operations into a folder. A captured operation has a cache of its own, so that every fact that it
 // uses is in the file: it runs as on a server that was just started, one resolver after the other, and within the same
-// budgets. Its answer comes once
-// the capture was replayed, which says whether the file shows all that the answer depends on.
+// budgets. The answer is sent after the capture was replayed; the replay shows whether the file holds everything that the
+// answer depends on.
 type capturer struct {
 	cfg         *config.Config
 	log         *slog.Logger
@@ -103,7 +103,7 @@ func mattrPrefix(cfg *config.Config) string {
 	return ""
 }
 
-// requestedBy says whether a request asks for a capture, and comes from someone who may see how answers are made.
+// requestedBy reports whether a request asks for a capture and its caller may see how answers are made.
 func (c *capturer) requestedBy(r *http.Request) (*auth.Caller, bool) {
 	if r.Header.Get(headerCapture) != "1" || r.Method != http.MethodPost && r.Method != http.MethodGet {
 		return nil, false
@@ -118,7 +118,7 @@ func (c *capturer) requestedBy(r *http.Request) (*auth.Caller, bool) {
 	return who, who.Has(auth.Explain)
 }
 
-// hasCapacity says whether the folder takes one more, and logs once that it does not.
+// hasCapacity reports whether the folder takes one more file, and logs once that it does not.
 func (c *capturer) hasCapacity(ctx context.Context) bool {
 	entries, err := os.ReadDir(c.cfg.CaptureDir)
 	bytes := int64(0)
@@ -142,7 +142,7 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Calle
 	recorded := c.inflight.Hold()
 	defer recorded.Free()
 	x := &captured{Recording: capture.NewRecording(recorded.Grow), who: who, header: r.Header}
-	// The answer is compared as it is, not in an encoding and not with what the caller has.
+	// The answer is compared uncompressed and complete, so these headers are dropped.
 	r = r.Clone(capture.NewContext(r.Context(), x.Recording))
 	r.Header.Del("Accept-Encoding")
 	r.Header.Del("If-None-Match")
@@ -185,7 +185,7 @@ func (w *bufferedWriter) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
-// release sends what was held back. What follows is not held back any more.
+// release sends the buffered response. What follows is not held back any more.
 func (w *bufferedWriter) release() error {
 	if w.released {
 		return nil
@@ -236,11 +236,11 @@ func (g *generation) repeatable(root *resolvers.Resolver) gateway.Options {
 	inOrder := graph.NewEngine(graph.Config{Resolvers: root, Schema: options.Schema.Schema()})
 	inOrder.InOrder = true
 	options.Schema, options.Answers = inOrder, nil
-	options.Memory, options.Reserve = 0, nil // what it keeps goes with it
+	options.Memory, options.Reserve = 0, nil // the capture is discarded with its cache
 	return options
 }
 
-// recordingSchema tells which operations are executed.
+// recordingSchema records which operations are executed.
 type recordingSchema struct {
 	graphql.ExecutableSchema
 	captured *captured
@@ -253,7 +253,7 @@ func (o recordingSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 	return o.ExecutableSchema.Exec(ctx)
 }
 
-// save writes the file of what was captured and gives its name.
+// save writes the file of a capture and returns its name.
 func (c *capturer) save(ctx context.Context, x *captured, answer *bufferedWriter) (string, error) {
 	if answer.released {
 		return "", errors.New("there is no room for the answer")
@@ -286,7 +286,7 @@ func routesOf(list []capture.Count, prefix string) []string {
 	return routes
 }
 
-// withoutExplain is an answer without what a replay would measure anew.
+// withoutExplain removes the explain extension, which differs at each replay.
 func withoutExplain(body []byte) json.RawMessage {
 	var answer struct {
 		Errors     json.RawMessage            `json:"errors,omitempty"`
@@ -304,7 +304,7 @@ func withoutExplain(body []byte) json.RawMessage {
 	return text
 }
 
-// file is everything but the result. The calls come first: what they bring is what cursors are bound to.
+// file is everything but the result. The calls are recorded first, because cursors are bound to keys in their answers.
 func (c *capturer) file(x *captured) (*capture.File, error) {
 	m := capture.NewMasker()
 	f := &capture.File{Version: capture.Version, Captured: x.Began().UTC(), Backends: c.backends, Settings: c.settings(m)}
@@ -320,7 +320,7 @@ func (c *capturer) file(x *captured) (*capture.File, error) {
 	return f, err
 }
 
-// replayed are the settings that decide about an answer and say nothing of where anything is.
+// replayed are the settings that affect an answer and hold no address or secret.
 var replayed = []string{"LINK_CLIENT", "LINK_USER", "LINK_USER_PROVIDER", "MATTR_PATH_PREFIX", "ALLOW_DELETES", "INTROSPECTION", "FEDERATION",
 	"OPERATION_TIMEOUT", "OPERATION_CALLS", "OPERATION_BYTES", "UPSTREAM_MAX_BODY", "CACHE_TTL", "CACHE_STALE", "CACHE_NEGATIVE",
 	"COALESCE", "MAX_COST", "COST_MODE", "THOUGHTINDUSTRIES_CONCURRENCY", "COASSEMBLE_CONCURRENCY", "MATTR_CONCURRENCY"}
@@ -339,7 +339,8 @@ func (c *capturer) settings(m *capture.Masker) map[string]string {
 	return kept
 }
 
-// replayedHeaders are those that decide about an answer; directives is how one looks that says something.
+// replayedHeaders are those that decide about an answer; directives matches the Cache-Control values that are copied into
+// a capture.
 var (
 	replayedHeaders = []string{"Cache-Control", "X-Learngraph-Timeout"}
 	directives      = regexp.MustCompile(`^[a-z0-9 ,=.-]{1,100}$`)
@@ -394,7 +395,7 @@ func toJSONValues(variables map[string]any) (map[string]any, error) {
 
 const captureTime = "20060102T150405.000Z"
 
-// write makes the file, which nobody but the program's user reads.
+// write creates the file, readable by the program's user only.
 func (c *capturer) write(ctx context.Context, f *capture.File) (string, error) {
 	var text bytes.Buffer
 	if err := f.Write(&text); err != nil || text.Len() > capture.MaxSize {

@@ -16,8 +16,8 @@ const (
 	maxGrowth = 1000
 )
 
-// TuneGC sets after each collection when the next one is, unless GOGC or GOMEMLIMIT say so. A limit of the container
-// makes it come earlier where that is needed.
+// TuneGC sets the target of the next collection after each one, unless GOGC or GOMEMLIMIT is set. A limit of the
+// container makes it come earlier where that is needed.
 func TuneGC(getenv func(string) string) {
 	if getenv("GOGC") != "" || getenv("GOMEMLIMIT") != "" {
 		return
@@ -38,7 +38,7 @@ func growthFor(live uint64) int {
 	return int(min(max(heapAllowance*100/max(live, 1), minGrowth), maxGrowth))
 }
 
-// liveHeap is what the last collection left, in bytes.
+// liveHeap is the size of the heap after the last collection, in bytes.
 func liveHeap() uint64 {
 	sample := []gauges.Sample{{Name: "/gc/heap/live:bytes"}}
 	gauges.Read(sample)
@@ -48,7 +48,7 @@ func liveHeap() uint64 {
 	return sample[0].Value.Uint64()
 }
 
-// gcSentinel is an object that nothing refers to: the runtime tells of its end, and so of a collection.
+// gcSentinel is an unreferenced object whose finalizer runs at each collection.
 type gcSentinel struct{ do func() }
 
 func onGC(do func()) {

@@ -37,7 +37,7 @@ type watchedSecret struct {
 	file *reload.Value[string]
 }
 
-// now is the credential as the file has it. What is no regular file, such as a pipe, can be read once.
+// now is the credential as the file has it. A file that is not regular, such as a pipe, can be read only once.
 func (w *watchedSecret) now() string {
 	if w.file == nil {
 		return w.Value

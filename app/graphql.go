@@ -65,7 +65,7 @@ func (s *Server) mattrAuthorizer(cfg *config.Config) (upstream.Authorizer, error
 		Observer: s.metrics.Call})
 }
 
-// gatewayOptions are what stands between the internet and the schema.
+// gatewayOptions returns the gateway's options from the settings.
 func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) gateway.Options {
 	e := graph.NewEngine(graph.Config{Resolvers: root, Schema: servedSchema(cfg.Federation)})
 	e.Watch, e.MaxPlans, e.Reserve = s.traces.Levels(), s.cfg.Cache.Memory/4, s.Cache.Reserve

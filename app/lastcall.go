@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// drainListener is a listener whose Close takes the connections that wait to be accepted, which the system would reset. Accept
-// gives these before it fails.
+// drainListener is a listener whose Close takes the connections that wait to be accepted, which the system would reset.
+// Accept returns these connections before it fails.
 type drainListener struct {
 	net.Listener
 

@@ -22,7 +22,7 @@ const (
 	headerBytes   = 64 << 10
 )
 
-// ListenAndServe binds before it says that it serves, and lets requests in flight finish when ctx ends.
+// ListenAndServe listens before it announces the address, and lets requests in flight finish when ctx ends.
 func (s *Server) ListenAndServe(ctx context.Context, stdout io.Writer) error {
 	listener, err := net.Listen("tcp", s.cfg.Listen)
 	if err != nil {
@@ -74,8 +74,8 @@ const drainGrace = 250 * time.Millisecond
 // endBefore is how long before the end of the time for requests in flight the answers that are sent in parts are ended.
 const endBefore = time.Second
 
-// drain ends a server that was told to stop. It answers first that it is not ready, and serves on until load balancers can
-// have seen that. Each answer closes its connection meanwhile: at the end of the delay a client that is busy has no idle
+// drain ends the server gracefully. It answers first that it is not ready, and serves on until load balancers can have
+// seen that. Each answer closes its connection meanwhile: at the end of the delay a client that is busy has no idle
 // connection on which a request could be on its way.
 func (s *Server) drain(ctx context.Context, httpServer *http.Server, listener net.Listener) error {
 	s.draining.Store(true)

@@ -14,8 +14,8 @@ import (
 	"github.com/learngraph/learngraph/config"
 )
 
-// FitMemory keeps the process within the memory of its container. Unless GOMEMLIMIT is set, the runtime is to keep to nine
-// tenths of it: the rest is for what is not the runtime's. The settings that bound memory and are not given take a part.
+// FitMemory keeps the process within the memory of its container. Unless GOMEMLIMIT is set, the runtime's limit is nine
+// tenths of it: the rest is for memory outside the Go heap. The settings that bound memory and are not given take a part.
 func FitMemory(cfg *config.Config, getenv func(string) string) {
 	if getenv("GOMEMLIMIT") == "" {
 		if limit := containerLimit(os.DirFS("/")); limit < math.MaxInt64 {
@@ -49,7 +49,7 @@ func groupLimit(root fs.FS, hierarchy, group, file string) int64 {
 	limit := int64(math.MaxInt64)
 	for group = path.Clean("/" + group); ; group = path.Dir(group) {
 		text, err := fs.ReadFile(root, path.Join(hierarchy, group, file))
-		// A group without a limit says max, or in the first version a number that no machine has.
+		// A group without a limit has the value max, or in cgroup v1 a number larger than any machine's memory.
 		if n, bad := strconv.ParseInt(strings.TrimSpace(string(text)), 10, 64); err == nil && bad == nil && n > 0 && n < 1<<60 {
 			limit = min(limit, n)
 		}

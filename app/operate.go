@@ -50,7 +50,7 @@ func (s *Server) serveOperator() (stop func(), err error) {
 	return func() { _ = server.Close() }, nil
 }
 
-// Operator is what the operator's listener serves.
+// Operator returns the handler of the operator's listener.
 func (s *Server) Operator(loopback bool) admin.Operator {
 	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Live: handleLive, Ready: s.ready, Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
 }

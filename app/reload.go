@@ -7,7 +7,7 @@ import (
 	"github.com/learngraph/learngraph/reload"
 )
 
-// reloadable is what is read again when it changes, with the setting that names it.
+// reloadable is a file or URL that is read again when it changes, with the setting that names it.
 type reloadable struct {
 	setting string
 	// check reads it now. It reports whether it is another one, or why the old one stays.

@@ -24,8 +24,8 @@ type ReplayResult struct {
 	Missing, Additional []capture.Count
 }
 
-// Replay runs a captured operation in the program as it is, with the recorded calls in place of the backends: without Redis,
-// without budgets, and with no other operation beside it.
+// Replay runs a captured operation with the recorded calls in place of the backends, without Redis, budgets and other
+// operations.
 func Replay(ctx context.Context, f *capture.File) (*ReplayResult, error) {
 	cfg, err := config.Load(config.Sources{Getenv: replayEnvironment(f)})
 	if err != nil {

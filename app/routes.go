@@ -60,8 +60,8 @@ func shortcut(path string, to, others http.Handler) http.Handler {
 	})
 }
 
-// withExplorer serves the query page beside next. A link to it may stand on any site: it is the same for all, and what it
-// shows it asks for itself.
+// withExplorer serves the query page in front of next. Any site may link to it: it is the same for all callers and
+// fetches its data itself.
 func withExplorer(next http.Handler) http.Handler {
 	mux := http.NewServeMux()
 	page := explorer.Handler()
@@ -71,14 +71,14 @@ func withExplorer(next http.Handler) http.Handler {
 	return mux
 }
 
-// live is always 200: the process answers.
+// handleLive answers 200: the process serves.
 func handleLive(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
 
-// outcomeLifetime is how long a failure says something about a backend.
+// outcomeLifetime is how long a failure counts for readiness.
 const outcomeLifetime = 30 * time.Second
 
-// ready is 503 only once the program was told to stop, and while every configured backend failed just now and none has
-// answered so recently that what it said may still be served stale. It never calls one: a probe must not spend budget.
+// ready answers 503 once the program drains, and while every configured backend failed just now and none has answered so
+// recently that its answers may still be served stale. It never calls one: a probe must not spend budget.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	if s.draining.Load() {
 		http.Error(w, "draining", http.StatusServiceUnavailable)

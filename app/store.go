@@ -14,7 +14,8 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// cacheVersion is part of every key in Redis beside the schema: it changes with the form in which values are kept.
+// cacheVersion is part of every key in Redis, as the schema's digest is: it is raised when the encoding of values
+// changes.
 const cacheVersion = "2"
 
 // openCache returns the cache that the settings describe.
@@ -32,10 +33,10 @@ func openCache(cfg *config.Config, o Options, log *slog.Logger) (*cache.Cache, e
 	return kept, nil
 }
 
-// staleReason says what a failed call means where a stale answer is at hand. That a key has become ambiguous is an answer,
-// not a failure. What the backend refuses because of the
-// caller's own input is no failure of the backend; a backend that keeps all slots busy is slow, whatever its budget; an
-// operation that may make no more calls is over its own.
+// staleReason returns the reason for serving a stale answer after a failed call. That a key has become ambiguous is an
+// answer, not a failure. A call that the backend rejects for the caller's input is no failure of the backend; a backend
+// that keeps all slots busy is slow, whatever its budget; an operation that may make no more calls is over its own
+// budget.
 func staleReason(err error) cache.Reason {
 	if errors.Is(err, upstream.ErrAmbiguous) {
 		return ""
@@ -56,7 +57,7 @@ func staleReason(err error) cache.Reason {
 	return cache.Failed
 }
 
-// reservation takes what requests under way hold out of what the cache may keep, up to half of it.
+// reservation takes the memory of requests under way from the cache's limit, up to half of it.
 type reservation struct {
 	cache    *cache.Cache
 	inflight *inflight.Load

@@ -20,7 +20,7 @@ type certificate struct {
 	current *tls.Certificate
 }
 
-// newCertificate reads the files in PEM. Its errors name settings, never what a file holds.
+// newCertificate reads the files in PEM. Its errors name settings and hold nothing of a file's content.
 func newCertificate(chain, key string, log *slog.Logger) (*certificate, error) {
 	c := &certificate{log: log}
 	for _, file := range []struct {

@@ -85,7 +85,7 @@ func (s *Server) endpoints(cfg *config.Config, root *resolvers.Resolver) http.Ha
 	return mux
 }
 
-// WebhookMoment is what the moment of a webhook's last delivery is called in Redis.
+// WebhookMoment is the name in Redis of the time of a webhook's last delivery.
 func WebhookMoment(backend string) string { return "webhook:" + backend }
 
 // invalidate drops the cached values of a record.
@@ -104,8 +104,8 @@ func invalidate(ctx context.Context, root *resolvers.Resolver, t webhook.Change)
 	}
 }
 
-// withWebhooks serves the webhooks. Their signatures say who sends, so that neither the name by which the server is reached nor
-// an origin matters.
+// withWebhooks serves the webhooks. Their signatures identify the sender, so that neither the server's name nor an origin
+// matters.
 func (s *Server) withWebhooks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, webhookPath) {

@@ -33,9 +33,9 @@ var Scopes = []string{ClientsRead, UsersRead, IdentitiesRead, ClaimsRead, Client
 type Caller struct {
 	// Name is for logs: that of the key, or a digest of the token's subject.
 	Name string
-	// Scopes are what the caller may do.
+	// Scopes are the caller's permissions.
 	Scopes []string
-	// Bound says that the caller sees the records of Clients alone.
+	// Bound is set if the caller sees the records of Clients only.
 	Bound bool
 	// Clients are named by the value that LINK_CLIENT joins on.
 	Clients []string
@@ -60,10 +60,10 @@ func (c *Caller) Label() string {
 	return c.Name
 }
 
-// Has says whether the caller holds a scope.
+// Has reports whether the caller holds a scope.
 func (c *Caller) Has(scope string) bool { return c == AllowAll || slices.Contains(c.Scopes, scope) }
 
-// MissingScope gives the first of the scopes that the caller does not hold, "" where there is none.
+// MissingScope returns the first of the scopes that the caller does not hold, "" where there is none.
 func (c *Caller) MissingScope(scopes []string) string {
 	for _, s := range scopes {
 		if !c.Has(s) {
@@ -73,14 +73,14 @@ func (c *Caller) MissingScope(scopes []string) string {
 	return ""
 }
 
-// Allows says whether the caller may see the records of a client, named by the value that LINK_CLIENT joins on. What
+// Allows reports whether the caller may see the records of a client, named by the value that LINK_CLIENT joins on. What
 // belongs to no client is named by "", and only who is not bound sees it.
 func (c *Caller) Allows(client string) bool {
 	return !c.Bound || client != "" && slices.Contains(c.Clients, client)
 }
 
-// Scope is a digest of what decides what the caller sees: equal for two callers who see the same. It goes into the keys
-// of whatever is kept of an answer.
+// Scope is a digest of the caller's permissions: it is equal for two callers who see the same records. It goes into the
+// keys of whatever is kept of an answer.
 func (c *Caller) Scope() string {
 	text := append(appendSorted(make([]byte, 0, 512), c.Scopes), '\x01')
 	if c.Bound {
@@ -113,12 +113,12 @@ func appendSorted(to []byte, list []string) []byte {
 
 type contextKey struct{}
 
-// NewContext makes c the caller of what happens under the context.
+// NewContext returns a context whose caller is c.
 func NewContext(ctx context.Context, c *Caller) context.Context {
 	return context.WithValue(ctx, contextKey{}, c)
 }
 
-// FromContext is the caller that ctx belongs to. A context without one gives a caller who may do and see nothing.
+// FromContext is the caller that ctx belongs to. Without one FromContext returns a caller without permissions.
 func FromContext(ctx context.Context) *Caller {
 	if c, ok := ctx.Value(contextKey{}).(*Caller); ok {
 		return c

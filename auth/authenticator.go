@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// The reasons why nobody is known. Their texts are made to be shown, and do not tell what of a credential is wrong.
+// The reasons why a caller was not authenticated. Their texts may be shown, and do not reveal which part of a credential
+// is wrong.
 var (
 	ErrNoCredentials   = errors.New("send an API key in X-API-Key or a token in Authorization")
 	ErrManyCredentials = errors.New("send one credential, not several")
@@ -14,7 +15,7 @@ var (
 	ErrBadToken        = errors.New("the token is not valid")
 )
 
-// badToken is ErrBadToken with what is wrong, for operators alone: it would tell an attacker what to change.
+// badToken is ErrBadToken with its reason, which is for operators only: it would help an attacker.
 type badToken struct{ reason string }
 
 func (e *badToken) Error() string        { return ErrBadToken.Error() }
@@ -42,7 +43,7 @@ type Authenticator struct {
 	Tokens *Tokens
 }
 
-// Authenticate gives the caller of a request, or one of the errors above.
+// Authenticate returns the caller of a request, or one of the errors above.
 func (a *Authenticator) Authenticate(r *http.Request) (*Caller, error) {
 	keys, tokens := r.Header.Values("X-API-Key"), r.Header.Values("Authorization")
 	switch {

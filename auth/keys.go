@@ -27,7 +27,7 @@ type apiKey struct {
 
 // NewKeys reads the keys: a JSON array of {"name", "sha256" (of the key, in hexadecimal), "scopes", "clients", "points"}.
 // Without clients the key is bound to none and sees all; an empty list sees none. Without points the server's default
-// holds. Later a change is taken over; of one that is broken failed is told, and the old keys stay.
+// holds. Later changes are loaded; failed is called for an invalid file, whose keys are not used.
 func NewKeys(fsys fs.FS, name string, failed func(error)) (*Keys, error) {
 	file, err := reload.New(fsys, name, func(files []reload.File) ([]apiKey, error) {
 		if len(files) != 1 {
@@ -41,7 +41,8 @@ func NewKeys(fsys fs.FS, name string, failed func(error)) (*Keys, error) {
 	return &Keys{file}, nil
 }
 
-// jsonCause says where JSON is broken, or which member is unknown or of a wrong kind; it repeats no value.
+// jsonCause returns the position of a syntax error in JSON, or the member that is unknown or of a wrong kind; it repeats
+// no value.
 func jsonCause(err error) string {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -56,7 +57,7 @@ func jsonCause(err error) string {
 	return ""
 }
 
-// Find gives the caller of a key. The time it takes does not depend on which key is right.
+// Find returns the caller of a key. The time it takes does not depend on which key is right.
 func (k *Keys) Find(key string) (*Caller, bool) {
 	sum := sha256.Sum256([]byte(key))
 	var found *Caller

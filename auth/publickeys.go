@@ -10,10 +10,10 @@ import (
 	"github.com/learngraph/learngraph/reload"
 )
 
-// PublicKeys are the keys of a key set, for signatures of what is no token. They are safe for concurrent use.
+// PublicKeys are the keys of a key set that verifies signatures other than tokens'. They are safe for concurrent use.
 type PublicKeys struct{ source keySource }
 
-// KeySetOptions say where a key set is: at a URL, whose redirects are not followed, or in a file.
+// KeySetOptions locate a key set: at a URL, whose redirects are not followed, or in a file.
 type KeySetOptions struct {
 	URL   string
 	Files fs.FS

@@ -31,7 +31,7 @@ type Reporter interface {
 	UnreadableClaim(name string)
 }
 
-// TokenOptions say which tokens are good. Issuer, Audience, Digest and one of URL and Files must be set.
+// TokenOptions decide which tokens are accepted. Issuer, Audience, Digest and one of URL and Files must be set.
 type TokenOptions struct {
 	// URL of the key set. Redirects are not followed.
 	URL string
@@ -42,7 +42,7 @@ type TokenOptions struct {
 	Issuer, Audience string
 	// Algorithms are the only ones taken; empty is DefaultAlgorithms.
 	Algorithms []string
-	// Type is what the header typ of a token must be, such as at+jwt; empty takes any.
+	// Type is the required header typ of a token, such as at+jwt; empty accepts any.
 	Type string
 	// ScopesClaim names the claim with the scopes: a text of words or a list of texts. Empty is the first of scope, scp and
 	// permissions that a token has.
@@ -50,7 +50,7 @@ type TokenOptions struct {
 	// ClientsClaim names the claim that binds a token to clients: a text or a list of them. Where it is set, a token
 	// without it is bound to none, and so sees no record. Empty binds no token.
 	ClientsClaim string
-	// Digest makes of the subject what may stand in a log: a keyed digest.
+	// Digest returns a keyed digest of the subject for logs.
 	Digest func(string) string
 	// Transport fetches the key set; nil is the network.
 	Transport http.RoundTripper
@@ -76,7 +76,7 @@ const (
 	// texts of its caller.
 	verifiedMemory = 8 << 20
 	tokenSize      = 512
-	// maxTokenLength bounds what is looked at, in bytes.
+	// maxTokenLength is the longest token that is parsed, in bytes.
 	maxTokenLength = 16 << 10
 	// clockSkew is how far the issuer's clock may be ahead. It does not prolong a token's life.
 	clockSkew = 30 * time.Second
@@ -188,7 +188,7 @@ var (
 	errSignature = errors.New("token whose signature does not fit its key")
 )
 
-// claimError returns what is wrong with a token, without what it says.
+// claimError returns why a token is rejected, without values from the token.
 func claimError(err error) string {
 	for known, reason := range map[error]string{jwt.ErrExpired: "expired token", jwt.ErrInvalidIssuer: "token of another issuer",
 		jwt.ErrInvalidAudience: "token for another audience", jwt.ErrNotValidYet: "token that is not valid yet", jwt.ErrIssuedInTheFuture: "token from the future",

@@ -18,7 +18,7 @@ import (
 
 func init() { parts["cache"] = benchCache }
 
-// catalogue is what the emulated backends hold: 25 clients of 4 users each, all linked.
+// catalogue is the data of the emulated backends: 25 clients of 4 users each, all linked.
 var catalogue = emulator.Options{Linked: true, ProviderInList: true}
 
 // facadeWork is a query, and what share of the floor's rate a warm answer to it should reach.
@@ -48,7 +48,7 @@ type facadeMode struct {
 	works    []facadeWork
 	// connections are how many ask at once.
 	connections []int
-	// warm says that the answers are kept, and have a target.
+	// warm is set for the mode whose answers are cached, which has a target.
 	warm bool
 	// pairs are how many slices of time each of program and floor gets, as many as a ratio without noise needs.
 	pairs int
@@ -59,12 +59,12 @@ var (
 	anyConnections = []int{1, 32, 128}
 	// short is a slice of time that many answers fit into, long one for answers that take their time.
 	short, long = 100 * time.Millisecond, 400 * time.Millisecond
-	// cold keeps nothing, and lets every operation call at once: what the backends' limits cost is not the program's.
+	// cold stores nothing, and lets every operation call at once, so that the backends' limits do not count.
 	cold = []string{"CACHE_TTL=0", "THOUGHTINDUSTRIES_CONCURRENCY=200", "COASSEMBLE_CONCURRENCY=200", "MATTR_CONCURRENCY=200",
 		"THOUGHTINDUSTRIES_TIMEOUT=60s", "COASSEMBLE_TIMEOUT=60s", "MATTR_TIMEOUT=60s", "OPERATION_TIMEOUT=60s"}
 )
 
-// facadeBench is what the modes of benchCache have in common.
+// facadeBench holds the parts that the modes of benchCache share.
 type facadeBench struct {
 	folder, binary string
 	quick          bool
@@ -161,7 +161,7 @@ func withoutTargets(works []facadeWork) []facadeWork {
 	return works
 }
 
-// measure starts what a mode needs and measures each of its works.
+// measure starts the servers of a mode and measures each of its works.
 func (b *facadeBench) measure(m facadeMode) (rows []row, err error) {
 	backends, err := startSideProcess("emulator", m.latency.String(), "0", string(m.kind))
 	if err != nil {
@@ -183,7 +183,7 @@ func (b *facadeBench) measure(m facadeMode) (rows []row, err error) {
 	return rows, nil
 }
 
-// measureWork compares with the floor that writes what the program answers.
+// measureWork compares with the floor, a handler that writes the program's answer.
 func (b *facadeBench) measureWork(p *program, m facadeMode, w facadeWork) (rows []row, err error) {
 	text, err := p.ask(w.query, m.header)
 	if err == nil && m.warm {
@@ -214,8 +214,8 @@ func (b *facadeBench) measureWork(p *program, m facadeMode, w facadeWork) (rows 
 	return rows, nil
 }
 
-// against measures the program and the floor in alternating slices of time, where warm after one of each that does not count. What
-// else the machine does slows neighbouring slices alike, so the row is the median of the ratios of neighbours.
+// against measures the program and the floor in alternating slices of time, where warm after one of each that does not count.
+// Other load on the machine slows neighbouring slices alike, so the row is the median of the ratios of neighbours.
 func (b *facadeBench) against(p *program, floor *process, m facadeMode, w facadeWork, connections int) (r row, err error) {
 	sides := make([]*side, 2)
 	for i, server := range []*process{p.process, floor} {
@@ -258,7 +258,7 @@ func (b *facadeBench) against(p *program, floor *process, m facadeMode, w facade
 		quantile(ratios, 0.25), quantile(ratios, 0.75), program, now, bare, (after.calls-before.calls)/n, (after.bytes-before.bytes)/n)}, nil
 }
 
-// side is a server, and what it is asked.
+// side is a server with its requests.
 type side struct {
 	guns    *gunners
 	request []byte
@@ -293,7 +293,7 @@ func header(line string) []string {
 	return []string{line}
 }
 
-// ask gives the bytes of one answer without errors.
+// ask returns the bytes of one answer without errors.
 func (p *program) ask(query, line string) ([]byte, error) {
 	req, err := http.NewRequest(http.MethodPost, "http://"+p.address+"/graphql", strings.NewReader(queryBody(query)))
 	if err != nil {
@@ -345,7 +345,7 @@ func (b *facadeBench) replicas() (rows []row, err error) {
 			}
 		}
 		s, err := p.spent()
-		// Stopping it writes what it had queued for Redis.
+		// Stopping it flushes its queue to Redis.
 		if err := errors.Join(err, p.stop()); err != nil {
 			return nil, err
 		}
@@ -384,7 +384,7 @@ func (b *facadeBench) memory() (rows []row, err error) {
 		Detail: fmt.Sprintf("%.0f MiB at the end", now)}}, nil
 }
 
-// walkClients reads all clients page by page and says how many there are.
+// walkClients reads all clients page by page and returns their number.
 func (p *program) walkClients() (seen int, err error) {
 	for cursor := "null"; cursor != ""; {
 		text, err := p.ask(fmt.Sprintf(`{ clients(first: 100, after: %s) { pageInfo { endCursor hasNextPage } nodes { name courses { nodes { title } } } } }`, cursor), "")
@@ -415,7 +415,7 @@ func (p *program) walkClients() (seen int, err error) {
 }
 
 // emulatorSide is the backends with a latency, a number of clients, 0 for the catalogue of the measurements, and the kind
-// of their data, which excludes a latency. More clients have less content: what they hold takes long to make up.
+// of their data, which excludes a latency. More clients have less content, since content takes long to make up.
 func emulatorSide(args []string) (http.Handler, error) {
 	if len(args) != 3 {
 		return nil, errors.New("emulator needs a latency, a number of clients and a kind of data")

@@ -31,7 +31,7 @@ func userQuery(identifier string) string {
 	return fmt.Sprintf(`{ user(by: {sourceId: %q}) { name identity { sourceId claims } } }`, identifier)
 }
 
-// coldBench is what the rows of benchCold have in common.
+// coldBench holds the parts that the rows of benchCold share.
 type coldBench struct {
 	facadeBench
 	user string // the identifier of the user who is read
@@ -107,7 +107,7 @@ func (b *coldBench) unpreparedKind(k kind, works []facadeWork) (rows []row, err 
 	return rows, nil
 }
 
-// coldMode gives each side as long as its slowest work takes over so many connections, several times.
+// coldMode runs each side as long as its slowest work takes over so many connections, several times.
 func coldMode(w facadeWork, connections int) facadeMode {
 	m := facadeMode{pairs: 9, slice: long}
 	if connections > 1 && w.query != "" && !strings.HasPrefix(w.query, "{ user") {
@@ -156,7 +156,8 @@ func sameData(p *program, naive *process, query string) error {
 	return nil
 }
 
-// allocations counts what the program allocates for the user beyond a plain handler that makes the same two calls.
+// allocations counts the program's allocations for the user beyond those of a plain handler that makes the same two
+// calls.
 func (b *coldBench) allocations() (rows []row, err error) {
 	progress("allocations")
 	backends, p, err := b.programOver(asNow, uncached())
@@ -242,7 +243,7 @@ func number(address string) (float64, error) {
 	return strconv.ParseFloat(strings.TrimSpace(string(text)), 64)
 }
 
-// unknownMembers compares what a byte of a page costs with and without members that the schema does not have.
+// unknownMembers compares the cost of a byte of a page with and without members that the schema does not have.
 func (b *coldBench) unknownMembers() (rows []row, err error) {
 	progress("unknown members")
 	var sides []*side

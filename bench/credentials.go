@@ -15,17 +15,17 @@ import (
 	"github.com/go-jose/go-jose/v4/jwt"
 )
 
-// readScopes are what the callers of a measurement may do.
+// readScopes are the permissions of a measurement's callers.
 const readScopes = "users:read"
 
-// writeKeys writes a file with one API key, and gives the settings that name it and the key.
+// writeKeys writes a file with one API key, and returns the settings that name it and the key.
 func writeKeys(folder string) (settings []string, key string, err error) {
 	key, file := rand.Text(), filepath.Join(folder, "keys.json")
 	text := fmt.Sprintf(`[{"name":"bench","sha256":"%x","scopes":[%q]}]`, sha256.Sum256([]byte(key)), readScopes)
 	return []string{"AUTH=keys", "API_KEYS_FILE=" + file}, key, os.WriteFile(file, []byte(text), 0o600)
 }
 
-// writeKeySet writes a key set, and gives the settings that name it and a token that it verifies.
+// writeKeySet writes a key set, and returns the settings that name it and a token that it verifies.
 func writeKeySet(folder string) (settings []string, token string, err error) {
 	const issuer, audience, id = "https://issuer.example", "learngraph", "bench"
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

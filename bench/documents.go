@@ -21,7 +21,8 @@ import (
 
 func init() { parts["documents"] = benchDocuments }
 
-// narrowQuery selects six fields of a page; narrowPage is what a server decodes that has structs for exactly these.
+// narrowQuery selects six fields of a page; narrowPage is the decoded page of a server that has structs for exactly these
+// members.
 const narrowQuery = `{ clients { nodes { name slug courses(first: 100) { nodes { sourceId title status priceInCents } } } } }`
 
 type narrowPage struct {
@@ -87,7 +88,7 @@ func connectionOf(docs []*document.Document) *model.ClientConnection {
 	return conn
 }
 
-// loading is a server whose clients are what load gives.
+// loading is a server whose clients come from load.
 func loading(load func(context.Context) ([]byte, func(), error)) server {
 	return newServer(graph.NewEngine(graph.Config{Resolvers: &memory{load: func(ctx context.Context) (*model.ClientConnection, error) {
 		text, free, err := load(ctx)
@@ -106,8 +107,8 @@ func loading(load func(context.Context) ([]byte, func(), error)) server {
 // heldPages is how many pages a server of the default CACHE_MEMORY holds, about half full.
 const heldPages = 20
 
-// holdPages gives the process the heap of a server that has been running: on an empty one the collector would run after
-// every page, for either side.
+// holdPages makes the heap as large as that of a server that has been running: on an empty one the collector would run
+// after every page, for either side.
 func holdPages(page []byte) (held [][]*document.Document, err error) {
 	for range heldPages {
 		docs, err := readPage(page)
@@ -131,7 +132,7 @@ func benchDocuments(quick bool) (rows []row, err error) {
 	return append(rows, projected), err
 }
 
-// documentsOf measures what a page of a kind costs on its way to an answer and in memory.
+// documentsOf measures the cost of a page of a kind on its way to an answer and in memory.
 func documentsOf(k kind, quick bool) ([]row, error) {
 	page, err := newPage(k, 16, 3)
 	if err != nil {

@@ -25,7 +25,7 @@ var kinds = []kind{asNow, unknown, texts}
 
 func (k kind) String() string { return string(k) }
 
-// reshape returns the JSON with what the kind adds to it.
+// reshape returns the JSON with the kind's additions.
 func (k kind) reshape(text []byte) ([]byte, error) {
 	if k == asNow {
 		return text, nil
@@ -108,7 +108,7 @@ func (w *reshaper) comma(i int) {
 // extras are values of members that no schema declares.
 var extras = []string{`"2026-02-03T04:05:06.000Z"`, `17`, `null`, `"something that the vendor added last month"`, `{"enabled":true,"label":"beta"}`, `[1,2,3]`}
 
-// lengthen makes texts long, with what has to be escaped and what is not ASCII. Keys and dates stay.
+// lengthen makes texts long, with escapes and non-ASCII characters. Keys and dates stay.
 func lengthen(name, s string) string {
 	switch {
 	case !strings.Contains(s, " "), strings.HasSuffix(strings.ToLower(name), "identifier"), strings.HasSuffix(name, "Id"):
@@ -119,8 +119,8 @@ func lengthen(name, s string) string {
 	return s + " – \"première\" & <em>größte</em> 版"
 }
 
-// recorded answers each request with what h answered to the first one like it, in the shape of the kind: what the backend
-// costs is then the same for all, and little.
+// recorded answers each request with the response of h to the first request like it, in the shape of the kind: the
+// backend's cost is then small and the same for all.
 func recorded(k kind, h http.Handler) http.Handler {
 	var answers sync.Map
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

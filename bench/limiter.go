@@ -25,7 +25,7 @@ const (
 	sharedSlots = 100
 )
 
-// benchLimiter measures what waiting costs a call, and what a distant Redis costs calls that share their budget.
+// benchLimiter measures the cost of waiting for a call, and that of a distant Redis for calls that share their budget.
 func benchLimiter(quick bool) ([]row, error) {
 	rows, err := benchWaiting(quick)
 	if err != nil {
@@ -49,8 +49,8 @@ func limitedClient(slots int, rate upstream.Rate, budget upstream.Budget) (*upst
 		Concurrency: slots, Rates: []upstream.Rate{rate}, Budget: budget, Retries: -1})
 }
 
-// benchWaiting compares the cost of a call while few, many and no calls wait in the limiter. Each case has as many callers, the
-// others waiting in a channel, so that waking a goroutine and collecting garbage beside many stacks cost the same in each.
+// benchWaiting compares the cost of a call while few, many and no calls wait in the limiter. Each case has as many callers,
+// the others waiting in a channel, so that waking a goroutine and collecting garbage cost the same in each.
 func benchWaiting(quick bool) ([]row, error) {
 	rate := upstream.Rate{Count: 1_000_000, Per: time.Second}
 	measured := map[int]time.Duration{}
@@ -164,7 +164,7 @@ func benchSharedBudget(quick bool) (rows []row, err error) {
 		Got: persecond / single, Target: 20, AtLeast: true, Detail: fmt.Sprintf("%.0f calls a second, %.0f round trips", persecond, single)}}, nil
 }
 
-// distant passes connections on to an address. What is sent in either direction arrives half a round trip later.
+// distant passes connections on to an address. Data in either direction arrives half a round trip later.
 func distant(to string, roundTrip time.Duration) (address string, stop func(), err error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -188,7 +188,7 @@ func distant(to string, roundTrip time.Duration) (address string, stop func(), e
 	return listener.Addr().String(), func() { _ = listener.Close() }, nil
 }
 
-// carry copies what it reads, each piece so much later, until either end closes.
+// carry copies data, each piece delayed, until either end closes.
 func carry(to, from net.Conn, later time.Duration) {
 	type piece struct {
 		due  time.Time

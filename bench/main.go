@@ -1,6 +1,6 @@
-// Command bench measures what the issues promise, as ratios within one run: `go run ./bench`, or one part of it with
-// `-only NAME`. It prints one table. Of several alternating rounds of work the best one counts on each side, since a busy
-// machine only ever adds; of servers under load, which share the cores with the client, the median of alternating slices.
+// Command bench measures the promised ratios within one run: `go run ./bench`, or one part of it with `-only NAME`. It
+// prints one table. Of several alternating rounds of work the best one counts on each side, since a busy machine only
+// ever adds; of servers under load, which share the cores with the client, the median of alternating slices.
 package main
 
 import (
@@ -19,11 +19,11 @@ import (
 type row struct {
 	Part string `json:"part"`
 	Work string `json:"work"`
-	// Got and Target are ratios or counts, as Work says; a Target of 0 is none.
+	// Got and Target are ratios or counts, as Work describes; a Target of 0 is none.
 	Got     float64 `json:"got"`
 	Target  float64 `json:"target,omitempty"`
 	AtLeast bool    `json:"atLeast,omitempty"` // else at most
-	// Required says that the target does not depend on the machine: missing it fails the run.
+	// Required is set if the target does not depend on the machine: missing it fails the run.
 	Required bool `json:"required,omitempty"`
 	// Detail are the measurements behind the ratio.
 	Detail string `json:"detail"`
@@ -94,7 +94,7 @@ func run(args []string, stdout, stderr io.Writer) int {
 	return report(stderr, errors.Join(write(stdout, rows, *asJSON), missed(rows)))
 }
 
-// progress says what is measured now; "" that nothing is.
+// progress reports the current measurement; "" that nothing is.
 var progress func(string)
 
 // progressTo keeps one line of a terminal up to date, and writes a line for each step to anything else.

@@ -21,7 +21,7 @@ func processCPU() time.Duration {
 	return time.Duration(usage.Utime.Nano() + usage.Stime.Nano())
 }
 
-// compare measures works in alternating rounds, and gives of each the cheapest round's cost per run.
+// compare measures works in alternating rounds, and returns each one's cost per run in its cheapest round.
 func compare(quick bool, works ...func()) []cost {
 	rounds, budget := 7, 300*time.Millisecond
 	if quick {

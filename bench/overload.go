@@ -17,7 +17,8 @@ import (
 )
 
 const (
-	// container is the memory in MiB within which the program must stay, and containerLimit what it sets itself in one.
+	// container is the memory in MiB within which the program must stay, and containerLimit the limit that it sets itself
+	// in one.
 	container      = 256
 	containerLimit = "GOMEMLIMIT=230MiB"
 	// batchCPU is the most CPU that a batch of ten long answers in brotli may cost, in seconds.

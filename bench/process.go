@@ -48,7 +48,7 @@ func startProcess(cmd *exec.Cmd, before, after string) (*process, error) {
 	return p, nil
 }
 
-// stop ends the process; how it says that it ended does not matter.
+// stop ends the process; its exit code does not matter.
 func (p *process) stop() error {
 	err := errors.Join(p.stdin.Close(), p.cmd.Process.Signal(syscall.SIGTERM))
 	_ = p.cmd.Wait()
@@ -71,7 +71,7 @@ func (p *process) cpu() time.Duration {
 	return time.Duration(user+system) * tick
 }
 
-// memory is what the process holds in MiB, now or at its peak; 0 where there is no /proc.
+// memory is the process's memory in MiB, now or at its peak; 0 where there is no /proc.
 func (p *process) memory() (now, peak float64) {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	for line := range strings.Lines(string(text)) {
@@ -133,7 +133,7 @@ func startProgram(binary, backends string, settings ...string) (*program, error)
 
 func (p *program) stop() error { return errors.Join(p.process.stop(), p.log.Close()) }
 
-// freeAddress is one that nobody listens on just now.
+// freeAddress returns an address that is free at the moment.
 func freeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -142,7 +142,7 @@ func freeAddress() (string, error) {
 	return l.Addr().String(), l.Close()
 }
 
-// spent is what the program has asked of its backends so far, tokens left out.
+// spent is the number of the program's calls to its backends so far, tokens left out.
 type spent struct{ calls, bytes float64 }
 
 func (p *program) spent() (s spent, err error) {

@@ -25,7 +25,7 @@ import (
 
 // memory is a resolver root over data in memory. Every edge waits before it answers.
 type memory struct {
-	graph.ResolverRoot // what no benchmark asks for
+	graph.ResolverRoot // no benchmark asks for these
 
 	clients     *model.ClientConnection
 	users       *model.UserConnection

@@ -43,7 +43,7 @@ func init() { parts["soak"] = benchSoak }
 const (
 	soakTTL   = time.Second
 	soakStale = 4 * time.Second
-	// soakRate is each backend's limit, and the budget that is told to keep to it.
+	// soakRate is each backend's limit, and the budget that keeps to it.
 	soakRate  = "100/2s"
 	soakCalls = 100
 	soakPer   = 2 * time.Second
@@ -60,8 +60,8 @@ const (
 	soakHeap       = 1.2
 )
 
-// benchSoak reads and writes through everything behind the gateway while the backends fail now and then and Redis
-// restarts, and compares every answer with what was written.
+// benchSoak reads and writes through the whole data layer while the backends fail at intervals and Redis restarts, and
+// compares every answer with the writes.
 func benchSoak(quick bool) ([]row, error) {
 	length, settled := time.Minute, 20*time.Second
 	if quick {
@@ -130,7 +130,7 @@ func rest(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// soak is the wired program, its backends and what it has shown so far.
+// soak is the wired program, its backends and the results so far.
 type soak struct {
 	backends  *emulator.Emulator
 	transport *http.Transport
@@ -155,7 +155,7 @@ type soak struct {
 	mu     sync.Mutex
 	codes  map[string]int
 	errs   []error
-	first  string // the first answer that was not true, and what it should have been
+	first  string // the first wrong answer, and the right one
 	called int
 	denied int
 
@@ -197,7 +197,7 @@ func newSoak() (*soak, error) {
 	return s, nil
 }
 
-// soakReason is what the program makes of a failure where a stale answer is at hand.
+// soakReason returns the reason for a stale answer after a failure, as the program does.
 func soakReason(err error) cache.Reason {
 	switch upstream.KindOf(err) {
 	case upstream.Invalid, upstream.NotConfigured, upstream.Canceled:
@@ -249,7 +249,7 @@ func (s *soak) close() {
 	s.redis.stop()
 }
 
-// soakNested asks for what the three backends say of a client, of whom each shows the name of its type and its key.
+// soakNested asks for the records of a client at the three backends, each with the name of its type and its key.
 const soakNested = "name courses { nodes { title } } embed { __typename sourceId metadata } " +
 	"users(first: 10) { nodes { __typename sourceId name identity { __typename sourceId claims } } }"
 
@@ -345,7 +345,7 @@ func (r *record) replaced(number int) (at time.Time, by int) {
 	return at, by
 }
 
-// numberOf is the version that a value shows; what the catalogue held at the start is 0.
+// numberOf is the version that a value shows; that of the initial catalogue is 0.
 func numberOf(value any) int {
 	if object, ok := value.(map[string]any); ok {
 		value = object["version"]
@@ -524,8 +524,8 @@ func (s *soak) put(ctx context.Context, user, name string) bool {
 	return resp.StatusCode == http.StatusOK && json.NewDecoder(resp.Body).Decode(&shown) == nil && shown.Name == name
 }
 
-// breakBackends lets one or two faults come and go. A fault that answers 200 carries the write out, for a backend that
-// says so falsely loses writes whatever anybody does.
+// breakBackends lets one or two faults come and go. A fault that answers 200 carries the write out: a backend that
+// reports success falsely loses writes in any case.
 func (s *soak) breakBackends(ctx context.Context) {
 	routes := []string{"", "coassemble", "mattr", "thoughtindustries", "PUT /v1/headless/user/{identifier}", "POST /oauth/token"}
 	kinds := []emulator.FaultKind{emulator.FaultStatus, emulator.FaultReset, emulator.FaultHangHeaders, emulator.FaultHangBody, emulator.FaultTruncated,
@@ -603,7 +603,7 @@ func (s *soak) lost() (lost int, err error) {
 	return lost, nil
 }
 
-// held is what the backend itself says, past every cache.
+// held is the backend's own record, read past every cache.
 func (s *soak) held(r *record) (value any, err error) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
@@ -724,7 +724,7 @@ func (r *soakRedis) start() error {
 	return nil
 }
 
-// startMini lets keys expire, which miniredis does only when told that time has passed.
+// startMini lets keys expire, which miniredis does only when its clock is moved.
 func (r *soakRedis) startMini() error {
 	const tick = 50 * time.Millisecond
 	mini := miniredis.NewMiniRedis()

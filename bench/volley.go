@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// volley is what many requests over some connections gave.
+// volley is the result of many requests over some connections.
 type volley struct {
 	waits   []time.Duration // one for each answer
 	elapsed time.Duration
@@ -112,8 +112,8 @@ func (c *gunner) fire(request []byte, end time.Time) (took []time.Duration, err 
 	return took, nil
 }
 
-// skipAnswer reads one answer with a Content-Length and no more of it than shows that it is one without errors: what the
-// client does must not hide what the server does.
+// skipAnswer reads one answer with a Content-Length, and of its body only enough to see that it has no errors: the
+// client's work must not hide the server's.
 func skipAnswer(r *bufio.Reader) error {
 	status, err := r.ReadSlice('\n')
 	if err != nil {

@@ -35,7 +35,7 @@ type Bucket struct {
 	local map[string]level
 }
 
-// level is what was in a bucket at a time.
+// level is the content of a bucket at a time.
 type level struct {
 	points float64
 	at     time.Time
@@ -51,7 +51,7 @@ func NewBucket(c *Cache, scope, name string) *Bucket {
 	return b
 }
 
-// Take takes n points out of the caller's bucket, or none if there are fewer. A negative n gives points back.
+// Take takes n points out of the caller's bucket, or none if there are fewer. A negative n returns points.
 func (b *Bucket) Take(ctx context.Context, caller string, limit Limit, n int) Taken {
 	key := b.hasher.digest(b.name, caller).String()
 	if b.remote != nil {

@@ -9,17 +9,16 @@
 // The process that dropped never serves the old value again, and no fetch that began before the Drop fills either level
 // afterwards. While Redis is reachable, the old value is overwritten there by a tombstone that refuses late fills from
 // other replicas for a minute, and the other replicas forget it at once; one that lost the channel forgets everything as
-// soon as it has it again. A Drop gives Redis a second. What fails then is repeated four times a second (for the last
-// 65,536 keys), and the process ignores what Redis holds for those keys and tags until it succeeds.
+// soon as it has it again. A Drop waits for Redis for at most a second. What fails then is repeated four times a second
+// (for the last 65,536 keys), and the process ignores what Redis holds for those keys and tags until it succeeds.
 //
-// A replica that may have missed a Drop answers from neither level: it asks the backend, and falls back on stored values,
-// marked stale, where that fails, is slow or has no budget. It is in that doubt while it has heard nothing on the channel
-// for six tenths of a second, for two seconds after, and while another replica says that its drops are incomplete. After
-// ten seconds without Redis it serves what is at most ten seconds old: that is then how late a write elsewhere shows.
-// A fetch that other callers of the replica wait for is still shared in doubt. A writer that alone is cut off from Redis
-// for over a second is not noticed by the others; they see its write when it is back, or when their copy is no longer fresh. A Redis
-// that evicts tombstones, because its memory is full, loses the protection against late fills of other replicas and
-// nothing else.
+// A replica that may have missed a Drop answers from neither level: it asks the backend, and falls back on stored values, marked
+// stale, where that fails, is slow or has no budget. It is in doubt while the channel has been silent for six tenths of a second,
+// for two seconds after, and while another replica reports that its drops are incomplete. After ten seconds without Redis it
+// serves values that are at most ten seconds old: that is then how late a write elsewhere shows. A fetch that other callers of
+// the replica wait for is still shared in doubt. A writer that alone is cut off from Redis for over a second is not noticed by
+// the others; they see its write when it is back, or when their copy is no longer fresh. A Redis that evicts tombstones, because
+// its memory is full, loses the protection against late fills of other replicas and nothing else.
 package cache
 
 import (
@@ -52,25 +51,26 @@ type Options struct {
 	Slow    time.Duration // a caller who has a stale answer to fall back on waits no longer; 0 is 2 s
 	Refresh time.Duration // the deadline of a fetch behind a stale answer; 0 is 10 s
 
-	// Classify says what a failed fetch means where a stale answer is at hand: Failed or OverBudget, with which the stale
-	// one is served, or "" to pass the error on and to forget the stale one. Nil takes every error for Failed.
+	// Classify returns the reason with which a failed fetch lets a stale answer be served: Failed or OverBudget, with
+	// which the stale one is served, or "" to pass the error on and to forget the stale one. Nil takes every error for
+	// Failed.
 	Classify func(error) Reason
 
-	// Round is told of each Load before it looks, and what it returns is called with the facts that were found. What is
-	// fetched runs under the context that it gives back. nil is told nothing.
+	// Round is called for each Load before it looks values up, and its result is called with the facts that were found.
+	// Values are fetched under the context that it returns. nil is not called.
 	Round func(ctx context.Context, kind string, keys int) (context.Context, func([]Fact))
 
-	Version string       // of encoding and schema: what was kept under another one is not seen
+	Version string       // of encoding and schema: values of another version are not seen
 	Log     *slog.Logger // one line per outage of Redis; nil discards
 }
 
-// RedisOptions say how to reach Redis.
+// RedisOptions locate Redis and its credentials.
 type RedisOptions struct {
 	// URL is redis:// or rediss:// (TLS). With master_name= and addr= in its query the hosts are Sentinels, with addr=
 	// alone nodes of a Cluster.
 	URL     string
 	Timeout time.Duration // the most that one round costs; 0 is 20 ms
-	// Keys seal values: the first seals, all open. Without any, who can write to Redis decides what is answered.
+	// Keys seal values: the first seals, all open. Without any, a client that can write to Redis can forge answers.
 	Keys [][]byte
 	// Prefix begins every key and channel, so that products on one Redis do not touch each other; "" is "lg:".
 	Prefix string
@@ -81,10 +81,10 @@ type RedisOptions struct {
 	dial func(ctx context.Context, network, addr string) (net.Conn, error)
 }
 
-// Counters is what a Cache did since New. Kind is a space's.
+// Counters counts the events of a Cache since New. Kind is a space's.
 type Counters struct {
 	Verdicts      map[string]map[Verdict]uint64 // by kind
-	MemoryBytes   int64                         // with what is reserved
+	MemoryBytes   int64                         // including reservations
 	MemoryEntries int
 	Redis         bool   // configured
 	RedisUp       bool   // as far as known; true until it fails
@@ -160,11 +160,11 @@ func (o Options) withDefaults() Options {
 // Idle reports whether the cache neither keeps nor shares anything, so that each Load fetches.
 func (c *Cache) Idle() bool { return c.o.TTL <= 0 && !c.o.Coalesce }
 
-// Reserve takes bytes of Options.Memory for what is kept elsewhere in the process, or gives them back where by is negative.
-// A quarter stays for the cache's own.
+// Reserve takes bytes of Options.Memory for data outside the cache, or returns them where by is negative. A quarter stays
+// for the cache's own.
 func (c *Cache) Reserve(by int64) { c.memory.take(by) }
 
-// Close ends the fetches in flight and waits for them, writes what is queued for Redis within its timeout and closes the
+// Close ends the fetches in flight and waits for them, flushes the queue to Redis within its timeout and closes the
 // connections. What memory kept is released. Closing again does nothing.
 func (c *Cache) Close() error { return c.close() }
 
@@ -182,8 +182,8 @@ type start struct {
 	drops uint64
 	seq   int64
 	at    time.Time
-	// cut is the part that is cut off the lifetimes of what the backend answers, from 0 up to 1: what came together ages
-	// together, so that an answer made of a list holds as long as one made of the objects that the list brought.
+	// cut is the part that is cut off the lifetimes of a fetch's values, from 0 up to 1: values of one response expire
+	// together, so that an answer made of a list lasts as long as one made of the objects that the list brought.
 	cut float64
 }
 

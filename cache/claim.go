@@ -14,9 +14,9 @@ const (
 	claimRenewal = 300 * time.Millisecond
 )
 
-// Claim takes names for this process, so that one of several replicas does a work; ok is false where another one has any of
-// them. release gives them back, once what this process has fetched so far is in Redis, where the others find it. Without
-// Redis, and while it fails, each process claims for itself.
+// Claim takes names for this process, so that one of several replicas does a work; ok is false where another one has any
+// of them. release returns them, once the values that this process has fetched so far are in Redis, where the others find
+// them. Without Redis, and while it fails, each process claims for itself.
 func (c *Cache) Claim(ctx context.Context, names []string) (release func(), ok bool) {
 	r := c.remote
 	if r == nil || len(names) == 0 {

@@ -15,18 +15,18 @@ import (
 // Page is a part of a backend's list, as one value. It is shared and must not be changed.
 type Page[V any] struct {
 	Items []V
-	// Next is the backend's cursor of what follows, empty where it has none.
+	// Next is the backend's cursor of the next page, empty where it has none.
 	Next string
 	// Total is nil where the backend does not count.
 	Total *int
 	// More reports whether items follow.
 	More bool
-	// Number and Size are the page that the backend says this is, where it says so.
+	// Number and Size are the page's position as the backend reports it.
 	Number, Size int
-	// Extra is what else came with the page.
+	// Extra is data of the page besides its items.
 	Extra []json.RawMessage
-	// Missing is why some of the items are not there: a write made them unknown and they cannot be read, or the backend
-	// sent errors beside them.
+	// Missing is the reason why some of the items are missing: a write made them unknown and they cannot be read, or the
+	// backend sent errors for them.
 	Missing error
 }
 
@@ -60,16 +60,16 @@ func tagsOf(label string, items []Item) []Tag {
 
 // CollectionOptions describe the pages of one kind of record.
 type CollectionOptions[K comparable, V any] struct {
-	// Pages are the space of the pages: what it says of encoding and size is of one item.
+	// Pages are the options of the pages' space; its encoding and size are those of one item.
 	Pages SpaceOptions[V]
-	// Text is what a page is called in Redis and in facts.
+	// Text is the name of a page in Redis and in facts.
 	Text func(K) string
 	// Items are the records by their own keys; nil where they have none.
 	Items *Space[V]
 	// Key returns an item's own key, and whether the list shows nothing but that. A page with an item that has no key is not
 	// stored. A nil Key is that of records without keys of their own.
 	Key func(V) (key string, stub bool)
-	// Tags are what an item depends on besides its own key; nil is nothing.
+	// Tags are the tags of an item besides its own key; nil is nothing.
 	Tags func(V) []Tag
 	// Filed is called with each item that a page brings or renews; nil is not called.
 	Filed func(context.Context, Entry[V])
@@ -112,7 +112,7 @@ func without[V any](page any, item int) any {
 type Miss[K comparable] struct {
 	Key  K
 	Text string
-	ETag string // of what is cached, empty where that need not be all that the backend has
+	ETag string // of the cached items, empty where the backend may have more
 }
 
 // FetchPages asks the backend for pages. A page in neither map does not exist.
@@ -176,8 +176,8 @@ func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, byTex
 	return brought
 }
 
-// file stores the items of a page that arrived or was renewed, and returns what is to be stored of the page itself. A page that
-// was made of stored ones has a time, and its items are stored already.
+// file stores the items of a page that arrived or was renewed, and returns the entry of the page itself. A page that was
+// made of stored ones has a time, and its items are stored already.
 func (c *Collection[K, V]) file(ctx context.Context, page *Page[V], f Entry[*Page[V]]) Entry[*Page[V]] {
 	if page == nil {
 		return f

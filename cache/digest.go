@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// digest stands for a key everywhere: in memory, in Redis, in messages and in facts.
+// digest identifies a key everywhere: in memory, in Redis, in messages and in facts.
 type digest [16]byte
 
 func (d digest) String() string {
@@ -31,7 +31,7 @@ func parseDigest(s string) (d digest, ok bool) {
 }
 
 // hasher makes the digests of one scope: HMAC-SHA256 under it, cut to 16 bytes. Without the scope, which is derived from
-// a credential, a digest does not tell which key it stands for.
+// a credential, the key cannot be guessed from a digest.
 type hasher struct{ pool sync.Pool }
 
 // hashing is the state of one digest being made.
@@ -55,7 +55,7 @@ func (h *hasher) digest(kind, key string) (d digest) {
 	return d
 }
 
-// label stands for a scope where it is shown, in keys and tags. The scope itself is the key of the digests and is not.
+// label identifies a scope where it is shown, in keys and tags. The scope itself is the key of the digests and is not.
 func label(scope string) string {
 	sum := sha256.Sum256([]byte("label\x00" + scope))
 	return hex.EncodeToString(sum[:8])

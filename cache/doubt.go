@@ -7,23 +7,23 @@ import (
 )
 
 const (
-	// invalidationTimeout is how long a drop may take before it is left to be repeated. It is longer than a replica takes to notice
-	// that the channel is silent: until the writer gives up, each replica has heard of the drop or is in doubt.
+	// invalidationTimeout is how long a drop may take before it is left to be repeated. It is longer than a replica takes to
+	// notice that the channel is silent: before the writer's timeout each replica has received the drop or is in doubt.
 	invalidationTimeout = time.Second
 	// retryDelay is the pause before drops that failed are sent again.
 	retryDelay = 250 * time.Millisecond
-	// reconnectGrace is how long a replica stays in doubt after the channel is back: others need an attempt that still hangs, the
-	// pause and one more attempt to send what they hold.
+	// reconnectGrace is how long a replica stays in doubt after the channel is back: others need an attempt that still hangs,
+	// the pause and one more attempt to send their pending drops.
 	reconnectGrace = 2 * time.Second
 	// outageAfter is how long the channel is away before that is an outage rather than a hiccup or a failover.
 	outageAfter = 10 * time.Second
-	// outageAge is the greatest age of what memory serves in an outage. Without any memory a backend's budget would be spent
-	// at once; with it a write elsewhere shows this much late.
+	// outageAge is the greatest age of values that memory serves in an outage. Without any memory a backend's budget would
+	// be spent at once; with it a write elsewhere shows this much late.
 	outageAge = 10 * time.Second
 )
 
-// channelState tracks whether other replicas may have dropped something that this one has not heard of. It is for one writer, the
-// listener, and any number of readers. Times are Unix nanoseconds.
+// channelState tracks whether this replica may have missed drops of others. It is for one writer, the listener, and any number
+// of readers. Times are Unix nanoseconds.
 type channelState struct {
 	since        atomic.Int64
 	until        atomic.Int64 // forever while the channel is away
@@ -66,7 +66,7 @@ func (d *channelState) reconnect() {
 	d.until.Store(now.Add(reconnectGrace).UnixNano())
 }
 
-// trusts reports whether a value that a backend gave at that time may be served without asking again.
+// trusts reports whether a value fetched at that time may be served without a new fetch.
 func (d *channelState) trusts(at, now time.Time) bool {
 	nanos := now.UnixNano()
 	switch {

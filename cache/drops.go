@@ -18,8 +18,8 @@ type pending struct {
 	due    bool // no attempt is under way
 }
 
-// drop puts tombstones where the targets and what carries their tags are, and tells the other replicas. What fails is
-// pending. While others are pending it does not wait: the replicas have noticed by then that Redis is away.
+// drop puts tombstones in place of the targets and of values that carry their tags, and informs the other replicas. What
+// fails is pending. While others are pending it does not wait: the replicas have noticed by then that Redis is away.
 func (r *remote) drop(ctx context.Context, targets []target) {
 	behind := r.dropPending.Load()
 	held := r.addPending(targets, behind)
@@ -108,8 +108,8 @@ func (r *remote) due() (held []pending) {
 	return held
 }
 
-// broadcastDrop tells the other replicas even where a node of a Cluster does not answer: they hold values in memory, and must
-// not take old ones from Redis before the drop is complete.
+// broadcastDrop informs the other replicas even where a node of a Cluster does not answer: they hold values in memory, and
+// must not take old ones from Redis before the drop is complete.
 func (r *remote) broadcastDrop(ctx context.Context, targets []target) error {
 	seq, err := r.erase(ctx, targets)
 	if err == nil {
@@ -126,7 +126,7 @@ func (r *remote) erase(ctx context.Context, targets []target) (seq int64, err er
 	if outage(err) {
 		return 0, err
 	}
-	// A Redis whose memory is full refuses even the clock. Then what is there is deleted without a tombstone.
+	// A Redis whose memory is full refuses even the clock. Then the values are deleted without a tombstone.
 	seq, _ = strconv.ParseInt(text, 10, 64)
 	r.observeSeq(seq)
 	keys, err := r.untag(ctx, seq, targets)
@@ -141,7 +141,7 @@ func (r *remote) erase(ctx context.Context, targets []target) (seq int64, err er
 	return seq, r.writeTombstones(ctx, seq, keys)
 }
 
-// untag drops the tags and returns the keys of what carries them.
+// untag drops the tags and returns the keys of the values that carry them.
 func (r *remote) untag(ctx context.Context, seq int64, targets []target) (keys []string, err error) {
 	pipe := r.client.Pipeline()
 	cmds := make([]*redis.Cmd, len(targets))

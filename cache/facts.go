@@ -7,20 +7,20 @@ import (
 	"time"
 )
 
-// Verdict says where an answer came from.
+// Verdict is where an answer came from.
 type Verdict string
 
 // The verdicts of a fact.
 const (
 	Memory      Verdict = "memory"      // fresh, from this process
 	Redis       Verdict = "redis"       // fresh, from what replicas share
-	Stale       Verdict = "stale"       // kept and past its freshness; the reason says why it was used
-	Revalidated Verdict = "revalidated" // the backend said that what was kept still holds
+	Stale       Verdict = "stale"       // stored and past its freshness, with a reason
+	Revalidated Verdict = "revalidated" // the backend confirmed the stored value with 304
 	Called      Verdict = "call"        // fetched for this operation
 	Coalesced   Verdict = "coalesced"   // fetched by another operation that was already asking
 )
 
-// Reason says why a stale answer was used; a fresh one has none.
+// Reason is why a stale answer was used; a fresh one has none.
 type Reason string
 
 // The reasons for a stale answer.
@@ -36,21 +36,21 @@ const (
 type Fact struct {
 	Kind     string        // the space's kind
 	Backend  string        // the space's backend
-	Scope    string        // stands for the space's scope
+	Scope    string        // identifies the space's scope
 	Digest   string        // keyed digest of the key, 32 hex digits, safe to show
 	Personal bool          // the space holds personal data
 	Found    bool          // false where the fact is an absence
 	Verdict  Verdict       //
 	Reason   Reason        // not empty exactly when the answer is stale, or older than the caller asked for
 	At       time.Time     // when it was found
-	Age      time.Duration // since the backend said it
+	Age      time.Duration // since the backend sent it
 	Fresh    time.Time     // until when it is fresh; not after now when stale or not kept at all
 	NoStore  bool          // the backend forbids keeping it
-	Tags     []Tag         // what the value depends on besides its own key
+	Tags     []Tag         // tags of the value besides its own key
 	Items    []Item        // the records that a page shows, which it depends on too
 }
 
-// DependsOn is every tag whose drop makes what was made of this fact untrue.
+// DependsOn returns every tag whose drop invalidates an answer made of this fact.
 func (f Fact) DependsOn() []Tag {
 	tags := make([]Tag, 0, 1+len(f.Tags)+len(f.Items))
 	tags = append(append(tags, Tag(f.Scope+":"+f.Digest)), f.Tags...)
@@ -64,8 +64,8 @@ type Facts struct {
 	tags []Tag
 }
 
-// DependOn records what an answer depends on besides its facts: the objects that came along with a list, for example,
-// and were not asked for by key.
+// DependOn records tags of an answer besides those of its facts, for example of objects that a list brought and that were
+// not asked for by key.
 func (f *Facts) DependOn(tags ...Tag) {
 	if f == nil {
 		return
@@ -75,7 +75,7 @@ func (f *Facts) DependOn(tags ...Tag) {
 	f.tags = append(f.tags, tags...)
 }
 
-// Tags is every tag whose drop makes what was made of the facts untrue, once and in the order of their texts.
+// Tags returns every tag whose drop invalidates an answer made of the facts, sorted and without duplicates.
 func (f *Facts) Tags() []Tag {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -94,7 +94,7 @@ func (f *Facts) Add(facts ...Fact) {
 	f.list = append(f.list, facts...)
 }
 
-// List returns a copy of what was recorded so far, in the order of recording.
+// List returns a copy of the facts so far, in the order of recording.
 func (f *Facts) List() []Fact {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -106,14 +106,15 @@ type Directives struct {
 	NoCache      bool           // a kept answer must be less than a second old
 	MaxAge       *time.Duration // a kept answer must not be older; less than a second counts as a second
 	MaxStale     *time.Duration // stale answers are welcome, up to this long past their freshness and no longer
-	OnlyIfCached bool           // nothing is fetched; what is not kept is ErrNotCached
-	Renew        bool           // what is not fresh is fetched and waited for; a stale answer is used only where that fails
+	OnlyIfCached bool           // nothing is fetched; a value that is not cached is ErrNotCached
+	Renew        bool           // a value that is not fresh is fetched and waited for; a stale answer is used only where that fails
 }
 
-// Notes is told what the fetches of others noted that some of the keys of a Load waited for, under the Load's context.
+// Notes is called with the notes of other operations' fetches in which keys of a Load took part, under the Load's
+// context.
 type Notes func(ctx context.Context, keys []string, notes []any)
 
-// WithNotes has f told of every Load under the context that took part in a fetch which it had not begun. Loads run in
+// WithNotes has f called for every Load under the context that took part in a fetch which it had not begun. Loads run in
 // parallel, so f must be safe for concurrent use.
 func WithNotes(ctx context.Context, f Notes) context.Context {
 	s := *scopeOf(ctx)
@@ -131,7 +132,7 @@ func Note(ctx context.Context, note any) {
 	}
 }
 
-// noteLog is what was noted during one fetch, those that it waited for included.
+// noteLog holds the notes of one fetch and of the fetches that it waited for.
 type noteLog struct {
 	mu   sync.Mutex
 	list []any
@@ -149,7 +150,7 @@ func (l *noteLog) all() []any {
 	return slices.Clone(l.list)
 }
 
-// scope is what a context tells the cache. It is not changed once a context has it.
+// scope holds the cache's values of a context. It is not changed once a context has it.
 type scope struct {
 	facts      *Facts
 	directives Directives
@@ -207,7 +208,7 @@ func DirectivesFrom(ctx context.Context) Directives {
 	return scopeOf(ctx).directives
 }
 
-// IsRefresh reports whether a Fetch runs behind a stale answer, which no caller waits for: it gives way to others.
+// IsRefresh reports whether a Fetch runs behind a stale answer. No caller waits for it, so it has low priority.
 func IsRefresh(ctx context.Context) bool {
 	return scopeOf(ctx).refresh
 }

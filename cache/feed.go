@@ -2,13 +2,13 @@ package cache
 
 import "slices"
 
-// Dropped is one invalidation: what a write, a purge or a backend's message made untrue.
+// Dropped is one invalidation, by a write, a purge or a backend's webhook.
 type Dropped struct {
 	// Digests are those of the keys and tags, 32 hex digits each: what follows the colon of a Tag, and Fact.Digest.
 	Digests []string
 	// All is set where drops of other replicas may have been missed, so that anything may be untrue.
 	All bool
-	// Remote is set for a drop that another replica made and has told its own watchers of.
+	// Remote is set for a drop that another replica made and has already handed to its own watchers.
 	Remote bool
 }
 

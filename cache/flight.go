@@ -48,7 +48,7 @@ type outcome struct {
 // flights are all fetches under way.
 type flights struct {
 	mu        sync.Mutex
-	byKey     map[digest]flightSeat // what a later caller may join
+	byKey     map[digest]flightSeat // open for later callers
 	all       map[*flight]struct{}
 	closed    bool
 	running   task.Group
@@ -65,14 +65,14 @@ func (fs *flights) join(d digest) flightSeat {
 	return s
 }
 
-// over says whether its time is: by the clock too, since a call of the fetch may end at the deadline before the context
-// does.
+// over reports whether its deadline has passed: by the clock too, since a call of the fetch may end at the deadline
+// before the context does.
 func (f *flight) over() bool {
 	deadline, ok := f.ctx.Deadline()
 	return f.ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
-// leave gives up waiting. A flight that no caller waits for is cancelled.
+// leave ends a caller's wait. A flight that no caller waits for is cancelled.
 func (fs *flights) leave(f *flight) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -91,7 +91,7 @@ func (fs *flights) remove(f *flight) {
 	}
 }
 
-// detach lets callers from now on start anew, while those who wait get what they waited for.
+// detach makes callers from now on start anew, while those already waiting keep their flight.
 func (fs *flights) detach(ds []digest) {
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -117,8 +117,8 @@ func (fs *flights) close() {
 	fs.inline.Wait()
 }
 
-// begin makes a flight for what is wanted and, if it may be joined, lists it; the caller holds the lock and calls run. It is
-// nil after close.
+// begin makes a flight for the misses and, if others may join it, lists it; the caller holds the lock and calls run. It
+// is nil after close.
 func (fs *flights) begin(ctx context.Context, s *space, began start, wanted []missingKey, listed, refresh bool) *flight {
 	if fs.closed {
 		return nil
@@ -206,16 +206,16 @@ func (s *space) flightContext(ctx context.Context, began start, refresh bool, lo
 	return context.WithCancel(own)
 }
 
-// answers are what a fetch brought.
+// answers are the results of a fetch.
 type answers interface {
-	// of returns what the backend said of a key: a value, an error, or neither where there is no such object.
+	// of returns the backend's result for a key: a value, an error, or neither where there is no such object.
 	of(key string) (f Entry[any], found bool, err error)
 	each(do func(key string, f Entry[any]))
 }
 
 type fetch func(ctx context.Context, wanted []missingKey) answers
 
-// runFetch asks the backend for the wanted keys and keeps what it says. The outcomes are in the order of what is wanted.
+// runFetch fetches the misses and stores the results. The outcomes are in the order of the misses.
 func (s *space) runFetch(ctx context.Context, began start, wanted []missingKey, fetch fetch) []outcome {
 	brought := fetch(ctx, wanted)
 	now := time.Now()
@@ -271,7 +271,7 @@ func (s *space) outcomeOf(began start, q *missingKey, brought answers, now time.
 	return outcome{rec: k.rec, verdict: verdict, noStore: f.NoStore}
 }
 
-// noteRefreshError tells a kept value that it was not renewed. An error that is to be passed on is what holds by now, so that the
+// noteRefreshError marks a stored value as not renewed. An error that is to be passed on is what holds by now, so that the
 // value must not be served in its place.
 func (s *space) noteRefreshError(began start, q *missingKey, err error, now time.Time) {
 	reason := s.c.o.Classify(err)
@@ -288,7 +288,7 @@ type storableRecord struct {
 	storable bool
 }
 
-// record gives what a backend said its lifetime.
+// record sets the lifetime of a fetched value.
 func (s *space) record(began start, f Entry[any], found bool, now time.Time) storableRecord {
 	o := &s.c.o
 	r := &record{found: found, etag: f.ETag, tags: f.Tags, items: newItems(f.items), without: s.without, at: now}
@@ -317,7 +317,7 @@ func (s *space) record(began start, f Entry[any], found bool, now time.Time) sto
 	return storableRecord{r, now.Before(r.stale)}
 }
 
-// store fills both levels, or empties them where what is there must not be served any longer.
+// store fills both levels, or empties them where their value must not be served any longer.
 func (s *space) store(began start, d digest, k storableRecord) {
 	if s.c.o.TTL <= 0 {
 		return

@@ -98,7 +98,7 @@ func checksum(d digest, b []byte) uint64 {
 	return h.Sum64()
 }
 
-// decodeFrame reads what is kept for a digest. Whatever was not written for it by encode is an error.
+// decodeFrame reads the stored frame of a digest. Whatever was not written for it by encode is an error.
 func decodeFrame(d digest, b []byte) (*frame, error) {
 	if len(b) < frameFixed+frameChecksum || b[0] != frameVersion {
 		return nil, errFrame
@@ -184,8 +184,8 @@ func cutBytes(b []byte) (text, rest []byte, ok bool) {
 	return b[:n:n], b[n:], true
 }
 
-// age is the greater of what our clock and what Redis's clock says: clocks of replicas may differ, and a value must not
-// seem younger than it is. Redis expires a value when it is no longer to be served, so left is what remains of its life.
+// age is the greater of the ages by our clock and by Redis's: clocks of replicas may differ, and a value must not seem
+// younger than it is. Redis expires a value when it is no longer to be served, so left is what remains of its life.
 func (f *frame) age(now time.Time, left time.Duration) time.Duration {
 	return max(now.Sub(f.created), f.stale.Sub(f.created)-left, 0)
 }

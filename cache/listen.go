@@ -14,7 +14,7 @@ import (
 
 func (r *remote) channel() string { return r.prefix + "dropped" }
 
-// publish tells who dropped, when, and the digests, which name kind and key.
+// publish sends who dropped, when, and the digests, which include kind and key.
 func (r *remote) publish(ctx context.Context, seq int64, targets []target) error {
 	pipe := r.client.Pipeline()
 	for len(targets) > 0 {
@@ -57,7 +57,7 @@ func (r *remote) receive(message string) {
 	r.observeSeq(seq)
 }
 
-// listen hears what other replicas drop. Whenever the channel is there anew, something may have been missed.
+// listen receives the drops of other replicas. Whenever the channel is there anew, something may have been missed.
 func (r *remote) listen(ctx context.Context) {
 	for ctx.Err() == nil {
 		if r.subscribe(ctx) {
@@ -107,8 +107,8 @@ func (r *remote) subscribe(ctx context.Context) (heard bool) {
 	return heard
 }
 
-// alive asks for a sign of life when nothing was heard for a while. A connection that is cut somewhere on the way says
-// nothing either: only an answer tells.
+// alive sends a ping when the channel was silent for a while. A connection that is cut on the way sends nothing either;
+// only an answer proves that it is alive.
 func (r *remote) alive(ctx context.Context, sub *redis.PubSub, quiet int) bool {
 	switch {
 	case quiet == pingAfter:

@@ -11,11 +11,12 @@ import (
 const (
 	// minRefetchAge is the age below which a value is not fetched anew.
 	minRefetchAge = time.Second
-	// deadlineGrace is how long a caller whose deadline ended waits for the fetch, which ends then too, to hand in what it has.
+	// deadlineGrace is how long a caller whose deadline ended waits for the fetch, which ends then too, to return its
+	// results.
 	deadlineGrace = 20 * time.Millisecond
 )
 
-// space is what a Space is without its type.
+// space is an untyped Space.
 type space struct {
 	c                    *Cache
 	kind, backend, label string
@@ -27,7 +28,7 @@ type space struct {
 	decode               func([]byte) (any, error)
 	size                 func(any) int
 	without              func(page any, item int) any
-	renewable            func(*record) bool // whether "not modified" tells all about a record; nil is always so
+	renewable            func(*record) bool // whether "not modified" confirms all of a record; nil is always so
 }
 
 func (s *space) digest(key string) digest { return s.hasher.digest(s.kind, key) }
@@ -120,7 +121,7 @@ func requestsFor(keys []string) []request {
 	return requests
 }
 
-// sweep takes what is answered out of open, and reports whether something is left.
+// sweep removes the answered requests from open, and reports whether some are left.
 func (l *load) sweep() bool {
 	l.open = slices.DeleteFunc(l.open, func(q *request) bool { return q.answered })
 	return len(l.open) > 0
@@ -146,14 +147,14 @@ func (l *load) lookUp() {
 	}
 }
 
-// lookUpShared answers what Redis holds fresh, and takes what it holds younger than memory.
+// lookUpShared answers with fresh values of Redis, and takes its values that are younger than memory's.
 func (l *load) lookUpShared() {
 	targets := make([]target, 0, len(l.open))
 	for _, q := range l.open {
 		targets = append(targets, l.c.target(l.label, l.kind, q.digest))
 	}
 	found := l.c.remote.read(l.ctx, targets)
-	// What is fetched from here on knows of the drops that the round told of.
+	// A fetch from here on is newer than the drops that the round reported.
 	l.began.seq = l.c.remote.seq.Load()
 	now := time.Now()
 	for _, q := range l.open {
@@ -171,7 +172,7 @@ func (l *load) lookUpShared() {
 	}
 }
 
-// decodeRecord makes a record of what Redis holds, or nil where that is no value or past its life by either clock.
+// decodeRecord decodes a stored value of Redis; it returns nil where that is no value or past its life by either clock.
 func (s *space) decodeRecord(d digest, v stored, now time.Time) *record {
 	if v.data == nil {
 		return nil
@@ -243,7 +244,7 @@ func (l *load) serveStale() {
 	}
 }
 
-// fresh reports whether a record is what the caller wants without a question.
+// fresh reports whether a record satisfies the caller without a fetch.
 func (l *load) fresh(r *record, now time.Time) bool {
 	return now.Before(r.fresh) && !l.tooOld(r, now) && !l.c.incomplete(r)
 }
@@ -261,7 +262,7 @@ func (l *load) usable(r *record, now time.Time) bool {
 	return l.directives.MaxStale == nil || !now.After(r.fresh.Add(max(*l.directives.MaxStale, 0)))
 }
 
-// refreshBehind answers stale, and fetches what is not being fetched yet.
+// refreshBehind answers stale, and starts a refresh unless one is under way.
 func (l *load) refreshBehind(stale []*request, now time.Time) {
 	fs := &l.c.flights
 	fs.mu.Lock()
@@ -428,7 +429,7 @@ func (l *load) waitFor(f *flight, slow <-chan struct{}) {
 			return
 		case <-slow:
 			if l.serveSlow(f) {
-				// The caller stays counted, so that the fetch goes on behind: what it brings is wanted.
+				// The caller stays counted, so that the fetch goes on behind.
 				return
 			}
 			slow = nil
@@ -443,7 +444,7 @@ func (l *load) waitFor(f *flight, slow <-chan struct{}) {
 }
 
 // leave ends the wait for a flight whose time, or whose caller's, is over. Where that is a deadline the fetch gets a
-// moment to hand in what it has. Keys stay open, for another flight if the caller has time left.
+// moment to return its results. Keys stay open, for another flight if the caller has time left.
 func (l *load) leave(f *flight) {
 	if l.ctx.Err() != context.Canceled {
 		timer := time.NewTimer(deadlineGrace)
@@ -458,8 +459,8 @@ func (l *load) leave(f *flight) {
 	l.c.flights.leave(f)
 }
 
-// passNotes passes on what was noted in a flight: to the fetch that this Load is part of, and, where others had begun it, to
-// whoever wants to know.
+// passNotes passes a flight's notes on: to the fetch that this Load is part of, and, where others had begun it, to
+// WithNotes.
 func (l *load) passNotes(f *flight) {
 	notes := f.notes.all()
 	if len(notes) == 0 {
@@ -483,8 +484,8 @@ func (l *load) passNotes(f *flight) {
 	}
 }
 
-// complete takes a flight's outcomes. Who joined a flight that ran out of its own time tries again, and so does who began
-// after a drop of what the flight brings: its tags were not known while it was under way.
+// complete takes a flight's outcomes. A caller that joined a flight which reached its own deadline tries again, and so
+// does one that began after a drop of the flight's values: their tags were not known while it was under way.
 func (l *load) complete(f *flight) {
 	for _, q := range l.open {
 		if q.flight != f {
@@ -525,7 +526,7 @@ func (l *load) serveSlow(f *flight) (all bool) {
 	return all
 }
 
-// failOrStale serves what is kept when the backend fails; a caller who named a bound for stale answers gets the error
+// failOrStale serves the stored value when the backend fails; a caller who set a bound for stale answers gets the error
 // past it.
 func (l *load) failOrStale(q *request, err error) {
 	if reason := l.c.o.Classify(err); reason != "" && q.stored != nil && l.usable(q.stored, time.Now()) {
@@ -535,7 +536,7 @@ func (l *load) failOrStale(q *request, err error) {
 	l.fail(q, err)
 }
 
-// expire answers what is open when the caller's own time is over.
+// expire answers the open requests when the caller's own time is over.
 func (l *load) expire() {
 	now := time.Now()
 	for _, q := range l.open {
@@ -546,7 +547,7 @@ func (l *load) expire() {
 	l.failRemaining(context.Cause(l.ctx))
 }
 
-// failRemaining answers what is open with an error. A page that lacks only some of its records is better than none.
+// failRemaining answers the open requests with an error. A page that lacks only some of its records is better than none.
 func (l *load) failRemaining(err error) {
 	l.sweep()
 	now := time.Now()

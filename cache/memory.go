@@ -10,7 +10,7 @@ import (
 	"github.com/maypok86/otter/v2"
 )
 
-// What an entry costs in bytes beside its value, its tags and its validator.
+// The cost of an entry in bytes besides its value, its tags and its validator.
 var overhead = footprint.Of[record]() + footprint.Of[entry]() + libraryNode + libraryTable + librarySketch
 
 const (
@@ -34,7 +34,7 @@ type record struct {
 	items []Item // of a page
 	// without returns a page's value without one of its items.
 	without func(page any, item int) any
-	at      time.Time // when the backend said it
+	at      time.Time // when the backend sent it
 	fresh   time.Time // until when it is fresh
 	stale   time.Time // until when it may be served at all
 	size    int       // of value, in bytes
@@ -55,7 +55,7 @@ type refreshError struct {
 	retry  time.Time
 }
 
-// entry is what the library holds. It keeps removed entries in its buffers for a while, so erasing empties the entry.
+// entry is the library's value. It keeps removed entries in its buffers for a while, so erasing empties the entry.
 type entry struct {
 	key   digest
 	rec   atomic.Pointer[record]
@@ -69,11 +69,11 @@ type link struct {
 	prev, next *link
 }
 
-// memory is the level in the process, and the knowledge of what was dropped when.
+// memory is the level in the process, with the times of recent drops.
 type memory struct {
 	limit   int64
 	reserve sync.Mutex
-	taken   atomic.Int64                 // by what is kept elsewhere; changes under reserve
+	taken   atomic.Int64                 // by reservations; changes under reserve
 	entries *otter.Cache[digest, *entry] // nil where nothing is kept
 
 	// mu makes "was it dropped since? if not, fill" one step against a drop.
@@ -85,8 +85,8 @@ type memory struct {
 	tags *tagIndex
 }
 
-// tagIndex finds the entries that carry a tag. It must not refer to the library's cache: that has a cleanup function whose
-// argument refers to the index, and a cleanup's argument keeps alive what it reaches.
+// tagIndex finds the entries that carry a tag. It must not refer to the library's cache: that has a cleanup function
+// whose argument refers to the index, and a cleanup's argument keeps its referents alive.
 type tagIndex struct {
 	mu     sync.Mutex
 	tagged map[digest]*link // the first of those that carry a tag
@@ -131,8 +131,8 @@ func (e *entry) weight() uint32 {
 	return uint32(min(r.cost(), math.MaxUint32))
 }
 
-// cost is what the heap holds for the record, in bytes. Where records share a tag's text, each counts it, since each may
-// be the last to hold it.
+// cost is the heap size of the record, in bytes. Where records share a tag's text, each counts it, since each may be the
+// last to hold it.
 func (r *record) cost() int64 {
 	n := overhead + r.size + footprint.Text(r.etag) + footprint.Slice(r.tags) + footprint.Slice(r.items) +
 		footprint.Array[link](len(r.tags)+len(r.items)) + len(r.items)*tagSlot
@@ -160,8 +160,8 @@ func (m *memory) get(d digest) *record {
 	return e.rec.Load()
 }
 
-// fill keeps what a backend was asked for at start, unless it was dropped since. It reports whether it was not: the
-// record may have been too large or too old to keep all the same.
+// fill stores a value whose fetch began at start, unless it was dropped since. It reports whether it was not: the record
+// may have been too large or too old to keep all the same.
 func (m *memory) fill(start uint64, d digest, r *record) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -190,7 +190,7 @@ func (m *memory) fill(start uint64, d digest, r *record) bool {
 	return true
 }
 
-// remove takes out what was kept before start.
+// remove deletes a value that was stored before start.
 func (m *memory) remove(start uint64, d digest) {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -231,7 +231,7 @@ func (m *memory) invalidated(start uint64, d digest, tags []Tag) bool {
 	return false
 }
 
-// invalidate erases the keys and what carries their tags, and refuses what was asked for before.
+// invalidate erases the keys and the values that carry their tags, and refuses fills that began before.
 func (m *memory) invalidate(ds []digest) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -267,7 +267,7 @@ func (m *memory) clear() {
 func (m *memory) close() {
 	m.clear()
 	if m.entries != nil {
-		m.entries.CleanUp() // the library's buffers hold what was removed a moment ago
+		m.entries.CleanUp() // the library's buffers still hold removed entries
 		m.entries.StopAllGoroutines()
 	}
 }

@@ -12,8 +12,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// PingError is why Redis is of no use. It holds nothing of what Redis or the network said, which may repeat an address or a
-// user.
+// PingError is why Redis is of no use. It holds nothing of Redis's or the network's message, which may repeat an address
+// or a user.
 type PingError string
 
 // The troubles with Redis. NoTrouble is none.
@@ -30,7 +30,7 @@ const (
 	Refusing      PingError = "it refuses what it is asked"
 )
 
-// prefixes are how errors begin that tell a Redis that cannot be used from one that refuses a command.
+// prefixes are the beginnings of errors that mean an unusable Redis rather than a refused command.
 var prefixes = []struct {
 	text    string
 	trouble PingError
@@ -70,7 +70,7 @@ func pingErrorOf(err error) PingError {
 	return Unreachable
 }
 
-// OldestVersion is the version that Ping gives for a Redis that does not know the command HELLO.
+// OldestVersion is the version that Ping returns for a Redis that does not know the command HELLO.
 const OldestVersion = "5"
 
 // Ping greets the Redis of the options over a connection of its own and returns its version.

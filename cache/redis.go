@@ -257,7 +257,7 @@ func (r *remote) logError(err error) {
 	}
 }
 
-// logReadError logs what a read cannot find out within its timeout, such as the cause of a handshake that failed.
+// logReadError logs a cause that a read cannot find within its timeout, such as that of a failed handshake.
 func (r *remote) logReadError(err error) {
 	if trouble := pingErrorOf(err); trouble != Unreachable {
 		r.logError(err)
@@ -301,7 +301,7 @@ func (r *remote) reload(ctx context.Context) {
 	}
 }
 
-// outage tells a Redis that does not do its work from one that refuses a command.
+// outage reports whether an error means that Redis does not work, rather than that it refuses a command.
 func outage(err error) bool { return pingErrorOf(err) != PingOK }
 
 // execute sends a pipeline. Only an outage is an error; a command that was refused has its own. Where no connection could be
@@ -522,8 +522,8 @@ func (r *remote) tagKey(label string, d digest) string {
 	return r.prefix + label + ":tag:" + d.String()
 }
 
-// lease leases n starts of a window, under an id, and tells changes. starts is negative where Redis does not hold the entry
-// known, unless that is empty: then it has lost what it held and does nothing.
+// lease leases n starts of a window, under an id, and sends changes. starts is negative where Redis does not hold the
+// entry known, unless that is empty: then it has lost its data and does nothing.
 func (r *remote) lease(ctx context.Context, w *Window, id string, n int, known string, changes []change) (starts int, wait time.Duration, err error) {
 	now := time.Now()
 	args := []any{id, n, w.life.Microseconds(), known, (w.longest() + 2*w.life + time.Second).Milliseconds()}

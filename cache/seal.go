@@ -93,5 +93,5 @@ func (s sealer) open(d digest, sealed []byte) (frame []byte, ok bool) {
 	return nil, false
 }
 
-// bound is what a sealed frame is authenticated with beside its content.
+// bound is the additional data with which a sealed frame is authenticated.
 func bound(d digest, head []byte) []byte { return append(slices.Clone(head), d[:]...) }

@@ -17,7 +17,7 @@ type SpaceOptions[V any] struct {
 	Kind     string // such as "user": part of keys in Redis, of facts and of counters
 	Backend  string // label of facts
 	Scope    string // a digest of whatever decides who may see the values; the key under which keys are digested
-	Personal bool   // facts say so
+	Personal bool   // as facts show
 	Local    bool   // memory only, never in Redis
 	NoStale  bool   // never served stale, and not kept beyond its freshness
 
@@ -29,15 +29,15 @@ type SpaceOptions[V any] struct {
 // Missing is a key to fetch. A kept value that is no longer fresh enough comes along.
 type Missing[V any] struct {
 	Key      string
-	Stale    V      // what is kept
+	Stale    V      // the stored value
 	HasStale bool   // whether Stale is something
 	ETag     string // of Stale, to revalidate with; empty where there is none
 }
 
-// Entry is what a backend said about one key.
+// Entry is a backend's result for one key.
 type Entry[V any] struct {
 	Value       V
-	At          time.Time     // when the backend said it; the zero time is now
+	At          time.Time     // when the backend sent it; the zero time is now
 	MaxAge      time.Duration // if positive it replaces Options.TTL; counted from At
 	NoStore     bool          // give it to those who wait, and keep nothing
 	ETag        string        // to revalidate with
@@ -74,9 +74,9 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 	}}
 }
 
-// Load answers every key: from memory, else from Redis, else from a fetch in flight, else from fetch. It returns when
-// all are answered or ctx ends; what is not answered by then gets the context's error. An empty key does not exist and
-// is not asked for.
+// Load answers every key: from memory, else from Redis, else from a fetch in flight, else from fetch. It returns when all
+// are answered or ctx ends; A key without an answer by then gets the context's error. An empty key does not exist and is
+// not asked for.
 func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[string]Result[V] {
 	l := s.inner.load(ctx, keys, func(ctx context.Context, wanted []missingKey) answers {
 		typed := make([]Missing[V], len(wanted))
@@ -121,7 +121,7 @@ func box[V any](f Entry[V]) Entry[any] {
 	return Entry[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags, f.items}
 }
 
-// boxed is what the heap holds for a V itself where it is no pointer.
+// boxed is the heap size of a V itself where it is no pointer.
 func boxed[V any]() int {
 	if reflect.TypeFor[V]().Kind() == reflect.Pointer {
 		return 0
@@ -157,8 +157,8 @@ func (s *Space[V]) Peek(keys ...string) map[string]Result[V] {
 	return results
 }
 
-// Stored returns what either level holds of the keys, fresh or not, without a fact in the operation's record. Absences and
-// what is kept nowhere are left out.
+// Stored returns what either level holds of the keys, fresh or not, without a fact in the operation's record. Absences
+// and values that are stored nowhere are left out.
 func (s *Space[V]) Stored(ctx context.Context, keys ...string) map[string]Missing[V] {
 	found := map[string]Missing[V]{}
 	for key, r := range s.inner.storedRecords(ctx, keys) {
@@ -169,7 +169,7 @@ func (s *Space[V]) Stored(ctx context.Context, keys ...string) map[string]Missin
 	return found
 }
 
-// Cached returns the value of a key and when the backend gave it, if either level holds it fresh.
+// Cached returns the value of a key and when the backend sent it, if either level holds it fresh.
 func (s *Space[V]) Cached(ctx context.Context, key string) (v V, at time.Time, ok bool) {
 	r := s.Load(onlyFresh(ctx), []string{key}, nil)[key]
 	return r.Value, time.Now().Add(-r.Fact.Age), r.Found
@@ -184,7 +184,7 @@ func onlyFresh(ctx context.Context) context.Context {
 // Name is a key as the cache knows it, for who looks the same one up again and again.
 type Name struct{ digest digest }
 
-// Name gives the name of a key.
+// Name returns the name of a key.
 func (s *Space[V]) Name(key string) Name { return Name{s.inner.digest(key)} }
 
 // Fresh returns the value of a key if memory holds it fresh: what Load would answer then, and counted as such, but for
@@ -221,7 +221,7 @@ func (s *Space[V]) put(ctx context.Context, d digest, f Entry[V]) {
 
 // Drop forgets keys after a write: in memory, in Redis and in other replicas, together with all that carries their tags.
 // A fetch that began before does not fill either level any more. It takes at most about a second and does not end with
-// ctx; the package's text says what holds when Redis is not reachable.
+// ctx; the package comment describes the guarantees when Redis is not reachable.
 func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 	targets := make([]target, len(keys))
 	for i, key := range keys {

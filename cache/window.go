@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	// maxChanges bounds what one call tells Redis of the past.
+	// maxChanges bounds the past changes that one call sends to Redis.
 	maxChanges = 1000
 	// leaseDivisor is the part of the shortest window within which leased starts must be used, at most maxLease.
 	leaseDivisor = 20
@@ -73,7 +73,7 @@ func NewWindow(c *Cache, name string, rates []Rate, replicas int) *Window {
 	return w
 }
 
-// Lease returns up to n starts that may be used before until, or none and when to ask again. settle gives back n of them
+// Lease returns up to n starts that may be used before until, or none and when to ask again. settle returns n of them
 // unused where at is the zero time, and else makes n of them count from then on.
 func (w *Window) Lease(ctx context.Context, n int) (starts int, until time.Time, settle func(n int, at time.Time)) {
 	if len(w.rates) == 0 {
@@ -113,8 +113,8 @@ func (w *Window) newID() string {
 	return id
 }
 
-// available returns how many of n starts this process may lease by its own log, and how long there are none; w.mu is held. As
-// long as Redis may not know of others what it should, that is this process's share of a rate.
+// available returns how many of n starts this process may lease by its own log, and how long there are none; w.mu is held.
+// As long as Redis may lack data of others, that is this process's share of a rate.
 func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration) {
 	w.forget(now)
 	for _, r := range w.rates {
@@ -122,7 +122,7 @@ func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration
 		if w.remote == nil || !w.awaySince.IsZero() && now.Sub(w.awaySince) < r.Per {
 			limit = max(r.Count/w.replicas, 1)
 		}
-		// From the newest on: what is older than the oldest that must have left does not matter.
+		// From the newest on: Entries older than the oldest that must have left do not matter.
 		for i := len(w.log) - 1; i >= 0 && now.Sub(w.log[i].until) < r.Per; i-- {
 			if limit -= w.log[i].starts; limit <= 0 {
 				wait = max(wait, w.log[i].until.Add(r.Per).Sub(now))
@@ -181,7 +181,7 @@ func (w *Window) move(id string, n int, at time.Time) {
 	}
 }
 
-// leaseShared leases n starts from Redis under an id, and tells it what it does not have.
+// leaseShared leases n starts from Redis under an id, and sends it missing changes.
 func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int, wait time.Duration, err error) {
 	if w.remote == nil {
 		return 0, 0, errRedis

@@ -1,7 +1,7 @@
-// Package capture holds one operation in a file: what was asked, each backend call with its answer, and the result, all
-// without a credential and with pseudonyms in place of what is personal. A Recording gathers the calls of an operation,
-// a Masker replaces values, and a Tape answers the same calls again. It knows the backends' routes, and nothing of
-// GraphQL: what a document or an opaque id means is for the caller to say.
+// Package capture holds one operation in a file: the request, each backend call with its answer, and the result, all
+// without a credential and with pseudonyms in place of personal values. A Recording gathers the calls of an operation, a
+// Masker replaces values, and a Tape answers the same calls again. It knows the backends' routes, and nothing of GraphQL:
+// the caller interprets documents and opaque ids.
 package capture
 
 import (
@@ -29,7 +29,7 @@ const MaxSize = 64 << 20
 type File struct {
 	Version  int       `json:"version"`
 	Captured time.Time `json:"captured"`
-	// Differs is empty where a replay at once gave the same result with the same calls. Else it names where it did not:
+	// Differs is empty where an immediate replay had the same result with the same calls. Else it names where it did not:
 	// what depends on time, on a budget or on other operations cannot be replayed.
 	Differs []string `json:"differs,omitempty"`
 	// Settings are those that decide about an answer, by name; Backends those that were configured.
@@ -42,7 +42,7 @@ type File struct {
 	Result Result `json:"result"`
 }
 
-// Caller is what the one who asked was allowed.
+// Caller is the caller's permissions.
 type Caller struct {
 	Scopes  []string `json:"scopes"`
 	Bound   bool     `json:"bound,omitempty"`
@@ -79,9 +79,9 @@ type Call struct {
 	Headers map[string]string `json:"headers,omitempty"`
 	// Answer is the pruned body, absent where it was empty or no JSON.
 	Answer json.RawMessage `json:"answer,omitempty"`
-	// NoJSON says what the body was instead of JSON: "markup" or "malformed".
+	// NoJSON describes a body that was not JSON: "markup" or "malformed".
 	NoJSON string `json:"noJson,omitempty"`
-	// Failure says why no whole answer came: "timeout", "deadline", "canceled", "unavailable" or "contract". Unsent means
+	// Failure is why no complete answer came: "timeout", "deadline", "canceled", "unavailable" or "contract". Unsent means
 	// that the request never left.
 	Failure string `json:"failure,omitempty"`
 	Unsent  bool   `json:"unsent,omitempty"`
@@ -99,7 +99,7 @@ var failures = map[string]upstream.Kind{
 	"unavailable": upstream.Unavailable, "contract": upstream.Contract,
 }
 
-// stand-ins for bodies that are no JSON.
+// replacements for bodies that are no JSON.
 var placeholders = map[string]string{"": "", "markup": "<", "malformed": "{"}
 
 // Write writes the file as indented JSON.
@@ -188,7 +188,7 @@ func (c *Call) text() []byte {
 	return []byte(placeholders[c.NoJSON])
 }
 
-// key is what tells calls apart.
+// key identifies a call.
 func (c *Call) key() string {
 	return string(c.Backend) + " " + c.Method + " " + c.Path + "?" + c.Query + " " + canonical(c.Body)
 }
@@ -242,6 +242,6 @@ func encode(v any) []byte {
 	var b bytes.Buffer
 	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	_ = enc.Encode(v) // what was decoded can be encoded
+	_ = enc.Encode(v) // decoded values can be encoded
 	return bytes.TrimSpace(b.Bytes())
 }

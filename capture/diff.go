@@ -25,8 +25,8 @@ func Compare(recorded, now json.RawMessage) []Difference {
 	return c.differences
 }
 
-// ShapeDifferences lists the paths at which two answers differ by more than their texts and numbers, which is all that pseudonyms
-// may change. What says how an operation ended must be equal too.
+// ShapeDifferences lists the paths at which two answers differ by more than their texts and numbers, which is all that
+// pseudonyms may change. The members that describe the outcome must be equal too.
 func ShapeDifferences(a, b json.RawMessage) []string {
 	c := &comparison{masked: true, same: func(name string, a, b any) bool {
 		if comparedExactly[name] {
@@ -66,7 +66,7 @@ func errorPath(failure any) string {
 
 type comparison struct {
 	same func(name string, a, b any) bool
-	// masked says that names of members which may be values have pseudonyms.
+	// masked is set if names of members which may be values have pseudonyms.
 	masked      bool
 	differences []Difference
 }

@@ -15,10 +15,10 @@ import (
 )
 
 // Masker replaces values by pseudonyms of the same kind: a UUID by a UUID, an e-mail address by one at example.org, a
-// date by a date, a URL by one at example.com, and else letters by letters and digits by digits, with what stands between
-// them left as it is. One value has one pseudonym, and no two values share one (but for
-// UUIDs that differ in case alone), so that what was joined stays joined. The
-// pseudonyms come from a keyed hash whose key nobody keeps. It must not be used by several goroutines at once.
+// date by a date, a URL by one at example.com, and else letters by letters and digits by digits, with all other
+// characters unchanged. One value has one pseudonym, and no two values share one (but for UUIDs that differ in case
+// alone), so that joins still hold. The pseudonyms come from a keyed hash whose key is discarded. It must not be used by
+// several goroutines at once.
 type Masker struct {
 	key   [32]byte
 	made  map[string]string
@@ -153,7 +153,7 @@ func moment(r *rand.Rand, s string) string {
 
 func twoDigits(n int) string { return strconv.Itoa(n/10) + strconv.Itoa(n%10) }
 
-// replaceable says whether a character is one that pseudonyms replace.
+// replaceable reports whether a pseudonym replaces a character.
 func replaceable(c rune) bool {
 	if c < utf8.RuneSelf {
 		return c >= '0' && c <= '9' || c >= 'a' && c <= 'z' || c >= 'A' && c <= 'Z'
@@ -212,7 +212,7 @@ func (m *Masker) Number(n json.Number) json.Number {
 // them.
 var identifierName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
-// Key is what stands for the name of a member of a free JSON object.
+// Key returns the pseudonym of the name of a member of a free JSON object.
 func (m *Masker) Key(name string) string {
 	if identifierName.MatchString(name) {
 		return name

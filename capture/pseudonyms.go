@@ -13,15 +13,15 @@ import (
 	"github.com/vektah/gqlparser/v2/formatter"
 )
 
-// Pseudonyms replaces what is personal in a request: every text and id in arguments and variables. Names of operations,
-// aliases and variables stay; they are the frontend's. Global ids and cursors are taken apart, so that they name the
-// pseudonym of what they named.
+// Pseudonyms replaces personal values in a request: every text and id in arguments and variables. Names of operations,
+// aliases and variables stay; they are the frontend's. Global ids and cursors are decoded, and encoded again with the
+// pseudonym of their key.
 type Pseudonyms struct {
 	*Masker
 	schema *ast.Schema
-	// cursors are what stands for the cursors of the document.
+	// cursors are the replacements of the document's cursors.
 	cursors map[string]string
-	// freeVariables are the variables that stand within free JSON, where any value may be somebody's.
+	// freeVariables are the variables inside free JSON, where any value may be personal.
 	freeVariables map[string]bool
 }
 
@@ -56,7 +56,7 @@ func (p *Pseudonyms) Request(doc *ast.QueryDocument, op *ast.OperationDefinition
 	return strings.Split(strings.TrimSpace(text.String()), "\n"), masked
 }
 
-// typeOf is the type that says what of a variable is replaced.
+// typeOf returns the type that decides which parts of a variable are replaced.
 func (p *Pseudonyms) typeOf(d *ast.VariableDefinition) *ast.Type {
 	if p.freeVariables[d.Variable] {
 		return ast.NamedType(freeJSON, d.Position)
@@ -262,8 +262,8 @@ func criteria(filter map[string]any) string {
 	return string(bound)
 }
 
-// cursor finds what the cursor among a field's arguments is bound to, and what stands for it. What it is bound to is not
-// written in it: where it is the key of a parent, that is one of those that came with the answers.
+// cursor finds the binding of the cursor among a field's arguments, and its replacement. The binding is not written in
+// the cursor: where it is the key of a parent, that is one of the keys in the answers.
 func (p *Pseudonyms) cursor(f *ast.Field, variables map[string]any) {
 	args := map[string]any{}
 	for _, d := range f.Definition.Arguments {
@@ -295,20 +295,20 @@ func (p *Pseudonyms) cursor(f *ast.Field, variables map[string]any) {
 	}
 }
 
-// rebind makes what stands for a cursor that is bound so.
+// rebind makes the replacement of a cursor with that binding.
 func (p *Pseudonyms) rebind(after, list string, bound, masked []string) bool {
 	c, err := scalar.DecodeCursor(after, list, bound...)
 	if err == nil {
 		c.Bound, c.Token = masked, p.Text(c.Token)
 		p.cursors[after] = c.Encode()
 	} else if p.cursors[after] == "" {
-		// It belongs to other arguments, as its stand-in must.
+		// It belongs to other arguments, and so must its replacement.
 		p.cursors[after] = scalar.Cursor{List: list, Bound: []string{"another"}}.Encode()
 	}
 	return err == nil
 }
 
-// parentBound is what a cursor of an edge is bound to: the parent's key, and of an embedded list its filters too.
+// parentBound is the binding of an edge's cursor: the parent's key, and of an embedded list its filters too.
 func parentBound(f *ast.Field, parent string, args map[string]any) []string {
 	if !slices.Contains([]string{"courses", "learningPaths"}, f.Name) {
 		return []string{parent}
@@ -336,8 +336,8 @@ func names(v any) []string {
 	return out
 }
 
-// CatalogueMembers are members that are texts to the schema and hold one of a few words, a moment, or what a catalogue calls
-// its content.
+// CatalogueMembers are members of type text whose values are words of a fixed set, times, or titles of a catalogue's
+// content.
 var CatalogueMembers = []string{"created", "createdAt", "updated", "updatedAt", "title", "label", "type", "profile", "status"}
 
 // UnmaskedMembers reports of a member of a backend's record that a capture keeps its texts and numbers as they are: moments,

@@ -30,8 +30,8 @@ type Recording struct {
 	full      bool // there was no room; nothing more is recorded
 }
 
-// memoryPerByte is about how much memory a byte of an answer takes until its capture is written: its text, what is decoded from
-// it with and without pseudonyms, the file, and the replay of the file.
+// memoryPerByte is about how much memory a byte of an answer takes until its capture is written: its text, its decoded
+// values with and without pseudonyms, the file, and the replay of the file.
 const memoryPerByte = 16
 
 // NewRecording starts a recording now. grow counts the memory that it takes, and reports whether there is room for more; nil
@@ -125,7 +125,7 @@ func (r *Recording) begin(t *recorder, req *http.Request) *recordedCall {
 	return x
 }
 
-// fail says why no whole answer came.
+// fail records why no complete answer came.
 func (x *recordedCall) fail(r *Recording, ctx context.Context, err error, unsent bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -147,7 +147,7 @@ func failureOf(ctx context.Context, err error) string {
 	return "unavailable"
 }
 
-// bodyRecorder keeps what is read of an answer.
+// bodyRecorder copies the bytes that are read of an answer.
 type bodyRecorder struct {
 	io.ReadCloser
 	call      *recordedCall
@@ -179,7 +179,7 @@ var (
 	errFull  = errors.New("the calls of the operation take more memory than there is room for")
 )
 
-// Calls returns the recorded calls in pseudonyms. An operation whose calls cannot all be kept gives an error.
+// Calls returns the recorded calls in pseudonyms. An operation whose calls do not all fit returns an error.
 func (r *Recording) Calls(m *Masker, routes *Routes) ([]Call, error) {
 	r.mu.Lock()
 	exchanges, full := r.exchanges, r.full
@@ -229,7 +229,7 @@ func (x *recordedCall) call(m *Masker, routes *Routes, room func(int) bool) (*Ca
 	return c, nil
 }
 
-// recordAnswer keeps what is read of an answer without its encoding.
+// recordAnswer records the bytes that were read of an answer, decoded.
 func (c *Call) recordAnswer(plain []byte, p pruner, at *route, success bool) {
 	body := bytes.TrimSpace(bytes.TrimPrefix(plain, []byte("\xef\xbb\xbf")))
 	v, err := decode(body)
@@ -277,7 +277,7 @@ var (
 	printableHeader = regexp.MustCompile(`^[A-Za-z0-9 ,=;:"/._-]{1,200}$`)
 )
 
-// headersOf are the headers of an answer that say something to the program. A date to come back at becomes seconds, since a
+// headersOf returns the headers of an answer that the program reads. A date to come back at becomes seconds, since a
 // replay is later.
 func headersOf(h http.Header, now time.Time) map[string]string {
 	kept := map[string]string{}

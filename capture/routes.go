@@ -26,15 +26,16 @@ type route struct {
 	record *document.Shape
 }
 
-// failure is what stands in an answer beside, or instead of, data: how many errors there are, and nothing of them.
+// failure is the shape of a GraphQL error in an answer: the number of errors is kept, and nothing of them.
 var failure = &document.Shape{Name: "failure"}
 
 var pageInfo = &document.Shape{Name: "pageInfo", Members: []document.Member{
 	{Name: "perPage"}, {Name: "currentPage"}, {Name: "total"}, {Name: "hasMore"},
 }}
 
-// NewRoutes makes the routes of the backends: mattrPrefix is the path before /users, shapes those of the records of Thought
-// Industries. kept says of a member of a shape that its texts and numbers are kept as they are; all others are replaced.
+// NewRoutes makes the routes of the backends: mattrPrefix is the path before /users, shapes those of the records of
+// Thought Industries. keepsMember reports whether the texts and numbers of a shape's member are kept as they are; all
+// others are replaced.
 func NewRoutes(mattrPrefix string, shapes thoughtindustries.Shapes, kept func(shape, member string) bool) *Routes {
 	clients := wrapped("Clients", &document.Shape{Name: "page", Members: []document.Member{
 		{Name: "pageInfo", Shape: pageInfo}, {Name: "aggregations", Shape: shapes.Aggregation}, {Name: "clients", Shape: shapes.Client},
@@ -61,7 +62,7 @@ func paged(record *document.Shape) *document.Shape {
 	return &document.Shape{Name: "page", Members: []document.Member{{Name: "data", Shape: record}, {Name: "nextCursor"}}}
 }
 
-// find gives the route of a path, whose segments are escaped; nil where there is none.
+// find returns the route of a path, whose segments are escaped; nil where there is none.
 func (r *Routes) find(b upstream.Backend, path string) *route {
 	i := slices.IndexFunc(r.list, func(c route) bool { return c.backend == b && matches(c.template, path) })
 	if i < 0 {

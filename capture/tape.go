@@ -91,7 +91,7 @@ func (t *Tape) callOf(r *http.Request) (*Call, error) {
 	return c, errors.Join(err, r.Body.Close())
 }
 
-// take gives the next recorded call that equals c; nil, which is noted, where there is none.
+// take returns the next recorded call that equals c, or nil, which is noted, where there is none.
 func (t *Tape) take(c *Call) *Call {
 	key := c.key()
 	t.mu.Lock()

@@ -7,8 +7,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// uses returns the coordinates of the schema that a valid document uses: Type, Type.field, Type.field.argument, Input.field
-// and Enum.value. What a variable may hold counts as used.
+// uses returns the coordinates of the schema that a valid document uses: Type, Type.field, Type.field.argument,
+// Input.field and Enum.value. Possible values of a variable count as used.
 func uses(schema *ast.Schema, doc *ast.QueryDocument) map[string]bool {
 	u := usage{schema: schema, used: map[string]bool{}}
 	for _, op := range doc.Operations {

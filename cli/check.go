@@ -44,7 +44,7 @@ func (c *checkCommand) Run(p *process) error {
 	return exitWith(conclude(p.Stdout, c.JSON, result.OK, result))
 }
 
-// conclude writes the result of a command, and gives its exit code.
+// conclude writes the result of a command, and returns its exit code.
 func conclude(stdout io.Writer, asJSON, ok bool, result interface{ print(io.Writer) }) int {
 	if asJSON {
 		encoder := json.NewEncoder(stdout)
@@ -60,7 +60,7 @@ func conclude(stdout io.Writer, asJSON, ok bool, result interface{ print(io.Writ
 	return ExitOK
 }
 
-// checkResult is what the command prints.
+// checkResult is the command's output.
 type checkResult struct {
 	OK        bool              `json:"ok"`
 	Documents []checkedDocument `json:"documents,omitempty"`
@@ -73,14 +73,14 @@ type checkedDocument struct {
 	Name  string           `json:"name,omitempty"`
 	Cost  int64            `json:"cost"`
 	Calls map[string]int64 `json:"calls,omitempty"`
-	// Problems are why the document fails, Warnings what the server may do with it that is not expected.
+	// Problems are why the document fails, Warnings are unexpected effects at the server.
 	Problems []string `json:"problems,omitempty"`
 	Warnings []string `json:"warnings,omitempty"`
 
 	text string
 }
 
-// budget is what a document may take; what is left out is not bounded.
+// budget bounds the cost of a document; an absent member is not bounded.
 type budget struct {
 	Cost  *int64 `json:"cost"`
 	Calls *int64 `json:"calls"`
@@ -132,7 +132,7 @@ func check(manifest, against string, server serverLimits, p progress) (*checkRes
 	return result, nil
 }
 
-// breakingChanges keeps those that a document uses, where there are documents to tell.
+// breakingChanges keeps those that a document uses, where there are documents.
 func breakingChanges(old, schema *ast.Schema, documents []checkedDocument, onlyUsed bool) []breakingChange {
 	checker := gateway.NewChecker(old, limits.Default())
 	used := make([]map[string]bool, len(documents))
@@ -198,7 +198,7 @@ func (d checkedDocument) totalCalls() int64 {
 	return sum
 }
 
-// readDocuments reads a manifest or a folder of them, and the budgets beside.
+// readDocuments reads a manifest or a folder of them, and the budgets next to it.
 func readDocuments(name string) ([]*documents.TrustedDocument, map[string]budget, error) {
 	info, err := os.Stat(name)
 	if err != nil {

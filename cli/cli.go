@@ -24,7 +24,7 @@ const (
 	ExitUsage  = 2
 )
 
-// Program is what the command line is given.
+// Program is the input and output of the command line.
 type Program struct {
 	// Schema is the text of the schema.
 	Schema string
@@ -38,11 +38,11 @@ type Program struct {
 	Stdout, Stderr io.Writer
 	// Prepare fits the process to the configuration; nil leaves the process as it is.
 	Prepare func(*config.Config)
-	// Adopt has what else the process prints go to the log; nil leaves that where it goes.
+	// Adopt makes other lines of the process go to the log; nil leaves that where it goes.
 	Adopt func(*slog.Logger)
 }
 
-// commands is the command line as kong reads it. The settings are flags beside it.
+// commands is the command line as kong reads it. The settings are flags of the program.
 type commands struct {
 	Demo    bool             `help:"Run on emulated backends, with nothing else needed."`
 	File    string           `name:"config" placeholder:"FILE" help:"YAML file with settings; a flag and the environment win over it."`
@@ -60,19 +60,19 @@ type commands struct {
 	Help          helpCommand    `cmd:"" help:"Explain a command, or list commands and settings."`
 }
 
-// process is one run of the program with what its arguments say.
+// process is one run of the program with its parsed arguments.
 type process struct {
 	Program
 	settings config.Sources
 	parser   *kong.Kong
 }
 
-// exit ends a run with a code. What there is to say was said.
+// exit ends a run with a code. The message was already written.
 type exit int
 
 func (e exit) Error() string { return fmt.Sprintf("exit code %d", int(e)) }
 
-// Run does what the arguments say until it is done or ctx ends, and returns the exit code.
+// Run executes the command until it is done or ctx ends, and returns the exit code.
 func Run(ctx context.Context, p Program) (code int) {
 	defer func() {
 		// Help and version end the parser, which can only be left like that.
@@ -113,7 +113,7 @@ func Run(ctx context.Context, p Program) (code int) {
 	return ExitUsage
 }
 
-// usageMessage says in one line what is wrong with the arguments, what was perhaps meant, and which help to ask for.
+// usageMessage returns one line: the mistake in the arguments, a suggestion, and the help to read.
 func usageMessage(err error) string {
 	text, help := strings.ReplaceAll(err.Error(), "--", "-"), "learngraph help"
 	if e := new(kong.ParseError); errors.As(err, &e) && e.Context != nil {

@@ -67,7 +67,7 @@ type doctor struct {
 	getenv func(string) string
 	// clocks carries the calls to the backends.
 	clocks clocks
-	// authorizer is MATTR's where its authorization server gave a token; without one there is nothing to ask its API with.
+	// authorizer is MATTR's where its authorization server issued a token; without one the check of its API is skipped.
 	authorizer upstream.Authorizer
 }
 
@@ -194,7 +194,7 @@ func retryHint(wait time.Duration) string {
 	return fmt.Sprintf(", and try again in %d s", int(wait.Seconds()))
 }
 
-// client is one that asks each thing once, and whose answers tell the time.
+// client returns a client that sends each request once, and records the time in answers.
 func (d *doctor) client(b upstream.Backend, cfg config.Backend, a upstream.Authorizer) (*upstream.Client, error) {
 	return upstream.New(upstream.Options{Backend: b, BaseURL: cfg.URL, Authorizer: a, Transport: d.clocks.of(b),
 		Timeout: cfg.Timeout, Concurrency: 1, Gzip: cfg.Gzip, MaxBody: d.cfg.UpstreamMaxBody, Retries: -1})
@@ -267,7 +267,7 @@ func (d *doctor) mattr(ctx context.Context) doctorResult {
 	return p.resultOf(err)
 }
 
-// clocks are how far the backends' clocks are ahead of ours, as the Date of any of their answers tells.
+// clocks are how far the backends' clocks are ahead of ours, by the Date of any of their answers.
 type clocks struct {
 	// base carries the calls; nil is the network.
 	base  http.RoundTripper
@@ -298,7 +298,7 @@ func (c *clocks) of(b upstream.Backend) http.RoundTripper {
 	})
 }
 
-// offset is the least by which a clock that said date between start and end is off. A Date is cut to whole seconds.
+// offset is the least by which a clock that showed date between start and end is off. A Date is cut to whole seconds.
 func offset(date, start, end time.Time) time.Duration {
 	switch {
 	case date.After(end):

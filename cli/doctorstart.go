@@ -16,7 +16,7 @@ import (
 	"github.com/learngraph/learngraph/telemetry"
 )
 
-// startupChecks are about what a server needs from this machine and its surroundings, each where it is configured.
+// startupChecks are the checks of a server's needs at its start, each where it is configured.
 func (d *doctor) startupChecks() (list []doctorCheck) {
 	if d.cfg.WithKeys() {
 		list = append(list, doctorCheck{"api keys", d.apiKeys})

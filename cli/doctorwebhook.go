@@ -10,8 +10,8 @@ import (
 	"github.com/learngraph/learngraph/cache"
 )
 
-// webhook says when a webhook last had a delivery with a right signature. Redis knows of all replicas; without it the server of
-// the same settings is asked for what it knows.
+// webhook reports when a webhook last had a delivery with a right signature. Redis has the deliveries of all replicas;
+// without it the running server is asked for its own.
 func (d *doctor) webhook(ctx context.Context, backend string) doctorResult {
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()

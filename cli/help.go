@@ -131,7 +131,7 @@ func (h helpWriter) flags(list []*kong.Flag) {
 	}
 }
 
-// setting explains one setting: its flag, its name in the environment, its default and what it is for.
+// setting explains one setting: its flag, its name in the environment, its default and its purpose.
 func (h helpWriter) setting(s config.Setting) {
 	flag, about := "-"+config.FlagName(s.Name), s.Name
 	if !s.Switch {

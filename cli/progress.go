@@ -6,7 +6,7 @@ import (
 	"os"
 )
 
-// progress tells a person how far long work has come: on a terminal over one line, elsewhere in plain lines.
+// progress shows a person how far long work has come: on a terminal over one line, elsewhere in plain lines.
 type progress struct {
 	w        io.Writer
 	terminal bool
@@ -14,7 +14,7 @@ type progress struct {
 
 func progressTo(w io.Writer) progress { return progress{w, isTerminal(w)} }
 
-// isTerminal reports whether a person reads what is written.
+// isTerminal reports whether the output is a terminal.
 func isTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
 	if !ok {
@@ -35,7 +35,7 @@ func (p progress) show(text string) {
 // maxLines bounds the plain lines of one count: a log is not to hold one for each of ten thousand things.
 const maxLines = 10
 
-// count says that work on the thing i, from 1, of total begins.
+// count shows that work on item i, from 1, of total begins.
 func (p progress) count(things string, i, total int) {
 	if every := (total + maxLines - 1) / maxLines; p.terminal || (i-1)%every == 0 {
 		p.show(fmt.Sprintf("checking %s (%d of %d)", things, i, total))

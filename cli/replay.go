@@ -30,7 +30,7 @@ func (c *replayCommand) Run(ctx context.Context, p *process) error {
 	return exitWith(conclude(p.Stdout, c.JSON, result.OK, result))
 }
 
-// replayResult is what the command prints.
+// replayResult is the command's output.
 type replayResult struct {
 	OK    bool           `json:"ok"`
 	Files []replayedFile `json:"files"`
@@ -39,7 +39,7 @@ type replayResult struct {
 type replayedFile struct {
 	File string `json:"file"`
 	Same bool   `json:"same"`
-	// DifferedAtOnce is what a replay right after the capture did not reproduce.
+	// DifferedAtOnce lists the differences of a replay right after the capture.
 	DifferedAtOnce []string             `json:"differedAtOnce,omitempty"`
 	Differences    []capture.Difference `json:"differences,omitempty"`
 	Missing        []capture.Count      `json:"missing,omitempty"`
@@ -91,7 +91,7 @@ func writeHAR(f *capture.File, name string) error {
 	return errors.Join(f.WriteHAR(file), file.Close())
 }
 
-// replayFile holds a replay against what was recorded.
+// replayFile compares a replay with the recording.
 func replayFile(ctx context.Context, f *capture.File) (replayedFile, error) {
 	now, err := app.Replay(ctx, f)
 	if err != nil {

@@ -18,7 +18,7 @@ func (*versionCommand) Run(p *process) error {
 	return err
 }
 
-// build tells builds apart: version and commit as the build has them, the Go version, and the digest of the schema.
+// build identifies a build: version and commit as the build has them, the Go version, and the digest of the schema.
 type build struct{ version, commit, golang, schema string }
 
 func buildOf(p Program) build {

@@ -17,7 +17,7 @@ import (
 
 //go:generate go run ../../graph/gen gqlgen.yml
 
-// Credentials are what the backends accept, as values of the Authorization header but for the MATTR client's.
+// Credentials are the values of the Authorization header that the backends accept, except for the MATTR client's.
 type Credentials struct {
 	ThoughtIndustries, Coassemble, ClientID, ClientSecret, Audience string
 }

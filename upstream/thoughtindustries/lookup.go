@@ -54,7 +54,7 @@ type seenClient struct {
 // step is one page of the walk, for all who wait for it.
 type step struct {
 	done chan struct{}
-	err  error // set before done is closed
+	err  error // The answer is compared uncompressed and complete, so these headers are dropped.
 }
 
 // NewLookup returns a Lookup that has seen nothing.
