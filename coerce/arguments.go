@@ -97,7 +97,7 @@ func Enabled(d *ast.Directive, variables map[string]any) (bool, error) {
 	return condition(d, variables)
 }
 
-// Literal returns what a literal says, in the form of a decoded request: json.Number, string, bool, nil, []any and
+// Literal returns the value of a literal in the form of a decoded request: json.Number, string, bool, nil, []any and
 // map[string]any, with the values of variables as they are. An element that is a variable without a value is null, such a
 // member is left out.
 func Literal(v *ast.Value, variables map[string]any) any {

@@ -15,8 +15,8 @@ import (
 // number is a number as it is written.
 type number = json.Number
 
-// Variables returns the values of an operation's variables by what a request gives. Only what the operation declares is
-// taken.
+// Variables returns the values of an operation's variables from those of a request. Variables that the operation does not
+// declare are ignored.
 func Variables(schema *ast.Schema, op *ast.OperationDefinition, given map[string]any) (map[string]any, error) {
 	c := coercion{schema}
 	values := make(map[string]any, len(op.VariableDefinitions))
@@ -42,7 +42,7 @@ func within(err *scalar.InputError, names ...string) *scalar.InputError {
 func nullError(t *ast.Type) *scalar.InputError    { return fault("must not be null: it is a %s", t) }
 func missingError(t *ast.Type) *scalar.InputError { return fault("must be given: it is a %s", t) }
 
-// coercion makes values of a schema's types. What it made itself it takes again.
+// coercion makes values of a schema's types. It accepts its own results again.
 type coercion struct{ schema *ast.Schema }
 
 // into adds the value that a variable or an input field has: the given one, else its default, else none.

@@ -14,7 +14,7 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// Config is everything that the program can be told.
+// Config is the program's configuration.
 type Config struct {
 	Demo            bool
 	Listen          string
@@ -83,7 +83,7 @@ type Config struct {
 	TraceBackends    []string
 	CaptureDir       string
 	TrustedProxies   []netip.Prefix
-	// Retries is how often a call is sent again, as upstream.Options say. A replay repeats none.
+	// Retries is how often a call is sent again, as in upstream.Options. A replay repeats none.
 	Retries int
 
 	// SecretFiles are the files that backends' credentials came from.
@@ -101,7 +101,7 @@ type Config struct {
 	given map[string]bool
 }
 
-// Backend is what the three backends have in common.
+// Backend holds the settings that the three backends share.
 type Backend struct {
 	URL         string
 	Rates       []upstream.Rate

@@ -36,7 +36,7 @@ func checked(name, fallback, usage string, check func(string) error, field func(
 	}}
 }
 
-// ofBackend says where a backend is, which -demo ignores.
+// ofBackend marks a setting that locates a backend, which -demo ignores.
 func ofBackend(s Setting) Setting {
 	s.upstream = true
 	return s
@@ -51,7 +51,7 @@ func upstreamURL(name, fallback, usage string, field func(*Config) *string) Sett
 	return ofBackend(checked(name, fallback, usage, checkURL, field))
 }
 
-// credential is a secret of a backend. What it may hold is what a header may.
+// credential is a secret of a backend. It may hold the same characters as a header.
 func credential(name, usage string, field func(*Config) *string) Setting {
 	s := ofBackend(checked(name, "", usage, func(v string) error {
 		if strings.ContainsFunc(v, unicode.IsControl) {
@@ -63,7 +63,7 @@ func credential(name, usage string, field func(*Config) *string) Setting {
 	return s
 }
 
-// webhookSecret is a secret that a backend signs with. It says nothing of where the backend is, so -demo takes it too.
+// webhookSecret is a secret that a backend signs with. It does not locate a backend, so -demo accepts it too.
 func webhookSecret(name, usage string, field func(*Config) *string) Setting {
 	s := credential(name, usage, field)
 	s.upstream, s.reread = false, true
@@ -161,7 +161,7 @@ func several(name, usage string, choices []string, field func(*Config) *[]string
 	}}
 }
 
-// origin is what a browser sends as Origin: scheme, host and perhaps port, in lower case.
+// origin matches a browser's Origin header: scheme, host and perhaps port, in lower case.
 var origin = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://(?:[a-z0-9._~-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?$`)
 
 func origins(name, usage string, field func(*Config) *[]string) Setting {

@@ -1,6 +1,6 @@
 package config
 
-// Link says which fields join the backends.
+// Link names the fields that join the backends.
 type Link struct {
 	// Client is the client's field that is Coassemble's clientIdentifier: id, slug or sku.
 	Client string

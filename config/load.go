@@ -14,7 +14,7 @@ import (
 type Sources struct {
 	// Demo runs on emulated backends.
 	Demo bool
-	// Flags are what the command line sets, by the names of the environment.
+	// Flags are the values of the command line, by the names of the environment.
 	Flags  map[string]string
 	Getenv func(string) string
 	// Environ is the whole environment as NAME=value, for warnings of names that look like ours; nil warns of none.
@@ -44,7 +44,7 @@ type Value struct {
 	Source Source
 }
 
-// hidden is what is shown of a secret.
+// hidden replaces a secret in output.
 const hidden = "(secret)"
 
 // Load reads the settings. Its error names the one that is wrong, its value unless that is a secret, and what would be right.
@@ -113,7 +113,7 @@ func (l *loader) load(s Setting) error {
 		c.given[s.Name] = true
 	}
 	if c.Demo && s.demo != "" {
-		// What is given has no effect and can still be wrong.
+		// The value has no effect and can still be invalid.
 		if err := s.check(&Config{}, value); err != nil {
 			return err
 		}
@@ -134,7 +134,7 @@ func (l *loader) take(s Setting, value string, source Source) error {
 	return nil
 }
 
-// check sets a value, or says what is wrong with it.
+// check sets a value, or returns why it is invalid.
 func (s Setting) check(c *Config, value string) error {
 	err := s.set(c, value)
 	switch {

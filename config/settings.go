@@ -28,13 +28,13 @@ type Setting struct {
 	list bool
 	// number values are whole numbers.
 	number bool
-	// upstream settings say where the backends are; -demo ignores them.
+	// upstream settings locate the backends; -demo ignores them.
 	upstream bool
 	// reread secrets are taken again from their file when it changes, as those of backends are.
 	reread bool
-	// demo is what -demo makes of the setting, whatever else was said: it needs nothing and holds nothing back.
+	// demo is the value that -demo sets in any case: no credentials are needed and every feature is on.
 	demo string
-	// set takes a value over. Its error is what a right value would be, beginning with "must".
+	// set takes a value over. Its error describes a valid value, beginning with "must".
 	set func(*Config, string) error
 }
 
@@ -117,7 +117,7 @@ func mattrSettings() []Setting {
 	}, backendSettings("MATTR", "600/1m", "20", "10s", func(c *Config) *Backend { return &c.MATTR })...)
 }
 
-// backendSettings are what the three backends have in common.
+// backendSettings are the settings that the three backends share.
 func backendSettings(prefix, rate, concurrency, timeout string, backend func(*Config) *Backend) []Setting {
 	return []Setting{
 		inDemo("0", Setting{Name: prefix + "_RATE", Default: rate, Usage: "Most calls per time as COUNT/DURATION, several with commas; 0 for any number.",

@@ -32,8 +32,8 @@ func (p parents) fieldPath(path string, n, keys int) upstream.FieldPath {
 	return upstream.FieldPath{Path: path, Parent: p.indices[n], Of: p.of}
 }
 
-// attributed makes the calls of a loader carry the fields that they are for, where the operation is explained. text is what
-// a key is called in the cache.
+// attributed makes the calls of a loader carry the fields that they are for, where the operation is explained. text
+// returns the name of a key in the cache.
 func attributed[K comparable, V any](o *Operation, text func(K) string, l *loader.Loader[K, V]) *loader.Loader[K, V] {
 	s, explained := o.source, upstream.IsExplained(o.ctx)
 	if !explained && s.Within == nil {

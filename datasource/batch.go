@@ -10,7 +10,8 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// answers are what a backend said of keys, failures why it could not be asked. A key in neither does not exist.
+// answers are a backend's results by key, failures the errors of keys that could not be read. A key in neither does not
+// exist.
 type (
 	answers[K comparable, V any] = map[K]cache.Entry[V]
 	failures[K comparable]       = map[K]error
@@ -37,14 +38,14 @@ func plan[K comparable, V any](ctx context.Context, keys []K, scan func(keys []K
 	return read, failed
 }
 
-// scanned is what a scan gave: of all keys, or of some. The zero value is a scan that was not worth its calls.
+// scanned is the result of a scan: of all keys, or of some. The zero value is a scan that was not worth its calls.
 type scanned[K comparable, V any] struct {
 	records map[K]V
 	failed  failures[K]
 	all     bool
 }
 
-// of returns what a scan gave of these keys.
+// of returns the scan's results for these keys.
 func (s scanned[K, V]) of(keys []K) scanned[K, V] {
 	own := scanned[K, V]{map[K]V{}, failures[K]{}, s.all}
 	for _, k := range keys {
@@ -92,7 +93,8 @@ func failAll[K comparable](keys []K, err error) failures[K] {
 	return failed
 }
 
-// fetching returns the context of the calls that answer these keys. A refresh behind a stale answer gives way to others.
+// fetching returns the context of the calls that answer these keys. A refresh behind a stale answer has the lowest
+// priority.
 func fetching(ctx context.Context, keys ...string) context.Context {
 	if cache.IsRefresh(ctx) {
 		ctx = upstream.WithPriority(ctx, upstream.Refresh)
@@ -100,12 +102,12 @@ func fetching(ctx context.Context, keys ...string) context.Context {
 	return upstream.WithKeys(ctx, keys...)
 }
 
-// entryOf returns what the cache gets of a value that just arrived.
+// entryOf returns the cache entry of a fetched value.
 func entryOf[V any](v V, m upstream.Meta, tags ...cache.Tag) cache.Entry[V] {
 	return cache.Entry[V]{Value: v, MaxAge: m.MaxAge, NoStore: m.NoStore, ETag: m.ETag, Tags: tags}
 }
 
-// conditional returns what the cache gets of a read that may have found its value as it was.
+// conditional returns the cache entry of a conditional read, whose value may be unchanged.
 func conditional[V any](v V, m upstream.Meta, err error, tags func(V) []cache.Tag) (cache.Entry[V], error) {
 	switch {
 	case errors.Is(err, upstream.ErrNotModified):
@@ -145,7 +147,7 @@ func missingKeys[V any](missing []cache.Missing[V]) (keys []string, etags map[st
 	return keys, etags
 }
 
-// unpack turns the results of a space into what a loader wants. What is in neither map does not exist.
+// unpack turns the results of a space into those of a loader. A key in neither map does not exist.
 func unpack[V any](results map[string]cache.Result[V]) (map[string]V, failures[string]) {
 	found, failed := make(map[string]V, len(results)), failures[string]{}
 	for key, r := range results {

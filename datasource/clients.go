@@ -29,7 +29,7 @@ type clientLists struct {
 	list  cache.Tag
 	// ids are the ids that slugs and skus lead to.
 	ids *cache.Space[string]
-	// index is what a finished scan saw.
+	// index is the result of a finished scan.
 	index *cache.Space[clientIndex]
 	// lookups are the pages that lookups are reading.
 	lookups *cache.Space[lookupPage]
@@ -89,7 +89,7 @@ func (s *Source) storeClientIDs(ctx context.Context, f cache.Entry[*document.Doc
 	}
 }
 
-// otherKeys returns the keys of a client beside its id, as clientText writes them.
+// otherKeys returns the keys of a client besides its id, as clientText writes them.
 func (s *Source) otherKeys(d *document.Document) (keys []string) {
 	for _, field := range []string{"slug", "sku"} {
 		if v := s.ThoughtIndustries.KeyOf(d, field); v != "" {
@@ -99,7 +99,7 @@ func (s *Source) otherKeys(d *document.Document) (keys []string) {
 	return keys
 }
 
-// clientText is what a key is called in the cache.
+// clientText returns the name of a key in the cache.
 func clientText(k thoughtindustries.Key) string {
 	if k.Field == "id" {
 		return k.Value
@@ -107,7 +107,7 @@ func clientText(k thoughtindustries.Key) string {
 	return k.Field + ":" + k.Value
 }
 
-// clientIndex is what a finished scan of all clients saw: the ids, and the one that each other key leads to.
+// clientIndex is the result of a finished scan of all clients: the ids, and the id of each other key.
 type clientIndex struct {
 	IDs  map[string]bool   `json:"ids"`
 	Keys map[string]string `json:"keys"`

@@ -17,7 +17,7 @@ import (
 type clientSearch struct {
 	*Source
 	lookup *thoughtindustries.Lookup
-	// partial is set once errors came beside the clients of a page.
+	// partial is set once a page had errors in addition to clients.
 	partial atomic.Pointer[error]
 }
 
@@ -124,7 +124,8 @@ func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Missing[*d
 	return found, failed
 }
 
-// search asks the backend, and stores what else came along. What the lookup saw before counts for the lifetime too.
+// search asks the backend, and stores the other clients that were read. The lifetime takes earlier reads of the lookup
+// into account too.
 func (s *clientSearch) search(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, failures[thoughtindustries.Key], upstream.Meta) {
 	if len(keys) == 0 {
 		return nil, nil, upstream.Meta{}
@@ -136,7 +137,7 @@ func (s *clientSearch) search(ctx context.Context, keys []thoughtindustries.Key)
 		s.partial.Store(&meta.Partial)
 		for _, k := range keys {
 			if found[k] == nil && failed[k] == nil {
-				failed[k] = meta.Partial // it may be what the page lacks
+				failed[k] = meta.Partial // the page may lack it
 			}
 		}
 	}
@@ -165,7 +166,7 @@ func (s *clientSearch) storeSeen(ctx context.Context, meta upstream.Meta) {
 	}
 }
 
-// lookupPage is a page of a lookup and what the backend says of it, for all who wait for it.
+// lookupPage is a page of a lookup and its cache headers, for all who wait for it.
 type lookupPage struct {
 	*thoughtindustries.Page
 	meta upstream.Meta

@@ -40,7 +40,7 @@ type identityLists struct {
 	// scans are pages of scans for users' identities.
 	scans   *cache.Collection[string, *mattr.Identity]
 	flights *cache.Space[*scan[*mattr.Identity]]
-	// index is what a finished scan left of the identities that no caller asked for.
+	// index is the result of a finished scan, of the identities that no caller asked for.
 	index *cache.Space[identityIndex]
 	// unlinked is set once a scan has shown that the list does not carry the key that joins.
 	unlinked atomic.Bool
@@ -62,7 +62,7 @@ func (x identityIndex) size() int {
 	return n
 }
 
-// scanKey is the one key of a space that holds what a finished scan left.
+// scanKey is the only key of a space that holds the result of a finished scan.
 const scanKey = "walk"
 
 func (s *Source) identityTag(id string) cache.Tag {

@@ -65,8 +65,8 @@ func (l Link) UserKey(i *mattr.Identity) (string, bool, error) {
 	return *subject, true, nil
 }
 
-// LacksProvider reports whether an identity lacks the provider that joins it with a user: a read by id need not show what a
-// search shows.
+// LacksProvider reports whether an identity lacks the provider that joins it with a user: a read by id may omit members
+// that a search shows.
 func (l Link) LacksProvider(i *mattr.Identity) bool {
 	if l.User == "id" || l.Claim() != "" {
 		return false

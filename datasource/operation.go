@@ -47,7 +47,7 @@ func (s *Source) Begin(ctx context.Context, tenant []string) context.Context {
 // From returns the operation that ctx belongs to.
 func From(ctx context.Context) *Operation { return ctx.Value(operationKey{}).(*Operation) }
 
-// reset makes the operation read again: what it read before a write is not true after it.
+// reset makes the operation read again, since a write may have changed its earlier reads.
 func (o *Operation) reset() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -103,7 +103,7 @@ func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*ma
 	})
 }
 
-// lazy returns the loader in slot, which it makes the first time. text is what a key is called in the cache.
+// lazy returns the loader in slot, which it makes the first time. text returns the name of a key in the cache.
 func lazy[K comparable, V any](o *Operation, slot **loader.Loader[K, V], kind string, text func(K) string, fetch func(*Operation) loader.Fetch[K, V]) *loader.Loader[K, V] {
 	o.mu.Lock()
 	defer o.mu.Unlock()

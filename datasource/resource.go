@@ -14,7 +14,7 @@ type resource[K comparable, V any] struct {
 	pages *cache.Collection[K, V]
 	// fetch reads each page with a call of its own.
 	fetch cache.FetchPages[K, V]
-	// list is the tag of what depends on the whole list.
+	// list is the tag of values that depend on the whole list.
 	list cache.Tag
 	tags func(V) []cache.Tag
 	scan scanner[V]

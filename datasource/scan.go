@@ -40,8 +40,8 @@ func (s *scanSize) bound(n int) int {
 	return n
 }
 
-// learn takes what a scan showed: the size, or that it is more than what was read. Such a list is taken for twice as long: all
-// scans that read in vain then have less than twice the pages of the longest.
+// learn records the size that a scan found, or that the list is longer than the pages read. Such a list is taken for twice
+// as long: all scans that read in vain then have less than twice the pages of the longest.
 func (s *scanSize) learn(pages int, done, unusable bool) {
 	switch {
 	case unusable:
@@ -62,7 +62,7 @@ type scanner[V any] struct {
 	worthReading func(page []V) bool
 	// flights are the scans under way, each shared by all who wait for it.
 	flights *cache.Space[*scan[V]]
-	// seen are the tags of what a scan showed. A caller that comes after one of them was dropped scans again.
+	// seen are the tags of a scan's records. A caller that comes after one of them was dropped scans again.
 	seen func(items []V) []cache.Tag
 }
 
@@ -113,14 +113,14 @@ func (s scanner[V]) readPages(ctx context.Context, bound int) (*scan[V], error) 
 	return w, nil
 }
 
-// flights returns a space for what is shared while it is under way. It stores nothing.
+// flights returns a space that shares values only while they are fetched. It stores nothing.
 func flights[W any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[W] {
 	return cache.NewSpace(c, cache.SpaceOptions[W]{Kind: kind, Backend: string(o.backend), Scope: o.scope, Personal: o.personal,
 		Local: true, NoStale: true, Size: func(W) int { return 0 }})
 }
 
-// coalesce does what no other caller is doing under the key, or waits for the one that does. seen are the tags of the
-// result. A caller that comes after one of them was dropped does it again.
+// coalesce runs do unless another caller is running it under the key; then it waits for that one. seen are the tags of
+// the result. A caller that comes after one of them was dropped does it again.
 func coalesce[W any](ctx context.Context, space *cache.Space[W], key string, seen func(W) []cache.Tag, do func(context.Context) (W, error)) (W, error) {
 	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Missing[W]) (answers[string, W], failures[string]) {
 		w, err := do(ctx)

@@ -47,7 +47,7 @@ func fetchSingly[K comparable, V any](fetch loader.Fetch[K, V]) loader.Fetch[K, 
 	}
 }
 
-// round is what the single loads of one batch decide together: whether a scan answers them.
+// round is a decision for all single loads of one batch: whether a scan answers them.
 type round struct {
 	mu       sync.Mutex
 	awaited  int // loads that may still have a key to ask for
@@ -69,7 +69,7 @@ type roundMember struct {
 	once  sync.Once
 }
 
-// join gives a load a place in the round. It has no key to ask for once it is left, or waits for what another operation reads.
+// join adds a load to the round. It has no key to ask for once it is left, or waits for what another operation reads.
 func (r *round) join(ctx context.Context) (_ context.Context, leave func()) {
 	s := &roundMember{round: r}
 	leave = func() { s.take(nil) }

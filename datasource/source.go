@@ -1,5 +1,5 @@
-// Package datasource reads the records of the three backends for the resolvers: in batches, from the cache while that holds,
-// and by the fewest calls where it does not. It also writes, and knows what a write makes untrue.
+// Package datasource reads the records of the three backends for the resolvers: in batches, from the cache while that
+// holds, and by the fewest calls where it does not. It also writes, and invalidates the values that a write changes.
 package datasource
 
 import (
@@ -13,19 +13,20 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// Options are what a Source reads from. A backend that is nil is not configured: its reads fail, the rest works.
+// Options are the backends and the cache of a Source. A backend that is nil is not configured: its reads fail, the rest
+// works.
 type Options struct {
 	ThoughtIndustries *thoughtindustries.Client
 	Coassemble        *coassemble.Client
 	MATTR             *mattr.Client
 	Link              Link
-	// Cache holds what the backends answered.
+	// Cache holds the backends' answers.
 	Cache *cache.Cache
 	// Scopes are digests of each backend's address and credential: what one credential may see, another never gets.
 	Scopes map[upstream.Backend]string
 	// Secondary is invalidated by writes too: a Source of the same backends with another cache; nil where there is none.
 	Secondary *Source
-	// Batch is called before each batch is fetched, and what it returns after; nil is not called.
+	// Batch is called before each batch is fetched, and its result is called after; nil is not called.
 	Batch func(ctx context.Context, kind string, keys int) (context.Context, func())
 	// Within adds to the operation's context, under which a batch is fetched, what belongs to the field that asked for it;
 	// nil adds nothing.
@@ -65,7 +66,7 @@ func (s *Source) tag(b upstream.Backend, name string) cache.Tag {
 	return cache.NewTag(s.Scopes[b], name)
 }
 
-// spaceOptions are what the spaces of one backend share.
+// spaceOptions are the options that the spaces of one backend share.
 type spaceOptions struct {
 	backend  upstream.Backend
 	scope    string
@@ -96,7 +97,7 @@ func fromJSON[V any](data []byte) (v V, err error) {
 	return v, err
 }
 
-// recordFrom reads a record through a pointer, which is what has the method.
+// recordFrom reads a record through a pointer, whose type has the method.
 func recordFrom[T any](data []byte) (*T, error) {
 	v := new(T)
 	return v, json.Unmarshal(data, v)

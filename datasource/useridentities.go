@@ -104,8 +104,8 @@ func (s *Source) scanForUsers(ctx context.Context, users []string) (*scan[*mattr
 	return w, nil
 }
 
-// requestedPart returns what is stored of a page of a scan: identities that belong to no user by their ids alone, and nothing
-// where one belongs to a user whom no caller asked for.
+// requestedPart returns the part of a scan's page that is stored: identities that belong to no user by their ids alone,
+// and nothing where one belongs to a user that no caller asked for.
 func (s *Source) requestedPart(page *Page[*mattr.Identity], users map[string]bool) *Page[*mattr.Identity] {
 	stored := *page
 	stored.Items = make([]*mattr.Identity, len(page.Items))

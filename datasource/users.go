@@ -25,7 +25,7 @@ func (s *Source) usersOf(client string) cache.Tag {
 	return s.tag(upstream.Coassemble, "usersOf:"+client)
 }
 
-// userTags let a client's users go with the client.
+// userTags make a client's users depend on the client.
 func (s *Source) userTags(u *coassemble.User) []cache.Tag {
 	if client := clientOf(u); client != "" {
 		return []cache.Tag{s.usersOf(client)}
@@ -101,7 +101,7 @@ func (s *Source) readUserPages(ctx context.Context, missing []cache.Miss[UserPag
 }
 
 // allUsers returns the finished list of all users, stored or scanned; nil where neither is to be had in n calls. The
-// lifetime is that of what is made of the list.
+// lifetime is that of the list's records.
 func (s *Source) allUsers(ctx context.Context, n int) (users []*coassemble.User, lifetime userPage, err error) {
 	if n == 0 {
 		return nil, lifetime, nil

@@ -46,7 +46,7 @@ func (s *Source) DeleteIdentity(ctx context.Context, key string) error {
 		func(c *mattr.Client) error { return c.DeleteIdentity(ctx, key) })
 }
 
-// invalidation drops what a write may have changed, in every replica.
+// invalidation drops the values that a write may have changed, in every replica.
 type invalidation func(ctx context.Context, s *Source)
 
 func (s *Source) writeCoassemble(ctx context.Context, invalidate invalidation, write func(*coassemble.Client) error) error {
@@ -148,7 +148,7 @@ func (s *Source) InvalidateIdentity(ctx context.Context, key string) {
 	s.invalidateIdentityUpdate(ctx, key, mattr.Update{})
 }
 
-// invalidateIdentityUpdate also drops what was known of another user whom the update joins the identity with.
+// invalidateIdentityUpdate also drops the cached identity of another user to whom the update links it.
 func (s *Source) invalidateIdentityUpdate(ctx context.Context, key string, update mattr.Update) {
 	s.identities.items.Drop(ctx, key)
 	s.Cache.DropTags(ctx, s.identityTag(key), s.identities.list)

@@ -8,9 +8,9 @@ import (
 	"slices"
 )
 
-// completer finds the objects of a document that are the same one, and makes each reference to one of them lead to what
-// any of them has. A backend embeds an object whole in one place and in part in others; one object with two contents
-// would let a client that keeps objects by their key lose what it had.
+// completer finds the objects of a document with the same key, and makes references to them lead to the members of all of
+// them. A backend embeds an object whole in one place and in part in others; a normalizing client cache would lose
+// members if one object had two contents.
 type completer struct {
 	objects []keyed  // in the order of their references
 	links   []uint32 // places in the index that refer to objects, or to lists of objects, of shapes with a key
@@ -102,7 +102,7 @@ func (c *completer) key(text []byte, index []uint32, o *keyed) []byte {
 	return nil
 }
 
-// memberRef returns what the object refers to as its member k of n.
+// memberRef returns the reference in member k of n of the object.
 func memberRef(index []uint32, ref uint32, n, k int) (uint32, bool) {
 	bitmap := index[ref&^indexed+1:]
 	word, bit := k/32, uint32(1)<<(k%32)
@@ -161,7 +161,7 @@ func (c *completer) join(index []uint32, i int, whole map[uint32]uint32) []uint3
 	return index
 }
 
-// member returns what the fullest of the ring refers to as its member k, or where it lacks that, another.
+// member returns the reference in member k of the fullest object of the ring or, where it lacks that, of another.
 func (c *completer) member(index []uint32, i int, fullest uint32, k int) uint32 {
 	n := len(c.objects[i].shape.Members)
 	if ref, ok := memberRef(index, fullest, n, k); ok {

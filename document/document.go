@@ -5,7 +5,7 @@
 //
 //   - Grammar. The text is RFC 8259 to the letter: no trailing comma, no leading zero, no control character in a
 //     string, nothing but white space after the end. A byte order mark before the text is passed over. Depth and size
-//     are bounded. An error says where, never what was there.
+//     are bounded. An error has the offset, never a part of the text.
 //   - Pruning. A member that its shape does not declare is checked and dropped before anything is kept, at every depth.
 //     Where a declared leaf holds an object, only {} stays of it, in an array too; where a declared object holds a
 //     scalar, only its kind stays: "", 0 or false. So no undeclared byte survives. Below a [Member.JSON] everything is
@@ -29,8 +29,8 @@ const maxText = indexed - 1
 type Document struct {
 	text []byte
 
-	// index holds one entry per object with a member that is not null, and one per array with an element; all other
-	// values are references to the text. Children stand before their parents, but for objects that were completed.
+	// index holds one entry per object with a member that is not null, and one per array with an element; all other values
+	// are references to the text. Children precede their parents, but for objects that were completed.
 	//
 	//	object: offset in the text, one bit per member of the shape, a reference per set bit
 	//	array:  offset in the text, number of elements, a reference per element
@@ -43,7 +43,7 @@ type Document struct {
 // documentSize is the size of a Document without its text and index, in bytes.
 const documentSize = 64
 
-// JSON returns the pruned text: valid and compact, nulls included. Parsing it with the same shape gives an equal
+// JSON returns the pruned text: valid and compact, nulls included. Parsing it with the same shape returns an equal
 // Document. The bytes belong to d and must not be changed.
 func (d *Document) JSON() []byte { return d.text[:len(d.text):len(d.text)] }
 
@@ -53,7 +53,7 @@ func (d *Document) Size() int { return documentSize + cap(d.text) + 4*cap(d.inde
 // Root returns the object that d is.
 func (d *Document) Root() Object { return Object{d, d.shape, d.root} }
 
-// offset returns where the value that ref stands for begins in the text.
+// offset returns the offset in the text of the value of ref.
 func (d *Document) offset(ref uint32) uint32 {
 	if ref&indexed != 0 {
 		return d.index[ref&^indexed]
@@ -62,7 +62,7 @@ func (d *Document) offset(ref uint32) uint32 {
 }
 
 // Object is a handle on one object of a Document; reading it allocates nothing. The shape is part of the handle because
-// whoever asks for a member knows its shape already, which spares a word per object in the index.
+// each caller who asks for a member has its shape already, which saves a word per object in the index.
 type Object struct {
 	d     *Document
 	shape *Shape
@@ -95,7 +95,7 @@ func (o Object) Member(i int) Value {
 // bitmapLength returns how many words of an object's index entry hold the bits of n members.
 func bitmapLength(n int) int { return (n + 31) / 32 }
 
-// Kind is what a JSON value is.
+// Kind is the kind of a JSON value.
 type Kind uint8
 
 // The kinds of JSON values. KindInvalid is what [Reader.Kind] finds where no value begins.
@@ -114,7 +114,7 @@ func (k Kind) String() string {
 	return [...]string{"null", "boolean", "number", "string", "array", "object", "invalid"}[k]
 }
 
-// kindOf tells the kind of a value from its first byte.
+// kindOf maps the first byte of a value to its kind.
 var kindOf = func() (kinds [256]Kind) {
 	for c := range kinds {
 		kinds[c] = KindInvalid

@@ -15,12 +15,12 @@ type Mismatch struct {
 	Got  Kind
 }
 
-// Error returns what was wanted and the kind that was found.
+// Error returns the expected and the actual kind.
 func (m *Mismatch) Error() string {
 	return fmt.Sprintf("document: a value of kind %s where %s is expected", m.Got, m.Want)
 }
 
-// Leaf is a type of leaf: which values belong to it, and how they stand in an answer.
+// Leaf is a type of leaf: its values and their serialization.
 type Leaf struct {
 	name   string
 	append func(l *Leaf, dst []byte, v Value) ([]byte, bool)
@@ -50,9 +50,9 @@ func NewEnum(name string, names ...string) *Leaf {
 // Name returns the name that errors show.
 func (l *Leaf) Name() string { return l.name }
 
-// Append appends v to dst as it stands in a JSON answer, without decoding it: strings with their escapes, an Int in
-// plain digits, a Float in the form in which it was sent. A v that does not belong to l is a *Mismatch, and dst is
-// returned as it was. Null belongs to JSONLeaf only, as whether it is allowed is not the leaf's to say.
+// Append appends v to dst as JSON, without decoding it: strings with their escapes, an Int in plain digits, a Float in
+// the form in which it was sent. A v that does not belong to l is a *Mismatch, and dst is returned as it was. Null
+// belongs to JSONLeaf only, since nullability is not a property of the leaf.
 func (l *Leaf) Append(dst []byte, v Value) ([]byte, error) {
 	out, ok := l.append(l, dst, v)
 	if !ok {
@@ -133,7 +133,7 @@ func appendName(l *Leaf, dst []byte, v Value) ([]byte, bool) {
 const (
 	maxInt32Digits = 10
 
-	// maxIDDigits bounds only what an exponent writes out: 1e1000000000 must not become a gigabyte.
+	// maxIDDigits bounds only an expanded exponent: 1e1000000000 must not become a gigabyte.
 	maxIDDigits = 64
 )
 
@@ -180,12 +180,11 @@ func clampedInt(digits []byte) int {
 	if len(digits) == 0 {
 		return 0
 	}
-	n, _ := strconv.ParseInt(string(digits), 10, 40) // out of range gives the nearest
+	n, _ := strconv.ParseInt(string(digits), 10, 40) // out of range returns the nearest
 	return int(n)
 }
 
-// text returns what the string literal v stands for: a part of the document, or a copy where an escape had to be
-// resolved.
+// text returns the value of the string literal v: a part of the document, or a copy where an escape had to be resolved.
 func (v Value) text() []byte {
 	raw := v.Raw()
 	if bytes.IndexByte(raw, '\\') < 0 {

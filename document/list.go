@@ -1,8 +1,8 @@
 package document
 
 // Nodes wraps the elements of a list of objects one by one. A null element is the zero T, and so is one of another kind,
-// whose *Mismatch stands at its index in the errors; these are nil where every element is right. A null v gives nil and
-// nil; a v that is no array gives nil and one error.
+// whose *Mismatch is at its index in the errors; these are nil where every element is right. A null v returns nil and
+// nil; a v that is no array returns nil and one error.
 func Nodes[T any](v Value, wrap func(Object) T) ([]T, []error) {
 	return elements(v, func(e Value) (T, error) {
 		o, err := e.Object()
@@ -15,13 +15,13 @@ func Nodes[T any](v Value, wrap func(Object) T) ([]T, []error) {
 }
 
 // Leaves reads the elements of a list of leaves one by one. A null element is nil, and so is one that read refuses, whose
-// error stands at its index in the errors; these are nil where every element is right. A null v gives nil and nil; a v
-// that is no array gives nil and one error.
+// error is at its index in the errors; these are nil where every element is right. A null v returns nil and nil; a v that
+// is no array returns nil and one error.
 func Leaves[T any](v Value, read func(Value) (T, error)) ([]*T, []error) {
 	return elements(v, func(e Value) (*T, error) { return Optional(e, read) })
 }
 
-// Optional reads v, and gives nil for null.
+// Optional reads v, and returns nil for null.
 func Optional[T any](v Value, read func(Value) (T, error)) (*T, error) {
 	if v.Kind() == KindNull {
 		return nil, nil

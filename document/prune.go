@@ -9,16 +9,16 @@ import (
 // pruner turns the objects of a source into Documents. It builds in scratch that is used again, so that a Document's
 // own buffers are made once and in the right size.
 //
-// What is kept stands mostly together in the source. So nothing is copied before the whole object is read: what must be
-// left out or replaced is noted as an edit.
+// The kept members are mostly contiguous in the source. So nothing is copied before the whole object is read: what must
+// be left out or replaced is noted as an edit.
 type pruner struct {
 	source
 	unknown func(*Shape, []byte)
 
 	start    int // where the document begins in the source
 	edits    []edit
-	inserted []byte // what the edits put in, end to end
-	shift    int    // what is to be added to a place in the source behind the edits, for its place in the text
+	inserted []byte // the texts inserted by the edits, end to end
+	shift    int    // the difference between an offset in the source after the edits and the same in the text
 
 	index   []uint32
 	slots   []slot   // of the open objects, one per member; of the open arrays, one per element
@@ -30,15 +30,15 @@ type pruner struct {
 	superseded map[uint32]bool // slot.at of the members that a later one of the same name replaces
 }
 
-// edit says that what stands from from up to to in the source, counted from the start of the document, is left out, and
-// that inserted up to its end follows there.
+// edit replaces source[from:to], with offsets from the start of the document, by the next bytes of inserted, up to
+// inserted.
 type edit struct{ from, to, inserted uint32 }
 
-// slot is what is known of a member or an element of an object or array that is still open. That of a member is valid
-// from when the member was seen.
+// slot is a member or an element of an object or array that is still open. That of a member is valid from when the member
+// was seen.
 type slot struct {
 	ref uint32
-	at  uint32 // where the member's name stands, counted from the start of the document
+	at  uint32 // the offset of the member's name, from the start of the document
 }
 
 var pruners = sync.Pool{New: func() any { return new(pruner) }}
@@ -76,10 +76,10 @@ func (p *pruner) release() {
 	}
 }
 
-// at returns where what stands at i in the source will stand in the text, if it is kept.
+// at returns the offset in the text of offset i of the source, if that is kept.
 func (p *pruner) at(i int) int { return i + p.shift }
 
-// replace keeps the source up to from, and then the given text instead of what stands up to to.
+// replace keeps the source up to from, and replaces the source up to to by the given text.
 func (p *pruner) replace(from, to int, text string) {
 	p.inserted = append(p.inserted, text...)
 	p.edits = append(p.edits, edit{uint32(from - p.start), uint32(to - p.start), uint32(len(p.inserted))})
@@ -92,7 +92,7 @@ func (p *pruner) text(end int) []byte {
 	if len(p.edits) == 0 {
 		return slices.Clone(source)
 	}
-	text := slices.Grow([]byte(nil), p.at(end)) // with the capacity that the heap gives, as Size counts it
+	text := slices.Grow([]byte(nil), p.at(end)) // with the heap's size class as capacity, as Size counts it
 	var last edit
 	for _, e := range p.edits {
 		text = append(text, source[last.to:e.from]...)
@@ -102,8 +102,8 @@ func (p *pruner) text(end int) []byte {
 	return append(text, source[last.to:]...)
 }
 
-// join lets what begins at i follow what was kept last, up to end, behind the separator. The source has a comma there if
-// there is one in the text; so where it has no more bytes than the separator, these are the right ones.
+// join makes the text at i follow the kept text, up to end, after the separator. The source has a comma there if there is
+// one in the text; so where it has no more bytes than the separator, these are the right ones.
 func (p *pruner) join(end, i int, separator string) {
 	if i-end != len(separator) {
 		p.replace(end, i, separator)
@@ -123,7 +123,7 @@ func (p *pruner) open(s *Shape) open {
 	return o
 }
 
-// object keeps the declared members of the object at i and returns a reference to what it kept.
+// object keeps the declared members of the object at i and returns a reference to the pruned object.
 func (p *pruner) object(i, depth int, s *Shape) (uint32, int, error) {
 	if err := p.enter(i, depth); err != nil {
 		return 0, 0, err
@@ -162,7 +162,7 @@ func (p *pruner) object(i, depth int, s *Shape) (uint32, int, error) {
 	return p.closeObject(s, at, o), i, nil
 }
 
-// keepMember reads the value of member k of the open object o, whose name stands at i, into its slot.
+// keepMember reads the value of member k of the open object o, with its name at i, into its slot.
 func (p *pruner) keepMember(s *Shape, o open, k, i, value, depth int) (next int, err error) {
 	if i-p.start > maxText {
 		return 0, &Error{i, "document over 2 GiB"}
@@ -185,8 +185,8 @@ func (p *pruner) keepMember(s *Shape, o open, k, i, value, depth int) (next int,
 	return next, nil
 }
 
-// supersede notes a member that a later one of the same name replaces. As the places of what follows count on it, the
-// document is read a second time without it; repeated names are a rarity.
+// supersede notes a member that a later one of the same name replaces. As later offsets count on it, the document is read
+// a second time without it; repeated names are a rarity.
 func (p *pruner) supersede(at uint32) {
 	if p.superseded == nil {
 		p.superseded = map[uint32]bool{}
@@ -267,8 +267,8 @@ func (p *pruner) closeArray(m *Member, at, base int) uint32 {
 	return indexed | uint32(entry)
 }
 
-// member reads the member name at i. It returns the number of the member, -1 for an undeclared one, where its value
-// begins, and whether name and colon stand in the source as they shall in the text.
+// member reads the member name at i. It returns the number of the member, -1 for an undeclared one, the offset of its
+// value, and whether name and colon have their final form in the source.
 func (p *pruner) member(i int, s *Shape, previous int) (k, value int, verbatim bool, err error) {
 	if k = s.guess(previous); k >= 0 && i+16 <= len(p.data) && s.names[k].begins(p.data[i:]) {
 		end := i + len(s.names[k].quoted)

@@ -5,10 +5,10 @@ import (
 	"errors"
 )
 
-// defaultDepth is how deep a text may nest where Limits does not say.
+// defaultDepth is the greatest nesting of a text where Limits sets none.
 const defaultDepth = 64
 
-// Limits bounds what a Reader takes.
+// Limits bounds the input of a Reader.
 type Limits struct {
 	Depth int // arrays and objects inside each other, 0 for 64
 	Size  int // bytes of the whole text, 0 for any
@@ -16,11 +16,11 @@ type Limits struct {
 
 // Reader walks one JSON text forward. It reads the envelope of a backend's answer, and the Documents in it.
 //
-// A value of another kind than a method wants gives a *Mismatch and stays unread, so that it can be skipped. Every other
-// error ends the reading: each later call returns it again.
+// A value of an unexpected kind is a *Mismatch and stays unread, so that it can be skipped. Every other error ends the
+// reading: each later call returns it again.
 type Reader struct {
-	// Unknown is called for each member that a Document's shape does not declare; name is valid during the call. It is
-	// not called for what stands below a member that is undeclared or JSON. Nil costs nothing.
+	// Unknown is called for each member that a Document's shape does not declare; name is valid during the call. It is not
+	// called for members below one that is undeclared or JSON. Nil costs nothing.
 	Unknown func(shape *Shape, name []byte)
 
 	src   source
@@ -60,7 +60,7 @@ func Parse(data []byte, s *Shape) (*Document, error) {
 	return d, nil
 }
 
-// Kind returns what the next value is, by its first byte; KindInvalid where none begins.
+// Kind returns the kind of the next value, by its first byte; KindInvalid where none begins.
 func (r *Reader) Kind() Kind {
 	if r.err != nil || r.pos >= len(r.src.data) {
 		return KindInvalid
@@ -103,7 +103,7 @@ func (r *Reader) container(kind Kind, item func(i int) error) error {
 	if err := r.src.enter(r.pos, r.depth+1); err != nil {
 		return r.fail(err)
 	}
-	closing := r.src.data[r.pos] + 2 // in ASCII both closing brackets stand two behind the opening ones
+	closing := r.src.data[r.pos] + 2 // in ASCII both closing brackets are two after the opening ones
 	r.pos = r.src.space(r.pos + 1)
 	if r.pos < len(r.src.data) && r.src.data[r.pos] == closing {
 		r.pos = r.src.space(r.pos + 1)
@@ -151,7 +151,7 @@ func (r *Reader) Document(s *Shape) (*Document, error) {
 	return d, nil
 }
 
-// errType is all that may be said of a value that does not fit its Go type: the cause quotes the value.
+// errType replaces the error of a value that does not fit its Go type, which quotes the value.
 var errType = errors.New("document: value does not fit its Go type")
 
 // Decode reads the next value into v with encoding/json, for small values. A value that does not fit v is an error, but

@@ -18,7 +18,7 @@ type Error struct {
 // Error returns the problem and its place.
 func (e *Error) Error() string { return fmt.Sprintf("document: %s at byte %d", e.Problem, e.Offset) }
 
-// replacement stands for what is no valid Unicode in a string.
+// replacement replaces invalid Unicode in a string.
 const replacement = "\uFFFD"
 
 // source is a JSON text from outside, and how deep it may nest. Its methods take the offset where something begins and
@@ -202,8 +202,7 @@ func (src *source) digits(i int) int {
 	return i
 }
 
-// skipString checks the string at i. It is clean where it can be kept as it stands, and not where something in it is no
-// Unicode.
+// skipString checks the string at i. It is clean if it can be kept unchanged, and not if some of it is no Unicode.
 func (src *source) skipString(i int) (next int, clean bool, err error) {
 	end := indexSpecial(src.data, i+1)
 	if end < len(src.data) && src.data[end] == '"' {
@@ -233,7 +232,7 @@ func (src *source) skipRest(i int) (next int, clean bool, err error) {
 	}
 }
 
-// appendString appends the string at i, which is checked, with its quotes and escapes, and with U+FFFD for what is no
+// appendString appends the string at i, which is checked, with its quotes and escapes, and with U+FFFD for invalid
 // Unicode.
 func (src *source) appendString(dst []byte, i int) []byte {
 	kept := i // everything before it is in dst
@@ -251,8 +250,7 @@ func (src *source) appendString(dst []byte, i int) []byte {
 	}
 }
 
-// name returns what the member name at i stands for: a part of the source, or of scratch where something had to be
-// resolved.
+// name returns the member name at i: a part of the source, or of scratch where something had to be resolved.
 func (src *source) name(i int, scratch *[]byte) ([]byte, int, error) {
 	if end := indexSpecial(src.data, i+1); end < len(src.data) && src.data[end] == '"' {
 		return src.data[i+1 : end], end + 1, nil
@@ -406,7 +404,7 @@ func containerEnd(text []byte, i int) int {
 	}
 }
 
-// unescape appends to dst what the checked and rewritten string literal stands for.
+// unescape appends the value of the checked and rewritten string literal to dst.
 func unescape(dst, literal []byte) []byte {
 	s := literal[1 : len(literal)-1]
 	for {
@@ -430,7 +428,7 @@ func unescape(dst, literal []byte) []byte {
 	}
 }
 
-// unescaped is what a character behind a backslash stands for.
+// unescaped maps a character after a backslash to its value.
 var unescaped = [256]byte{
 	'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t',
 }

@@ -15,11 +15,12 @@ type Shape struct {
 	Name    string
 	Members []Member
 
-	// Key is the member that tells which object it is; "" where none does. Of the objects of one Document that have this
-	// Shape and the same key each shows what any of them has.
+	// Key is the member that identifies an object; "" where none does. Of the objects of one Document that have this Shape
+	// and the same key each shows what any of them has.
 	Key string
 
-	// Excerpt says that the objects are known to have more members than are kept: a Reader's Unknown is not called for them.
+	// Excerpt is set if the objects have more members at the backend than are kept: a Reader's Unknown is not called for
+	// them.
 	Excerpt bool
 
 	linked []uint32 // a bit per member whose Shape has a Key
@@ -43,7 +44,7 @@ type Member struct {
 	// Shape is that of the object, or of the objects in the list, that the member holds; nil for leaves.
 	Shape *Shape
 
-	// JSON says that the member is kept whole, whatever it holds. Shape is nil then.
+	// JSON is set if the member is kept whole, whatever its content. Shape is nil then.
 	JSON bool
 }
 
@@ -82,8 +83,8 @@ func (s *Shape) compile() {
 	}
 }
 
-// name is a member's name as it stands in the text: "name":. Its first sixteen bytes stand in two words, and masks tell
-// which bytes of them there are.
+// name is a member's name as it is in the text: "name":. Its first sixteen bytes are in two words, with masks for the
+// bytes in use.
 type name struct {
 	quoted       string
 	packed, mask [2]uint64
@@ -102,7 +103,7 @@ func packName(b [16]byte) [2]uint64 {
 }
 
 // begins reports whether data, of sixteen bytes or more, begins with the name. Most names are that short, so that two
-// comparisons tell it without a loop or a branch on the length.
+// comparisons decide without a loop or a branch on the length.
 func (n *name) begins(data []byte) bool {
 	first, second := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
 	return (first^n.packed[0])&n.mask[0]|(second^n.packed[1])&n.mask[1] == 0 &&

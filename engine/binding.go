@@ -8,13 +8,13 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Schema says of every object type how its fields are had. It is generated next to the executable schema, and safe for
-// concurrent use.
+// Schema describes how the fields of every object type are read. It is generated next to the executable schema, and safe
+// for concurrent use.
 type Schema struct {
 	Definition *ast.Schema
 	Objects    map[string]*Object
 
-	// Abstract tells by interface or union which object type a Go value is of; "" for a nil pointer in it.
+	// Abstract returns, by interface or union, the object type of a Go value; "" for a nil pointer in it.
 	Abstract map[string]func(v any) string
 }
 
@@ -23,7 +23,7 @@ type Object struct {
 	Name   string
 	Fields map[string]*Binding
 
-	// Document gives the document behind a Go value of the type; nil where the type is no document.
+	// Document returns the document behind a Go value of the type; nil where the type is no document.
 	Document func(v any) document.Object
 }
 
@@ -59,7 +59,7 @@ const (
 	Resolve                // a call for many parents
 	Introspect             // answered from the schema's definition
 
-	// What a Page shows; the engine makes these values itself, whatever the types in the schema are bound to.
+	// The parts of a Page; the engine makes these values itself, whatever the types in the schema are bound to.
 	pageEdges
 	pageNodes
 	pageInfo
@@ -79,18 +79,18 @@ type Binding struct {
 
 	// Project and Page: the member's number in the shape.
 	Member int
-	// Project, leaves only: what the member must be.
+	// Project, leaves only: the type of the member.
 	Leaf *document.Leaf
-	// Project, in place of Leaf: appends the JSON that stands for a member that is not null.
+	// Project, in place of Leaf: appends the JSON of a member that is not null.
 	Text func(dst []byte, v document.Value) ([]byte, error)
 	// Page.
 	Connection *Connection
 
 	// Read of a leaf: appends its JSON. A list of leaves is one leaf here.
 	Append func(ctx context.Context, dst []byte, parent any) ([]byte, error)
-	// Read of an object: a nil interface stands for null.
+	// Read of an object: a nil interface is null.
 	Object func(ctx context.Context, parent any) (any, error)
-	// Read of a list of objects: appends its elements, nil interfaces for nulls; false says that the list is null.
+	// Read of a list of objects: appends its elements, nil interfaces for nulls; false is a null list.
 	List func(ctx context.Context, dst []any, parent any) ([]any, bool, error)
 
 	// Resolve: the results in the order of the parents, nil interfaces for nulls, a []any each where the field is a list.
@@ -106,7 +106,7 @@ type Connection struct {
 	Filters []Filter
 	// Size is the greatest number of elements on the page.
 	Size func(args map[string]any) (int, error)
-	// After is the number of elements before the page, and whether a cursor said so.
+	// After is the number of elements before the page, and whether it comes from a cursor.
 	After func(parent document.Object, args map[string]any) (int, bool, error)
 	// Cursor names the element behind the first n-1 that the filters keep.
 	Cursor func(parent document.Object, args map[string]any, n int) string

@@ -6,7 +6,7 @@ import (
 	"sync"
 )
 
-// Buffer is where an answer is written. Whoever gives one with [WithBuffer] may use it again once the answer is sent.
+// Buffer is where an answer is written. The caller of [WithBuffer] may use it again once the answer is sent.
 type Buffer struct {
 	Bytes []byte
 	// Max is the most bytes that an answer may have; 0 is any number.
@@ -30,7 +30,7 @@ var buffers = sync.Pool{New: func() any { return new(Buffer) }}
 // GetBuffer returns an empty buffer. It goes back with [Buffer.Free].
 func GetBuffer() *Buffer { return buffers.Get().(*Buffer) }
 
-// Free lets others use b. Nobody may hold on to its bytes, and so to the Data of the answer that was written into it.
+// Free lets others use b. No one may keep its bytes, and so the Data of the answer that was written into it.
 func (b *Buffer) Free() {
 	if cap(b.Bytes) > maxPooled {
 		return

@@ -13,8 +13,8 @@ const DefaultPlans = 64 << 20
 
 const (
 	maxVariants = 16 // plans of one operation
-	// fieldSize is about what a plan takes for each of its fields, planSize what an operation takes besides, in bytes, with
-	// the parsed operation, which lives as long as its plans.
+	// fieldSize is the approximate size of a field in a plan, planSize that of an operation besides, in bytes, with the
+	// parsed operation, which lives as long as its plans.
 	fieldSize = 700
 	planSize  = 1<<10 - lru.EntryOverhead
 )
@@ -65,8 +65,8 @@ func (e *Engine) plan(op *graphql.OperationContext, format Format) *Plan {
 	return plan
 }
 
-// key appends what the variables say of the conditions. A null is neither true nor false: a plan has an
-// error there. One that is not given has the default of its directive.
+// key appends the values of the variables in conditions. A null is neither true nor false: a plan has an error there. One
+// that is not given has the default of its directive.
 func (v *variants) key(dst []byte, variables map[string]any) []byte {
 	for _, name := range v.names {
 		switch value, given := variables[name]; {

@@ -26,7 +26,7 @@ type call struct {
 	err    error   // of all parents
 }
 
-// outcome is what a call gave to one of its fields.
+// outcome is a call's result for one of its fields.
 type outcome struct {
 	*call
 	at []int32 // of each of the field's parents the place among the call's; nil where they are the same
@@ -40,7 +40,7 @@ func (o *outcome) parentIndex(i int) int {
 	return i
 }
 
-// item returns what the call gave to the field's parent i.
+// item returns the call's result for the field's parent i.
 func (o *outcome) item(i int) (any, error) {
 	if o.call == nil || o.values == nil && o.err == nil {
 		return nil, errAborted // it was not made
@@ -55,7 +55,7 @@ func (o *outcome) item(i int) (any, error) {
 	return o.values[i], nil
 }
 
-// partialErrorAt returns the error that stands beside what the call gave to the field's parent i, if there is one.
+// partialErrorAt returns the error that accompanies the result for the field's parent i, if there is one.
 func (o *outcome) partialErrorAt(i int) error {
 	if o.err != nil || o.errs == nil {
 		return nil
@@ -66,14 +66,14 @@ func (o *outcome) partialErrorAt(i int) error {
 	return nil
 }
 
-// isPartial reports whether an error belongs beside a value, as the error of a list does that lacks some of its nodes.
-// Such an error has a method IsPartial.
+// isPartial reports whether an error accompanies a value, as the error of a list does that lacks some of its nodes. Such
+// an error has a method IsPartial.
 func isPartial(err error) bool {
 	var partial interface{ IsPartial() }
 	return errors.As(err, &partial)
 }
 
-// run makes the calls of a segment. A call goes out as soon as all its parents are known, and what is below it goes on
+// run makes the calls of a segment. A call starts as soon as all its parents are known, and the fields below it continue
 // as soon as it is back. Only the goroutine that calls run reads values and touches x.
 func (x *execution) run(fields []*Field) {
 	ready := x.groupIntoCalls(fields)
@@ -126,7 +126,7 @@ func (x *execution) run(fields []*Field) {
 	}
 }
 
-// groupCalls makes parties of the calls of one class, which differ in their arguments: what they load is one batch.
+// groupCalls joins the calls of one class, which differ in their arguments, into groups: their loads are one batch.
 func (x *execution) groupCalls(ready []*call) {
 	if len(ready) < 2 || x.cohort != nil || x.plan.classes == x.plan.calls {
 		return
@@ -220,7 +220,7 @@ func (x *execution) dedupeParents(c *call) {
 
 func (x *execution) parents(f *Field) []Parent { return x.columns[f.selection.slot].parents }
 
-// invoke calls the resolver. It runs beside other calls and touches nothing but c.
+// invoke calls the resolver. It runs in parallel with other calls and touches nothing but c.
 func (x *execution) invoke(c *call) {
 	ctx := x.ctx
 	if c.group != nil {
@@ -270,7 +270,7 @@ func (x *execution) invoke(c *call) {
 	c.accept(values, err)
 }
 
-// accept checks that the resolver gave a result or an error per parent.
+// accept checks that the resolver returned a result or an error per parent.
 func (c *call) accept(values []any, err error) {
 	batch, ok := err.(graphql.BatchErrors)
 	if err != nil && !ok {
@@ -290,8 +290,8 @@ func (c *call) accept(values []any, err error) {
 	}
 }
 
-// resolverContext shows the resolver what it is called for, as far as one call for many parents has such a thing: the path
-// is the plan's, without indices, and the selections are those of all fields of the call.
+// resolverContext makes gqlgen's field context for the resolver, as far as one call for many parents has such a thing:
+// the path is the plan's, without indices, and the selections are those of all fields of the call.
 func (x *execution) resolverContext(ctx context.Context, c *call) context.Context {
 	f := c.fields[0]
 	field := f.collected()

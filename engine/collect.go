@@ -88,7 +88,7 @@ func (c *collector) spread(s *ast.FragmentSpread, within *deferral) {
 	}
 }
 
-// deferral returns the innermost @defer around what a fragment selects, and whether it is the fragment's own.
+// deferral returns the innermost @defer around a fragment's selections, and whether it is the fragment's own.
 func (c *collector) deferral(directives ast.DirectiveList, within *deferral) (*deferral, bool) {
 	d := directives.ForName("defer")
 	if !c.defers || d == nil {

@@ -19,8 +19,8 @@ type Incremental struct {
 	Present graphql.ErrorPresenterFunc
 }
 
-// Delivery is an operation whose answer is delivered in parts. The first part is there when [Engine.Deliver] returns. It is for
-// one goroutine. What is under way ends with the context of the operation.
+// Delivery is an operation whose answer is delivered in parts. The first part is there when [Engine.Deliver] returns. It is
+// for one goroutine. Calls under way end with the context of the operation.
 type Delivery struct {
 	engine *Engine
 	op     *graphql.OperationContext
@@ -52,7 +52,7 @@ type activity struct {
 	over             bool // its calls are back
 
 	cohort         *cohort // nil for most parts
-	busy, inCohort bool    // what the cohort knows of it, and whether it waits for the others
+	busy, inCohort bool    // as counted by the cohort, and whether it waits for the others
 }
 
 // quiet reports whether the part has nothing to do until a backend answers.
@@ -104,7 +104,7 @@ type Increment struct {
 	Errors  gqlerror.List
 }
 
-// Completed ends what was announced. With Errors it ended because of a null that may not stand in it.
+// Completed ends a pending result. With Errors it ended because a non-null field in it failed.
 type Completed struct {
 	ID     string
 	Path   ast.Path
@@ -194,8 +194,8 @@ func (d *Delivery) awaitBackends() {
 	}
 }
 
-// enterCall counts a call of a resolver until leave is called. That of a later part gives way first: it does not start before
-// the calls of the first part that could start have.
+// enterCall counts a call of a resolver until leave is called. A call of a later part yields first: it does not start
+// before the calls of the first part that could start have.
 func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave func()) {
 	d, a := x.delivery, x.activity
 	d.mu.Lock()
@@ -204,7 +204,7 @@ func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave fun
 		d.changed.Wait()
 	}
 	a.running++
-	waits, over := false, false // what the call left running changes nothing
+	waits, over := false, false // goroutines that the call left running change nothing
 	set := func(waiting bool) {
 		if waiting != waits && !over {
 			waits = waiting
@@ -249,7 +249,7 @@ func (d *Delivery) notify() {
 // Data returns the first part.
 func (d *Delivery) Data() ([]byte, gqlerror.List) { return d.data, d.errs }
 
-// First returns what the first payload announces. Where it has no next, the answer is whole.
+// First returns the first payload's announcements. Where it has no next, the answer is whole.
 func (d *Delivery) First() *Payload {
 	p := &Payload{HasNext: d.hasNext()}
 	d.announce(p, d.pending, d.streams)
@@ -340,7 +340,7 @@ func (d *Delivery) integrate(records []record) (groups []*group, streams []*stre
 	return nonEmpty(groups, nil), streams
 }
 
-// integrateUnit adds a deferred object to its groups, and what was found in it where it is written.
+// integrateUnit adds a deferred object to its groups, and the records in it where it is written.
 func (d *Delivery) integrateUnit(u *unit) {
 	u.integrated = true
 	for _, g := range u.groups {
@@ -382,7 +382,7 @@ func (d *Delivery) nextID() string {
 	return strconv.Itoa(d.ids - 1)
 }
 
-// complete moves what is written from what is announced into the payload, until nothing more of it is.
+// complete moves written parts of pending results into the payload, until none is left.
 func (d *Delivery) complete(p *Payload) {
 	for moved := true; moved; {
 		moved = false
@@ -512,7 +512,7 @@ func (d *Delivery) remaining() int {
 	return max(d.max-d.size, 1)
 }
 
-// reserve asks for memory for a later part besides what the earlier ones hold.
+// reserve reserves memory for a later part in addition to that of the earlier ones.
 func (d *Delivery) reserve(bytes int) error {
 	if d.reserveMemory == nil {
 		return nil

@@ -1,10 +1,10 @@
 // Package engine executes GraphQL operations level by level, in place of gqlgen's generated executor and under its
-// handler, parser, validation and resolvers. It is generic: what it knows of a schema is a table of bindings that
-// a plugin generates next to the executable schema.
+// handler, parser, validation and resolvers. It is generic: its knowledge of a schema is a table of bindings that a
+// plugin generates next to the executable schema.
 //
-// gqlgen resolves depth first: a goroutine per list element, a marshaler per leaf, a batch of one behind
-// edges { node }. That is right where resolvers are cheap. Here a resolver may be a call of a slow backend that would
-// rather be asked for many things at once, and most of what is selected stands in a document already.
+// gqlgen resolves depth first: a goroutine per list element, a marshaler per leaf, a batch of one behind edges { node }.
+// That is right where resolvers are cheap. Here a resolver may be a call of a slow backend that should get many keys at
+// once, and most selected values are in a document already.
 //
 // # Plan
 //
@@ -44,16 +44,16 @@
 // at the same time run at once, a goroutine each; a single one runs in the goroutine of the operation. A mutation's root
 // fields run one after the other, each with all its levels.
 //
-// What a resolver sees is gqlgen's field context with the place in the plan (a path without indices), the arguments
-// and what all its places select together; Child and Index are not set. Field middleware surrounds each call (with
-// the result where it is a root's), and is asked once per execution about every other field of the plan that is
-// met: it may refuse the field, at all its places, but sees no values. Root field middleware does not run.
+// A resolver sees gqlgen's field context with the position in the plan (a path without indices), the arguments and the
+// selections of all its positions together; Child and Index are not set. Field middleware surrounds each call (with the
+// result where it is a root's), and is asked once per execution about every other field of the plan that is met: it may
+// refuse the field, at all its places, but sees no values. Root field middleware does not run.
 //
 // # Input
 //
-// An argument whose value is null where none may be is an error of its field at each of its places, and the resolver is not called. A
-// condition that is null says nothing of what is selected at its place: the root field above fails uncalled, at the root
-// the operation, so that no call is made, and above all none that writes, for what may not be wanted.
+// An argument whose value is null where none may be is an error of its field at each of its places, and the resolver is not
+// called. A condition that is null leaves the selection at its position undefined: the root field above fails uncalled, at the
+// root the operation, so that no call is made, and above all no write.
 //
 // # Parts
 //
@@ -63,22 +63,22 @@
 // join equal keys. A call of a later part does not start before the calls of the first part that could start have. All
 // parts are written by one goroutine, a part when its calls are back and the part around it is written.
 //
-// An element of a @stream that needs calls of its own is a part of its own, so that it is delivered when its values are there
-// and those before it are delivered. Calls that elements make before a backend answers go out together, so that they load one
-// batch; task.Work tells the loaders below that each value is wanted as soon as it is there.
+// An element of a @stream that needs calls of its own is a part of its own, so that it is delivered when its values are
+// there and those before it are delivered. Calls that elements make before a backend answers start together, so that they
+// load one batch; task.Work makes the loaders below deliver each value as soon as it is there.
 //
 // Where all calls are back when the first part is ready, the parts are written into one answer in the order of the operation.
 // Until then the engine waits for every part that no backend holds up: task.Waiting reports that one does.
 //
 // # Output
 //
-// When the last call is back the answer is written in one pass, depth first, into one buffer. This pass meets the
-// parents of each place in the order in which the columns hold them, so a counter per place finds the results. Leaves of
-// documents are copied with their escapes and checked on the way. A null where none may be takes back what was
-// written since the nearest place that may be null, but what remains of that object is still visited: the errors in
-// it count. The buffer becomes the response's Data as it is; with [WithBuffer] it is the caller's,
-// who may bound it: past the bound writing ends and the answer is null with a [SizeError].
+// When the last call is back the answer is written in one pass, depth first, into one buffer. This pass meets the parents
+// of each place in the order in which the columns hold them, so a counter per place finds the results. Leaves of
+// documents are copied with their escapes and checked on the way. A null in a non-null position truncates the output back
+// to the nearest nullable ancestor (GraphQL specification, section 6.4.4), but the rest of that object is still visited:
+// the errors in it count. The buffer becomes the response's Data as it is; with [WithBuffer] it is the caller's, who may
+// bound it: past the bound writing ends and the answer is null with a [SizeError].
 //
-// An error stands at the path where it shows, with the location of the field's first occurrence, and has its cause in
-// its chain. One call that fails, panics or gives too few results is an error at each of its places.
+// An error has the path of its field in the answer, with the location of the field's first occurrence, and has its cause
+// in its chain. One call that fails, panics or returns too few results is an error at each of its positions.
 package engine

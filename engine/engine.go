@@ -12,16 +12,16 @@ import (
 
 // Engine executes operations. It is a graphql.ExecutableSchema, safe for concurrent use.
 type Engine struct {
-	// InOrder makes one call of a resolver after the other, in an order that the operation alone decides, so that what an
-	// operation does can be done again. Set it before the first operation.
+	// InOrder makes one call of a resolver after the other, in an order that depends on the operation alone, so that a run
+	// can be repeated. Set it before the first operation.
 	InOrder bool
 
-	// Watch is told of each call of a resolver before it is made, under the context that it gives back, and what it returns
-	// is called after. Calls run in parallel. nil is told nothing.
+	// Watch is called before each call of a resolver; the call is made under the context that it returns, and the function
+	// that it returns is called after. Calls run in parallel. nil is not called.
 	Watch Watch
 
-	// MaxPlans is about how many bytes plans may take, 0 for DefaultPlans; Reserve, which may be nil, is told by how much they
-	// change. Set both before the first operation.
+	// MaxPlans is about how many bytes plans may take, 0 for DefaultPlans; Reserve, which may be nil, is called with each
+	// change of their size. Set both before the first operation.
 	MaxPlans int64
 	Reserve  func(by int64)
 
@@ -51,7 +51,7 @@ func (e *Engine) Complexity(context.Context, string, string, int, map[string]any
 	return 0, false
 }
 
-// Forget gives back the memory of all plans. None is kept from then on.
+// Forget frees the memory of all plans. None is kept from then on.
 func (e *Engine) Forget() { e.plans().Close() }
 
 // Exec returns a handler that executes the operation of ctx once: of a subscription that is one event.
@@ -67,7 +67,7 @@ func (e *Engine) Exec(ctx context.Context) graphql.ResponseHandler {
 	}
 }
 
-// execution is the state of one operation. It is used again, so that what it allocates is allocated once.
+// execution is the state of one operation. It is used again, so that its memory is allocated once.
 type execution struct {
 	ctx     context.Context
 	op      *graphql.OperationContext
@@ -226,7 +226,7 @@ func resized[T any](s []T, n int) []T {
 // maxPooledElements is the longest list of an execution, in elements, whose memory is kept for the next operation.
 const maxPooledElements = 1024
 
-// release forgets what the operation read, and keeps the memory.
+// release clears the operation's values, and keeps the memory.
 func (x *execution) release() {
 	for i := range x.columns {
 		x.columns[i] = column{parents: reset(x.columns[i].parents)}

@@ -15,7 +15,7 @@ type argumentError struct{ error }
 
 func (e *argumentError) Unwrap() error { return e.error }
 
-// FieldError says what schema an error of a field belongs to: the object type and the field, followed by [] for each list
+// FieldError names the schema position of a field's error: the object type and the field, followed by [] for each list
 // that the value was an element of. It holds no value and no place in the answer.
 type FieldError struct {
 	Object, Field string
@@ -25,8 +25,8 @@ type FieldError struct {
 func (e *FieldError) Error() string { return e.Err.Error() }
 func (e *FieldError) Unwrap() error { return e.Err }
 
-// fail notes the error of the field, or of an element of it, that is written now. It returns false, which is what the
-// writer of a failed value returns.
+// fail notes the error of the field, or of an element of it, that is written now. It returns false, as the writer of a
+// failed value does.
 func (x *execution) fail(f *Field, err error) bool {
 	if x.onError == Abort {
 		if err == errAborted || x.stopped {
@@ -46,8 +46,8 @@ func (x *execution) fail(f *Field, err error) bool {
 	return false
 }
 
-// located wraps err with the path and the location. What a resolver gave as a GraphQL error keeps its message and
-// extensions, and its own path where it has one.
+// located wraps err with the path and the location. A GraphQL error from a resolver keeps its message and extensions, and
+// its own path where it has one.
 func (x *execution) located(f *Field, err error) *gqlerror.Error {
 	out := &gqlerror.Error{Err: &FieldError{f.Object, f.Name + x.lists(), err}, Message: err.Error()}
 	var own *gqlerror.Error

@@ -15,9 +15,9 @@ import (
 // unknownLocation is a place of directives that gqlparser declares and the edition does not have.
 const unknownLocation = "DIRECTIVE_DEFINITION"
 
-// The values of introspection beside *ast.Schema.
+// The values of introspection besides *ast.Schema.
 type (
-	// typeValue is a __Type: a definition, or what is a list or non-null.
+	// typeValue is a __Type: a definition, or a list or non-null wrapper.
 	typeValue struct {
 		schema  *ast.Schema
 		def     *ast.Definition
@@ -42,7 +42,7 @@ type (
 
 // introspected is a field that is selected of a value of introspection.
 type introspected struct {
-	prefix     []byte // the response key as it stands in the answer
+	prefix     []byte // the response key in its JSON form
 	name       string
 	deprecated bool // the argument includeDeprecated
 	below      []introspected
@@ -64,7 +64,7 @@ func (x *execution) introspect(f *Field) bool {
 	return true
 }
 
-// introspectedFields collects what is selected of a type of introspection. All of them are object types.
+// introspectedFields collects the selected fields of a type of introspection. All of them are object types.
 func (x *execution) introspectedFields(object string, set ast.SelectionSet) []introspected {
 	c := collector{schema: x.schema, variables: x.op.Variables, object: object}
 	c.collect(set, nil)

@@ -11,7 +11,7 @@ type pageArgs struct {
 	ready   bool
 	args    map[string]any
 	size    int
-	filters [][]string // per filter the JSON of what it keeps; nil keeps all
+	filters [][]string // per filter the JSON of its accepted values; nil keeps all
 	err     error
 }
 
@@ -170,7 +170,7 @@ func (p *page) cursor(i int) string {
 	return p.field.binding.Connection.Cursor(p.parent, p.args.args, i+1)
 }
 
-// writePage writes what is selected of a connection.
+// writePage writes the selected fields of a connection.
 func (x *execution) writePage(f *Field, parent document.Object) bool {
 	p, err := x.open(f, parent)
 	if err != nil {

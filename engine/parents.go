@@ -9,7 +9,7 @@ import (
 
 // The methods of this file walk from the results of a call to the parents of the calls below it, and nowhere else. They
 // meet each parent in the order in which writing the answer meets it, so that its place in the column is enough to find
-// its results again. What is broken or null on the way is passed over: writing says so.
+// its results again. Invalid values and nulls on the way are skipped; writing reports them.
 
 // column are the parents at one place of the plan.
 type column struct {
@@ -17,7 +17,7 @@ type column struct {
 	written int // how many of them the answer has
 }
 
-// collect walks a value that a call or a read gave.
+// collect walks the value of a call or a read.
 func (x *execution) collect(f *Field, t *ast.Type, v any) {
 	if v == nil {
 		return
@@ -102,7 +102,7 @@ func (x *execution) collectPage(f *Field, p Parent) {
 	x.enterPage(f.child, &page)
 }
 
-// enterPage walks what is selected of a page.
+// enterPage walks the selected fields of a page.
 func (x *execution) enterPage(s *Selection, p *page) {
 	if s.split != nil {
 		q := *p

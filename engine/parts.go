@@ -35,7 +35,7 @@ func (d *deferral) encloses(other *deferral) bool {
 	return false
 }
 
-// part is what is delivered apart from the plan that it belongs to: fields of an object, or elements of a list.
+// part is delivered separately from the plan that it belongs to: fields of an object, or elements of a list.
 type part struct {
 	plan   *Plan
 	slot   int         // among the parts of the plan that it belongs to
@@ -171,7 +171,7 @@ func (s *Selection) pieces(groups []collected) []piece {
 	return order
 }
 
-// part compiles a plan of its own for what is delivered apart at a place.
+// part compiles a plan of its own for the selection delivered separately at a position.
 func (c *compiler) part(at position, compile func(*compiler)) *part {
 	inner := newCompiler(c.schema, c.op, c.format)
 	compile(inner)
@@ -213,7 +213,7 @@ func (c *compiler) streams(f *Field, at position) {
 	element.Children, element.child, element.Next, element.below = nil, nil, nil, nil
 	element.scopes = slices.Clone(f.scopes)
 	for i := range element.scopes {
-		element.scopes[i].deferral = nil // what is deferred around the list is delivered with it
+		element.scopes[i].deferral = nil // selections deferred around the list are delivered with it
 	}
 	below := position{caller: at.caller, context: at.context, root: at.root}
 	if f.Kind == Resolve {

@@ -21,7 +21,7 @@ type Plan struct {
 	err    error // of a condition at the root
 
 	// segments are the calls that are planned together: one for a query, one per root field for a mutation. In each the
-	// fields stand in the order of their levels.
+	// fields are in the order of their levels.
 	segments                                 [][]*Field
 	selections, calls, pages, classes, parts int // how many of them have a slot
 	fields                                   int
@@ -37,7 +37,7 @@ type Plan struct {
 	latest atomic.Int64 // bytes of the latest answer
 }
 
-// Selection is what an operation selects from objects of one type at one place.
+// Selection is the selected fields of objects of one type at one position.
 type Selection struct {
 	Object string
 	Fields []*Field
@@ -60,7 +60,7 @@ type Field struct {
 
 	// Source is the first occurrence, with the definition of the object type.
 	Source *ast.Field
-	// Children are what is selected of the field's value, one per object type that it may have. A leaf has none.
+	// Children are the selections of the field's value, one per object type that it may have. A leaf has none.
 	Children []*Selection
 	// Level is 1 for a call at the root, and one more than that of the call whose results it needs below it; 0 for
 	// fields that are no call.
@@ -69,7 +69,7 @@ type Field struct {
 	Next []*Field
 
 	binding   *Binding
-	prefix    []byte // the response key as it stands in the answer
+	prefix    []byte // the response key in its JSON form
 	constant  []byte
 	child     *Selection // the only child of a field that is not abstract
 	abstract  func(any) string
@@ -80,7 +80,7 @@ type Field struct {
 	root      bool                  // of the operation
 	stream    *part                 // of the elements that are delivered later; nil where none are
 	below     []*part               // whose parents the results of this call have
-	context   *graphql.FieldContext // for what is below the field
+	context   *graphql.FieldContext // for fields below this one
 	parent    *graphql.FieldContext
 	id        int // among all fields of the plan
 	slot      int // of the call, or of the page
@@ -120,7 +120,7 @@ type class struct {
 	level   int
 }
 
-// position is what is known of the surroundings of a selection.
+// position describes the surroundings of a selection.
 type position struct {
 	root    bool
 	caller  *Field
@@ -129,7 +129,7 @@ type position struct {
 	usages  []*deferral     // the @defers whose part is planned; none for the first part
 }
 
-// The parts of a page, by the names that Relay's specification gives them.
+// The parts of a page, by their names in Relay's specification.
 var (
 	pageRoles = map[string]Kind{"edges": pageEdges, "nodes": pageNodes, "pageInfo": pageInfo, "totalCount": pageTotal}
 	edgeRoles = map[string]Kind{"cursor": edgeCursor, "node": edgeNode}
@@ -193,7 +193,7 @@ func (c *compiler) selectionOf(o *Object, sets []scope, at position) *Selection 
 	return c.selection(o, collector.groups, collector.deferrals, at)
 }
 
-// selection compiles what is collected. Fields of other parts become plans of their own.
+// selection compiles the collected fields. Fields of other parts become plans of their own.
 func (c *compiler) selection(o *Object, groups []collected, deferrals []*deferral, at position) *Selection {
 	s := &Selection{Object: o.Name, binding: o, slot: -1}
 	own, parts := c.divide(groups, at.usages)
@@ -221,8 +221,8 @@ func (c *compiler) selection(o *Object, groups []collected, deferrals []*deferra
 	return s
 }
 
-// note keeps the error of a condition. What is selected at its place is not known, so that no call may be made for it: the
-// root field above fails in place of all that is below.
+// note keeps the error of a condition. The selection at its position is undefined, so that no call may be made for it:
+// the root field above fails instead of all fields below.
 func (c *compiler) note(err error, at position) {
 	if at.root {
 		c.plan.err = err
@@ -287,7 +287,7 @@ func (c *compiler) conditions(set ast.SelectionSet) {
 	}
 }
 
-// bind says how the field is had.
+// bind sets the field's binding.
 func (c *compiler) bind(f *Field, at position) {
 	var ok bool
 	if at.roles != nil {
@@ -361,7 +361,7 @@ func hasVariable(v *ast.Value) bool {
 	return false
 }
 
-// children compiles what is selected of the field's value.
+// children compiles the selections of the field's value.
 func (c *compiler) children(f *Field, at position) {
 	definition := c.schema.Definition.Types[f.Type.Name()]
 	if !definition.IsCompositeType() {
@@ -397,7 +397,7 @@ func (f *Field) collected() graphql.CollectedField {
 	return graphql.CollectedField{Field: f.Source, Selections: f.merged, IsNonDeferrable: true}
 }
 
-// of returns what is selected of v: nil where v is a nil pointer.
+// of returns the selection for v: nil where v is a nil pointer.
 func (f *Field) of(v any) (*Selection, error) {
 	if f.child != nil {
 		return f.child, nil

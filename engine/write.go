@@ -10,9 +10,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// The methods of this file append one value to the answer and report whether it may stand there. False says that an error
-// is noted and the value is null where it must not be: whoever can hold a null takes back what was appended. The rest
-// of an object or list is visited all the same, since each field's error counts and each parent's place does.
+// The methods of this file append one value to the answer and report whether it is valid there. False means that an error
+// is noted and the value is null in a non-null position: the nearest nullable ancestor truncates the output. The rest of
+// an object or list is visited all the same, since each field's error counts and each parent's place does.
 
 var errNull = errors.New("must not be null")
 
@@ -86,8 +86,8 @@ func (x *execution) splitMembers(s *Selection, part func(*execution, *Field) boo
 		func(x *execution, s *Selection) bool { return x.splitMembers(s, part) })
 }
 
-// retract puts null in place of what was appended since start, with what was found since mark, and reports whether null may
-// stand there.
+// retract puts null in place of the output since start, removes the records since mark, and reports whether null is valid
+// there.
 func (x *execution) retract(t *ast.Type, start, mark int) bool {
 	x.buf = append(x.buf[:start], "null"...)
 	if len(x.records) > mark {
@@ -196,7 +196,7 @@ func (x *execution) writeNull(f *Field, t *ast.Type, err error) bool {
 	return true
 }
 
-// writeValue appends what a call or a read gave.
+// writeValue appends the value of a call or a read.
 func (x *execution) writeValue(f *Field, t *ast.Type, v any) bool {
 	if v == nil {
 		return x.writeNull(f, t, errNull)

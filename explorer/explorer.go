@@ -37,7 +37,7 @@ var policy = strings.Join([]string{
 	"frame-ancestors 'none'",
 }, "; ")
 
-// contentTypes of what the build emits, the same on every machine: package mime reads the system's tables.
+// contentTypes of the build's files, the same on every machine: package mime reads the system's tables.
 var contentTypes = map[string]string{
 	".html": "text/html; charset=utf-8",
 	".js":   "text/javascript; charset=utf-8",

@@ -1,6 +1,6 @@
-// Package footprint tells what values take on the heap. The heap serves a request with a block of the next larger size
-// class, and one beyond 32 KiB with whole pages; so a text of 49 bytes takes 64. What is kept for long is counted by
-// blocks, because its bound is one on memory.
+// Package footprint computes the heap size of values. The heap serves a request with a block of the next larger size
+// class, and one beyond 32 KiB with whole pages; so a text of 49 bytes takes 64. Long-lived values are counted by blocks,
+// because their bound is one on memory.
 package footprint
 
 import (
@@ -10,11 +10,11 @@ import (
 )
 
 const (
-	// largest is the size of the largest class, in bytes, and page the unit of what is larger: maxSmallSize and pageSize
-	// of the runtime.
+	// largest is the size of the largest class, in bytes, and page the unit of larger blocks: maxSmallSize and pageSize of
+	// the runtime.
 	largest = 32 << 10
 	page    = 8 << 10
-	// header is what stands before an object that has pointers and more than headerless bytes, up to the largest class.
+	// header precedes an object that has pointers and more than headerless bytes, up to the largest class.
 	header     = 8
 	headerless = 512
 )
@@ -48,19 +48,19 @@ func pointers(n int) int {
 	return Block(n)
 }
 
-// Text returns what s takes beside its two words.
+// Text returns the size of s besides its two words.
 func Text(s string) int { return Block(len(s)) }
 
-// Of returns what a T takes that stands alone, without what it refers to.
+// Of returns the size of a T by itself, without the values that it refers to.
 func Of[T any]() int {
 	var t T
 	return pointers(int(unsafe.Sizeof(t)))
 }
 
-// Slice returns what s takes beside its three words, without what its elements refer to.
+// Slice returns the size of s besides its three words, without the values that its elements refer to.
 func Slice[T any](s []T) int { return Array[T](cap(s)) }
 
-// Array returns what n elements of a slice take, without what they refer to.
+// Array returns the size of n elements of a slice, without the values that they refer to.
 func Array[T any](n int) int {
 	var t T
 	return pointers(n * int(unsafe.Sizeof(t)))

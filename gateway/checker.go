@@ -20,13 +20,13 @@ func NewChecker(schema *ast.Schema, limits limits.Limits) *Checker {
 	return &Checker{documents.New(schema, limits.WithDefaults(), true, documents.DefaultMemory, nil), cost.NewEstimator(schema)}
 }
 
-// CheckedOperation is an operation with what it can take at most, whatever its variables are.
+// CheckedOperation is an operation with its greatest possible cost, whatever its variables are.
 type CheckedOperation struct {
 	Name string
 	Cost *cost.Estimate
 }
 
-// Check gives the operations of a document, or what is wrong with it.
+// Check returns the operations of a document, or its errors.
 func (c *Checker) Check(text string) ([]CheckedOperation, gqlerror.List) {
 	doc, errs := c.documents.Read(text)
 	if len(errs) > 0 {
@@ -39,7 +39,7 @@ func (c *Checker) Check(text string) ([]CheckedOperation, gqlerror.List) {
 	return list, nil
 }
 
-// Parse returns a document, or what is wrong with it.
+// Parse returns a document, or its errors.
 func (c *Checker) Parse(text string) (*ast.QueryDocument, gqlerror.List) {
 	return c.documents.Read(text)
 }

@@ -31,7 +31,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// Options say what a gateway serves and how. What is zero is off, but for Schema, Limits, Timeout and Log.
+// Options are the settings and dependencies of a gateway. A zero value is off, but for Schema, Limits, Timeout and Log.
 type Options struct {
 	Schema graphql.ExecutableSchema
 	Limits limits.Limits
@@ -55,22 +55,22 @@ type Options struct {
 	Cost cost.Options
 	// MaxCalls is how many backend calls one operation may make. Plans warn of more; 0 is any number.
 	MaxCalls int
-	// Authenticate says who asks; nil takes anyone.
+	// Authenticate identifies the caller; nil takes anyone.
 	Authenticate func(*http.Request) (*auth.Caller, error)
-	// Digest makes of an identifier what may stand in a log: a keyed digest. It is needed for the audit log.
+	// Digest returns a keyed digest of an identifier, safe to log. It is needed for the audit log.
 	Digest func(string) string
-	// Begin prepares the context of each operation, Observe is told of it at its end, under that context.
+	// Begin prepares the context of each operation, Observe is called at its end, under that context.
 	Begin   func(context.Context) context.Context
 	Observe func(context.Context, Stats)
-	// Mismatch is told of each value that breaks the schema, by its type and field: never of the value.
+	// Mismatch is called for each value that breaks the schema, with its type and field: never with the value.
 	Mismatch func(backend upstream.Backend, object, field string)
 	// Answers keeps whole answers; nil executes every operation.
 	Answers *cache.Space[*responses.Answer]
-	// Memory bounds what documents, their plans and the requests that are known take together with the cache, in bytes, and
-	// Reserve is told by how much that changes. Zero is bounds of their own.
+	// Memory bounds the documents, their plans and the cached requests together with the cache, in bytes, and Reserve is
+	// called with each change of their size. Zero is bounds of their own.
 	Memory  int64
 	Reserve func(by int64)
-	// Inflight bounds the requests under way and what they hold.
+	// Inflight bounds the requests under way and their memory.
 	Inflight *inflight.Load
 	// Draining is closed when answers that are sent in parts have to end; nil never is.
 	Draining <-chan struct{}
@@ -78,9 +78,9 @@ type Options struct {
 	Closing <-chan struct{}
 	// Subscriptions are the bounds of subscriptions, and the cache whose drops they follow; without a cache there are none.
 	Subscriptions live.Options
-	// Explain allows callers to see what an operation used.
+	// Explain allows callers to see the calls and facts of an operation.
 	Explain bool
-	// PublicCatalog says that what Thought Industries alone answers may be kept by shared caches.
+	// PublicCatalog is set if shared caches may store answers that come from Thought Industries alone.
 	PublicCatalog bool
 }
 
@@ -127,7 +127,7 @@ func (o *Options) memoryShare(divisor int64, most int) int {
 	return int(min(o.Memory/divisor, int64(most)))
 }
 
-// Close gives back the memory that is reserved. What is served after that is read anew each time.
+// Close frees the reserved memory. Requests after that are read anew each time.
 func (g *Gateway) Close() {
 	g.hub.Close()
 	g.documents.Close()
@@ -155,7 +155,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // operationHandler makes the answer to one operation.
 type operationHandler struct {
 	execute func(context.Context, *http.Request, *httpapi.Request, *parts) *httpapi.Result
-	// cached answers a request that came before, or gives nil; it may be nil.
+	// cached answers a request that came before, or returns nil; it may be nil.
 	cached func(context.Context, http.Header, [sha256.Size]byte) *httpapi.Result
 }
 
@@ -248,7 +248,7 @@ func (g *Gateway) authenticate(r *http.Request) (context.Context, *http.Request,
 		}
 		who = c
 	}
-	// The calls of an operation, and whether the cache knows a record, would tell a bound caller of records of others.
+	// The calls of an operation, and whether the cache holds a record, would reveal records of others to a bound caller.
 	if !who.Has(auth.Explain) || who.Bound {
 		r = withoutHeader(r, "X-Learngraph-Explain")
 	}

@@ -121,7 +121,7 @@ func next(more bool, cursor *string) *string {
 	return nil
 }
 
-// renameUser changes the name of a user. What the caller can mend comes back as user errors.
+// renameUser changes the name of a user. Mistakes in the input come back as user errors.
 func renameUser(ctx context.Context, client graphql.Client, u *learngraph.User, name string) ([]learngraph.UserError, error) {
 	// The backend may replace the metadata or merge it: all of it is sent.
 	whole := members(u.Metadata)
@@ -142,7 +142,7 @@ func renameUser(ctx context.Context, client graphql.Client, u *learngraph.User, 
 func members(value *json.RawMessage) map[string]any {
 	m := map[string]any{}
 	if value != nil {
-		_ = json.Unmarshal(*value, &m) // what is no object has no members
+		_ = json.Unmarshal(*value, &m) // a value that is no object has no members
 	}
 	return m
 }

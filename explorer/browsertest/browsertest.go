@@ -1,5 +1,5 @@
-// Package browsertest opens the explorer in Chromium, works it as a person would and watches for what a page must not do:
-// complain, or ask another host for anything.
+// Package browsertest opens the explorer in Chromium, works it as a person would and fails a test when a page logs an
+// error or requests another host.
 package browsertest
 
 import (
@@ -31,7 +31,7 @@ const stepTimeout = 3 * time.Minute
 // oneBrowser is taken by the one browser that a test binary has open: several at once only get in each other's way.
 var oneBrowser = make(chan struct{}, 1)
 
-// findBrowser gives the path of Chromium, and skips the test where there is none: in CI that is a failure.
+// findBrowser returns the path of Chromium, and skips the test where there is none: in CI that is a failure.
 func findBrowser(t *testing.T) string {
 	t.Helper()
 	for _, name := range []string{"chromium", "chromium-browser", "google-chrome"} {
@@ -47,7 +47,7 @@ func findBrowser(t *testing.T) string {
 	return ""
 }
 
-// Tab is a page of a browser of its own, watched for what a page must not do.
+// Tab is a page of a browser of its own, watched for errors and foreign requests.
 type Tab struct {
 	t     *testing.T
 	ctx   context.Context
@@ -58,7 +58,7 @@ type Tab struct {
 	problems []string
 }
 
-// ofBrowser are hosts that Chromium itself asks for updates whatever its flags say. What the page asks for is seen a
+// ofBrowser are hosts from which Chromium itself requests updates whatever its flags. The page's requests are observed a
 // second time, without this exception, in its own events.
 var ofBrowser = regexp.MustCompile(`\.(google|googleapis|gvt1)\.com(:443)?$`)
 
@@ -183,7 +183,7 @@ func (p *Tab) Behaved(expected ...string) {
 	}
 }
 
-// Do carries out actions of chromedp. Where one fails the test ends, with a picture and what the console said.
+// Do carries out actions of chromedp. Where one fails the test ends, with a picture and the lines of the console.
 func (p *Tab) Do(what string, actions ...chromedp.Action) {
 	p.t.Helper()
 	ctx, stop := context.WithTimeout(p.ctx, stepTimeout)
@@ -210,7 +210,7 @@ func (p *Tab) Shoot(name string) []byte {
 	return picture
 }
 
-// Texts gives what is seen of each element that a CSS selector finds, in one line each.
+// Texts returns the visible text of each element that a CSS selector finds, in one line each.
 func (p *Tab) Texts(selector string) []string {
 	p.t.Helper()
 	var got []string
@@ -218,7 +218,7 @@ func (p *Tab) Texts(selector string) []string {
 	return got
 }
 
-// Attributes gives an attribute of each element that a CSS selector finds.
+// Attributes returns an attribute of each element that a CSS selector finds.
 func (p *Tab) Attributes(selector, attribute string) []string {
 	p.t.Helper()
 	var got []string

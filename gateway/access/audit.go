@@ -27,7 +27,7 @@ func NewAuditor(schema *ast.Schema, digest func(string) string, log *slog.Logger
 	return &Auditor{schema, digest, log}
 }
 
-// audit logs what a field of a mutation did: the caller, the object as a keyed digest, and the outcome.
+// audit logs the effect of a field of a mutation: the caller, the object as a keyed digest, and the outcome.
 func (a *Auditor) audit(ctx context.Context, field *ast.Field, variables map[string]any, result any, err error) {
 	object, key := mutated(a.schema, field, variables)
 	digest := ""
@@ -60,7 +60,7 @@ func mutated(schema *ast.Schema, field *ast.Field, variables map[string]any) (ob
 	return object, ""
 }
 
-// outcomeOf is "done", or the code of what kept the write from being done.
+// outcomeOf is "done", or the code of the error that prevented the write.
 func outcomeOf(result any, err error) string {
 	if err != nil {
 		_, extensions := gqlerrors.Describe(err)

@@ -13,8 +13,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Guard knows which scopes each field needs, from the schema's @scopes: those of the field, of the type that it leads
-// to, of what its arguments search by, and of the objects that its global ids name.
+// Guard checks the scopes that each field needs, from the schema's @scopes: those of the field, of the type that it leads
+// to, of its search arguments, and of the objects that its global ids name.
 type Guard struct {
 	schema *ast.Schema
 	types  map[string][]string
@@ -161,8 +161,8 @@ func (g *Guard) forbidden(ctx context.Context, op *graphql.OperationContext) boo
 	return found
 }
 
-// Middleware stands before each field of an operation: what the caller may not have is refused before its resolver, and
-// what a mutation did is written down.
+// Middleware wraps each field of an operation: a field that the caller may not read is refused before its resolver, and a
+// mutation is logged.
 func (g *Guard) Middleware(ctx context.Context, op *graphql.OperationContext, audit *Auditor) graphql.FieldMiddleware {
 	guarded := g.forbidden(ctx, op)
 	audited := op.Operation.Operation == ast.Mutation && audit != nil

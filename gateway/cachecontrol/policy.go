@@ -17,13 +17,13 @@ var (
 	privateNoStore = []string{"private, no-store"}
 )
 
-// Policy is what the facts of an answer allow its receivers. The zero value allows nothing.
+// Policy is the cache policy of an answer, derived from its facts. The zero value allows nothing.
 type Policy struct {
-	// Storable says that the answer may be kept at all, shared that it may be kept for others.
+	// Storable is set if the answer may be stored at all, shared if it may be stored for others.
 	Storable, public bool
 	// private is set for an answer to a caller who is bound to clients.
 	private bool
-	// oldest is when the backend said the oldest fact, fresh until when the least fresh one is.
+	// oldest is when the backend sent the oldest fact, fresh until when the least fresh one is.
 	oldest, freshUntil time.Time
 	// last are the headers of the last answer that had any, for those of the same second; nil remembers none.
 	last *atomic.Pointer[ageHeaders]
@@ -35,8 +35,8 @@ type ageHeaders struct {
 	ageText, control []string
 }
 
-// PrivateNoStore is that of answers to callers who are bound to clients: which records the cache holds, and since when, may
-// tell of those of others.
+// PrivateNoStore is the policy for callers who are bound to clients: which records the cache holds, and since when, may
+// reveal those of others.
 var PrivateNoStore = Policy{private: true}
 
 // Memoized is a policy for an answer that is sent again and again.
@@ -65,7 +65,7 @@ func FromFacts(facts []cache.Fact, publicCatalog bool, now time.Time) Policy {
 	return p
 }
 
-// WriteHeaders says it in headers, as it is now.
+// WriteHeaders writes the policy's headers, as of now.
 func (p Policy) WriteHeaders(h http.Header, now time.Time) {
 	switch {
 	case p.private:

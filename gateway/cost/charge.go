@@ -14,10 +14,10 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// DefaultMax is the most that one operation may cost by its estimate, which takes every list for full and every call
-// for made. A page of 25 clients with users, identities and credentials, 25 a list unless the query says less, is
-// estimated at 210,000 points; the same with 100 a list, at sixteen times that, is refused. The default of the calls that
-// an operation may make is as many as these points buy: what is admitted does not fail in part.
+// DefaultMax is the most that one operation may cost by its estimate, which takes every list for full and every call for
+// made. A page of 25 clients with users, identities and credentials, 25 a list unless the query sets less, is estimated
+// at 210,000 points; the same with 100 a list, at sixteen times that, is refused. The default of the calls that an
+// operation may make is as many as these points buy: an admitted operation does not fail in part.
 const DefaultMax = 10000 * CallPoints
 
 // Options bound what operations cost. The zero value bounds nothing.
@@ -33,14 +33,14 @@ type Options struct {
 	Measure bool
 }
 
-// Bucket takes points out of a caller's bucket, or none if there are fewer; a negative n gives points back.
+// Bucket takes points out of a caller's bucket, or none if there are fewer; a negative n returns points.
 type Bucket interface {
 	Take(ctx context.Context, caller string, limit cache.Limit, n int) cache.Taken
 }
 
 var _ Bucket = (*cache.Bucket)(nil)
 
-// Charge is what an operation was charged.
+// Charge is the charge of an operation.
 type Charge struct {
 	Estimate *Estimate
 	limit    cache.Limit
@@ -69,7 +69,7 @@ func NewCharger(opts Options) *Charger { return &Charger{opts} }
 // Counted reports whether what operations cost is of interest.
 func (o Options) Counted() bool { return o.Max > 0 || o.Bucket != nil || o.Measure }
 
-// Charge charges the caller what an operation is estimated to cost.
+// Charge charges the caller the estimated cost of an operation.
 func (c *Charger) Charge(ctx context.Context, estimate *Estimate) (*Charge, *httpapi.Result) {
 	o := c.opts
 	s := &Charge{Estimate: estimate}
@@ -104,7 +104,7 @@ func (c *Charger) Charge(ctx context.Context, estimate *Estimate) (*Charge, *htt
 	return nil, out
 }
 
-// Settle gives back what an operation turned out not to need, and reports.
+// Settle returns the points that an operation did not need, and reports its cost.
 func (c *Charger) Settle(ctx context.Context, s *Charge, made int64, resp *graphql.Response) {
 	if s == nil || c.opts.Bucket == nil && !c.opts.Measure {
 		return

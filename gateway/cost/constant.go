@@ -45,7 +45,7 @@ func allGiven(op *graphql.OperationContext) bool {
 	return true
 }
 
-// varies reports whether variables with a value decide what a selection costs.
+// varies reports whether the cost of a selection depends on variables with a value.
 func (c *Estimator) varies(set ast.SelectionSet, seen map[*ast.FragmentDefinition]bool) bool {
 	return slices.ContainsFunc(set, func(sel ast.Selection) bool {
 		switch sel := sel.(type) {
@@ -76,8 +76,8 @@ func (c *Estimator) fieldVaries(f *ast.Field) bool {
 // fieldArgument names an argument of all fields of a name, whichever type has them.
 type fieldArgument struct{ field, argument string }
 
-// decides notes which arguments of a field decide what it costs: those that give a list its length, continue a list, weigh by
-// themselves or name objects whose types cost differently.
+// decides notes the arguments of a field that affect its cost: those that set the length of a list, continue a list, weigh
+// by themselves or name objects whose types cost differently.
 func (c *Estimator) decides(f *ast.FieldDefinition, cost fieldCost) {
 	for _, arg := range f.Arguments {
 		_, weighs := cost.arguments[arg.Name]

@@ -17,17 +17,17 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// CallPoints is what one backend call costs beside the points of fields: an object is read in a microsecond, a call
+// CallPoints is the cost of one backend call besides the points of fields: an object is read in a microsecond, a call
 // takes one of the few that a backend allows in a minute.
 const CallPoints = 100
 
-// unsizedList is how long a list counts of which the schema says nothing.
+// unsizedList is the assumed length of a list for which the schema sets none.
 const unsizedList = 10.0
 
-// maxPoints bounds estimates: beyond it a number says nothing any more.
+// maxPoints bounds estimates: a larger number has no meaning.
 const maxPoints = 1e12
 
-// Estimate is what an operation can take at most.
+// Estimate is the greatest possible cost of an operation.
 type Estimate struct {
 	// Points are CallPoints for each call, what @cost and @listSize make of the fields, and those of Registration.
 	Points int64
@@ -53,7 +53,7 @@ type Estimator struct {
 	Schema *ast.Schema
 	fields map[*ast.FieldDefinition]fieldCost
 	types  map[string]typeCost
-	// costArguments are the arguments that decide what a field costs.
+	// costArguments are the arguments that affect a field's cost.
 	costArguments map[fieldArgument]bool
 }
 
@@ -75,7 +75,8 @@ type fieldCost struct {
 type callCost struct {
 	backend      string
 	max, atStart float64
-	// operation shares the calls among all objects of an operation; base is what it takes besides one for each of them.
+	// operation shares the calls among all objects of an operation; base is the number of calls besides one for each of
+	// them.
 	operation bool
 	base      float64
 	// list is what may be read in whole pages instead.
@@ -160,7 +161,7 @@ func readCalls(directives ast.DirectiveList) []callCost {
 	return list
 }
 
-// estimate is what an operation can take at most.
+// estimate returns the greatest possible cost of an operation.
 func (c *Estimator) estimate(op *graphql.OperationContext) *Estimate {
 	return c.EstimateWith(op.Operation, selection.Collector{Schema: c.Schema, Variables: op.Variables})
 }
@@ -215,7 +216,7 @@ type estimation struct {
 	selection.Collector
 	points float64
 	calls  []FieldCalls
-	// shared are the calls that several fields make together, by what they ask for.
+	// shared are the calls that several fields make together, by their key.
 	shared map[string]sharedCalls
 	faults gqlerror.List
 }
@@ -245,7 +246,7 @@ func (e *estimation) root(object string, set ast.SelectionSet) {
 	}
 	for _, g := range e.Collect(object, []ast.SelectionSet{set}) {
 		if m := e.schema().Mutation; m != nil && object == m.Name {
-			clear(e.shared) // a write forgets what was read before it
+			clear(e.shared) // a write discards earlier reads
 		}
 		var err error
 		for _, below := range g.Selections {
@@ -414,8 +415,8 @@ func (e *estimation) nodes(ids map[string]int, path string, times float64) {
 	}
 }
 
-// slice is the length that a slicing argument gives to the field's list, or to those of its connection.
-// Null is the argument's default: resolvers take it so.
+// slice returns the length that a slicing argument sets for the field's list, or for those of its connection. Null is the
+// argument's default: resolvers take it so.
 func (e *estimation) slice(f *ast.Field, def *ast.FieldDefinition, args map[string]any, cost fieldCost) (float64, bool) {
 	longest, found := 0.0, false
 	for _, name := range cost.slicing {
@@ -439,7 +440,7 @@ func (e *estimation) slice(f *ast.Field, def *ast.FieldDefinition, args map[stri
 	return longest, found
 }
 
-// openList is how long a list can be that a variable of unknown value gives.
+// openList is the greatest length of a list that a variable of unknown value sets.
 const openList = 100
 
 // longestList is the most that a slicing argument can be.

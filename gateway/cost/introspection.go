@@ -2,8 +2,8 @@ package cost
 
 import "github.com/vektah/gqlparser/v2/ast"
 
-// sizeIntrospection gives the lists of introspection the lengths that they have: what describes the schema costs what as
-// many objects of a backend would. Where each type or field has its own list it is their mean, which is exact for the
+// sizeIntrospection sets the real lengths of the lists of introspection: a description of the schema costs as much as
+// that many objects of a backend. Where each type or field has its own list it is their mean, which is exact for the
 // whole schema.
 func (c *Estimator) sizeIntrospection() {
 	lengths := introspectionLengths(c.Schema)

@@ -37,7 +37,7 @@ type Cache struct {
 type Document struct {
 	*ast.QueryDocument
 	Digest [sha256.Size]byte // digest of its text
-	// Memo holds what is derived from an operation once, by *ast.OperationDefinition.
+	// Memo holds values derived from an operation once, by *ast.OperationDefinition.
 	Memo sync.Map
 }
 
@@ -49,7 +49,7 @@ func newDocument(doc *ast.QueryDocument, text string) *Document {
 // hundreds.
 const DefaultMemory = 64 << 20
 
-// tokenSize is about what a token takes once it is parsed, in bytes.
+// tokenSize is the approximate size of a parsed token, in bytes.
 const tokenSize = 256
 
 // maxSuggested is the longest text, in bytes, whose errors may suggest names: every unknown name is compared with
@@ -61,7 +61,7 @@ func New(schema *ast.Schema, limits limits.Limits, introspection bool, most int,
 		silent: validation.Rules(false), documents: lru.New[string, *Document](most, reserve)}
 }
 
-// rulesFor leaves suggestions out where introspection is off, since they tell names of the schema.
+// rulesFor leaves suggestions out where introspection is off, since they reveal names of the schema.
 func (d *Cache) rulesFor(text string) *rules.Rules {
 	if d.introspection && len(text) <= maxSuggested {
 		return d.rules
@@ -69,7 +69,7 @@ func (d *Cache) rulesFor(text string) *rules.Rules {
 	return d.silent
 }
 
-// Load gives the validated document of a text.
+// Load returns the validated document of a text.
 func (d *Cache) Load(text string) (*Document, gqlerror.List) {
 	if doc, ok := d.documents.Get(text); ok {
 		return doc, nil
@@ -83,7 +83,7 @@ func (d *Cache) Load(text string) (*Document, gqlerror.List) {
 	return doc, nil
 }
 
-// Read checks a text, the cheap bounds first: what they refuse neither the parser nor the validator sees.
+// Read checks a text, the cheap bounds first: a text that they refuse is neither parsed nor validated.
 func (d *Cache) Read(text string) (*ast.QueryDocument, gqlerror.List) {
 	if err := d.limits.CheckText(text); err != nil {
 		return nil, gqlerror.List{err}
@@ -113,7 +113,8 @@ func (d *Cache) Read(text string) (*ast.QueryDocument, gqlerror.List) {
 	return doc, nil
 }
 
-// deduplicated leaves out what was said before of the same place: the validator walks a fragment by itself and where it is spread.
+// deduplicated leaves out repeated errors of the same position: the validator walks a fragment by itself and where it is
+// spread.
 func deduplicated(list gqlerror.List) gqlerror.List {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(list, func(err *gqlerror.Error) bool {
@@ -185,5 +186,5 @@ func SelectOperation(doc *ast.QueryDocument, name string) (*ast.OperationDefinit
 	return nil, undetermined("operationName names no operation of the document")
 }
 
-// Close gives the memory back. No document is kept from then on.
+// Close frees the memory. No document is kept from then on.
 func (d *Cache) Close() { d.documents.Close() }

@@ -22,10 +22,10 @@ type Manifest struct {
 // TrustedDocument is one document of a manifest.
 type TrustedDocument struct {
 	ID string
-	// Name is that of the operation where the manifest tells it.
+	// Name is that of the operation where the manifest has it.
 	Name string
 	Text string
-	// OnError is the error behavior that every request for the document has, empty where the request says.
+	// OnError is the error behavior of every request for the document; if it is empty, the request decides.
 	OnError string
 }
 
@@ -50,7 +50,8 @@ func (m *Manifest) Document(id string) *TrustedDocument { return m.documents[wit
 
 func (m *Manifest) has(hash string) bool { return m.hashes[hash] }
 
-// withoutAlgorithm takes the algorithm off an id: code generators can be told to write it there, and their clients to send it.
+// withoutAlgorithm removes the algorithm from an id: code generators can be configured to write it there, and their clients
+// to send it.
 func withoutAlgorithm(id string) string {
 	for _, algorithm := range []string{"sha256:", "sha1:", "md5:"} {
 		if bare, ok := strings.CutPrefix(id, algorithm); ok {

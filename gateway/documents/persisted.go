@@ -16,14 +16,14 @@ import (
 )
 
 // Store keeps the texts of automatic persisted queries by their SHA-256 in hexadecimal, each for the caller of the
-// context that brought it. It is safe for concurrent use. What it gives is verified again, so a store that others write to
+// context that brought it. It is safe for concurrent use. Its texts are verified again, so a store that others write to
 // can do no harm.
 type Store interface {
 	Get(ctx context.Context, hash string) (text string, ok bool)
 	Put(ctx context.Context, hash, text string)
 }
 
-// Memory is a Store that forgets what was not used for longest.
+// Memory is a Store that evicts the least recently used texts.
 type Memory struct{ texts *lru.Cache[string, localText] }
 
 // localText is a text and when Redis was last asked for it.
@@ -42,7 +42,7 @@ func NewMemory(maxBytes, maxPerCaller int, reserve func(by int64)) *Memory {
 	return m
 }
 
-// Get gives the text of a hash.
+// Get returns the text of a hash.
 func (m *Memory) Get(_ context.Context, hash string) (string, bool) {
 	near, ok := m.texts.Get(hash)
 	return near.text, ok
@@ -53,8 +53,8 @@ func (m *Memory) Put(ctx context.Context, hash, text string) {
 	m.texts.PutFor(auth.FromContext(ctx).Name, hash, localText{text, time.Now()}, len(text))
 }
 
-// Shared is a Store in Redis, for all replicas and across restarts. Each process keeps what it uses as well:
-// without Redis that is all.
+// Shared is a Store in Redis, for all replicas and across restarts. Each process also keeps the texts that it uses;
+// without Redis those are all.
 type Shared struct {
 	local  *Memory
 	remote *cache.Texts
@@ -62,7 +62,7 @@ type Shared struct {
 
 var _ Store = (*Shared)(nil)
 
-// The bounds of what callers register, in bytes. A frontend has some hundreds of documents of a few KiB.
+// The bounds of the texts that callers register, in bytes. A frontend has some hundreds of documents of a few KiB.
 const (
 	documentsOfCaller = 4 << 20
 	sharedDocuments   = 32 << 20
@@ -72,7 +72,7 @@ const (
 const (
 	// sharedLife is how long a text stays that is not used.
 	sharedLife = 24 * time.Hour
-	// touchInterval is how often a process tells Redis that it uses a text.
+	// touchInterval is how often a process extends the life of a text in Redis that it uses.
 	touchInterval = time.Hour
 )
 
@@ -82,10 +82,11 @@ func NewShared(c *cache.Cache, scope string) *Shared {
 		remote: cache.NewTexts(c, cache.TextsOptions{Scope: scope, OfCaller: documentsOfCaller, Of: sharedDocuments, Life: sharedLife})}
 }
 
-// Close gives the memory back that the process keeps texts in. It keeps none from then on.
+// Close frees the memory of the process's texts. It keeps none from then on.
 func (s *Shared) Close() { s.local.texts.Close() }
 
-// Get gives the text of a hash, whichever replica learnt it. What Redis no longer has of the texts in use it gets again.
+// Get returns the text of a hash, whichever replica learnt it. What Redis no longer has of the texts in use it gets
+// again.
 func (s *Shared) Get(ctx context.Context, hash string) (string, bool) {
 	near, known := s.local.texts.Get(hash)
 	if known && time.Since(near.shared) < touchInterval {
@@ -188,7 +189,7 @@ func (s *Sources) Register(ctx context.Context, text string) {
 	s.persisted.Put(ctx, Hash(text), text)
 }
 
-// Close gives the memory back that registered texts take.
+// Close frees the memory of registered texts.
 func (s *Sources) Close() {
 	if c, ok := s.persisted.(interface{ Close() }); ok {
 		c.Close()

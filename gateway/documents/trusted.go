@@ -11,23 +11,23 @@ import (
 	"github.com/learngraph/learngraph/reload"
 )
 
-// BudgetsFile is the file beside the manifests that says what their documents may cost. It is none of them.
+// BudgetsFile is the file next to the manifests with the budgets of their documents. It is none of them.
 const BudgetsFile = "budgets.json"
 
-// TrustedMode says what becomes of a document that is not in the manifest.
+// TrustedMode decides the treatment of a document that is not in the manifest.
 type TrustedMode string
 
 // The modes.
 const (
 	// TrustedOff takes any text; ids of the manifest work.
 	TrustedOff TrustedMode = "off"
-	// TrustedLog does too, and logs what the manifest does not have.
+	// TrustedLog does too, and logs documents that are not in the manifest.
 	TrustedLog TrustedMode = "log"
 	// TrustedOnly takes ids of the manifest, no text and no registration.
 	TrustedOnly TrustedMode = "only"
 )
 
-// TrustedOptions say where the manifest is.
+// TrustedOptions locate the manifest.
 type TrustedOptions struct {
 	// Files and Name are the manifest, or the folder with all of them: "." where Files is the folder itself.
 	Files fs.FS
@@ -36,7 +36,7 @@ type TrustedOptions struct {
 	Log   *slog.Logger
 }
 
-// Trusted are the documents that frontends were built with, by the ids that their builds gave. A nil Trusted has none.
+// Trusted are the documents that frontends were built with, by the ids from their builds. A nil Trusted has none.
 type Trusted struct {
 	mode     TrustedMode
 	manifest *reload.Value[*Manifest]

@@ -1,5 +1,5 @@
-// Package gqlerrors maps errors to what a caller sees of them: a message, a code and the numbers of a limit. The cause goes
-// to the log alone.
+// Package gqlerrors maps errors to the errors that a caller sees: a message, a code and the numbers of a limit. The cause
+// goes to the log alone.
 package gqlerrors
 
 import (
@@ -21,7 +21,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// The codes that the gateway itself gives. The others come from the table of kinds below.
+// The codes of the gateway itself. The others come from the table of kinds below.
 const (
 	CodeBadRequest       = "BAD_REQUEST"
 	CodeParseFailed      = "GRAPHQL_PARSE_FAILED"
@@ -48,7 +48,7 @@ const OverMemoryMessage = "this server has as many requests under way, or holds 
 // presentation is how a kind of failure looks to the caller.
 type presentation struct{ code, message string }
 
-// presentations is the one table from what went wrong at a backend to what the caller is told.
+// presentations is the one table from a failure at a backend to the caller's error.
 var presentations = map[upstream.Kind]presentation{
 	upstream.Timeout:        {"UPSTREAM_TIMEOUT", "the backend did not answer in time"},
 	upstream.Deadline:       {CodeDeadline, "the operation ran out of time"},
@@ -74,7 +74,7 @@ func Transient(err *gqlerror.Error) bool {
 	return false
 }
 
-// Presenter turns an error of a resolver into what the caller sees. The cause goes to the log, joined by the request id.
+// Presenter turns an error of a resolver into the caller's error. The cause goes to the log, joined by the request id.
 func Presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 	return func(ctx context.Context, err error) *gqlerror.Error {
 		shown := gqlerror.WrapIfUnwrapped(err)
@@ -97,7 +97,7 @@ func Present(err error) *gqlerror.Error {
 	return out
 }
 
-// WatchMismatches returns a presenter that reports values that break the schema to tell before next presents them.
+// WatchMismatches returns a presenter that reports values that break the schema before next presents them.
 func WatchMismatches(tell func(backend upstream.Backend, object, field string), next graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
 	if tell == nil {
 		return next
@@ -125,7 +125,7 @@ func mismatchedBackend(err error) upstream.Backend {
 	return ""
 }
 
-// Describe gives the sentence and the extensions of an error.
+// Describe returns the message and the extensions of an error.
 func Describe(err error) (string, map[string]any) {
 	var (
 		backend   *upstream.Error
@@ -158,7 +158,7 @@ func Describe(err error) (string, map[string]any) {
 	return InternalMessage, map[string]any{"code": CodeInternal}
 }
 
-// limitSettings are the settings that bound what an operation may ask backends for.
+// limitSettings are the settings that bound an operation's calls of backends.
 var limitSettings = map[string]string{upstream.LimitCalls: "OPERATION_CALLS", upstream.LimitBytes: "OPERATION_BYTES"}
 
 func describeBackend(err *upstream.Error) (string, map[string]any) {

@@ -27,7 +27,7 @@ func (e *Error) response() *graphql.Response {
 	return &graphql.Response{Errors: gqlerror.List{{Message: e.Message, Extensions: extensions}}}
 }
 
-// setHeaders says in the answer's headers what a fault means to HTTP.
+// setHeaders sets the headers of a fault.
 func (e *Error) setHeaders(h http.Header) {
 	if e.Allow != "" {
 		h.Set("Allow", e.Allow)

@@ -47,7 +47,7 @@ func (p *Parts) Open() error { return p.within(0, p.w.Open) }
 // Beat keeps a connection without payloads open.
 func (p *Parts) Beat() error { return p.within(0, p.w.Beat) }
 
-// within gives a reader the time that it may take for so many bytes.
+// within sets the deadline by which a reader must take so many bytes.
 func (p *Parts) within(size int, send func() error) error {
 	most := slowStart + time.Duration(size)*time.Second/leastRate
 	_ = http.NewResponseController(p.x.w).SetWriteDeadline(time.Now().Add(most))

@@ -53,10 +53,10 @@ type Request struct {
 	DocumentID string
 	// TrustedID is the id where it names a document of the manifest.
 	TrustedID string
-	// Raw is what the operation was read from; nothing where it is one of a batch.
+	// Raw is the bytes that the operation was read from; nothing where it is one of a batch.
 	Raw    Raw
 	Digest [sha256.Size]byte // of raw
-	// OnError is what the caller wants of the fields around one that failed; empty is the default.
+	// OnError is the requested treatment of the fields around one that failed; empty is the default.
 	OnError string
 	// FixedOnError is that of a trusted document, which goes before the caller's.
 	FixedOnError string
@@ -102,7 +102,7 @@ type Raw struct {
 
 func (r Raw) Empty() bool { return r.Body == nil && r.query == "" }
 
-// Digest tells requests apart; a query string is no body.
+// Digest identifies requests; a query string is no body.
 func (r Raw) Digest() [sha256.Size]byte {
 	if r.Body == nil {
 		return sha256.Sum256([]byte("?" + r.query))
@@ -110,7 +110,7 @@ func (r Raw) Digest() [sha256.Size]byte {
 	return sha256.Sum256(r.Body)
 }
 
-// Read takes out of an HTTP request what readRequests reads; what is wrong with it is named without repeating any of it.
+// Read takes out of an HTTP request what readRequests reads; the mistake is described without repeating any of it.
 func Read(x *ResponseWriter, r *http.Request, bounds limits.Limits) (Raw, *Error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return Raw{query: r.URL.RawQuery}, nil
@@ -181,8 +181,8 @@ func readBody(x *ResponseWriter, r *http.Request, limits limits.Limits) ([]byte,
 	return nil, BadRequest("the body could not be read to its end")
 }
 
-// readAll reads a body to its end, or until it is longer than most. A short one gets its memory before it has come; what a
-// longer one takes is counted as it comes.
+// readAll reads a body to its end, or until it is longer than most. A short one gets its memory at once; the memory of a
+// longer one is counted as it arrives.
 func readAll(x *ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	size := min(most+1, inflight.Small)
 	if n := r.ContentLength; n > 0 && n <= min(most, inflight.Small) {

@@ -34,9 +34,9 @@ type ResponseWriter struct {
 	Load        *inflight.Load
 	// PrivateOnly is set for a caller who is bound to clients.
 	PrivateOnly bool
-	// held counts what the exchange holds by itself: a body and a packed answer.
+	// held counts the exchange's own memory: a body and a compressed answer.
 	held     *inflight.Hold
-	released bool // what is counted
+	released bool // the counted memory
 	// eventsOnly is set for a caller who accepts event streams and no JSON.
 	eventsOnly bool
 }
@@ -74,7 +74,7 @@ func (x *ResponseWriter) BeginEvents() bool {
 }
 
 // refusedStatus is the status of a well-formed request that is not executed: clients of application/json expect 200 and
-// read the errors, the newer media type says it in the status.
+// read the errors, the newer media type has its own status.
 func refusedStatus(media string) int {
 	if media == representation.MediaGraphQLResponse {
 		return http.StatusBadRequest
@@ -178,7 +178,7 @@ type part struct {
 	from, to int
 }
 
-// resolve gives the pieces as bytes, once the frame is whole.
+// resolve returns the pieces as bytes, once the frame is whole.
 func resolve(frame *bytes.Buffer, parts []part) [][]byte {
 	pieces := make([][]byte, len(parts))
 	for i, p := range parts {
