@@ -245,7 +245,7 @@ type equivalence struct {
 	// fault is what ails a backend, nil for nothing.
 	fault   *emulator.Fault
 	ailing  emulator.Backend
-	foreign bool // others write too
+	foreign bool // A nil member is not sent.
 	asked   []string
 	stale   int
 }

@@ -119,7 +119,7 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, file.(io.ReadSeeker))
 }
 
-// load gives every file of the build its path on the server. None is read before it is asked for.
+// load returns every file of the build by its path on the server. None is read before it is asked for.
 func load(files fs.FS) (handler, error) {
 	assets := handler{}
 	err := fs.WalkDir(files, "dist", func(name string, entry fs.DirEntry, err error) error {

@@ -24,7 +24,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// constants are what is the same in all executions of an operation.
+// constants are the values that all executions of an operation share.
 type constants struct {
 	digest [sha256.Size]byte // digest of the document's text and the operation's name
 	claims bool              // the answer can hold personal claims
@@ -48,7 +48,7 @@ type prepared struct {
 	cacheKeyText string // see questionKey
 }
 
-// cacheKey names what a caller asks: the document, the operation, the variables and the error behavior.
+// cacheKey identifies a question: the document, the operation, the variables and the error behavior.
 func (p *prepared) cacheKey() string {
 	if p.cacheKeyText != "" {
 		return p.cacheKeyText
@@ -147,7 +147,7 @@ func (g *Gateway) estimate(op *prepared) *cost.Estimate {
 	return g.costs.EstimateConstant(op.OperationContext, op.cost)
 }
 
-// prepare makes an operation that is ready to be executed, or says why there is none.
+// prepare makes an operation that is ready to be executed, or returns its errors.
 func (g *Gateway) prepare(ctx context.Context, method string, req *httpapi.Request) (*prepared, *httpapi.Result) {
 	if err := g.opts.Limits.Check("variables", req.VariablesSize, g.opts.Limits.Variables); err != nil {
 		return nil, g.refused(gqlerror.List{err})

@@ -32,7 +32,7 @@ type parts struct {
 	charge     *cost.Charge
 	provenance *provenance.Provenance
 	out        *httpapi.Result
-	merged     *incremental.Answer // what was sent so far; nil unless the answer is explained
+	merged     *incremental.Answer // the answer so far; nil unless the answer is explained
 	errors     int                 // sent so far
 }
 
@@ -99,7 +99,7 @@ func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payl
 	}
 }
 
-// payload returns a later payload as it is sent. The last one has what is said of the whole answer.
+// payload returns a later payload as it is sent. The last one has the extensions of the whole answer.
 func (p *parts) payload(ctx context.Context, payload *engine.Payload) []byte {
 	for i := range payload.Incremental {
 		payload.Incremental[i].Errors = p.trim(payload.Incremental[i].Errors)

@@ -36,11 +36,11 @@ type planned struct {
 	Fields []cost.FieldCalls `json:"fields"`
 	// Limit is the most that the server lets an operation cost, 0 for any.
 	Limit int64 `json:"limit"`
-	// Warnings say which limits of the server the operation can pass.
+	// Warnings name the limits of the server that the operation can pass.
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// warnings compares what an operation can take with the limits of the server.
+// warnings compares the greatest cost of an operation with the limits of the server.
 func (g *Gateway) warnings(c *cost.Estimate) (list []string) {
 	if allowed := g.opts.Cost.Max; allowed > 0 && c.Points > allowed && !g.opts.Cost.Measure {
 		list = append(list, fmt.Sprintf("it can cost %d points and is refused: MAX_COST is %d", c.Points, allowed))

@@ -25,20 +25,21 @@ type requestCache struct {
 // defaultRequestCache bounds their memory, in bytes, where no other bound is set.
 const defaultRequestCache = 8 << 20
 
-// cachedRequestSize is about what a repeat takes beside its document's text, which may be kept with the document as well.
+// cachedRequestSize is the approximate size of an entry besides its document's text, which may be kept with the document
+// as well.
 const cachedRequestSize = 1 << 10
 
 // maxCachedDocument is the longest document, in bytes, whose requests are known: a text stays with them when its document is
 // no longer kept.
 const maxCachedDocument = 16 << 10
 
-// cachedRequest is what is the same whenever a request for a query comes again.
+// cachedRequest is the constant part of all repetitions of a request for a query.
 type cachedRequest struct {
 	req      httpapi.Request // without its variables
 	text     string          // of the document
 	name     string          // of the operation
 	estimate *cost.Estimate  // without its fields; nil where costs are not counted
-	cacheKey string          // what names the answer, beside the caller's scope
+	cacheKey string          // identifies the answer, together with the caller's scope
 	last     atomic.Pointer[callersAnswer]
 }
 
@@ -56,7 +57,7 @@ func newRequestCache(opts Options) *requestCache {
 	return &requestCache{lru.New[[sha256.Size]byte, *cachedRequest](opts.memoryShare(16, defaultRequestCache), opts.Reserve)}
 }
 
-// remember keeps what a request turned out to mean.
+// remember caches the parsed form of a request.
 func (rs *requestCache) remember(req *httpapi.Request, op *prepared, s *cost.Charge) {
 	if rs == nil || req.Raw.Empty() || len(op.RawQuery) > maxCachedDocument || !isQuery(op) {
 		return
@@ -127,7 +128,7 @@ func (again *cachedRequest) answerName(ctx context.Context, answers *cache.Space
 	return last.name
 }
 
-// answerWith answers with what is kept, and charges for it as for any operation that makes no calls.
+// answerWith returns a stored answer, and charges for it as for any operation that makes no calls.
 func (g *Gateway) answerWith(ctx context.Context, a *responses.Answer, estimate *cost.Estimate, f *Stats) *httpapi.Result {
 	out := &httpapi.Result{Response: a.Response(), Stored: a, Policy: a.Policy}
 	if estimate == nil {

@@ -89,7 +89,7 @@ func receiversMayStore(op *prepared) bool {
 	return isQuery(op) && !op.claims
 }
 
-// answerKey names what decides about an answer: the question, and what the caller may see.
+// answerKey is the key of an answer: the question and the caller's scope.
 func answerKey(ctx context.Context, op *prepared) string {
 	return op.cacheKey() + auth.FromContext(ctx).Scope()
 }
@@ -117,13 +117,13 @@ func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*res
 	return f
 }
 
-// outOfTime goes by the clock too: what was called on a context may end at its deadline before the context does.
+// outOfTime uses the clock too: a call on a context may end at its deadline before the context does.
 func outOfTime(ctx context.Context) bool {
 	deadline, ok := ctx.Deadline()
 	return ctx.Err() != nil || ok && !time.Now().Before(deadline)
 }
 
-// withDirectives gives the context what the caller asks of an answer beside its data.
+// withDirectives adds the caller's cache directives to the context.
 func (r *runner) withDirectives(ctx context.Context, h http.Header) context.Context {
 	if wants, ok := cachecontrol.Requested(h); ok {
 		ctx = cache.WithDirectives(ctx, wants)
@@ -134,7 +134,8 @@ func (r *runner) withDirectives(ctx context.Context, h http.Header) context.Cont
 	return ctx
 }
 
-// addExtensions derives from what was used what is said of the answer: freshness, the explain view and the cache headers.
+// addExtensions derives the extensions and headers of the answer from its facts and calls: freshness, the explain view
+// and the cache headers.
 func (r *runner) addExtensions(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) {
 	facts := used.Facts.List()
 	if stale := provenance.StaleFacts(facts); len(stale) > 0 {
@@ -155,7 +156,7 @@ func (r *runner) execute(ctx context.Context, op *graphql.OperationContext, out 
 	ctx = r.prepare(ctx, op, out)
 	respond, ctx := r.exec.DispatchOperation(ctx, op)
 	if out.Response = respond(ctx); out.Response == nil {
-		// gqlgen gives no response at all once the context has ended.
+		// gqlgen returns no response at all once the context has ended.
 		out.Response = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{gqlerrors.Presenter(r.log)(ctx, context.Cause(ctx))}}
 	}
 	if selection.Delivers(op.Operation) {

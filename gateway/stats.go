@@ -10,10 +10,10 @@ import (
 	"github.com/learngraph/learngraph/gateway/requestid"
 )
 
-// The outcomes of an operation, as far as its caller can tell.
+// The outcomes of an operation, as its caller sees them.
 const (
 	OutcomeOK      = "ok"      // whole, without an error
-	OutcomePartial = "partial" // data beside errors
+	OutcomePartial = "partial" // data and errors
 	OutcomeFailed  = "failed"  // executed, and data is null
 	OutcomeRefused = "refused" // not executed
 )
@@ -39,7 +39,7 @@ type Stats struct {
 	RequestID string
 }
 
-// finish takes what the answer says.
+// finish takes the outcome from the answer.
 func (f *Stats) finish(ctx context.Context, began time.Time, out *httpapi.Result) {
 	f.Duration, f.RequestID, f.Caller = time.Since(began), requestid.FromContext(ctx), auth.FromContext(ctx).Label()
 	for _, err := range out.Response.Errors {
@@ -59,14 +59,14 @@ func (f *Stats) finish(ctx context.Context, began time.Time, out *httpapi.Result
 	}
 }
 
-// What an operation found in the cache, for the log.
+// An operation's use of the cache, for the log.
 const (
 	cacheHit   = "hit"   // it made no call
 	cacheStale = "stale" // it used a stale fact
 	cacheMiss  = "miss"  // it made calls
 )
 
-// logged returns what the log has of the operation.
+// logged returns the operation's part of the log.
 func (f *Stats) logged() *requestid.Operation {
 	o := &requestid.Operation{Name: f.Name, Kind: f.Kind, Document: f.Document, Cache: f.Cache, Cost: f.Cost, Calls: f.Calls}
 	if len(f.Codes) > 0 {

@@ -36,7 +36,8 @@ const (
 	reconnectAfter, reconnectSpread = time.Second, 9 * time.Second
 )
 
-// busySeconds is after how many seconds past its freshness an event tells of a fact that a busy backend did not renew.
+// busySeconds is the age in seconds past its freshness from which an event reports a fact that a busy backend did not
+// renew.
 const busySeconds = 10
 
 func isSubscription(op *prepared) bool { return op.Operation.Operation == ast.Subscription }
@@ -101,7 +102,7 @@ func (s *subscriber) run(sub *live.Subscription) {
 	for {
 		state, changed := sub.Latest()
 		if state != sent && bytes.Equal(state.Body, body) {
-			sent = state // what was between the two is over
+			sent = state // the gap is over
 			continue
 		}
 		if state != sent {
@@ -175,7 +176,7 @@ func (s *subscriber) reconnect() {
 		Extensions: map[string]any{"code": gqlerrors.CodeDeadline, "retryAfter": int((after + time.Second - 1) / time.Second)}})
 }
 
-// previousAnswer is what a question's next execution has to know of its last answer.
+// previousAnswer is the part of a topic's last answer that its next execution needs.
 type previousAnswer struct {
 	data     []byte
 	at       time.Time // when data was the answer

@@ -13,7 +13,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// SubgraphResolver answers the root fields that Apollo Federation asks of a subgraph. gqlgen gives these fields no resolver,
+// SubgraphResolver answers the root fields of a subgraph of Apollo Federation. gqlgen makes no resolver for these fields,
 // so that the resolver of Query has it.
 type SubgraphResolver interface {
 	Entities(ctx context.Context, representations []json.RawMessage) ([]model.Node, error)
@@ -50,7 +50,7 @@ func Text() string {
 	return ""
 }
 
-// SubgraphSchema returns the schema with what a subgraph of Apollo Federation has.
+// SubgraphSchema returns the schema with the additions for a subgraph of Apollo Federation.
 func SubgraphSchema() *ast.Schema { return parsedSchema }
 
 // Schema returns the schema as schema.graphqls has it.

@@ -1,5 +1,5 @@
-// Package inflight bounds what requests under way hold: their number, and the bytes of their bodies, of their answers and of
-// what backends send for them.
+// Package inflight bounds the requests under way: their number, and the bytes of their bodies, of their answers and of
+// the backends' answers for them.
 package inflight
 
 import "sync/atomic"
@@ -11,7 +11,8 @@ const Small = 16 << 10
 // what follows a write as long as anything else.
 const Must = 1 << 20
 
-// Load is what is under way. It is safe for concurrent use; a nil *Load bounds and counts nothing.
+// Load is the number and the memory of requests under way. It is safe for concurrent use; a nil *Load bounds and counts
+// nothing.
 type Load struct {
 	maxRequests, maxBytes int64
 	changed               func()
@@ -76,7 +77,7 @@ func (l *Load) CutOff() {
 	}
 }
 
-// State is what a Load has counted.
+// State is a snapshot of a Load.
 type State struct {
 	Requests, MaxRequests, Bytes, MaxBytes int64
 	// RefusedRequests and RefusedBytes are how often there was no room, CutOff is how many readers were too slow.
@@ -95,8 +96,8 @@ func (l *Load) State() State {
 type Hold struct {
 	load  *Load
 	bytes int64
-	// Must is set for what is not to be refused any more, such as the answer of a write that was made. It is counted, and
-	// finds room up to the constant Must.
+	// Must is set for bytes that cannot be refused any more, such as the answer of a write that was made. It is counted,
+	// and finds room up to the constant Must.
 	Must bool
 }
 
@@ -108,7 +109,7 @@ func (l *Load) Hold() *Hold {
 	return &Hold{load: l}
 }
 
-// Resize has the holder hold n bytes, and reports whether there is room for them. If not, it holds what it held before.
+// Resize has the holder hold n bytes, and reports whether there is room for them. If not, it is unchanged.
 func (h *Hold) Resize(n int64) bool {
 	if h == nil {
 		return true
@@ -122,7 +123,7 @@ func (h *Hold) Resize(n int64) bool {
 	return true
 }
 
-// Grow adds to what is held.
+// Grow adds bytes.
 func (h *Hold) Grow(by int64) bool { return h == nil || h.Resize(h.bytes+by) }
 
 // Free has the holder hold nothing.

@@ -10,12 +10,12 @@ import (
 	"github.com/learngraph/learngraph/cache"
 )
 
-// Answer is what an execution gave.
+// Answer is the result of an execution.
 type Answer struct {
 	// Body is the answer as it is sent. Sameness is equal for two answers that differ in nothing that is worth an event.
 	Body        []byte
 	Fingerprint string
-	// Facts are what the answer was made of, Tags is what it depends on.
+	// Facts are the answer's facts, Tags its dependencies.
 	Facts []cache.Fact
 	Tags  []cache.Tag
 	// Failing is set where a part of the answer is missing or old because a backend fails.
@@ -41,7 +41,7 @@ func parseDigest(text string) (d digest, ok bool) {
 	return d, err == nil
 }
 
-// drop is what was dropped, and when that was noticed.
+// drop is an invalidation, and when it was noticed.
 type drop struct {
 	digests     []digest
 	all, remote bool
@@ -65,7 +65,7 @@ type expiry struct {
 	stale  bool // it is known to be old: its backend fails or is busy
 }
 
-// basis is what is known of an answer's facts. It does not keep their values alive.
+// basis is the digest of an answer's facts. It does not keep their values alive.
 type basis struct {
 	depends  []digest // in order
 	expiries []expiry
@@ -98,7 +98,7 @@ func (b *basis) dependsOn(d drop) bool {
 	})
 }
 
-// names are what has to be claimed for asking at that time: the facts that will be fetched.
+// names are the claims for an execution at that time: the facts that will be fetched.
 func (b *basis) names(now time.Time, dropped []digest) (names []string) {
 	for _, e := range b.expiries {
 		if !now.Before(e.fresh) && len(names) < maxClaims {
@@ -122,12 +122,12 @@ const (
 	firstRetry, lastRetry = time.Second, 10 * time.Second
 	// minPause is the least time between two executions because of drops.
 	minPause = 200 * time.Millisecond
-	// remoteDropDelay is what the replica that dropped has before the others: it may be fetching already.
+	// remoteDropDelay is the head start of the replica that dropped: it may be fetching already.
 	remoteDropDelay = 50 * time.Millisecond
-	// reconnectDelay is when questions are asked again after drops of other replicas may have been missed: their caches trust what
-	// they hold again by then.
+	// reconnectDelay is when topics are executed again after drops of other replicas may have been missed: their caches trust
+	// their values again by then.
 	reconnectDelay = 2500 * time.Millisecond
-	// pollInterval is how often a replica looks whether another one has fetched what it waits for, longestWait for how long.
+	// pollInterval is how often a replica looks whether another one has finished its fetch, maxWait for how long.
 	pollInterval = 50 * time.Millisecond
 	maxWait      = 20 * time.Second
 	maxClaims    = 500

@@ -1,7 +1,7 @@
 // Package live keeps questions open. Subscribers of one question share its execution and the bytes of its answer. A
-// question is asked again when the first fact of its answer is no longer fresh, and at once when something that the answer
-// depends on was dropped, here or by another replica. Of several replicas that have it open one asks the backends; the
-// others find in Redis what it fetched.
+// question is asked again when the first fact of its answer is no longer fresh, and at once when something that the
+// answer depends on was dropped, here or by another replica. Of several replicas that have it open one asks the backends;
+// the others find its values in Redis.
 //
 // Subscribers get states, not changes: one that reads slowly gets the newest state when it is ready, and no queue grows.
 // The package knows no query language and no HTTP.
@@ -18,7 +18,7 @@ import (
 
 // Options are the settings of a Hub.
 type Options struct {
-	// Cache tells what was dropped, and has one replica ask for all.
+	// Cache reports drops, and coordinates replicas so that one asks for all.
 	Cache *cache.Cache
 	// PerCaller and Total bound the subscriptions that are open; 0 is no bound.
 	PerCaller, Total int
@@ -44,7 +44,7 @@ type Hub struct {
 	counts  Counters
 }
 
-// Counters is what a Hub did since New, with what is open now.
+// Counters counts the events of a Hub since New, and the open subscriptions.
 type Counters struct {
 	Subscribers, Questions int
 	// Executions are how often a question was executed, Events how often its answer was another one then.
@@ -179,7 +179,7 @@ func (h *Hub) Counters() Counters {
 	return c
 }
 
-// dropped has the questions asked again whose answers depend on what was dropped.
+// dropped executes the topics again whose answers depend on a drop.
 func (h *Hub) dropped(d cache.Dropped) {
 	drop := newDrop(d)
 	h.mu.Lock()

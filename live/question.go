@@ -79,8 +79,8 @@ func (q *topic) schedule(at time.Time) {
 	q.timer.Reset(max(time.Until(at), 0))
 }
 
-// drop has the question asked again if its answer depends on what was dropped. What an execution under way depends on is
-// known when it ends.
+// drop executes the topic again if its answer depends on the drop. The dependencies of an execution under way are known
+// when it ends.
 func (q *topic) drop(d drop) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -144,7 +144,7 @@ func (q *topic) fail() {
 	q.schedule(time.Now().Add(min(firstRetry<<min(q.failures, 10), lastRetry)))
 }
 
-// run executes the question, unless another replica is fetching what it needs: then it is tried again soon.
+// run executes the topic, unless another replica is fetching the same facts: then it is tried again soon.
 func (q *topic) run() {
 	names := q.claims()
 	release, ok := q.hub.o.Cache.Claim(q.ctx, names)
@@ -157,7 +157,7 @@ func (q *topic) run() {
 	q.mu.Lock()
 	last, elsewhere := q.answer, !q.waiting.IsZero()
 	q.began, q.waiting = time.Now(), time.Time{}
-	answered := len(q.pending) // what is dropped from here on may not be seen
+	answered := len(q.pending) // later drops may not be seen
 	q.mu.Unlock()
 	ctx, cancel := context.WithTimeout(q.ctx, q.hub.o.Timeout)
 	defer cancel()
@@ -170,7 +170,7 @@ func (q *topic) run() {
 	q.hub.executed(q, elsewhere, changed)
 }
 
-// claims are the names of what this execution will fetch.
+// claims are the names of the facts that this execution will fetch.
 func (q *topic) claims() []string {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -31,7 +31,7 @@ func (b *batch[K, V]) addEarly(i int) dataloader.Thunk[Result[V]] {
 // DeliversEarly reports whether the batch of a Fetch, under ctx, has callers who want each result as soon as it is there.
 func DeliversEarly(ctx context.Context) bool { return ctx.Value(earlyKey{}) != nil }
 
-// DeliverEarly gives the callers of a batch that WantsEarly the result of a key, once.
+// DeliverEarly delivers the result of a key to the callers of a batch that DeliversEarly, once.
 func DeliverEarly[K comparable, V any](ctx context.Context, key K, r Result[V]) {
 	b, ok := ctx.Value(earlyKey{}).(*batch[K, V])
 	if !ok || b.early[key] == nil {

@@ -21,7 +21,7 @@ func keyCounterOf(ctx context.Context) *KeyCounter {
 	return t
 }
 
-// Count adds what is asked for without a loader, such as a page of a root list.
+// Count adds reads without a loader, such as a page of a root list.
 func Count(ctx context.Context, n int) { keyCounterOf(ctx).add(n) }
 
 func (t *KeyCounter) add(n int) {

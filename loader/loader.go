@@ -1,6 +1,6 @@
-// Package loader joins the keys that the branches of one operation ask for, so that each is fetched once. The values of an
-// operation are dataloader's thunks in dataloader's cache; its timer and its goroutines are not used: a batch leaves when
-// the resolver that formed it says so, and is fetched where that resolver waits.
+// Package loader joins the keys that the branches of one operation ask for, so that each is fetched once. The values of
+// an operation are dataloader's thunks in dataloader's cache; its timer and its goroutines are not used: a batch starts
+// when the resolver that formed it allows it, and is fetched where that resolver waits.
 package loader
 
 import (
@@ -11,8 +11,8 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// Fetch reads the values of distinct keys. A key in neither map does not exist; the value of a key in both
-// may be shown with the error beside it.
+// Fetch reads the values of distinct keys. A key in neither map does not exist; the value of a key in both may be shown
+// together with the error.
 type Fetch[K comparable, V any] func(ctx context.Context, keys []K) (found map[K]V, failed map[K]error)
 
 // Loader loads values by key for the length of one operation. It is safe for concurrent use. Values, absences and
@@ -37,18 +37,17 @@ type batch[K comparable, V any] struct {
 	early   map[K]*earlyResult[V] // nil where no caller wants results before the batch has ended
 }
 
-// Trace gives the context that a caller's keys are fetched under: the operation's own, with what is to be known of the
-// caller that they are for.
+// Trace returns the context for the fetch of a caller's keys: the operation's own, with attributes of the caller.
 type Trace[K comparable] func(operation, caller context.Context, keys []K) context.Context
 
-// Traced makes the loader's batches run under what trace gives.
+// Traced makes the loader's batches run under the context that trace returns.
 func (l *Loader[K, V]) Traced(trace Trace[K]) *Loader[K, V] {
 	l.trace = trace
 	return l
 }
 
-// New makes a loader whose fetches run under ctx, the operation's own context: a caller that gives up leaves the keys
-// that it shares with others alone.
+// New makes a loader whose fetches run under ctx, the operation's own context: a caller that stops waiting does not end
+// the fetch of keys that it shares with others.
 func New[K comparable, V any](ctx context.Context, fetch Fetch[K, V]) *Loader[K, V] {
 	return &Loader[K, V]{ctx: ctx, fetch: fetch, known: dataloader.NewCache[K, Result[V]]()}
 }
@@ -60,9 +59,8 @@ type Result[V any] struct {
 	Err   error
 }
 
-// Load gives the result of each key, in the keys' order. Keys that were not asked for before are fetched at once, as one batch, or
-// with those of the caller's BatchGroup.
-// When ctx ends first, the keys that are not there yet get its error.
+// Load returns the result of each key, in the keys' order. Keys that were not asked for before are fetched at once, as one
+// batch, or with those of the caller's BatchGroup. When ctx ends first, the keys that are not there yet get its error.
 func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	keyCounterOf(ctx).add(len(keys))
 	if task.IsWatched(ctx) {
@@ -190,7 +188,7 @@ func canceledResults[V any](n int, cause error) []Result[V] {
 	return results
 }
 
-// Reset forgets everything, as a mutation must: what was read before a write is not true after it.
+// Reset clears the loader, as a mutation must: a write may have changed values read before it.
 func (l *Loader[K, V]) Reset() {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package lru keeps values up to a number of bytes and evicts what was not used for longest.
+// Package lru keeps values up to a number of bytes and evicts the least recently used.
 package lru
 
 import (
@@ -26,7 +26,7 @@ type entry[V any] struct {
 	owner string
 }
 
-// EntryOverhead is about what an entry takes besides its value and its key, in bytes.
+// EntryOverhead is the approximate size of an entry besides its value and its key, in bytes.
 const EntryOverhead = 256
 
 // New returns a cache of at most maxBytes. reserve, which may be nil, is called with each change of the bytes that it holds.

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// Interval is how old the knowledge may be that the files are as they were. Whoever asks for the value looks; nothing
-// runs behind.
+// Interval is how old the knowledge may be that the files are as they were. Each read of the value checks the files; no
+// goroutine runs behind.
 const Interval = 2 * time.Second
 
 // MaxSize bounds one file, in bytes.
@@ -27,7 +27,7 @@ type File struct {
 	Text []byte
 }
 
-// Value is what the files hold. It is safe for concurrent use.
+// Value is the parsed content of the files. It is safe for concurrent use.
 type Value[T any] struct {
 	fsys   fs.FS
 	name   string
@@ -43,9 +43,9 @@ type Value[T any] struct {
 	lastErr   error             // why the value is not that of these files
 }
 
-// New reads the file called name in fsys, or all files that end in .json where it is a folder. parse makes the value;
-// its error must not repeat what the files hold. Later a change that cannot be read or parsed keeps the old value, and
-// failed is told, once for each change.
+// New reads the file called name in fsys, or all files that end in .json where it is a folder. parse makes the value; its
+// error must not repeat the files' content. A later change that cannot be read or parsed leaves the old value in place,
+// and failed is called, once for each change.
 func New[T any](fsys fs.FS, name string, parse func([]File) (T, error), failed func(error)) (*Value[T], error) {
 	if failed == nil {
 		return nil, errors.New("nothing takes the failures of later reads")
@@ -102,8 +102,8 @@ func (v *Value[T]) refresh() (changed bool, err error) {
 	return err == nil, err
 }
 
-// digest names the contents of files. Their sizes and times do not tell a change: a tool that swaps or copies files may keep
-// both.
+// digest names the contents of files. Their sizes and times do not reveal a change: a tool that swaps or copies files may
+// keep both.
 func digest(files []File) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, f := range files {

@@ -17,7 +17,7 @@ import (
 // A caller who is bound to clients sees their records alone; all else does not exist, whichever way leads there. Clients
 // are named by what Coassemble calls them, which is what LINK_CLIENT joins on.
 
-// bound says whether the caller sees some clients alone.
+// bound reports whether the caller sees only some clients.
 func bound(ctx context.Context) bool { return auth.FromContext(ctx).Bound }
 
 func canSeeClientKey(ctx context.Context, key string) bool {
@@ -79,7 +79,7 @@ func (r *Resolver) canSeeIdentity(ctx context.Context, i *mattr.Identity) (bool,
 	return user != "", err
 }
 
-// visibleOnly keeps what the caller sees of what a join leads to.
+// visibleOnly keeps the values of a join that the caller may see.
 func visibleOnly[T any](ctx context.Context, list []*T, err error, sees func(context.Context, *T) bool) ([]*T, error) {
 	if bound(ctx) {
 		for i, v := range list {
@@ -92,8 +92,8 @@ func visibleOnly[T any](ctx context.Context, list []*T, err error, sees func(con
 }
 
 // The right to write rests on records that are read at the backend for it, never on cached ones: somebody may have moved
-// them to another client with the vendor's own tools. What cannot be read is not written. A write to what the caller does
-// not see is refused as one to what does not exist.
+// them to another client with the vendor's own tools. What cannot be read is not written. A write to a record that the
+// caller may not see is refused as one to a record that does not exist.
 
 func errNotFound() error { return &upstream.Error{Kind: upstream.NotFound} }
 

@@ -105,7 +105,7 @@ type userList struct {
 	partialErr error
 }
 
-// newUserList leaves out what the backend lists under a client and shows under another, or under none.
+// newUserList leaves out users that the backend lists under a client and shows under another, or under none.
 func newUserList(k datasource.UserPageKey, p datasource.Page[*coassemble.User]) *userList {
 	l := &userList{key: k, more: p.More, partialErr: p.Missing}
 	for i, u := range p.Items {
@@ -116,7 +116,7 @@ func newUserList(k datasource.UserPageKey, p datasource.Page[*coassemble.User]) 
 	return l
 }
 
-// filter leaves out the users for whom keep says no.
+// filter leaves out the users for whom keep is false.
 func (l *userList) filter(keep func(*coassemble.User) bool) {
 	var users []*coassemble.User
 	var places []int
@@ -221,10 +221,10 @@ func needsHydration(ctx context.Context, node string, fields []string) bool {
 	return false
 }
 
-// readScopes are what it takes to read what a mutation's payload leads to.
+// readScopes are the scopes for reading a mutation's payload.
 var readScopes = map[string]string{"embedClient": auth.ClientsRead, "user": auth.UsersRead, "identity": auth.IdentitiesRead}
 
-// selects says whether the payload that is being resolved is asked for the field, by a caller who may have it. Who may
+// selects reports whether the payload that is being resolved has the field selected, by a caller who may read it. Who may
 // write need not be allowed to read.
 func selects(ctx context.Context, object, field string) bool {
 	if !auth.FromContext(ctx).Has(readScopes[field]) {
@@ -264,7 +264,7 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 	return credentialConnections(pages, err)
 }
 
-// credentialPage is a page of one parent's credentials, with an error that is shown beside it.
+// credentialPage is a page of one parent's credentials, with an error for missing ones.
 type credentialPage struct {
 	connection *model.CredentialConnection
 	partialErr error
@@ -285,8 +285,8 @@ func credentialConnections(pages []credentialPage, err error) ([]*model.Credenti
 }
 
 // cursorPage is what follows c in the page that c's token leads to. The page was read from its start: a place inside it
-// has no token of its own. Where the backend's next page is the same page again, the list ends with an error that is shown
-// beside the nodes.
+// has no token of its own. Where the backend's next page is the same page again, the list ends with an error in addition
+// to the nodes.
 func cursorPage[T any](p datasource.Page[T], c scalar.Cursor, continued bool) (page[T], error) {
 	var err error
 	if p.Next != "" && p.Next == c.Token {

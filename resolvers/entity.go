@@ -107,7 +107,7 @@ func (r *Resolver) entityOf(ctx context.Context, rep scalar.Representation, key 
 	return &mattr.Identity{ID: key.key}
 }
 
-// belongs reports whether the key alone tells that the object belongs to one of the clients that the caller is bound to.
+// belongs reports whether the key alone proves that the object belongs to one of the clients that the caller is bound to.
 func (r *Resolver) belongs(ctx context.Context, key nodeKey) bool {
 	return (key.NodeType == scalar.EmbedClientNode || key.NodeType == scalar.ClientNode && key.field == r.Link.Client) && canSeeClientKey(ctx, key.key)
 }

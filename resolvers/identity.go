@@ -27,7 +27,7 @@ func (r identityResolver) User(ctx context.Context, objs []*mattr.Identity) ([]*
 	return visibleOnly(ctx, users, err, canSeeUser)
 }
 
-// Credentials are what was issued to the identity.
+// Credentials are the credentials issued to the identity.
 func (r identityResolver) Credentials(ctx context.Context, objs []*mattr.Identity, first *int, after *string) ([]*model.CredentialConnection, error) {
 	key := func(i *mattr.Identity) (string, bool, error) { return i.ID, i.ID != "", nil }
 	return credentialsOf(ctx, objs, "Identity.credentials", key, first, after)

@@ -38,8 +38,8 @@ func clientBy(by model.ClientBy) (thoughtindustries.Key, error) {
 	return thoughtindustries.Key{Field: "id", Value: key}, err
 }
 
-// keyBy is the backend's key of a type's object, by global id or as it is. Exactly one is given: the gateway refuses
-// what is not @oneOf.
+// keyBy is the backend's key of a type's object, by global id or as it is. Exactly one is set: the gateway refuses an
+// input that is not @oneOf.
 func keyBy(t scalar.NodeType, id, sourceID graphql.Omittable[*string]) (string, error) {
 	if text := sourceID.Value(); text != nil {
 		return *text, checkIdentifier(*text, "by", "sourceId")

@@ -38,7 +38,7 @@ func join[P any, K comparable, V, R any](ctx context.Context, parents []P, l *lo
 	return results, anyOf(errs)
 }
 
-// load loads one key; the zero value is what is not found.
+// load loads one key; the zero value is a missing record.
 func load[K comparable, V any](ctx context.Context, l *loader.Loader[K, V], key K) (V, error) {
 	result := l.Load(ctx, []K{key})[0]
 	return result.Value, result.Err
@@ -68,7 +68,7 @@ func firstOf(err error) error {
 	return nil
 }
 
-// identity is the shape of what a join leads to as it is.
+// identity is the conversion of a join that needs none.
 func identity[K, V any](_ K, v V) V { return v }
 
 // optionalKey makes a join's key of an optional text: null and empty lead nowhere.

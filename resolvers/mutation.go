@@ -78,7 +78,7 @@ func (r mutationResolver) UpdateUser(ctx context.Context, input model.UpdateUser
 	return orNil(payload, err)
 }
 
-// userUpdate takes what is given, and nothing that is not.
+// userUpdate takes the members that are present, and no others.
 func userUpdate(input model.UpdateUserInput) (update coassemble.UserUpdate, err error) {
 	if update.ClientIdentifier, err = notNull(input.ClientIdentifier, "clientIdentifier"); err != nil {
 		return update, err
@@ -179,7 +179,8 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.Update
 	if err == nil {
 		err = r.Source.UpdateIdentity(ctx, key, update)
 	}
-	// Not from the answer: whether what was left out survives, and with it the join, is known when it is read again.
+	// Not from the answer: whether omitted members survive, and with them the join, is known when the record is read
+	// again.
 	if err == nil && selects(ctx, "UpdateIdentityPayload", "identity") {
 		payload.Identity = r.visibleIdentity(ctx, reread(ctx, datasource.From(ctx).Identities(), key, "identity"))
 	}

@@ -48,7 +48,7 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 	return found
 }
 
-// loadMissing finds what is not found yet and has no error, a batch a type, all types at once.
+// loadMissing loads the nodes that are not found yet and have no error, a batch a type, all types at once.
 func (r queryResolver) loadMissing(ctx context.Context, wanted []nodeKey, found []nodeResult) {
 	keys := map[scalar.NodeType][]nodeKey{}
 	places := map[scalar.NodeType][]int{}
@@ -121,7 +121,7 @@ func (k nodeKey) client() thoughtindustries.Key {
 	return thoughtindustries.Key{Field: k.field, Value: k.key}
 }
 
-// loadNodes keeps what is not found a nil interface: a nil pointer in one would be an object.
+// loadNodes leaves a missing node a nil interface: a nil pointer in one would be an object.
 func loadNodes[K comparable, V, N any](ctx context.Context, l *loader.Loader[K, V], keys []K, shape func(K, V) N) []nodeResult {
 	found := make([]nodeResult, len(keys))
 	for i, result := range l.Load(ctx, keys) {

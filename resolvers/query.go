@@ -55,7 +55,8 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 	return connection, nil
 }
 
-// longestSearch bounds what is searched for and sorted by, in bytes: it stands in an address, whose length servers bound.
+// longestSearch bounds the search text and the sort field, in bytes: they are part of an address, whose length servers
+// bound.
 const longestSearch = 1 << 10
 
 func checkQuery(q thoughtindustries.Query) error {
@@ -67,7 +68,7 @@ func checkQuery(q thoughtindustries.Query) error {
 	return nil
 }
 
-// sortError says whose fault a refused search is: the caller named the field to sort by.
+// sortError maps a refused search to an error of the caller, who named the field to sort by.
 func sortError(err error, q thoughtindustries.Query) error {
 	if q.Sort != "" && upstream.KindOf(err) == upstream.Invalid {
 		return scalar.Input("must be a field that the backend sorts by, such as name or createdAt", "sort")
@@ -227,7 +228,7 @@ func (r queryResolver) identityList(ctx context.Context, filter *mattr.Criteria,
 	return shown, nil
 }
 
-// identityCriteria reads a filter, and says what a cursor is bound to under it. Without a filter there are no criteria.
+// identityCriteria reads a filter, and returns the binding of its cursors. Without a filter there are no criteria.
 func identityCriteria(filter *model.IdentityFilter) (*mattr.Criteria, []string, error) {
 	if filter == nil {
 		return nil, nil, nil

@@ -18,7 +18,7 @@ type Options struct {
 	Subgraph *Subgraph
 }
 
-// Subgraph is what a server needs to be a subgraph of Apollo Federation.
+// Subgraph holds the additions of a subgraph of Apollo Federation.
 type Subgraph struct {
 	// SDL returns the schema that other subgraphs are composed with, for an operation of this name.
 	SDL func(operation string) string

@@ -41,7 +41,7 @@ func sorting(by string) (func(a, b *document.Document) int, error) {
 	}, nil
 }
 
-// compareValues orders numbers by size, all else by text, in whatever case. What is null comes first.
+// compareValues orders numbers by size, all else by text, in whatever case. Null comes first.
 func compareValues(a, b document.Value) int {
 	x, errX := a.Float()
 	y, errY := b.Float()

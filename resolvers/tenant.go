@@ -45,8 +45,8 @@ func (r *Resolver) tenantClient(ctx context.Context, key thoughtindustries.Key) 
 	return nil, err
 }
 
-// tenantIdentity looks an identity up for a bound caller, among those of the caller's own users: whose another is, a read of it
-// tells by calls that a missing one does not take.
+// tenantIdentity looks an identity up for a bound caller, among those of the caller's own users: reading another's would
+// take calls that a missing one does not, and so reveal it.
 func (r *Resolver) tenantIdentity(ctx context.Context, id string) (*mattr.Identity, error) {
 	if r.Link.User == "id" {
 		if u, err := load(ctx, datasource.From(ctx).Users(), id); u == nil || err != nil {
@@ -130,8 +130,8 @@ func cursorBinding(ctx context.Context, values ...string) []string {
 	return append(values, "clients:"+strings.Join(tenantKeys(ctx), "\x00"))
 }
 
-// matches reports whether an identity meets a filter as MATTR compares: every claim and key that is given is equal. Where the
-// record does not show a key that is given, a search for this identity alone tells.
+// matches reports whether an identity meets a filter as MATTR compares: every claim and key that is given is equal. Where
+// the record does not show a requested key, only a search for this identity decides.
 func (r *Resolver) matches(ctx context.Context, f *mattr.Criteria, i *mattr.Identity) (bool, error) {
 	claims, err := i.Claims()
 	if err != nil || f.Claims != nil && !contains(claims, f.Claims) {
@@ -148,7 +148,7 @@ func (r *Resolver) matches(ctx context.Context, f *mattr.Criteria, i *mattr.Iden
 	return slices.ContainsFunc(found.Items, func(o *mattr.Identity) bool { return strings.EqualFold(o.ID, i.ID) }), err
 }
 
-// providerOf returns what an identity shows of its provider; what it does not show is nil.
+// providerOf returns the provider and the subject of an identity; a missing one is nil.
 func providerOf(i *mattr.Identity) (provider, subject *string, err error) {
 	p, err := i.AuthenticationProvider()
 	if p == nil || err != nil {

@@ -19,9 +19,9 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// What a caller who is bound to clients lists is made from those clients. A page of the backend's list with the others
-// left out would tell of them: in its length, in whether another follows, in cursors, which count those before or hold
-// the backend's own. And whose records stand far behind would page through many that are empty.
+// The lists of a caller who is bound to clients are made from those clients. A page of the backend's list with the others
+// left out would reveal them: in its length, in whether another follows, in cursors, which count those before or hold the
+// backend's own. And a caller with records at its end would page through many empty pages.
 
 // tenantKeys are the clients that a bound caller sees, in order; nil is a caller who sees all.
 func tenantKeys(ctx context.Context) []string {
@@ -34,7 +34,7 @@ func tenantKeys(ctx context.Context) []string {
 	return append([]string{}, slices.Compact(keys)...)
 }
 
-// tenantPage is a page of what the keys lead to. Keys that lead to nothing take no place on it.
+// tenantPage is a page of the records of the keys. Keys that lead to nothing take no place on it.
 func tenantPage[K comparable, V any](ctx context.Context, l *loader.Loader[K, V], keys []K, c scalar.Cursor, size int, continued bool) (page[V], error) {
 	var nodes []V
 	var cursors []string
@@ -69,8 +69,8 @@ func pageOf[V any](all []V, c scalar.Cursor, size int, continued bool) page[V] {
 // searchPage is how many records a search for a bound caller reads at once.
 const searchPage = 100
 
-// tenantClients are the clients of a bound caller. A search looks at these alone: the backend's own would take as many calls as
-// what it finds of others asks for.
+// tenantClients are the clients of a bound caller. A search looks at these alone: the backend's own would also find others,
+// and take calls for them.
 func (r queryResolver) tenantClients(ctx context.Context, own []string, q thoughtindustries.Query, c scalar.Cursor, size int, continued bool) (page[*document.Document], error) {
 	keys := make([]thoughtindustries.Key, len(own))
 	for i, k := range own {
@@ -238,8 +238,8 @@ func identifiers(users []*coassemble.User) []string {
 	return keys
 }
 
-// tenantMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these alone, so
-// that neither calls nor time tell of others.
+// tenantMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these alone,
+// so that neither calls nor time reveal others.
 func (r queryResolver) tenantMatches(ctx context.Context, own []string, filter *mattr.Criteria, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
 	var all []*mattr.Identity
 	for users := tenantUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {

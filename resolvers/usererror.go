@@ -16,7 +16,7 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// userErrors are what the caller of a mutation can mend. Any other failure stays an error.
+// userErrors are the mistakes that the caller of a mutation can correct. Any other failure stays an error.
 func userErrors(err error) ([]*model.UserError, error) {
 	none := []*model.UserError{}
 	var input *scalar.InputError
@@ -74,7 +74,7 @@ func inputPath(path ...string) []string {
 	return full
 }
 
-// deletedID is the id of what was deleted, null where nothing was.
+// deletedID is the id of the deleted record, null where there is none.
 func deletedID(t scalar.NodeType, key string, err error) *string {
 	if err != nil {
 		return nil
@@ -83,7 +83,7 @@ func deletedID(t scalar.NodeType, key string, err error) *string {
 	return &id
 }
 
-// orNil is the payload, or null beside an error.
+// orNil is the payload, or null with an error.
 func orNil[T any](payload *T, err error) (*T, error) {
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func orNil[T any](payload *T, err error) (*T, error) {
 }
 
 // reread reads an object after it was written. Where that fails the payload stays, with the object null and an error in
-// its place: a payload that failed would say that the write did.
+// its place: a failed payload would mean that the write failed.
 func reread[V any](ctx context.Context, l *loader.Loader[string, V], key, field string) V {
 	v, err := load(ctx, l, key)
 	addFieldError(ctx, field, err)

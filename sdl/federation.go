@@ -14,7 +14,7 @@ const cacheTagDefinition = `"""A tag by which a router forgets an answer."""
 directive @cacheTag (format: String!) repeatable on OBJECT | FIELD_DEFINITION
 `
 
-// federate writes a subgraph of a version of Apollo Federation with the directives that it has beside the common ones.
+// federate writes a subgraph of a version of Apollo Federation with that version's directives and the common ones.
 // Composition drops directives of our own, so that they are left out.
 func (e *edit) federate(version string, more ...string) {
 	e.fitSizes()
@@ -47,7 +47,7 @@ func integerWeight(d *ast.Directive) *ast.Directive {
 	return directive("cost", &ast.Argument{Name: "weight", Value: &ast.Value{Kind: ast.IntValue, Raw: d.Arguments.ForName("weight").Value.Raw}})
 }
 
-// fitSizes says how long a list is that as long an argument decides: in Federation a slicing argument is a number.
+// fitSizes writes the length of a list whose argument decides it: in Federation a slicing argument is a number.
 func (e *edit) fitSizes() {
 	for _, def := range e.Definitions {
 		for _, f := range def.Fields {
@@ -103,7 +103,7 @@ func (e *edit) addCacheTags() {
 	}
 }
 
-// addScopes adds what a caller needs. A root field that leads to an object of any type needs a caller.
+// addScopes adds the scopes that a caller needs. A root field that leads to an object of any type needs a caller.
 func (e *edit) addScopes() {
 	change := func(directives *ast.DirectiveList) bool {
 		d := directives.ForName("scopes")

@@ -14,8 +14,8 @@ directive @semanticNonNull(levels: [Int!]! = [0]) on FIELD_DEFINITION
 // documentedFields are the leaves that the documentation of their backend shows on each record.
 var documentedFields = []string{"Identity.claims", "Credential.type", "Credential.profile"}
 
-// declareNullability writes which nullable fields are null beside an error alone: what a root lists or writes, the connections
-// that each object of a backend has, and the elements of pages.
+// declareNullability writes which nullable fields are null only with an error: fields that lists and writes at the root
+// return, the connections that each object of a backend has, and the elements of pages.
 func (e *edit) declareNullability(o Options) {
 	claims := append([]string{"EmbedClient.users", "Identity.credentials"}, documentedFields...)
 	if o.EachClientLinked {

@@ -12,7 +12,7 @@ import (
 	"github.com/vektah/gqlparser/v2/parser"
 )
 
-// Flavor is what a schema is written for.
+// Flavor is the consumer of a schema.
 type Flavor string
 
 // The flavors.
@@ -27,9 +27,9 @@ const (
 	FederationOpen Flavor = "federation-open"
 	// Composite is a source schema of the GraphQL composite schemas specification.
 	Composite Flavor = "composite"
-	// SemanticNullability tells clients which fields are null beside an error alone.
+	// SemanticNullability marks for clients the fields that are null only with an error.
 	SemanticNullability Flavor = "semantic-nullability"
-	// CacheControl tells clients how long they may keep what they read.
+	// CacheControl adds the lifetimes of objects for clients.
 	CacheControl Flavor = "cache-control"
 )
 
@@ -120,7 +120,7 @@ func (e *edit) replace(with func(*ast.Directive) *ast.Directive) {
 	}
 }
 
-// define adds what a text of the schema definition language defines. The text is a constant of this package.
+// define adds the definitions of a text in the schema definition language. The text is a constant of this package.
 func (e *edit) define(text string) {
 	more, err := parser.ParseSchema(&ast.Source{Input: text})
 	if err != nil {

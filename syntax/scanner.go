@@ -1,5 +1,5 @@
 // Package syntax reads GraphQL documents by the grammar of the September 2025 edition. The library's own lexer takes
-// characters, numbers and strings that the grammar does not have, and refuses some that it has; what is read here is the
+// characters, numbers and strings that the grammar does not have, and refuses some that it has; the result is the
 // library's tree, so that its validator and its executors work on it.
 package syntax
 
@@ -44,7 +44,7 @@ func (s *Scanner) Next() (lexer.Token, *gqlerror.Error) {
 	return token, nil
 }
 
-// fault is what is wrong at an offset.
+// fault is an error at an offset.
 type fault struct {
 	offset  int
 	message string

@@ -17,7 +17,7 @@ const (
 // string reads a string that begins at s.next, and returns its value.
 func (s *Scanner) string() (string, *fault) {
 	var value strings.Builder
-	from := s.next + 1 // the characters from here on stand for themselves
+	from := s.next + 1 // the following characters are literal
 	for i := from; i < len(s.text); {
 		switch s.text[i] {
 		case '"':
@@ -69,7 +69,7 @@ func escaped(text string) (r rune, size int, message string) {
 	return r, size, ""
 }
 
-// longestBraced is the length of what can stand between the braces of \u{}.
+// longestBraced is the greatest length of the text between the braces of \u{}.
 const longestBraced = 8
 
 // bracedCharacter reads \u{1F600}; a size of 0 is none.

@@ -34,7 +34,7 @@ func (p *parser) value(constant bool) *ast.Value {
 	return v
 }
 
-// constantVariable refuses a variable in a constant value, or what else is wrong with it.
+// constantVariable reports a variable in a constant value, or another error of it.
 func (p *parser) constantVariable() {
 	dollar := p.token
 	p.advance()

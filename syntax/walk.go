@@ -6,8 +6,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Selections returns each selection of a set and of what is selected below, those of fragments included, from the top down.
-// The selections of a fragment that is spread several times come once.
+// Selections returns each selection of a set and of the sets below, those of fragments included, from the top down. The
+// selections of a fragment that is spread several times come once.
 func Selections(set ast.SelectionSet) iter.Seq[ast.Selection] {
 	return func(yield func(ast.Selection) bool) {
 		seen := map[*ast.FragmentDefinition]bool{}
@@ -24,7 +24,7 @@ func Selections(set ast.SelectionSet) iter.Seq[ast.Selection] {
 	}
 }
 
-// below returns what a selection selects, nothing for a spread of a fragment that was seen or does not exist.
+// below returns the selection set of a selection, nothing for a spread of a fragment that was seen or does not exist.
 func below(sel ast.Selection, seen map[*ast.FragmentDefinition]bool) ast.SelectionSet {
 	switch sel := sel.(type) {
 	case *ast.Field:

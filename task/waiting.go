@@ -32,7 +32,7 @@ func Waiting(ctx context.Context) {
 	}
 }
 
-// Resumed reports that the work under ctx has what it waited for.
+// Resumed reports that the work under ctx no longer waits.
 func Resumed(ctx context.Context) {
 	if w := workOf(ctx); w != nil {
 		w.Waits(false)

@@ -21,7 +21,7 @@ type LogHandler struct {
 	lines        *LineWriter
 }
 
-// LogOptions say how a log looks and what is in it.
+// LogOptions are the format and the level of a log.
 type LogOptions struct {
 	// Level is the least level of a record.
 	Level slog.Level
@@ -67,7 +67,7 @@ func (h LogHandler) Handle(ctx context.Context, r slog.Record) error {
 
 var lineBuffers = sync.Pool{New: func() any { return new([]byte) }}
 
-// appendSimpleRecord adds a record's line where all that it says is numbers and strings that JSON writes as they are.
+// appendSimpleRecord adds a record's line where all its values are numbers and strings that JSON writes unescaped.
 func appendSimpleRecord(line []byte, r slog.Record) ([]byte, bool) {
 	line = append(line, `{"time":"`...)
 	line = r.Time.AppendFormat(line, time.RFC3339Nano)
@@ -129,7 +129,7 @@ type LineWriter struct {
 	waiting    []byte
 	written    []byte        // memory for the next lines
 	ended      chan struct{} // closed when the goroutine that writes has ended; nil while there is none
-	unreported uint64        // lines dropped since the log was last told of it
+	unreported uint64        // lines dropped since the log last reported them
 
 	dropped atomic.Uint64
 }

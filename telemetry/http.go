@@ -45,7 +45,7 @@ func (m *Metrics) Reloaded(setting, outcome string) {
 	m.reloads.WithLabelValues(setting, outcome).Inc()
 }
 
-// Build makes the figure that tells builds apart.
+// Build makes the metric of the build.
 func (m *Metrics) Build(schema string) {
 	version, commit := "unknown", "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {

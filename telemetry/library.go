@@ -8,7 +8,7 @@ import (
 	"strings"
 )
 
-// address is what a library may say of where it calls, with what its query holds.
+// address matches addresses with their queries in a library's message.
 var address = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"']+`)
 
 // longestReport is how much of a library's text is logged, in bytes.
@@ -36,8 +36,8 @@ func withoutAddresses(text string) string {
 	return strings.ToValidUTF8(text[:min(len(text), longestReport)], "")
 }
 
-// libraryHandler takes the records of a library that logs by slog. What it adds to its message may be anything, and is left
-// out.
+// libraryHandler takes the records of a library that logs by slog. Attributes that it adds may hold anything, and are
+// left out.
 type libraryHandler struct {
 	to      *slog.Logger
 	library string

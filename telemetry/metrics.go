@@ -69,7 +69,7 @@ type Metrics struct {
 	series    map[operationLabels]operationSeries
 }
 
-// operationLabels tell operations apart: document, kind and outcome.
+// operationLabels are the labels of an operation: document, kind and outcome.
 type operationLabels struct{ document, kind, outcome string }
 
 // operationSeries are the figures of operations with equal labels, looked up once.
@@ -126,7 +126,7 @@ func (m *Metrics) histogram(name, help string, buckets []float64, labels ...stri
 	return v
 }
 
-// Handler answers with the figures as Prometheus reads them. Where one source fails the others are still told.
+// Handler answers with the figures as Prometheus reads them. Where one source fails the others are still collected.
 func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError,
 		ErrorLog: FromLibrary(log, "prometheus")})
@@ -212,7 +212,7 @@ func (m *Metrics) Call(c upstream.Call) {
 // tokenRoute is that of MATTR's authorization server.
 const tokenRoute = "/oauth/token"
 
-// routeClass is what a call is for. A search of Thought Industries is among the reads: it has their route.
+// routeClass is the purpose of a call. A search of Thought Industries is among the reads: it has their route.
 func routeClass(method, route string) string {
 	switch {
 	case route == tokenRoute:
@@ -247,13 +247,13 @@ func (m *Metrics) batch(kind string, keys int) {
 // Watch adds the figures that others keep: they are read whenever somebody asks. Call it once.
 func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(stateCollector{s}) }
 
-// Sources are where the state of the program is. A nil one has nothing to tell.
+// Sources are where the state of the program is. A nil one is not collected.
 type Sources struct {
 	Backends func() []upstream.Status
 	Cache    func() cache.Counters
 	Contract func() (findings []upstream.Drift, leftOut int64)
 	Inflight func() inflight.State
-	// Subscriptions returns the counters of what is open.
+	// Subscriptions returns the counters of open subscriptions.
 	Subscriptions func() live.Counters
 	// LogDropped is the number of lines that the log did not take.
 	LogDropped func() uint64
@@ -473,7 +473,7 @@ func asNumber(b bool) float64 {
 	return 0
 }
 
-// unixSeconds is t as Prometheus tells moments, 0 for the zero time.
+// unixSeconds is t in Prometheus's form, 0 for the zero time.
 func unixSeconds(t time.Time) float64 {
 	if t.IsZero() {
 		return 0

@@ -57,7 +57,7 @@ func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 	return TracerTo(sdktrace.NewBatchSpanProcessor(exporter)), nil
 }
 
-// CheckEnvironment reports what is wrong with the standard variables of traces, where traces are wanted. Values that may hold a
+// CheckEnvironment reports mistakes in the standard variables of traces, where traces are enabled. Values that may hold a
 // credential are not shown.
 func CheckEnvironment(getenv func(string) string) error {
 	if !tracesEnabled(getenv) {
@@ -124,7 +124,7 @@ func TracerTo(processor sdktrace.SpanProcessor) *Tracer {
 	return &Tracer{provider: provider, spans: provider.Tracer("github.com/learngraph/learngraph")}
 }
 
-// Close sends what is left, within ctx.
+// Close sends the remaining spans, within ctx.
 func (t *Tracer) Close(ctx context.Context) error {
 	if t == nil {
 		return nil
@@ -217,7 +217,7 @@ func (t *Tracer) level(ctx context.Context, object, field string, parents int) (
 	return ctx, func() { span.End() }
 }
 
-// within puts what a batch does below the level that asked for it.
+// within makes the spans of a batch children of the level that asked for it.
 func (t *Tracer) within(operation, field context.Context) context.Context {
 	return trace.ContextWithSpan(operation, trace.SpanFromContext(field))
 }
@@ -262,8 +262,8 @@ func (t *Tracer) Rounds() func(ctx context.Context, kind string, keys int) (cont
 	return t.round
 }
 
-// ObserveBatches counts and traces each batch; what it returns is called before a batch is fetched, and its function after.
-// kind is the loader's own name.
+// ObserveBatches counts and traces each batch; its result is called before a batch is fetched, and the function that it
+// returns after. kind is the loader's own name.
 func ObserveBatches(m *Metrics, t *Tracer) func(ctx context.Context, kind string, keys int) (context.Context, func()) {
 	return func(ctx context.Context, kind string, keys int) (context.Context, func()) {
 		m.batch(kind, keys)
@@ -272,7 +272,7 @@ func ObserveBatches(m *Metrics, t *Tracer) func(ctx context.Context, kind string
 }
 
 // Transport traces the calls to a backend that base carries, which is base itself where traces are off. Where propagate
-// is set the backend is told the trace that it is part of.
+// is set the backend receives the trace context.
 func (t *Tracer) Transport(backend upstream.Backend, base http.RoundTripper, propagate bool) http.RoundTripper {
 	if t == nil {
 		return base

@@ -43,7 +43,7 @@ func (e *errorExporter) ExportSpans(ctx context.Context, spans []sdktrace.ReadOn
 	return nil
 }
 
-// collectorError returns what is wrong without what the exporter says, which holds the URL and the answer.
+// collectorError returns the cause without the exporter's message, which holds the URL and the answer.
 func collectorError(err error) error {
 	var request *url.Error
 	var network net.Error

@@ -21,7 +21,7 @@ type Attribution struct {
 	fields map[string][]FieldPath
 }
 
-// Add says that a place waits for a key, or was answered by what came of it before.
+// Add records that a field waits for a key, or was answered by an earlier fetch of it.
 func (c *Attribution) Add(key string, p FieldPath) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -78,17 +78,17 @@ type (
 	explainedKey struct{}
 )
 
-// WithPurpose gives the calls under the returned context their purpose.
+// WithPurpose sets the purpose of the calls under the returned context.
 func WithPurpose(ctx context.Context, p Purpose) context.Context {
 	return context.WithValue(ctx, purposeKey{}, p)
 }
 
-// WithKeys narrows the purpose of the calls under the returned context to what answers these keys.
+// WithKeys narrows the purpose of the calls under the returned context to the fields of these keys.
 func WithKeys(ctx context.Context, keys ...string) context.Context {
 	return WithPurpose(ctx, PurposeOf(ctx).For(keys...))
 }
 
-// PurposeOf is what the calls under the context are made for, the zero value where that is not known.
+// PurposeOf is the purpose of the calls under the context, the zero value where that is not known.
 func PurposeOf(ctx context.Context) Purpose {
 	p, _ := ctx.Value(purposeKey{}).(Purpose)
 	return p

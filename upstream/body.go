@@ -125,7 +125,7 @@ func (p *parts) join() ([]byte, error) {
 	return body, nil
 }
 
-// free gives the buffers back.
+// free returns the buffers to the pool.
 func (p *parts) free() {
 	for _, part := range p.pooled {
 		spareParts.Put(part)

@@ -76,7 +76,7 @@ func (k *circuit) record(now time.Time, v outcomeClass, slots int) {
 type health struct {
 	// slots is how many calls are under way at once: a backend that hangs lets no more end in the time of one call.
 	slots int
-	// probe asks the backend for something cheap and says whether it answered; nil means that no circuit opens.
+	// probe makes a cheap call of the backend and reports whether it was answered; nil means that no circuit opens.
 	probe func() bool
 
 	mu       sync.Mutex
@@ -93,7 +93,7 @@ func newHealth(slots int) *health {
 	return &health{slots: slots}
 }
 
-// outcomeClass is what one call says about its backend.
+// outcomeClass is the effect of one call on the breaker.
 type outcomeClass struct {
 	counts, failed bool
 	slow           bool // failed by running out of time
@@ -127,7 +127,7 @@ func (c *Client) classifyOutcome(err *Error) outcomeClass {
 	return outcomeClass{}
 }
 
-// slowThreshold is half of what a call may take, of its own time or of the operation's.
+// slowThreshold is half of the time that a call may take, of its own timeout or of the operation's.
 func (c *Client) slowThreshold() time.Duration {
 	d := c.opts.Timeout
 	if o := c.opts.OperationTimeout; o > 0 {
@@ -227,9 +227,9 @@ func (h *health) end() {
 	}
 }
 
-// ProbeWith sets the request that tells whether the backend is well again after a circuit opened: one cheap read,
-// made in the background and out of the budget. Once started it may take as long as any call, or a backend that is slow
-// would never be found well. Without one no circuit opens. Set it before the first call.
+// ProbeWith sets the request that decides whether the backend works again after a circuit opened: one cheap read, made in
+// the background and out of the budget. Once started it may take as long as any call, or a backend that is slow would
+// never be found well. Without one no circuit opens. Set it before the first call.
 func (c *Client) ProbeWith(req Request) {
 	req.Write = false
 	req.probe = true

@@ -13,7 +13,7 @@ type Rate struct {
 	Per   time.Duration
 }
 
-// maxCount bounds what a budget remembers.
+// maxCount bounds the size of a budget's log.
 const maxCount = 1_000_000
 
 // ParseRates reads "COUNT/DURATION" or several with commas, such as "60/1m,1000/1h"; "0" is no limit.
@@ -48,5 +48,6 @@ func parseRate(s string) (Rate, error) {
 	return Rate{n, d}, nil
 }
 
-// Usable is what we spend of a limit: 5 % are held back for what we cannot see, such as the way to the backend.
+// Usable is the part of a limit that we use: 5 % are held back for effects that we cannot see, such as the delay on the
+// way to the backend.
 func (r Rate) Usable() int { return max(1, r.Count*95/100) }

@@ -28,7 +28,7 @@ type Response struct {
 // maxRedirects bounds how often a read is sent on within the backend.
 const maxRedirects = 3
 
-// errTimeout is the cause that tells a call's own time from the operation's.
+// errTimeout is the cause that distinguishes a call's own timeout from the operation's.
 var errTimeout = errors.New("the call's own time ended")
 
 // Do makes the call and returns its 2xx answer, or an *Error. Where a request with IfNoneMatch is answered
@@ -55,7 +55,7 @@ func (c *Client) Do(ctx context.Context, req Request) (*Response, error) {
 	return resp, nil
 }
 
-// failure completes what a lower function knows of an error with the call that it belongs to.
+// failure completes a lower function's error with the call that it belongs to.
 func (c *Client) failure(req *Request, err error) *Error {
 	var known *Error
 	if !errors.As(err, &known) {
@@ -104,7 +104,7 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 	}
 }
 
-// attemptOnce makes the call once, and tells what it says about the backend.
+// attemptOnce makes the call once, and records its outcome for the backend.
 func (c *Client) attemptOnce(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*Response, *Error) {
 	if n > 0 {
 		ctx = context.WithValue(ctx, attemptKey{}, n)
@@ -181,7 +181,7 @@ type answer struct {
 // attempt makes one exchange. Its error means that there was no whole answer.
 func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*answer, error) {
 	if ctx.Err() != nil {
-		return nil, contextError(ctx) // it would take a start, or be refused one, that nobody waits for
+		return nil, contextError(ctx) // no caller waits for it: it must not take a start, or be refused one
 	}
 	if err := c.refused(req); err != nil {
 		return nil, err
@@ -258,7 +258,7 @@ func (c *Client) refused(req *Request) error {
 	return nil
 }
 
-// unauthorized is the failure of a call that has no credential: it was not sent, and says nothing about its route.
+// unauthorized is the failure of a call that has no credential: it was not sent, and does not count for its route.
 func unauthorized(err error) error {
 	var known *Error
 	if !errors.As(err, &known) {
@@ -385,7 +385,7 @@ func transportFailure(ctx context.Context, err error) *Error {
 	return &Error{Kind: Unavailable, Err: cause(err)}
 }
 
-// contextError says whose time ended.
+// contextError distinguishes whose time ended.
 func contextError(ctx context.Context) *Error {
 	err := ctx.Err()
 	switch {
@@ -407,7 +407,8 @@ func (s *requestTrace) trace() *httptrace.ClientTrace {
 	}
 }
 
-// begun reports whether the backend may have seen the request. Of a transport that does not tell we assume it.
+// begun reports whether the backend may have seen the request. A transport that does not report it is assumed to have
+// sent the request.
 func (s *requestTrace) begun() bool { return s.written.Load() || !s.traced.Load() }
 
 // counter counts the bytes of a body and keeps the error that ended it.
@@ -430,7 +431,7 @@ func (c *counter) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// drain reads a little of what is left, so that the connection can be used again.
+// drain reads a little of the rest, so that the connection can be used again.
 func (c *counter) drain() {
 	if c.err == nil {
 		_, _ = io.CopyN(io.Discard, c, maxErrorBody)

@@ -15,7 +15,7 @@ import (
 	"github.com/learngraph/learngraph/document"
 )
 
-// Kind says how a call failed. The set is closed: what a caller may do about a failure depends on nothing else.
+// Kind is how a call failed. The set is closed: a caller's reaction to a failure depends on nothing else.
 type Kind uint8
 
 // The kinds of failure.
@@ -26,20 +26,20 @@ const (
 	Timeout
 	// Deadline means that the operation's time ended before the call did.
 	Deadline
-	// Canceled means that nobody waits for the answer any more.
+	// Canceled means that no caller waits for the answer any more.
 	Canceled
 	// Unavailable means no connection, a broken one, or an answer of class 5xx; where Error.Local is set, that the
 	// circuit is open or that the backend asked for a pause.
 	Unavailable
 	// RateLimited means a 429, or, where Error.Local is set, that our own budget or slots have no room in time.
 	RateLimited
-	// Rejected means that the backend does not want the call: 401, 403, other 4xx, errors beside a status 200.
+	// Rejected means that the backend refuses the call: 401, 403, other 4xx, errors with a status 200.
 	Rejected
 	// Invalid means that the backend does not accept the caller's input: 400, 409, 413, 422, a bad identifier.
 	Invalid
 	// NotFound means 404 or 410.
 	NotFound
-	// Contract means an answer that is not what the backend promises.
+	// Contract means an answer that breaks the backend's contract.
 	Contract
 	// OutcomeUnknown means a write that may have happened: it was sent and its answer was lost.
 	OutcomeUnknown
@@ -89,7 +89,7 @@ type Error struct {
 	detail failureDetail
 }
 
-// failureDetail is what the core keeps of a failure to decide what it means.
+// failureDetail holds the details of a failure that decide its meaning.
 type failureDetail struct {
 	kind          Kind // of the exchange, whatever it means for a write
 	unsent        bool // the backend cannot have seen the call
@@ -169,7 +169,7 @@ func NotFoundAsRejected(err error) error {
 	return &refused
 }
 
-// ContractError is the error of an answer that is not what the backend promises. The reason is a sentence of ours and holds
+// ContractError is the error of an answer that breaks the backend's contract. The reason is a sentence of ours and holds
 // nothing of the answer.
 func ContractError(reason string) error { return &Error{Kind: Contract, Err: errors.New(reason)} }
 

@@ -12,7 +12,7 @@ const leaseDivisor = 20
 
 // Budget leases starts out of limits that several processes share.
 type Budget interface {
-	// Lease returns up to n starts to be used before until, or none and when to ask again. settle gives back n of them unused
+	// Lease returns up to n starts to be used before until, or none and when to ask again. settle returns n of them unused
 	// where at is the zero time, which may take a round trip as Lease may. Else it makes n of them count from then on.
 	Lease(ctx context.Context, n int) (starts int, until time.Time, settle func(n int, at time.Time))
 }
@@ -48,7 +48,7 @@ func (l *lease) take(now time.Time) bool {
 	return true
 }
 
-// expire returns what was not used in time.
+// expire returns the starts that were not used in time.
 func (l *lease) expire(now time.Time) {
 	if l.starts == 0 || now.Before(l.until) {
 		return

@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// minSamples is how many exchanges must have ended before their mean tells how long a slot is taken, weight that of
-	// the mean so far against one more.
+	// minSamples is how many exchanges must have ended before their mean is used as the time of a slot, weight that of the
+	// mean so far against one more.
 	minSamples = 5
 	weight     = 4
 	// sweepDivisor bounds the work of sweeping: the queue is swept when at least this part of it may start later than
@@ -20,8 +20,9 @@ const (
 	sweepDivisor = 4
 )
 
-// limiter admits the calls of one backend: a semaphore of slots, a sliding log of what the rates count, and a fair queue
-// per priority in front. A call costs constant time however many wait. The lock is never held over the network.
+// limiter admits the calls of one backend: a semaphore of slots, a sliding log of the starts that the rates count, and a
+// fair queue per priority in front. A call costs constant time however many wait. The lock is never held over the
+// network.
 //
 // A call that cannot start before its deadline fails at once, by an estimate of its start that is never too late. Where
 // others that came later go before it, or the backend pauses, calls that wait are looked through again.
@@ -92,7 +93,7 @@ func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (*perm
 	return nil, contextError(ctx)
 }
 
-// admitted returns what a call waited for.
+// admitted returns the result of a call's wait.
 func (w *waiter) admitted() (*permit, error) {
 	if w.err != nil {
 		return nil, w.err
@@ -153,7 +154,7 @@ func (l *limiter) refusal(p Priority, caller string, deadline, now time.Time) er
 	if deadline.IsZero() {
 		return nil
 	}
-	// Most calls start in time even from the end of the queue, which is cheaper to tell.
+	// Most calls start in time even from the end of the queue, which is cheaper to check.
 	ahead := l.queues[Write].n + l.queues[Read].n
 	if p == Later || p == Renewal {
 		ahead += l.queues[Later].n
@@ -368,7 +369,7 @@ func (l *limiter) begin() permit {
 	return permit{l, l.lease.until, l.lease.move}
 }
 
-// cancel gives the start and its slot back.
+// cancel returns the start and its slot.
 func (p *permit) cancel() {
 	l := p.limiter
 	l.mu.Lock()

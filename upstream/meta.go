@@ -9,11 +9,11 @@ import (
 	"time"
 )
 
-// ErrNotModified is returned by Do when a conditional request is answered with 304. It is no failure: the backend did its
-// part, and the response has what it said.
+// ErrNotModified is returned by Do when a conditional request is answered with 304. It is no failure: the backend
+// answered, and the response has its headers.
 var ErrNotModified = errors.New("not modified")
 
-// Meta is what a backend says of how long an answer holds (RFC 9111), and of its state.
+// Meta holds an answer's cache headers (RFC 9111) and whether it is partial.
 type Meta struct {
 	// MaxAge is the lifetime that the backend names, 0 where it names none. A max-age of 0, no-cache and private are what
 	// frameworks send unasked, and count as naming none.
@@ -50,7 +50,7 @@ func (m Meta) WithPartial(partial error) Meta {
 	return m
 }
 
-// Meta returns what the answer's headers say; a nil Response says nothing.
+// Meta returns the answer's cache headers; those of a nil Response are empty.
 func (r *Response) Meta() Meta {
 	if r == nil {
 		return Meta{}

@@ -20,14 +20,14 @@ type Call struct {
 	Duration time.Duration
 	// Wait is how long the call waited for its budget before Start.
 	Wait time.Duration
-	// Parameters are what the call asked with, where its operation is explained.
+	// Parameters are the call's parameters, where its operation is explained.
 	Parameters []Parameter
 	// Bytes are those of the body as received, before inflating.
 	Bytes int64
 	Purpose
 	// Kind is the failure of the exchange, Unknown if it brought a 2xx or the 304 that was asked for. What reading its body finds later is not in it.
 	Kind Kind
-	// Number tells the exchanges of this process apart.
+	// Number identifies an exchange within this process.
 	Number uint64
 }
 
@@ -36,7 +36,7 @@ var numbers atomic.Uint64
 
 type observerKey struct{}
 
-// observer is told of an exchange, and of the context that it was made under.
+// observer is called with an exchange, and with the context that it was made under.
 type observer func(context.Context, Call)
 
 // WithObserver has f called at the end of each exchange made under the returned context, with the exchange's own context,
@@ -58,7 +58,7 @@ func (c *Client) observe(ctx context.Context, call Call) {
 	}
 }
 
-// Outcome is how a call ended, as far as it tells something about the backend.
+// Outcome is how a call ended, as far as it counts for the backend.
 type Outcome struct {
 	At time.Time
 	// Failure is why the backend did not do its part, Unknown if it did: an answer of 404 or 400 is a success of the
@@ -75,9 +75,9 @@ type outcomes struct {
 	last, success, failure Outcome
 }
 
-// LastOutcome is that of the exchange that ended last, probes included; false before the first. Calls that were
-// cancelled or that we refused tell nothing and are not counted, and neither are those that ran out of the operation's
-// time before they had been under way for half of their own (at most five seconds).
+// LastOutcome is that of the exchange that ended last, probes included; false before the first. Calls that were cancelled
+// or that we refused are not counted, and neither are those that ran out of the operation's time before they had been
+// under way for half of their own (at most five seconds).
 func (c *Client) LastOutcome() (Outcome, bool) {
 	c.outcomes.mu.Lock()
 	defer c.outcomes.mu.Unlock()

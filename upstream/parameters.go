@@ -12,7 +12,7 @@ type Parameter struct {
 	Name, Value string
 }
 
-// parameters lists what a request asks with: what stands in its path, then its query, then the members of its body.
+// parameters lists the parameters of a request: those in its path, then its query, then the members of its body.
 func (r *Request) parameters() []Parameter {
 	var list []Parameter
 	route := strings.Split(r.Route, "/")

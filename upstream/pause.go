@@ -22,17 +22,18 @@ type pauses struct {
 	closedBy Kind
 	refusals int // 429s in a row
 
-	known   bool      // the backend reports what is left
+	known   bool      // the backend reports the remaining calls
 	low     int       // the least that it reported: of answers that overtake each other that is the latest
 	missing int       // calls without an answer since
 	limit   int       // 0 if not reported
 	until   time.Time // there is more then
 }
 
-// left returns what the backend's reports leave: calls under way may not be counted in them.
+// left returns the remaining calls by the backend's reports: calls under way may not be counted in them.
 func (p *pauses) left(underway int) int { return p.low - underway - p.missing }
 
-// open reports whether the backend lets us call; if not, also from when on, the zero time if only an answer can tell.
+// open reports whether the backend accepts calls; if not, also from when on, the zero time if only an answer can end the
+// pause.
 func (p *pauses) open(now time.Time, underway int) (until time.Time, open bool) {
 	if p.closed.After(now) {
 		return p.closed, false
@@ -42,7 +43,7 @@ func (p *pauses) open(now time.Time, underway int) (until time.Time, open bool) 
 	}
 	if p.until.After(now) {
 		if p.low > p.missing {
-			return time.Time{}, false // what is left may be all taken by calls that have not answered
+			return time.Time{}, false // calls under way may take all that remain
 		}
 		return p.until, false
 	}

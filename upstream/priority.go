@@ -6,12 +6,12 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// Priority says which call goes first where a backend's budget or its slots are short.
+// Priority is the order of calls where a backend's budget or its slots are short.
 type Priority uint8
 
-// The priorities. A Write goes before every Read that waits, a Read before what an operation delivers Later, and that before
-// a Renewal, whose question is kept open. A Refresh never waits: it starts at once or not at all. Renewals and refreshes
-// leave the last quarter of every window of the budget to the others.
+// The priorities. A Write goes before every Read that waits, a Read before a part of an answer that is delivered Later,
+// and that before a Renewal for a subscription. A Refresh never waits: it starts at once or not at all. Renewals and
+// refreshes leave the last quarter of every window of the budget to the others.
 const (
 	Read Priority = iota
 	Write
@@ -30,8 +30,8 @@ func (p Priority) spares() bool { return p == Renewal || p == Refresh }
 
 type priorityKey struct{}
 
-// WithPriority says how urgent the calls made under the returned context are. A call that changes something is a
-// Write whatever its context says, every other one a Read unless it says so.
+// WithPriority sets the priority of the calls made under the returned context. A call that changes something is a Write
+// whatever its context, every other one a Read unless its context has a priority.
 func WithPriority(ctx context.Context, p Priority) context.Context {
 	return context.WithValue(ctx, priorityKey{}, p)
 }

@@ -14,7 +14,7 @@ type waiter struct {
 	line         *line
 	before, next *waiter // in its line
 
-	// What it waited for; valid once ready has got a value. Without an err it is the permit.
+	// The result of its wait; valid once ready has got a value. Without an err it is the permit.
 	err    error
 	permit permit
 }

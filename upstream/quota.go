@@ -31,21 +31,21 @@ type operationQuotaKey struct{}
 
 // operationQuota is what one operation may still spend. Zero allows any number.
 type operationQuota struct {
-	operation          context.Context // what is kept for it goes when it ends
+	operation          context.Context // its entries are dropped when it ends
 	maxCalls, maxBytes int64
 	calls, bytes       atomic.Int64
 }
 
 // WithOperationQuota bounds the calls made under the returned context and the bytes that they receive; 0 bounds neither.
-// What is past a bound fails with LimitExceeded. Repeated and redirected calls count, as every exchange does.
+// A call past a bound fails with LimitExceeded. Repeated and redirected calls count, as every exchange does.
 func WithOperationQuota(ctx context.Context, calls int, bytes int64) context.Context {
 	return context.WithValue(ctx, operationQuotaKey{}, &operationQuota{operation: ctx, maxCalls: int64(calls), maxBytes: bytes})
 }
 
 type shortDeadlineKey struct{}
 
-// WithShortDeadline marks the calls under the returned context as having less time than operations have as a rule, because their
-// caller asked for that. That they run out of it says nothing about the backend.
+// WithShortDeadline marks the calls under the returned context as having less time than operations have as a rule, because
+// their caller asked for that. Running out of it does not count against the backend.
 func WithShortDeadline(ctx context.Context) context.Context {
 	return context.WithValue(ctx, shortDeadlineKey{}, true)
 }
@@ -57,7 +57,7 @@ func operationQuotaOf(ctx context.Context) *operationQuota {
 	return a
 }
 
-// take books one call; put gives it back where it is not made.
+// take books one call; put returns it where it is not made.
 func (a *operationQuota) take() error {
 	if a == nil {
 		return nil
@@ -89,8 +89,8 @@ func (a *operationQuota) receive(n int) error {
 	return nil
 }
 
-// countUntilEnd has an answer of n bytes counted until the operation ends, which reads what was made of it. One that no operation
-// waits for is not counted any more.
+// countUntilEnd has an answer of n bytes counted until the operation ends, which reads its values. One that no operation waits
+// for is not counted any more.
 func (a *operationQuota) countUntilEnd(held *inflight.Hold, n int64) {
 	switch {
 	case held == nil:

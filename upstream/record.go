@@ -10,7 +10,7 @@ import (
 // Record is one record of a backend, pruned to a shape. Every member of the zero Record is null.
 type Record struct{ doc *document.Document }
 
-// ReadRecord reads an object. Any other value is skipped and gives the zero Record.
+// ReadRecord reads an object. Any other value is skipped and returns the zero Record.
 func ReadRecord(r *document.Reader, shape *document.Shape) (Record, error) {
 	if r.Kind() != document.KindObject {
 		return Record{}, r.Skip()

@@ -15,7 +15,7 @@ import (
 // Request is one call.
 type Request struct {
 	Method string
-	// Route is the template that stands for the call in errors, logs and metrics.
+	// Route is the template that names the call in errors, logs and metrics.
 	Route string
 	// Path holds the segments after the base URL's path, unescaped. Each is escaped whole and must pass CheckIdentifier.
 	Path  []string
@@ -25,15 +25,14 @@ type Request struct {
 	// Write is set if the call changes something. A write is not sent again once it may have arrived, unless it is
 	// Safe; the writes of one path are sent one after the other.
 	Write bool
-	// Safe says that the same request twice has the effect of once: a search sent as POST, a PUT that replaces. GET and
+	// Safe is set if the same request twice has the effect of once: a search sent as POST, a PUT that replaces. GET and
 	// HEAD are safe without it.
 	Safe bool
 	// Search is set if the backend has to look for the answer. Such calls have a circuit of their own.
 	Search bool
-	// Read takes what is wanted from a 2xx answer, as part of the call: its error is an answer that breaks the
-	// contract, unless it is an *Error of another kind, and counts for the backend's outcome. nil accepts any answer.
-	// Its error must not carry anything of the body, and what it makes of the body must not refer to it: the memory is
-	// used again.
+	// Read reads a 2xx answer, as part of the call: its error is an answer that breaks the contract, unless it is an
+	// *Error of another kind, and counts for the backend's outcome. nil accepts any answer. Its error must not carry
+	// anything of the body, and its values must not refer to the body: the memory is used again.
 	Read func(*Response) error
 
 	// IfNoneMatch is the ETag of an answer that need not be sent again; empty asks for the whole. A write ignores it.
@@ -56,7 +55,7 @@ func (r *Request) class() Class {
 const MaxIdentifier = 512
 
 // CheckIdentifier reports whether s can be part of a path. Identifiers are the customers' own, so everything that can be
-// escaped without changing its meaning is accepted. The error says what would be right and does not repeat s.
+// escaped without changing its meaning is accepted. The error describes valid identifiers and does not repeat s.
 func CheckIdentifier(s string) error {
 	switch {
 	case s == "":
@@ -149,11 +148,11 @@ func (c *Client) newRequest(method string, u *url.URL, body []byte) *http.Reques
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	} else if c.http1.Load() {
-		// Where a connection breaks that was used before, net/http sends a read again by itself: a call that neither
-		// the budget nor the caps on repeating know. Over HTTP/1 it does not if there is a body that it cannot have
-		// again, and sends none that is empty. It takes "identity" at its word: a body without an encoding would be
-		// probed for its first byte, with a goroutine and a timer. HTTP/2 would send the body, and repeats only what
-		// the backend did not look at.
+		// Where a connection breaks that was used before, net/http sends a read again by itself: a call that neither the
+		// budget nor the caps on repeating know. Over HTTP/1 it does not if there is a body that it cannot have again, and
+		// sends none that is empty. It takes "identity" at its word: a body without an encoding would be probed for its
+		// first byte, with a goroutine and a timer. HTTP/2 would send the body, and repeats only requests that the backend
+		// did not process.
 		r.Body, r.TransferEncoding = empty{}, codingIdentity
 	}
 	return r

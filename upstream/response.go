@@ -23,7 +23,7 @@ const maxErrorBody = 64 << 10
 
 var inflaters sync.Pool
 
-// body reads an answer to its end, and counts in held what it takes. Its error is an *Error if the answer breaks the contract
+// body reads an answer to its end, and counts its memory in held. Its error is an *Error if the answer breaks the contract
 // or finds no room, else the transport's.
 func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) ([]byte, error) {
 	limit := c.opts.MaxBody
@@ -83,7 +83,7 @@ func inflate(resp *http.Response, wire *counter) (r io.Reader, done func(), err 
 	if err := z.Reset(wire); err != nil {
 		inflaters.Put(z)
 		if err == io.EOF {
-			// An empty body has nothing to inflate, whatever its header says.
+			// An empty body has nothing to inflate, whatever its header.
 			return wire, func() {}, nil
 		}
 		return nil, nil, err
@@ -91,8 +91,8 @@ func inflate(resp *http.Response, wire *counter) (r io.Reader, done func(), err 
 	return z, func() { inflaters.Put(z) }, nil
 }
 
-// refusal classifies an answer that is not 2xx. The status decides the kind; the body only explains, and nothing of
-// it is kept but a documented code and the names of what is wrong.
+// refusal classifies an answer that is not 2xx. The status decides the kind; the body only explains, and nothing of it is
+// kept but a documented code and the names of wrong members.
 func refusal(resp *http.Response, wire *counter, write bool) *Error {
 	e := &Error{
 		Kind: statusKind(resp.StatusCode, write), Status: resp.StatusCode,
@@ -149,7 +149,7 @@ func retryAfter(s string, now time.Time) time.Duration {
 	return 0
 }
 
-// wait is a number of seconds within what a Duration holds.
+// wait is a number of seconds within the range of a Duration.
 func wait(seconds float64) time.Duration {
 	const day = 24 * 60 * 60
 	return time.Duration(min(max(seconds, 0), day) * float64(time.Second))
@@ -173,7 +173,7 @@ func retryAfterIn(body []byte) time.Duration {
 	return 0
 }
 
-// codes are the words for failures that the backends' documentation names; any other may be part of what was sent.
+// codes are the words for failures in the backends' documentation; any other may be part of the request.
 var codes = map[string]bool{
 	"BAD_REQUEST": true, "UNAUTHORIZED": true, "FORBIDDEN": true, "NOT_FOUND": true, "TOO_MANY_REQUESTS": true, "INTERNAL_SERVER_ERROR": true,
 	"BadRequest": true, "NotFound": true, "access_denied": true, "rate_limit_exceeded": true,
@@ -217,7 +217,7 @@ func name(v any) string {
 	return s
 }
 
-// Document is a reader over the body of an answer that must be JSON. Its error says what came instead.
+// Document is a reader over the body of an answer that must be JSON. Its error describes the actual answer.
 func (r *Response) Document() (*document.Reader, error) {
 	body := bytes.TrimSpace(r.Body)
 	switch {
@@ -231,12 +231,13 @@ func (r *Response) Document() (*document.Reader, error) {
 	return reader, nil
 }
 
-// ErrorsInstead is the failure of an answer whose status says success and whose body brings errors instead of data.
+// ErrorsInstead is the failure of an answer with a status of success and a body of errors instead of data.
 func ErrorsInstead() error {
 	return &Error{Kind: Rejected, Err: errors.New("the body holds errors instead of data")}
 }
 
-// PartialErrors counts an answer of a type that has errors beside its data, and returns the failure of what it lacks.
+// PartialErrors counts an answer of a type that has errors in addition to data, and returns the failure of the missing
+// part.
 func (r *Response) PartialErrors(owner string) error {
 	r.watch.Mismatch(r.backend, owner, "errors")
 	return &Error{Backend: r.backend, Kind: Rejected, Status: r.Status, Err: errors.New("the body holds errors beside data")}

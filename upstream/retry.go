@@ -47,7 +47,7 @@ func repeatable(req *Request, err *Error) bool {
 	case err.Local:
 		return false
 	case err.detail.kind == RateLimited:
-		// A refused call was not carried out. Where the backend does not say when it may come again, the budget does.
+		// A refused call was not carried out. Where the backend sends no Retry-After, the budget decides.
 		return true
 	case err.detail.unsent:
 		return err.detail.kind == Unavailable
@@ -66,7 +66,7 @@ func (c *Client) retryDelay(ctx context.Context, req *Request, err *Error, n int
 		return 0, false
 	}
 	if priorityOf(ctx, req) == Refresh {
-		return 0, false // nobody waits for it, and somebody may need the retry
+		return 0, false // no caller waits for it, and one may need the retry
 	}
 	wait = max(c.backoff(n), err.RetryAfter)
 	// An operation without a deadline does not wait longer than for a call.
@@ -92,7 +92,7 @@ func Attempt(ctx context.Context) int {
 	return n
 }
 
-// sleep waits and says whether it was to the end.
+// sleep waits and reports whether it was to the end.
 func sleep(ctx context.Context, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()

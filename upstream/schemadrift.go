@@ -51,7 +51,7 @@ type SchemaDrift struct {
 	unlisted int64
 }
 
-// driftKey is what is counted by: the name of a type and of one of its members.
+// driftKey is the key of a counter: the name of a type and of one of its members.
 type driftKey struct {
 	backend     Backend
 	owner, name string

@@ -35,7 +35,7 @@ func (l *slidingLog) add(at time.Time) {
 	l.n++
 }
 
-// grow makes the ring larger, up to what the rates can need.
+// grow makes the ring larger, up to the largest count of the rates.
 func (l *slidingLog) grow() {
 	most := 0
 	for _, r := range l.rates {

@@ -30,7 +30,7 @@ type CircuitStatus struct {
 	Calls, Failures int
 }
 
-// BudgetStatus is what one rate has left now, of what we use of it.
+// BudgetStatus is the number of calls that one rate has left now, of its usable ones.
 type BudgetStatus struct {
 	Rate         Rate
 	Left, Usable int

@@ -1,8 +1,7 @@
 // Package upstream is the REST client that the three backends share: one place that builds requests, waits for a
-// backend's budget, sends, repeats what is safe to repeat, bounds and classifies answers, and stops asking a backend
-// that fails. It is the only code that touches net/http on the way out,
-// and it knows nothing of GraphQL. A package per backend below this one turns operations into requests and bodies
-// into records.
+// backend's budget, sends, repeats safe requests, bounds and classifies answers, and stops calling a backend that fails.
+// It is the only code that touches net/http on the way out, and it knows nothing of GraphQL. A package per backend below
+// this one turns operations into requests and bodies into records.
 package upstream
 
 import (
@@ -30,7 +29,7 @@ const (
 	MATTR             Backend = "mattr"
 )
 
-// What a zero option means.
+// The defaults of the options.
 const (
 	DefaultTimeout           = 10 * time.Second
 	DefaultConcurrency       = 10
@@ -67,7 +66,7 @@ type Options struct {
 	// Inflight counts the answers that are read, and those that operations under way use; nil counts nothing.
 	Inflight  *inflight.Load
 	UserAgent string
-	// Observer is told of every exchange, whatever its context; it must be safe for concurrent use.
+	// Observer is called for every exchange, whatever its context; it must be safe for concurrent use.
 	Observer func(Call)
 	// Watch counts the members that a Response's Document leaves out; nil counts nothing.
 	Watch *SchemaDrift

@@ -19,10 +19,10 @@ type Chunk[T any] struct {
 // maxWindowCalls bounds the calls of one window where a backend makes smaller pages than asked for.
 const maxWindowCalls = 16
 
-// Window reads the items at positions [offset, offset+first) of a list that comes in pages, and says whether more
-// follow. Where a page of at most limit items covers them all, the smallest such page is read, else two; only a
-// backend that makes other pages than asked for costs more. read gets a page number from 0; the client and the route
-// of its calls name the backend in errors. Options are those of the first call: the others read other parts.
+// Window reads the items at positions [offset, offset+first) of a list that comes in pages, and reports whether more
+// follow. Where a page of at most limit items covers them all, the smallest such page is read, else two; only a backend
+// that makes other pages than asked for costs more. read gets a page number from 0; the client and the route of its calls
+// name the backend in errors. Options are those of the first call: the others read other parts.
 func Window[T any](ctx context.Context, c *Client, route string, offset, first, limit int, read func(ctx context.Context, page, size int, options ...Option) (Chunk[T], error), options ...Option) (items []T, more bool, meta Meta, err error) {
 	if first <= 0 {
 		return nil, false, meta, nil
@@ -52,7 +52,7 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 			return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route}, ContractError("the page is another than asked for"))
 		}
 		if pos >= start && got.Page == pos/got.Size {
-			// The page is shorter than it says and yet not the last: its other positions are empty.
+			// The page is shorter than its size and yet not the last: its other positions are empty.
 			pos = start + got.Size
 			if pos >= end {
 				return items, true, MergeMeta(metas...), nil

@@ -43,7 +43,7 @@ type kind struct {
 	vendor string
 	// name is that of the event; one that ends in a dot begins the names of several.
 	name string
-	// what are the facts. An event without one changes nothing that we show.
+	// the kinds of records. An event without one changes nothing that we show.
 	what []changeRule
 	// source is where the vendor documents it.
 	source string
@@ -154,7 +154,7 @@ func keysOf(value any) (keys []string) {
 	return keys
 }
 
-// deliveryOf tells deliveries apart: by the event's id, or the digest of the body where the vendor gives none.
+// deliveryOf returns the identity of a delivery: the event's id, or the digest of the body where the vendor sends none.
 func deliveryOf(v event, body []byte) string {
 	if v.delivery != "" {
 		return "id\x00" + v.delivery

@@ -19,7 +19,7 @@ import (
 // maxSignatures bounds how many signatures of one request are tried.
 const maxSignatures = 4
 
-// MATTR is what the events of a tenant are verified with.
+// MATTR verifies the events of a tenant.
 type MATTR struct {
 	// ID is the webhook's own, which its registration answered.
 	ID string
@@ -80,8 +80,8 @@ func (m MATTR) verifyOne(r *http.Request, body []byte, name string) error {
 	return ErrSignature
 }
 
-// signed returns the request as its sender signed it. net/http takes the host out of the headers, and the library changes what
-// it reads.
+// signed returns the request as its sender signed it. net/http removes the host from the headers, and the library changes
+// its input.
 func signed(r *http.Request, body []byte) *http.Request {
 	message := r.Clone(r.Context())
 	message.Header.Set("Host", r.Host)

@@ -11,7 +11,7 @@ import (
 )
 
 // NewThoughtIndustries returns the endpoint of Thought Industries: X-TI-Signature is the HMAC-SHA256 of the body, in
-// hexadecimal. Nothing that is signed has a time, so that only the memory of deliveries tells a replay.
+// hexadecimal. No signed member holds a time, so that a replay is found only by the memory of deliveries.
 func NewThoughtIndustries(secret string, o Options) *Endpoint {
 	return &Endpoint{vendor{name: thoughtIndustries, read: readThoughtIndustries, verify: func(r *http.Request, body []byte) error {
 		return checkMAC(secret, r.Header.Get("X-TI-Signature"), body)

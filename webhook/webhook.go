@@ -1,5 +1,5 @@
-// Package webhook takes what the backends send of their own accord: signed events that name a record. What a record is now the
-// backend is asked for, so that nothing of an event is kept.
+// Package webhook receives the backends' notifications: signed events that name a record. The record is then read from the
+// backend, so that nothing of an event is kept.
 package webhook
 
 import (
@@ -44,17 +44,17 @@ func Outcomes() []Outcome {
 // ErrSignature is the error of a delivery whose signature is missing or wrong.
 var ErrSignature = errors.New("the signature is missing or wrong")
 
-// Options are what an endpoint needs of the program.
+// Options are an endpoint's dependencies.
 type Options struct {
 	// First remembers a delivery for Remembered, and reports whether it is new.
 	First func(ctx context.Context, delivery string) bool
-	// Apply drops what is kept of a record.
+	// Apply drops the cached values of a record.
 	Apply func(context.Context, Change)
 	// Received is called for each delivery with a right signature.
 	Received func(context.Context)
 	// Observe gets the outcome of each delivery.
 	Observe func(Outcome)
-	// Inflight bounds what is read at once; nil bounds nothing.
+	// Inflight bounds the memory of bodies; nil bounds nothing.
 	Inflight *inflight.Load
 }
 
@@ -64,7 +64,7 @@ type Endpoint struct {
 	opts   Options
 }
 
-// vendor is how one vendor signs and what its events say.
+// vendor is how one vendor signs and the meaning of its events.
 type vendor struct {
 	name string
 	// verify returns ErrSignature for a wrong signature, and any other error where none can be verified now.
@@ -72,9 +72,9 @@ type vendor struct {
 	read   func(body []byte) (event, bool)
 }
 
-// event is what an endpoint takes out of a body.
+// event is the part of a body that an endpoint uses.
 type event struct {
-	// delivery tells events of the vendor apart; empty where only the bytes of the body do.
+	// delivery identifies an event of the vendor; empty where only the bytes of the body do.
 	delivery string
 	kind     string
 	// data is the part that names records.
@@ -125,7 +125,7 @@ func statusOf(o Outcome) int {
 	return http.StatusOK
 }
 
-// receive returns what a delivery touches. Its body is let go of before that is done.
+// receive returns the changes of a delivery. Its body is let go of before that is done.
 func (e *Endpoint) receive(w http.ResponseWriter, r *http.Request) (Outcome, []Change) {
 	size := r.ContentLength
 	switch {
@@ -163,7 +163,7 @@ type Unavailable struct{}
 
 func (*Unavailable) Error() string { return "signatures cannot be verified now" }
 
-// understand returns what an event touches, once for each.
+// understand returns the changes of an event, once for each.
 func (e *Endpoint) understand(ctx context.Context, body []byte) (Outcome, []Change) {
 	v, ok := e.vendor.read(body)
 	if !e.opts.First(ctx, e.vendor.name+"\x00"+deliveryOf(v, body)) {

@@ -281,8 +281,8 @@ func (x *ResponseWriter) write(status int, policy cachecontrol.Policy, pieces []
 		Digest: func() string { return representation.Digest(pieces) }})
 }
 
-// implicitLengthMax is the size in bytes up to which the length of an answer is left to net/http, which tells it of "a few KB"
-// by itself and beside the map of headers: that mostly holds eight then, the most that need no table.
+// implicitLengthMax is the size in bytes up to which the length of an answer is left to net/http, which sets it for "a few
+// KB" by itself and outside the map of headers: that mostly holds eight then, the most that need no table.
 const implicitLengthMax = 1 << 10
 
 func (x *ResponseWriter) finish(status int, policy cachecontrol.Policy, b representation.Body) {
@@ -311,7 +311,7 @@ func (x *ResponseWriter) finish(status int, policy cachecontrol.Policy, b repres
 	x.sendBody(b)
 }
 
-// etag is a strong validator: it tells media types and codings apart, whose bytes differ.
+// etag is a strong validator: it differs for media types and codings, whose bytes differ.
 func (x *ResponseWriter) etag(b representation.Body) string {
 	return fmt.Sprintf(`"%s-%c%s"`, b.Digest(), x.media[len("application/")], b.Coding)
 }

@@ -11,12 +11,12 @@ import (
 type Result struct {
 	// Err is set where the answer's status does not depend on the media type.
 	Err *Error
-	// Refused says that nothing was executed.
+	// Refused is set if nothing was executed.
 	Refused bool
 	// Retryable is set where a client sends its request again with the text of the document, which some do on status 200 alone.
 	Retryable bool
 	Response  *graphql.Response
-	// Policy is what the answer to a single operation allows its receivers.
+	// Policy is the cache policy of the answer to a single operation.
 	Policy cachecontrol.Policy
 	// Stored is the whole answer that resp was made from; nil where there is none.
 	Stored *responses.Answer

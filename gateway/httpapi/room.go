@@ -84,7 +84,7 @@ func (x *ResponseWriter) releaseHeld() {
 	}
 }
 
-// decodedValue is about what a JSON value takes once it is decoded, in bytes, beside its text.
+// decodedValue is the approximate size of a decoded JSON value, in bytes, besides its text.
 const decodedValue = 64
 
 // HoldDecoded counts what decoding a request takes, and reports whether there is room: a short text can hold very many values.
@@ -148,7 +148,7 @@ const (
 	chunk = 128 << 10
 )
 
-// sendBody sends a body. A reader who takes it more slowly than the least rate is cut off, since what they hold is not there for
+// sendBody sends a body. A reader who takes it more slowly than the least rate is cut off, since its memory is not free for
 // others. Short ones have the server's own time.
 func (x *ResponseWriter) sendBody(b representation.Body) {
 	if b.Size <= inflight.Small {

@@ -7,7 +7,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Answer is what the payloads so far make together.
+// Answer is the merged answer of the payloads so far.
 type Answer struct{ data any }
 
 // NewAnswer begins with the data of the first payload.
@@ -42,7 +42,7 @@ func (a *Answer) Add(p *engine.Payload) {
 	}
 }
 
-// put merges a value into what is at a path.
+// put merges a value into the value at a path.
 func put(at any, path ast.Path, v any) any {
 	if len(path) == 0 {
 		return merge(at, v)

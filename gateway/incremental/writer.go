@@ -97,7 +97,7 @@ func (p Protocol) End(errs gqlerror.List) []byte {
 	return append(f[:len(f)-len("\r\n")], "--\r\n"...)
 }
 
-// Retry returns the frame that tells an event source after how long to connect again.
+// Retry returns the frame that sets the time after which an event source connects again.
 func Retry(after time.Duration) []byte {
 	return []byte("retry: " + strconv.FormatInt(after.Milliseconds(), 10) + "\n\n")
 }

@@ -15,9 +15,8 @@ import (
 	"github.com/vektah/gqlparser/v2/lexer"
 )
 
-// Limits bound what one request may ask of the server before any resolver runs, and how much it hears of what went
-// wrong. 0 is no limit, but for Body, Depth and Selections: the last two bound the measuring itself, and 0 is their
-// default.
+// Limits bound one request before any resolver runs, and the errors in its answer. 0 is no limit, but for Body, Depth and
+// Selections: the last two bound the measuring itself, and 0 is their default.
 type Limits struct {
 	// Body is the size of a request's body, in bytes.
 	Body int64
@@ -28,7 +27,7 @@ type Limits struct {
 
 	// Tokens is the number of lexical tokens of a document, without its commas and comments.
 	Tokens int
-	// Aliases, Directives and Fragments are how often they stand in a document.
+	// Aliases, Directives and Fragments are the numbers of these in a document.
 	Aliases, Directives, Fragments int
 	// Spreads are the fragments used in a document, inline ones too.
 	Spreads int
@@ -44,7 +43,7 @@ type Limits struct {
 
 	// Answer is the size of an answer's data, in bytes; past it the data is null.
 	Answer int
-	// Errors and ErrorBytes bound the errors of an answer. What is over them is counted and left out.
+	// Errors and ErrorBytes bound the errors of an answer. Errors above the limit are counted and left out.
 	Errors, ErrorBytes int
 }
 
@@ -101,7 +100,7 @@ type measurement struct {
 	braces, parens int
 }
 
-// measure counts up to one more token than enough. What is no token ends the count; the parser will say what it is.
+// measure counts up to one more token than enough. An invalid token ends the count; the parser will report it.
 func measure(text string, enough int) measurement {
 	scanner := syntax.NewScanner(text)
 	var m measurement
@@ -172,14 +171,14 @@ type selectionMeasure struct {
 	err       *gqlerror.Error
 }
 
-// merged are the fields that stand behind one response key.
+// merged are the fields of one response key.
 type merged struct {
 	names []string
 	below []ast.SelectionSet
 	count int
 }
 
-// selections measures what is selected at one place. lists is the nesting of introspection's lists so far, -1 outside.
+// selections measures a selection set. lists is the nesting of introspection's lists so far, -1 outside.
 func (m *selectionMeasure) selections(sets []ast.SelectionSet, depth, lists int) {
 	var order []*merged
 	keys := map[string]*merged{}

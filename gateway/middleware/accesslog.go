@@ -11,7 +11,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/requestid"
 )
 
-// AccessMessage is the message of the line that tells of a request, at the level of information.
+// AccessMessage is the message of a request's line, at the level of information.
 const AccessMessage = "request"
 
 // AccessLog writes a line per request. Addresses that proxies forward are taken from those that are trusted. The query string is left out: it may hold variables of a GET. Answers close their
@@ -55,7 +55,7 @@ const (
 	longestAddress = 64
 )
 
-// countingWriter counts what is answered.
+// countingWriter counts the bytes of the answer.
 type countingWriter struct {
 	http.ResponseWriter
 	closing func() bool

@@ -20,7 +20,7 @@ var corsRequestHeaders = []string{"Content-Type", "Authorization", "X-API-Key", 
 const (
 	// corsRequestPrefix begins the names that GraphQL clients give headers of their own.
 	corsRequestPrefix = "graphql-"
-	// corsExposeHeaders are those that scripts of other origins may read, beside those that browsers always show.
+	// corsExposeHeaders are those that scripts of other origins may read, besides those that browsers always show.
 	corsExposeHeaders = "X-Request-Id, X-Learngraph-Capture, Retry-After, Age, ETag, Allow, WWW-Authenticate, Date, Content-Encoding"
 	corsMaxAge        = "600"
 )
@@ -31,7 +31,7 @@ type Origins struct {
 	Allowed []string
 	// Loopback lets in every page that this machine serves itself.
 	Loopback bool
-	// Headers may be sent beside those of the API and of well-known clients.
+	// Headers may be sent besides those of the API and of well-known clients.
 	Headers []string
 }
 
@@ -68,7 +68,7 @@ func isToken(name string) bool {
 	})
 }
 
-// VaryByOrigin tells caches on the way that every answer depends on the page that asked, where it can.
+// VaryByOrigin marks every answer for caches as dependent on the page that asked, where it can be.
 func VaryByOrigin(origins Origins, next http.Handler) http.Handler {
 	if !origins.any() {
 		return next
@@ -106,8 +106,8 @@ func AllowOrigins(origins Origins, next http.Handler) http.Handler {
 	})
 }
 
-// firstOf is what Header.Get gives of a header's values, which are found without its search for the canonical name: most
-// requests have none of the headers that every request is asked for.
+// firstOf returns the same as Header.Get, for a name in its canonical form, without the conversion: most requests have
+// few of the headers that are looked up.
 func firstOf(values []string) string {
 	if len(values) == 0 {
 		return ""
@@ -119,8 +119,8 @@ func preflight(r *http.Request) bool {
 	return r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != ""
 }
 
-// fromAnotherSite is what a browser says of a request, or else what its Origin shows. A client that is no browser sends
-// neither.
+// fromAnotherSite reports whether a request comes from another site, by the browser's Sec-Fetch-Site or else by its
+// Origin. A client that is no browser sends neither.
 func fromAnotherSite(r *http.Request) bool {
 	switch firstOf(r.Header["Sec-Fetch-Site"]) {
 	case "cross-site", "same-site":

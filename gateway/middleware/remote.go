@@ -8,8 +8,8 @@ import (
 	"github.com/learngraph/learngraph/gateway/requestid"
 )
 
-// remoteAddress returns where a request comes from: the peer, or behind trusted proxies the last address that they forward
-// for which is none of theirs. What stands before it in X-Forwarded-For is its sender's word.
+// remoteAddress returns where a request comes from: the peer, or behind trusted proxies the last address that they
+// forward for which is none of theirs. Earlier entries of X-Forwarded-For are not trusted.
 func remoteAddress(r *http.Request, proxies []netip.Prefix) string {
 	peer := r.RemoteAddr
 	if i := strings.LastIndexByte(peer, ':'); i >= 0 {

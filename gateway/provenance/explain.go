@@ -15,8 +15,8 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// explanation is extensions.explain: what an operation cost, call by call and fact by fact. A call that several operations
-// share is listed in each; CallsMade and BytesReceived count it in the one that made it.
+// explanation is extensions.explain: the cost of an operation, call by call and fact by fact. A call that several
+// operations share is listed in each; CallsMade and BytesReceived count it in the one that made it.
 type explanation struct {
 	Calls         []explainedCall `json:"calls"`
 	Facts         []explainedFact `json:"facts"`
@@ -37,17 +37,18 @@ type explainedCall struct {
 	Retries    int     `json:"retries"`
 	// Coalesced is set where another operation made the call and this one waited for it.
 	Coalesced bool `json:"coalesced"`
-	// BatchSize is how many keys the call was to answer, whoever asked for them.
+	// BatchSize is the number of keys that the call was to answer, for any operation.
 	BatchSize int `json:"batchSize"`
 	// WaitMs is how long the call waited for the backend's budget before StartMs.
 	WaitMs float64 `json:"waitMs"`
-	// Parameters are what the call asked with.
+	// Parameters are the call's parameters.
 	Parameters []explainedParameter `json:"parameters,omitempty"`
 	// Paths are the places in this answer that the call served, at most maxPaths.
 	Paths []string `json:"paths"`
 }
 
-// explainedParameter has the value for callers who may read every record, and for others a digest that tells values apart.
+// explainedParameter has the value for callers who may read every record, and for others a digest, equal for equal
+// values.
 type explainedParameter struct {
 	Name   string `json:"name"`
 	Value  string `json:"value,omitempty"`
@@ -92,7 +93,7 @@ type explainedFact struct {
 	Reason     cache.Reason  `json:"reason,omitempty"`
 }
 
-// Explain describes what was done so far for an answer with this data. parameters returns what a call asked with.
+// Explain describes the calls and facts so far of an answer with this data. parameters returns the parameters of a call.
 func (p *Provenance) Explain(data []byte, parameters func(upstream.Call) []explainedParameter) explanation {
 	e := explanation{Calls: []explainedCall{}, Facts: []explainedFact{}, CallsNaive: p.requested.Keys(), BytesSent: len(data)}
 	served := newPathIndex(data)
@@ -166,7 +167,7 @@ func (a *pathIndex) paths(p upstream.Purpose) []string {
 	return paths
 }
 
-// find gives a place the indexes that it has in the answer. The parents of a field follow each other as they do there; where
+// find adds the indexes in the answer to a field path. The parents of a field follow each other as they do there; where
 // some are not in it, because they are null or were asked for twice, all that are may be meant.
 func (a *pathIndex) find(p upstream.FieldPath) []string {
 	all, ok := a.places[p.Path]

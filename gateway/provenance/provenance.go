@@ -17,13 +17,13 @@ import (
 type Provenance struct {
 	began time.Time
 	Facts cache.Facts
-	// requested is how often a key was asked for, which is what a server without batches and a cache would call.
+	// requested is how often a key was asked for, which is the number of calls of a server without batches and a cache.
 	requested loader.KeyCounter
 
 	mu    sync.Mutex
 	calls []upstream.Call
 	// shared are the calls that this operation waited for besides, each with what this operation wanted of it. They are
-	// gathered only for who asks what the operation cost.
+	// gathered only where the cost of the operation is requested.
 	shared []upstream.Call
 }
 

@@ -8,7 +8,7 @@ import (
 	"sync"
 )
 
-// Body is what follows the headers, and what they say of it.
+// Body is the body of an answer with the values for its headers.
 type Body struct {
 	Pieces [][]byte
 	Size   int // of all pieces, in bytes
@@ -17,7 +17,7 @@ type Body struct {
 	Digest func() string // of the bytes
 }
 
-// digestSize is how much of a digest stands in an ETag, in bytes.
+// digestSize is the length of a digest in an ETag, in bytes.
 const digestSize = 12
 
 func Digest(pieces [][]byte) string {
@@ -39,7 +39,7 @@ func Matches(header, tag string) bool {
 	return false
 }
 
-// Buffers hold what is written around the data.
+// Buffers hold the bytes around the data.
 var Buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // maxBuffer is the largest buffer that is kept.

@@ -23,7 +23,7 @@ type coder struct {
 	pool *sync.Pool
 }
 
-// resetter is what the writers of all codings have in common.
+// resetter is the interface of the writers of all codings.
 type resetter interface {
 	io.WriteCloser
 	Flush() error
@@ -33,8 +33,9 @@ type resetter interface {
 // brotliLevel costs about what gzip does and packs better; the levels above it are for files that are packed once.
 const brotliLevel = 4
 
-// The bounds of packing, in bytes: what it takes must not grow with an answer beyond what reading it took. Brotli as above
-// packs 27 MB a second on the machine that these were measured on, brotli without a search for repetitions 85, the others 150.
+// The bounds of compression, in bytes: its memory must not grow with an answer beyond the memory of reading it. Brotli as
+// above packs 27 MB a second on the machine that these were measured on, brotli without a search for repetitions 85, the
+// others 150.
 const (
 	longestBrotli = 1 << 20  // longer answers are packed by another coding, or with less care where brotli alone is accepted
 	longestPacked = 32 << 20 // as long as one answer may be; the answers of a batch that are longer together go as they are

@@ -9,7 +9,7 @@ import (
 
 type contextKey struct{}
 
-// maxLength bounds in bytes what a caller can write into the log.
+// maxLength bounds in bytes the ids from callers that are logged.
 const maxLength = 64
 
 // valid reports whether an id may be logged: letters, digits, dots, underscores and hyphens.

@@ -9,7 +9,7 @@ import (
 	"github.com/learngraph/learngraph/auth"
 )
 
-// Operation is what the log has of one operation.
+// Operation is the log's part about one operation.
 type Operation struct {
 	Name, Kind, Document, Cache string
 	Code                        string // of the first error
@@ -19,7 +19,7 @@ type Operation struct {
 // maxName is the longest name of an operation in the log, in bytes.
 const maxName = 128
 
-// Visit is what the log has of a request besides HTTP. The operations of a batch add to it at the same time.
+// Visit is the log's part about a request besides HTTP. The operations of a batch add to it at the same time.
 type Visit struct {
 	mu         sync.Mutex
 	caller     string // of a key its name, of a token a digest

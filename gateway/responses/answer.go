@@ -16,9 +16,9 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// Answer is a whole answer as it is kept: what was sent, and what it was made of.
+// Answer is a whole answer as it is stored: its bytes and its facts.
 type Answer struct {
-	// WithoutExtensions is the answer as it is sent where there is nothing to say beside the data.
+	// WithoutExtensions is the encoded answer without extensions.
 	WithoutExtensions Encoding
 	data              []byte
 	errors            gqlerror.List
@@ -26,14 +26,14 @@ type Answer struct {
 	facts             []cache.Fact
 	at                time.Time
 	Policy            cachecontrol.Policy
-	// Truncated says that a part is missing because the caller that began the execution had no more time.
+	// Truncated is set if a part is missing because the caller that began the execution had no more time.
 	Truncated bool
 	encoded   [representation.NumCodings]atomic.Pointer[Encoding]
 	Readers   readers
 }
 
 // NewSpace makes the space of whole answers, nil if the cache would neither keep nor share them. They stay in the
-// process: a replica makes its own from what is shared.
+// process: a replica makes its own from the shared answer.
 func NewSpace(c *cache.Cache, scope string) *cache.Space[*Answer] {
 	if c.Idle() {
 		return nil
@@ -43,10 +43,9 @@ func NewSpace(c *cache.Cache, scope string) *cache.Space[*Answer] {
 }
 
 const (
-	// encodingSize is what a form holds beside its text: the list of its pieces, its length as text, and what makes and keeps
-	// its sum.
+	// encodingSize is the size of a form besides its text: the list of its pieces, its length as text, and its digest.
 	encodingSize = 200
-	// policySize is what a policy holds that remembers its headers.
+	// policySize is the size of a policy with its headers.
 	policySize = 168
 )
 
@@ -67,7 +66,7 @@ func (a *Answer) Response() *graphql.Response {
 	return &graphql.Response{Data: a.data, Errors: slices.Clone(a.errors), Extensions: maps.Clone(a.extensions)}
 }
 
-// New makes an answer of a response, of the facts that it was made from and of what its receivers may do with it.
+// New makes an answer of a response, its facts and its cache policy.
 func New(resp *graphql.Response, facts []cache.Fact, allowed cachecontrol.Policy, now time.Time) *Answer {
 	const before, after = `{"data":`, `}`
 	text := slices.Concat([]byte(before), resp.Data, []byte(after))

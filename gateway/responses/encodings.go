@@ -26,8 +26,8 @@ func (a *Answer) storesEncodings() bool {
 	return len(a.WithoutExtensions.Text) > representation.DefaultCompressAbove
 }
 
-// Encoding gives the answer under a coding; "" is as it is. It is packed once, and kept with the answer unless it packs badly:
-// all forms together are no larger than the answer.
+// Encoding returns the answer under a coding; "" is as it is. It is packed once, and kept with the answer unless it packs
+// badly: all forms together are no larger than the answer.
 func (a *Answer) Encoding(coding string) *Encoding {
 	i := representation.CodingIndex(coding)
 	if i < 0 {

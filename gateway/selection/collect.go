@@ -7,7 +7,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Group is one response key of a selection: its first field, and what is selected below all fields of the key.
+// Group is one response key of a selection: its first field, and the selections below all fields of the key.
 type Group struct {
 	Key        string
 	Field      *ast.Field
@@ -18,7 +18,7 @@ type Group struct {
 type Collector struct {
 	Schema    *ast.Schema
 	Variables map[string]any
-	// Unbound says that the values of variables are not known: then everything counts that they could select.
+	// Unbound is set if the values of variables are not known: then every possible selection counts.
 	Unbound bool
 }
 
@@ -37,7 +37,7 @@ func (c Collector) IsUnbound(f *ast.Field, name string) bool {
 	return c.Unbound && arg != nil && arg.Value.Kind == ast.Variable
 }
 
-// Collect gives what is selected of an object of type object, in order.
+// Collect returns the selected fields of an object of type object, in order.
 func (c Collector) Collect(object string, sets []ast.SelectionSet) []*Group {
 	s := collecting{Collector: c, object: object, keys: map[string]*Group{}}
 	for _, set := range sets {
@@ -102,7 +102,7 @@ func (c Collector) Definition(object string, f *ast.Field) *ast.FieldDefinition 
 	return c.Schema.Types[object].Fields.ForName(f.Name)
 }
 
-// Arguments returns the values of a field's arguments. Where variables are not known they are what the literals say of them.
+// Arguments returns the values of a field's arguments. Where variables are not known they are the values of the literals.
 func (c Collector) Arguments(f *ast.Field, def *ast.FieldDefinition) (map[string]any, error) {
 	if len(def.Arguments) == 0 {
 		return nil, nil

@@ -12,7 +12,7 @@ import (
 	"unicode/utf8"
 )
 
-// ByteOrderMark may stand before a JSON text that some editors and clients write.
+// ByteOrderMark may precede a JSON text that some editors and clients write.
 var ByteOrderMark = []byte("\xef\xbb\xbf")
 
 func IsNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
@@ -186,7 +186,7 @@ func ReadMembers(data []byte) (Members, error) {
 	}
 }
 
-// whyInvalid returns what is wrong with a text that begins as an object.
+// whyInvalid returns the error of a text that begins as an object.
 func whyInvalid(data []byte) error {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	var object json.RawMessage

@@ -11,9 +11,9 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// CheckArguments refuses an operation whose paging arguments cannot be right wherever they stand: a nested field would
-// find out only after the calls for its parents were made. Fields that @skip or @include leave out are not looked at.
-// What has no value at all is an error of its field.
+// CheckArguments refuses an operation with invalid paging arguments anywhere: a nested field would find out only after
+// the calls for its parents were made. Fields that @skip or @include leave out are not looked at. A variable without a
+// value is an error of its field.
 func CheckArguments(schema *ast.Schema, op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
 	c := argumentCheck{Collector: selection.Collector{Schema: schema, Variables: variables}, seen: map[*ast.FragmentDefinition]bool{}}
 	c.selections(op.SelectionSet)
@@ -71,7 +71,7 @@ func (c *argumentCheck) field(f *ast.Field) {
 	}
 }
 
-// argumentFault says what would be right where a value cannot be.
+// argumentFault describes the valid values where one is invalid.
 func argumentFault(f *ast.Field, def *ast.ArgumentDefinition, value any) string {
 	if d := def.Directives.ForName("range"); d != nil {
 		n, ok := selection.Number(value)

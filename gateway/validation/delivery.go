@@ -47,7 +47,7 @@ func (r *deliveryRules) fail(d *ast.Directive, format string, args ...any) {
 	r.errs = append(r.errs, gqlerror.ErrorPosf(d.Position, format, args...))
 }
 
-// each visits the directives of a selection set and of what is nested in it, fragments that are spread aside.
+// each visits the directives of a selection set and of nested ones, spread fragments aside.
 func (r *deliveryRules) each(set ast.SelectionSet, note func(*ast.Directive)) {
 	for _, sel := range set {
 		if d := selection.DeliveryDirective(sel); d != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
-// Rules returns the library's rules with ours in their place. Without suggestions no error names what the
-// document does not.
+// Rules returns the library's rules with ours in their place. Without suggestions no error holds a name that is not in
+// the document.
 func Rules(suggest bool) *rules.Rules {
 	r := rules.NewDefaultRules()
 	if !suggest {
@@ -19,8 +19,7 @@ func Rules(suggest bool) *rules.Rules {
 	return withNames(withValues(r, suggest), suggest)
 }
 
-// withNames gives a set of rules ours in place of the library's that put the error of a name at the field, variable or fragment
-// around it.
+// withNames replaces those of the library's rules that put the error of a name at the field, variable or fragment around it.
 func withNames(r *rules.Rules, suggest bool) *rules.Rules {
 	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, knownArguments(suggest))
 	r.ReplaceRule(rules.KnownTypeNamesRule.Name, knownTypes(suggest))

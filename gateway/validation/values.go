@@ -46,7 +46,7 @@ func eachArgument(defs ast.ArgumentDefinitionList, given ast.ArgumentList, check
 	}
 }
 
-// withValues gives a set of rules ours in place of the library's.
+// withValues replaces the library's rules about values.
 func withValues(r *rules.Rules, suggest bool) *rules.Rules {
 	r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, valuesOfCorrectType(suggest))
 	return r
@@ -150,7 +150,7 @@ func (c valueCheck) enum(def *ast.Definition, v *ast.Value) {
 	c.add(options...)
 }
 
-// scalarTexts are what is said of a literal that is none of the type.
+// scalarTexts are the messages for literals of another type.
 var scalarTexts = map[string]string{
 	"Int":     `Int cannot represent non-integer value: %s`,
 	"Float":   `Float cannot represent non numeric value: %s`,

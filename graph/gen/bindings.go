@@ -35,7 +35,7 @@ func (*bindings) GenerateCode(data *codegen.Data) error {
 	})
 }
 
-// binder is what the template renders.
+// binder is the template's data.
 type binder struct {
 	*codegen.Data
 	model  string
@@ -81,7 +81,7 @@ func (b *binder) Abstracts() []*codegen.Interface {
 	return all
 }
 
-// Document is the function that gives the document behind a value of the type; empty where the type is none.
+// Document is the function that returns the document behind a value of the type; empty where the type is none.
 func (b *binder) Document(o *codegen.Object) string {
 	if b.owners[o.Name] == "" {
 		return ""
@@ -342,7 +342,7 @@ func deref(t types.Type) types.Type {
 
 func isInterface(t types.Type) bool { return types.IsInterface(t) }
 
-// Cases are the cases of a type switch that tells the object type of a value.
+// Cases are the cases of a type switch from a value to its object type.
 func (b *binder) Cases(i *codegen.Interface) []string {
 	var cases []string
 	for _, impl := range i.Implementors {

@@ -10,21 +10,21 @@ import (
 // reached from them through embedded fields is content too.
 var contentRoots = []string{"Client", "Aggregation"}
 
-// What the schema shapes differently from the backend's body, all of it: a field that is named here, and a field that
-// leads to a connection, which pages through the array of the same name.
+// The differences of the schema from the backend's body, all of them: a field that is named here, and a field that leads
+// to a connection, which pages through the array of the same name.
 var (
 	// globalIDs show the member "id" as a global id of their type.
 	globalIDs = map[string]bool{"Client.id": true}
 	// sourceKey is the field of every type that shows the backend's own key, which the backend calls id: a field id is
 	// global, and a Node's alone.
 	sourceKey = "sourceId"
-	// references lead to a client that is read like any other. Of what the backend embeds there its keys are kept.
+	// references lead to a client that is read like any other. Of objects that the backend embeds there the keys are kept.
 	references = map[string]bool{"License.client": true, "LearningPath.client": true}
 	// completed types are embedded whole in one place of a client and as a stub in others.
 	completed = map[string]bool{"Course": true, "LearningPath": true, "License": true}
 	// regrouped fields lead to a type that shows further members of the same object.
 	regrouped = map[string]bool{"Client.features": true}
-	// resolved fields lead to another backend; no member stands behind them.
+	// resolved fields lead to another backend; they have no member.
 	resolved = map[string]bool{"Client.embed": true, "Client.users": true}
 )
 
@@ -40,7 +40,7 @@ const (
 	referenceField
 )
 
-// clientKeys is the shape of what is kept of a client that other content names, and its members.
+// clientKeys is the shape of a client that other content names, and its members.
 const clientKeys = "ClientKeys"
 
 var clientKeyMembers = []contentMember{{Name: "id"}, {Name: "slug"}, {Name: "sku"}}
@@ -67,7 +67,7 @@ func kindOf(schema *ast.Schema, owner string, f *ast.FieldDefinition) fieldKind 
 	return leafField
 }
 
-// memberName is the member of the backend's object that stands behind the field.
+// memberName is the name of the field's member in the backend's object.
 func memberName(f *ast.FieldDefinition) string {
 	if f.Name == sourceKey {
 		return "id"

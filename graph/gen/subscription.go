@@ -8,7 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// subscription takes the type Subscription out of what gqlgen generates: a subscription is a query that is executed again, by
+// subscription removes the type Subscription from gqlgen's output: a subscription is a query that is executed again, by
 // the resolvers of Query, and none of them returns a channel.
 type subscription struct{}
 
@@ -31,7 +31,7 @@ func (*subscription) MutateConfig(cfg *config.Config) error {
 	return nil
 }
 
-// signature is what decides how a field is had and what it costs.
+// signature is the part of a field that affects its binding and its cost.
 func signature(f *ast.FieldDefinition) string {
 	text := f.Type.String()
 	for _, a := range f.Arguments {

@@ -94,7 +94,7 @@ func addElementErrors(ctx context.Context, whole bool, errs []error) {
 	}
 }
 
-// ClientKeys are what a license or learning path shows of a client.
+// ClientKeys are the keys of a client in a license or learning path.
 type ClientKeys struct{ document.Object }
 
 // Key returns the first of the keys that is there, and the client's member that it is; "" is none.

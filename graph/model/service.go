@@ -1,4 +1,4 @@
 package model
 
-// Service is what a subgraph tells of itself.
+// Service is the description of a subgraph.
 type Service struct{ SDL string }

@@ -8,12 +8,11 @@ import (
 	"strings"
 )
 
-// Cursor is a place in one list. It is opaque to callers, names the list that made it and is bound to that list's
-// arguments and parent, so that it cannot be used to continue another.
+// Cursor is a place in one list. Search is compared with names and the other texts that the backend indexes;
 type Cursor struct {
 	// List is the list's place in the schema, for example "Query.clients" or "Client.users".
 	List string
-	// Bound is everything else that decides what the list holds: parent key, filters, order.
+	// Bound is everything else that affects the list's content: parent key, filters, order.
 	Bound []string
 	// Offset is the number of items up to and including the one that the cursor names; 0 where Token is used.
 	Offset int
@@ -45,8 +44,8 @@ func (c Cursor) Encode() string {
 	return base64.RawURLEncoding.EncodeToString(append(out, body...))
 }
 
-// sum binds the body to what is not written in it, and shows when it was changed. It is no secret: a forged cursor
-// reads nothing that its owner could not read anyway.
+// sum binds the body to values that are not written in it, and detects changes. It is no secret: a forged cursor reads
+// nothing that its owner could not read anyway.
 func (c Cursor) sum(body []byte) []byte {
 	h := sha256.New()
 	for _, b := range c.Bound {
@@ -72,8 +71,8 @@ func DecodeCursor(text, list string, bound ...string) (Cursor, error) {
 	return c, nil
 }
 
-// CheckCursor tells whether text is a cursor of the list at all; what it is bound to is for DecodeCursor to check,
-// once the parent is known.
+// CheckCursor reports whether text is a cursor of the list at all; DecodeCursor checks its binding, once the parent is
+// known.
 func CheckCursor(text, list string) error {
 	c, _, _, err := parseCursor(text)
 	if err == nil && c.List != list {

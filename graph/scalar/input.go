@@ -9,7 +9,7 @@ import (
 type InputError struct {
 	// Path leads to the argument, from the field's own arguments down: "by", "id". An element of a list is "[0]".
 	Path []string
-	// Message says what would be right, as the end of a sentence that begins with the argument's name.
+	// Message describes valid values, as the end of a sentence that begins with the argument's name.
 	Message string
 }
 
@@ -31,7 +31,7 @@ func dotted(path []string) string {
 	return text
 }
 
-// The bounds of `first`, and what it is where the caller gives null.
+// The bounds of `first`, and its value for null.
 const (
 	DefaultFirst = 25
 	MaxFirst     = 100

@@ -1,4 +1,4 @@
-// Package scalar holds what the schema's opaque strings mean: global ids, cursors, dates and free JSON.
+// Package scalar encodes and decodes the schema's opaque strings: global ids, cursors, dates and free JSON.
 package scalar
 
 import (
@@ -20,7 +20,7 @@ const (
 	CredentialNode  NodeType = "Credential"
 )
 
-// idVersion starts every global id, so that a later form can be told from this one.
+// idVersion starts every global id, so that a later form can be distinguished.
 const idVersion = "1"
 
 // ErrNodeID is what every text gets that EncodeID did not make.

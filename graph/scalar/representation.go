@@ -8,8 +8,8 @@ import (
 	"strconv"
 )
 
-// A key names an object in a representation. Its fields are those that a representation with the key gives: the global id
-// and the backend's own key follow from each other.
+// A key names an object in a representation. Its fields are those that follow from the key of a representation: the
+// global id and the backend's own key follow from each other.
 var entityKeys = map[NodeType][]struct {
 	field string
 	gives []string
@@ -35,7 +35,7 @@ func Keys(t NodeType) []string {
 // Representation is an object as another subgraph refers to it.
 type Representation struct {
 	Type NodeType
-	// Field is the key field that names the object, and Key what it says; the key of a global id is the backend's.
+	// Field is the key field that names the object, and Key its value; the key of a global id is the backend's.
 	Field, Key string
 	gives      []string
 }

@@ -52,8 +52,8 @@ func (c *Client) Users(ctx context.Context, clientIdentifier string, page Page, 
 	return list(ctx, c.rest, routeUsers, "users", q, userShape, newUser, options)
 }
 
-// ClientWindow reads the embed clients at positions [offset, offset+first) with one call, or two where no page of at
-// most MaxLength covers them. more may be true where nothing follows, since a full page does not say that it is the last.
+// ClientWindow reads the embed clients at positions [offset, offset+first) with one call, or two where no page of at most
+// MaxLength covers them. more may be true where nothing follows, since a full page may be the last.
 func (c *Client) ClientWindow(ctx context.Context, offset, first int, options ...upstream.Option) (items []*EmbedClient, more bool, meta upstream.Meta, err error) {
 	return window(ctx, c.rest, routeClients, offset, first, c.Clients, options)
 }
@@ -99,8 +99,8 @@ func (c *Client) UpdateClient(ctx context.Context, identifier string, metadata j
 	return c.write(ctx, http.MethodPut, routeClient, "client", identifier, nil, body)
 }
 
-// UserUpdate is what to change of a user. What is nil is not sent; what a backend then does with the rest of the
-// metadata is documented both as replacing and as merging.
+// UserUpdate is what to change of a user. A nil member is not sent; the backend's treatment of the rest of the metadata
+// is documented both as replacing and as merging.
 type UserUpdate struct {
 	ClientIdentifier *string         `json:"clientIdentifier,omitempty"`
 	Metadata         json.RawMessage `json:"metadata,omitempty"`
@@ -118,7 +118,7 @@ func (c *Client) DeleteClient(ctx context.Context, identifier string) error {
 	return c.write(ctx, http.MethodDelete, routeClient, "client", identifier, nil, nil)
 }
 
-// DeleteUser deletes a user. Action says what happens to the user's courses: "reallocate" to the user reallocateTo,
+// DeleteUser deletes a user. Action decides what happens to the user's courses: "reallocate" to the user reallocateTo,
 // "delete" or "ignore"; an empty one is not sent. Refused like DeleteClient.
 func (c *Client) DeleteUser(ctx context.Context, identifier, action, reallocateTo string) error {
 	q := url.Values{}
@@ -131,7 +131,7 @@ func (c *Client) DeleteUser(ctx context.Context, identifier, action, reallocateT
 	return c.write(ctx, http.MethodDelete, routeUser, "user", identifier, q, nil)
 }
 
-// write makes a call whose answer may be empty, true or a record: its status says all.
+// write makes a call whose answer may be empty, true or a record: only its status counts.
 func (c *Client) write(ctx context.Context, method, route, resource, identifier string, q url.Values, body any) error {
 	_, err := c.rest.Do(ctx, upstream.Request{
 		Method: method, Route: route, Path: []string{"v1", "headless", resource, identifier},

@@ -8,7 +8,7 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// EmbedClient is a client as Coassemble shows it. What a record does not have is nil; a value of another kind than
+// EmbedClient is a client as Coassemble shows it. A missing member of a record is nil; a value of another kind than
 // promised is an error of its accessor alone. Its JSON form holds all that the accessors show.
 type EmbedClient struct {
 	// Identifier is the customer's own key, "" if the record shows none.

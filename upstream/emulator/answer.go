@@ -15,7 +15,7 @@ import (
 )
 
 // answer is a response before it is sent. Its body is kept in parts: a page is put together from bytes that were encoded
-// when the catalogue was made. Nobody changes a part.
+// when the catalogue was made. A part is not changed.
 type answer struct {
 	status      int
 	contentType string
@@ -153,8 +153,8 @@ func (x *exchange) send(a answer) {
 	x.writeParts(x.w, a)
 }
 
-// writeParts gives up the place among the concurrent requests before the last byte: whoever has read an answer whole
-// must find that place free.
+// writeParts frees the slot among the concurrent requests before the last byte: a client that has read an answer whole
+// must find that slot free.
 func (x *exchange) writeParts(w io.Writer, a answer) {
 	for i, p := range a.parts {
 		if i == len(a.parts)-1 && len(p) > 0 {
@@ -204,7 +204,7 @@ func matches(ifNoneMatch, tag string) bool {
 	return false
 }
 
-// pause waits and tells whether the caller is still there.
+// pause waits and reports whether the caller is still there.
 func pause(ctx context.Context, d time.Duration) bool {
 	if d <= 0 {
 		return ctx.Err() == nil

@@ -35,7 +35,7 @@ func (e *Emulator) Commence(client, identifier string) {
 	e.co.addUser(&embedUser{identifier: identifier, client: client, metadata: metadata{}, created: g.date(0, 200), updated: g.date(201, 500)})
 }
 
-// Rename gives a user of Coassemble another name.
+// Rename changes the name of a user of Coassemble.
 func (e *Emulator) Rename(identifier, name string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -45,7 +45,7 @@ func (e *Emulator) Rename(identifier, name string) {
 	}
 }
 
-// Issue gives an identity of MATTR one more credential.
+// Issue adds one more credential to an identity of MATTR.
 func (e *Emulator) Issue(identityID string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()

@@ -246,7 +246,7 @@ func (e *Emulator) putUser(x *exchange) answer {
 	return e.written(u.raw)
 }
 
-// userMetadata is what a user has after a PUT. name and avatar are metadata.name and metadata.avatar, so under
+// userMetadata is the metadata of a user after a PUT. name and avatar are metadata.name and metadata.avatar, so under
 // replacement a PUT with only a name leaves nothing else.
 func (e *Emulator) userMetadata(old metadata, given *metadata, name, avatar *string) metadata {
 	next := metadata{}

@@ -3,8 +3,8 @@
 // a believable catalogue that one seed determines. Updates and deletes change what later reads return, and any route can
 // be made to fail in the ways that networks and services do.
 //
-// It serves the demo, the tests and the benchmarks. What the vendors do not document is decided in Options. It knows
-// nothing of the facade, and it keeps its data in memory only.
+// It serves the demo, the tests and the benchmarks. Behavior that the vendors do not document is decided in Options. It
+// knows nothing of the facade, and it keeps its data in memory only.
 package emulator
 
 import (
@@ -24,7 +24,7 @@ const (
 	MATTR             Backend = "mattr"
 )
 
-// What the emulator accepts as credentials. They open nothing else.
+// The emulator's valid credentials. They open nothing else.
 const (
 	APIKey        = "ti_test_emulator_3f9c1e7ab245"             // Thought Industries: Authorization: Bearer …
 	Authorization = "COASSEMBLE:4821:emulator-key-91d6b0c2e8f7" // Coassemble: the whole header value
@@ -45,13 +45,13 @@ func Settings(base string) map[string]string {
 	}
 }
 
-// Options decide the size of the catalogue and what the vendors leave open. The zero value is the default.
+// Options decide the size of the catalogue and the behavior that the vendors leave open. The zero value is the default.
 type Options struct {
 	// Sizes: zero means the default (25, 20, 4, 4 and 2), negative means none.
 	Clients, CoursesPerClient, LearningPathsPerClient, UsersPerClient, CredentialsPerUser int
 
-	// Linked gives every client a Coassemble record and every user an identity. Without it every tenth client (never
-	// the first) has no record and so no users, and every fifth user has no identity.
+	// Linked makes a Coassemble record for every client and an identity for every user. Without it every tenth client
+	// (never the first) has no record and so no users, and every fifth user has no identity.
 	Linked bool
 	// LinkClient is the field of a client that is Coassemble's clientIdentifier: "id" (default), "slug" or "sku".
 	LinkClient string
@@ -141,7 +141,7 @@ func New(o Options) *Emulator {
 	return e
 }
 
-// maxRequestBody bounds what is read of a request, in bytes.
+// maxRequestBody bounds the body of a request, in bytes.
 const maxRequestBody = 1 << 20
 
 // ServeHTTP answers one request. The host does not matter.
@@ -171,7 +171,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// answer is what the backend itself says, and does the write that was asked for.
+// answer is the backend's own answer, and makes the write of the request.
 func (e *Emulator) answer(x *exchange) answer {
 	rt := x.route
 	if rt.backend == "" {

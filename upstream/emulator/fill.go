@@ -76,8 +76,8 @@ func (e *Emulator) fillUser(client string, n int) {
 	e.users[client] = append(e.users[client], ref)
 }
 
-// identifierOf is what the caller of Coassemble chose: mostly a subject of the identity provider, at times something
-// that must be escaped in a path.
+// identifierOf is the identifier that a customer of Coassemble chose: mostly a subject of the identity provider, at times
+// something that must be escaped in a path.
 func identifierOf(p person, n int) string {
 	switch n % 8 {
 	case 3:
@@ -140,7 +140,7 @@ func moment(n int) string {
 	return epoch.Add(time.Duration(n) * 97 * time.Second).Format(timeLayout)
 }
 
-// newCredential is alternately a web credential, of which little is told, and a mobile one with everything.
+// newCredential is alternately a web credential, with few members, and a mobile one with all.
 func newCredential(g *generator, k int) credential {
 	c := credential{id: g.uuid(), createdAt: moment(k)}
 	if k%2 == 0 {

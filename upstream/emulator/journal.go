@@ -17,11 +17,11 @@ type Call struct {
 	RawQuery string
 	Header   http.Header
 	Body     []byte
-	Status   int // 0 while unanswered, and where a fault gave no status
+	Status   int // 0 while unanswered, and where a fault sent no status
 	At       time.Time
 }
 
-// keptCalls bounds what a long demonstration remembers: at least the latest so many.
+// keptCalls bounds the journal of a long demonstration: at least the latest so many.
 const keptCalls = 1 << 16
 
 // journal records calls, counts the requests in flight and enforces the limits.
@@ -38,7 +38,7 @@ type journal struct {
 	refused map[Backend]int
 }
 
-// verdict says what the limits mean for one request.
+// verdict is the effect of the limits on one request.
 type verdict struct {
 	counted    bool
 	refused    bool
@@ -135,7 +135,7 @@ func within(moments []time.Time, after time.Time) []time.Time {
 
 func seconds(d time.Duration) int { return max(int((d+time.Second-1)/time.Second), 1) }
 
-// leave gives up the request's place among the concurrent ones, once.
+// leave frees the request's slot among the concurrent ones, once.
 func (x *exchange) leave() {
 	if x.left || !x.verdict.counted {
 		return
@@ -170,7 +170,7 @@ func (e *Emulator) Calls() []Call {
 	return calls
 }
 
-// Reset forgets the recorded calls, and what MaxConcurrent and Refused tell. Data, limits and tokens stay.
+// Reset clears the recorded calls, and the counters MaxConcurrent and Refused. Data, limits and tokens stay.
 func (e *Emulator) Reset() {
 	j := &e.log
 	j.mu.Lock()

@@ -73,7 +73,7 @@ func (e *Emulator) issueToken(x *exchange) answer {
 	return recordAnswer(http.StatusOK, record{"access_token", name, "expires_in", int(tokenLifetime / time.Second), "token_type", "Bearer"})
 }
 
-// tokenNumber tells which token an Authorization header carries, if it is in force.
+// tokenNumber returns the number of the token in an Authorization header, if it is in force.
 func (e *Emulator) tokenNumber(header string) (int, bool) {
 	name, ok := strings.CutPrefix(header, "Bearer ")
 	if !ok {
@@ -246,7 +246,7 @@ func (e *Emulator) searchIdentities(x *exchange) answer {
 	})
 }
 
-// includes tells whether every wanted claim is there with the very value, objects member by member.
+// includes reports whether every wanted claim is there with the very value, objects member by member.
 func includes(claims, wanted map[string]any) bool {
 	for name, w := range wanted {
 		got, ok := claims[name]
@@ -266,7 +266,8 @@ func includes(claims, wanted map[string]any) bool {
 	return true
 }
 
-// parseClaims reads an object, and gives it compacted too. Absent claims are an empty object; numbers keep their digits.
+// parseClaims reads an object, and also returns it compacted. Absent claims are an empty object; numbers keep their
+// digits.
 func parseClaims(raw json.RawMessage) (claims map[string]any, compact []byte, err error) {
 	if len(raw) == 0 {
 		return map[string]any{}, []byte("{}"), nil

@@ -11,7 +11,7 @@ type record []any
 // list is a JSON array of objects.
 type list []record
 
-// set gives the member another value, or appends it.
+// set replaces the member's value, or appends it.
 func (r *record) set(name string, value any) {
 	for i := 0; i < len(*r); i += 2 {
 		if (*r)[i] == name {

@@ -20,7 +20,7 @@ type route struct {
 	serve    handler
 }
 
-// changes tells whether the request writes. MATTR's search is a read, whatever its method.
+// changes reports whether the request writes. MATTR's search is a read, whatever its method.
 func (rt route) changes() bool { return rt.method == http.MethodPut || rt.method == http.MethodDelete }
 
 func (rt route) failure(status int, message string) answer {

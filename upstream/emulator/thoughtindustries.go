@@ -40,7 +40,7 @@ func sortClients(clients []tiClient) map[string][]int {
 
 func (e *Emulator) ping(*exchange) answer { return recordAnswer(http.StatusOK, record{"valid", true}) }
 
-// listClients is a page of whole clients. Reading past the end gives an empty page, not an error.
+// listClients is a page of whole clients. Reading past the end is an empty page, not an error.
 func (e *Emulator) listClients(x *exchange) answer {
 	const most = 1 << 30
 	q := x.r.URL.Query()

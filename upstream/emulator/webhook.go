@@ -18,9 +18,9 @@ import (
 type Delivery struct {
 	// URL is where the webhook was registered to be.
 	URL string
-	// Event is the vendor's name of what happened, ID its own id; Thought Industries has none.
+	// Event is the vendor's name of the event, ID its own id; Thought Industries has none.
 	Event, ID string
-	// Data is what the vendor says of it.
+	// Data is the vendor's data of it.
 	Data any
 	At   time.Time
 }
@@ -45,7 +45,7 @@ func (d Delivery) Coassemble(ctx context.Context, secret string) (*http.Request,
 	})
 }
 
-// Tenant is what a tenant of MATTR signs with.
+// Tenant is the signing key of a tenant of MATTR.
 type Tenant struct {
 	WebhookID, KeyID string
 	Key              ed25519.PrivateKey
@@ -77,7 +77,7 @@ func (d Delivery) MATTR(ctx context.Context, t Tenant) (*http.Request, error) {
 	})
 }
 
-// sign is written by hand, apart from the library that verifies.
+// WithoutExtensions is the encoded answer without extensions.
 func (t Tenant) sign(r *http.Request, at time.Time) {
 	params := fmt.Sprintf(`("@request-target" "content-type" "host" "@method" "content-digest");alg="ed25519";keyid="%s";created=%d`, t.KeyID, at.Unix())
 	base := fmt.Sprintf("\"@request-target\": %s\n\"content-type\": %s\n\"host\": %s\n\"@method\": %s\n\"content-digest\": %s\n\"@signature-params\": %s",

@@ -16,7 +16,7 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// MaxLimit is the longest page that the backend gives.
+// MaxLimit is the longest page of the backend.
 const MaxLimit = 1000
 
 // Client calls one tenant. Its errors are those of upstream.Client.Do.
@@ -132,17 +132,18 @@ func readIdentity(resp *upstream.Response, id string) (*Identity, error) {
 	return nil, upstream.ContractError("the record has no id")
 }
 
-// Update replaces what the tenant keeps of an identity. Whether a provider that is not sent stays is not documented.
+// Update replaces the members of an identity that the tenant stores. Whether a provider that is not sent stays is not
+// documented.
 type Update struct {
 	Claims   json.RawMessage
 	Provider *Provider
 }
 
-// Provider names an authentication provider and a person there. What is nil is not sent.
+// Provider names an authentication provider and a person there. A nil member is not sent.
 type Provider struct{ ProviderID, SubjectID *string }
 
-// UpdateIdentity writes the update. It may be sent twice: what the tenant does with parts that are not sent it does to the
-// same effect again. The write is done whatever the answer shows.
+// UpdateIdentity writes the update. It may be sent twice: the effect of members that are not sent is the same again. The
+// write is done whatever the answer shows.
 func (c *Client) UpdateIdentity(ctx context.Context, id string, update Update) error {
 	req := c.request(http.MethodPut, "/users/{id}", "users", id)
 	req.Write, req.Safe = true, true
@@ -256,8 +257,8 @@ func list[T any](ctx context.Context, c *Client, req request, shape *document.Sh
 	return page, resp.Meta().WithPartial(flaw), nil
 }
 
-// readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything. flaw is set where
-// errors came beside the data.
+// readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything. flaw is set
+// where errors came with the data.
 func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(upstream.Record) T) (page Page[T], flaw, err error) {
 	r, err := resp.Document()
 	if err != nil {

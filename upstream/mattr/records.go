@@ -5,7 +5,7 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// Identity is a user of the MATTR tenant. What a record does not have is nil; a value of another kind than promised is
+// Identity is a user of the MATTR tenant. A missing member of a record is nil; a value of another kind than promised is
 // an error of its accessor alone. Its JSON form holds all that the accessors show.
 type Identity struct {
 	// ID is the tenant's key, "" if the record shows none.
@@ -32,8 +32,8 @@ func (i *Identity) Size() int {
 	return footprint.Of[Identity]() + footprint.Text(i.ID) + i.Record.Size()
 }
 
-// Credential is what the tenant remembers of an issued credential, in the manner of Identity. Everything after Profile
-// is of mobile credentials.
+// Credential is the tenant's record of an issued credential, in the manner of Identity. Everything after Profile is of
+// mobile credentials.
 type Credential struct {
 	// ID is the tenant's key, "" if the record shows none.
 	ID string

@@ -18,12 +18,12 @@ import (
 type TokenOptions struct {
 	// URL is that of the token endpoint itself.
 	URL string
-	// ClientID, ClientSecret and Audience are what the client credentials grant sends.
+	// ClientID, ClientSecret and Audience are the values of the client credentials grant.
 	ClientID, ClientSecret, Audience string
 	Transport                        http.RoundTripper
 	// Timeout bounds one token request; zero is upstream.DefaultTimeout.
 	Timeout time.Duration
-	// Observer is told of every token request.
+	// Observer is called for every token request.
 	Observer func(upstream.Call)
 }
 
@@ -34,12 +34,12 @@ const (
 	lead = time.Minute
 	// pause is how long a refresh ahead of time rests after a failure, and a renewal after one that did not help.
 	pause = 10 * time.Second
-	// After a failure nobody asks for a token for firstRest, after each further one for twice as long, up to maxRest;
-	// where the server says when to come back, until then, within longestRest.
+	// After a failure no token is requested for firstRest, after each further one for twice as long, up to maxRest; where
+	// the server sends Retry-After, until then, within longestRest.
 	firstRest   = time.Second
 	maxRest     = time.Minute
 	longestRest = 10 * time.Minute
-	// maxLife keeps an answer's seconds within what a Duration holds.
+	// maxLife keeps an answer's seconds within the range of a Duration.
 	maxLife = 10 * 365 * 24 * time.Hour
 )
 

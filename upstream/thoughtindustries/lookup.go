@@ -21,8 +21,8 @@ const searchCount = 25
 // Key names a client: Field is "id", "slug" or "sku".
 type Key struct{ Field, Value string }
 
-// Lookup finds clients by key, for one operation: what it has seen it does not read again, so it must not live longer.
-// It is safe for concurrent use.
+// Lookup finds clients by key, for one operation: it does not read a client again, so it must not live longer. It is safe
+// for concurrent use.
 //
 // One key is searched for, and what comes back is compared with it. A search need not find by every field, so a key
 // that it does not bring up is looked for in all pages of the list. There is one walk over the pages: it stops when
@@ -66,7 +66,7 @@ func (c *Client) readPage(ctx context.Context, q Query, number, count int) (*Pag
 	return c.Page(ctx, q, number, count)
 }
 
-// Meta is what the backend says of all that the lookup has seen.
+// Meta merges the cache headers of all answers that the lookup has read.
 func (l *Lookup) Meta() upstream.Meta {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -249,8 +249,8 @@ func (c *Client) same(a, b *document.Document) bool {
 	return bytes.Equal(a.JSON(), b.JSON())
 }
 
-// readPages reads pages until enough says so or the walk is done. enough is called with l.mu held. While another caller
-// reads a page it is awaited, and its failure is shared unless only that caller gave up.
+// readPages reads pages until enough is true or the last page is read. enough is called with l.mu held. A page that
+// another caller is reading is awaited, and its failure is shared unless it is the end of only that caller's context.
 func (l *Lookup) readPages(ctx context.Context, enough func() bool) error {
 	for {
 		l.mu.Lock()

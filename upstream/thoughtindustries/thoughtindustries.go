@@ -1,6 +1,6 @@
-// Package thoughtindustries speaks the clients API of a Thought Industries instance. Its one list gives whole clients,
-// often megabytes of them; they become documents, pruned by the shape that the caller brings. There is no read of a
-// single client: a Lookup finds clients by key.
+// Package thoughtindustries speaks the clients API of a Thought Industries instance. Its one list returns whole clients,
+// often megabytes of them; they become documents, pruned by the caller's shape. There is no read of a single client: a
+// Lookup finds clients by key.
 package thoughtindustries
 
 import (
@@ -21,13 +21,13 @@ const DefaultMaxPages = 50
 
 const route = "/incoming/v2/clients"
 
-// Withheld are the members that clients have and nobody may declare, because they open something.
+// Withheld are the members of clients that the schema must not declare, because they grant access.
 var Withheld = []string{
 	"secretKey", "openIdClientSecret", "openIdAuthorizationParameters", "samlIdpCertificate", "webexSessionPassword",
 	"organizerDialIn", "goToTrainingKey", "goToWebinarKey", "webexTrainingSessionKey", "zoomOccurrenceKey",
 }
 
-// Shapes say which members of a client and of an aggregation are kept.
+// Shapes are the members of a client and of an aggregation that are kept.
 type Shapes struct{ Client, Aggregation *document.Shape }
 
 // Client calls one instance. Its errors are those of upstream.Client.Do.
@@ -60,8 +60,8 @@ func (c *Client) Parse(data []byte) (*document.Document, error) {
 	return document.Parse(data, c.shapes.Client)
 }
 
-// Query selects and orders clients. Search is compared with names and what else the backend indexes; Sort is a field
-// of the backend's choice, and an unknown one is Invalid.
+// Query selects and orders clients. Search is compared with names and the other texts that the backend indexes; Sort is a
+// field of the backend's choice, and an unknown one is Invalid.
 type Query struct{ Search, Sort string }
 
 // Page is one page of the list, as the backend made it.
@@ -69,11 +69,11 @@ type Page struct {
 	// Clients are in the backend's order. One that is not an object is nil.
 	Clients      []*document.Document
 	Aggregations []*document.Document
-	// Total is how many clients the query has, nil if the answer does not say.
+	// Total is the number of the query's clients, nil if the answer has none.
 	Total *int
 	// HasMore reports whether pages follow.
 	HasMore bool
-	// Number (from 1) and PerPage are those that the answer says, else those asked for.
+	// Number (from 1) and PerPage are those of the answer, else those requested.
 	Number, PerPage int
 }
 
@@ -145,7 +145,7 @@ const (
 	infoHasMore
 )
 
-// envelope is what is read of {"data":{"Clients":{pageInfo,aggregations,clients}},"errors":[…]}. Of members that
+// envelope is the parsed form of {"data":{"Clients":{pageInfo,aggregations,clients}},"errors":[…]}. Of members that
 // repeat the last one counts.
 type envelope struct {
 	clients      []*document.Document
@@ -155,7 +155,7 @@ type envelope struct {
 	failed       bool // the errors array was not empty
 }
 
-// read returns the page and, where errors came beside it, a flaw.
+// read returns the page and, where it has errors too, a flaw.
 func (c *Client) read(resp *upstream.Response, number, count int) (page *Page, flaw, err error) {
 	r, err := resp.Document()
 	if err != nil {

@@ -19,7 +19,7 @@ import (
 	"github.com/google/licensecheck"
 )
 
-// allowed are licences that ask for no more than their text beside the program.
+// allowed are licences that require no more than their text in the distribution.
 var allowed = []string{"Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "GooglePatentsFile", "ISC", "MIT", "MPL-2.0"}
 
 // licenceFile matches the names of files with a licence or with notices that belong to it.

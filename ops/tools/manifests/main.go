@@ -236,8 +236,8 @@ func (s *schemas) add(at string, schema any) error {
 	return s.compiler.AddResource(at, value)
 }
 
-// strict makes each object of a schema that lists its members allow no others, and lets numbers stand where OpenAPI says
-// so by an extension. Members of metadata are Kubernetes' own and stay open in a CRD, which does not list them.
+// strict makes each object of a schema that lists its members allow no others, and allows numbers where an extension of
+// OpenAPI does. Members of metadata are Kubernetes' own and stay open in a CRD, which does not list them.
 func strict(schema any) {
 	switch s := schema.(type) {
 	case []any:
