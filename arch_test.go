@@ -17,8 +17,8 @@ import (
 
 const module = "github.com/learngraph/learngraph"
 
-// allowed is the direction of imports: a package may use of ours what is listed, by prefix where a name ends in /*.
-// Whoever adds a line says in the commit why the arrow points that way.
+// allowed is the direction of imports: the packages of ours that a package may import, by prefix where a name ends in /*.
+// The commit that adds a line states the reason for the arrow.
 var allowed = map[string][]string{
 	"":                               {"app", "cli", "config"},
 	"app":                            {"live", "admin", "auth", "cache", "capture", "config", "datasource", "engine", "explorer", "gateway", "gateway/*", "graph", "graph/*", "inflight", "reload", "resolvers", "sdl", "syntax", "task", "telemetry", "upstream", "upstream/*", "webhook"},
@@ -171,7 +171,7 @@ func TestEveryPackageHasOneDocComment(t *testing.T) {
 	}
 }
 
-// TestOnlyMainReadsTheEnvironment: every other package gets what it needs from the settings, which are one list. Tools that are
+// TestOnlyMainReadsTheEnvironment: every other package gets its values from the settings, which are one list. Tools that are
 // no part of the program read their own.
 func TestOnlyMainReadsTheEnvironment(t *testing.T) {
 	t.Parallel()

@@ -33,7 +33,8 @@ func TuneGC(getenv func(string) string) {
 	onGC(adjust)
 }
 
-// growthFor is the percentage by which a heap may grow.
+// A credential that changes in its file is used from then on, without a restart, and answers for another credential are
+// not served any more.
 func growthFor(live uint64) int {
 	return int(min(max(heapAllowance*100/max(live, 1), minGrowth), maxGrowth))
 }

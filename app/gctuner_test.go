@@ -27,7 +27,7 @@ func TestEachCollectionIsTold(t *testing.T) {
 		}
 	})
 	for n := 0; n < 3; {
-		// One that began before the next watch was set says nothing, and by itself the next comes after two minutes.
+		// One that began before the next watch was set has no effect, and by itself the next comes after two minutes.
 		runtime.GC()
 		select {
 		case <-told:

@@ -442,7 +442,7 @@ func TestAKeyThatLeavesTheSetEndsItsTokens(t *testing.T) {
 	})
 }
 
-// A program that had no request for hours knows nothing of what left the set meanwhile.
+// A program that had no request for hours has missed changes of the set.
 func TestOldKeysAreNotUsedUnasked(t *testing.T) {
 	t.Parallel()
 	once()

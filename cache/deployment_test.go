@@ -59,8 +59,8 @@ type traffic struct {
 	b       *backend
 }
 
-// startLoad lets both caches work until the load is ended. An operation that fails, or that shows a value older than
-// what the same replica wrote before, is an error of the test.
+// startLoad lets both caches work until the load is ended. An operation that fails, or that shows a value older than an
+// earlier write of the same replica, is an error of the test.
 func startLoad(t *testing.T, caches [2]*Cache, keys []string, budget int) *traffic {
 	t.Helper()
 	l := &traffic{ended: make(chan struct{}), b: &backend{}}
@@ -97,7 +97,7 @@ func (l *traffic) end(t *testing.T, budget int) {
 	}
 }
 
-// expectShared checks that what one replica writes after a change is what the other one reads.
+// expectShared checks that a value that one replica writes after a change is read by the other one.
 func expectShared(t *testing.T, caches [2]*Cache, b *backend, keys []string) {
 	t.Helper()
 	s, other := words(caches[0]), words(caches[1])

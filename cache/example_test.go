@@ -8,7 +8,7 @@ import (
 	"github.com/learngraph/learngraph/cache"
 )
 
-// A space keeps one kind of value. Load fetches what is missing, and a write drops what it changed.
+// A space keeps one kind of value. Load fetches missing keys, and a write drops the keys that it changed.
 func Example() {
 	ctx := context.Background()
 	c, err := cache.New(cache.Options{TTL: time.Minute, Memory: 1 << 20})

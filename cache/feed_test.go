@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// drops gathers what a cache's watcher is called with.
+// drops gathers the arguments of a cache's watcher.
 type drops struct {
 	mu   sync.Mutex
 	list []Dropped

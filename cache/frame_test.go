@@ -70,7 +70,7 @@ func FuzzDecodeFrame(f *testing.F) {
 	f.Add([]byte("hello"), true)
 	f.Fuzz(func(t *testing.T, b []byte, seal bool) {
 		if seal {
-			// Past the checksum, to what reads the rest.
+			// Past the checksum, to the reader of the rest.
 			b = append(bytes.Clone(b), make([]byte, 8)...)
 			b = b[:len(b)-8]
 			sum := checksum(d, b)

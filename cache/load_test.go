@@ -233,7 +233,7 @@ func TestASlowBackendIsWaitedForNoLongerThanTheSoftBound(t *testing.T) {
 		if got := time.Since(begun); got != 2*time.Second {
 			t.Errorf("waited %v, want 2s", got)
 		}
-		// What has no stale value is waited for.
+		// A key without a stale value is waited for.
 		expect(t, one(WithDirectives(t.Context(), Directives{NoCache: true}), s, b, "b"), "b@1 call")
 		expect(t, one(t.Context(), s, b, "a"), "a@1 memory")
 		expectCalls(t, b, 3)

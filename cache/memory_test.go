@@ -126,7 +126,7 @@ func TestNoByteOfADroppedValueIsInMemory(t *testing.T) {
 			one(t.Context(), s, b, "key-"+marker)
 			ctx := c.Begin(t.Context())
 			answers.Put(ctx, "answer", Entry[[]byte]{Value: []byte("an answer with " + marker), Tags: []Tag{s.Tag("key-" + marker)}})
-			// Reads and a replacement, so that the library's buffers hold what they may hold.
+			// Reads and a replacement, so that the library's buffers are as full as they get.
 			for range 20 {
 				one(t.Context(), s, b, "key-"+marker)
 			}
@@ -202,7 +202,7 @@ func occurrences(root any, marker string) (n int) {
 	return n
 }
 
-// pointee is what an atomic.Pointer points to.
+// pointee is the type that an atomic.Pointer points to.
 func pointee(v reflect.Value) (reflect.Value, bool) {
 	t := v.Type()
 	if t.PkgPath() != "sync/atomic" || !strings.HasPrefix(t.Name(), "Pointer[") {

@@ -83,7 +83,7 @@ type redisReply string
 func (e redisReply) Error() string { return string(e) }
 func (redisReply) RedisError()     {}
 
-// TestAServerWithAPassword is about what the real server and the real client say.
+// TestAServerWithAPassword checks the messages of the real server and the real client.
 func TestAServerWithAPassword(t *testing.T) {
 	t.Parallel()
 	path, err := exec.LookPath("redis-server")

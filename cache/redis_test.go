@@ -280,7 +280,7 @@ func TestASlowerFetchOfAnotherReplicaDoesNotRefillAfterADrop(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{delay: time.Second}
 		first, other := replica(t, m), replica(t, m)
 		slow := behind(t.Context(), words(other), b, "a")
-		// The replica with the slow fetch hears nothing, so that Redis alone has to refuse.
+		// The replica with the slow fetch receives nothing, so that Redis alone has to refuse.
 		other.remote.onInvalidate = func(int64, []digest) {}
 		b.set(func(b *backend) { b.version, b.delay = 1, 0 })
 		words(first).Drop(t.Context(), "a")

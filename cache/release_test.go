@@ -55,7 +55,7 @@ func TestAClosedCacheKeepsNothing(t *testing.T) {
 	}
 }
 
-// liveBytes is the heap after a full collection. What a finalizer or cleanup held is gone with the second.
+// liveBytes is the heap after a full collection. An object that a finalizer or cleanup held is freed at the second.
 func liveBytes() int64 {
 	for range 3 {
 		runtime.GC()

@@ -178,7 +178,7 @@ func (m *memoryRedis) dial(context.Context, string, string) (net.Conn, error) {
 	return ours, nil
 }
 
-// pause lets nothing through to the server until resume, while connections stay and take what is written.
+// pause holds back bytes to the server until resume, while connections stay and accept them.
 func (m *memoryRedis) pause() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -255,7 +255,7 @@ func (c *cutConn) Read(b []byte) (int, error) {
 	return n, err
 }
 
-// replica opens a cache on a shared Redis and waits until it hears the others.
+// replica opens a cache on a shared Redis and waits until it receives the others' messages.
 func replica(t *testing.T, m *memoryRedis, change ...func(*Options)) *Cache {
 	t.Helper()
 	o := options()
@@ -290,7 +290,7 @@ func realRedis(t *testing.T) (url string, stop func()) {
 	return "", nil
 }
 
-// redisOnFreePort starts a server and waits until it says that it accepts connections; not ok is that it ended before.
+// redisOnFreePort starts a server and waits until it accepts connections; not ok is that it ended before.
 func redisOnFreePort(t *testing.T, path string, settings ...string) (url string, stop func(), ok bool) {
 	t.Helper()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
@@ -326,7 +326,7 @@ func redisOnFreePort(t *testing.T, path string, settings ...string) (url string,
 	return "redis://127.0.0.1:" + port, stop, ok
 }
 
-// until waits for what a process outside of fake time does.
+// until waits for an effect of a process outside of fake time.
 func until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)

@@ -13,7 +13,7 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// Tests in real time against a real server: what is asserted is what happened, never how long it took.
+// Tests in real time against a real server: the assertions are about effects, never about durations.
 
 func server(t *testing.T, url string) *Cache {
 	t.Helper()

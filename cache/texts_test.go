@@ -42,7 +42,7 @@ func TestTextsOfCallersAreBoundedAndTheLeastUsedGoFirst(t *testing.T) {
 		for _, step := range []struct{ put, by, use, want string }{
 			{"a", "A", "", "a"}, {"b", "A", "", "ab"}, {"c", "A", "", "abc"},
 			{"d", "A", "", "bcd"},                            // the caller has no more
-			{"e", "B", "b", "bcde"},                          // another's are another's, and what is used stays
+			{"e", "B", "b", "bcde"},                          // another's texts are separate, and used ones stay
 			{"f", "A", "", "bdef"},                           // not b, which another replica uses
 			{"g", "B", "", "bdefg"}, {"h", "B", "", "befgh"}, // full: the oldest of all
 			{"i", "C", "", "bfghi"}, {"b", "C", "", "bfghi"}, {"j", "C", "", "bghij"},

@@ -102,7 +102,7 @@ func TestAValueKeepsItsFormAndItsJoins(t *testing.T) {
 	}
 }
 
-// backend answers with what a test says.
+// backend answers with a test's texts.
 type backend func(*http.Request) (*http.Response, error)
 
 func (b backend) RoundTrip(r *http.Request) (*http.Response, error) { return b(r) }
@@ -120,7 +120,7 @@ func says(status int, body string, header ...string) backend {
 var routes = capture.NewRoutes("/core/v1", thoughtindustries.Shapes{Client: &document.Shape{Name: "Client", Members: []document.Member{{Name: "id"}, {Name: "title"}}}},
 	func(_, member string) bool { return member == "title" || member == "created" })
 
-// record makes one call and gives it as it is kept.
+// record makes one call and returns its recording.
 func record(t *testing.T, b upstream.Backend, path string, next http.RoundTripper) (*capture.Masker, []capture.Call, error) {
 	t.Helper()
 	rec := capture.NewRecording(nil)
@@ -319,7 +319,7 @@ func TestAFileThatIsWrongIsRefusedByName(t *testing.T) {
 	}
 }
 
-// What is read is written and read again as it was, and nothing of it makes a tape or an archive fail.
+// A file that is read is written and read again unchanged, and no content makes a tape or an archive fail.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(small))
 	f.Add([]byte(`{"version":1}`))

@@ -29,7 +29,7 @@ import (
 type visit struct {
 	exit           int
 	stdout, stderr string
-	// verdicts is the verdict of each check, remedies what is to be done about those that are not ok.
+	// verdicts is the status of each check, remedies the remedies of those that are not ok.
 	verdicts, remedies map[string]string
 }
 
@@ -77,7 +77,7 @@ func examinedWith(t *testing.T, transport http.RoundTripper, env map[string]stri
 	return v
 }
 
-// backendHost is where the tests' configuration says that the backends are. Nothing may show it.
+// backendHost is the backends' host in the tests' configuration. Nothing may show it.
 const backendHost = "127.0.0.77"
 
 // settings are a complete configuration whose budgets hold nothing back.
@@ -96,7 +96,7 @@ func emulated(t *testing.T) *emulator.Emulator {
 	return backends
 }
 
-// healthy is what the doctor says of three emulated backends without Redis.
+// healthy is the doctor's result for three emulated backends without Redis.
 func healthy(changes map[string]string) map[string]string {
 	want := map[string]string{"thoughtindustries": "ok", "coassemble": "ok", "mattr token": "ok", "mattr": "ok", "redis": "skipped", "clocks": "ok",
 		"trace collector": "skipped", "listen": "ok"}
@@ -274,7 +274,7 @@ func TestDoctorComparesClocks(t *testing.T) {
 	}
 }
 
-// spoken is a server that answers whatever it is told with one text; it hangs up where that is empty.
+// spoken is a server that answers any command with one text; it hangs up where that is empty.
 func spoken(t *testing.T, text string) string {
 	t.Helper()
 	listener, err := net.Listen("tcp", "127.0.0.1:0")

@@ -31,7 +31,7 @@ func written(t *testing.T, name, text string, mode os.FileMode) string {
 	return path
 }
 
-// answering returns the URL of a server that gives one answer.
+// answering returns the URL of a server with one answer.
 func answering(t *testing.T, status int, body string) string {
 	t.Helper()
 	web := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -71,7 +71,7 @@ func TestDoctorChecksWhatAStartNeeds(t *testing.T) {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = busy.Close() })
-	go func() { // it hangs up on whoever asks
+	go func() { // it hangs up at once
 		for conn, err := busy.Accept(); err == nil; conn, err = busy.Accept() {
 			_ = conn.Close()
 		}

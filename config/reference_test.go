@@ -57,7 +57,7 @@ func TestTheReferenceHasTheSettings(t *testing.T) {
 	}
 }
 
-// A sentence stands alone: it begins with a capital and ends with a full stop.
+// A sentence is complete: it begins with a capital and ends with a full stop.
 func TestEverySettingHasASentence(t *testing.T) {
 	t.Parallel()
 	for _, s := range Settings() {

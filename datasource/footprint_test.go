@@ -18,7 +18,7 @@ import (
 // heap is the bytes in use by objects.
 func heap() int64 {
 	runtime.GC()
-	runtime.GC() // a pool gives up its content at the second collection
+	runtime.GC() // a pool frees its content at the second collection
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
@@ -119,7 +119,7 @@ func kinds(t *testing.T) map[string]func(context.Context, *Source) {
 	}
 }
 
-// TestMemoryCountsWhatItHolds compares what each kind of value is counted for with what the heap has of it.
+// TestMemoryCountsWhatItHolds compares the counted size of each kind of value with its size on the heap.
 func TestMemoryCountsWhatItHolds(t *testing.T) {
 	for kind, fill := range kinds(t) {
 		t.Run(kind, func(t *testing.T) {
@@ -134,7 +134,7 @@ func TestMemoryCountsWhatItHolds(t *testing.T) {
 				fill(c.Begin(t.Context()), s)
 				return c.Counters().MemoryBytes, heap() - empty
 			}
-			run() // tables of shapes and pools stand from then on
+			run() // tables of shapes and pools exist from then on
 			counted, live := run()
 			if ratio := float64(counted) / float64(live); ratio < 0.95 || ratio > 1.15 { // the tag of a list is one text, which each record counts
 				t.Errorf("counted %d bytes, the heap holds %d: %.3f", counted, live, ratio)

@@ -162,7 +162,7 @@ func (p page) documents(tb testing.TB) (documents []*Document) {
 // heap returns the bytes in use, without what pools keep.
 func heap() int {
 	runtime.GC()
-	runtime.GC() // a pool gives up its content at the second collection
+	runtime.GC() // a pool frees its content at the second collection
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int(stats.HeapAlloc)
@@ -170,7 +170,7 @@ func heap() int {
 
 func TestAHeldClientIsSmall(t *testing.T) {
 	p := newPage()
-	p.documents(t) // so that the shapes' tables stand
+	p.documents(t) // so that the shapes' tables exist
 	before := heap()
 	documents := p.documents(t)
 	held := heap() - before

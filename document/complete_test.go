@@ -17,7 +17,7 @@ func catalogue() *Shape {
 	return &Shape{Name: "Catalogue", Members: []Member{{Name: "items", Shape: item}, {Name: "groups", Shape: group}, {Name: "first", Shape: item}}}
 }
 
-// shown is what an object shows, to a depth.
+// shown is an object's members, to a depth.
 func shown(o Object, depth int) map[string]any {
 	out := map[string]any{}
 	for i, m := range o.Shape().Members {

@@ -62,7 +62,7 @@ func prunedReference(v any, m Member) any {
 	return nil
 }
 
-// read builds from handles what prunedReference gives, without the nulls of objects.
+// read builds the value of prunedReference from handles, without the nulls of objects.
 func read(t testing.TB, v Value, m Member) any {
 	t.Helper()
 	switch v.Kind() {
@@ -161,7 +161,7 @@ func depthOf(text []byte) (deepest int) {
 	}
 }
 
-// checkParse holds Parse of any bytes against the reference: which it takes, and what it makes of them.
+// checkParse compares Parse of any bytes with the reference: whether it accepts them, and its result.
 func checkParse(t testing.TB, text []byte, s *Shape) {
 	t.Helper()
 	d, err := Parse(text, s)

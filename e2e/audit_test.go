@@ -14,7 +14,7 @@ import (
 // audits is how many graphql-http has; fewer would mean that they were not all run.
 const audits = 61
 
-// TestEveryAuditOfGraphQLOverHTTPPasses runs what the MUST, SHOULD and MAY of the specification come to in graphql-http.
+// TestEveryAuditOfGraphQLOverHTTPPasses runs graphql-http's audits of the specification's MUST, SHOULD and MAY.
 func TestEveryAuditOfGraphQLOverHTTPPasses(t *testing.T) {
 	t.Parallel()
 	dir := installAudit(t)
@@ -42,7 +42,7 @@ func TestEveryAuditOfGraphQLOverHTTPPasses(t *testing.T) {
 	}
 }
 
-// installAudit puts the audit with what it needs into a folder. Where that cannot be had the test is skipped, but not in
+// installAudit puts the audit with its modules into a folder. Where that cannot be had the test is skipped, but not in
 // CI.
 func installAudit(t *testing.T) string {
 	t.Helper()

@@ -60,8 +60,8 @@ func keysFile(t *testing.T, keys map[string]map[string]any) string {
 	return file
 }
 
-// A caller who is bound to a client, or who lacks a scope, gets nothing of what lies behind on any route, also where
-// others have filled the cache.
+// A caller who is bound to a client, or who lacks a scope, gets none of the other records on any route, also where others
+// have filled the cache.
 func TestNoRouteLeadsPastABinding(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 3, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, UsersPerClient: 2, CredentialsPerUser: 1, ProviderInList: true}
@@ -182,7 +182,8 @@ func TestABoundCallersIdentityIsTheirsOnEveryRoute(t *testing.T) {
 	}
 }
 
-// Who may write and not read is told of the write alone, and the backend is not asked for what it may not see.
+// A caller who may write and not read gets the result of the write alone, and the backend is not asked for records that
+// the caller may not see.
 func TestAWriterWhoMayNotReadGetsNoRecordBack(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 1, Linked: true, UsersPerClient: 1}

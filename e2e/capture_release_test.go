@@ -12,7 +12,7 @@ import (
 
 const capturedQuery = `{ clients(first: 10) { nodes { name users(first: 2) { nodes { name credentials { nodes { type } } } } } } }`
 
-// The test does not run beside others: it looks at the heap of the whole process.
+// The test does not run in parallel: it looks at the heap of the whole process.
 func TestCapturesLeaveNothingOnTheHeap(t *testing.T) {
 	s := startStudio(t, setup{Env: map[string]string{"CACHE_TTL": "60s"},
 		Emulator: emulator.Options{Clients: 4, UsersPerClient: 2, CoursesPerClient: 4}})

@@ -27,7 +27,7 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// studio is a program that captures into a folder of its own, and knows what no file may show.
+// studio is a program that captures into a folder of its own, and the values that no file may show.
 type studio struct {
 	*program
 	dir string
@@ -60,7 +60,7 @@ func startStudio(t *testing.T, s setup) *studio {
 	return st
 }
 
-// listener notes every text that Coassemble and MATTR say of somebody.
+// listener notes every text of a person in answers of Coassemble and MATTR.
 type listener struct {
 	*studio
 	next http.RoundTripper
@@ -109,7 +109,7 @@ func (s *studio) listen(member string, v any) {
 
 var day = regexp.MustCompile(`^\d{4}-\d\d-\d\d$`)
 
-// note remembers a value that can be told from a pseudonym, which a short one cannot, and a day neither: there are so few
+// note remembers a value that differs from any pseudonym, which a short one may not, and a day neither: there are so few
 // that somebody's pseudonym may be the birthday of somebody else.
 func (s *studio) note(v string) {
 	s.mu.Lock()
@@ -146,7 +146,7 @@ func (s *studio) searchForPersons(t *testing.T) {
 	}
 }
 
-// ask runs an operation with more headers, and gives its answer and the path of its capture, empty where it has none.
+// ask runs an operation with more headers, and returns its answer and the path of its capture, empty where it has none.
 func (s *studio) ask(t *testing.T, query string, variables map[string]any, header map[string]string) (*answer, string) {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query, "variables": variables})
@@ -261,7 +261,7 @@ func TestACaptureOfAFailureReplaysTheSame(t *testing.T) {
 func TestACaptureSaysWhatAReplayCannotShow(t *testing.T) {
 	t.Parallel()
 	s := startStudio(t, setup{Env: map[string]string{"COASSEMBLE_RATE": "1/1h"}, Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, CoursesPerClient: -1}})
-	// What the budget refuses is no call, so that the file has no answer to it.
+	// A refusal by the budget is no call, so that the file has no answer to it.
 	a, name := s.ask(t, `{ embedClients { nodes { sourceId } } users { nodes { name } } }`, nil, nil)
 	if diff := cmp.Diff([]string{"users UPSTREAM_RATE_LIMITED coassemble"}, a.failures()); diff != "" {
 		t.Errorf("errors (-want +got):\n%s", diff)

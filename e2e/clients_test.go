@@ -24,7 +24,7 @@ func missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// finding is what a script found of one thing; a nil problem is none.
+// finding is a script's result for one check; a nil problem is none.
 type finding struct {
 	Name    string
 	Problem *string
@@ -95,7 +95,7 @@ func introspected(t *testing.T) (introspection, text string) {
 	return filepath.Join(dir, "introspection.json"), filepath.Join(dir, "schema.graphqls")
 }
 
-// What introspection announces and the text that is served are one schema to readers that refuse what is not in the
+// The schema by introspection and the text that is served are one schema to readers that refuse anything outside the
 // specification.
 func TestStrictReadersTakeTheSchema(t *testing.T) {
 	t.Parallel()

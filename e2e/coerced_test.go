@@ -14,7 +14,7 @@ import (
 type nullCase struct {
 	name, query string
 	variables   map[string]any
-	// names is what the error says, at its path.
+	// names is the error's message, at its path.
 	names, path string
 	// data is the answer's, calls are the backend calls that other fields make.
 	data  string

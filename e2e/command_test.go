@@ -14,9 +14,9 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// TestCommands runs every file of testdata/commands. A file begins with a sentence of what it shows. args has an argument in each
-// line, env the environment as NAME=value beside that of three emulated backends (an empty value takes a setting away, the word
-// none in the first line all of it). stdout, stderr and exit are golden; a last line … matches any further
+// TestCommands runs every file of testdata/commands. A file begins with a sentence about the test. args has an argument in
+// each line, env the environment as NAME=value in addition to that of three emulated backends (an empty value removes a
+// setting, the word none in the first line all of it). stdout, stderr and exit are golden; a last line … matches any further
 // lines. Every other section is a file in the folder $DIR.
 func TestCommands(t *testing.T) {
 	t.Parallel()

@@ -59,7 +59,8 @@ func postRequest(body, headers string) string {
 	return fmt.Sprintf("POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n%sContent-Length: %d\r\n\r\n%s", headers, len(body), body)
 }
 
-// TestTheEndOfTheProgramCutsNoBusyClient has 40 clients send requests without a pause while the program is told to stop.
+// TestTheEndOfTheProgramCutsNoBusyClient has 40 clients send requests without a pause while the program gets the signal
+// to stop.
 func TestTheEndOfTheProgramCutsNoBusyClient(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -103,8 +104,8 @@ func TestTheEndOfTheProgramCutsNoBusyClient(t *testing.T) {
 	})
 }
 
-// TestAConnectionIsClosedAfterAnAmbiguousLength sends requests whose length stands there twice, which a proxy may read in
-// another way than we do.
+// TestAConnectionIsClosedAfterAnAmbiguousLength sends requests with two lengths, which a proxy may read in another way
+// than we do.
 func TestAConnectionIsClosedAfterAnAmbiguousLength(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -40,12 +40,12 @@ func pages(t *testing.T) []string {
 	return list
 }
 
-// shellBlock matches a block of shell with the comment before it, which says how it is run, and the answer after it.
+// shellBlock matches a block of shell with the comment before it, which decides how it is run, and the answer after it.
 var shellBlock = regexp.MustCompile("(?s)(?:<!-- sh: ([^\n]*) -->\n)?```sh\n(.*?)```\n(?:\n```json\n(.*?)```)?")
 
-// TestShellBlocksOfTheDocumentation runs every block of shell, in the order of its page, in a folder that has what the repository
-// has. A block whose comment is "sh: server" starts a server that stays; every other page has the demo. A comment "sh: skip, REASON"
-// leaves out what needs a cluster or the network, or is a test itself. A block of JSON that follows is the output.
+// TestShellBlocksOfTheDocumentation runs every block of shell, in the order of its page, in a copy of the repository. A block
+// whose comment is "sh: server" starts a server that stays; every other page has the demo. A comment "sh: skip, REASON" leaves
+// out what needs a cluster or the network, or is a test itself. A block of JSON that follows is the output.
 func TestShellBlocksOfTheDocumentation(t *testing.T) {
 	t.Parallel()
 	for _, page := range pages(t) {

@@ -86,7 +86,7 @@ func (q *querist) selection(name, prefix string, depth int) string {
 
 func (q *querist) field(def *ast.Definition, prefix string, depth int) string {
 	f := pick(q.rng, def.Fields...)
-	// A client has hundreds of fields of its own; what leads elsewhere is what the cache is about.
+	// A client has hundreds of fields of its own; those that lead elsewhere exercise the cache.
 	for range 40 {
 		if strings.HasPrefix(f.Name, "__") || q.chance(2) && f.Directives.ForName("calls") == nil {
 			f = pick(q.rng, def.Fields...)
@@ -226,7 +226,7 @@ func (q *querist) write(n int) write {
 	return user(fmt.Sprintf("name: \"name %d\"", n))
 }
 
-// beside starts a second program on the same backends.
+// beside starts a second program with the same backends.
 func (p *program) beside(t *testing.T, env map[string]string) *program {
 	t.Helper()
 	other := start(t, setup{Emulator: emulator.Options{Clients: -1}, Env: env,
@@ -236,8 +236,8 @@ func (p *program) beside(t *testing.T, env map[string]string) *program {
 	return other
 }
 
-// equivalence are programs over the same backends: with cache and coalescing, without, and one without that no fault
-// meets, which tells what is true.
+// equivalence are programs over the same backends: with cache and coalescing, without, and one without faults, which is
+// the reference.
 type equivalence struct {
 	*testing.T
 	*querist
@@ -350,11 +350,11 @@ func (e *equivalence) read(query string, variables map[string]any) {
 			return
 		}
 		if e.foreign {
-			// What is stale is refreshed behind the first answer that shows it.
+			// A stale value is refreshed behind the first answer that shows it.
 			synctest.Wait()
 			got = e.cached.post(e.T, query, variables)
 			if got.Extensions["freshness"] != nil {
-				return // the refresh gave way to others, and the answer says so
+				return // the refresh had lower priority, and the answer shows that
 			}
 		}
 	}
@@ -374,9 +374,9 @@ func (e *equivalence) read(query string, variables map[string]any) {
 	e.compare(query, want, got, got.Errors)
 }
 
-// heldBack says whether an error is that of a call which an open circuit held back and which might have succeeded: one that
-// is answered with 404 tells all that it has to, however its body is cut. The program without a cache makes other calls,
-// and its circuits open at other times.
+// heldBack reports whether an error is that of a call which an open circuit held back and which might have succeeded: one
+// that is answered with 404 would not, however its body is cut. The program without a cache makes other calls, and its
+// circuits open at other times.
 func (e *equivalence) heldBack(f answerError) bool {
 	return e.fault.Kind == emulator.FaultTruncated && f.Extensions["retryAfter"] != nil && f.Extensions["backend"] == string(e.ailing)
 }
@@ -390,15 +390,15 @@ func (e *equivalence) compare(query string, want, got *answer, errors []answerEr
 	e.Errorf("%s: the answer differs at %v: want %v, got %v", query, path, want.get(e.T, at...), got.get(e.T, at...))
 }
 
-// exactLists are the response keys of lists whose backend says how long they are.
+// exactLists are the response keys of lists whose backend reports their length.
 var exactLists = regexp.MustCompile(`(^|_)(clients|courses|learningPaths)(_[0-9a-f]+)?$`)
 
-// knowsItsEnd says whether hasNextPage is exact in the pageInfo at path.
+// knowsItsEnd reports whether hasNextPage is exact in the pageInfo at path.
 func knowsItsEnd(path []any) bool {
 	return len(path) > 1 && exactLists.MatchString(fmt.Sprint(path[len(path)-2]))
 }
 
-// related says whether one path leads through the other.
+// related reports whether one path leads through the other.
 func related(a, b []any) bool {
 	for i := range min(len(a), len(b)) {
 		if fmt.Sprint(a[i]) != fmt.Sprint(b[i]) {
@@ -408,7 +408,7 @@ func related(a, b []any) bool {
 	return true
 }
 
-// excused says whether got is want but for nulls that an error explains, or else where it is not.
+// excused reports whether got is want but for nulls that an error explains, or else where it is not.
 func excused(want, got any, path []any, errors []answerError) ([]any, bool) {
 	if got == nil && want != nil {
 		return path, slices.ContainsFunc(errors, func(f answerError) bool { return related(path, f.Path) })
@@ -421,7 +421,7 @@ func excused(want, got any, path []any, errors []answerError) ([]any, bool) {
 		}
 		for name, value := range w {
 			if name == "hasNextPage" && !knowsItsEnd(path) {
-				// A full last page may say that another follows; who knows the whole list does not say so.
+				// A full last page may claim that another follows; a program that knows the whole list does not.
 				continue
 			}
 			if at, ok := excused(value, g[name], append(slices.Clone(path), name), errors); !ok {
@@ -543,7 +543,7 @@ func TestInterleavedCallersShareNoByte(t *testing.T) {
 	})
 }
 
-// bytesFor is what a caller gets: the data to the byte, and the errors, whose order is open.
+// bytesFor is a caller's answer: the data to the byte, and the errors, whose order is open.
 func (p *program) bytesFor(t *testing.T, key, query string) string {
 	body, err := json.Marshal(map[string]string{"query": query})
 	if err != nil {
@@ -561,7 +561,7 @@ func (p *program) bytesFor(t *testing.T, key, query string) string {
 	if err := json.Unmarshal(w.Body.Bytes(), &a); err != nil {
 		t.Errorf("the answer is not JSON: %v\n%s", err, w.Body)
 	}
-	// A full last page may say that another follows; who knows the whole list does not say so.
+	// A full last page may claim that another follows; a program that knows the whole list does not.
 	data := strings.ReplaceAll(string(a.Data), `"hasNextPage":true`, `"hasNextPage":false`)
 	return fmt.Sprint(w.Code, " ", data, " ", (&answer{Errors: a.Errors}).failures())
 }

@@ -241,7 +241,7 @@ func TestTheRightToWriteIsGainedAtOnce(t *testing.T) {
 	}
 }
 
-// What an offset or a backend's token leads to differs with the clients that a caller is bound to.
+// The page after an offset or a backend's token differs with the clients that a caller is bound to.
 func TestACursorIsThatOfItsCallersClients(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 4, Linked: true, CoursesPerClient: -1, LearningPathsPerClient: -1, UsersPerClient: 3, CredentialsPerUser: -1, ProviderInList: true}

@@ -223,7 +223,7 @@ func (d atADistance) RoundTrip(r *http.Request) (*http.Response, error) {
 	return d.RoundTripper.RoundTrip(r)
 }
 
-// picture is what the README shows of the explorer; go test -run TestTheReadmesPictureOfTheExplorer -update writes it.
+// picture is the README's picture of the explorer; go test -run TestTheReadmesPictureOfTheExplorer -update writes it.
 const picture = "../docs/explorer.png"
 
 func TestTheReadmesPictureOfTheExplorer(t *testing.T) {

@@ -107,7 +107,7 @@ func TestEntitiesAreFoundByEachKey(t *testing.T) {
 	}
 }
 
-// What is no representation is bad input at its place, and the others are answered.
+// An invalid representation is bad input at its position, and the others are answered.
 func TestAMalformedRepresentationIsBadInputAtItsPlace(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 1}, Env: federation})
@@ -214,8 +214,8 @@ func TestAHundredEntitiesCostWhatAListCosts(t *testing.T) {
 	}
 }
 
-// Scopes are asked for at each place, and no backend is called for what the caller may not have. A bound caller sees what is
-// its own alone, whatever is selected.
+// Scopes are checked at each position, and no backend is called for records that the caller may not read. A bound caller
+// sees its own records alone, whatever is selected.
 func TestEntitiesKeepToScopesAndClients(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 2, UsersPerClient: 2, CredentialsPerUser: 1, Linked: true, CoursesPerClient: -1, ProviderInList: true}

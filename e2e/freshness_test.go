@@ -36,7 +36,7 @@ type explained struct {
 	BytesReceived int64
 }
 
-// explain sends an operation and asks what it cost. header are names and values in turn.
+// explain sends an operation with the explain header. header are names and values in turn.
 func (p *program) explain(t *testing.T, query string, header ...string) *explained {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query})
@@ -538,7 +538,7 @@ func TestTheAnswersLifetimeIsThatOfItsLeastFreshFact(t *testing.T) {
 					t.Errorf("got %q, want %q", got, test.want)
 				}
 				if test.wait > 0 {
-					return // its extensions say that it is stale
+					return // its extensions show that it is stale
 				}
 				if again := get(first.Header().Get("ETag")); again.Code != http.StatusNotModified {
 					t.Errorf("asked with its ETag: got %d", again.Code)

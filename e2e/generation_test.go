@@ -15,8 +15,8 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// A credential that changes in its file is used from then on, without a restart, and what another one may see is served
-// to nobody. A broken file changes nothing and is told once.
+// A credential that changes in its file is used from then on, without a restart, and answers for another credential are
+// not served any more. A broken file changes nothing and is reported once.
 func TestACredentialIsReadAgainWhenItsFileChanges(t *testing.T) {
 	t.Parallel()
 	const clients, users, identities = "{ r: clients(first: 1) { nodes { name } } }", "{ r: users(first: 1) { nodes { name } } }", "{ r: identities(first: 1) { nodes { sourceId } } }"

@@ -261,7 +261,7 @@ func TestAPackedAnswerIsFlushedWithEachPayload(t *testing.T) {
 	}
 }
 
-// The error behavior is a part of what a whole answer is kept under: an answer for one caller is none for the other.
+// The error behavior is a part of a whole answer's key: an answer for one caller is none for the other.
 func TestACallerChoosesWhatAnErrorDoes(t *testing.T) {
 	t.Parallel()
 	query := `{ clients(first: 1) { nodes { sourceId users { pageInfo { hasNextPage } nodes { name } } } } }`

@@ -9,8 +9,8 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// Apollo Client with both of its handlers and urql merge what they are sent. Calls of Coassemble take a moment, so that the answer
-// has parts.
+// Apollo Client with both of its handlers and urql merge the parts that they receive. Calls of Coassemble take a moment, so
+// that the answer has parts.
 func TestClientsReadAnswersInParts(t *testing.T) {
 	t.Parallel()
 	needNode(t)

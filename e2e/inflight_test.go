@@ -37,7 +37,7 @@ func serving(t *testing.T, s setup) (*program, *wire) {
 	return p, listener
 }
 
-// refusal is what a caller reads of a request that finds no room.
+// refusal is the answer to a request for which there is no memory.
 func refusal(t *testing.T, header http.Header, status int, body []byte) string {
 	t.Helper()
 	var a answer
@@ -126,7 +126,7 @@ func TestStalledBodiesHoldNoMoreThanTheirBound(t *testing.T) {
 	})
 }
 
-// titles asks for an answer that is much longer than what the backend sends for it.
+// titles selects an answer that is much longer than the backend's.
 func titles(clients, courses int) string {
 	var fields strings.Builder
 	for i := range 60 {

@@ -60,7 +60,7 @@ func (p *program) sendBody(t *testing.T, target, body string) *httptest.Response
 	return p.send(r)
 }
 
-// The program as it comes takes what stands at a limit, and refuses one more before any call.
+// The program with its defaults accepts a request at a limit, and refuses one more before any call.
 func TestTheProgramTakesEachLimitAndRefusesOneMore(t *testing.T) {
 	t.Parallel()
 	users := func(selection string) string { return "{ users(first: 1) { nodes { " + selection + "} } }" }

@@ -125,7 +125,7 @@ func TestTheLogHasTheFormAndLevelOfTheSettings(t *testing.T) {
 	}
 }
 
-// requestRecords returns what the log says of requests, without what differs from run to run.
+// requestRecords returns the log's records of requests, without members that differ from run to run.
 func (p *program) requestRecords(t *testing.T) (list []map[string]any) {
 	t.Helper()
 	for _, r := range records(t, p.logged.String()) {

@@ -12,7 +12,7 @@ import (
 // liveHeapNow is the bytes in use by objects.
 func liveHeapNow() int64 {
 	runtime.GC()
-	runtime.GC() // a pool gives up its content at the second collection
+	runtime.GC() // a pool frees its content at the second collection
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
@@ -31,7 +31,7 @@ func distinctDocument(n, fields int) string {
 	return text.String() + " } } }"
 }
 
-// TestMemoryCountsDocumentsAndPlans compares what distinct documents are counted for with what the heap has of them. It is
+// TestMemoryCountsDocumentsAndPlans compares the counted size of distinct documents with their size on the heap. It is
 // not parallel: others would allocate meanwhile.
 func TestMemoryCountsDocumentsAndPlans(t *testing.T) {
 	for name, fields := range map[string]int{"short": 2, "of many fields": 80, "of many that are one": 115} {

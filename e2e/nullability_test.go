@@ -99,7 +99,7 @@ func (c *claims) value(v any, at, level string, typ *ast.Type, set ast.Selection
 	}
 }
 
-// failed reports whether an error says why the value at a path is null: at the path, or at the list that has it.
+// failed reports whether an error explains the null at a path: at the path, or at the list that has it.
 func (c *claims) failed(path []any) bool {
 	for n := len(path); n > 0; n-- {
 		if c.errors[fmt.Sprint(path[:n]...)] {
@@ -109,7 +109,8 @@ func (c *claims) failed(path []any) bool {
 	return false
 }
 
-// With all backends well no field that is claimed is null, with faults only beside an error. The faults are those that no call repeats.
+// With all backends well no field that is claimed is null, with faults only with an error. The faults are those that no call
+// repeats.
 func TestWhatIsClaimedIsNullBesideErrorsAlone(t *testing.T) {
 	t.Parallel()
 	for _, faults := range []bool{false, true} {

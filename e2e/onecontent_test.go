@@ -104,7 +104,7 @@ func (c *contents) check(t *testing.T) {
 	}
 }
 
-// One object has one content, whichever way leads to it: clients keep objects by id, and merge what they read.
+// One object has one content on every path: clients keep objects by id, and merge their copies.
 func TestEveryFieldOfANodeIsTheSameOnEveryRoute(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

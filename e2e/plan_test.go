@@ -46,7 +46,7 @@ func (p *program) made() map[string]int {
 	return counts
 }
 
-// keepsToPlan fails the test if an operation makes more calls than its plan says.
+// keepsToPlan fails the test if an operation makes more calls than its plan.
 func (p *program) keepsToPlan(t *testing.T, what, query string) {
 	t.Helper()
 	plan := p.callsPlanned(t, query)
@@ -100,7 +100,7 @@ func TestLongListsKeepToThePlan(t *testing.T) {
 	}
 }
 
-// A write forgets what was read before it, so that each one may look everything up again.
+// A write discards earlier reads, so that each one may look everything up again.
 func TestWritesKeepToThePlan(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: bare(emulator.Options{Clients: 6000, Linked: true, UsersPerClient: 1}), Env: map[string]string{"MAX_COST": "0"}})
@@ -111,7 +111,7 @@ func TestWritesKeepToThePlan(t *testing.T) {
 	}`, user(4990), user(5990)))
 }
 
-// documents makes random operations that are valid. What it asks for exists or not.
+// documents makes random operations that are valid. Its keys exist or not.
 type documents struct {
 	*rand.Rand
 	world   *emulator.Emulator
@@ -204,8 +204,8 @@ func (d documents) operation() string {
 		})
 }
 
-// The calls of an operation are never more than its plan says, whatever the document, the sizes of the lists and what the
-// program has seen.
+// The calls of an operation are never more than its plan's, whatever the document, the sizes of the lists and the content
+// of the cache.
 func TestNoOperationMakesMoreCallsThanItsPlanSays(t *testing.T) {
 	t.Parallel()
 	worlds := 40

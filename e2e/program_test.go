@@ -25,7 +25,7 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// backendHost is where the tests' configuration says that the backends are. No answer and no log line may show it.
+// backendHost is the backends' host in the tests' configuration. No answer and no log line may show it.
 const backendHost = "127.0.0.77"
 
 // program is the real program over emulated backends, without a listener.
@@ -65,7 +65,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
-// setup says how a test starts the program. The zero value is three configured backends with the default catalogue.
+// setup describes how a test starts the program. The zero value is three configured backends with the default catalogue.
 type setup struct {
 	Emulator emulator.Options
 	// Env joins and overrides the configuration of the three backends; an empty value takes a setting away.
@@ -73,7 +73,7 @@ type setup struct {
 	Demo bool
 	// Traces gets the spans; nil is off.
 	Traces *telemetry.Tracer `json:"-"`
-	// Wrap stands between the program and the backends.
+	// Wrap is placed between the program and the backends.
 	Wrap func(http.RoundTripper) http.RoundTripper `json:"-"`
 }
 
@@ -141,7 +141,7 @@ func (p *program) searchForSecrets(t *testing.T) {
 	}
 }
 
-// jsonText is text as it stands between the quotes of a JSON string.
+// jsonText is text as it is between the quotes of a JSON string.
 func jsonText(text string) string {
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -150,7 +150,7 @@ func jsonText(text string) string {
 	return strings.Trim(strings.TrimSpace(buf.String()), `"`)
 }
 
-// send gives the program one HTTP request.
+// send sends the program one HTTP request.
 func (p *program) send(r *http.Request) *httptest.ResponseRecorder {
 	w := httptest.NewRecorder()
 	if r.Host == "example.com" {
@@ -271,7 +271,7 @@ func (p *program) calls() []string {
 type transcript struct {
 	mu   sync.Mutex
 	text bytes.Buffer
-	// discard keeps nothing of what is written.
+	// discard keeps nothing.
 	discard bool
 }
 

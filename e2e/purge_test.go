@@ -64,7 +64,7 @@ func TestPurgeSaysWhetherThereWasSomething(t *testing.T) {
 				return held
 			}
 			for where, purge := range map[string]func() bool{"here": here, "elsewhere": elsewhere} {
-				// Values go to Redis behind the answer, and a program that begins to listen to Redis forgets what it has.
+				// Values go to Redis behind the answer, and a program that begins to listen to Redis clears its memory.
 				id = ask()
 				for until := time.Now().Add(10 * time.Second); !purge(); id = ask() {
 					if time.Now().After(until) {

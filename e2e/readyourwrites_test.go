@@ -96,7 +96,7 @@ func (h *holding) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// A walk over a list is shared by who needs it, but for those who come after a write to what it read before.
+// A walk over a list is shared by its readers, but not with those who come after a write to records that it read before.
 func TestAWalkFromBeforeAWriteIsNotShared(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 4, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, UsersPerClient: 2, ProviderInList: true}
@@ -207,7 +207,7 @@ func versions(v any, id string) (found []int64) {
 	return found
 }
 
-// Whoever begins to read after a write was answered sees it, on every route and whatever reads are under way.
+// A read that begins after a write was answered sees it, on every route and whatever reads are under way.
 func TestReadersBesideAWriterSeeEachWrite(t *testing.T) {
 	t.Parallel()
 	for _, seed := range []uint64{0, 1, 5, 10, 20, 22, 27, 35} {

@@ -15,8 +15,8 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// TestCaptures replays every file of testdata/captures: whoever captured an operation that went wrong drops it there once
-// it goes right. With -update the results become those of now.
+// TestCaptures replays every file of testdata/captures: the capture of an operation that went wrong is put there once it
+// goes right. With -update the results become those of now.
 func TestCaptures(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/captures/*.json")

@@ -23,9 +23,9 @@ import (
 
 var update = flag.Bool("update", false, "write the answers and calls of the scenarios into their files")
 
-// TestScenarios plays every file of testdata/scenarios against the real program. A file begins with a sentence of what
-// it shows. options.json is a setup; then each step N has N.graphql, perhaps N.variables.json and N.faults.json (faults
-// by route, for this step), and the golden N.response.json and N.calls.
+// TestScenarios plays every file of testdata/scenarios against the real program. A file begins with a sentence about the
+// test. options.json is a setup; then each step N has N.graphql, perhaps N.variables.json and N.faults.json (faults by
+// route, for this step), and the golden N.response.json and N.calls.
 func TestScenarios(t *testing.T) {
 	t.Parallel()
 	files, err := filepath.Glob("testdata/scenarios/*.txtar")
@@ -36,7 +36,7 @@ func TestScenarios(t *testing.T) {
 		name := strings.TrimSuffix(filepath.Base(file), ".txtar")
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			// In fake time: what is retried after a pause costs none, and dates of writes are the same every time.
+			// In fake time: a retry after a pause costs none, and dates of writes are the same every time.
 			synctest.Test(t, func(t *testing.T) { playScenario(t, file) })
 		})
 	}

@@ -31,7 +31,7 @@ type holder struct{ client, scope string }
 // holdings are the values of all records of the backends, and whose they are. A value can be in several records.
 type holdings map[string][]holder
 
-// shortest is the length from which on a value is told from a word that stands anywhere.
+// shortest is the length from which on a value differs from a common word.
 const shortest = 6
 
 // add takes every text in a value.
@@ -93,7 +93,7 @@ func holdingsOf(t *testing.T, e *emulator.Emulator) holdings {
 	return h
 }
 
-// suspect is a caller with what it must not see.
+// suspect is a caller with the values that it must not see.
 type suspect struct {
 	key     string
 	scopes  []string
@@ -109,11 +109,11 @@ func (s *suspect) sees(all []holder) bool {
 	})
 }
 
-// learn works out what the caller may read.
+// learn works out the values that the caller may read.
 func (s *suspect) learn(h holdings) {
 	var b strings.Builder
 	if s.bound {
-		// Its own names for these are in the cursors of what goes through their records.
+		// Its own names for these are in the cursors of lists through their records.
 		b.WriteString(strings.Join(s.clients, "\n") + "\n")
 	}
 	for value, all := range h {
@@ -162,7 +162,7 @@ func suspects(rng *rand.Rand, clients []emulator.ClientRef, n int) (list []*susp
 // encoded is what may be a global id, a cursor, or anything else in base64.
 var encoded = regexp.MustCompile(`[A-Za-z0-9_-]{12,}`)
 
-// unfold adds to a text what is encoded in it, and in that.
+// unfold adds to a text the texts encoded in it, and those in these.
 func unfold(text string) string {
 	out := text
 	for range 3 {
@@ -179,7 +179,7 @@ func unfold(text string) string {
 	return out
 }
 
-// textsIn gives every text of a JSON value.
+// textsIn returns every text of a JSON value.
 func textsIn(v any) []string {
 	all := holdings{}
 	all.add(holder{}, v)
@@ -210,7 +210,7 @@ func (h holdings) leaks(s *suspect, w *httptest.ResponseRecorder) (leaks, proper
 	return leaks, proper
 }
 
-// distinct says whether a value is told from other text wherever it stands: it names one record.
+// distinct reports whether a value can be found in any text: it names one record.
 func distinct(value string) bool {
 	return strings.ContainsAny(value, "0123456789@") && len(value) >= 2*shortest
 }
@@ -249,8 +249,8 @@ func (q *querist) way() way {
 		way{"BATCH", "/graphql", true}, way{"POST", "/graphql/plan", false})
 }
 
-// attempt is an operation with which somebody may try to get at what is another's: a query, a further page, a search, or
-// a write that answers with the record.
+// attempt is an operation with which a caller may try to read another's records: a query, a further page, a search, or a
+// write that answers with the record.
 func (q *querist) attempt(n int) string {
 	c, u := q.client(), q.user()
 	switch q.rng.IntN(14) {
@@ -286,9 +286,9 @@ const (
 	secrecySuspects = 8
 )
 
-// No caller without a scope, or bound to other clients, receives anything of what lies behind: not in data, errors,
-// headers, ids, cursors or the explain view, whichever operation it sends in which way, and though others who may see
-// it ask the same before.
+// No caller without a scope, or bound to other clients, receives any value of a hidden record: not in data, errors,
+// headers, ids, cursors or the explain view, whichever operation it sends in which way, and though others who may see it
+// ask the same before.
 func TestNoCallerReceivesWhatItMayNot(t *testing.T) {
 	t.Parallel()
 	run := func(t *testing.T, seed uint64) {
@@ -352,7 +352,7 @@ func TestNoCallerReceivesWhatItMayNot(t *testing.T) {
 }
 
 // Whether there are other clients, and how many with which users, makes no difference to a caller who is bound to one:
-// not to totals, pages, cursors, errors or what a write says.
+// not to totals, pages, cursors, errors or the result of a write.
 func TestWhatABoundCallerIsToldDoesNotDependOnOthers(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
@@ -395,7 +395,7 @@ func settled(body string) any {
 	return v
 }
 
-// Whose clients stand far behind in the backend's lists gets them on its first page, with pages that follow on.
+// A caller whose clients are far behind in the backend's lists gets them on its first page, with pages that follow on.
 func TestABoundCallerPagesThroughItsOwnRecords(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 40, Linked: true, CoursesPerClient: -1, LearningPathsPerClient: -1, UsersPerClient: 2, CredentialsPerUser: -1}

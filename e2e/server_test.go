@@ -24,7 +24,7 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// TestRunServesTheDemoUntilItIsToldToStop starts the program as its user does, and does what it prints.
+// TestRunServesTheDemoUntilItIsToldToStop starts the program as its user does, and follows its output.
 func TestRunServesTheDemoUntilItIsToldToStop(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -213,7 +213,7 @@ func (w *wire) dial(context.Context, string, string) (net.Conn, error) {
 	}
 }
 
-// TestDraining stops a program that has ten seconds to say so and twenty to finish, while each answer takes eight.
+// TestDraining stops a program that has ten seconds of delay and twenty to finish, while each answer takes eight.
 func TestDraining(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -279,7 +279,7 @@ func TestASecondSignalEndsTheProgramAtOnce(t *testing.T) {
 	lines := bufio.NewScanner(stderr)
 	for draining := false; !draining && lines.Scan(); draining = strings.Contains(lines.Text(), `"draining"`) {
 		records(t, lines.Text()+"\n")
-		_ = cmd.Process.Signal(syscall.SIGTERM) // of many lines: it must be one that the program hears
+		_ = cmd.Process.Signal(syscall.SIGTERM) // of many lines: it must be one that the program receives
 	}
 	ended := make(chan error, 1)
 	go func() { ended <- cmd.Wait() }()
@@ -307,7 +307,7 @@ func TestHealthIsAboutTheProcess(t *testing.T) {
 	}
 }
 
-// probe asks the public listener, and checks that the operator's says the same.
+// probe asks the public listener, and checks that the operator's answer is the same.
 func (p *program) probe(t *testing.T, path string) int {
 	t.Helper()
 	public := p.send(httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
@@ -409,7 +409,7 @@ func TestANestedQueryEndsInFakeTime(t *testing.T) {
 		}
 		// Clients, users, a token, identities, credentials: five waits, one after the other, and some more where lists are
 		// tried first. One of each: the stock executor holds a sync.Once while a batch of several parents waits, and fake
-		// time stands still for that.
+		// time does not advance then.
 		if took := time.Since(begin); took < 50*time.Millisecond || took > 100*time.Millisecond {
 			t.Errorf("took %s, want 50ms to 100ms", took)
 		}

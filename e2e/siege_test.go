@@ -57,7 +57,7 @@ type siege struct {
 	log      tail
 
 	callers map[string][]string // keys, and the operations that each asks
-	foreign map[string][]string // what the answers to a key must not show
+	foreign map[string][]string // the values that the answers to a key must not show
 	keys    []string
 	until   time.Time
 	sent    atomic.Int64
@@ -101,7 +101,7 @@ func (s *siege) start(settings map[string]string) {
 	if *siegeGroup != "" {
 		command = append([]string{"sh", "-c", `echo $$ > "$0/cgroup.procs" && exec "$@"`, *siegeGroup}, command...)
 	} else {
-		env = append(env, "GOMEMLIMIT=230MiB") // what a container of 256 MiB leaves
+		env = append(env, "GOMEMLIMIT=230MiB") // the limit of a container of 256 MiB
 	}
 	for name, value := range settings {
 		env = append(env, name+"="+value)
@@ -300,7 +300,7 @@ func (s *siege) watch() error {
 	return nil
 }
 
-// figures are what the program says of its memory, in bytes.
+// figures are the program's own numbers about its memory, in bytes.
 type figures struct{ heap, cached int64 }
 
 // figures returns them once the program has collected its garbage and requests that were given up have ended.
@@ -339,8 +339,8 @@ func (s *siege) figures() (f figures) {
 	return f
 }
 
-// Under faults, captures, writes, short deadlines and documents that never come twice, nothing ends the program, nothing of
-// another client is shown, and the heap without what the cache holds comes back to where it was.
+// Under faults, captures, writes, short deadlines and documents that never come twice, nothing ends the program, no value
+// of another client is shown, and the heap without the cache comes back to its former size.
 func TestTheProgramWithstandsASiege(t *testing.T) {
 	if os.Getenv(siegeChild) != "" {
 		os.Exit(besieged())

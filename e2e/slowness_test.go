@@ -123,7 +123,7 @@ func TestARetryAfterIsToldAsItIsHeld(t *testing.T) {
 				p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
 				p.backends.SetFault(string(emulator.ThoughtIndustries), emulator.Fault{Status: tt.status, RetryAfter: tt.header, Body: tt.body, ContentType: "application/json", Times: 1})
 				var got []float64
-				for range 2 { // what the backend says, and what we hold it to
+				for range 2 { // the backend's answer, and our expectation of it
 					for _, e := range p.post(t, `{ clients { totalCount } }`, nil).Errors {
 						seconds, _ := e.Extensions["retryAfter"].(json.Number)
 						f, _ := seconds.Float64()

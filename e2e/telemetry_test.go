@@ -91,7 +91,7 @@ func TestMetricsThatAlertsWaitForBeginAtZero(t *testing.T) {
 	}
 }
 
-// TestMetricsOfARunningProgramNameTrustedDocumentsAlone sends what a caller can make up in every place that has a text.
+// TestMetricsOfARunningProgramNameTrustedDocumentsAlone sends made-up values in every place that has a text.
 func TestMetricsOfARunningProgramNameTrustedDocumentsAlone(t *testing.T) {
 	t.Parallel()
 	manifest := filepath.Join(folder(t, map[string]string{"documents.json": `{"a1b2":"query Names { clients(first: 1) { nodes { name users(first: 1) { nodes { name identity { id } } } } } }"}`}), "documents.json")
@@ -124,7 +124,7 @@ func TestMetricsOfARunningProgramNameTrustedDocumentsAlone(t *testing.T) {
 			t.Errorf("%s: got %q, want %s", name, got[name], want)
 		}
 	}
-	// What the README promises an operator is there without anybody's help.
+	// The metrics and alerts that the README promises an operator exist.
 	for _, name := range []string{"operation_errors_total{", "operation_backend_calls_sum", "backend_calls_total{", "backend_call_duration_seconds_count{",
 		"backend_received_bytes_total{", "backend_circuit_open{", "backend_budget_left{", "cache_lookups_total{", "cache_memory_bytes", "batch_keys_count{",
 		"contract_paths_left_out_total"} {

@@ -207,7 +207,7 @@ func moveFile(t *testing.T, from, to string) {
 	}
 }
 
-// until waits for what the program does in real time.
+// until waits for an effect of the program in real time.
 func until(t *testing.T, happened func() bool) {
 	t.Helper()
 	for end := time.Now().Add(30 * time.Second); !happened(); {

@@ -118,7 +118,7 @@ func TestPlanIsKeptPerOperationAndConditions(t *testing.T) {
 	}
 }
 
-// It measures the heap, so nothing runs beside it.
+// It measures the heap, so nothing runs in parallel.
 func TestPlansOfOperationsThatAreNotUsedAreForgotten(t *testing.T) {
 	e := newEngine()
 	kept := operation(t, e, `{ thing { name } }`, nil)

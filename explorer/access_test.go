@@ -10,7 +10,7 @@ import (
 	"github.com/learngraph/learngraph/explorer/browsertest"
 )
 
-// answered is what the window of the answer shows.
+// answered is the content of the answer's window.
 func answered(p *browsertest.Tab) string {
 	return strings.TrimSpace(strings.Join(p.Texts(`.result-window .view-lines`), ""))
 }

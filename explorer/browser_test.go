@@ -75,7 +75,7 @@ func TestTheCacheLookupsAreOnTheAxisByShapeAndWord(t *testing.T) {
 	p.Behaved()
 }
 
-// colours are the background colours of what a selector finds, each once.
+// colours are the background colours of the elements of a selector, each once.
 func colours(p *browsertest.Tab, selector string) []string {
 	var found []string
 	p.Do("read the colours of "+selector, chromedp.Evaluate(`[...new Set([...document.querySelectorAll(`+"`"+selector+"`"+`)].map(e => {
@@ -343,7 +343,7 @@ func TestAnswersThatAreNotTheUsualAreShownWell(t *testing.T) {
 	if diff := cmp.Diff([]string{"ClientsWithUsers", "Totals", "ClientBySlug", "Users", "RenameUser"}, p.Texts(`[role="tab"]`)); diff != "" {
 		t.Errorf("tabs (-want +got):\n%s", diff)
 	}
-	// The page writes what it keeps when the typing has paused.
+	// The page stores its state when the typing has paused.
 	p.Until(`(() => {
 		const kept = name => localStorage.getItem('graphiql:' + name) ?? '';
 		const { tabs } = JSON.parse(kept('tabState'));

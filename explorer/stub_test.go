@@ -12,13 +12,13 @@ import (
 	"testing"
 )
 
-// stub is a server with the explorer's page and canned answers: the page is what is tested.
+// stub is a server with the explorer's page and canned answers: the page is under test.
 type stub struct {
 	*httptest.Server
 	introspection []byte
 	plans         bool
 	gone          atomic.Bool
-	// key is what a caller must have in X-API-Key; empty lets all in.
+	// key is the required X-API-Key; empty lets all in.
 	key string
 	// hidden servers answer no introspection.
 	hidden bool

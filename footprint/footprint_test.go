@@ -10,13 +10,13 @@ import (
 // heap is the bytes in use by objects.
 func heap() int {
 	runtime.GC()
-	runtime.GC() // a pool gives up its content at the second collection
+	runtime.GC() // a pool frees its content at the second collection
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int(stats.HeapAlloc)
 }
 
-// expectHeld compares what many values are said to take with what the heap says.
+// expectHeld compares the computed size of many values with their size on the heap.
 func expectHeld[T any](t *testing.T, n int, value func(i int) T, said func(T) int) {
 	t.Helper()
 	values := make([]T, n)

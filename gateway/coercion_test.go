@@ -69,7 +69,7 @@ func newEcho() *engine.Engine {
 	}})
 }
 
-// literals are values as they stand in documents.
+// literals are values in the form of documents.
 var literals = []string{
 	"1", "-1", "0", "-0", "2147483647", "2147483648", "-2147483648", "-2147483649", "9007199254740993", "99999999999999999999", "1.0", "1.5", "-0.0", "1e3", "1E400",
 	`""`, `"a"`, `"red"`, `"1"`, `"""block"""`, "true", "false", "null", "red", "blue", "[]", "[1]", "[null]", "[1, null, 2]", "[1.0]", `["a"]`, "[red]", "[red, blue]",
@@ -80,7 +80,7 @@ var literals = []string{
 	"[{id: 1}, {name: \"x\"}]", "[{id: 1}, null]",
 }
 
-// values are values as they stand in requests.
+// values are values in the form of requests.
 var values = []string{
 	"1", "-1", "0", "2147483647", "2147483648", "-2147483649", "1.0", "1.5", "1e3", "1e400", `""`, `"a"`, `"red"`, `"1"`, "true", "false", "null", `"blue"`, "[]", "[1]", "[null]",
 	"[1, null, 2]", "[1.0]", `["a"]`, `["red"]`, `["red", "blue"]`, "[[]]", "[[1], 2]", "[[1, null]]", "[null, [1]]", "[[[1]]]", "{}", "[{}]", `{"id": 1}`, `{"id": null}`, `{"id": 1.5}`,
@@ -90,14 +90,14 @@ var values = []string{
 	`{"need": true, "ratio": 1}`, `{"need": true, "label": null}`, `[{"need": true}, {"need": true, "size": 1}]`, `[{"id": 1}, {"name": "x"}]`, `[{"id": 1}, null]`,
 }
 
-// places are where a variable can stand inside a value.
+// places are positions of a variable inside a value.
 var places = []string{
 	"$v", "[$v]", "[1, $v]", "[[$v]]", "[red, $v]", "{id: $v}", "{name: $v}", "{color: $v}", "{list: $v}", "{list: [$v]}", "{id: 1, name: $v}", "{need: $v}", "{need: true, size: $v}",
 	"{need: true, label: $v}", "{need: true, by: $v}", "{need: true, by: {id: $v}}", "{need: true, colors: [$v]}", "{need: true, deep: [$v]}", "{need: true, deep: [[$v, 1]]}",
 	"{need: true, free: $v}", "{need: true, free: {a: $v, b: [$v, {c: $v}]}}", "{need: true, inner: {need: true, size: $v}}", "{a: $v}", "{a: [$v], b: {}}", "{need: true, inner: $v}",
 }
 
-// standing are the variables that stand there: their types, with defaults, and values that fit.
+// standing are the variables in those positions: their types, with defaults, and values that fit.
 var standing = []struct{ declared, value string }{
 	{"Int", "7"}, {"Int!", "7"}, {"Int = 8", "7"}, {"Int = null", "7"}, {"Boolean", "true"}, {"Boolean!", "false"}, {"Boolean = true", "false"}, {"ID", `"x"`}, {"ID!", "12"}, {`ID = "y"`, `"x"`},
 	{"String = \"z\"", `"x"`}, {"String!", `"x"`}, {"Color", `"red"`}, {"Color = green", `"red"`}, {"Color!", `"red"`}, {"Float = 1.5", "2.5"}, {"JSON", `{"k": [1.50]}`}, {"JSON = {}", "[]"}, {"[Int]", "[1, null]"},
@@ -148,9 +148,9 @@ func echoRequests() []echoRequest {
 	return append(list, conditionRequests()...)
 }
 
-// referenceErrs reports whether a variable stands where graphql-js does not follow the specification: in a list of free JSON,
-// of whose elements it takes that the type is the list's, and in a @oneOf object at a place that is not null, where it
-// lets variables pass that may be null.
+// referenceErrs reports whether a variable is in a position where graphql-js does not follow the specification: in a list
+// of free JSON, whose elements it takes to have the list's type, and in a @oneOf object at a position that is not null,
+// where it allows variables that may be null.
 func referenceErrs(t, place, declared string) bool {
 	if strings.HasPrefix(t, "JSON") && strings.HasPrefix(place, "[") || strings.HasPrefix(t, "[JSON") && strings.HasPrefix(place, "[[") {
 		return !strings.HasPrefix(declared, "JSON")
@@ -189,7 +189,7 @@ type echoed struct {
 	} `json:"errors"`
 }
 
-// outcome is how two that answer the same are told from others: numbers are equal by value, messages differ.
+// outcome is the part of an answer in which equal requests do not differ: numbers are equal by value, messages differ.
 func (e echoed) outcome(t *testing.T) string {
 	t.Helper()
 	switch {

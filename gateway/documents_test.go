@@ -137,7 +137,7 @@ func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
 	}
 }
 
-// liar is a store that gives another text than was put.
+// liar is a store that returns another text than was put.
 type liar struct{}
 
 func (liar) Get(context.Context, string) (string, bool) { return "{ users { __typename } }", true }

@@ -26,7 +26,7 @@ import (
 	"golang.org/x/tools/txtar"
 )
 
-// grammarSeeds are documents with a part of the grammar each, beside those of the scenarios.
+// grammarSeeds are documents with a part of the grammar each, besides those of the scenarios.
 var grammarSeeds = []string{
 	`{ clients(first: 1, query: "x") { totalCount } }`,
 	`query Q($a: Int = 2, $b: [ID!]! = ["1", "2"], $c: ClientBy) { users(first: $a) { nodes { id } } nodes(ids: $b) { id } client(by: $c) { name } }`,
@@ -47,7 +47,7 @@ var grammarSeeds = []string{
 	`mutation { deleteUser(input: {by: {id: "x"}, action: delete}) { deletedId } }`,
 }
 
-// grammarTokens are what mutations put in: all kinds of tokens, and what is none.
+// grammarTokens are inserted by mutations: all kinds of tokens, and invalid ones.
 var grammarTokens = []string{"{", "}", "(", ")", "[", "]", ":", "=", "!", "$", "@", "...", "|", "&", ",", "on", "fragment", "query", "mutation", "true", "false", "null", "red", "draft",
 	"$a", "$b", "$zz", "@skip(if: true)", "@include(if: $a)", "@defer", "@nope", "@skip", "...C", "...U", "... on Client { name }", "fragment G on Query { __typename }", "{ __typename }",
 	"0", "-0", "1", "-1", "01", "00", "1.", "1.5", ".5", "1e3", "1E+", "-", "0xF1", "1query", "1.5a", "1_", "2147483648", "9007199254740993.0", "1e-400", "99999999999999999999",

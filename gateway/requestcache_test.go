@@ -19,7 +19,7 @@ import (
 	"github.com/learngraph/learngraph/reload"
 )
 
-// keeping is the world with whole answers: whatever it says stays fresh for an hour.
+// keeping is the world with whole answers: all its answers stay fresh for an hour.
 func (w *world) keeping(t *testing.T, change func(*Options)) *Gateway {
 	t.Helper()
 	c, err := cache.New(cache.Options{TTL: time.Hour, Memory: 1 << 20, Coalesce: true, Jitter: -1})

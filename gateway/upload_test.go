@@ -56,7 +56,7 @@ func dial(t *testing.T, g http.Handler) net.Conn {
 	return ours
 }
 
-// drip sends a request whose body comes a byte at a time, and gives when the answer came and what it was.
+// drip sends a request whose body comes a byte at a time, and returns when the answer came and the answer.
 func drip(t *testing.T, conn net.Conn, body string, every time.Duration) (*http.Response, time.Duration) {
 	t.Helper()
 	began := time.Now()
@@ -120,7 +120,7 @@ func TestABodyWithoutALengthIsReadLikeOneWithIt(t *testing.T) {
 	body := queryBody("{ __typename }", "")
 	for _, test := range []struct {
 		name   string
-		length int64 // as it is told; -1 is not told
+		length int64 // as declared; -1 is not declared
 		body   string
 		status int
 	}{

@@ -26,7 +26,7 @@ import (
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
-// world is the schema over resolvers that answer without backends, and count what they are asked.
+// world is the schema over resolvers that answer without backends, and count their calls.
 type world struct {
 	graph.ResolverRoot
 
@@ -35,9 +35,9 @@ type world struct {
 	log   bytes.Buffer
 	// users is how many users a list has.
 	users int
-	// fail is what a mutation ends with.
+	// fail is the error of a mutation.
 	fail error
-	// userErrors are what the caller of a mutation can mend.
+	// userErrors are the mistakes that the caller of a mutation can correct.
 	userErrors []*model.UserError
 	// work is done inside each resolver.
 	work func(context.Context)
@@ -174,7 +174,7 @@ func as(c *auth.Caller) func(*http.Request) (*auth.Caller, error) {
 	return func(*http.Request) (*auth.Caller, error) { return c, nil }
 }
 
-// Send gives a handler one request; header is NAME, VALUE and so on.
+// Send sends a handler one request; header is NAME, VALUE and so on.
 func send(t testing.TB, h http.Handler, method, target, body string, header ...string) *httptest.ResponseRecorder {
 	t.Helper()
 	var reader io.Reader

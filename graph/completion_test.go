@@ -14,8 +14,8 @@ import (
 // orderMember holds the names of an object's members in the order of the text.
 const orderMember = "\x00order"
 
-// plainClient reads a client as encoding/json does, and completes what is embedded in it: of the objects of one type and
-// key each has what any of them has, and where several have a member, that of the one with the most.
+// plainClient reads a client as encoding/json does, and completes the objects embedded in it: of the objects of one type
+// and key each has the members of all of them, and where several have a member, that of the one with the most.
 func plainClient(text []byte) (map[string]any, bool) {
 	if !json.Valid(text) { // tokens of a text that ends too early never end
 		return nil, false

@@ -59,7 +59,7 @@ func withTypes(loaded *graphql.OperationContext) operation {
 	return operation{query: text.String()}
 }
 
-// payloadsOf executes an operation in parts, and returns what is sent: nothing where the answer is whole.
+// payloadsOf executes an operation in parts, and returns the payloads: nothing where the answer is whole.
 func payloadsOf(t testing.TB, w *world, loaded *graphql.OperationContext, p incremental.Protocol) []json.RawMessage {
 	t.Helper()
 	first := make(chan struct{})
@@ -82,8 +82,8 @@ func payloadsOf(t testing.TB, w *world, loaded *graphql.OperationContext, p incr
 	return sent
 }
 
-// deliverCase executes a random operation in both formats. ok is false where it is not delivered in parts, or where the data cannot
-// be told to graphql-js: introspection answers otherwise, and a field has no value beside an error.
+// deliverCase executes a random operation in both formats. ok is false where it is not delivered in parts, or where graphql-js
+// cannot get the data: introspection answers otherwise, and a field has no value together with an error.
 func deliverCase(t testing.TB, w *world, seed uint64) (c deliveredCase, ok bool) {
 	t.Helper()
 	op := newDeferredOperation(schema(), seed)

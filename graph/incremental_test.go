@@ -171,7 +171,7 @@ func deliver(t testing.TB, w *world, loaded *graphql.OperationContext, format en
 	}
 }
 
-// increment merges the data of what is announced.
+// increment merges the data of the pending results.
 func (m *merged) increment(open map[string]engine.Pending, inc engine.Increment) {
 	pending, ok := open[inc.ID]
 	switch {
@@ -183,7 +183,7 @@ func (m *merged) increment(open map[string]engine.Pending, inc engine.Increment)
 	m.add(inc)
 }
 
-// lacks says where an answer lacks something that another one has, apart from where a null did not pass on.
+// lacks returns where an answer lacks a value that another one has, apart from where a null did not pass on.
 func lacks(want, got any, nulls bool, at string) string {
 	switch want := want.(type) {
 	case nil:
@@ -219,7 +219,7 @@ func lacks(want, got any, nulls bool, at string) string {
 	return difference(want, got, at)
 }
 
-// once leaves out what an error set has twice.
+// once removes duplicates from an error set.
 func once(set []string) []string { return slices.Compact(set) }
 
 // checkDelivery compares the merged payloads of one random operation with the answer that is not delivered in parts.

@@ -10,9 +10,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// operationMaker writes random valid operations: nested selections with aliases, arguments, variables, directives,
-// inline and named fragments, on objects and interfaces. A response key says which field with which arguments it
-// is, so that whatever is merged may be merged.
+// operationMaker writes random valid operations: nested selections with aliases, arguments, variables, directives, inline
+// and named fragments, on objects and interfaces. A response key is derived from the field and its arguments, so that all
+// fields with one key can be merged.
 type operationMaker struct {
 	schema    *ast.Schema
 	rng       *rand.Rand
@@ -192,7 +192,7 @@ func (m *operationMaker) field(def *ast.Definition, depth int) string {
 	}
 	text := f.Name + args + m.directive()
 	if m.parts && f.Type.Elem != nil && m.chance(2) && !strings.HasPrefix(def.Name, "Mutation") {
-		// What is merged must have the same @stream: it is decided by the key.
+		// Merged fields must have the same @stream: it is decided by the key.
 		key = fmt.Sprintf("%s_s%d", key, m.labels)
 		text += " @stream" + m.deliveryArguments(true)
 	}

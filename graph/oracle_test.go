@@ -59,7 +59,7 @@ func execute(ctx context.Context, es graphql.ExecutableSchema, loaded *graphql.O
 	return respond(ctx)
 }
 
-// errorSet is what of each error the oracles compare, sorted: the path and what was wrong.
+// errorSet is the compared part of each error, sorted: the path and the message.
 func errorSet(errs gqlerror.List) []string {
 	var set []string
 	for _, e := range errs {
@@ -137,7 +137,7 @@ var errRefused = errors.New("not for you")
 //     position (7.1.2: "path"), so the engine notes it where the element is selected. So data of this oracle is well-formed.
 
 // checkAgainstStock runs one random operation over well-formed data on the engine and on gqlgen's executor. It reports
-// whether the seed gave a valid operation.
+// whether the seed produced a valid operation.
 func checkAgainstStock(t testing.TB, w *world, seed uint64) bool {
 	t.Helper()
 	op := newOperation(schema(), seed)
@@ -181,7 +181,7 @@ func checkAgainstReference(t testing.TB, w *world, seed uint64) bool {
 	return true
 }
 
-// difference says where two decoded answers differ. The order of members is for the other oracle.
+// difference returns where two decoded answers differ. The order of members is for the other oracle.
 func difference(want, got any, at string) string {
 	switch want := want.(type) {
 	case anyText:

@@ -241,7 +241,7 @@ func (r *reference) leaf(name string, v any) (any, bool) {
 	return text, isText && r.schema.Types[name].EnumValues.ForName(text) != nil
 }
 
-// integral returns the digits of an integral number. What is not written as plain digits may have limit of them.
+// integral returns the digits of an integral number. A number with an exponent may have limit digits.
 func integral(number json.Number, limit int) (string, bool) {
 	text := number.String()
 	if !strings.ContainsAny(text, ".eE") {
@@ -535,7 +535,7 @@ func passes(e any, def *ast.FieldDefinition, args map[string]any) bool {
 	return true
 }
 
-// bounds are what a cursor of the list is bound to, and whether the reference can know it: the spelling of the id.
+// bounds are the binding of a cursor of the list, and whether the reference can know it: the spelling of the id.
 func (r *reference) bounds(o object, def *ast.FieldDefinition, args map[string]any) ([]string, bool) {
 	known := true
 	var id string

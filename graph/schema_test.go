@@ -116,8 +116,7 @@ type sampleWalker struct {
 	seen   map[string]map[string]bool // keys met, by schema type
 }
 
-// value reads one value that the schema says is of type typ; nil stands for the envelope and for what
-// has no place in the schema.
+// value reads one value of the schema's type typ; nil is for the envelope and for members without a place in the schema.
 func (w *sampleWalker) value(path string, typ *ast.Type) error {
 	token, err := w.dec.Token()
 	if err != nil {
@@ -186,7 +185,7 @@ func (w *sampleWalker) object(path string, typ *ast.Type) error {
 	return err
 }
 
-// member is the type that the schema gives to a key of the sample, nil where the key is excepted.
+// member is the schema's type of a key of the sample, nil where the key is excepted.
 func (w *sampleWalker) member(path string, typ *ast.Type, key string) *ast.Type {
 	switch path + "." + key {
 	case ".data", ".data.Clients", ".data.Clients.pageInfo",
@@ -246,8 +245,8 @@ var (
 	dateSample = regexp.MustCompile(`^\d{4}-\d{2}-\d{2}T`)
 )
 
-// fits reports whether a leaf of the sample is a value of the declared type. The sample writes every id
-// as a UUID and every date in full, so these two are told from other text by their looks.
+// fits reports whether a leaf of the sample is a value of the declared type. The sample writes every id as a UUID and
+// every date in full, so these two can be recognized.
 func (w *sampleWalker) fits(token json.Token, typ *ast.Type) bool {
 	switch v := token.(type) {
 	case bool:
@@ -708,7 +707,7 @@ func TestOnlyRepeats(t *testing.T) {
 	}
 }
 
-// onlyRepeats reports whether every word of a description is in the name, the owner's name, or says nothing.
+// onlyRepeats reports whether every word of a description is in the name, the owner's name, or means nothing.
 func onlyRepeats(description, owner, name string) bool {
 	known := append(words(owner), words(name)...)
 	known = append(known, "a", "an", "the", "of", "in", "this", "is", "its", "s", "for")
@@ -761,7 +760,7 @@ func declaredTypes(schema *ast.Schema) map[string]*ast.Definition {
 	return declared
 }
 
-// backendTypes is what is known of Thought Industries' own types.
+// backendTypes are the properties of Thought Industries' own types.
 type backendTypes struct {
 	fields map[string][]backendField
 	enums  map[string][]string
@@ -773,8 +772,8 @@ type backendField struct {
 	base    string // the named type within offered
 }
 
-// levels gives each object type that the schema offers for content its distance from the specification's
-// own types, which is two at most.
+// levels maps each object type that the schema offers for content to its distance from the specification's own types,
+// which is two at most.
 func (b backendTypes) levels() map[string]int {
 	levels := map[string]int{}
 	var current []string
@@ -798,7 +797,7 @@ func (b backendTypes) levels() map[string]int {
 	return levels
 }
 
-// reasonAgainst says why a field of an offered type is left out, empty where it is offered.
+// reasonAgainst returns why a field of an offered type is left out, empty where it is offered.
 func (b backendTypes) reasonAgainst(levels map[string]int, field backendField) string {
 	_, offered := levels[field.base]
 	switch {

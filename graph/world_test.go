@@ -21,8 +21,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// world is random data behind every field of the schema. What an edge leads to, and whether it fails, is decided by a hash
-// of the field, the parent and the arguments, so that each executor meets the same whatever calls it makes.
+// world is random data behind every field of the schema. The target of an edge, and whether it fails, is decided by a
+// hash of the field, the parent and the arguments, so that each executor meets the same whatever calls it makes.
 type world struct {
 	seed   uint64
 	broken bool // records break the schema, and resolvers fail in every way
@@ -106,7 +106,7 @@ type recordMaker struct {
 	broken bool
 }
 
-// records are the members of the types that are no content, where they are not the fields; sorted so that a seed gives
+// records are the members of the types that are no content, where they are not the fields; sorted so that a seed makes
 // one record.
 var records = map[string][]string{
 	"EmbedClient": {"identifier", "metadata", "userCount", "created", "updated"},
@@ -175,7 +175,7 @@ func (g *recordMaker) record(name string, depth int) string {
 	return g.maybe(name, func() string { return g.leaf("String") })
 }
 
-// member is what stands behind a field of content, at most one member.
+// member is the member of a field of content, at most one.
 func (g *recordMaker) member(owner string, f *ast.FieldDefinition, depth int) map[string]string {
 	target, name := f.Type.Name(), f.Name
 	if name == "sourceId" {
@@ -292,8 +292,8 @@ const (
 	itemFault
 	callFault   // the whole call fails
 	panicFault  // the resolver panics
-	lengthFault // the resolver gives a result too few
-	errorsFault // the resolver gives an error too many
+	lengthFault // the resolver returns a result too few
+	errorsFault // the resolver returns an error too many
 )
 
 var errItem = errors.New("the backend did not answer")

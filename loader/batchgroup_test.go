@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// party runs the callers as a party and gives the batches that they made, in order of their keys.
+// party runs the callers as a group and returns the batches that they made, in order of their keys.
 func party(t *testing.T, callers ...func(context.Context, *Loader[string, string])) []string {
 	t.Helper()
 	r := &recorder{delay: time.Second}

@@ -1,4 +1,4 @@
-// Package ops_test holds what is shipped around the program to the program itself.
+// Package ops_test compares the files that are shipped around the program with the program itself.
 package ops_test
 
 import (

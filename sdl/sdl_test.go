@@ -24,7 +24,7 @@ func written(t *testing.T, f Flavor, o Options) string {
 	return text
 }
 
-// Each flavor is a schema; what is not for a composition that adds definitions of its own is whole.
+// Each flavor is a schema; A flavor that is not for a composition with definitions of its own is whole.
 func TestFlavorsAreSchemas(t *testing.T) {
 	t.Parallel()
 	for _, f := range Flavors {

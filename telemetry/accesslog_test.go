@@ -53,7 +53,7 @@ func FuzzTheLineOfARequestIsThatOfSlog(f *testing.F) {
 	})
 }
 
-// writes keeps what is written in one go.
+// writes records the bytes of each write.
 type writes struct {
 	mu   sync.Mutex
 	list []string

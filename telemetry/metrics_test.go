@@ -232,7 +232,7 @@ var (
 	grouping     = regexp.MustCompile(`\b(?:by|on|without|ignoring|group_left)\s*\(([^)]*)\)`)
 )
 
-// TestMetricsInDashboardAndAlertsExist holds what is in ops/ against the registry.
+// TestMetricsInDashboardAndAlertsExist compares the metrics in ops/ with the registry.
 func TestMetricsInDashboardAndAlertsExist(t *testing.T) {
 	t.Parallel()
 	known := labelsOf(t)

@@ -60,7 +60,7 @@ type dashboard struct {
 	}
 }
 
-// kindOf tells units apart by how Prometheus names them.
+// kindOf returns a metric's unit by its name in Prometheus.
 func kindOf(expr string) string {
 	switch {
 	case strings.Contains(expr, "time()"), strings.Contains(expr, "_seconds_bucket"):

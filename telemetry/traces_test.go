@@ -22,7 +22,7 @@ import (
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 )
 
-// backendHost is where the tests say that a backend is. No span may show it.
+// backendHost is the backend's host in the tests. No span may show it.
 const backendHost = "127.0.0.77"
 
 const (
@@ -47,7 +47,7 @@ func (k *headerKeeper) RoundTrip(r *http.Request) (*http.Response, error) {
 	return k.RoundTripper.RoundTrip(r)
 }
 
-// TestTracesThatAreOffCostNothing is not parallel: what others allocate would be counted.
+// TestTracesThatAreOffCostNothing is not parallel: allocations of others would be counted.
 func TestTracesThatAreOffCostNothing(t *testing.T) {
 	var off *Tracer
 	base := http.DefaultTransport

@@ -49,7 +49,7 @@ func TestCallersTakeTurnsAndWritesGoFirst(t *testing.T) {
 	})
 }
 
-// Whatever comes and leaves, ahead is never less than what is served before, and walk has the order of service.
+// After any sequence of calls, ahead is never less than the number served before, and each has the order of service.
 func TestTheFairQueueKeepsItsCounts(t *testing.T) {
 	t.Parallel()
 	random := rand.New(rand.NewPCG(1, 2))

@@ -204,7 +204,7 @@ func breaking(status int, write upstream.Kind) row {
 	}
 }
 
-// want is the end of an operation, where MATTR's tokens and its credentials of nobody make a difference.
+// want is the end of an operation, where MATTR's tokens and its credentials without a holder make a difference.
 func want(fault string, op operation, ends [3]end) end {
 	w := ends[op.kind]
 	switch {
@@ -218,7 +218,7 @@ func want(fault string, op operation, ends [3]end) end {
 	return w
 }
 
-// perform runs an operation and tells how it ended.
+// perform runs an operation and returns how it ended.
 func perform(t *testing.T, op operation) end {
 	t.Helper()
 	var calls atomic.Int64
@@ -416,7 +416,7 @@ func TestABackendsOwnWordsKeepItFromRefusing(t *testing.T) {
 		emulator.ThoughtIndustries: {{Count: 20, Window: 2 * time.Second}}, emulator.Coassemble: {{Count: 100, Window: 2 * time.Second}},
 	}
 	synctest.Test(t, func(t *testing.T) {
-		// Thought Industries shows what is left and gets no rate from us; Coassemble shows nothing.
+		// Thought Industries shows its remaining calls and gets no rate from us; Coassemble shows nothing.
 		b := newBackends(t, emulator.Options{Clients: 1, Linked: true, Latency: 10 * time.Millisecond, Limits: limits}, func(o *upstream.Options) {
 			o.Concurrency = 5
 			if o.Backend == upstream.Coassemble {

@@ -175,7 +175,7 @@ func TestOnlyWhatCanDoNoHarmIsRepeated(t *testing.T) {
 	}
 }
 
-// probed is a client whose backend answers as status says; probes have a path of their own.
+// probed is a client whose backend answers with status; probes have a path of their own.
 type probed struct {
 	*Client
 	mu            sync.Mutex

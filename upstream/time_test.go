@@ -28,7 +28,7 @@ func TestTheErrorSaysWhoseTimeEnded(t *testing.T) {
 	})
 	tests := map[string]struct {
 		operation time.Duration // 0: it has no deadline
-		cancel    time.Duration // 0: nobody cancels
+		cancel    time.Duration // 0: it is not cancelled
 		want      Kind
 		after     time.Duration
 	}{
@@ -151,7 +151,7 @@ func TestTheBudgetHoldsInEveryWindow(t *testing.T) {
 		group.Wait()
 		slices.SortFunc(starts, time.Time.Compare)
 		checkWindows(t, starts, rates)
-		// 257 calls that nobody cancels, 95 in ten seconds: the last ones start in the third window.
+		// 257 calls without a cancellation, 95 in ten seconds: the last ones start in the third window.
 		if got := time.Since(begin); got < 20*time.Second || got > 31*time.Second {
 			t.Errorf("took %v", got)
 		}
@@ -198,7 +198,7 @@ func TestTheBudgetHoldsWhereCallsReachTheBackendLate(t *testing.T) {
 				}
 				group.Wait()
 				checkWindows(t, arrivals, rates)
-				// 95 in ten seconds and what the calls themselves take.
+				// 95 in ten seconds and the time of the calls themselves.
 				if got := time.Since(begin); got < 20*time.Second || got > 27*time.Second {
 					t.Errorf("%d calls took %v", len(arrivals), got)
 				}

@@ -399,7 +399,7 @@ func TestAWriteThatMayHaveHappenedIsUnknown(t *testing.T) {
 	}{
 		"reset":     {reset, Unavailable, OutcomeUnknown},
 		"truncated": {truncated, Unavailable, OutcomeUnknown},
-		// Nobody listens there. The port of a server that was closed may be the next one's.
+		// No server listens there. The port of a server that was closed may be the next one's.
 		"refused": {"http://127.0.0.1:1", Unavailable, Unavailable},
 	}
 	for name, tt := range tests {

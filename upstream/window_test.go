@@ -8,8 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// pages serves the numbers 0 to total-1 in pages of at most limit; exact backends say their page's size and whether it
-// is the last, the others give a bare list.
+// pages serves the numbers 0 to total-1 in pages of at most limit; exact backends send their page's size and whether it
+// is the last, the others a bare list.
 type pages struct {
 	total, limit int
 	exact        bool

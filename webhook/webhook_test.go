@@ -28,7 +28,7 @@ const (
 
 var tenant = emulator.NewTenant("5be4f663-af93-41d8-8542-f5c9a2a2d588", 7)
 
-// desk is an endpoint of each vendor, and what came of what it was sent.
+// desk is an endpoint of each vendor, and the effects of its deliveries.
 type desk struct {
 	endpoints map[string]*Endpoint
 	touched   []Change
@@ -95,7 +95,7 @@ func (d *desk) send(vendor string, r *http.Request) int {
 
 var vendors = []string{thoughtIndustries, coassemble, mattr}
 
-// example is an event of each vendor with what it touches.
+// example is an event of each vendor with its changes.
 var example = map[string]struct {
 	emulator.Delivery
 	touches []Change

@@ -17,7 +17,7 @@ import (
 // heap is the bytes in use by objects.
 func heap() int64 {
 	runtime.GC()
-	runtime.GC() // a pool gives up its content at the second collection
+	runtime.GC() // a pool frees its content at the second collection
 	var stats runtime.MemStats
 	runtime.ReadMemStats(&stats)
 	return int64(stats.HeapAlloc)
@@ -53,8 +53,8 @@ func keepAnswers(t *testing.T, n, size, facts int, codings []string) (counted, l
 	return c.Counters().MemoryBytes, heap() - empty
 }
 
-// TestMemoryCountsWholeAnswers compares what answers are counted for with what the heap has of them. Room for the packed
-// forms is counted from the start: what is packed later is not counted again.
+// TestMemoryCountsWholeAnswers compares the counted size of answers with their size on the heap. Room for the packed
+// forms is counted from the start: a form that is compressed later is not counted again.
 func TestMemoryCountsWholeAnswers(t *testing.T) {
 	every := []string{"", "zstd", "br", "gzip"}
 	for name, test := range map[string]struct {
@@ -71,7 +71,7 @@ func TestMemoryCountsWholeAnswers(t *testing.T) {
 		"of huge size, in all forms": {10, 400_000, 100, every, 2.2},
 	} {
 		t.Run(name, func(t *testing.T) {
-			keepAnswers(t, 10, test.size, test.facts, test.codings) // the writers of the codings stand from then on
+			keepAnswers(t, 10, test.size, test.facts, test.codings) // the writers of the codings exist from then on
 			counted, live := keepAnswers(t, test.n, test.size, test.facts, test.codings)
 			if ratio := float64(counted) / float64(live); ratio < 0.95 || ratio > test.most {
 				t.Errorf("counted %d bytes, the heap holds %d: %.3f", counted, live, ratio)

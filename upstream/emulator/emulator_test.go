@@ -251,7 +251,7 @@ func TestEveryDocumentedMemberIsFilled(t *testing.T) {
 	}
 }
 
-// fits tells whether a value is filled and of the kind that the type has in JSON.
+// fits reports whether a value is filled and of the kind that the type has in JSON.
 func fits(value any, kind string) bool {
 	kind = strings.TrimSuffix(kind, "!")
 	if element, ok := strings.CutPrefix(kind, "["); ok {

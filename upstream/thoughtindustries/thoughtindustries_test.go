@@ -62,7 +62,7 @@ type backend struct {
 	limit    int  // the largest page; 0 is 100
 	noTotal  bool // pageInfo shows hasMore only
 	noSearch bool // a search finds nothing
-	repeat   bool // every page is the first one and says so of the number asked for
+	repeat   bool // every page is the first one, with the requested number
 	endless  bool // hasMore and no total, always
 	delay    time.Duration
 	fail     func(page, call int) int
