@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/learngraph/learngraph/config"
@@ -139,5 +140,13 @@ func TestEverySettingOfComposeAndTheServiceExists(t *testing.T) {
 	}
 	if _, err := config.Load(config.Sources{File: "systemd/learngraph.yaml", Demo: true, Getenv: func(string) string { return "" }}); err != nil {
 		t.Errorf("systemd/learngraph.yaml: %v", err)
+	}
+}
+
+func TestTheImageNamesTheVersionOfTheProgram(t *testing.T) {
+	t.Parallel()
+	version := strings.TrimSpace(string(read(t, "../VERSION")))
+	if want := `org.opencontainers.image.version="` + version + `"`; !strings.Contains(string(read(t, "Dockerfile")), want) {
+		t.Errorf("the Dockerfile has no label %s", want)
 	}
 }
