@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 chart=helm/learngraph
+objects=$(mktemp)
+trap 'rm "$objects"' EXIT
 tool() { go tool -modfile=tools/go.mod "$@"; }
 
 (cd tools && go run ./compose ../compose.yaml)
@@ -16,9 +18,11 @@ for values in $chart/ci/*-values.yaml; do
 done
 
 # What is no value of the chart, and an object that no server would take, are refused.
-! tool helm lint --quiet $chart --set replicas=3 >/dev/null 2>&1
-! tool helm template learngraph $chart --kube-version 1.31 --set podDisruptionBudget.maxUnavailable=null --set-json 'tolerations=[{"keys":"x"}]' |
-  (cd tools && go run ./manifests) 2>/dev/null
+refused() { echo "$1 is taken"; exit 1; }
+! tool helm lint --quiet $chart --set replicas=3 >/dev/null 2>&1 || refused 'a value that the chart has not'
+! tool helm template learngraph $chart --kube-version 1.31 --set preStopSeconds=10 >/dev/null 2>&1 || refused 'a pod that is killed before it has ended'
+tool helm template learngraph $chart --kube-version 1.31 --set podDisruptionBudget.maxUnavailable=null --set-json 'tolerations=[{"keys":"x"}]' >"$objects"
+! (cd tools && go run ./manifests) <"$objects" 2>/dev/null || refused 'an object that breaks its schema'
 
 tool helm-docs --chart-search-root helm --log-level warning
 git diff --exit-code -- $chart/README.md

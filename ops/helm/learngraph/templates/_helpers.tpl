@@ -39,3 +39,25 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- printf "%s:%s" .Values.image.repository (default .Chart.AppVersion .Values.image.tag) -}}
 {{- end -}}
 {{- end -}}
+
+{{- /* Whole seconds or minutes, as a number of seconds; 0 for what is written otherwise. Defaults are those of the program. */ -}}
+{{- define "learngraph.seconds" -}}
+{{- if regexMatch "^[0-9]+s$" . -}}
+{{- trimSuffix "s" . -}}
+{{- else if regexMatch "^[0-9]+m$" . -}}
+{{- mul 60 (trimSuffix "m" .) -}}
+{{- else -}}
+0
+{{- end -}}
+{{- end -}}
+
+{{- /* A pod that is killed before the program has ended loses requests. */ -}}
+{{- define "learngraph.checkEnd" -}}
+{{- $server := default dict .Values.config.server -}}
+{{- $delay := include "learngraph.seconds" (default "1s" $server.shutdown_delay) -}}
+{{- $timeout := include "learngraph.seconds" (default "10s" $server.shutdown_timeout) -}}
+{{- $needed := add .Values.preStopSeconds $delay $timeout -}}
+{{- if ge (int64 $needed) (int64 .Values.terminationGracePeriodSeconds) -}}
+{{- fail (printf "terminationGracePeriodSeconds is %d: preStopSeconds, shutdown_delay and shutdown_timeout together are %d" (int64 .Values.terminationGracePeriodSeconds) (int64 $needed)) -}}
+{{- end -}}
+{{- end -}}
