@@ -110,8 +110,10 @@ func (r *resource[K, V]) pageTags(items []V) []cache.Tag {
 
 // pageOf returns one page of a list that no batch waits for.
 func pageOf[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], key K, fetch cache.FetchPages[K, V]) (Page[V], error) {
-	found, failed := pages.Load(ctx, []K{key}, fetch)
-	return found[key], failed[key]
+	return readOnce(ctx, pageRead{pages, key}, func() (Page[V], error) {
+		found, failed := pages.Load(ctx, []K{key}, fetch)
+		return found[key], failed[key]
+	})
 }
 
 // configured returns a fetch, or one that refuses every key where the backend is not configured.

@@ -86,7 +86,7 @@ func (s scanner[V]) readPages(ctx context.Context, bound int) (*scan[V], error) 
 	keys, asked := map[string]bool{}, map[string]bool{}
 	for w.pages < bound && !w.done && !w.unusable {
 		asked[cursor] = true
-		page, meta, err := s.read(ctx, cursor)
+		page, meta, err := s.readPage(ctx, cursor)
 		if err != nil {
 			return nil, err
 		}
@@ -111,6 +111,21 @@ func (s scanner[V]) readPages(ctx context.Context, bound int) (*scan[V], error) 
 	w.meta = upstream.MergeMeta(metas...)
 	w.meta.ETag = "" // of a page, not of its items
 	return w, nil
+}
+
+// scannedPage is a page of a scan.
+type scannedPage[V any] struct {
+	*Page[V]
+	meta upstream.Meta
+}
+
+// readPage reads the page that a cursor leads to, which an earlier scan of the operation may have read.
+func (s scanner[V]) readPage(ctx context.Context, cursor string) (*Page[V], upstream.Meta, error) {
+	p, err := readOnce(ctx, pageRead{s.flights, cursor}, func() (p scannedPage[V], err error) {
+		p.Page, p.meta, err = s.read(ctx, cursor)
+		return p, err
+	})
+	return p.Page, p.meta, err
 }
 
 // flights returns a space that shares values only while they are fetched. It stores nothing.

@@ -245,6 +245,52 @@ func TestAnAnswerWithNothingLeftIsPlain(t *testing.T) {
 	}
 }
 
+// Fields that several parts have are no reason for parts where all is ready.
+func TestAnAnswerWithNothingLeftIsPlainWherePartsOverlap(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 2, UsersPerClient: 1, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s"}})
+	server := httptest.NewServer(p.Handler)
+	defer server.Close()
+	for _, query := range []string{
+		`{ clients { nodes { name users { nodes { name } } } } ... @defer { clients { nodes { sourceId users { nodes { name sourceId } } } } } }`,
+		`{ clients { nodes { name ... @defer { name slug } ... @defer(label: "b") { slug embed { userCount } } } } }`,
+		`{ clients { nodes @stream(initialCount: 1) { name ... @defer { name } ... @defer { name } } } }`,
+	} {
+		without := strings.NewReplacer("@defer(label: \"b\")", "", "@defer", "", "@stream(initialCount: 1)", "").Replace(query)
+		want := open(t, server.URL, without, nil).next()
+		for _, accept := range []string{"multipart/mixed;deferSpec=20220824", "multipart/mixed", "multipart/mixed;incrementalSpec=v0.2", "text/event-stream"} {
+			s := open(t, server.URL, query, map[string]string{"Accept": accept})
+			if got := strings.Replace(s.next(), `,"extensions":{"is_final":true}`, "", 1); got != want || !strings.HasPrefix(s.Header.Get("Content-Type"), "application/") {
+				t.Errorf("%s by %s\ngot  %s\nwant %s", query, accept, got, want)
+			}
+		}
+	}
+}
+
+// A write is made once, whatever parts its payload has.
+func TestAWriteWithPartsIsMadeOnce(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s"}})
+	server := httptest.NewServer(p.Handler)
+	defer server.Close()
+	user := p.backends.Users(p.backends.Clients()[0].Identifier)[0].Identifier
+	query := `mutation { updateUser(input: {by: {sourceId: "` + user + `"}, name: "n"}) {
+		user { name ... @defer { name sourceId } } ... @defer { user { name identity { sourceId } } } } }`
+	for _, accept := range []string{"multipart/mixed;deferSpec=20220824", "multipart/mixed;incrementalSpec=v0.2", "application/json"} {
+		p.backends.Reset()
+		payloads := open(t, server.URL, query, map[string]string{"Accept": accept}).readAll()
+		writes := 0
+		for _, c := range p.backends.Calls() {
+			if c.Method == http.MethodPut {
+				writes++
+			}
+		}
+		if all := fmt.Sprint(payloads); writes != 1 || !strings.Contains(all, `"name":"n"`) || strings.Contains(all, "errors") {
+			t.Errorf("%s: %d writes, got %s", accept, writes, all)
+		}
+	}
+}
+
 func TestAPackedAnswerIsFlushedWithEachPayload(t *testing.T) {
 	t.Parallel()
 	hold := holdCoassemble()

@@ -222,6 +222,9 @@ func (x *execution) parents(f *Field) []Parent { return x.columns[f.selection.sl
 
 // invoke calls the resolver. It runs in parallel with other calls and touches nothing but c.
 func (x *execution) invoke(c *call) {
+	if x.recall(c) {
+		return
+	}
 	ctx := x.ctx
 	if c.group != nil {
 		var leave func()

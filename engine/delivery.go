@@ -121,9 +121,7 @@ func (e *Engine) Deliver(ctx context.Context, op *graphql.OperationContext, opts
 	}
 	d := &Delivery{engine: e, op: op, opts: opts, ctx: ctx, events: make(chan struct{}, 1)}
 	d.changed.L = &d.mu
-	ctx = d.reporting(ctx)
-	d.execute(ctx)
-	d.errs = append(graphql.GetErrors(ctx), d.errs...)
+	d.execute(d.reporting(ctx))
 	return d
 }
 
@@ -134,24 +132,64 @@ func (d *Delivery) execute(ctx context.Context) {
 	defer func() {
 		if p := recover(); p != nil {
 			graphql.AddError(ctx, x.recovered(p))
-			d.data = []byte("null")
+			d.data, d.errs = []byte("null"), graphql.GetErrors(ctx)
 			return // x may be in any state
 		}
 		x.release()
 	}()
 	x.prepare(d.engine.plan(d.op, d.opts.Format))
-	target := bufferOf(ctx)
+	x.call()
+	x.allWritten = d.awaitQuiet()
+	if x.allWritten && x.plan.overlaps {
+		x = d.unite(x)
+	}
+	d.finishFirst(x)
+}
+
+// unite returns an execution of the whole operation in place of one whose parts overlap: a field that several parts have is written
+// once. All calls are back, so that the resolvers find what they load in the operation. What several writes of a mutation have read
+// between them is not there any more: these are delivered in parts.
+func (d *Delivery) unite(x *execution) *execution {
+	if len(x.plan.segments) > 1 {
+		x.allWritten = false
+		return x
+	}
+	y := d.execution(d.ctx, d.engine.plan(d.op, Whole))
+	y.activity, y.watch, y.written, y.allWritten = x.activity, nil, x, true
+	y.call()
+	y.written = nil
+	x.free()
+	x.release()
+	return y
+}
+
+// recall takes over the outcome of a write, which is not made again, and reports whether it did.
+func (x *execution) recall(c *call) bool {
+	if x.written == nil || x.op.Operation.Operation != ast.Mutation || !c.fields[0].root {
+		return false
+	}
+	for _, f := range x.written.plan.Root.calls {
+		if made := x.written.outcomes[f.slot].call; f.Key == c.fields[0].Key {
+			c.values, c.errs, c.err = made.values, made.errs, made.err
+			return true
+		}
+	}
+	return false
+}
+
+// finishFirst writes the first part.
+func (d *Delivery) finishFirst(x *execution) {
+	target := bufferOf(d.ctx)
 	if target != nil {
 		x.buf, x.max, x.reserve = target.Bytes[:0], target.Max, target.Reserve
 		d.max, d.reserveMemory = target.Max, target.Reserve
 	}
-	x.call()
-	x.allWritten = d.awaitQuiet() && !x.plan.overlaps
 	x.finish()
 	if d.data = x.buf; target != nil {
 		target.Bytes = x.buf
 	}
 	d.size, d.held = len(x.buf), cap(x.buf)
+	d.errs = append(graphql.GetErrors(x.ctx), d.errs...)
 	if x.allWritten {
 		x.free()
 		return

@@ -92,9 +92,10 @@ type execution struct {
 	// Of an answer that is delivered in parts.
 	delivery   *Delivery
 	activity   *activity
-	cohort     *cohort   // of its branch
-	branches   []*branch // by the slots of parts
-	allWritten bool      // it turned out that nothing is left for later
+	cohort     *cohort    // of its branch
+	branches   []*branch  // by the slots of parts
+	allWritten bool       // it turned out that nothing is left for later
+	written    *execution // of the same operation in parts, whose writes are not made again
 	scope      *enclosure
 	records    []record
 }

@@ -1,6 +1,7 @@
 package graph_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -18,6 +19,7 @@ import (
 
 // merged is an answer that was put together from its payloads.
 type merged struct {
+	text     []byte // of an answer that is not merged
 	data     any
 	errs     gqlerror.List
 	payloads int
@@ -222,6 +224,25 @@ func lacks(want, got any, nulls bool, at string) string {
 // once removes duplicates from an error set.
 func once(set []string) []string { return slices.Compact(set) }
 
+// differsWhenReady executes an operation none of whose calls waits for a backend. Its answer is whole, and the one that is not
+// delivered in parts. Several writes are not looked at: parts of them may be left.
+func differsWhenReady(t testing.TB, w *world, loaded *graphql.OperationContext, format engine.Format, onError engine.OnError, want *merged) string {
+	t.Helper()
+	w.calls = nil
+	ctx := engine.WithOnError(graphql.WithOperationContext(t.Context(), loaded), onError)
+	d := w.engine.Deliver(ctx, loaded, engine.Incremental{Format: format, Present: graphql.DefaultErrorPresenter})
+	data, errs := d.Data()
+	switch {
+	case loaded.Operation.Operation == ast.Mutation && d.First().HasNext:
+		return ""
+	case d.First().HasNext:
+		return "it has parts"
+	case !bytes.Equal(data, want.text):
+		return fmt.Sprintf("got %s, want %s", data, want.text)
+	}
+	return cmp.Diff(errorSet(want.errs), errorSet(errs))
+}
+
 // checkDelivery compares the merged payloads of one random operation with the answer that is not delivered in parts.
 func checkDelivery(t testing.TB, w *world, seed uint64, payloads *atomic.Int64) bool {
 	t.Helper()
@@ -238,8 +259,11 @@ func checkDelivery(t testing.TB, w *world, seed uint64, payloads *atomic.Int64) 
 		d := w.engine.Deliver(engine.WithOnError(graphql.WithOperationContext(t.Context(), loaded), onError), loaded,
 			engine.Incremental{Format: engine.Whole, Present: graphql.DefaultErrorPresenter})
 		data, errs := d.Data()
-		whole.data, whole.errs = plain(string(data)), errs
+		whole.text, whole.data, whole.errs = slices.Clone(data), plain(string(data)), errs
 		for _, format := range []engine.Format{engine.Deduplicated, engine.Branching} {
+			if what := differsWhenReady(t, w, loaded, format, onError, whole); what != "" {
+				t.Fatalf("seed %d, format %d, onError %d: where all is ready: %s\n%s\n%v", seed, format, onError, what, op.query, op.variables)
+			}
 			got := deliver(t, w, loaded, format, onError)
 			payloads.Add(int64(got.payloads))
 			if got.problem != "" {
