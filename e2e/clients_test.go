@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/learngraph/learngraph/cli"
+	"github.com/learngraph/learngraph/sdl"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -102,6 +103,14 @@ func TestStrictReadersTakeTheSchema(t *testing.T) {
 	needNode(t)
 	introspection, text := introspected(t)
 	runScript(t, 10, "node", "readers.mjs", introspection, text)
+}
+
+// The flavors for clients and for composite schemas are whole schemas to the same readers, and Relay's compiler writes types
+// that are not null from what semantic nullability tells.
+func TestStrictReadersTakeTheFlavors(t *testing.T) {
+	t.Parallel()
+	needNode(t)
+	runScript(t, 7, "node", "flavors.mjs", flavors(t, sdl.Composite, sdl.SemanticNullability, sdl.CacheControl))
 }
 
 // python is Debian's, which has Debian's graphql-core.

@@ -13,11 +13,14 @@ import (
 
 var federationFolder = filepath.Join("testdata", "federation")
 
-// flavors writes the schema in the flavors of subgraphs into a folder.
-func flavors(t *testing.T) string {
+// subgraphs are the flavors that compositions of Federation read.
+var subgraphs = []sdl.Flavor{sdl.Federation, sdl.Federation29, sdl.FederationOpen}
+
+// flavors writes the schema in some flavors into a folder.
+func flavors(t *testing.T, list ...sdl.Flavor) string {
 	t.Helper()
 	files := map[string]string{}
-	for _, f := range []sdl.Flavor{sdl.Federation, sdl.Federation29, sdl.FederationOpen} {
+	for _, f := range list {
 		var out, failed bytes.Buffer
 		if code := runWith(t.Context(), []string{"schema", "-flavor", string(f)}, nil, &out, &failed); code != 0 {
 			t.Fatalf("%s: %s", f, failed.String())
@@ -35,23 +38,23 @@ func flavors(t *testing.T) string {
 func TestTheSubgraphComposes(t *testing.T) {
 	t.Parallel()
 	needNodeIn(t, federationFolder)
-	runScriptIn(t, federationFolder, 8, "node", "compose.mjs", flavors(t))
+	runScriptIn(t, federationFolder, 8, "node", "compose.mjs", flavors(t, subgraphs...))
 }
 
 // Gateways answer what crosses from one subgraph to the other and back: each lookup of an entity is one call.
 func TestGatewaysRunInFrontOfTheSubgraph(t *testing.T) {
 	t.Parallel()
 	needNodeIn(t, federationFolder)
-	dir := flavors(t)
+	dir := flavors(t, subgraphs...)
 	for _, gateway := range []string{"apollo", "hive"} {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 2, UsersPerClient: 2, Linked: true}, Env: federation})
 		server := httptest.NewServer(p.Handler)
 		defer server.Close()
 		client := p.backends.Clients()[1]
-		runScriptIn(t, federationFolder, 3, "node", "gateways.mjs", gateway, server.URL+"/graphql", filepath.Join(dir, "federation-open.graphqls"),
+		runScriptIn(t, federationFolder, 5, "node", "gateways.mjs", gateway, server.URL+"/graphql", filepath.Join(dir, "federation-open.graphqls"),
 			p.backends.Users(client.Identifier)[1].Identifier, client.ID)
 		// A user for each query and one more on the way back; the first query looks for a client too, which takes two searches.
-		if diff := cmp.Diff(map[string]int{"coassemble": 4, "thoughtindustries": 2}, p.made()); diff != "" {
+		if diff := cmp.Diff(map[string]int{"coassemble": 6, "thoughtindustries": 2}, p.made()); diff != "" {
 			t.Errorf("%s: calls (-want +got):\n%s", gateway, diff)
 		}
 	}

@@ -10,6 +10,9 @@ const text = readFileSync(new URL('second.graphqls', import.meta.url), 'utf8')
 const executable = buildSchema(`
   directive @key(fields: String!, resolvable: Boolean) repeatable on OBJECT
   directive @shareable on OBJECT
+  directive @external on FIELD_DEFINITION
+  directive @requires(fields: String!) on FIELD_DEFINITION
+  directive @override(from: String!) on FIELD_DEFINITION
   scalar _Any
   union _Entity = Ticket | User | Client
   type _Service { sdl: String! }
@@ -20,7 +23,7 @@ const ticket = { __typename: 'Ticket', number: '1', requester: { __typename: 'Us
 const root = {
   tickets: [ticket],
   _service: { sdl: text },
-  _entities: ({ representations }) => representations.map((r) => ({ ...r, tickets: [ticket] })),
+  _entities: ({ representations }) => representations.map((r) => ({ ...r, tickets: [ticket], avatar: 'a picture of the second', greeting: `Hello ${r.name}` })),
 }
 const second = createServer((request, response) => {
   let body = ''
@@ -78,6 +81,8 @@ const findings = []
 for (const [name, query, want] of [
   ['from the second to the first', '{ tickets { number requester { sourceId name } client { name } } }', (d) => d.tickets[0].requester.name && d.tickets[0].client.name],
   ['from the first to the second', `{ user(by: {sourceId: ${JSON.stringify(user)}}) { name tickets { number } } }`, (d) => d.user.name && d.user.tickets[0].number === '1'],
+  ['@requires', `{ user(by: {sourceId: ${JSON.stringify(user)}}) { greeting } }`, (d) => /^Hello (?!undefined|null)./.test(d.user.greeting)],
+  ['@override', `{ user(by: {sourceId: ${JSON.stringify(user)}}) { name avatar } }`, (d) => d.user.name && d.user.avatar === 'a picture of the second'],
   ['and back', `{ user(by: {sourceId: ${JSON.stringify(user)}}) { tickets { requester { name } } } }`, (d) => d.user.tickets[0].requester.name],
 ]) {
   const answer = await gateway.run(query)
