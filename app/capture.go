@@ -26,6 +26,7 @@ import (
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/inflight"
+	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/syntax"
 	"github.com/learngraph/learngraph/upstream"
@@ -185,6 +186,13 @@ func (w *bufferedWriter) Write(p []byte) (int, error) {
 	return w.body.Write(p)
 }
 
+// Flush sends nothing that is held back: an answer in parts is whole before it is sent.
+func (w *bufferedWriter) Flush() {
+	if w.released {
+		_ = http.NewResponseController(w.to).Flush() // the next write says what is wrong
+	}
+}
+
 // release sends the buffered response. What follows is not held back any more.
 func (w *bufferedWriter) release() error {
 	if w.released {
@@ -237,6 +245,7 @@ func (g *generation) repeatable(root *resolvers.Resolver) gateway.Options {
 	inOrder.InOrder = true
 	options.Schema, options.Answers = inOrder, nil
 	options.Memory, options.Reserve = 0, nil // the capture is discarded with its cache
+	options.Subscriptions = live.Options{}   // a capture ends
 	return options
 }
 

@@ -14,9 +14,10 @@ const (
 	claimRenewal = 300 * time.Millisecond
 )
 
-// Claim takes names for this process, so that one of several replicas does a work; ok is false where another one has any
-// of them. release returns them, once the values that this process has fetched so far are in Redis, where the others find
-// them. Without Redis, and while it fails, each process claims for itself.
+// Claim takes names for this process, so that one of several replicas does a work; ok is false where another one has any of
+// them. Claims of one process do not exclude each other: what they fetch at the same time is fetched once anyway. release returns
+// the names, once the values that this process has fetched so far are in Redis, where the others find them. Without Redis, and
+// while it fails, each process claims for itself.
 func (c *Cache) Claim(ctx context.Context, names []string) (release func(), ok bool) {
 	r := c.remote
 	if r == nil || len(names) == 0 {
@@ -69,6 +70,6 @@ func (r *remote) holdClaim(ctx context.Context, keys []string, holder string) (r
 }
 
 func (r *remote) claim(ctx context.Context, keys []string, holder string) (taken bool, err error) {
-	numbers, err := r.script(ctx, claimScript, keys, holder, claimLife.Milliseconds())
+	numbers, err := r.script(ctx, claimScript, keys, holder, claimLife.Milliseconds(), r.origin+".")
 	return numbers[0] == 1, err
 }

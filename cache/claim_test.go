@@ -36,6 +36,34 @@ func TestOneReplicaHasAClaim(t *testing.T) {
 	})
 }
 
+func TestClaimsOfOneProcessDoNotExcludeEachOther(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		m := newMemoryRedis(t)
+		first, second := replica(t, m), replica(t, m)
+		var held []func()
+		for _, names := range [][]string{{"a", "b"}, {"b", "c"}, {"a", "b", "c"}} {
+			release, ok := first.Claim(t.Context(), names)
+			if !ok {
+				t.Fatalf("%q are refused to the process that has them", names)
+			}
+			held = append(held, release)
+		}
+		for i, release := range held {
+			for _, name := range []string{"b", "c"} {
+				if other, ok := second.Claim(t.Context(), []string{name}); ok {
+					t.Errorf("%s is free while %d claims hold it", name, len(held)-i)
+					other()
+				}
+			}
+			release()
+			synctest.Wait()
+		}
+		if _, ok := second.Claim(t.Context(), []string{"a", "b", "c"}); !ok {
+			t.Error("names that were given back are not free")
+		}
+	})
+}
+
 func TestAClaimOfAReplicaThatWasKilledEnds(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)

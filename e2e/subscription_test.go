@@ -163,7 +163,8 @@ func TestASubscriptionByGET(t *testing.T) {
 func TestASubscriptionWithoutAProtocolIsNotAcceptable(t *testing.T) {
 	t.Parallel()
 	_, subscribe := subscribed(t, nil)
-	for _, accept := range []string{"", "application/json", "*/*", "multipart/mixed", "multipart/mixed;deferSpec=20220824"} {
+	for _, accept := range []string{"", "application/json", "*/*", "multipart/mixed", "multipart/mixed;deferSpec=20220824",
+		"text/html", "text/event-stream;q=0", "multipart/mixed;subscriptionSpec=2.0", "application/json, text/event-stream;q=0"} {
 		s := subscribe(accept, `subscription { users(first: 1) { nodes { name } } }`)
 		body := s.next()
 		if s.StatusCode != http.StatusNotAcceptable || !strings.Contains(body, "text/event-stream") || !strings.Contains(body, "subscriptionSpec=1.0") {

@@ -100,11 +100,11 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 		g.sources.Register(ctx, op.RawQuery)
 	}
 	if isSubscription(op) {
-		return g.subscribe(ctx, op, parts, req)
+		return g.subscribe(ctx, op, parts, req, f)
 	}
 	out := &httpapi.Result{}
 	ctx, used := provenance.With(engine.WithOnError(g.runner.withDirectives(ctx, r.Header), op.onError))
-	if parts != nil && parts.x.Protocol != incremental.None && selection.Delivers(op.Operation) {
+	if parts != nil && parts.x.Protocol != incremental.None && selection.Delivers(op.Operation) && g.divides() {
 		parts.run(ctx, op, spent, used, out)
 	} else {
 		g.runner.run(ctx, op, used, out)
@@ -129,6 +129,12 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 		f.Cache = cacheHit
 	}
 	return out
+}
+
+// divides reports whether the schema's engine can divide an answer: one that is captured is whole.
+func (g *Gateway) divides() bool {
+	_, ok := g.opts.Schema.(*engine.Engine)
+	return ok
 }
 
 // charge charges the caller for an operation before it runs, or refuses it.
@@ -156,6 +162,11 @@ func (g *Gateway) prepare(ctx context.Context, method string, req *httpapi.Reque
 	if refusal != nil {
 		return nil, refusal
 	}
+	return g.prepareText(ctx, method, req, text)
+}
+
+// prepareText makes an operation of a document's text.
+func (g *Gateway) prepareText(ctx context.Context, method string, req *httpapi.Request, text string) (*prepared, *httpapi.Result) {
 	doc, errs := g.documents.Load(text)
 	if len(errs) > 0 {
 		return nil, g.refused(errs)

@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"time"
 
@@ -30,7 +31,8 @@ type Stats struct {
 	Kind    string
 	Outcome string
 	// Cache is hit, stale or miss, empty where nothing was executed.
-	Cache    string
+	Cache string
+	// Duration of a subscription is that until its first event.
 	Duration time.Duration
 	// Cost is the estimate in points, Calls how many exchanges with backends were made.
 	Cost, Calls int64
@@ -41,7 +43,8 @@ type Stats struct {
 
 // finish takes the outcome from the answer.
 func (f *Stats) finish(ctx context.Context, began time.Time, out *httpapi.Result) {
-	f.Duration, f.RequestID, f.Caller = time.Since(began), requestid.FromContext(ctx), auth.FromContext(ctx).Label()
+	f.Duration = cmp.Or(f.Duration, time.Since(began))
+	f.RequestID, f.Caller = requestid.FromContext(ctx), auth.FromContext(ctx).Label()
 	for _, err := range out.Response.Errors {
 		if code, ok := err.Extensions["code"].(string); ok {
 			f.Codes = append(f.Codes, code)

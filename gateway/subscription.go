@@ -56,17 +56,22 @@ type subscriber struct {
 	x       *httpapi.ResponseWriter
 	w       *httpapi.Parts
 	out     *httpapi.Result
+	f       *Stats
+	began   time.Time
 }
 
 // subscribe sends the answer to a subscription, and again each time that it has changed. It returns when the caller leaves, may
 // not see the answer any longer, or the server shuts down.
-func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req *httpapi.Request) *httpapi.Result {
-	if parts == nil || !parts.x.BeginEvents() {
+func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req *httpapi.Request, f *Stats) *httpapi.Result {
+	if parts == nil {
+		return httpapi.Fail(httpapi.BadRequest("a subscription has a stream of its own: it cannot be one of a batch"))
+	}
+	if !parts.x.BeginEvents() {
 		return notAcceptable()
 	}
 	who := auth.FromContext(ctx)
-	s := &subscriber{g: g, request: parts.request, who: who, x: parts.x, out: &httpapi.Result{Sent: true, Response: &graphql.Response{}}}
-	sub, err := g.hub.Subscribe(who.Name, answerKey(ctx, op), g.asker(who, req))
+	s := &subscriber{g: g, f: f, began: time.Now(), request: parts.request, who: who, x: parts.x, out: &httpapi.Result{Sent: true, Response: &graphql.Response{}}}
+	sub, err := g.hub.Subscribe(who.Name, answerKey(ctx, op), g.asker(who, op, req))
 	parts.x.Leave() // an open subscription has a bound of its own
 	s.w = parts.x.Begin()
 	defer s.w.Close()
@@ -113,7 +118,9 @@ func (s *subscriber) run(sub *live.Subscription) {
 			if s.w.SendFrame(state.Frames.Get(int(s.x.Protocol), func() []byte { return s.x.Protocol.Event(state.Body) })) != nil {
 				return
 			}
-			sent, body = state, state.Body
+			if sent, body = state, state.Body; s.f.Duration == 0 {
+				s.f.Duration = max(time.Since(s.began), 1)
+			}
 			beat.Reset(subscriptionBeat)
 			continue
 		}
@@ -179,14 +186,20 @@ func (s *subscriber) reconnect() {
 // previousAnswer is the part of a topic's last answer that its next execution needs.
 type previousAnswer struct {
 	data     []byte
-	at       time.Time // when data was the answer
+	errs     gqlerror.List
+	at       time.Time // when this was the answer
 	backends []string  // those that failed when it was made
+	lasting  bool      // no part of it is missing because of a failure, so that it can be shown while backends fail
 }
 
-// asker returns the function that executes a subscription's operation once.
-func (g *Gateway) asker(who *auth.Caller, req *httpapi.Request) live.Ask {
+// asker returns the function that executes a subscription's operation once. It has the text of the document: what a registered
+// document's hash or a trusted document's id names may be gone when the operation is executed again.
+func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) live.Ask {
 	kept := *req
 	kept.Raw = httpapi.Raw{}
+	kept.Extensions = maps.Clone(req.Extensions)
+	delete(kept.Extensions, "persistedQuery")
+	kept.Query, kept.DocumentID = op.RawQuery, ""
 	return func(ctx context.Context, last *live.Answer) *live.Answer {
 		req := kept
 		ctx = graphql.StartOperationTrace(auth.NewContext(ctx, who))
@@ -205,7 +218,7 @@ func (g *Gateway) asker(who *auth.Caller, req *httpapi.Request) live.Ask {
 
 // event executes an operation for one event.
 func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.Answer, f *Stats) (*live.Answer, *httpapi.Result) {
-	op, refusal := g.prepare(ctx, http.MethodPost, req)
+	op, refusal := g.prepareText(ctx, http.MethodPost, req, req.Query)
 	if refusal != nil {
 		return newAnswer(refusal.Response, nil, nil), refusal
 	}
@@ -223,41 +236,48 @@ func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.An
 	return newAnswer(out.Response, used, last), out
 }
 
-// newAnswer returns the answer of a question. Where a backend fails it has the data of the last one that had all, with a note of
-// their age.
+// newAnswer returns the answer of a question. Where a backend fails it is the last one that lacked nothing, with a note of its
+// age.
 func newAnswer(resp *graphql.Response, used *provenance.Provenance, last *live.Answer) *live.Answer {
 	a := &live.Answer{}
 	if used != nil {
 		a.Facts, a.Tags = used.Facts.List(), used.Facts.Tags()
 	}
-	now := previousAnswer{data: slices.Clone(resp.Data), at: time.Now(), backends: failingBackends(resp.Errors)}
-	errs := resp.Errors
-	if before, ok := previousOf(last); ok && len(now.backends) > 0 && before.data != nil {
-		now.data, now.at, errs = before.data, before.at, nil
+	failed, backends := failingBackends(resp.Errors)
+	now := previousAnswer{data: slices.Clone(resp.Data), errs: resp.Errors, at: time.Now(), lasting: !failed}
+	before, ok := previousOf(last)
+	keeps := failed && ok && before.lasting
+	if keeps {
+		now = before
 	}
-	var stale []provenance.Staleness
-	for _, s := range provenance.StaleFacts(a.Facts) {
-		if s.Reason == cache.Failed || s.Reason != cache.Refreshing && s.ExpiredSeconds >= busySeconds {
-			stale = append(stale, s)
-			now.backends = append(now.backends, s.Backend)
-		}
+	now.backends = backends
+	stale := staleOf(a.Facts)
+	for _, s := range stale {
+		now.backends = append(now.backends, s.Backend)
 	}
-	if errs == nil {
+	slices.Sort(now.backends)
+	now.backends = slices.Compact(now.backends)
+	if keeps {
 		for _, backend := range now.backends {
 			if !slices.ContainsFunc(stale, func(s provenance.Staleness) bool { return s.Backend == backend }) {
 				stale = append(stale, provenance.Staleness{Backend: backend, AgeSeconds: int(time.Since(now.at) / time.Second), Reason: cache.Failed})
 			}
 		}
 	}
-	slices.Sort(now.backends)
-	now.backends = slices.Compact(now.backends)
-	a.Failing = len(now.backends) > 0
-	a.Body, a.Fingerprint = render(now, errs, stale)
-	if len(errs) > 0 {
-		now.data = nil // it is no answer to fall back on
-	}
+	a.Failing = failed || len(now.backends) > 0
+	a.Body, a.Fingerprint = render(now, stale)
 	a.Memo = now
 	return a
+}
+
+// staleOf returns the stale facts that an event reports.
+func staleOf(facts []cache.Fact) (list []provenance.Staleness) {
+	for _, s := range provenance.StaleFacts(facts) {
+		if s.Reason == cache.Failed || s.Reason != cache.Refreshing && s.ExpiredSeconds >= busySeconds {
+			list = append(list, s)
+		}
+	}
+	return list
 }
 
 func previousOf(last *live.Answer) (previousAnswer, bool) {
@@ -268,26 +288,27 @@ func previousOf(last *live.Answer) (previousAnswer, bool) {
 	return s, ok
 }
 
-// failingBackends returns the backends that errors are of, if every error is one that may be gone the next time.
-func failingBackends(errs gqlerror.List) (backends []string) {
+// failingBackends reports whether an error may be gone the next time, and returns the backends that such errors are of.
+func failingBackends(errs gqlerror.List) (failed bool, backends []string) {
 	for _, err := range errs {
 		if !gqlerrors.Transient(err) {
-			return nil
+			continue
 		}
+		failed = true
 		if backend, ok := err.Extensions["backend"].(upstream.Backend); ok {
 			backends = append(backends, string(backend))
 		}
 	}
-	return backends
+	return failed, backends
 }
 
 // render returns an answer as it is sent, and a text that is equal for two answers that are not worth two events: ages alone
 // differ.
-func render(now previousAnswer, errs gqlerror.List, stale []provenance.Staleness) (body []byte, sameness string) {
+func render(now previousAnswer, stale []provenance.Staleness) (body []byte, sameness string) {
 	var out bytes.Buffer
-	httpapi.WriteResponse(&out, &graphql.Response{Data: now.data, Errors: withoutRetryAfter(errs)})
+	httpapi.WriteResponse(&out, &graphql.Response{Data: now.data, Errors: withoutRetryAfter(now.errs)})
 	digest := sha256.Sum256(out.Bytes())
-	resp := graphql.Response{Data: now.data, Errors: errs}
+	resp := graphql.Response{Data: now.data, Errors: now.errs}
 	if len(stale) > 0 {
 		resp.Extensions = map[string]any{"freshness": map[string]any{"stale": stale}}
 	}

@@ -63,6 +63,9 @@ type FullError struct {
 }
 
 func (e *FullError) Error() string {
+	if e.Allowed == 0 {
+		return "no subscription can be opened here"
+	}
 	return fmt.Sprintf("%d subscriptions are open, the most that there may be", e.Allowed)
 }
 

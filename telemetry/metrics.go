@@ -167,7 +167,7 @@ func (m *Metrics) seriesOf(l operationLabels) operationSeries {
 
 func operationKind(kind string) string {
 	switch kind {
-	case "query", "mutation":
+	case "query", "mutation", "subscription":
 		return kind
 	}
 	return "unknown"

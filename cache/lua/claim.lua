@@ -1,8 +1,8 @@
--- Takes all keys for a holder, or none where another one has any of them.
--- ARGV: holder, life in milliseconds.
+-- Takes all keys for a holder, or none where a holder of another process has any of them.
+-- ARGV: holder, life in milliseconds, what the holders of this process begin with.
 for _, key in ipairs(KEYS) do
   local holder = redis.call('GET', key)
-  if holder and holder ~= ARGV[1] then
+  if holder and string.sub(holder, 1, #ARGV[3]) ~= ARGV[3] then
     return {0, 0}
   end
 end

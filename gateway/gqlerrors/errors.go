@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"maps"
 	"math"
+	"slices"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/cache"
@@ -65,14 +66,26 @@ var presentations = map[upstream.Kind]presentation{
 	upstream.Mismatch:       {codeContract, "the backend's value does not fit the schema"},
 }
 
-// Transient reports whether an error is of a backend or of time, and may be gone when the operation is executed again.
+// Transient reports whether an error is of a backend, of time or of this server's load, and may be gone when the operation is
+// executed again. A whole answer that breaks the backend's contract is a failure of the backend; a value that does not fit and
+// a key that two records carry are part of what it says.
 func Transient(err *gqlerror.Error) bool {
-	switch err.Extensions["code"] {
-	case CodeUnavailable, CodeDeadline, "UPSTREAM_TIMEOUT", "UPSTREAM_RATE_LIMITED", "UPSTREAM_REJECTED":
-		return true
+	var backend *upstream.Error
+	if errors.As(err.Err, &backend) {
+		switch backend.Kind {
+		case upstream.Contract:
+			return !errors.Is(backend, upstream.ErrAmbiguous)
+		case upstream.LimitExceeded:
+			return backend.Limit != nil && backend.Limit.Name == upstream.LimitInflight
+		}
+		return slices.Contains(transientKinds, backend.Kind)
 	}
-	return false
+	code := err.Extensions["code"]
+	return code == CodeUnavailable || code == CodeDeadline
 }
+
+var transientKinds = []upstream.Kind{upstream.Timeout, upstream.Deadline, upstream.Canceled, upstream.Unavailable, upstream.RateLimited,
+	upstream.Rejected, upstream.Invalid, upstream.NotFound}
 
 // Presenter turns an error of a resolver into the caller's error. The cause goes to the log, joined by the request id.
 func Presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
@@ -83,6 +96,10 @@ func Presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 			out.Path = graphql.GetPath(ctx)
 		}
 		out.Message, out.Extensions = Describe(err)
+		var backend *upstream.Error
+		if errors.As(err, &backend) {
+			out.Err = backend // for Transient; no answer has it
+		}
 		if out.Extensions["code"] != CodeBadUserInput {
 			logError(ctx, log, out, err)
 		}

@@ -62,7 +62,8 @@ func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) *Error {
 		x.media = media
 	} else if x.eventsOnly = x.Protocol == incremental.Events; x.Protocol == incremental.None && x.subscription == incremental.None {
 		return &Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
-			Message: "Accept must allow " + representation.MediaGraphQLResponse + " or " + representation.MediaJSON}
+			Message: "Accept must allow " + representation.MediaGraphQLResponse + " or " + representation.MediaJSON +
+				", and for a subscription text/event-stream or multipart/mixed;subscriptionSpec=1.0"}
 	}
 	return nil
 }
