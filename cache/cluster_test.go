@@ -91,7 +91,7 @@ func TestAFailoverOfAClusterIsFollowed(t *testing.T) {
 	}
 	s, other := words(first), words(second)
 	keys := numbered(20) // one of each third of the slots, at least
-	s.Load(t.Context(), keys, b.fetch)
+	loaded(s, t.Context(), keys, b.fetch)
 
 	nodes[0].stop()
 	stopped := time.Now()
@@ -103,8 +103,8 @@ func TestAFailoverOfAClusterIsFollowed(t *testing.T) {
 	promoted := time.Since(stopped)
 	until(t, "the drops are complete", func() bool { return first.Counters().PendingDrops == 0 })
 	until(t, "every key is shared again", func() bool {
-		s.Load(context.Background(), keys, b.fetch)
-		for key, r := range other.Load(context.Background(), keys, b.fetch) {
+		loaded(s, context.Background(), keys, b.fetch)
+		for key, r := range loaded(other, context.Background(), keys, b.fetch) {
 			if r.Value != key+"@1" {
 				t.Errorf("got %q of %q", r.Value, key)
 			}

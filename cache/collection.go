@@ -115,32 +115,34 @@ type Miss[K comparable] struct {
 	ETag string // of the cached items, empty where the backend may have more
 }
 
-// FetchPages asks the backend for pages. A page in neither map does not exist.
-type FetchPages[K comparable, V any] func(ctx context.Context, missing []Miss[K]) (map[K]Entry[*Page[V]], map[K]error)
+// FetchPages asks the backend for pages and returns an answer for each, in their order.
+type FetchPages[K comparable, V any] func(ctx context.Context, missing []Miss[K]) []Answer[*Page[V]]
 
 // Load returns the pages of the keys, as Space.Load returns values.
-func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[K, V]) (map[K]Page[V], map[K]error) {
-	texts, byText := make([]string, len(keys)), make(map[string]K, len(keys))
+func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[K, V]) []Result[Page[V]] {
+	texts := make([]string, len(keys))
 	for i, k := range keys {
 		texts[i] = c.o.Text(k)
-		byText[texts[i]] = k
 	}
-	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, wanted []missingKey) answers { return c.fetch(ctx, wanted, byText, fetch) })
-	found, failed := make(map[K]Page[V], len(keys)), map[K]error{}
-	for i := range l.requests {
-		key, o := byText[l.requests[i].key], &l.requests[i].outcome
-		if page, err := c.visiblePage(o); err != nil {
-			failed[key] = err
-		} else if o.rec != nil && o.rec.found {
-			found[key] = page
-		}
+	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, wanted []missingKey) answers { return c.fetch(ctx, wanted, keys, fetch) })
+	results := make([]Result[Page[V]], len(keys))
+	for i := range results {
+		o, fact := l.outcome(i)
+		r := Result[Page[V]]{Fact: *fact}
+		r.Value, r.Err = c.visiblePage(o)
+		r.Found = r.Err == nil && o.rec != nil && o.rec.found
+		results[i] = r
 	}
-	return found, failed
+	return results
 }
 
 // Cached returns a page and the moment that it is of, if it is fresh and lacks nothing.
 func (c *Collection[K, V]) Cached(ctx context.Context, key K) (Page[V], Entry[*Page[V]], bool) {
-	o := &c.pages.inner.load(onlyFresh(ctx), []string{c.o.Text(key)}, nil).requests[0].outcome
+	text := c.o.Text(key)
+	if !c.pages.inner.mayHold(text) {
+		return Page[V]{}, Entry[*Page[V]]{}, false
+	}
+	o, _ := c.pages.inner.load(onlyFresh(ctx), []string{text}, nil).outcome(0)
 	page, err := c.visiblePage(o)
 	if err != nil || o.rec == nil || !o.rec.found || page.Missing != nil {
 		return page, Entry[*Page[V]]{}, false
@@ -153,27 +155,27 @@ func (c *Collection[K, V]) Put(ctx context.Context, key K, f Entry[*Page[V]]) {
 	c.pages.Put(ctx, c.o.Text(key), c.file(ctx, f.Value, f))
 }
 
-func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, byText map[string]K, fetch FetchPages[K, V]) answers {
-	misses, stale := make([]Miss[K], len(wanted)), make(map[K]*Page[V], len(wanted))
+func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, keys []K, fetch FetchPages[K, V]) answers {
+	misses := make([]Miss[K], len(wanted))
 	for i := range wanted {
-		w := c.pages.inner.missing(&wanted[i])
-		key := byText[w.Key]
-		misses[i] = Miss[K]{Key: key, Text: w.Key, ETag: w.ETag}
-		stale[key] = as[*Page[V]](w.Stale)
-	}
-	pages, errs := fetch(ctx, misses)
-	brought := fetchResult[*Page[V]]{make(map[string]Entry[*Page[V]], len(pages)), make(map[string]error, len(errs))}
-	for key, f := range pages {
-		page := f.Value
-		if f.NotModified {
-			page = stale[key]
+		w := &wanted[i]
+		misses[i] = Miss[K]{Key: keys[w.place], Text: w.key}
+		if w.stored != nil && w.stored.found {
+			misses[i].ETag = c.pages.inner.etag(w.stored)
 		}
-		brought.found[c.o.Text(key)] = c.file(ctx, page, f)
 	}
-	for key, err := range errs {
-		brought.failed[c.o.Text(key)] = err
+	pages := fetch(ctx, misses)
+	for i := range pages {
+		a := &pages[i]
+		page := a.Value
+		if kept := wanted[i].stored; a.NotModified && kept != nil && kept.found {
+			page = as[*Page[V]](kept.value)
+		}
+		if a.Found {
+			a.Entry = c.file(ctx, page, a.Entry)
+		}
 	}
-	return brought
+	return fetchResult[*Page[V]](pages)
 }
 
 // file stores the items of a page that arrived or was renewed, and returns the entry of the page itself. A page that was
@@ -318,7 +320,7 @@ func (c *Collection[K, V]) visiblePage(o *outcome) (Page[V], error) {
 		return Page[V]{}, o.err
 	}
 	page := *as[*Page[V]](o.rec.value)
-	if fetched := o.fact.Verdict; fetched == Called || fetched == Coalesced || fetched == Revalidated || !c.changed(o.rec) {
+	if o.verdict == Called || o.verdict == Coalesced || o.verdict == Revalidated || !c.changed(o.rec) {
 		return page, nil
 	}
 	var items []V

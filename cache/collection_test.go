@@ -48,34 +48,34 @@ func (s *shelf) page(n int) Page[string] {
 	return p
 }
 
-func (s *shelf) fetch(_ context.Context, missing []Miss[int]) (map[int]Entry[*Page[string]], map[int]error) {
-	found, failed := map[int]Entry[*Page[string]]{}, map[int]error{}
-	for _, m := range missing {
+func (s *shelf) fetch(_ context.Context, missing []Miss[int]) []Answer[*Page[string]] {
+	answers := make([]Answer[*Page[string]], len(missing))
+	for i, m := range missing {
 		s.calls = append(s.calls, strings.TrimSpace(fmt.Sprint(m.Key, " ", m.ETag)))
 		page := s.page(m.Key)
 		if s.hold != nil {
 			<-s.hold
 		}
+		a := Answer[*Page[string]]{Entry: Entry[*Page[string]]{Value: &page, ETag: s.etag}, Found: true}
 		switch {
 		case s.err != nil:
-			failed[m.Key] = s.err
+			a = Answer[*Page[string]]{Err: s.err}
 		case m.ETag != "" && m.ETag == s.etag:
-			found[m.Key] = Entry[*Page[string]]{NotModified: true, ETag: s.etag}
-		default:
-			found[m.Key] = Entry[*Page[string]]{Value: &page, ETag: s.etag}
+			a.Value, a.NotModified = nil, true
 		}
+		answers[i] = a
 	}
-	return found, failed
+	return answers
 }
 
 // read shows a page: its items, and why some are missing.
 func (s *shelf) read(ctx context.Context, n int) string {
-	found, failed := s.Load(ctx, []int{n}, s.fetch)
-	if err := failed[n]; err != nil {
-		return "error: " + err.Error()
+	r := s.Load(ctx, []int{n}, s.fetch)[0]
+	if r.Err != nil {
+		return "error: " + r.Err.Error()
 	}
-	text := strings.Join(found[n].Items, " ")
-	if missing := found[n].Missing; missing != nil {
+	text := strings.Join(r.Value.Items, " ")
+	if missing := r.Value.Missing; missing != nil {
 		text += " missing: " + missing.Error()
 	}
 	return text

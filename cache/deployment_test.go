@@ -75,7 +75,7 @@ func startLoad(t *testing.T, caches [2]*Cache, keys []string, budget int) *traff
 				}
 				key := keys[i%len(keys)]
 				l.granted.Add(int64(take(window, 1)))
-				if r := s.Load(context.Background(), []string{key}, l.b.fetch)[key]; r.Err != nil || !strings.HasPrefix(r.Value, key+"@") {
+				if r := loaded(s, context.Background(), []string{key}, l.b.fetch)[key]; r.Err != nil || !strings.HasPrefix(r.Value, key+"@") {
 					t.Errorf("got %+v of %q", r, key)
 				}
 				if i%50 == 49 {
@@ -110,8 +110,8 @@ func expectShared(t *testing.T, caches [2]*Cache, b *backend, keys []string) {
 		for _, c := range caches {
 			c.memory.clear()
 		}
-		s.Load(context.Background(), keys, b.fetch)
-		for key, r := range other.Load(context.Background(), keys, b.fetch) {
+		loaded(s, context.Background(), keys, b.fetch)
+		for key, r := range loaded(other, context.Background(), keys, b.fetch) {
 			if r.Value != key+"@1" {
 				return false
 			}
@@ -316,7 +316,7 @@ func TestTLSWithAnAuthorityOfItsOwnAndAUserOfFewRights(t *testing.T) {
 		t.Errorf("got %+v, want no error: the user lacks a right", got)
 	}
 	for name, c := range map[string]*Cache{"another authority": with("learngraph:secret", x509.NewCertPool()), "a wrong password": with("learngraph:wrong", roots)} {
-		if got := show(words(c).Load(t.Context(), []string{"b"}, b.fetch)["b"]); got != "b@0 call" {
+		if got := show(loaded(words(c), t.Context(), []string{"b"}, b.fetch)["b"]); got != "b@0 call" {
 			t.Errorf("with %s: got %s, want a call", name, got)
 		}
 		until(t, name+" is noticed", func() bool { return !c.Counters().RedisUp })

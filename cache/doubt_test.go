@@ -69,7 +69,7 @@ func TestNoReplicaAnswersFromBeforeAWrite(t *testing.T) {
 					synctest.Wait()
 					want := fmt.Sprint("a@", version)
 					for range 3 {
-						if got := second.Load(t.Context(), []string{"a"}, b.fetch)["a"].Value; got != want {
+						if got := loaded(second, t.Context(), []string{"a"}, b.fetch)["a"].Value; got != want {
 							t.Errorf("%v before the end: got %q, want %q", time.Until(end), got, want)
 						}
 						time.Sleep(70 * time.Millisecond)
@@ -92,7 +92,7 @@ func TestAReplicaInDoubtFallsBackOnWhatIsKept(t *testing.T) {
 		one(t.Context(), s, b, "a")
 		m.pause()
 		time.Sleep(time.Second)
-		if got := s.Peek("a"); len(got) != 0 {
+		if got := peek(s, "a"); len(got) != 0 {
 			t.Errorf("got %v from memory", got)
 		}
 		if _, ok := s.Fresh(s.Name("a")); ok {

@@ -18,17 +18,16 @@ func Example() {
 	}
 	defer c.Close()
 	names := cache.NewSpace(c, cache.SpaceOptions[string]{Kind: "name", Backend: "directory", Size: func(s string) int { return len(s) }})
-	fetch := func(_ context.Context, missing []cache.Missing[string]) (map[string]cache.Entry[string], map[string]error) {
-		found := map[string]cache.Entry[string]{}
+	fetch := func(_ context.Context, missing []cache.Missing[string]) (answers []cache.Answer[string]) {
 		for _, m := range missing {
 			fmt.Println("fetch", m.Key)
-			found[m.Key] = cache.Entry[string]{Value: "name of " + m.Key}
+			answers = append(answers, cache.Answer[string]{Entry: cache.Entry[string]{Value: "name of " + m.Key}, Found: true})
 		}
-		return found, nil
+		return answers
 	}
 	names.Load(ctx, []string{"a"}, fetch)
 	got := names.Load(ctx, []string{"a", "b"}, fetch)
-	fmt.Println(got["a"].Value, got["a"].Fact.Backend)
+	fmt.Println(got[0].Value, got[0].Fact.Backend)
 
 	names.Drop(ctx, "a")
 	names.Load(ctx, []string{"a", "b"}, fetch)

@@ -91,6 +91,10 @@ func (f *Facts) Tags() []Tag {
 func (f *Facts) Add(facts ...Fact) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
+	if f.list == nil {
+		f.list = slices.Clip(facts)
+		return
+	}
 	f.list = append(f.list, facts...)
 }
 

@@ -36,9 +36,8 @@ type flightSeat struct {
 
 // outcome is what became of one key.
 type outcome struct {
-	rec  *record // nil with an error
-	err  error
-	fact Fact
+	rec *record // nil with an error
+	err error
 
 	cause   error // why a kept value is used although it lacks something
 	verdict Verdict
@@ -208,9 +207,8 @@ func (s *space) flightContext(ctx context.Context, began start, refresh bool, lo
 
 // answers are the results of a fetch.
 type answers interface {
-	// of returns the backend's result for a key: a value, an error, or neither where there is no such object.
-	of(key string) (f Entry[any], found bool, err error)
-	each(do func(key string, f Entry[any]))
+	// of returns the backend's result for the key at a place among those wanted.
+	of(place int) Answer[any]
 }
 
 type fetch func(ctx context.Context, wanted []missingKey) answers
@@ -221,36 +219,19 @@ func (s *space) runFetch(ctx context.Context, began start, wanted []missingKey, 
 	now := time.Now()
 	outcomes := make([]outcome, len(wanted))
 	for i := range wanted {
-		outcomes[i] = s.outcomeOf(began, &wanted[i], brought, now)
-	}
-	if s.c.o.TTL > 0 {
-		s.storeExtras(began, wanted, brought, now)
+		outcomes[i] = s.outcomeOf(began, &wanted[i], brought.of(i), now)
 	}
 	return outcomes
 }
 
-// storeExtras keeps what came without being asked for.
-func (s *space) storeExtras(began start, wanted []missingKey, brought answers, now time.Time) {
-	asked := make(map[string]struct{}, len(wanted))
-	for i := range wanted {
-		asked[wanted[i].key] = struct{}{}
-	}
-	brought.each(func(key string, f Entry[any]) {
-		if _, known := asked[key]; !known && key != "" && !f.NotModified {
-			s.store(began, s.digest(key), s.record(began, f, true, now))
+func (s *space) outcomeOf(began start, q *missingKey, a Answer[any], now time.Time) outcome {
+	if a.Err != nil {
+		if q.stored != nil && !errors.Is(a.Err, context.Canceled) {
+			s.noteRefreshError(began, q, a.Err, now)
 		}
-	})
-}
-
-func (s *space) outcomeOf(began start, q *missingKey, brought answers, now time.Time) outcome {
-	f, ok, err := brought.of(q.key)
-	if err != nil {
-		if q.stored != nil && !errors.Is(err, context.Canceled) {
-			s.noteRefreshError(began, q, err, now)
-		}
-		return outcome{err: err}
+		return outcome{err: a.Err}
 	}
-	verdict := Called
+	f, verdict := &a.Entry, Called
 	if f.NotModified {
 		if q.stored == nil || !q.stored.found {
 			return outcome{err: errNotModified}
@@ -264,7 +245,7 @@ func (s *space) outcomeOf(began start, q *missingKey, brought answers, now time.
 			f.Tags = q.stored.tags
 		}
 	}
-	k := s.record(began, f, ok, now)
+	k := s.record(began, a.Entry, a.Found, now)
 	if k.storable || q.stored != nil {
 		s.store(began, q.digest, k)
 	}

@@ -73,7 +73,7 @@ func TestAHungLeaderDoesNotCaptureLaterCallersBeyondItsDeadline(t *testing.T) {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 				defer cancel()
 				leader := make(chan error, 1)
-				go func() { leader <- s.Load(ctx, []string{"a"}, hung)["a"].Err }()
+				go func() { leader <- loaded(s, ctx, []string{"a"}, hung)["a"].Err }()
 				synctest.Wait()
 				begun := time.Now()
 				expect(t, one(t.Context(), s, b, "a"), "a@0 call")
@@ -94,10 +94,11 @@ func TestAnswersThatAreThereAtTheDeadlineCount(t *testing.T) {
 		s := words(open(t, options()))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		got := s.Load(ctx, []string{"a", "b"}, func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
+		got := loaded(s, ctx, []string{"a", "b"}, func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
 			<-ctx.Done()
 			return map[string]Entry[string]{"a": {Value: "a"}}, map[string]error{"b": errors.New("timeout")}
 		})
+
 		expect(t, show(got["a"]), "a call")
 		expect(t, show(got["b"]), "error: timeout")
 	})
@@ -107,7 +108,7 @@ func TestABatchJoinsWhatIsInFlightAndFetchesTheRest(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{delay: time.Second}
 		behind(t.Context(), s, b, "a")
-		got := s.Load(t.Context(), []string{"a", "b"}, b.fetch)
+		got := loaded(s, t.Context(), []string{"a", "b"}, b.fetch)
 		expect(t, show(got["a"]), "a@0 coalesced")
 		expect(t, show(got["b"]), "b@0 call")
 		if diff := cmp.Diff([][]string{{"a"}, {"b"}}, b.calls); diff != "" {
@@ -179,13 +180,14 @@ func TestAFetchMayPutIntoOtherSpaces(t *testing.T) {
 		s, b := words(c), &backend{}
 		lists := NewSpace(c, SpaceOptions[[]string]{Kind: "list", Scope: "scope", Size: func(l []string) int { return len(l) }})
 		load := func(drop bool) {
-			lists.Load(t.Context(), []string{"all"}, func(ctx context.Context, _ []Missing[[]string]) (map[string]Entry[[]string], map[string]error) {
+			loaded(lists, t.Context(), []string{"all"}, func(ctx context.Context, _ []Missing[[]string]) (map[string]Entry[[]string], map[string]error) {
 				if drop {
 					s.Drop(ctx, "a")
 				}
 				s.Put(ctx, "a", Entry[string]{Value: "listed"})
 				return map[string]Entry[[]string]{"all": {Value: []string{"a"}}}, nil
 			})
+
 		}
 		load(false)
 		expect(t, one(t.Context(), s, b, "a"), "listed memory")
@@ -199,7 +201,7 @@ func TestAPanicIsTheErrorOfItsKeys(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := words(open(t, options()))
 		for name, fail := range map[string]func(){"panic": func() { panic("secret") }, "end": runtime.Goexit} {
-			got := s.Load(t.Context(), []string{"a"}, func(context.Context, []Missing[string]) (map[string]Entry[string], map[string]error) {
+			got := loaded(s, t.Context(), []string{"a"}, func(context.Context, []Missing[string]) (map[string]Entry[string], map[string]error) {
 				fail()
 				return nil, nil
 			})["a"].Err
@@ -259,7 +261,7 @@ func TestWhatAFetchNotesReachesAllWhoShareIt(t *testing.T) {
 			return map[string]Entry[string]{missing[0].Key: {Value: "v"}}, nil
 		}
 		fetchOuter := func(ctx context.Context, missing []Missing[string]) (map[string]Entry[string], map[string]error) {
-			r := inner.Load(ctx, []string{"word"}, fetchInner)["word"]
+			r := loaded(inner, ctx, []string{"word"}, fetchInner)["word"]
 			return map[string]Entry[string]{missing[0].Key: {Value: r.Value, NoStore: true}}, nil
 		}
 		listen := func(name string, heard *[]string) context.Context {
@@ -269,10 +271,10 @@ func TestWhatAFetchNotesReachesAllWhoShareIt(t *testing.T) {
 		}
 		var began, joined, beside []string
 		var wg sync.WaitGroup
-		wg.Go(func() { outer.Load(listen("began", &began), []string{"a"}, fetchOuter) })
+		wg.Go(func() { loaded(outer, listen("began", &began), []string{"a"}, fetchOuter) })
 		synctest.Wait()
-		wg.Go(func() { outer.Load(listen("joined", &joined), []string{"a"}, fetchOuter) })
-		wg.Go(func() { outer.Load(listen("beside", &beside), []string{"b"}, fetchOuter) })
+		wg.Go(func() { loaded(outer, listen("joined", &joined), []string{"a"}, fetchOuter) })
+		wg.Go(func() { loaded(outer, listen("beside", &beside), []string{"b"}, fetchOuter) })
 		wg.Wait()
 		if len(began) > 0 {
 			t.Errorf("who began the fetch was told %v", began)

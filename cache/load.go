@@ -38,9 +38,15 @@ func (s *space) trusts(r *record, now time.Time) bool {
 	return s.c.remote == nil || s.c.remote.channelState.trusts(r.at, now)
 }
 
+// mayHold reports whether something may be kept of a key.
+func (s *space) mayHold(key string) bool {
+	return s.c.o.TTL > 0 && (s.shared || s.c.memory.get(s.digest(key)) != nil)
+}
+
 // missingKey is a key to be fetched.
 type missingKey struct {
 	key    string
+	place  int // among the keys of its Load
 	digest digest
 	stored *record // usable or not
 }
@@ -51,21 +57,19 @@ type request struct {
 	level Verdict // where kept is from
 	flightSeat
 	began bool // the flight was begun for this request
+	first int  // the place of the same key among those of the Load
 
 	outcome  outcome
+	fact     int // one more than its place among the facts, 0 without any
 	answered bool
 }
 
-func (s *space) missing(q *missingKey) Missing[any] {
-	w := Missing[any]{Key: q.key}
-	if q.stored == nil || !q.stored.found {
-		return w
+// etag is what a record can be revalidated with, empty where that would not tell all about it.
+func (s *space) etag(r *record) string {
+	if s.renewable != nil && r.etag != "" && !s.renewable(r) {
+		return ""
 	}
-	w.Stale, w.HasStale = q.stored.value, true
-	if q.stored.etag != "" && (s.renewable == nil || s.renewable(q.stored)) {
-		w.ETag = q.stored.etag
-	}
-	return w
+	return r.etag
 }
 
 // load is one Load under way.
@@ -87,7 +91,7 @@ func (s *space) load(ctx context.Context, keys []string, fetch fetch) *load {
 	}
 	l := &load{
 		space: s, ctx: ctx, directives: DirectivesFrom(ctx), fetch: fetch, began: s.c.start(),
-		requests: requestsFor(keys),
+		requests: requestsFor(keys), facts: make([]Fact, 0, len(keys)),
 	}
 	l.lookUp()
 	if l.sweep() && s.shared && s.c.o.TTL > 0 {
@@ -108,17 +112,35 @@ func (s *space) load(ctx context.Context, keys []string, fetch fetch) *load {
 	return l
 }
 
-// requestsFor returns a request for each key, once.
+// requestsFor returns a request for each key. What comes again is answered with the first of its kind.
 func requestsFor(keys []string) []request {
-	requests := make([]request, 0, len(keys))
-	known := make(map[string]struct{}, len(keys))
-	for _, key := range keys {
-		if _, ok := known[key]; !ok {
-			known[key] = struct{}{}
-			requests = append(requests, request{missingKey: missingKey{key: key}})
+	requests := make([]request, len(keys))
+	var known map[string]int
+	if len(keys) > 1 {
+		known = make(map[string]int, len(keys))
+	}
+	for i, key := range keys {
+		first, ok := known[key]
+		if !ok {
+			first = i
+			if known != nil {
+				known[key] = i
+			}
 		}
+		requests[i] = request{missingKey: missingKey{key: key, place: i}, first: first}
 	}
 	return requests
+}
+
+var noFact Fact
+
+// outcome is what became of the key at a place of the Load, and its fact, the zero value where there is none.
+func (l *load) outcome(place int) (*outcome, *Fact) {
+	q := &l.requests[l.requests[place].first]
+	if q.fact == 0 {
+		return &q.outcome, &noFact
+	}
+	return &q.outcome, &l.facts[q.fact-1]
 }
 
 // sweep removes the answered requests from open, and reports whether some are left.
@@ -133,8 +155,8 @@ func (l *load) lookUp() {
 	l.open = make([]*request, 0, len(l.requests))
 	for i := range l.requests {
 		q := &l.requests[i]
-		if q.key == "" {
-			continue // it does not exist
+		if q.key == "" || q.first != i {
+			continue // it does not exist, or is asked for already
 		}
 		q.digest, q.level = l.digest(q.key), Memory
 		if l.c.o.TTL > 0 {
@@ -341,7 +363,7 @@ func (l *load) fetchUncoalesced() {
 	outcomes := recovered(wanted, func() []outcome { return l.runFetch(ctx, l.began, wanted, l.fetch) })
 	for i, q := range l.open {
 		if o := outcomes[i]; o.err == nil {
-			l.answerOutcome(q, o, o.verdict)
+			l.conclude(q, o, "")
 		} else {
 			l.failOrStale(q, o.err)
 		}
@@ -496,11 +518,10 @@ func (l *load) complete(f *flight) {
 		case o.err == nil && !q.began && l.began.drops > f.dropSeq && l.c.memory.invalidatedSince(f.dropSeq, q.digest, o.rec):
 			q.flight = nil
 		case o.err == nil:
-			verdict := o.verdict
 			if !q.began {
-				verdict = Coalesced
+				o.verdict = Coalesced
 			}
-			l.answerOutcome(q, o, verdict)
+			l.conclude(q, o, "")
 		case f.expired && !q.began && l.ctx.Err() == nil:
 			q.flight = nil
 		default:
@@ -561,34 +582,25 @@ func (l *load) failRemaining(err error) {
 }
 
 func (l *load) fail(q *request, err error) {
-	q.outcome, q.answered, q.flight = outcome{err: err}, true, nil
+	q.outcome, q.fact, q.answered, q.flight = outcome{err: err}, 0, true, nil
 }
 
 // answerStale answers with the cached value where no fetch brought one. cause is why a page may lack some of its records.
 func (l *load) answerStale(q *request, reason Reason, cause error) {
-	l.fallbackFact(q, outcome{rec: q.stored, fact: l.fact(q.digest, q.stored, Stale, reason, time.Now()), cause: cause})
+	l.conclude(q, outcome{rec: q.stored, verdict: Stale, cause: cause}, reason)
 }
 
 func (l *load) answer(q *request, r *record, verdict Verdict, reason Reason) {
-	l.fallbackFact(q, outcome{rec: r, fact: l.fact(q.digest, r, verdict, reason, time.Now())})
+	l.conclude(q, outcome{rec: r, verdict: verdict}, reason)
 }
 
-func (l *load) answerOutcome(q *request, o outcome, verdict Verdict) {
-	o.fact = l.fact(q.digest, o.rec, verdict, "", time.Now())
-	o.fact.NoStore = o.noStore
-	l.fallbackFact(q, o)
-}
-
-func (l *load) fallbackFact(q *request, o outcome) {
-	q.outcome, q.answered, q.flight = o, true, nil
-	l.facts = append(l.facts, o.fact)
-}
-
-func (s *space) fact(d digest, r *record, verdict Verdict, reason Reason, now time.Time) Fact {
-	return Fact{
-		Kind: s.kind, Backend: s.backend, Scope: s.label, Digest: d.String(), Personal: s.personal, Found: r.found,
-		Verdict: verdict, Reason: reason, At: now, Age: max(now.Sub(r.at), 0), Fresh: r.fresh, Tags: r.tags, Items: r.items,
-	}
+func (l *load) conclude(q *request, o outcome, reason Reason) {
+	now, r := time.Now(), o.rec
+	l.facts = append(l.facts, Fact{
+		Kind: l.kind, Backend: l.backend, Scope: l.label, Digest: q.digest.String(), Personal: l.personal, Found: r.found,
+		Verdict: o.verdict, Reason: reason, At: now, Age: max(now.Sub(r.at), 0), Fresh: r.fresh, NoStore: o.noStore, Tags: r.tags, Items: r.items,
+	})
+	q.outcome, q.fact, q.answered, q.flight = o, len(l.facts), true, nil
 }
 
 // record leaves the facts with the operation and the counters.

@@ -40,7 +40,7 @@ func TestABatchIsOneFetchForWhatIsMissing(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{absent: map[string]bool{"none": true}}
 		one(t.Context(), s, b, "a")
-		got := s.Load(t.Context(), []string{"a", "b", "", "c", "b", "none"}, b.fetch)
+		got := loaded(s, t.Context(), []string{"a", "b", "", "c", "b", "none"}, b.fetch)
 		if diff := cmp.Diff([][]string{{"a"}, {"b", "c", "none"}}, b.calls); diff != "" {
 			t.Error(diff)
 		}
@@ -54,11 +54,12 @@ func TestABatchIsOneFetchForWhatIsMissing(t *testing.T) {
 	})
 }
 
-func TestExtraValuesOfAFetchAreKept(t *testing.T) {
+func TestWhatAFetchPutsBesideItsAnswersIsKept(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
-		s.Load(t.Context(), []string{"a"}, func(context.Context, []Missing[string]) (map[string]Entry[string], map[string]error) {
-			return map[string]Entry[string]{"a": {Value: "a"}, "extra": {Value: "extra"}}, nil
+		s.Load(t.Context(), []string{"a"}, func(ctx context.Context, _ []Missing[string]) []Answer[string] {
+			s.Put(ctx, "extra", Entry[string]{Value: "extra"})
+			return []Answer[string]{{Entry: Entry[string]{Value: "a"}, Found: true}}
 		})
 		expect(t, one(t.Context(), s, b, "extra"), "extra memory")
 	})
@@ -86,7 +87,7 @@ func TestJitterOnlyShortensLifetimes(t *testing.T) {
 			o := options()
 			o.Jitter, o.Random = 0, func() float64 { return tt.random }
 			s, b := words(open(t, o)), &backend{}
-			r := s.Load(t.Context(), []string{"a"}, b.fetch)["a"]
+			r := loaded(s, t.Context(), []string{"a"}, b.fetch)["a"]
 			if got := time.Until(r.Fact.Fresh); got != tt.fresh {
 				t.Errorf("random %v: fresh for %v, want %v", tt.random, got, tt.fresh)
 			}
@@ -98,14 +99,14 @@ func TestStaleIsRefreshedOncePerKey(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{}
-		s.Load(t.Context(), []string{"a", "b"}, b.fetch)
+		loaded(s, t.Context(), []string{"a", "b"}, b.fetch)
 		time.Sleep(2 * time.Minute)
 		b.set(func(b *backend) { b.delay = time.Second })
 		for range 5 {
 			expect(t, one(t.Context(), s, b, "a"), "a@0 stale refreshing")
 			synctest.Wait()
 		}
-		s.Load(t.Context(), []string{"a", "b"}, b.fetch)
+		loaded(s, t.Context(), []string{"a", "b"}, b.fetch)
 		synctest.Wait()
 		if diff := cmp.Diff([][]string{{"a", "b"}, {"a"}, {"b"}}, b.calls); diff != "" {
 			t.Error(diff)
@@ -127,7 +128,7 @@ func TestARefreshOutlivesItsCallerAndHasADeadline(t *testing.T) {
 		facts := &Facts{}
 		ctx = WithFacts(ctx, facts)
 		done := make(chan error, 1)
-		s.Load(ctx, []string{"a"}, func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
+		loaded(s, ctx, []string{"a"}, func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
 			if !IsRefresh(ctx) || FactsFrom(ctx) != nil {
 				t.Errorf("refresh %v, facts %v", IsRefresh(ctx), FactsFrom(ctx))
 			}
@@ -135,6 +136,7 @@ func TestARefreshOutlivesItsCallerAndHasADeadline(t *testing.T) {
 			done <- ctx.Err()
 			return nil, map[string]error{"a": ctx.Err()}
 		})
+
 		cancel()
 		begun := time.Now()
 		if err := <-done; !errors.Is(err, context.DeadlineExceeded) || time.Since(begun) != 10*time.Second {
@@ -288,7 +290,7 @@ func TestWhatTheBackendSaysAboutLifetimesCounts(t *testing.T) {
 			}
 			return f
 		}
-		s.Load(t.Context(), []string{"short", "none", "aged"}, b.fetch)
+		loaded(s, t.Context(), []string{"short", "none", "aged"}, b.fetch)
 		time.Sleep(4 * time.Second)
 		expect(t, one(t.Context(), s, b, "short"), "short@0 memory")
 		expect(t, one(t.Context(), s, b, "none"), "none@0 call")
@@ -384,8 +386,8 @@ func TestEveryAnswerLeavesAFact(t *testing.T) {
 		time.Sleep(5 * time.Second)
 		facts := &Facts{}
 		ctx := WithFacts(t.Context(), facts)
-		s.Load(ctx, []string{"a"}, b.fetch)
-		s.Load(ctx, []string{"none"}, b.fetch)
+		loaded(s, ctx, []string{"a"}, b.fetch)
+		loaded(s, ctx, []string{"none"}, b.fetch)
 		want := []Fact{
 			{Kind: "word", Backend: "emulator", Digest: s.Digest("a"), Found: true, Verdict: Memory, At: time.Now(), Age: 5 * time.Second, Fresh: time.Now().Add(55 * time.Second)},
 			{Kind: "word", Backend: "emulator", Digest: s.Digest("none"), Verdict: Called, At: time.Now(), Fresh: time.Now().Add(10 * time.Second)},
@@ -396,22 +398,6 @@ func TestEveryAnswerLeavesAFact(t *testing.T) {
 		if diff := cmp.Diff(map[Verdict]uint64{Called: 2, Memory: 1}, c.Counters().Verdicts["word"]); diff != "" {
 			t.Error(diff)
 		}
-	})
-}
-
-func TestPeekReadsMemoryOnly(t *testing.T) {
-	bubble(t, func(t *testing.T) {
-		s, b := words(open(t, options())), &backend{}
-		one(t.Context(), s, b, "a")
-		expect(t, show(s.Peek("a", "b")["a"]), "a@0 memory")
-		if got := len(s.Peek("b")); got != 0 {
-			t.Errorf("got %d values, want none", got)
-		}
-		time.Sleep(time.Minute)
-		if got := len(s.Peek("a")); got != 0 {
-			t.Errorf("got %d stale values, want none", got)
-		}
-		expectCalls(t, b, 1)
 	})
 }
 
@@ -439,10 +425,10 @@ func BenchmarkLoadFromMemory(b *testing.B) {
 	for i := range keys {
 		keys[i] = fmt.Sprint("key", i)
 	}
-	s.Load(b.Context(), keys, words.fetch)
+	loaded(s, b.Context(), keys, words.fetch)
 	b.ReportAllocs()
 	for b.Loop() {
-		s.Load(b.Context(), keys, words.fetch)
+		loaded(s, b.Context(), keys, words.fetch)
 	}
 }
 

@@ -48,7 +48,7 @@ func TestAnEntryOfMoreThanAQuarterIsNotKept(t *testing.T) {
 		time.Sleep(2 * time.Minute)
 		one(t.Context(), s, b, "a")
 		synctest.Wait()
-		if got := len(s.Load(WithDirectives(t.Context(), Directives{OnlyIfCached: true}), []string{"a"}, b.fetch)["a"].Value); got != 0 {
+		if got := len(loaded(s, WithDirectives(t.Context(), Directives{OnlyIfCached: true}), []string{"a"}, b.fetch)["a"].Value); got != 0 {
 			t.Errorf("got %d bytes, want nothing, not even what was kept before", got)
 		}
 	})
@@ -66,7 +66,7 @@ func TestDroppingATagDropsWhatCarriesIt(t *testing.T) {
 			}
 			return f
 		}
-		load := func() { answers.Load(t.Context(), []string{"answer", "other"}, b.fetch) }
+		load := func() { loaded(answers, t.Context(), []string{"answer", "other"}, b.fetch) }
 		load()
 		users.Drop(t.Context(), "u1")
 		expect(t, one(t.Context(), answers, b, "other"), "other@0 memory")

@@ -75,7 +75,7 @@ func readYourWrites(t *testing.T, s *Space[string], v *versions) {
 			least = v.write(key)
 			s.Drop(t.Context(), key)
 		}
-		r := s.Load(t.Context(), []string{key}, v.fetch)[key]
+		r := loaded(s, t.Context(), []string{key}, v.fetch)[key]
 		_, number, _ := strings.Cut(r.Value, "@")
 		if got, err := strconv.Atoi(number); err != nil || got < least {
 			t.Errorf("got %q, %v; want version %d at least", r.Value, r.Err, least)

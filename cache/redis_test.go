@@ -17,10 +17,10 @@ func TestReplicasShareValuesThroughRedis(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{absent: map[string]bool{"none": true}}
 		first, second := words(replica(t, m)), words(replica(t, m))
-		first.Load(t.Context(), []string{"a", "none"}, b.fetch)
+		loaded(first, t.Context(), []string{"a", "none"}, b.fetch)
 		synctest.Wait()
 		time.Sleep(5 * time.Second)
-		got := second.Load(t.Context(), []string{"a", "none"}, b.fetch)
+		got := loaded(second, t.Context(), []string{"a", "none"}, b.fetch)
 		expect(t, show(got["a"]), "a@0 redis")
 		expect(t, show(got["none"]), "absent redis")
 		if age := got["a"].Fact.Age; age != 5*time.Second {
@@ -53,7 +53,7 @@ func TestALoadIsOneRoundOfSingleCommands(t *testing.T) {
 		s := words(replica(t, m))
 		one(t.Context(), s, b, "warm")
 		before := m.CommandCount()
-		s.Load(t.Context(), []string{"a", "b", "c"}, b.fetch)
+		loaded(s, t.Context(), []string{"a", "b", "c"}, b.fetch)
 		// GET of the clock, GET and PTTL of three keys.
 		if got := m.CommandCount() - before; got != 7 {
 			t.Errorf("got %d commands, want 7", got)
@@ -302,7 +302,7 @@ func TestAReplicaThatLostTheChannelForgetsItsMemory(t *testing.T) {
 		m.drop()
 		time.Sleep(time.Second)
 		synctest.Wait()
-		if got := len(s.Peek("a")); got != 0 || !c.remote.subscribed.Load() {
+		if got := len(peek(s, "a")); got != 0 || !c.remote.subscribed.Load() {
 			t.Errorf("got %d values in memory, channel there: %v", got, c.remote.subscribed.Load())
 		}
 	})
@@ -409,7 +409,7 @@ func TestKeptIsWhatEitherLevelHoldsFreshOrNot(t *testing.T) {
 		m := newMemoryRedis(t)
 		b := &backend{absent: map[string]bool{"gone": true}, shape: func(_ string, f Entry[string]) Entry[string] { f.ETag = `"1"`; return f }}
 		first := words(replica(t, m))
-		first.Load(t.Context(), []string{"a", "b", "dropped", "gone"}, b.fetch)
+		loaded(first, t.Context(), []string{"a", "b", "dropped", "gone"}, b.fetch)
 		synctest.Wait()
 		time.Sleep(2 * time.Minute)
 		first.Drop(t.Context(), "dropped")

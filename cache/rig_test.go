@@ -106,9 +106,41 @@ func words(c *Cache) *Space[string] {
 	})
 }
 
+// fetchByKey is a Fetch in maps: what is in neither does not exist.
+type fetchByKey[V any] = func(ctx context.Context, missing []Missing[V]) (map[string]Entry[V], map[string]error)
+
+// loaded is what Load answers, by key.
+func loaded[V any](s *Space[V], ctx context.Context, keys []string, fetch fetchByKey[V]) map[string]Result[V] {
+	results := s.Load(ctx, keys, func(ctx context.Context, missing []Missing[V]) []Answer[V] {
+		found, failed := fetch(ctx, missing)
+		answers := make([]Answer[V], len(missing))
+		for i, m := range missing {
+			f, ok := found[m.Key]
+			answers[i] = Answer[V]{Entry: f, Found: ok, Err: failed[m.Key]}
+		}
+		return answers
+	})
+	byKey := map[string]Result[V]{}
+	for i, key := range keys {
+		byKey[key] = results[i]
+	}
+	return byKey
+}
+
+// peek are those of the keys that memory holds fresh.
+func peek(s *Space[string], keys ...string) (fresh []string) {
+	for _, key := range keys {
+		now := time.Now()
+		if r := s.inner.c.memory.get(s.inner.digest(key)); r != nil && now.Before(r.fresh) && s.inner.trusts(r, now) {
+			fresh = append(fresh, key)
+		}
+	}
+	return fresh
+}
+
 // one loads a single key and shows what came of it: value, verdict and reason.
 func one(ctx context.Context, s *Space[string], b *backend, key string) string {
-	r := s.Load(ctx, []string{key}, b.fetch)[key]
+	r := loaded(s, ctx, []string{key}, b.fetch)[key]
 	return show(r)
 }
 

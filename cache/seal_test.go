@@ -79,7 +79,7 @@ func TestWhoWritesRedisForgesNothingThatIsSealed(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				m, b := newMemoryRedis(t), &backend{}
 				s := words(replica(t, m, sealedWith(1)))
-				s.Load(t.Context(), []string{"a", "b"}, b.fetch)
+				loaded(s, t.Context(), []string{"a", "b"}, b.fetch)
 				synctest.Wait()
 				key, other := s.inner.c.target(s.inner.label, "word", s.inner.digest("a")), s.inner.c.target(s.inner.label, "word", s.inner.digest("b"))
 				forge(m, s, key.value, other.value)

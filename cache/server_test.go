@@ -64,9 +64,9 @@ func TestAServerSharesDropsAndErases(t *testing.T) {
 		}
 		return f
 	}
-	s.Load(t.Context(), []string{"person", "answer"}, b.fetch)
+	loaded(s, t.Context(), []string{"person", "answer"}, b.fetch)
 	until(t, "both are in Redis", func() bool { return strings.Count(dump(t, client), "MARKER") == 2 })
-	got := other.Load(t.Context(), []string{"person", "answer"}, b.fetch)
+	got := loaded(other, t.Context(), []string{"person", "answer"}, b.fetch)
 	expect(t, show(got["person"]), "MARKER person@0 redis")
 	expect(t, show(got["answer"]), "MARKER answer@0 redis")
 
@@ -74,7 +74,7 @@ func TestAServerSharesDropsAndErases(t *testing.T) {
 	if text := dump(t, client); strings.Contains(text, "MARKER") || strings.Contains(text, "person") {
 		t.Errorf("Redis still shows it:\n%s", text)
 	}
-	until(t, "the other replica forgets both", func() bool { return len(other.Peek("person", "answer")) == 0 })
+	until(t, "the other replica forgets both", func() bool { return len(peek(other, "person", "answer")) == 0 })
 	for _, c := range []*Cache{first, second} {
 		if n := occurrences(c.memory, "MARKER"); n != 0 {
 			t.Errorf("%d occurrences are left in memory", n)
@@ -125,7 +125,7 @@ func TestAServerWhoseMemoryIsFullStillForgets(t *testing.T) {
 		}
 		return f
 	}
-	s.Load(t.Context(), []string{"a", "answer"}, b.fetch)
+	loaded(s, t.Context(), []string{"a", "answer"}, b.fetch)
 	until(t, "both are in Redis", func() bool { return strings.Count(dump(t, client), "@0") == 2 })
 	if client.ConfigSet(t.Context(), "maxmemory", "1").Err() != nil {
 		t.Skip("this Redis has no bound of its memory")
@@ -177,7 +177,7 @@ func TestAServerThatIsKilledUnderLoadFailsNoOperation(t *testing.T) {
 				if i == 200 {
 					stop()
 				}
-				r := s.Load(t.Context(), []string{key, key + "x"}, b.fetch)
+				r := loaded(s, t.Context(), []string{key, key + "x"}, b.fetch)
 				if r[key].Err != nil || r[key].Value != key+"@0" {
 					t.Errorf("got %+v", r[key])
 				}

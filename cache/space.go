@@ -29,6 +29,7 @@ type SpaceOptions[V any] struct {
 // Missing is a key to fetch. A kept value that is no longer fresh enough comes along.
 type Missing[V any] struct {
 	Key      string
+	Place    int    // of the key among those of its Load
 	Stale    V      // the stored value
 	HasStale bool   // whether Stale is something
 	ETag     string // of Stale, to revalidate with; empty where there is none
@@ -47,10 +48,17 @@ type Entry[V any] struct {
 	items []digest // of the records that a page shows, by their own keys; zero is a record without one
 }
 
-// Fetch asks the backend for all missing keys. A key in neither map does not exist. Keys that were not asked for are
-// kept too. The context ends when no caller waits any more or at the deadline of the first one; answers that are
-// there by then are taken. It may Put into other spaces under its context.
-type Fetch[V any] func(ctx context.Context, missing []Missing[V]) (found map[string]Entry[V], failed map[string]error)
+// Answer is what a backend said about one key that it was asked for: an entry, an error, or that the key does not exist.
+type Answer[V any] struct {
+	Entry[V]
+	Found bool
+	Err   error
+}
+
+// Fetch asks the backend for all missing keys and returns an answer for each, in their order. The context ends when no
+// caller waits any more or at the deadline of the first one; answers that are there by then are taken. It may Put what else
+// came along under its context, into any space.
+type Fetch[V any] func(ctx context.Context, missing []Missing[V]) []Answer[V]
 
 // Result is what became of one key: a value, an absence where neither Found nor Err is set, or an error.
 type Result[V any] struct {
@@ -74,47 +82,33 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 	}}
 }
 
-// Load answers every key: from memory, else from Redis, else from a fetch in flight, else from fetch. It returns when all
-// are answered or ctx ends; A key without an answer by then gets the context's error. An empty key does not exist and is
-// not asked for.
-func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) map[string]Result[V] {
+// Load answers every key, in their order: from memory, else from Redis, else from a fetch in flight, else from fetch. It
+// returns when all are answered or ctx ends; a key without an answer by then gets the context's error. An empty key does not
+// exist and is not asked for.
+func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) []Result[V] {
 	l := s.inner.load(ctx, keys, func(ctx context.Context, wanted []missingKey) answers {
 		typed := make([]Missing[V], len(wanted))
 		for i := range wanted {
-			w := s.inner.missing(&wanted[i])
-			typed[i] = Missing[V]{Key: w.Key, HasStale: w.HasStale, ETag: w.ETag}
-			if w.HasStale {
-				typed[i].Stale = as[V](w.Stale)
+			w := &wanted[i]
+			typed[i] = Missing[V]{Key: w.key, Place: w.place}
+			if w.stored != nil && w.stored.found {
+				typed[i].Stale, typed[i].HasStale, typed[i].ETag = as[V](w.stored.value), true, s.inner.etag(w.stored)
 			}
 		}
-		found, failed := fetch(ctx, typed)
-		return fetchResult[V]{found, failed}
+		return fetchResult[V](fetch(ctx, typed))
 	})
-	results := make(map[string]Result[V], len(l.requests))
-	for i := range l.requests {
-		results[l.requests[i].key] = unbox[V](l.requests[i].outcome)
+	results := make([]Result[V], len(keys))
+	for i := range keys {
+		results[i] = unbox[V](l.outcome(i))
 	}
 	return results
 }
 
 // fetchResult are the answers of a Fetch.
-type fetchResult[V any] struct {
-	found  map[string]Entry[V]
-	failed map[string]error
-}
+type fetchResult[V any] []Answer[V]
 
-func (a fetchResult[V]) of(key string) (f Entry[any], found bool, err error) {
-	if err, ok := a.failed[key]; ok {
-		return f, false, err
-	}
-	typed, ok := a.found[key]
-	return box(typed), ok, nil
-}
-
-func (a fetchResult[V]) each(do func(key string, f Entry[any])) {
-	for key, f := range a.found {
-		do(key, box(f))
-	}
+func (a fetchResult[V]) of(i int) Answer[any] {
+	return Answer[any]{box(a[i].Entry), a[i].Found, a[i].Err}
 }
 
 func box[V any](f Entry[V]) Entry[any] {
@@ -135,26 +129,12 @@ func as[V any](v any) V {
 	return typed
 }
 
-func unbox[V any](o outcome) Result[V] {
-	r := Result[V]{Err: o.err, Fact: o.fact}
+func unbox[V any](o *outcome, f *Fact) Result[V] {
+	r := Result[V]{Err: o.err, Fact: *f}
 	if o.err == nil && o.rec != nil && o.rec.found {
 		r.Value, r.Found = as[V](o.rec.value), true
 	}
 	return r
-}
-
-// Peek returns those of the keys that memory holds fresh, absences included, without Redis and without a fact in the
-// operation's record.
-func (s *Space[V]) Peek(keys ...string) map[string]Result[V] {
-	results := map[string]Result[V]{}
-	now := time.Now()
-	for _, key := range keys {
-		d := s.inner.digest(key)
-		if r := s.inner.c.memory.get(d); r != nil && now.Before(r.fresh) && s.inner.trusts(r, now) {
-			results[key] = unbox[V](outcome{rec: r, fact: s.inner.fact(d, r, Memory, "", now)})
-		}
-	}
-	return results
 }
 
 // Stored returns what either level holds of the keys, fresh or not, without a fact in the operation's record. Absences
@@ -171,7 +151,10 @@ func (s *Space[V]) Stored(ctx context.Context, keys ...string) map[string]Missin
 
 // Cached returns the value of a key and when the backend sent it, if either level holds it fresh.
 func (s *Space[V]) Cached(ctx context.Context, key string) (v V, at time.Time, ok bool) {
-	r := s.Load(onlyFresh(ctx), []string{key}, nil)[key]
+	if !s.inner.mayHold(key) {
+		return v, at, false
+	}
+	r := s.Load(onlyFresh(ctx), []string{key}, nil)[0]
 	return r.Value, time.Now().Add(-r.Fact.Age), r.Found
 }
 

@@ -3,103 +3,93 @@ package datasource
 import (
 	"context"
 	"errors"
-	"maps"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// answers are a backend's results by key, failures the errors of keys that could not be read. A key in neither does not
-// exist.
-type (
-	answers[K comparable, V any] = map[K]cache.Entry[V]
-	failures[K comparable]       = map[K]error
-)
-
-// plan answers keys by the fewest calls: from a scan where one pays, and what that leaves open by single reads.
+// plan answers keys by the fewest calls: from a scan where one pays, and what that leaves open by single reads, of the keys at
+// these places.
 func plan[K comparable, V any](ctx context.Context, keys []K, scan func(keys []K) (scanned[K, V], error),
-	single func(rest []K) (map[K]V, failures[K])) (map[K]V, failures[K]) {
+	single func(rest []int) []cache.Answer[V]) []cache.Answer[V] {
 	seen, err := scanForRound(ctx, keys, scan)
-	switch {
-	case err != nil:
-		return nil, failAll(keys, err)
-	case seen.all:
-		return seen.records, seen.failed
-	}
-	var rest []K
-	for _, k := range keys {
-		if _, ok := seen.records[k]; !ok {
-			rest = append(rest, k)
+	answers, rest := make([]cache.Answer[V], len(keys)), make([]int, 0, len(keys))
+	for i, k := range keys {
+		a, ok := seen.answers[k]
+		answers[i] = a
+		if err != nil {
+			answers[i].Err = err
+		} else if !ok && !seen.all {
+			rest = append(rest, i)
 		}
 	}
-	read, failed := single(rest)
-	maps.Copy(read, seen.records)
-	return read, failed
+	if len(rest) == len(keys) {
+		return single(rest)
+	}
+	for i, a := range single(rest) {
+		answers[rest[i]] = a
+	}
+	return answers
 }
 
 // scanned is the result of a scan: of all keys, or of some. The zero value is a scan that was not worth its calls.
 type scanned[K comparable, V any] struct {
-	records map[K]V
-	failed  failures[K]
+	answers map[K]cache.Answer[V]
 	all     bool
 }
 
-// of returns the scan's results for these keys.
-func (s scanned[K, V]) of(keys []K) scanned[K, V] {
-	own := scanned[K, V]{map[K]V{}, failures[K]{}, s.all}
-	for _, k := range keys {
-		if v, ok := s.records[k]; ok {
-			own.records[k] = v
+// each reads every key on its own, all at once; the limiter bounds the calls.
+func each[V any](ctx context.Context, keys []string, read func(ctx context.Context, i int) (cache.Entry[V], error)) []cache.Answer[V] {
+	answers := make([]cache.Answer[V], len(keys))
+	do := func(i int) error {
+		f, err := read(upstream.WithKeys(ctx, keys[i]), i)
+		switch {
+		case err == nil:
+			answers[i] = cache.Answer[V]{Entry: f, Found: true}
+		case upstream.KindOf(err) == upstream.NotFound:
+			err = nil
 		}
-		if err := s.failed[k]; err != nil {
-			own.failed[k] = err
+		return err
+	}
+	last := len(keys) - 1
+	if last > 0 {
+		var group task.Group
+		defer group.Wait()
+		for i := range last {
+			group.Go(func() error { return do(i) }, func(err error) { answers[i].Err = err })
 		}
 	}
-	return own
-}
-
-// each reads every key on its own, all at once; the limiter bounds the calls. A key that is not found is in neither map.
-func each[K comparable, V any](ctx context.Context, keys []K, text func(K) string, read func(context.Context, K) (V, error)) (map[K]V, failures[K]) {
-	found, failed := make(map[K]V, len(keys)), failures[K]{}
-	var group task.Group
-	for i, key := range keys {
-		var value V
-		do := group.Go
-		if i == len(keys)-1 {
-			do = group.Do // the caller has nothing to do but wait
-		}
-		do(func() (err error) {
-			value, err = read(upstream.WithKeys(ctx, text(key)), key)
-			return err
-		}, func(err error) {
-			switch {
-			case err == nil:
-				found[key] = value
-			case upstream.KindOf(err) != upstream.NotFound:
-				failed[key] = err
-			}
-		})
+	if last >= 0 { // the caller has nothing to do but wait
+		answers[last].Err = task.Run(func() error { return do(last) })
 	}
-	group.Wait()
-	return found, failed
+	return answers
 }
 
-func failAll[K comparable](keys []K, err error) failures[K] {
-	failed := make(failures[K], len(keys))
-	for _, k := range keys {
-		failed[k] = err
+// at returns the elements at these places.
+func at[T any](list []T, places []int) []T {
+	if len(places) == len(list) {
+		return list
 	}
-	return failed
+	some := make([]T, len(places))
+	for i, p := range places {
+		some[i] = list[p]
+	}
+	return some
 }
 
-// fetching returns the context of the calls that answer these keys. A refresh behind a stale answer has the lowest
-// priority.
-func fetching(ctx context.Context, keys ...string) context.Context {
+// fetching returns the context of the calls of a fetch. A refresh behind a stale answer has the lowest priority.
+func fetching(ctx context.Context) context.Context {
 	if cache.IsRefresh(ctx) {
-		ctx = upstream.WithPriority(ctx, upstream.Refresh)
+		return upstream.WithPriority(ctx, upstream.Refresh)
 	}
-	return upstream.WithKeys(ctx, keys...)
+	return ctx
+}
+
+// scanning returns the context of the calls that answer these keys together.
+func scanning(ctx context.Context, keys []string) context.Context {
+	return upstream.WithKeys(fetching(ctx), keys...)
 }
 
 // entryOf returns the cache entry of a fetched value.
@@ -119,46 +109,41 @@ func conditional[V any](v V, m upstream.Meta, err error, tags func(V) []cache.Ta
 }
 
 // eachPage returns a fetch that reads every page with a call of its own.
-func eachPage[K comparable, V any](text func(K) string, tags func(K) []cache.Tag,
+func eachPage[K comparable, V any](tags func(K) []cache.Tag,
 	read func(context.Context, K, upstream.Option) (Page[V], upstream.Meta, error)) cache.FetchPages[K, V] {
-	return func(ctx context.Context, missing []cache.Miss[K]) (answers[K, *Page[V]], failures[K]) {
-		keys, texts, etags := missesOf(missing)
-		return each(fetching(ctx, texts...), keys, text, func(ctx context.Context, key K) (cache.Entry[*Page[V]], error) {
-			page, meta, err := read(ctx, key, upstream.IfNoneMatch(etags[key]))
+	return func(ctx context.Context, missing []cache.Miss[K]) []cache.Answer[*Page[V]] {
+		return each(fetching(ctx), textsOf(missing), func(ctx context.Context, i int) (cache.Entry[*Page[V]], error) {
+			m := missing[i]
+			page, meta, err := read(ctx, m.Key, upstream.IfNoneMatch(m.ETag))
 			page.Missing = meta.Partial
-			return conditional(&page, meta, err, func(*Page[V]) []cache.Tag { return tags(key) })
+			return conditional(&page, meta, err, func(*Page[V]) []cache.Tag { return tags(m.Key) })
 		})
 	}
 }
 
-func missesOf[K comparable](missing []cache.Miss[K]) (keys []K, texts []string, etags map[K]string) {
-	etags = make(map[K]string, len(missing))
-	for _, m := range missing {
-		keys, texts, etags[m.Key] = append(keys, m.Key), append(texts, m.Text), m.ETag
+func textsOf[K comparable](missing []cache.Miss[K]) []string {
+	texts := make([]string, len(missing))
+	for i := range missing {
+		texts[i] = missing[i].Text
 	}
-	return keys, texts, etags
+	return texts
 }
 
-func missingKeys[V any](missing []cache.Missing[V]) (keys []string, etags map[string]string) {
-	keys, etags = make([]string, len(missing)), make(map[string]string, len(missing))
-	for i, w := range missing {
-		keys[i], etags[w.Key] = w.Key, w.ETag
+func missingKeys[V any](missing []cache.Missing[V]) []string {
+	keys := make([]string, len(missing))
+	for i := range missing {
+		keys[i] = missing[i].Key
 	}
-	return keys, etags
+	return keys
 }
 
-// unpack turns the results of a space into those of a loader. A key in neither map does not exist.
-func unpack[V any](results map[string]cache.Result[V]) (map[string]V, failures[string]) {
-	found, failed := make(map[string]V, len(results)), failures[string]{}
-	for key, r := range results {
-		switch {
-		case r.Err != nil:
-			failed[key] = r.Err
-		case r.Found:
-			found[key] = r.Value
-		}
+// results returns what the cache answered as a loader wants it.
+func results[V any](loaded []cache.Result[V]) []loader.Result[V] {
+	list := make([]loader.Result[V], len(loaded))
+	for i := range loaded {
+		list[i] = loader.Result[V]{Value: loaded[i].Value, Found: loaded[i].Found, Err: loaded[i].Err}
 	}
-	return found, failed
+	return list
 }
 
 func sameText(key string) string { return key }

@@ -52,7 +52,7 @@ func (s *Source) newClients(c *cache.Cache, o spaceOptions) *clientLists {
 // ClientPage reads a part of the list of clients.
 func (s *Source) ClientPage(ctx context.Context, q ClientQuery) (Page[*document.Document], error) {
 	tags := func(ClientQuery) []cache.Tag { return []cache.Tag{s.clients.list} }
-	return pageOf(s.withListPurpose(ctx), s.clients.pages, q, eachPage(ClientQuery.text, tags, func(ctx context.Context, q ClientQuery, o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
+	return pageOf(s.withListPurpose(ctx), s.clients.pages, q, eachPage(tags, func(ctx context.Context, q ClientQuery, o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
 		w, meta, err := s.ThoughtIndustries.Window(ctx, q.Query, q.Offset, q.First, o)
 		if err != nil {
 			return Page[*document.Document]{}, meta, err

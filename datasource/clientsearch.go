@@ -3,12 +3,11 @@ package datasource
 import (
 	"context"
 	"fmt"
-	"maps"
-	"slices"
 	"sync/atomic"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
@@ -31,102 +30,104 @@ func (s *Source) newClientSearch() *clientSearch {
 	return search
 }
 
-func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, failures[thoughtindustries.Key]) {
-	ids, failed := s.ids(ctx, keys)
-	results := s.clients.items.Load(ctx, slices.Collect(maps.Values(ids)), s.fetchByID)
-	found := make(map[thoughtindustries.Key]*document.Document, len(keys))
-	for key, id := range ids {
-		switch r := results[id]; {
-		case r.Err != nil:
-			failed[key] = r.Err
-		case r.Found && s.ThoughtIndustries.KeyOf(r.Value, key.Field) == key.Value:
-			found[key] = r.Value
+func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) []loader.Result[*document.Document] {
+	ids := s.ids(ctx, keys)
+	texts := make([]string, len(keys))
+	for i := range ids {
+		texts[i] = ids[i].Value
+	}
+	clients := results(s.clients.items.Load(ctx, texts, s.fetchByID))
+	partial := s.partial.Load()
+	for i, k := range keys {
+		c := &clients[i]
+		if c.Found && s.ThoughtIndustries.KeyOf(c.Value, k.Field) != k.Value {
+			*c = loader.Result[*document.Document]{}
+		}
+		if ids[i].Err != nil {
+			c.Err = ids[i].Err
+		} else if c.Found && partial != nil {
+			c.Err = *partial
 		}
 	}
-	if partial := s.partial.Load(); partial != nil {
-		for key := range found {
-			failed[key] = *partial
-		}
-	}
-	return found, failed
+	return clients
 }
 
-// ids are the ids that the keys lead to; a key that leads nowhere has none.
-func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]string, failures[thoughtindustries.Key]) {
-	ids, failed := make(map[thoughtindustries.Key]string, len(keys)), failures[thoughtindustries.Key]{}
-	byText := map[string]thoughtindustries.Key{}
-	for _, k := range keys {
+// ids are the ids that the keys lead to, empty for a key that leads nowhere.
+func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) []loader.Result[string] {
+	ids := make([]loader.Result[string], len(keys))
+	var others []int
+	for i, k := range keys {
 		if k.Field == "id" {
-			ids[k] = k.Value
+			ids[i].Value = k.Value
 		} else {
-			byText[clientText(k)] = k
+			others = append(others, i)
 		}
 	}
-	if len(byText) == 0 {
-		return ids, failed
+	if len(others) == 0 {
+		return ids
 	}
-	for text, r := range s.clients.ids.Load(ctx, slices.Collect(maps.Keys(byText)), func(ctx context.Context, missing []cache.Missing[string]) (answers[string, string], failures[string]) {
-		texts, _ := missingKeys(missing)
-		return s.fetchIDs(ctx, texts, byText)
-	}) {
-		switch {
-		case r.Err != nil:
-			failed[byText[text]] = r.Err
-		case r.Found:
-			ids[byText[text]] = r.Value
-		}
+	named := at(keys, others)
+	texts := make([]string, len(named))
+	for i, k := range named {
+		texts[i] = clientText(k)
 	}
-	return ids, failed
+	for i, r := range results(s.clients.ids.Load(ctx, texts, func(ctx context.Context, missing []cache.Missing[string]) []cache.Answer[string] {
+		return s.fetchIDs(ctx, missing, named)
+	})) {
+		ids[others[i]] = r
+	}
+	return ids
 }
 
-func (s *clientSearch) fetchIDs(ctx context.Context, texts []string, byText map[string]thoughtindustries.Key) (answers[string, string], failures[string]) {
-	ctx = fetching(ctx, texts...)
+// fetchIDs returns the ids that some of the keys lead to.
+func (s *clientSearch) fetchIDs(ctx context.Context, missing []cache.Missing[string], keys []thoughtindustries.Key) []cache.Answer[string] {
+	ctx = scanning(ctx, missingKeys(missing))
 	index, at, scanned := s.clients.index.Cached(ctx, scanKey)
-	found, failed := answers[string, string]{}, failures[string]{}
+	answers := make([]cache.Answer[string], len(missing))
 	var unknown []thoughtindustries.Key
-	for _, text := range texts {
-		if id, ok := index.Keys[text]; ok {
-			found[text] = cache.Entry[string]{Value: id, At: at}
+	for i, w := range missing {
+		if id, ok := index.Keys[w.Key]; ok {
+			answers[i] = cache.Answer[string]{Entry: cache.Entry[string]{Value: id, At: at}, Found: true}
 		} else if !scanned {
-			unknown = append(unknown, byText[text])
+			unknown = append(unknown, keys[w.Place])
 		}
 	}
 	docs, errs, meta := s.search(ctx, unknown)
-	for _, k := range unknown {
-		if d := docs[k]; d != nil {
-			found[clientText(k)] = entryOf(s.clientID(d), meta)
-		} else if errs[k] != nil {
-			failed[clientText(k)] = errs[k]
+	for i, w := range missing {
+		if d := docs[keys[w.Place]]; d != nil {
+			answers[i] = cache.Answer[string]{Entry: entryOf(s.clientID(d), meta), Found: true}
+		} else if !answers[i].Found {
+			answers[i].Err = errs[keys[w.Place]]
 		}
 	}
-	return found, failed
+	return answers
 }
 
-func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Missing[*document.Document]) (answers[string, *document.Document], failures[string]) {
-	ids, _ := missingKeys(missing)
-	ctx = fetching(ctx, ids...)
+func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Missing[*document.Document]) []cache.Answer[*document.Document] {
+	ctx = scanning(ctx, missingKeys(missing))
 	index, _, scanned := s.clients.index.Cached(ctx, scanKey)
 	var unknown []thoughtindustries.Key
-	for _, id := range ids {
-		if !scanned || index.IDs[id] {
-			unknown = append(unknown, thoughtindustries.Key{Field: "id", Value: id})
+	for _, w := range missing {
+		if !scanned || index.IDs[w.Key] {
+			unknown = append(unknown, thoughtindustries.Key{Field: "id", Value: w.Key})
 		}
 	}
 	docs, errs, meta := s.search(ctx, unknown)
-	found, failed := answers[string, *document.Document]{}, failures[string]{}
-	for _, k := range unknown {
+	answers := make([]cache.Answer[*document.Document], len(missing))
+	for i, w := range missing {
+		k := thoughtindustries.Key{Field: "id", Value: w.Key}
 		if d := docs[k]; d != nil {
-			found[k.Value] = entryOf(d, meta)
-		} else if errs[k] != nil {
-			failed[k.Value] = errs[k]
+			answers[i] = cache.Answer[*document.Document]{Entry: entryOf(d, meta), Found: true}
+		} else {
+			answers[i].Err = errs[k]
 		}
 	}
-	return found, failed
+	return answers
 }
 
 // search asks the backend, and stores the other clients that were read. The lifetime takes earlier reads of the lookup
 // into account too.
-func (s *clientSearch) search(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, failures[thoughtindustries.Key], upstream.Meta) {
+func (s *clientSearch) search(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, map[thoughtindustries.Key]error, upstream.Meta) {
 	if len(keys) == 0 {
 		return nil, nil, upstream.Meta{}
 	}

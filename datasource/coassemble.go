@@ -42,7 +42,7 @@ func (l coassembleList[K, V]) resource(c *cache.Cache, o spaceOptions) *resource
 				return page, meta, err
 			})
 		}}
-	r.fetch = eachPage(l.text, l.pages, func(ctx context.Context, k K, o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
+	r.fetch = eachPage(l.pages, func(ctx context.Context, k K, o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
 		page.Items, page.More, meta, err = l.listPart(ctx, k, o)
 		return page, meta, err
 	})

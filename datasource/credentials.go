@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
@@ -28,11 +29,11 @@ func newCredentials(c *cache.Cache, o spaceOptions) *cache.Collection[Credential
 		Pages: recordSpace(o, "credentialPage", (*mattr.Credential).Size, recordFrom[mattr.Credential]), Text: CredentialPageKey.text})
 }
 
-func (s *Source) fetchCredentialPages(ctx context.Context, keys []CredentialPageKey) (map[CredentialPageKey]Page[*mattr.Credential], failures[CredentialPageKey]) {
-	return s.credentials.Load(ctx, keys, eachPage(CredentialPageKey.text,
-		func(k CredentialPageKey) []cache.Tag {
-			return []cache.Tag{s.identityTag(k.Identity), s.credentialsTag(k.Identity)}
-		}, s.readCredentials))
+func (s *Source) fetchCredentialPages(ctx context.Context, keys []CredentialPageKey) []loader.Result[Page[*mattr.Credential]] {
+	tags := func(k CredentialPageKey) []cache.Tag {
+		return []cache.Tag{s.identityTag(k.Identity), s.credentialsTag(k.Identity)}
+	}
+	return results(s.credentials.Load(ctx, keys, eachPage(tags, s.readCredentials)))
 }
 
 // credentialsTag is the tag of an identity's credentials, which change without the identity.

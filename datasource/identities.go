@@ -139,7 +139,7 @@ func (s *Source) IdentityPage(ctx context.Context, q IdentityQuery) (Page[*mattr
 		key.criteria, pages = string(text), s.identities.searches
 	}
 	tags := func(listKey) []cache.Tag { return []cache.Tag{s.identities.list} }
-	return pageOf(s.withListPurpose(ctx), pages, key, eachPage(listKey.text, tags, func(ctx context.Context, k listKey, o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
+	return pageOf(s.withListPurpose(ctx), pages, key, eachPage(tags, func(ctx context.Context, k listKey, o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
 		if q.Filter == nil {
 			return s.identityPage(ctx, k.limit, k.token, o)
 		}

@@ -120,7 +120,7 @@ func traced[K comparable, V any](s *Source, kind string, fetch loader.Fetch[K, V
 	if s.Batch == nil {
 		return fetch
 	}
-	return func(ctx context.Context, keys []K) (map[K]V, failures[K]) {
+	return func(ctx context.Context, keys []K) []loader.Result[V] {
 		ctx, done := s.Batch(ctx, kind, len(keys))
 		defer done()
 		return fetch(ctx, keys)

@@ -2,6 +2,7 @@ package datasource
 
 import (
 	"context"
+	"slices"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/loader"
@@ -27,24 +28,28 @@ type resource[K comparable, V any] struct {
 }
 
 // load returns records by key.
-func (r *resource[K, V]) load(ctx context.Context, keys []string) (map[string]V, failures[string]) {
-	return unpack(r.items.Load(ctx, keys, r.read))
+func (r *resource[K, V]) load(ctx context.Context, keys []string) []loader.Result[V] {
+	return results(r.items.Load(ctx, keys, r.read))
 }
 
 // read reads records singly, or by the pages of the whole list where those are fewer.
-func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) (answers[string, V], failures[string]) {
-	keys, etags := missingKeys(missing)
-	return plan(ctx, keys, func(keys []string) (seen scanned[string, cache.Entry[V]], err error) {
+func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) []cache.Answer[V] {
+	keys := missingKeys(missing)
+	return plan(ctx, keys, func(keys []string) (seen scanned[string, V], err error) {
+		if r.scan.size.bound(len(keys)) == 0 {
+			return seen, nil
+		}
 		s, left := r.scan, r.remainingAfter(keys)
 		s.worthReading = func(page []V) bool { return left(page) > 0 }
-		w, err := s.scan(fetching(ctx, keys...), len(keys))
+		w, err := s.scan(scanning(ctx, keys), len(keys))
 		if w == nil || err != nil {
 			return seen, err
 		}
-		return scanned[string, cache.Entry[V]]{records: r.selectKeys(w, keys), all: w.done}, nil
-	}, func(rest []string) (answers[string, V], failures[string]) {
-		return each(fetching(ctx, keys...), rest, sameText, func(ctx context.Context, key string) (cache.Entry[V], error) {
-			v, meta, err := r.single(ctx, key, upstream.IfNoneMatch(etags[key]))
+		return scanned[string, V]{r.selectKeys(ctx, w, keys), w.done}, nil
+	}, func(rest []int) []cache.Answer[V] {
+		return each(fetching(ctx), at(keys, rest), func(ctx context.Context, i int) (cache.Entry[V], error) {
+			w := &missing[rest[i]]
+			v, meta, err := r.single(ctx, w.Key, upstream.IfNoneMatch(w.ETag))
 			return conditional(v, meta, err, r.tags)
 		})
 	})
@@ -65,22 +70,22 @@ func (r *resource[K, V]) remainingAfter(keys []string) func(page []V) int {
 	}
 }
 
-// selectKeys returns the records of a scan by key.
-func (r *resource[K, V]) selectKeys(w *scan[V], keys []string) answers[string, V] {
+// selectKeys returns the records of a scan that were asked for by key, and stores the others.
+func (r *resource[K, V]) selectKeys(ctx context.Context, w *scan[V], keys []string) map[string]cache.Answer[V] {
 	asked := make(map[string]string, len(keys))
 	for _, k := range keys {
 		asked[r.normal(k)] = k
 	}
-	found := make(answers[string, V], len(keys))
+	found := make(map[string]cache.Answer[V], len(keys))
 	for _, item := range w.items {
 		key, stub := r.scan.key(item)
-		if k, ok := asked[r.normal(key)]; ok {
-			key = k
-		} else if r.requestedOnly {
+		if key == "" || stub {
 			continue
 		}
-		if key != "" && !stub {
-			found[key] = entryOf(item, w.meta, r.tags(item)...)
+		if k, ok := asked[r.normal(key)]; ok {
+			found[k] = cache.Answer[V]{Entry: entryOf(item, w.meta, r.tags(item)...), Found: true}
+		} else if !r.requestedOnly {
+			r.items.Put(ctx, key, entryOf(item, w.meta, r.tags(item)...))
 		}
 	}
 	return found
@@ -111,8 +116,8 @@ func (r *resource[K, V]) pageTags(items []V) []cache.Tag {
 // pageOf returns one page of a list that no batch waits for.
 func pageOf[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], key K, fetch cache.FetchPages[K, V]) (Page[V], error) {
 	return readOnce(ctx, pageRead{pages, key}, func() (Page[V], error) {
-		found, failed := pages.Load(ctx, []K{key}, fetch)
-		return found[key], failed[key]
+		r := pages.Load(ctx, []K{key}, fetch)[0]
+		return r.Value, r.Err
 	})
 }
 
@@ -121,7 +126,9 @@ func configured[K comparable, V any](b upstream.Backend, ok bool, fetch loader.F
 	if ok {
 		return fetch
 	}
-	return func(_ context.Context, keys []K) (map[K]V, failures[K]) { return nil, failAll(keys, NotConfigured(b)) }
+	return func(_ context.Context, keys []K) []loader.Result[V] {
+		return slices.Repeat([]loader.Result[V]{{Err: NotConfigured(b)}}, len(keys))
+	}
 }
 
 // NotConfigured returns the error of a read of a backend that this server does not have.

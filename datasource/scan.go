@@ -137,12 +137,12 @@ func flights[W any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[W]
 // coalesce runs do unless another caller is running it under the key; then it waits for that one. seen are the tags of
 // the result. A caller that comes after one of them was dropped does it again.
 func coalesce[W any](ctx context.Context, space *cache.Space[W], key string, seen func(W) []cache.Tag, do func(context.Context) (W, error)) (W, error) {
-	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Missing[W]) (answers[string, W], failures[string]) {
+	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Missing[W]) []cache.Answer[W] {
 		w, err := do(ctx)
 		if err != nil {
-			return nil, failures[string]{key: err}
+			return []cache.Answer[W]{{Err: err}}
 		}
-		return answers[string, W]{key: {Value: w, NoStore: true, Tags: seen(w)}}, nil
-	})[key]
+		return []cache.Answer[W]{{Entry: cache.Entry[W]{Value: w, NoStore: true, Tags: seen(w)}, Found: true}}
+	})[0]
 	return r.Value, r.Err
 }

@@ -11,39 +11,30 @@ import (
 // fetchSingly returns a fetch that loads each key on its own where the loader wants each result as soon as it is there. Whether one
 // scan takes the place of their single reads is decided for all of them together, once each has been looked for in the cache.
 func fetchSingly[K comparable, V any](fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
-	return func(ctx context.Context, keys []K) (map[K]V, failures[K]) {
+	return func(ctx context.Context, keys []K) []loader.Result[V] {
 		if len(keys) < 2 || !loader.DeliversEarly(ctx) {
 			return fetch(ctx, keys)
 		}
-		found, failed := make(map[K]V, len(keys)), failures[K]{}
+		results := make([]loader.Result[V], len(keys))
 		together := newRound(len(keys))
 		var group task.Group
-		for _, key := range keys {
-			var one map[K]V
-			var errs failures[K]
+		for i, key := range keys {
 			group.Go(func() error {
 				ctx, leave := together.join(ctx)
 				defer leave()
-				one, errs = fetch(ctx, []K{key})
+				results[i] = fetch(ctx, []K{key})[0]
 				return nil
 			}, func(err error) {
-				r := loader.Result[V]{Err: errs[key]}
-				if r.Value, r.Found = one[key]; err != nil {
-					r.Err = err
-				}
-				if r.Found {
-					found[key] = r.Value
-				}
-				if r.Err != nil {
-					failed[key] = r.Err
+				if err != nil {
+					results[i].Err = err
 				}
 				if !together.isAnswered() {
-					loader.DeliverEarly(ctx, key, r)
+					loader.DeliverEarly(ctx, key, results[i])
 				}
 			})
 		}
 		group.Wait()
-		return found, failed
+		return results
 	}
 }
 
@@ -101,11 +92,14 @@ func (s *roundMember) take(keys []any) (awaited bool) {
 // scanForRound calls scan for the keys of all loads of a round, once, where ctx belongs to one.
 func scanForRound[K comparable, V any](ctx context.Context, keys []K, scan func([]K) (scanned[K, V], error)) (scanned[K, V], error) {
 	s, _ := ctx.Value(roundKey{}).(*roundMember)
+	if s == nil {
+		return scan(keys)
+	}
 	asked := make([]any, len(keys))
 	for i, k := range keys {
 		asked[i] = k
 	}
-	if s == nil || !s.take(asked) {
+	if !s.take(asked) {
 		return scan(keys)
 	}
 	r := s.round
@@ -114,9 +108,7 @@ func scanForRound[K comparable, V any](ctx context.Context, keys []K, scan func(
 	case <-ctx.Done():
 		return scanned[K, V]{}, ctx.Err()
 	}
-	decided := false
 	r.decide.Do(func() {
-		decided = true
 		all := make([]K, len(r.keys))
 		for i, k := range r.keys {
 			all[i] = k.(K)
@@ -127,11 +119,7 @@ func scanForRound[K comparable, V any](ctx context.Context, keys []K, scan func(
 		defer r.mu.Unlock()
 		r.answered = seen.all || err != nil
 	})
-	seen := r.seen.(scanned[K, V])
-	if !decided {
-		seen = seen.of(keys) // the others are stored by the load that decided
-	}
-	return seen, r.err
+	return r.seen.(scanned[K, V]), r.err
 }
 
 // isAnswered reports whether a scan answered all keys, so that their results come together.

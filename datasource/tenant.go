@@ -2,10 +2,10 @@ package datasource
 
 import (
 	"context"
-	"maps"
 	"slices"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 )
@@ -19,26 +19,33 @@ func (o *Operation) owns(u *coassemble.User) bool {
 }
 
 // fetchTenantUsers reads users that the cache has as the tenant's own like any user, every other one with a call of its own.
-func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, failures[string]) {
+func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) []loader.Result[*coassemble.User] {
 	s := o.source
 	cached := s.users.items.Stored(ctx, keys...)
-	var own, others []string
-	for _, k := range keys {
+	var own, others []int
+	for i, k := range keys {
 		if w, ok := cached[k]; ok && o.owns(w.Stale) {
-			own = append(own, k)
+			own = append(own, i)
 		} else {
-			others = append(others, k)
+			others = append(others, i)
 		}
 	}
-	found, failed := s.users.load(ctx, own)
-	read, errs := each(ctx, others, sameText, o.readTenantUser)
-	for k, f := range read {
-		s.users.items.Put(ctx, k, f)
-		cache.FactsFrom(ctx).DependOn(append(f.Tags, s.users.items.Tag(k))...)
-		found[k] = f.Value
+	users := make([]loader.Result[*coassemble.User], len(keys))
+	for i, r := range s.users.load(ctx, at(keys, own)) {
+		users[own[i]] = r
 	}
-	maps.Copy(failed, errs)
-	return found, failed
+	read := each(ctx, at(keys, others), func(ctx context.Context, i int) (cache.Entry[*coassemble.User], error) {
+		return o.readTenantUser(ctx, keys[others[i]])
+	})
+	for i, a := range read {
+		k := keys[others[i]]
+		if a.Found {
+			s.users.items.Put(ctx, k, a.Entry)
+			cache.FactsFrom(ctx).DependOn(append(a.Tags, s.users.items.Tag(k))...)
+		}
+		users[others[i]] = loader.Result[*coassemble.User]{Value: a.Value, Found: a.Found, Err: a.Err}
+	}
+	return users
 }
 
 func (o *Operation) readTenantUser(ctx context.Context, key string) (cache.Entry[*coassemble.User], error) {

@@ -4,52 +4,53 @@ import (
 	"context"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
 // fetchUserIdentities finds the identity of each user, by the field that the configuration joins on.
-func (s *Source) fetchUserIdentities(ctx context.Context, users []string) (map[string]*mattr.Identity, failures[string]) {
+func (s *Source) fetchUserIdentities(ctx context.Context, users []string) []loader.Result[*mattr.Identity] {
 	if s.Link.User == "id" {
 		return s.identities.load(ctx, users)
 	}
-	return unpack(s.identities.byUser.Load(ctx, users, s.readUserIdentities))
+	return results(s.identities.byUser.Load(ctx, users, s.readUserIdentities))
 }
 
 // readUserIdentities searches for each user, or scans all identities where that takes fewer calls and the list shows the key
 // that joins.
-func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing[*mattr.Identity]) (answers[string, *mattr.Identity], failures[string]) {
-	users, _ := missingKeys(missing)
-	ctx = fetching(ctx, users...)
+func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing[*mattr.Identity]) []cache.Answer[*mattr.Identity] {
+	users := missingKeys(missing)
+	ctx = fetching(ctx)
 	if index, _, ok := s.identities.index.Cached(ctx, scanKey); ok {
 		return s.fromIndex(ctx, users, index)
 	}
-	return plan(ctx, users, func(users []string) (seen scanned[string, cache.Entry[*mattr.Identity]], err error) {
-		ctx := fetching(ctx, users...)
+	return plan(ctx, users, func(users []string) (seen scanned[string, *mattr.Identity], err error) {
+		ctx := scanning(ctx, users)
 		w, err := s.scanForUsers(ctx, users)
 		if w == nil || err != nil {
 			return seen, err
 		}
-		found, ambiguous := answers[string, *mattr.Identity]{}, failures[string]{}
+		answers := map[string]cache.Answer[*mattr.Identity]{}
 		byUser := s.indexed(ctx, w)
 		for _, user := range users {
 			switch i, err := exactlyOne(byUser[user], nil); {
 			case err == nil:
-				found[user] = entryOf(i, w.meta, s.identityTags(i)...)
+				answers[user] = cache.Answer[*mattr.Identity]{Entry: entryOf(i, w.meta, s.identityTags(i)...), Found: true}
 			case upstream.KindOf(err) != upstream.NotFound:
-				ambiguous[user] = err
+				answers[user] = cache.Answer[*mattr.Identity]{Err: err}
 			}
 		}
-		return scanned[string, cache.Entry[*mattr.Identity]]{found, ambiguous, true}, nil
-	}, func(rest []string) (answers[string, *mattr.Identity], failures[string]) {
-		return s.eachUser(ctx, rest, s.FindUserIdentity)
+		return scanned[string, *mattr.Identity]{answers, true}, nil
+	}, func(rest []int) []cache.Answer[*mattr.Identity] {
+		return s.eachUser(ctx, at(users, rest), s.FindUserIdentity)
 	})
 }
 
 // eachUser finds the identity of each user on its own. The route need not be the same again, so that there is no validator.
-func (s *Source) eachUser(ctx context.Context, users []string, find func(context.Context, string) (*mattr.Identity, upstream.Meta, error)) (answers[string, *mattr.Identity], failures[string]) {
-	return each(ctx, users, sameText, func(ctx context.Context, user string) (cache.Entry[*mattr.Identity], error) {
-		i, meta, err := find(ctx, user)
+func (s *Source) eachUser(ctx context.Context, users []string, find func(context.Context, string) (*mattr.Identity, upstream.Meta, error)) []cache.Answer[*mattr.Identity] {
+	return each(ctx, users, func(ctx context.Context, n int) (cache.Entry[*mattr.Identity], error) {
+		i, meta, err := find(ctx, users[n])
 		if err != nil {
 			return cache.Entry[*mattr.Identity]{}, err
 		}
@@ -59,25 +60,22 @@ func (s *Source) eachUser(ctx context.Context, users []string, find func(context
 }
 
 // fromIndex reads those whom a scan has seen, by id; the others do not exist.
-func (s *Source) fromIndex(ctx context.Context, users []string, index identityIndex) (answers[string, *mattr.Identity], failures[string]) {
-	var known []string
-	for _, u := range users {
-		if len(index.IDs[u]) > 0 {
-			known = append(known, u)
+func (s *Source) fromIndex(ctx context.Context, users []string, index identityIndex) []cache.Answer[*mattr.Identity] {
+	return s.eachUser(ctx, users, func(ctx context.Context, user string) (*mattr.Identity, upstream.Meta, error) {
+		switch ids := index.IDs[user]; len(ids) {
+		case 0:
+			return nil, upstream.Meta{}, errNoIdentity
+		case 1:
+			return s.IdentityByID(ctx, ids[0])
 		}
-	}
-	return s.eachUser(ctx, known, func(ctx context.Context, user string) (*mattr.Identity, upstream.Meta, error) {
-		if len(index.IDs[user]) > 1 {
-			return nil, upstream.Meta{}, errTwoIdentities
-		}
-		return s.IdentityByID(ctx, index.IDs[user][0])
+		return nil, upstream.Meta{}, errTwoIdentities
 	})
 }
 
 // scanForUsers returns the whole list of identities, nil where searches take fewer calls or the list does not show the key that joins.
 func (s *Source) scanForUsers(ctx context.Context, users []string) (*scan[*mattr.Identity], error) {
 	l := s.identities
-	if l.unlinked.Load() {
+	if l.unlinked.Load() || l.scan.size.bound(len(users)) == 0 {
 		return nil, nil
 	}
 	asked := make(map[string]bool, len(users))
@@ -167,7 +165,10 @@ func (s *Source) FindUserIdentity(ctx context.Context, user string) (*mattr.Iden
 	return i, meta, err
 }
 
-var errTwoIdentities = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract, Err: upstream.ErrAmbiguous}
+var (
+	errNoIdentity    = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.NotFound}
+	errTwoIdentities = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract, Err: upstream.ErrAmbiguous}
+)
 
 // exactlyOne takes the only match. Two that carry one key cannot both be meant, and the first need not be the right one.
 func exactlyOne(matches []*mattr.Identity, err error) (*mattr.Identity, error) {
@@ -175,7 +176,7 @@ func exactlyOne(matches []*mattr.Identity, err error) (*mattr.Identity, error) {
 	case err != nil:
 		return nil, err
 	case len(matches) == 0:
-		return nil, &upstream.Error{Backend: upstream.MATTR, Kind: upstream.NotFound}
+		return nil, errNoIdentity
 	case len(matches) > 1:
 		return nil, errTwoIdentities
 	}

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 )
@@ -58,30 +59,29 @@ func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey,
 	}.resource(c, o)
 }
 
-func (o *Operation) fetchUsers(ctx context.Context, keys []string) (map[string]*coassemble.User, failures[string]) {
+func (o *Operation) fetchUsers(ctx context.Context, keys []string) []loader.Result[*coassemble.User] {
 	if o.tenant != nil {
 		return o.fetchTenantUsers(ctx, keys)
 	}
 	return o.source.users.load(ctx, keys)
 }
 
-func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) (map[UserPageKey]Page[*coassemble.User], failures[UserPageKey]) {
-	found, failed := s.users.pages.Load(ctx, keys, s.readUserPages)
-	for _, k := range keys {
-		if _, ok := found[k]; !ok && failed[k] == nil {
-			found[k] = Page[*coassemble.User]{} // a client that Coassemble does not know has no users
-		}
+func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) []loader.Result[Page[*coassemble.User]] {
+	pages := results(s.users.pages.Load(ctx, keys, s.readUserPages))
+	for i := range pages {
+		pages[i].Found = pages[i].Err == nil // a client that Coassemble does not know has no users
 	}
-	return found, failed
+	return pages
 }
-
-type userPage = cache.Entry[*Page[*coassemble.User]]
 
 // readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
 // are fewer.
-func (s *Source) readUserPages(ctx context.Context, missing []cache.Miss[UserPageKey]) (answers[UserPageKey, *Page[*coassemble.User]], failures[UserPageKey]) {
-	keys, texts, _ := missesOf(missing)
-	return plan(ctx, keys, func(keys []UserPageKey) (seen scanned[UserPageKey, userPage], err error) {
+func (s *Source) readUserPages(ctx context.Context, missing []cache.Miss[UserPageKey]) []cache.Answer[*Page[*coassemble.User]] {
+	keys := make([]UserPageKey, len(missing))
+	for i := range missing {
+		keys[i] = missing[i].Key
+	}
+	return plan(ctx, keys, func(keys []UserPageKey) (seen scanned[UserPageKey, *Page[*coassemble.User]], err error) {
 		var ofClients []UserPageKey
 		var texts []string
 		for _, k := range keys {
@@ -90,19 +90,17 @@ func (s *Source) readUserPages(ctx context.Context, missing []cache.Miss[UserPag
 				ofClients = append(ofClients, k)
 			}
 		}
-		all, meta, err := s.allUsers(fetching(ctx, texts...), len(ofClients))
+		all, meta, err := s.allUsers(scanning(ctx, texts), len(ofClients))
 		if all == nil || err != nil {
 			return seen, err
 		}
-		return scanned[UserPageKey, userPage]{records: s.partsOf(all, meta, ofClients), all: len(ofClients) == len(keys)}, nil
-	}, func(rest []UserPageKey) (answers[UserPageKey, *Page[*coassemble.User]], failures[UserPageKey]) {
-		return s.users.fetch(fetching(ctx, texts...), selectUsers(missing, rest))
-	})
+		return scanned[UserPageKey, *Page[*coassemble.User]]{s.partsOf(all, meta, ofClients), len(ofClients) == len(keys)}, nil
+	}, func(rest []int) []cache.Answer[*Page[*coassemble.User]] { return s.users.fetch(ctx, at(missing, rest)) })
 }
 
 // allUsers returns the finished list of all users, stored or scanned; nil where neither is to be had in n calls. The
 // lifetime is that of the list's records.
-func (s *Source) allUsers(ctx context.Context, n int) (users []*coassemble.User, lifetime userPage, err error) {
+func (s *Source) allUsers(ctx context.Context, n int) (users []*coassemble.User, lifetime cache.Entry[*Page[*coassemble.User]], err error) {
 	if n == 0 {
 		return nil, lifetime, nil
 	}
@@ -120,13 +118,13 @@ func (s *Source) allUsers(ctx context.Context, n int) (users []*coassemble.User,
 }
 
 // partsOf returns parts of single clients' users, as filtered lists would have shown them.
-func (s *Source) partsOf(all []*coassemble.User, lifetime userPage, keys []UserPageKey) answers[UserPageKey, *Page[*coassemble.User]] {
+func (s *Source) partsOf(all []*coassemble.User, lifetime cache.Entry[*Page[*coassemble.User]], keys []UserPageKey) map[UserPageKey]cache.Answer[*Page[*coassemble.User]] {
 	byClient := map[string][]*coassemble.User{}
 	for _, u := range all {
 		client := clientOf(u)
 		byClient[client] = append(byClient[client], u)
 	}
-	parts := make(answers[UserPageKey, *Page[*coassemble.User]], len(keys))
+	parts := make(map[UserPageKey]cache.Answer[*Page[*coassemble.User]], len(keys))
 	for _, k := range keys {
 		users := byClient[k.Client]
 		start := min(k.Offset, len(users))
@@ -134,22 +132,7 @@ func (s *Source) partsOf(all []*coassemble.User, lifetime userPage, keys []UserP
 		f := lifetime
 		f.Value = &Page[*coassemble.User]{Items: users[start:end:end], More: end < len(users)}
 		f.Tags = []cache.Tag{s.users.list, s.usersOf(k.Client)}
-		parts[k] = f
+		parts[k] = cache.Answer[*Page[*coassemble.User]]{Entry: f, Found: true}
 	}
 	return parts
-}
-
-// selectUsers returns the misses of these keys.
-func selectUsers[K comparable](missing []cache.Miss[K], keys []K) []cache.Miss[K] {
-	wanted := make(map[K]bool, len(keys))
-	for _, k := range keys {
-		wanted[k] = true
-	}
-	var rest []cache.Miss[K]
-	for _, m := range missing {
-		if wanted[m.Key] {
-			rest = append(rest, m)
-		}
-	}
-	return rest
 }

@@ -69,10 +69,10 @@ func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provena
 }
 
 func (r *runner) loadAnswer(ctx context.Context, op *prepared, key string) cache.Result[*responses.Answer] {
-	fetch := func(ctx context.Context, _ []cache.Missing[*responses.Answer]) (map[string]cache.Entry[*responses.Answer], map[string]error) {
-		return map[string]cache.Entry[*responses.Answer]{key: r.fetchAnswer(ctx, op)}, nil
+	fetch := func(ctx context.Context, _ []cache.Missing[*responses.Answer]) []cache.Answer[*responses.Answer] {
+		return []cache.Answer[*responses.Answer]{{Entry: r.fetchAnswer(ctx, op), Found: true}}
 	}
-	return r.answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[key]
+	return r.answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[0]
 }
 
 // repeatable reports whether our own memory may store the answer for callers of the same scope: it writes nothing, and its

@@ -11,9 +11,13 @@ import (
 func Example() {
 	ctx := context.Background()
 	names := map[string]string{"u1": "Ada", "u2": "Grace"}
-	users := loader.New(ctx, func(_ context.Context, keys []string) (map[string]string, map[string]error) {
+	users := loader.New(ctx, func(_ context.Context, keys []string) (results []loader.Result[string]) {
 		fmt.Println("fetch", keys)
-		return names, nil
+		for _, k := range keys {
+			name, ok := names[k]
+			results = append(results, loader.Result[string]{Value: name, Found: ok})
+		}
+		return results
 	})
 	users.Load(ctx, []string{"u1", "u2", "u1"})
 	for _, r := range users.Load(ctx, []string{"u2", "u3"}) {

@@ -11,9 +11,8 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// Fetch reads the values of distinct keys. A key in neither map does not exist; the value of a key in both may be shown
-// together with the error.
-type Fetch[K comparable, V any] func(ctx context.Context, keys []K) (found map[K]V, failed map[K]error)
+// Fetch reads the values of distinct keys and returns a result for each, in their order.
+type Fetch[K comparable, V any] func(ctx context.Context, keys []K) []Result[V]
 
 // Loader loads values by key for the length of one operation. It is safe for concurrent use. Values, absences and
 // errors are kept until the operation ends or Reset is called: one operation sees one state of each object.
@@ -139,17 +138,12 @@ func (b *batch[K, V]) add(key K) dataloader.Thunk[Result[V]] {
 	}
 }
 
-// run calls fetch and puts its answer into the order of the keys. A panic becomes every key's error.
+// run calls fetch. A panic becomes every key's error.
 func (b *batch[K, V]) run(fetch Fetch[K, V]) {
 	defer close(b.done)
 	defer endBatchWait(b.ctx)
 	err := task.Run(func() error {
-		b.results = make([]Result[V], len(b.keys))
-		found, failed := fetch(b.ctx, b.keys)
-		for i, key := range b.keys {
-			v, ok := found[key]
-			b.results[i] = Result[V]{v, ok, failed[key]}
-		}
+		b.results = fetch(b.ctx, b.keys)[:len(b.keys)]
 		return nil
 	})
 	if err != nil {

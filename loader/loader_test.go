@@ -23,7 +23,7 @@ type recorder struct {
 	absent  []string
 }
 
-func (r *recorder) fetch(ctx context.Context, keys []string) (map[string]string, map[string]error) {
+func (r *recorder) fetch(ctx context.Context, keys []string) []Result[string] {
 	r.mu.Lock()
 	r.batches = append(r.batches, slices.Sorted(slices.Values(keys)))
 	r.mu.Unlock()
@@ -31,13 +31,14 @@ func (r *recorder) fetch(ctx context.Context, keys []string) (map[string]string,
 	case <-time.After(r.delay):
 	case <-ctx.Done():
 	}
-	found := map[string]string{}
-	for _, k := range keys {
+	results := make([]Result[string], len(keys))
+	for i, k := range keys {
 		if !slices.Contains(r.absent, k) {
-			found[k] = "value of " + k
+			results[i] = Result[string]{Value: "value of " + k, Found: true}
 		}
+		results[i].Err = r.failed[k]
 	}
-	return found, r.failed
+	return results
 }
 
 func values(results []Result[string]) []string {
@@ -125,7 +126,7 @@ func TestLoader(t *testing.T) {
 	})
 	t.Run("a panic is an error of each key and shows nothing of its value", func(t *testing.T) {
 		t.Parallel()
-		l := New(t.Context(), func(context.Context, []string) (map[string]string, map[string]error) { panic("secret") })
+		l := New(t.Context(), func(context.Context, []string) []Result[string] { panic("secret") })
 		for _, r := range l.Load(t.Context(), []string{"a", "b"}) {
 			var p *task.PanicError
 			if !errors.As(r.Err, &p) || p.Value != "secret" || len(p.Stack) == 0 || p.Error() != "panic" {
@@ -149,9 +150,9 @@ func TestLoader(t *testing.T) {
 func TestABatchIsFetchedWhereItsCallerWaits(t *testing.T) {
 	t.Parallel()
 	stack := ""
-	l := New(t.Context(), func(_ context.Context, keys []string) (map[string]string, map[string]error) {
+	l := New(t.Context(), func(_ context.Context, keys []string) []Result[string] {
 		stack = string(task.Recovered(nil).Stack)
-		return nil, nil
+		return make([]Result[string], len(keys))
 	})
 	type anything struct{}
 	l.Load(context.WithValue(t.Context(), anything{}, 1), []string{"a"})

@@ -39,7 +39,7 @@ func (c *Attribution) contains(keys []string) bool {
 
 // Purpose is the keys that a call answers, and the fields that wait for them.
 type Purpose struct {
-	// BatchSize is how many keys the call is to answer.
+	// BatchSize is how many keys the call is to answer, 0 for one key of an operation that is not explained.
 	BatchSize int
 
 	claims *Attribution // nil where the operation is not explained
@@ -83,9 +83,14 @@ func WithPurpose(ctx context.Context, p Purpose) context.Context {
 	return context.WithValue(ctx, purposeKey{}, p)
 }
 
-// WithKeys narrows the purpose of the calls under the returned context to the fields of these keys.
+// WithKeys narrows the purpose of the calls under the returned context to the fields of these keys. A call that answers one key
+// needs no purpose where the operation is not explained.
 func WithKeys(ctx context.Context, keys ...string) context.Context {
-	return WithPurpose(ctx, PurposeOf(ctx).For(keys...))
+	p := PurposeOf(ctx)
+	if len(keys) == max(p.BatchSize, 1) && !IsExplained(ctx) {
+		return ctx
+	}
+	return WithPurpose(ctx, p.For(slices.Clone(keys)...))
 }
 
 // PurposeOf is the purpose of the calls under the context, the zero value where that is not known.

@@ -57,7 +57,7 @@ func (p *Provenance) addShared(ctx context.Context, keys []string, notes []any) 
 	defer p.mu.Unlock()
 	for _, note := range notes {
 		if c, ok := note.(upstream.Call); ok {
-			wanted.BatchSize = c.BatchSize
+			wanted.BatchSize = max(c.BatchSize, 1)
 			c.Purpose = wanted
 			p.shared = append(p.shared, c)
 		}
