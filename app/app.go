@@ -9,6 +9,7 @@ import (
 	"sync/atomic"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/cdn"
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/telemetry"
@@ -44,6 +45,7 @@ type Server struct {
 	callers     *callers
 	credentials *credentials
 	webhooks    *webhooks
+	purger      *cdn.Purger  // nil where no cache in front is purged
 	certificate *certificate // nil without TLS
 	draining    atomic.Bool
 	ending      chan struct{} // closed when answers that are sent in parts have to end
@@ -90,8 +92,11 @@ func (s *Server) wire() (err error) {
 	if s.webhooks, err = s.newWebhooks(); err != nil {
 		return err
 	}
-	s.credentials, err = newCredentials(s.cfg, s.log, s.generate)
-	return err
+	if s.credentials, err = newCredentials(s.cfg, s.log, s.generate); err != nil {
+		return err
+	}
+	s.purgeEdge()
+	return nil
 }
 
 // Close releases the resources that outlive requests.
@@ -101,6 +106,7 @@ func (s *Server) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()
+	s.closeEdge(ctx)
 	return errors.Join(s.Cache.Close(), s.traces.Close(ctx))
 }
 

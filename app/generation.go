@@ -29,6 +29,8 @@ type generation struct {
 	plan    http.Handler
 	// webhooks are the endpoints, by path.
 	webhooks http.Handler
+	// purgeToken is the credential for CDN_PURGE_URL.
+	purgeToken string
 }
 
 // watchedSecret is one that is read again when its file changes.

@@ -49,7 +49,7 @@ func (s *Server) generate(cfg *config.Config) (*generation, error) {
 	root := resolvers.New(o)
 	options := s.gatewayOptions(cfg, root)
 	gw := gateway.New(options)
-	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler(), webhooks: s.endpoints(cfg, root)}
+	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler(), webhooks: s.endpoints(cfg, root), purgeToken: cfg.CDN.PurgeToken}
 	for _, f := range cfg.SecretFiles {
 		g.secrets = append(g.secrets, f.Value)
 	}
@@ -96,6 +96,7 @@ func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 		Subscriptions: s.subscriptions(cfg),
 		Explain:       cfg.Explain,
 		PublicCatalog: cfg.PublicCatalog,
+		Edge:          edgeOptions(cfg, root),
 	}
 }
 

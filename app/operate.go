@@ -18,7 +18,7 @@ import (
 // sources are where metrics and the status come from.
 func (s *Server) sources() telemetry.Sources {
 	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.List, Inflight: s.Inflight.State,
-		Subscriptions: func() live.Counters { return s.credentials.generation().graphql.Subscriptions() }, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.received.Last}
+		Subscriptions: func() live.Counters { return s.credentials.generation().graphql.Subscriptions() }, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.received.Last, Purges: s.purges}
 }
 
 // observe takes the figures of an operation that ended.

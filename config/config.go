@@ -58,6 +58,7 @@ type Config struct {
 	Explorer        bool
 	Explain         bool
 	PublicCatalog   bool
+	CDN             CDN
 	Federation      bool
 
 	APIKeysFile      string
@@ -99,6 +100,14 @@ type Config struct {
 
 	// given names the settings that a flag, the environment or the file set.
 	given map[string]bool
+}
+
+// CDN is what the caches in front are told.
+type CDN struct {
+	TagHeader  string
+	BrowserTTL time.Duration
+	PurgeURL   string
+	PurgeToken string
 }
 
 // Backend holds the settings that the three backends share.

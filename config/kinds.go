@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"os"
 	"regexp"
 	"slices"
@@ -63,7 +64,8 @@ func credential(name, usage string, field func(*Config) *string) Setting {
 	return s
 }
 
-// webhookSecret is a secret that a backend signs with. It does not locate a backend, so -demo accepts it too.
+// webhookSecret is a secret that a backend signs with, or a credential for another service. It does not locate a backend, so
+// -demo accepts it too.
 func webhookSecret(name, usage string, field func(*Config) *string) Setting {
 	s := credential(name, usage, field)
 	s.upstream, s.reread = false, true
@@ -178,6 +180,30 @@ func origins(name, usage string, field func(*Config) *[]string) Setting {
 
 // headerName is the name of an HTTP header (RFC 9110, section 5.6.2).
 var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
+
+// tagHeader is the name of one header.
+func tagHeader(name, usage string, field func(*Config) *string) Setting {
+	return checked(name, "", usage, func(v string) error {
+		if !headerName.MatchString(v) {
+			return errors.New("must be the name of a header, such as Cache-Tag, Surrogate-Key or xkey")
+		}
+		return nil
+	}, field)
+}
+
+// purgeURL is a URL with places for tags. Tags are digests, so that a network of one's own needs no https for them.
+func purgeURL(name, usage string, field func(*Config) *string) Setting {
+	return checked(name, "", usage, func(v string) error {
+		u, err := url.Parse(strings.NewReplacer("{tags}", "tags", "{tag}", "tag").Replace(v))
+		switch {
+		case err != nil || u.Host == "" || u.Scheme != "https" && u.Scheme != "http":
+			return errors.New("must be an absolute URL, such as https://api.fastly.com/service/ID/purge")
+		case u.User != nil || u.Fragment != "":
+			return errors.New("must have no user and no fragment: CDN_PURGE_TOKEN is for a credential")
+		}
+		return nil
+	}, field)
+}
 
 func headerNames(name, usage string, field func(*Config) *[]string) Setting {
 	return Setting{Name: name, Usage: usage, list: true, set: func(c *Config, v string) error {

@@ -82,6 +82,7 @@ func Read(from Sources) (*Config, error) {
 	if (c.MATTRWebhookJWKS == "") != (c.MATTRWebhookID == "") {
 		c.Warnings = append(c.Warnings, "/webhooks/mattr is not served: one of MATTR_WEBHOOK_JWKS and MATTR_WEBHOOK_ID is set, and it needs both")
 	}
+	c.Warnings = append(c.Warnings, c.cdnWarnings()...)
 	if c.MATTRAudience == "" {
 		c.MATTRAudience = c.MATTR.URL
 	}

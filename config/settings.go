@@ -84,6 +84,10 @@ func serverSettings() []Setting {
 		headerNames("CORS_HEADERS", "Request headers that pages of other origins may send, with commas, beside those of the API and of well-known clients.", func(c *Config) *[]string { return &c.OriginHeaders }),
 		networks("TRUSTED_PROXIES", "Addresses or networks of proxies in front, with commas, such as 10.0.0.0/8: the log takes a caller's address from their X-Forwarded-For.", func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }),
 		boolean("PUBLIC_CATALOG", "false", "Let shared HTTP caches keep answers that come from Thought Industries alone.", func(c *Config) *bool { return &c.PublicCatalog }),
+		tagHeader("CDN_TAG_HEADER", "Header for the tags of answers that shared caches may keep: Cache-Tag, Surrogate-Key, xkey or one like them; none unless set.", func(c *Config) *string { return &c.CDN.TagHeader }),
+		purgeURL("CDN_PURGE_URL", "URL that purges tags from the caches in front; {tag} or {tags} in it are replaced; nothing is purged unless set.", func(c *Config) *string { return &c.CDN.PurgeURL }),
+		webhookSecret("CDN_PURGE_TOKEN", "Credential for CDN_PURGE_URL.", func(c *Config) *string { return &c.CDN.PurgeToken }),
+		span("CDN_BROWSER_TTL", "60s", "Longest that a browser may use an answer with tags: nothing purges it from there.", func(c *Config) *time.Duration { return &c.CDN.BrowserTTL }),
 	}
 }
 

@@ -23,7 +23,7 @@ func (c *Config) validate() error {
 	if !c.Demo && c.Auth == "none" && !upstream.IsLoopback(host) && !c.given["AUTH"] {
 		return fmt.Errorf("LISTEN is not a loopback address: anyone who reaches %q could use your backends; set AUTH, or say AUTH=none to allow that", c.Listen)
 	}
-	if err := c.validateCapture(host); err != nil {
+	if err := errors.Join(c.validateCapture(host), c.validateCDN()); err != nil {
 		return err
 	}
 	if c.Demo {
@@ -48,6 +48,26 @@ func (c *Config) validateCapture(host string) error {
 		return fmt.Errorf("CAPTURE_DIR must be a folder that files can be written to; it is %q: %w", c.CaptureDir, reload.Cause(err))
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
+}
+
+// validateCDN keeps the token from a network that could read it.
+func (c *Config) validateCDN() error {
+	u, err := url.Parse(c.CDN.PurgeURL)
+	if err == nil && c.CDN.PurgeToken != "" && u.Scheme == "http" && !upstream.IsLoopback(u.Hostname()) {
+		return errors.New("CDN_PURGE_URL must be https where CDN_PURGE_TOKEN is set: http is for loopback addresses only")
+	}
+	return nil
+}
+
+// cdnWarnings are what has no effect alone.
+func (c *Config) cdnWarnings() (list []string) {
+	if c.CDN.TagHeader != "" && !c.PublicCatalog {
+		list = append(list, "no answer has tags: CDN_TAG_HEADER is set, and only with PUBLIC_CATALOG may a shared cache keep an answer")
+	}
+	if c.CDN.PurgeURL != "" && c.CDN.TagHeader == "" {
+		list = append(list, "CDN_PURGE_URL purges tags that no answer has: CDN_TAG_HEADER is not set")
+	}
+	return list
 }
 
 func (c *Config) validateCallers() error {

@@ -49,6 +49,9 @@ func (s *Source) newClients(c *cache.Cache, o spaceOptions) *clientLists {
 	return l
 }
 
+// Catalogue returns the tag of all lists of clients, which is dropped with each client.
+func (s *Source) Catalogue() cache.Tag { return s.clients.list }
+
 // ClientPage reads a part of the list of clients.
 func (s *Source) ClientPage(ctx context.Context, q ClientQuery) (Page[*document.Document], error) {
 	tags := func(ClientQuery) []cache.Tag { return []cache.Tag{s.clients.list} }

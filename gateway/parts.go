@@ -65,7 +65,8 @@ func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used 
 func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payload) {
 	out := p.out
 	out.Sent = true
-	w := p.x.Begin()
+	out.Policy, out.ProxyStatus = p.g.runner.policy(ctx, p.op, p.provenance, out), provenance.ProxyStatus(out.Response.Errors, p.provenance.Facts.List())
+	w := p.x.Begin(out)
 	defer w.Close()
 	p.g.opts.Limits.TrimErrors(out.Response)
 	p.errors = len(out.Response.Errors)

@@ -35,6 +35,7 @@ type runner struct {
 	maxData       int // bytes of one answer's data, 0 for any
 	explain       bool
 	publicCatalog bool
+	edge          *cachecontrol.Edge  // nil where shared caches get no tags
 	digest        func(string) string // nil where parameters are shown to those alone who may read every record
 }
 
@@ -44,7 +45,7 @@ func newRunner(opts *Options) *runner {
 	exec.SetErrorPresenter(present)
 	exec.SetRecoverFunc(gqlerrors.Recover)
 	return &runner{exec: exec, present: present, answers: opts.Answers, inflight: opts.Inflight, log: opts.Log, begin: opts.Operation, maxData: opts.Limits.Answer,
-		explain: opts.Explain, publicCatalog: opts.PublicCatalog, digest: opts.Digest}
+		explain: opts.Explain, publicCatalog: opts.PublicCatalog, edge: opts.Edge, digest: opts.Digest}
 }
 
 // run answers an operation from a stored whole answer that is as fresh as executing would make it, from an execution of the same
@@ -100,10 +101,7 @@ func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*res
 	used, out := new(cache.Facts), &httpapi.Result{}
 	r.execute(cache.WithFacts(ctx, used), op.OperationContext, out)
 	now, facts := time.Now(), used.List()
-	allowed := cachecontrol.Policy{}
-	if receiversMayStore(op) {
-		allowed = cachecontrol.FromFacts(facts, r.publicCatalog, now)
-	}
+	allowed := cachecontrol.FromFacts(facts, r.publicCatalog, now).Unless(!receiversMayStore(op)).Tagged(r.edge, used.Tags)
 	a := responses.New(out.Response, facts, allowed, now)
 	a.Truncated = len(out.Response.Errors) > 0 && outOfTime(ctx)
 	if out.Free != nil {
@@ -134,21 +132,34 @@ func (r *runner) withDirectives(ctx context.Context, h http.Header) context.Cont
 	return ctx
 }
 
-// addExtensions derives the extensions and headers of the answer from its facts and calls: freshness, the explain view
-// and the cache headers.
+// addExtensions derives the extensions and headers of the answer from its facts and calls: freshness, the explain view,
+// and what headers have of caches and backends.
 func (r *runner) addExtensions(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) {
 	facts := used.Facts.List()
+	out.Policy, out.ProxyStatus = r.policy(ctx, op, used, out), provenance.ProxyStatus(out.Response.Errors, facts)
 	if stale := provenance.StaleFacts(facts); len(stale) > 0 {
 		out.Extend("freshness", map[string]any{"stale": stale})
 	}
 	if provenance.Explains(ctx) {
 		// An explained answer is not stored, since callers without the header must not get it.
 		out.Extend("explain", used.Explain(out.Response.Data, provenance.Parameters(ctx, r.digest)))
-		return
 	}
-	if receiversMayStore(op) && len(out.Response.Errors) == 0 {
-		out.Policy = cachecontrol.FromFacts(facts, r.publicCatalog, time.Now())
+}
+
+// policy is what the answer allows its receivers, and how it was served.
+func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) cachecontrol.Policy {
+	if op.Operation.Operation == ast.Mutation {
+		return cachecontrol.Policy{Served: cachecontrol.Written}
 	}
+	forbidden := !receiversMayStore(op) || len(out.Response.Errors) > 0 || provenance.Explains(ctx)
+	p := cachecontrol.FromFacts(used.Facts.List(), r.publicCatalog, time.Now()).Unless(forbidden)
+	if wants := cache.DirectivesFrom(ctx); p.Served == cachecontrol.Missed && (wants.NoCache || wants.MaxAge != nil) {
+		p.Served = cachecontrol.Demanded
+	}
+	if out.Stored != nil {
+		return p.TaggedLike(out.Stored.Policy)
+	}
+	return p.Tagged(r.edge, used.Facts.Tags)
 }
 
 // execute fills in the response, and returns the context that the operation ran under.

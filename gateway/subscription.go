@@ -73,7 +73,7 @@ func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req
 	s := &subscriber{g: g, f: f, began: time.Now(), request: parts.request, who: who, x: parts.x, out: &httpapi.Result{Sent: true, Response: &graphql.Response{}}}
 	sub, err := g.hub.Subscribe(who.Name, answerKey(ctx, op), g.asker(who, op, req))
 	parts.x.Leave() // an open subscription has a bound of its own
-	s.w = parts.x.Begin()
+	s.w = parts.x.Begin(s.out)
 	defer s.w.Close()
 	if err == nil {
 		defer sub.Close()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/cdn"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/live"
@@ -261,6 +262,8 @@ type Sources struct {
 	KeySet func() *KeySetState
 	// Webhooks returns when each webhook that is served last had a delivery, the zero time for never.
 	Webhooks func() map[string]time.Time
+	// Purges returns the counters of purging the caches in front, nil where nothing is purged.
+	Purges func() *cdn.Counters
 }
 
 // BackendStates asks each client for its state.
@@ -323,11 +326,19 @@ var (
 
 var descWebhookLast = newDesc("webhook_last_delivery_timestamp_seconds", "When the backend's webhook last had a delivery with a right signature, 0 for never.", "backend")
 
+var (
+	descPurges     = newDesc("cdn_purges_total", "Requests to purge tags from the caches in front.", "outcome")
+	descPurged     = newDesc("cdn_purged_tags_total", "Tags that the caches in front purged.")
+	descPurgesLost = newDesc("cdn_lost_tags_total", "Tags that were not purged: too many waited, or the process ended.")
+	descPurgesToDo = newDesc("cdn_pending_tags", "Tags that wait to be purged.")
+)
+
 var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay, descLastSuccess,
 	descLastFailure, descLookups, descMemoryBytes, descMemoryEntries, descRefreshes, descRedisUp, descRedisErrors,
 	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut, descInflight,
 	descInflightMost, descInflightBytes, descBytesMost, descNoRoom, descSlowReaders, descLogDropped,
-	descSubscriptions, descQuestions, descEvents, descExecutions, descSaved, descSubscriptionsFull, descWebhookLast}
+	descSubscriptions, descQuestions, descEvents, descExecutions, descSaved, descSubscriptionsFull, descWebhookLast,
+	descPurges, descPurged, descPurgesLost, descPurgesToDo}
 
 func (c stateCollector) Describe(to chan<- *prometheus.Desc) {
 	for _, d := range stateDescs {
@@ -363,6 +374,20 @@ func (c stateCollector) Collect(to chan<- prometheus.Metric) {
 			emitGauge(to, descWebhookLast, unixSeconds(at), backend)
 		}
 	}
+	if c.Purges != nil {
+		collectPurges(to, c.Purges())
+	}
+}
+
+func collectPurges(to chan<- prometheus.Metric, c *cdn.Counters) {
+	if c == nil {
+		return
+	}
+	emitTotal(to, descPurges, float64(c.Sent), "sent")
+	emitTotal(to, descPurges, float64(c.Failed), "failed")
+	emitTotal(to, descPurged, float64(c.Purged))
+	emitTotal(to, descPurgesLost, float64(c.Lost))
+	emitGauge(to, descPurgesToDo, float64(c.Pending))
 }
 
 func collectSubscriptions(to chan<- prometheus.Metric, c live.Counters) {

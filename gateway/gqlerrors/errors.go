@@ -98,7 +98,7 @@ func Presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
 		out.Message, out.Extensions = Describe(err)
 		var backend *upstream.Error
 		if errors.As(err, &backend) {
-			out.Err = backend // for Transient; no answer has it
+			out.Err = backend // for Transient and Proxy-Status; no answer has it
 		}
 		if out.Extensions["code"] != CodeBadUserInput {
 			logError(ctx, log, out, err)

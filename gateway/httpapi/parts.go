@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/learngraph/learngraph/gateway/cachecontrol"
 	"github.com/learngraph/learngraph/gateway/incremental"
 	"github.com/learngraph/learngraph/gateway/representation"
 	"github.com/learngraph/learngraph/inflight"
@@ -17,9 +16,10 @@ type Parts struct {
 	encoder *representation.Encoder // nil for an answer that is sent as it is
 }
 
-// Begin sends the header of an answer in parts.
-func (x *ResponseWriter) Begin() *Parts {
-	setSecurityHeaders(x.setHeaders(cachecontrol.Policy{}))
+// Begin sends the header of an answer in parts: of out it says what is known of the first one.
+func (x *ResponseWriter) Begin(out *Result) *Parts {
+	x.setHeaders(x.permitted(out.Policy.Unless(true)))
+	x.setProxyStatus(out)
 	p := &Parts{x: x}
 	encoder, coding := x.codings.NewEncoder(x.w, x.compressAbove)
 	if encoder == nil {

@@ -113,6 +113,7 @@ func (x *ResponseWriter) Send(out *Result) {
 	case out.Refused && !out.Retryable:
 		status = refusedStatus(x.media)
 	}
+	x.setProxyStatus(out)
 	frame := representation.Buffers.Get().(*bytes.Buffer)
 	defer representation.Release(frame)
 	parts := appendResponse(nil, frame, out.Response)
@@ -123,7 +124,7 @@ func (x *ResponseWriter) Send(out *Result) {
 // connects again and again.
 func (x *ResponseWriter) sendRefusal(out *Result) {
 	x.Protocol = incremental.Events
-	w := x.Begin()
+	w := x.Begin(out)
 	defer w.Close()
 	_ = w.SendFrame(x.Protocol.End(out.Response.Errors)) // a caller who has left needs no answer
 }
@@ -143,6 +144,7 @@ func (x *ResponseWriter) SendBatch(replies []*Result) {
 	frame := representation.Buffers.Get().(*bytes.Buffer)
 	defer representation.Release(frame)
 	var parts []part
+	var policies []cachecontrol.Policy
 	wrote := false
 	for i, out := range replies {
 		defer out.release()
@@ -150,6 +152,8 @@ func (x *ResponseWriter) SendBatch(replies []*Result) {
 			out.Response = Overloaded(x.Load).response()
 		}
 		wrote = wrote || out.Mutation
+		policies = append(policies, out.Policy)
+		x.setProxyStatus(out)
 		separator := byte(',')
 		if i == 0 {
 			separator = '['
@@ -162,7 +166,7 @@ func (x *ResponseWriter) SendBatch(replies []*Result) {
 	start := frame.Len()
 	frame.WriteByte(']')
 	parts = append(parts, part{from: start, to: frame.Len()})
-	x.write(http.StatusOK, cachecontrol.Policy{}, resolve(frame, parts), wrote)
+	x.write(http.StatusOK, cachecontrol.Worst(policies...), resolve(frame, parts), wrote)
 }
 
 // WriteResponse writes a response as it is sent.
@@ -170,6 +174,13 @@ func WriteResponse(to *bytes.Buffer, resp *graphql.Response) {
 	var frame bytes.Buffer
 	for _, piece := range resolve(&frame, appendResponse(nil, &frame, resp)) {
 		to.Write(piece)
+	}
+}
+
+// setProxyStatus adds the backends that failed to those of the answer.
+func (x *ResponseWriter) setProxyStatus(out *Result) {
+	if out.ProxyStatus != "" {
+		x.w.Header().Add("Proxy-Status", out.ProxyStatus)
 	}
 }
 
@@ -263,7 +274,7 @@ func (x *ResponseWriter) setHeaders(policy cachecontrol.Policy) http.Header {
 
 // write packs an answer where that is right, and sends it. must is set where it is sent whatever room there is.
 func (x *ResponseWriter) write(status int, policy cachecontrol.Policy, pieces [][]byte, must bool) {
-	size := representation.Size(pieces)
+	size, plain := representation.Size(pieces), pieces
 	coding := x.codings.For(size, x.compressAbove)
 	if coding != "" {
 		packed := representation.Compress(coding, pieces)
@@ -279,7 +290,7 @@ func (x *ResponseWriter) write(status int, policy cachecontrol.Policy, pieces []
 		}
 	}
 	x.finish(status, policy, representation.Body{Pieces: pieces, Size: size, Coding: coding, Length: []string{strconv.Itoa(size)},
-		Digest: func() string { return representation.Digest(pieces) }})
+		Digest: func() string { return representation.Digest(pieces) }, Plain: func() string { return representation.Digest(plain) }})
 }
 
 // implicitLengthMax is the size in bytes up to which the length of an answer is left to net/http, which sets it for "a few
@@ -287,15 +298,13 @@ func (x *ResponseWriter) write(status int, policy cachecontrol.Policy, pieces []
 const implicitLengthMax = 1 << 10
 
 func (x *ResponseWriter) finish(status int, policy cachecontrol.Policy, b representation.Body) {
-	if x.PrivateOnly {
-		policy = cachecontrol.PrivateNoStore
-	}
+	policy = x.permitted(policy)
 	h := x.setHeaders(policy)
 	if b.Coding != "" {
 		h["Content-Encoding"] = []string{b.Coding}
 	}
 	if x.ifNoneMatch != nil && policy.Storable {
-		tag := x.etag(b)
+		tag := x.etag(policy, b)
 		h["Etag"] = []string{tag}
 		if representation.Matches(*x.ifNoneMatch, tag) {
 			x.w.WriteHeader(http.StatusNotModified)
@@ -312,9 +321,23 @@ func (x *ResponseWriter) finish(status int, policy cachecontrol.Policy, b repres
 	x.sendBody(b)
 }
 
-// etag is a strong validator: it differs for media types and codings, whose bytes differ.
-func (x *ResponseWriter) etag(b representation.Body) string {
-	return fmt.Sprintf(`"%s-%c%s"`, b.Digest(), x.media[len("application/")], b.Coding)
+// permitted is the policy that the caller may know of.
+func (x *ResponseWriter) permitted(policy cachecontrol.Policy) cachecontrol.Policy {
+	if x.PrivateOnly {
+		return cachecontrol.PrivateNoStore
+	}
+	return policy
+}
+
+// etag is a strong validator where the answer goes to its caller alone: it tells media types and codings apart, whose bytes
+// differ. A shared cache may unpack an answer and pack it in another way, and asks again with the validator of what it got; so
+// that of an answer which it may keep is weak and the same for all codings.
+func (x *ResponseWriter) etag(policy cachecontrol.Policy, b representation.Body) string {
+	media := x.media[len("application/")]
+	if policy.Public() {
+		return fmt.Sprintf(`W/"%s-%c"`, b.Plain(), media)
+	}
+	return fmt.Sprintf(`"%s-%c%s"`, b.Digest(), media, b.Coding)
 }
 
 // setSecurityHeaders keeps a browser from taking an answer for anything but data.

@@ -18,6 +18,8 @@ type Result struct {
 	Response  *graphql.Response
 	// Policy is the cache policy of the answer to a single operation.
 	Policy cachecontrol.Policy
+	// ProxyStatus names the backends that failed, as Proxy-Status does (RFC 9209); empty where none did.
+	ProxyStatus string
 	// Stored is the whole answer that resp was made from; nil where there is none.
 	Stored *responses.Answer
 	// Free lets others use the memory of resp.Data; nil where there is nothing to do.

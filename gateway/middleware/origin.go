@@ -21,7 +21,7 @@ const (
 	// corsRequestPrefix begins the names that GraphQL clients give headers of their own.
 	corsRequestPrefix = "graphql-"
 	// corsExposeHeaders are those that scripts of other origins may read, besides those that browsers always show.
-	corsExposeHeaders = "X-Request-Id, X-Learngraph-Capture, Retry-After, Age, ETag, Allow, WWW-Authenticate, Date, Content-Encoding"
+	corsExposeHeaders = "X-Request-Id, X-Learngraph-Capture, Retry-After, Age, ETag, Cache-Status, Proxy-Status, Allow, WWW-Authenticate, Date, Content-Encoding"
 	corsMaxAge        = "600"
 )
 

@@ -15,6 +15,7 @@ type Body struct {
 	Coding string
 	Length []string      // the value of Content-Length
 	Digest func() string // of the bytes
+	Plain  func() string // of the bytes before the coding
 }
 
 // digestSize is the length of a digest in an ETag, in bytes.
@@ -30,6 +31,7 @@ func Digest(pieces [][]byte) string {
 
 // Matches reports whether an If-None-Match names the tag (RFC 9110, section 13.1.2, which compares weakly).
 func Matches(header, tag string) bool {
+	tag = strings.TrimPrefix(tag, "W/")
 	for _, t := range strings.Split(header, ",") {
 		t = strings.TrimSpace(t)
 		if t == "*" || strings.TrimPrefix(t, "W/") == tag {

@@ -51,7 +51,7 @@ const (
 
 // Size returns the bytes of an answer on the heap, with room for its compressed forms.
 func (a *Answer) Size() int {
-	n := footprint.Of[Answer]() + footprint.Slice(a.WithoutExtensions.Text) + encodingSize + policySize + footprint.Slice(a.facts)
+	n := footprint.Of[Answer]() + footprint.Slice(a.WithoutExtensions.Text) + encodingSize + policySize + a.Policy.TagsSize() + footprint.Slice(a.facts)
 	if a.storesEncodings() {
 		n += footprint.Slice(a.WithoutExtensions.Text) + representation.NumCodings*(footprint.Of[Encoding]()+encodingSize)
 	}

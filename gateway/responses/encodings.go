@@ -17,8 +17,9 @@ type Encoding struct {
 
 func newEncoding(text []byte, coding string) Encoding {
 	pieces := [][]byte{text}
+	digest := sync.OnceValue(func() string { return representation.Digest(pieces) })
 	return Encoding{Text: text, Body: representation.Body{Pieces: pieces, Size: len(text), Coding: coding, Length: []string{strconv.Itoa(len(text))},
-		Digest: sync.OnceValue(func() string { return representation.Digest(pieces) })}}
+		Digest: digest, Plain: digest}}
 }
 
 // storesEncodings reports whether packed forms of the answer are kept: shorter ones are not sent packed, as a rule.
@@ -39,6 +40,7 @@ func (a *Answer) Encoding(coding string) *Encoding {
 	packed := representation.Compress(coding, [][]byte{a.WithoutExtensions.Text})
 	defer representation.Release(packed)
 	f := newEncoding(bytes.Clone(packed.Bytes()), coding)
+	f.Body.Plain = a.WithoutExtensions.Body.Digest
 	if a.storesEncodings() && len(f.Text) <= len(a.WithoutExtensions.Text)/representation.NumCodings {
 		a.encoded[i].Store(&f)
 	}

@@ -1,0 +1,46 @@
+package app
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/learngraph/learngraph/cdn"
+	"github.com/learngraph/learngraph/config"
+	"github.com/learngraph/learngraph/gateway/cachecontrol"
+	"github.com/learngraph/learngraph/resolvers"
+)
+
+// edgeOptions are what answers tell shared caches; nil where they have no tags.
+func edgeOptions(cfg *config.Config, root *resolvers.Resolver) *cachecontrol.Edge {
+	if cfg.CDN.TagHeader == "" {
+		return nil
+	}
+	tags := cdn.Tags{Header: cdn.Header(cfg.CDN.TagHeader), Whole: root.Catalogue()}
+	return &cachecontrol.Edge{TagHeader: tags.Header.Name(), Tags: tags.Value, BrowserTTL: cfg.CDN.BrowserTTL}
+}
+
+// purgeEdge has what this replica drops purged from the caches in front, where there is a URL for that.
+func (s *Server) purgeEdge() {
+	if s.cfg.CDN.PurgeURL == "" {
+		return
+	}
+	s.purger = cdn.New(cdn.Options{URL: s.cfg.CDN.PurgeURL, Header: cdn.Header(cmp.Or(s.cfg.CDN.TagHeader, cdn.SurrogateKey)), Log: s.log,
+		Token: func() string { return s.credentials.generation().purgeToken }})
+	s.Cache.Watch(s.purger.Dropped)
+}
+
+// purges are the counters of purging, nil where nothing is purged.
+func (s *Server) purges() *cdn.Counters {
+	if s.purger == nil {
+		return nil
+	}
+	c := s.purger.Counters()
+	return &c
+}
+
+// closeEdge sends the purges that are pending.
+func (s *Server) closeEdge(ctx context.Context) {
+	if s.purger != nil {
+		s.purger.Close(ctx)
+	}
+}
