@@ -263,3 +263,35 @@ func TestAFailedBackendIsAnErrorAtItsEntities(t *testing.T) {
 		t.Errorf("got %s", a.raw)
 	}
 }
+
+// What explain and plan tell of representations is what they tell of the same objects by nodes.
+func TestEntitiesAreExplainedAsNodes(t *testing.T) {
+	t.Parallel()
+	options := emulator.Options{Clients: 25, UsersPerClient: 4, CredentialsPerUser: 1, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, ProviderInList: true}
+	p := start(t, setup{Emulator: options, Env: map[string]string{"FEDERATION": "true", "MAX_COST": "1000000", "EXPLAIN": "true"}})
+	var ids, reps []string
+	for _, c := range p.backends.Clients() {
+		for _, u := range p.backends.Users(c.Identifier) {
+			ids = append(ids, fmt.Sprintf("%q", scalar.EncodeID(scalar.UserNode, u.Identifier)))
+			reps = append(reps, fmt.Sprintf(`{__typename: "User", sourceId: %q}`, u.Identifier))
+		}
+	}
+	for _, below := range []string{`name`, `name identity { sourceId } credentials { nodes { type } }`} {
+		nodes := fmt.Sprintf(`{ nodes(ids: [%s]) { ... on User { %s } } }`, strings.Join(ids, ", "), below)
+		entities := fmt.Sprintf(`{ _entities(representations: [%s]) { ... on User { %s } } }`, strings.Join(reps, ", "), below)
+		byNode, byKey := p.explain(t, nodes), p.explain(t, entities)
+		if diff := cmp.Diff(byNode.exchanges(), byKey.exchanges()); diff != "" || byNode.CallsMade != byKey.CallsMade {
+			t.Errorf("%s: calls (-nodes +_entities):\n%s", below, diff)
+		}
+		for _, c := range byKey.Calls {
+			for _, path := range c.Paths {
+				if !strings.HasPrefix(path, "_entities") {
+					t.Errorf("%s: %s %s serves %s", below, c.Backend, c.Route, path)
+				}
+			}
+		}
+		if diff := cmp.Diff(p.callsPlanned(t, nodes), p.callsPlanned(t, entities)); diff != "" {
+			t.Errorf("%s: plan (-nodes +_entities):\n%s", below, diff)
+		}
+	}
+}

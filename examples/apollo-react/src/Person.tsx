@@ -46,6 +46,7 @@ export function Person({ person, arriving }: Props) {
       variables: { input: { by: { id: person.id }, metadata } },
       // The new name is shown at once. What the server answers takes its place: where it refuses, the old name is back.
       optimisticResponse: {
+        __typename: 'Mutation',
         updateUser: {
           __typename: 'UpdateUserPayload',
           user: { __typename: 'User', id: person.id, name, metadata },

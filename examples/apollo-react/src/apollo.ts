@@ -3,8 +3,12 @@ import { GraphQL17Alpha9Handler } from '@apollo/client/incremental';
 import { SetContextLink } from '@apollo/client/link/context';
 import { PersistedQueryLink } from '@apollo/client/link/persisted-queries';
 import { relayStylePagination } from '@apollo/client/utilities';
+import type { DocumentNode } from 'graphql';
 
 declare const __LEARNGRAPH_URL__: string;
+
+/** A document as code generation leaves it. */
+type Built = DocumentNode & { __meta__?: { hash: string } };
 
 /** The token of the person who signed in, for a server with AUTH=jwt; the demo needs none. */
 const token = (): string | null => sessionStorage.getItem('token');
@@ -19,9 +23,14 @@ async function sha256(text: string): Promise<string> {
   return Array.from(new Uint8Array(sum), (byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-// Queries go by GET with the hash of their document, so that every cache on the way can keep the answer. A server that does
-// not know a document yet is sent its text once.
-const persisted = new PersistedQueryLink({ sha256, useGETForHashedQueries: true });
+// A built page has the hashes of the manifest that was written with it, for a server that takes no other documents. While
+// developing, a server that does not know a document yet is sent its text once.
+const hashes = import.meta.env.PROD
+  ? { generateHash: (document: Built) => document.__meta__!.hash, retry: () => false }
+  : { sha256 };
+
+// Queries go by GET with the hash of their document, so that every cache on the way can keep the answer.
+const persisted = new PersistedQueryLink({ ...hashes, useGETForHashedQueries: true });
 
 export function newClient(): ApolloClient {
   return new ApolloClient({

@@ -1,25 +1,18 @@
-// Works the built dashboard in Chromium against a server that was started with -demo: examples/run starts one.
+// Works the built dashboard in Chromium against a server that takes the documents of its manifest alone: examples/run starts one.
 import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
 import { after, test } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { desktop, holdParts, launch, open, phone, picture, serve } from '../../browser/browser.mjs';
 
 const api = process.env.LEARNGRAPH_URL ?? 'http://127.0.0.1:8080/graphql';
+const manifest = JSON.parse(readFileSync(new URL('../src/gql/persisted-documents.json', import.meta.url), 'utf8'));
 const browser = await launch(after);
 const url = await serve(fileURLToPath(new URL('../build', import.meta.url)), after);
 
 const rows = (page) => page.getByRole('navigation').getByRole('link');
 const openClient = (page, name) => page.getByRole('link', { name }).click();
 const people = (page) => page.locator('.person');
-
-async function ask(query, variables) {
-  const answer = await fetch(api, {
-    method: 'POST',
-    headers: { 'Content-Type': 'application/json' },
-    body: JSON.stringify({ query, variables }),
-  });
-  return (await answer.json()).data;
-}
 
 for (const [device, size] of Object.entries({ desktop, phone })) {
   for (const scheme of ['light', 'dark']) {
@@ -66,16 +59,24 @@ test('a search is a list of its own', async (t) => {
   assert.equal(asked.length, before, 'the first list is in the cache');
 });
 
+test('the server takes no other document', async () => {
+  const answer = await fetch(api, { method: 'POST', headers: { 'Content-Type': 'application/json' }, body: '{"query":"{ clients { totalCount } }"}' });
+  const { errors } = await answer.json();
+  assert.deepEqual(errors.map((e) => e.extensions.code), ['DOCUMENT_NOT_TRUSTED']);
+});
+
 test('queries go by GET with the hash of their document', async (t) => {
   const { page, asked } = await open(t, browser, url, { api });
   await rows(page).nth(11).waitFor();
-  await page.reload();
-  await rows(page).nth(11).waitFor();
+  await openClient(page, 'Northbridge University');
+  await people(page).first().waitFor();
   const sent = asked.filter((r) => r.method() !== 'OPTIONS');
-  const last = new URL(sent.at(-1).url());
-  assert.equal(sent.at(-1).method(), 'GET');
-  assert.match(last.searchParams.get('extensions'), /"sha256Hash":"[0-9a-f]{64}"/);
-  assert.equal(last.searchParams.get('query'), null);
+  assert.deepEqual(sent.map((r) => r.method()), ['GET', 'GET']);
+  for (const { searchParams } of sent.map((r) => new URL(r.url()))) {
+    const { persistedQuery } = JSON.parse(searchParams.get('extensions'));
+    assert.ok(manifest[persistedQuery.sha256Hash], persistedQuery.sha256Hash);
+    assert.equal(searchParams.get('query'), null);
+  }
 });
 
 test('people are there before their credentials', async (t) => {
@@ -109,8 +110,7 @@ test('a new name is shown at once, and stays', async (t) => {
     }
     await route.continue();
   });
-  // The first answer may be that the server does not know the document yet.
-  const saved = page.waitForResponse(async (answer) => answer.request().method() === 'POST' && Boolean((await answer.json()).data));
+  const saved = page.waitForResponse((answer) => answer.request().method() === 'POST');
   await rename(page, 'Katherine Johnson');
   await people(page).first().getByText('Katherine Johnson').waitFor();
   assert.ok(waiting, 'the server has not been asked yet');
@@ -133,11 +133,12 @@ test('where the server refuses a name, the old one is back with the reason', asy
   await openClient(page, 'Lindqvist Pharma');
   await page.locator('.credentials li').first().waitFor();
   const name = (await people(page).first().locator('.name').innerText()).replace(/\s*Rename$/, '');
-  // Another person deletes this one while the page is open.
-  const { clients } = await ask('query($name: String) { clients(first: 1, query: $name) { nodes { users(first: 1) { nodes { id } } } } }', { name: 'Lindqvist' });
-  const id = clients.nodes[0].users.nodes[0].id;
-  const { deleteUser } = await ask('mutation($id: ID!) { deleteUser(input: { by: { id: $id }, action: delete }) { userErrors { message } } }', { id });
-  assert.deepEqual(deleteUser.userErrors, []);
+  await page.route(`${api}*`, async (route) => {
+    const body = route.request().method() === 'POST' && route.request().postDataJSON();
+    // As if this person had been deleted meanwhile: no document of this page deletes anyone.
+    if (body) body.variables.input.by = { sourceId: 'nobody' };
+    await route.continue(body ? { postData: JSON.stringify(body) } : {});
+  });
   await rename(page, 'Katherine Johnson');
   await page.getByRole('alert').getByText('Not renamed: this person no longer exists.').waitFor();
   await people(page).first().getByText(name).waitFor();
