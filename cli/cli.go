@@ -8,7 +8,6 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
-	"strings"
 	"time"
 
 	"github.com/alecthomas/kong"
@@ -111,20 +110,6 @@ func Run(ctx context.Context, p Program) (code int) {
 	}
 	fmt.Fprintln(p.Stderr, "learngraph:", err)
 	return ExitUsage
-}
-
-// usageMessage returns one line: the mistake in the arguments, a suggestion, and the help to read.
-func usageMessage(err error) string {
-	text, help := strings.ReplaceAll(err.Error(), "--", "-"), "learngraph help"
-	if e := new(kong.ParseError); errors.As(err, &e) && e.Context != nil {
-		if node := e.Context.Selected(); node != nil {
-			help += " " + node.FullPath()[len("learngraph "):]
-		}
-	}
-	if strings.HasSuffix(text, "?") {
-		return text + " See " + help
-	}
-	return text + "; see " + help
 }
 
 // exitWith returns the error that ends a run with this code.

@@ -384,5 +384,6 @@ var redisRemedies = map[cache.PingError]string{
 	cache.NoPassword:    "put the user and password into REDIS_URL",
 	cache.NoRights:      "give the user of REDIS_URL rights, or Redis a password",
 	cache.Loading:       "wait until it has loaded",
+	cache.NoMaster:      "name the master in master_name of REDIS_URL as the Sentinels do",
 	cache.Refusing:      "check that REDIS_URL leads to a master that takes writes: it answers and refuses",
 }

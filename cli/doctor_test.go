@@ -341,6 +341,8 @@ func TestDoctorExaminesRedis(t *testing.T) {
 		"TLS":                   {url: "rediss://" + secure.Addr(), want: "ok", roots: roots},
 		"a certificate":         {url: "rediss://:hunter2@" + secure.Addr(), want: "failed", remedy: "REDIS_CA_FILE"},
 		"another's name":        {url: "rediss://localhost:" + secure.Port(), want: "failed", remedy: "the name that the certificate", roots: roots},
+		"no Sentinel there":     {url: "redis://:hunter2@127.0.0.1:1?master_name=main", want: "failed", remedy: "host and port"},
+		"no Cluster there":      {url: "redis://:hunter2@127.0.0.1:1?addr=127.0.0.1:2", want: "failed", remedy: "host and port"},
 		"no URL":                {url: "hunter2", want: "failed", remedy: "redis://"},
 		"an old version":        {url: "redis://" + spoken(t, "-ERR unknown command `HELLO`\r\n"), want: "warning", remedy: "Redis 6"},
 		"a loading one":         {url: "redis://" + spoken(t, "-LOADING hunter2\r\n"), want: "failed", remedy: "wait"},

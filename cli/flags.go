@@ -67,7 +67,7 @@ func (switchMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error 
 }
 
 // longFlag is a flag with one dash or two, and perhaps its value.
-var longFlag = regexp.MustCompile(`^--?([a-z][a-z0-9-]+)(=.*)?$`)
+var longFlag = regexp.MustCompile(`^--?([A-Za-z][A-Za-z0-9_-]+)(=.*)?$`)
 
 // normalize writes flags as kong reads them: -name as --name, and the value of a flag that needs one in the same word, for a value
 // may begin with a dash.

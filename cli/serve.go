@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/learngraph/learngraph/app"
+	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/telemetry"
@@ -92,8 +93,10 @@ func reloadAt(ctx context.Context, hangups <-chan os.Signal, s *app.Server) erro
 	}
 }
 
-// AdoptStandardLog has what libraries print by the log package go to the program's log.
+// AdoptStandardLog makes what libraries print by the log package go to the program's log, and what the Redis library prints to its
+// finest level: that library writes a line for each failed connection, while the cache tells of an outage once.
 func AdoptStandardLog(to *slog.Logger) {
+	cache.ReportLibrary(func(line string) { telemetry.ReportLibrary(to, "go-redis", line) })
 	log.SetFlags(0)
 	log.SetOutput(telemetry.FromLibrary(to, "log").Writer())
 }
