@@ -28,12 +28,12 @@ func (s *Server) ListenAndServe(ctx context.Context, stdout io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("LISTEN: %w", err)
 	}
-	stopOperator, err := s.serveOperator()
+	operator, stopOperator, err := s.serveOperator()
 	if err != nil {
 		return errors.Join(err, listener.Close())
 	}
 	defer stopOperator()
-	s.log.Info("listening", "address", listener.Addr().String(), "operator", s.cfg.MetricsListen, "tls", s.certificate != nil)
+	s.log.Info("listening", "address", listener.Addr().String(), "operator", operator, "tls", s.certificate != nil)
 	s.announce(stdout, listener.Addr().String())
 	return s.Serve(ctx, listener)
 }

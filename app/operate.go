@@ -28,17 +28,17 @@ func (s *Server) observe(ctx context.Context, f gateway.Stats) {
 }
 
 // serveOperator serves the operator's paths on a listener of their own, where one is configured.
-func (s *Server) serveOperator() (stop func(), err error) {
+func (s *Server) serveOperator() (address string, stop func(), err error) {
 	if s.cfg.MetricsListen == "" {
-		return func() {}, nil
+		return "", func() {}, nil
 	}
 	host, _, err := net.SplitHostPort(s.cfg.MetricsListen)
 	if err != nil {
-		return nil, errors.New("METRICS_LISTEN must be an address and a port, such as 127.0.0.1:9090")
+		return "", nil, errors.New("METRICS_LISTEN must be an address and a port, such as 127.0.0.1:9090")
 	}
 	listener, err := net.Listen("tcp", s.cfg.MetricsListen)
 	if err != nil {
-		return nil, fmt.Errorf("METRICS_LISTEN: %w", err)
+		return "", nil, fmt.Errorf("METRICS_LISTEN: %w", err)
 	}
 	server := &http.Server{Handler: s.Operator(upstream.IsLoopback(host)).Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
 		MaxHeaderBytes: headerBytes, ErrorLog: telemetry.FromLibrary(s.log, "net/http")}
@@ -47,7 +47,7 @@ func (s *Server) serveOperator() (stop func(), err error) {
 			s.log.Error("the operator's listener ended", "cause", err.Error())
 		}
 	})
-	return func() { _ = server.Close() }, nil
+	return listener.Addr().String(), func() { _ = server.Close() }, nil
 }
 
 // Operator returns the handler of the operator's listener.

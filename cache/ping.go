@@ -28,6 +28,7 @@ const (
 	NoRights      PingError = "it lets this machine or user do nothing"
 	Loading       PingError = "it is loading its data"
 	Refusing      PingError = "it refuses what it is asked"
+	NoMaster      PingError = "Sentinel knows no master of that name"
 )
 
 // prefixes are the beginnings of errors that mean an unusable Redis rather than a refused command.
@@ -42,9 +43,16 @@ var prefixes = []struct {
 	{"BUSY", Refusing}, {"ERR max number of clients", Refusing},
 }
 
+// noSentinel is the beginning of the library's error where no Sentinel named a master. It holds the errors of all of them.
+const noSentinel = "redis: all sentinels"
+
 // pingErrorOf returns why a command was not done, or NoTrouble where Redis is well and refuses this one command.
 func pingErrorOf(err error) PingError {
-	if err == nil || errors.Is(err, redis.Nil) {
+	sentinels := err != nil && strings.HasPrefix(err.Error(), noSentinel)
+	switch {
+	case sentinels && errors.Is(err, redis.Nil):
+		return NoMaster
+	case err == nil, errors.Is(err, redis.Nil):
 		return PingOK
 	}
 	var reply redis.Error
@@ -64,7 +72,7 @@ func pingErrorOf(err error) PingError {
 	switch {
 	case errors.As(err, &certificate), errors.As(err, &alert):
 		return Certificate
-	case errors.As(err, &record), strings.HasPrefix(err.Error(), "redis: "):
+	case errors.As(err, &record), !sentinels && strings.HasPrefix(err.Error(), "redis: "):
 		return NoRedis
 	}
 	return Unreachable

@@ -5,6 +5,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
+	"fmt"
 	"log/slog"
 	"os/exec"
 	"strings"
@@ -12,6 +13,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"github.com/redis/go-redis/v9"
 )
 
 // logLines is a log that a test reads while it is written.
@@ -71,6 +74,9 @@ func TestTroublesAreToldApart(t *testing.T) {
 	for err, want := range map[error]PingError{
 		&tls.CertificateVerificationError{Err: x509.HostnameError{}}: Certificate, tls.AlertError(42): Certificate,
 		errors.New("dial: refused"): Unreachable, tls.RecordHeaderError{}: NoRedis,
+		fmt.Errorf("redis: all sentinels are unreachable: %w", errors.Join(errors.New("dial: refused"), errors.New("dial: refused"))): Unreachable,
+		fmt.Errorf("redis: all sentinels are unreachable: %w", errors.Join(redis.Nil, errors.New("dial: refused"))):                   NoMaster,
+		fmt.Errorf("redis: all sentinels are unreachable: %w", errors.Join(redisReply("NOAUTH Authentication required."))):            NoPassword,
 	} {
 		if got := pingErrorOf(err); got != want {
 			t.Errorf("%v: got %q, want %q", err, got, want)

@@ -120,12 +120,20 @@ type target struct {
 	tag    string
 }
 
-// discardLogger takes the library's own lines: it writes one per failed connection, with its address.
-type discardLogger struct{}
+// libraryLines gets the lines that the Redis library writes: one per failed connection, with its address.
+type libraryLines func(line string)
 
-func (discardLogger) Printf(context.Context, string, ...any) {}
+func (l libraryLines) Printf(_ context.Context, format string, values ...any) {
+	l(fmt.Sprintf(format, values...))
+}
 
-var discardLoggerOnce sync.Once
+var libraryOnce sync.Once
+
+// ReportLibrary makes the lines of the Redis library go to report. The library has one log in a process: the first call decides, and
+// after a cache has begun without one, lines are dropped.
+func ReportLibrary(report func(line string)) {
+	libraryOnce.Do(func() { redis.SetLogger(libraryLines(report)) })
+}
 
 func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error) {
 	timeout := o.Timeout
@@ -150,7 +158,7 @@ func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error
 
 // connect makes a client without a connection. Its errors do not repeat the URL, which may hold a password.
 func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, error) {
-	discardLoggerOnce.Do(func() { redis.SetLogger(discardLogger{}) })
+	ReportLibrary(func(string) {})
 	bad := errors.New("the Redis URL must be redis:// or rediss:// with a host, and known parameters")
 	u, err := url.Parse(o.URL)
 	if err != nil {
@@ -219,7 +227,7 @@ func (r *remote) supervise(ctx context.Context, work func(context.Context)) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		r.log.Error("work with redis failed and begins again", "error", err)
+		r.log.Error("work with redis failed and begins again", "cause", err)
 		r.supervise(ctx, func(ctx context.Context) {
 			select {
 			case <-time.After(time.Second):
@@ -253,7 +261,7 @@ func (r *remote) report(up bool) {
 // logError logs why Redis is left alone, again whenever that has changed: an outage may end with a password that is wrong now.
 func (r *remote) logError(err error) {
 	if trouble := pingErrorOf(err); trouble != PingOK && r.lastError.Swap(trouble) != trouble {
-		r.log.Warn("redis is left alone for a second at a time", "cause", trouble, "timeout", r.timeout)
+		r.log.Warn("redis is left alone for a second at a time", "cause", trouble, "timeoutMs", r.timeout.Milliseconds())
 	}
 }
 

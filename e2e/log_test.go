@@ -71,13 +71,18 @@ func logOf(t *testing.T, env map[string]string) (string, int) {
 
 func TestTheLogIsRecordsFromItsFirstByte(t *testing.T) {
 	t.Parallel()
-	log, code := logOf(t, map[string]string{"LISTEN": "127.0.0.1:0", "SHUTDOWN_DELAY": "0", "MAX_INFLIGHT": "77"})
+	log, code := logOf(t, map[string]string{"LISTEN": "127.0.0.1:0", "METRICS_LISTEN": "127.0.0.1:0", "SHUTDOWN_DELAY": "0", "MAX_INFLIGHT": "77"})
 	var messages []string
 	var changed map[string]any
 	for _, r := range records(t, log) {
 		messages = append(messages, fmt.Sprint(r["msg"]))
 		if r["msg"] == "settings" {
 			changed, _ = r["changed"].(map[string]any)
+		}
+		for _, name := range []string{"address", "operator"} {
+			if text := fmt.Sprint(r[name]); r["msg"] == "listening" && (!strings.HasPrefix(text, "127.0.0.1:") || strings.HasSuffix(text, ":0")) {
+				t.Errorf("%s is %s, which is no address to reach", name, text)
+			}
 		}
 	}
 	if diff := cmp.Diff([]string{"starting", "settings", "listening", "draining", "stopped"}, messages); diff != "" || code != 0 {

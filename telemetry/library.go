@@ -20,6 +20,11 @@ func FromLibrary(to *slog.Logger, library string) *log.Logger {
 	return log.New(libraryWriter{to, library}, "", 0)
 }
 
+// ReportLibrary logs a library's line that is of use in a search for a fault alone, without URLs.
+func ReportLibrary(to *slog.Logger, library, line string) {
+	to.Debug("a library reports", "library", library, "report", withoutAddresses(line))
+}
+
 type libraryWriter struct {
 	to      *slog.Logger
 	library string
