@@ -29,7 +29,7 @@ func TestAFetchWithinAFetchTakesNoGoroutine(t *testing.T) {
 		stack    string
 	}{
 		"within a flight":       {true, "runInline"},
-		"where nobody can join": {false, "fetchAlone"},
+		"where nobody can join": {false, "fetchUncoalesced"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			o := options()
