@@ -18,7 +18,7 @@ func (c *schemaCommand) Run(p *process) error {
 		return err
 	}
 	text, err := sdl.Write(p.Schema, sdl.Flavor(c.Flavor), sdl.Options{Lifetime: cfg.Cache.TTL,
-		EachClientLinked: cfg.Link.Client == "id", EachUserLinked: cfg.Link.User == "id"})
+		EachClientLinked: cfg.Link.Client == "id"})
 	if err != nil {
 		return err
 	}

@@ -113,22 +113,23 @@ func (c *claims) failed(path []any) bool {
 // repeats.
 func TestWhatIsClaimedIsNullBesideErrorsAlone(t *testing.T) {
 	t.Parallel()
-	for _, faults := range []bool{false, true} {
+	for n := range 4 {
+		faults := n%2 == 1
 		c := newClaims(t)
-		p := start(t, setup{Emulator: emulator.Options{Clients: 5, UsersPerClient: 3, CredentialsPerUser: 2, Linked: true, ProviderInList: true},
+		p := start(t, setup{Emulator: emulator.Options{Clients: 5, UsersPerClient: 3, CredentialsPerUser: 2, Linked: true, ProviderInList: true, StringLists: n > 1},
 			Env: map[string]string{"MAX_COST": "100000000", "OPERATION_CALLS": "100000"}})
 		p.answers.discard = true
 		rng := rand.New(rand.NewPCG(7, 7))
 		queries := newQuerist(p.backends, rng)
-		for range *nullabilityCount / 2 {
+		for range *nullabilityCount / 4 {
 			if faults {
 				p.backends.ClearFaults()
-				p.backends.SetFault(pick(rng, "mattr", "coassemble", "thoughtindustries"), emulator.Fault{Status: 403, Probability: 0.5})
+				p.backends.SetFault(pick(rng, "mattr", "coassemble", "thoughtindustries"), emulator.Fault{Status: pick(rng, 400, 403, 404, 404), Probability: 0.5})
 			}
 			query := queries.query()
 			a := p.post(t, query, nil)
 			if c.check(t, query, a); len(c.nulls) > 0 {
-				t.Fatalf("faults %v: %v of %s\n%v", faults, c.nulls, query, a.failures())
+				t.Fatalf("faults %v, names alone %v: %v of %s\n%v", faults, n > 1, c.nulls, query, a.failures())
 			}
 			p.backends.Reset()
 		}

@@ -151,7 +151,7 @@ func (l *userList) connection(ctx context.Context, list string, continued bool) 
 var stubUserFields = []string{"__typename", "id", "sourceId", "identity", "credentials"}
 
 // hydrateUsers reads the users that a list showed by name alone, where more than that is selected, and leaves out those
-// who turn out to belong to another client.
+// who turn out to belong to another client, or to be gone.
 func hydrateUsers(ctx context.Context, lists []*userList) {
 	if !needsHydration(ctx, "User", stubUserFields) {
 		return
@@ -186,7 +186,15 @@ func stubs(users []*coassemble.User) []string {
 	return keys
 }
 
+// fill puts users in place of their names. One that is not there any more is left out.
 func (l *userList) fill(whole map[string]loader.Result[*coassemble.User]) {
+	gone := map[string]bool{}
+	for _, u := range l.users {
+		if u != nil && u.Bare && !whole[u.Identifier].Found && whole[u.Identifier].Err == nil {
+			gone[u.Identifier] = true
+		}
+	}
+	l.filter(func(u *coassemble.User) bool { return u == nil || !gone[u.Identifier] })
 	for i, u := range l.users {
 		if u != nil && u.Bare {
 			r := whole[u.Identifier]

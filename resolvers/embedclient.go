@@ -3,9 +3,7 @@ package resolvers
 import (
 	"context"
 	"errors"
-	"slices"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
@@ -58,27 +56,34 @@ func nodeID(t scalar.NodeType, key string, b upstream.Backend) (string, error) {
 // stubEmbedClientFields are those that a client who was listed by name alone can answer.
 var stubEmbedClientFields = []string{"__typename", "id", "sourceId", "client", "users"}
 
-// hydrateEmbedClients reads the clients that a list showed by name alone, where more than that is selected.
-func hydrateEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient) []*coassemble.EmbedClient {
+// hydrateEmbedClients reads the clients that a list showed by name alone, where more than that is selected, and leaves out those that
+// are gone, with their cursors.
+func hydrateEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient, cursors []string) ([]*coassemble.EmbedClient, []string) {
 	if !needsHydration(ctx, "EmbedClient", stubEmbedClientFields) {
-		return clients
+		return clients, cursors
 	}
 	var keys []string
-	var places []int
-	for i, c := range clients {
+	for _, c := range clients {
 		if c != nil && c.Bare {
-			keys, places = append(keys, c.Identifier), append(places, i)
+			keys = append(keys, c.Identifier)
 		}
 	}
 	if len(keys) == 0 {
-		return clients
+		return clients, cursors
 	}
-	whole := slices.Clone(clients)
-	for j, result := range datasource.From(ctx).EmbedClients().Load(ctx, keys) {
-		whole[places[j]] = result.Value
-		if result.Err != nil {
-			graphql.AddError(ctx, result.Err)
+	results := datasource.From(ctx).EmbedClients().Load(ctx, keys)
+	var whole []*coassemble.EmbedClient
+	var places []string
+	for i, c := range clients {
+		if c != nil && c.Bare {
+			r := results[0]
+			results = results[1:]
+			if addPartialError(ctx, r.Err); !r.Found && r.Err == nil {
+				continue
+			}
+			c = r.Value
 		}
+		whole, places = append(whole, c), append(places, cursors[i])
 	}
-	return whole
+	return whole, places
 }

@@ -3,6 +3,7 @@ package resolvers
 import (
 	"context"
 
+	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
@@ -27,8 +28,15 @@ func (r identityResolver) User(ctx context.Context, objs []*mattr.Identity) ([]*
 	return visibleOnly(ctx, users, err, canSeeUser)
 }
 
-// Credentials are the credentials issued to the identity.
+// Credentials are the credentials issued to the identity. One that is gone has none.
 func (r identityResolver) Credentials(ctx context.Context, objs []*mattr.Identity, first *int, after *string) ([]*model.CredentialConnection, error) {
 	key := func(i *mattr.Identity) (string, bool, error) { return i.ID, i.ID != "", nil }
-	return credentialsOf(ctx, objs, "Identity.credentials", key, first, after)
+	pages, err := credentialsOf(ctx, objs, "Identity.credentials", key, first, after)
+	errs, _ := err.(graphql.BatchErrorList)
+	for i, p := range pages {
+		if p == nil && (errs == nil || errs[i] == nil) {
+			pages[i] = credentialConnection(newPage[*model.Credential](nil, nil, false, after != nil))
+		}
+	}
+	return pages, err
 }

@@ -133,7 +133,8 @@ func (r queryResolver) EmbedClients(ctx context.Context, first *int, after *stri
 		cursor.Offset++
 		cursors[i] = cursor.Encode()
 	}
-	return embedClientConnection(newPage(hydrateEmbedClients(ctx, l.Items), cursors, l.More, after != nil)), nil
+	clients, cursors := hydrateEmbedClients(ctx, l.Items, cursors)
+	return embedClientConnection(newPage(clients, cursors, l.More, after != nil)), nil
 }
 
 func embedClientConnection(p page[*coassemble.EmbedClient]) *model.EmbedClientConnection {

@@ -21,9 +21,6 @@ func (e *edit) declareNullability(o Options) {
 	if o.EachClientLinked {
 		claims = append(claims, "Client.users")
 	}
-	if o.EachUserLinked {
-		claims = append(claims, "User.credentials")
-	}
 	for _, def := range e.Definitions {
 		for _, f := range def.Fields {
 			switch {

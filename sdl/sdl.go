@@ -40,9 +40,8 @@ var Flavors = []Flavor{Plain, Federation, Federation29, FederationOpen, Composit
 type Options struct {
 	// Lifetime is how long an answer of a backend is fresh.
 	Lifetime time.Duration
-	// EachClientLinked is set where each client shows the key that joins it to Coassemble, EachUserLinked where each user shows
-	// the one of its identity.
-	EachClientLinked, EachUserLinked bool
+	// EachClientLinked is set where each client shows the key that joins it to Coassemble.
+	EachClientLinked bool
 }
 
 // Write returns the schema of the text in a flavor.
