@@ -21,7 +21,11 @@ function check(name, run) {
 }
 
 for (const graphql of [graphql16, graphql17]) {
-  for (const name of ['composite', 'semantic-nullability', 'cache-control']) {
+  // A subgraph has directives that its composition defines.
+  for (const name of ['federation', 'federation-2.9', 'federation-open']) {
+    check(`graphql-js ${graphql.version}: ${name}`, () => void graphql.parse(flavor(name)));
+  }
+  for (const name of ['plain', 'composite', 'semantic-nullability', 'cache-control']) {
     check(`graphql-js ${graphql.version}: ${name}`, () => {
       const errors = graphql.validateSchema(graphql.buildSchema(flavor(name)));
       return errors.length > 0 ? errors.join('\n') : null;
