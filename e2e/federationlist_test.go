@@ -101,6 +101,15 @@ func TestTheListOfSubgraphsThatIsCheckedByApollo(t *testing.T) {
 			}
 		}
 	})
+	t.Run("federated tracing", func(t *testing.T) {
+		// There is none, and who asks for it gets the answer that all get.
+		for _, query := range []string{`{ __typename }`, `{ users(first: 1) { nodes { name } } }`} {
+			plain, asked := p.repeat(t, "POST", query), p.repeat(t, "POST", query, "Apollo-Federation-Include-Trace: ftv1")
+			if plain.Code != 200 || asked.Code != 200 || plain.Body.String() != asked.Body.String() {
+				t.Errorf("%s: got %s and %s", query, plain.Body, asked.Body)
+			}
+		}
+	})
 	t.Run("@key single", func(t *testing.T) {
 		if keys := doc.Definitions.ForName("Credential").Directives.ForNames("key"); len(keys) != 1 {
 			t.Errorf("Credential has %d keys", len(keys))
