@@ -67,8 +67,14 @@ func kindOf(expr string) string {
 		return "seconds"
 	case strings.Contains(expr, "process_cpu_seconds_total"):
 		return "cores"
+	case strings.Contains(expr, "go_goroutines"):
+		return "goroutines"
+	case strings.Contains(expr, "process_open_fds"):
+		return "files"
 	case strings.Contains(expr, " / "):
 		return "share"
+	case strings.Contains(expr, "increase("):
+		return "in an interval"
 	case strings.Contains(expr, "rate(") && !strings.Contains(expr, "_bucket") && strings.Contains(expr, "bytes"):
 		return "bytes a second"
 	case strings.Contains(expr, "rate(") && !strings.Contains(expr, "_bucket"):
