@@ -19,6 +19,7 @@ import (
 	"github.com/learngraph/learngraph/reload"
 	"github.com/vektah/gqlparser/v2"
 	"github.com/vektah/gqlparser/v2/ast"
+	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
 type checkCommand struct {
@@ -159,7 +160,7 @@ func checkDocument(checker *gateway.Checker, d *documents.TrustedDocument, budge
 	out := checkedDocument{ID: d.ID, Name: d.Name, Calls: map[string]int64{}, text: d.Text}
 	operations, errs := checker.Check(d.Text)
 	for _, e := range errs {
-		out.Problems = append(out.Problems, e.Message)
+		out.Problems = append(out.Problems, placed(e))
 	}
 	// One request runs one operation: the dearest counts.
 	for _, op := range operations {
@@ -190,6 +191,14 @@ func checkDocument(checker *gateway.Checker, d *documents.TrustedDocument, budge
 	return out
 }
 
+// placed returns an error of a document with its first place there.
+func placed(e *gqlerror.Error) string {
+	if len(e.Locations) == 0 {
+		return e.Message
+	}
+	return fmt.Sprintf("line %d, column %d: %s", e.Locations[0].Line, e.Locations[0].Column, e.Message)
+}
+
 func (d checkedDocument) totalCalls() int64 {
 	sum := int64(0)
 	for _, n := range d.Calls {
@@ -202,7 +211,7 @@ func (d checkedDocument) totalCalls() int64 {
 func readDocuments(name string) ([]*documents.TrustedDocument, map[string]budget, error) {
 	info, err := os.Stat(name)
 	if err != nil {
-		return nil, nil, fmt.Errorf("%s cannot be read", name)
+		return nil, nil, fmt.Errorf("%s cannot be read: %w", name, reload.Cause(err))
 	}
 	folder, files := name, []string{name}
 	if !info.IsDir() {
@@ -270,7 +279,7 @@ func readBudgets(name string) (map[string]budget, error) {
 func readSchema(name string) (*ast.Schema, error) {
 	text, err := os.ReadFile(name)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s cannot be read: %w", name, reload.Cause(err))
 	}
 	schema, err := gqlparser.LoadSchema(&ast.Source{Name: name, Input: string(text)})
 	if err != nil {
@@ -289,17 +298,26 @@ func (r *checkResult) failed() (n int) {
 	return n
 }
 
+// summary returns the line of a document: what it costs, where it could be read.
+func (d checkedDocument) summary() string {
+	line := strings.TrimSuffix(d.ID+" "+d.Name, " ")
+	if d.Cost == 0 && len(d.Problems) > 0 {
+		return line + ": invalid"
+	}
+	var calls []string
+	for _, backend := range slices.Sorted(maps.Keys(d.Calls)) {
+		calls = append(calls, fmt.Sprintf("%s %d", backend, d.Calls[backend]))
+	}
+	line += fmt.Sprintf(": cost %d, calls %d", d.Cost, d.totalCalls())
+	if len(calls) > 0 {
+		line += fmt.Sprintf(" (%s)", strings.Join(calls, ", "))
+	}
+	return line
+}
+
 func (r *checkResult) print(w io.Writer) {
 	for _, d := range r.Documents {
-		var calls []string
-		for _, backend := range slices.Sorted(maps.Keys(d.Calls)) {
-			calls = append(calls, fmt.Sprintf("%s %d", backend, d.Calls[backend]))
-		}
-		fmt.Fprintf(w, "%s %s: cost %d, calls %d", d.ID, d.Name, d.Cost, d.totalCalls())
-		if len(calls) > 0 {
-			fmt.Fprintf(w, " (%s)", strings.Join(calls, ", "))
-		}
-		fmt.Fprintln(w)
+		fmt.Fprintln(w, d.summary())
 		for _, p := range d.Problems {
 			fmt.Fprintln(w, "  FAIL", p)
 		}
@@ -308,7 +326,11 @@ func (r *checkResult) print(w io.Writer) {
 		}
 	}
 	if len(r.Documents) > 0 {
-		fmt.Fprintf(w, "%d documents checked, %d failed\n", len(r.Documents), r.failed())
+		counted := "documents"
+		if len(r.Documents) == 1 {
+			counted = "document"
+		}
+		fmt.Fprintf(w, "%d %s checked, %d failed\n", len(r.Documents), counted, r.failed())
 	}
 	for _, c := range r.Breaking {
 		fmt.Fprintf(w, "BREAKING %s: %s", c.At, c.Message)

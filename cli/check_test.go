@@ -50,11 +50,11 @@ func TestCheckHoldsDocumentsAgainstSchemaAndBudgets(t *testing.T) {
 		code  int
 		want  string
 	}{
-		{"no budgets", map[string]string{"m.json": page}, 0, line + "1 documents checked, 0 failed\n"},
-		{"within its budget by id", map[string]string{"m.json": page, "budgets.json": `{"a1":{"cost":20301,"calls":201}}`}, 0, line + "1 documents checked, 0 failed\n"},
-		{"over its cost by name", map[string]string{"m.json": page, "budgets.json": `{"Page":{"cost":20300}}`}, 1, line + "  FAIL costs 20301 points, and its budget is 20300\n1 documents checked, 1 failed\n"},
-		{"over its calls", map[string]string{"m.json": page, "budgets.json": `{"Page":{"calls":200}}`}, 1, line + "  FAIL makes 201 backend calls, and its budget is 200\n1 documents checked, 1 failed\n"},
-		{"an invalid document", map[string]string{"m.json": broken}, 1, "b1 : cost 0, calls 0\n  FAIL Cannot query field \"nonsense\" on type \"Query\".\n"},
+		{"no budgets", map[string]string{"m.json": page}, 0, line + "1 document checked, 0 failed\n"},
+		{"within its budget by id", map[string]string{"m.json": page, "budgets.json": `{"a1":{"cost":20301,"calls":201}}`}, 0, line + "1 document checked, 0 failed\n"},
+		{"over its cost by name", map[string]string{"m.json": page, "budgets.json": `{"Page":{"cost":20300}}`}, 1, line + "  FAIL costs 20301 points, and its budget is 20300\n1 document checked, 1 failed\n"},
+		{"over its calls", map[string]string{"m.json": page, "budgets.json": `{"Page":{"calls":200}}`}, 1, line + "  FAIL makes 201 backend calls, and its budget is 200\n1 document checked, 1 failed\n"},
+		{"an invalid document", map[string]string{"m.json": broken}, 1, "b1: invalid\n  FAIL line 1, column 16: Cannot query field \"nonsense\" on type \"Query\".\n"},
 		{"a budget for nothing", map[string]string{"m.json": page, "budgets.json": `{"Pgae":{}}`}, 2, ""},
 		{"budgets that cannot be read", map[string]string{"m.json": page, "budgets.json": `{"Page":{"price":1}}`}, 2, ""},
 		{"a manifest that cannot be read", map[string]string{"m.json": `[]`}, 2, ""},

@@ -69,7 +69,7 @@ func (f fileReader) setting(group string, key, value *yaml.Node) error {
 	s, ok := known[key.Value]
 	switch {
 	case !ok:
-		return f.errorAt(key, "there is no setting %q%s", key.Value, didYouMean(key.Value, names(known)))
+		return f.errorAt(key, "there is no setting %q%s", key.Value, didYouMean(group, key.Value, names(known)))
 	case group != "" && s.Group != group:
 		return f.errorAt(key, "%s belongs to %s, not to %s", key.Value, s.Group, group)
 	}

@@ -45,6 +45,10 @@ func TestAFlagWinsOverTheEnvironmentAndThisOverTheFile(t *testing.T) {
 func TestAWrongConfigurationFileIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
+		"letters in another order":  {"server:\n  listne: a\n", `line 2: there is no setting "listne"; did you mean "listen"?`},
+		"a name without its group":  {"cache:\n  ttl: 1s\n", `line 2: there is no setting "ttl"; did you mean "cache_ttl"?`},
+		"a backend's key by itself": {"coassemble:\n  authorization: a\n", `line 2: there is no setting "authorization"; did you mean "coassemble_authorization"?`},
+		"a name like no other":      {"nope: 1\n", `line 1: there is no setting "nope"`},
 		"an unknown name":           {"cache:\n  cache_tll: 1s\n", `line 2: there is no setting "cache_tll"; did you mean "cache_ttl"?`},
 		"an unknown group":          {"cash:\n  cache_ttl: 1s\n", `line 1: there is no setting "cash"`},
 		"another group":             {"limits:\n  cache_ttl: 1s\n", "cache_ttl belongs to cache, not to limits"},

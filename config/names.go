@@ -24,7 +24,7 @@ func names(known map[string]Setting) []string { return slices.Sorted(maps.Keys(k
 
 // nearest returns the name that is spelled most alike with at most so many changes, empty where none is near.
 func nearest(name string, known []string, most int) string {
-	best, distance := "", min(len(name)/4, most)+1
+	best, distance := "", min(most, len(name)/3)+1
 	for _, k := range known {
 		if d := levenshtein.ComputeDistance(name, k); d < distance {
 			best, distance = k, d
@@ -33,8 +33,13 @@ func nearest(name string, known []string, most int) string {
 	return best
 }
 
-func didYouMean(name string, known []string) string {
-	if near := nearest(name, known, 4); near != "" {
+// didYouMean suggests a name of a file: that of the group's setting, or one that is spelled alike. Two letters in each other's place are
+// two changes.
+func didYouMean(group, name string, known []string) string {
+	if slices.Contains(known, group+"_"+name) {
+		return fmt.Sprintf("; did you mean %q?", group+"_"+name)
+	}
+	if near := nearest(name, known, min(max(len(name)/4, 2), 4)); near != "" {
 		return fmt.Sprintf("; did you mean %q?", near)
 	}
 	return ""
@@ -64,7 +69,7 @@ func misspelledNames(environ []string) (warnings []string) {
 		}
 		near := ""
 		if len(name) >= minComparedLength {
-			near = nearest(strings.TrimPrefix(name, "LEARNGRAPH_"), known, most)
+			near = nearest(strings.TrimPrefix(name, "LEARNGRAPH_"), known, min(len(name)/4, most))
 		}
 		switch {
 		case near != "":
