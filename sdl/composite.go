@@ -22,20 +22,23 @@ directive @is(field: FieldSelectionMap!) on ARGUMENT_DEFINITION
 directive @shareable repeatable on OBJECT | FIELD_DEFINITION
 `
 
-// compose writes a source schema of the GraphQL composite schemas specification: a field by is a lookup by each of its keys.
+// compose writes a source schema of the GraphQL composite schemas specification: a field by is a lookup by each of its keys,
+// one that leads to any object is a lookup by id.
 func (e *edit) compose() {
 	e.addKeys()
 	e.addShareable()
 	for _, f := range e.Definitions.ForName("Query").Fields {
 		by := f.Arguments.ForName("by")
-		if by == nil {
+		switch {
+		case by != nil:
+			var keys []string
+			for _, key := range scalar.Keys(scalar.NodeType(f.Type.Name())) {
+				keys = append(keys, "{ "+key+" }")
+			}
+			by.Directives = append(by.Directives, directive("is", text("field", strings.Join(keys, " | "))))
+		case f.Type.Elem != nil || e.kind(f.Type.Name()) != ast.Interface:
 			continue
 		}
-		var keys []string
-		for _, key := range scalar.Keys(scalar.NodeType(f.Type.Name())) {
-			keys = append(keys, "{ "+key+" }")
-		}
-		by.Directives = append(by.Directives, directive("is", text("field", strings.Join(keys, " | "))))
 		f.Directives = append(ast.DirectiveList{directive("lookup")}, f.Directives...)
 	}
 	e.remove("range", "scopes", "calls", "defer", "stream")

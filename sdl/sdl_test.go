@@ -79,3 +79,39 @@ func TestWhatFlavorsDeclare(t *testing.T) {
 		t.Error("the joins that need not be there are claimed")
 	}
 }
+
+// An object that others refer to by a key can be looked up by it: with by, or by its id as any object.
+func TestEachKeyOfACompositeSchemaHasALookup(t *testing.T) {
+	t.Parallel()
+	doc, err := parser.ParseSchema(&ast.Source{Input: written(t, Composite, Options{})})
+	if err != nil {
+		t.Fatal(err)
+	}
+	lookups := map[string]bool{}
+	for _, f := range doc.Definitions.ForName("Query").Fields {
+		if f.Directives.ForName("lookup") == nil {
+			continue
+		}
+		if f.Type.NonNull || f.Type.Elem != nil || len(f.Arguments) != 1 {
+			t.Errorf("%s is no lookup", f.Name)
+		}
+		fields := "{ " + f.Arguments[0].Name + " }"
+		if is := f.Arguments[0].Directives.ForName("is"); is != nil {
+			fields = is.Arguments.ForName("field").Value.Raw
+		}
+		for _, key := range strings.Split(fields, " | ") {
+			lookups[f.Type.Name()+" "+key] = true
+		}
+	}
+	for _, def := range doc.Definitions {
+		for _, d := range def.Directives.ForNames("key") {
+			key := "{ " + d.Arguments.ForName("fields").Value.Raw + " }"
+			if !lookups[def.Name+" "+key] && !lookups["Node "+key] {
+				t.Errorf("%s has no lookup by %s", def.Name, key)
+			}
+		}
+	}
+	if !lookups["Node { id }"] || !lookups["Client { slug }"] {
+		t.Errorf("lookups are %v", lookups)
+	}
+}
