@@ -75,7 +75,7 @@ func busy() telemetry.Sources {
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-func TestStatusTellsTheStateOfEachBackendAndOfRedis(t *testing.T) {
+func TestStatusShowsEachBackendAndRedis(t *testing.T) {
 	t.Parallel()
 	s := busy()
 	status, got := ask(t, Operator{Sources: s}, http.MethodGet, "/status", "")

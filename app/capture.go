@@ -70,8 +70,8 @@ type capturer struct {
 	full bool
 }
 
-// capturing answers requests that ask for a capture apart from all others.
-func (s *Server) capturing(next http.Handler) http.Handler {
+// withCapture answers requests that ask for a capture apart from all others.
+func (s *Server) withCapture(next http.Handler) http.Handler {
 	if s.cfg.CaptureDir == "" {
 		return next
 	}

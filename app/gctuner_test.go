@@ -15,7 +15,7 @@ func TestTheHeapGrowsByAFixedAmountWithinBounds(t *testing.T) {
 	}
 }
 
-func TestEachCollectionIsTold(t *testing.T) {
+func TestEachCollectionIsNoticed(t *testing.T) {
 	t.Parallel()
 	told := make(chan struct{})
 	ended := make(chan struct{})
@@ -38,7 +38,7 @@ func TestEachCollectionIsTold(t *testing.T) {
 	}
 }
 
-func TestTheEnvironmentPacesTheCollectorWhereItSaysHow(t *testing.T) {
+func TestGOGCAndGOMEMLIMITOverrideOurTarget(t *testing.T) {
 	const percent = 321
 	defer debug.SetGCPercent(debug.SetGCPercent(percent))
 	for _, name := range []string{"GOGC", "GOMEMLIMIT"} {

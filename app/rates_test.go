@@ -9,7 +9,7 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-func TestReplicasLeaveRoomForCallsOnTheirWay(t *testing.T) {
+func TestSharedRatesAllowForCallsInTransit(t *testing.T) {
 	t.Parallel()
 	got := sharedRates([]upstream.Rate{{Count: 100, Per: time.Second}, {Count: 60, Per: time.Minute}})
 	want := []cache.Rate{{Count: 95, Per: 1050 * time.Millisecond}, {Count: 57, Per: time.Minute + 100*time.Millisecond}}

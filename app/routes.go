@@ -15,7 +15,7 @@ import (
 // routes puts the paths behind what every request passes.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	graphql := s.capturing(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().graphql.ServeHTTP(w, r) }))
+	graphql := s.withCapture(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().graphql.ServeHTTP(w, r) }))
 	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().plan.ServeHTTP(w, r) })
 	mux.HandleFunc("GET /healthz", handleLive)
 	mux.HandleFunc("GET /readyz", s.ready)

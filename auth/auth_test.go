@@ -64,7 +64,7 @@ func TestACallerSeesTheClientsThatItIsBoundTo(t *testing.T) {
 	}
 }
 
-func TestTheScopeIsEqualForWhoSeesTheSame(t *testing.T) {
+func TestScopeIsEqualForCallersWithEqualRights(t *testing.T) {
 	t.Parallel()
 	a := &Caller{Name: "a", Scopes: []string{"x", "y"}, Bound: true, Clients: []string{"1", "2"}}
 	same := &Caller{Name: "b", Scopes: []string{"y", "x", "x"}, Bound: true, Clients: []string{"2", "1"}}

@@ -366,7 +366,7 @@ func signedNow(t *testing.T, life time.Duration, extra ...any) string {
 	return sign(t, jose.ES256, once()[1], map[jose.HeaderKey]any{"kid": "ec"}, claims)
 }
 
-func TestWithoutAKeySetTokensAreToBeTriedAgain(t *testing.T) {
+func TestWithoutAKeySetTokensAreRetryable(t *testing.T) {
 	t.Parallel()
 	once()
 	synctest.Test(t, func(t *testing.T) {
@@ -480,7 +480,7 @@ func TestOldKeysAreNotUsedUnasked(t *testing.T) {
 	}
 }
 
-func TestScopesStandInOneOfSeveralClaims(t *testing.T) {
+func TestScopesAreReadFromOneOfSeveralClaims(t *testing.T) {
 	t.Parallel()
 	both := []string{"users:read", "fresh"}
 	for _, test := range []struct {

@@ -339,8 +339,8 @@ func stockSide(args []string) (http.Handler, error) {
 	return stockHTTP{newServer(stock.NewServer(r))}, err
 }
 
-// plainSide makes the two calls for a user with net/http, and answers with a constant.
-func plainSide(args []string) (http.Handler, error) {
+// baselineSide makes the two calls for a user with net/http, and answers with a constant.
+func baselineSide(args []string) (http.Handler, error) {
 	if len(args) != 2 {
 		return nil, errors.New("plain needs the backends' address and a user")
 	}

@@ -113,7 +113,7 @@ func sideHandler(side string, args []string) (http.Handler, error) {
 	case "stock":
 		return stockSide(args)
 	case "plain":
-		return plainSide(args)
+		return baselineSide(args)
 	}
 	if len(args) != 1 {
 		return nil, fmt.Errorf("%s needs the backend's address", side)

@@ -81,12 +81,12 @@ func benchSoak(quick bool) ([]row, error) {
 	var wg sync.WaitGroup
 	wg.Go(func() { s.breakBackends(ctx) })
 	wg.Go(func() { s.restartRedis(ctx) })
-	wg.Go(func() { s.writeElsewhere(ctx) })
+	wg.Go(func() { s.writeAtBackend(ctx) })
 	for range soakReaders {
-		wg.Go(func() { s.repeat(ctx, s.read) })
+		wg.Go(func() { s.loop(ctx, s.read) })
 	}
 	for range soakWriters {
-		wg.Go(func() { s.repeat(ctx, s.write) })
+		wg.Go(func() { s.loop(ctx, s.write) })
 	}
 	wg.Go(func() {
 		if rest(ctx, settled) {
@@ -102,7 +102,7 @@ func benchSoak(quick bool) ([]row, error) {
 	rest(context.Background(), soakTTL+soakStale+3*time.Second)
 	s.recover()
 	s.atEnd = s.goroutines()
-	lost, err := s.lost()
+	lost, err := s.lostWrites()
 	if err != nil {
 		return nil, err
 	}
@@ -278,7 +278,7 @@ func (s *soak) enroll() {
 }
 
 func (s *soak) enter(kind, key, field, value string, elsewhere bool) {
-	r := &record{kind: kind, key: key, elsewhere: elsewhere,
+	r := &record{kind: kind, key: key, atBackend: elsewhere,
 		mutation: fmt.Sprintf(`mutation($v: %s) { w: %s(input: {by: {sourceId: %q}, %s}) { userErrors { code } } }`, map[bool]string{true: "String", false: "JSON!"}[kind == "User"], field, key, value)}
 	s.records[kind+" "+key] = r
 	if elsewhere {
@@ -302,7 +302,7 @@ func (s *soak) warm() error {
 // record is an object whose versions are numbered, as writes make them.
 type record struct {
 	kind, key, mutation string
-	elsewhere           bool
+	atBackend           bool
 
 	writing sync.Mutex // held for one write at a time
 
@@ -386,8 +386,8 @@ func (s *soak) send(query string, variables map[string]any) (soakAnswer, error) 
 	return a, nil
 }
 
-// repeat does one thing after the other; ctx ends it, and never an operation under way.
-func (s *soak) repeat(ctx context.Context, do func()) {
+// loop does one thing after the other; ctx ends it, and never an operation under way.
+func (s *soak) loop(ctx context.Context, do func()) {
 	for rest(ctx, time.Duration(rand.Int64N(int64(20*time.Millisecond)))) {
 		s.turn.RLock()
 		do()
@@ -418,7 +418,7 @@ func (s *soak) check(v any, asked time.Time) {
 		}
 	case map[string]any:
 		if r := s.records[fmt.Sprint(v["__typename"], " ", v["sourceId"])]; r != nil {
-			s.judge(r, v[map[string]string{"User": "name", "EmbedClient": "metadata", "Identity": "claims"}[r.kind]], asked)
+			s.checkRecord(r, v[map[string]string{"User": "name", "EmbedClient": "metadata", "Identity": "claims"}[r.kind]], asked)
 		}
 		for _, e := range v {
 			s.check(e, asked)
@@ -426,7 +426,7 @@ func (s *soak) check(v any, asked time.Time) {
 	}
 }
 
-func (s *soak) judge(r *record, value any, asked time.Time) {
+func (s *soak) checkRecord(r *record, value any, asked time.Time) {
 	if value == nil {
 		return
 	}
@@ -437,7 +437,7 @@ func (s *soak) judge(r *record, value any, asked time.Time) {
 		return
 	}
 	age := asked.Sub(replaced)
-	if !r.elsewhere {
+	if !r.atBackend {
 		s.forgotten.Add(1)
 		s.note(fmt.Sprintf("%s showed version %d, %v after version %d was acknowledged here", r.kind, number, age, by))
 	}
@@ -491,8 +491,8 @@ func (s *soak) write() {
 	s.acknowledged.Add(1)
 }
 
-// writeElsewhere changes users past the gateway, as somebody in the vendor's own tools does.
-func (s *soak) writeElsewhere(ctx context.Context) {
+// writeAtBackend changes users past the gateway, as somebody in the vendor's own tools does.
+func (s *soak) writeAtBackend(ctx context.Context) {
 	for rest(ctx, strangerPause) {
 		s.turn.RLock()
 		r := s.others[rand.IntN(len(s.others))]
@@ -587,8 +587,8 @@ func (s *soak) goroutines() int {
 	return runtime.NumGoroutine()
 }
 
-// lost counts the objects whose backend holds something older than the last acknowledged write.
-func (s *soak) lost() (lost int, err error) {
+// lostWrites counts the objects whose backend holds something older than the last acknowledged write.
+func (s *soak) lostWrites() (lost int, err error) {
 	for _, r := range slices.Concat(s.mine, s.others) {
 		value, err := s.held(r)
 		if err != nil {

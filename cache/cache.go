@@ -130,11 +130,11 @@ func New(o Options) (*Cache, error) {
 	}
 	r.onInvalidate = func(_ int64, ds []digest) {
 		c.dropLocal(ds)
-		c.notifyWatchers(ds, Dropped{Remote: true})
+		c.notifyWatchers(ds, Invalidation{Remote: true})
 	}
 	r.onDisconnect = func() {
 		c.dropAllLocal()
-		c.notifyWatchers(nil, Dropped{All: true, Remote: true})
+		c.notifyWatchers(nil, Invalidation{All: true, Remote: true})
 	}
 	c.remote = r
 	r.start()
@@ -244,7 +244,7 @@ func (c *Cache) drop(ctx context.Context, targets []target) {
 		c.remote.drop(ctx, targets)
 		c.dropLocal(ds)
 	}
-	c.notifyWatchers(ds, Dropped{})
+	c.notifyWatchers(ds, Invalidation{})
 }
 
 func (c *Cache) dropLocal(ds []digest) {

@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// shelf is a list of words in pages of three: page n shows "<3n>", "<3n+1>" and "<3n+2>", each as "<key>@<version>".
-type shelf struct {
+// wordCollection is a list of words in pages of three: page n shows "<3n>", "<3n+1>" and "<3n+2>", each as "<key>@<version>".
+type wordCollection struct {
 	*Collection[int, string]
 	words   *Space[string]
 	version int
@@ -29,8 +29,8 @@ func wordKey(word string) (string, bool) {
 	return key, !whole
 }
 
-func newShelf(c *Cache) *shelf {
-	s := &shelf{words: words(c)}
+func newWordCollection(c *Cache) *wordCollection {
+	s := &wordCollection{words: words(c)}
 	s.Collection = NewCollection(c, CollectionOptions[int, string]{
 		Pages: SpaceOptions[string]{Kind: "page", Backend: "emulator", Scope: "scope", Size: func(s string) int { return len(s) },
 			Encode: func(s string) ([]byte, error) { return []byte(s), nil },
@@ -40,7 +40,7 @@ func newShelf(c *Cache) *shelf {
 	return s
 }
 
-func (s *shelf) page(n int) Page[string] {
+func (s *wordCollection) page(n int) Page[string] {
 	p := Page[string]{More: true}
 	for i := range 3 {
 		p.Items = append(p.Items, fmt.Sprintf("%d@%d", 3*n+i, s.version))
@@ -48,7 +48,7 @@ func (s *shelf) page(n int) Page[string] {
 	return p
 }
 
-func (s *shelf) fetch(_ context.Context, missing []Miss[int]) []Answer[*Page[string]] {
+func (s *wordCollection) fetch(_ context.Context, missing []Miss[int]) []Answer[*Page[string]] {
 	answers := make([]Answer[*Page[string]], len(missing))
 	for i, m := range missing {
 		s.calls = append(s.calls, strings.TrimSpace(fmt.Sprint(m.Key, " ", m.ETag)))
@@ -69,7 +69,7 @@ func (s *shelf) fetch(_ context.Context, missing []Miss[int]) []Answer[*Page[str
 }
 
 // read shows a page: its items, and why some are missing.
-func (s *shelf) read(ctx context.Context, n int) string {
+func (s *wordCollection) read(ctx context.Context, n int) string {
 	r := s.Load(ctx, []int{n}, s.fetch)[0]
 	if r.Err != nil {
 		return "error: " + r.Err.Error()
@@ -81,7 +81,7 @@ func (s *shelf) read(ctx context.Context, n int) string {
 	return text
 }
 
-func (s *shelf) expectCalls(t *testing.T, want ...string) {
+func (s *wordCollection) expectCalls(t *testing.T, want ...string) {
 	t.Helper()
 	if diff := cmp.Diff(want, s.calls); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
@@ -91,7 +91,7 @@ func (s *shelf) expectCalls(t *testing.T, want ...string) {
 
 func TestAPageAndItsItemsAreOneFetch(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, b := newShelf(open(t, options())), &backend{}
+		s, b := newWordCollection(open(t, options())), &backend{}
 		expect(t, s.read(t.Context(), 1), "3@0 4@0 5@0")
 		expect(t, s.read(t.Context(), 1), "3@0 4@0 5@0")
 		expect(t, one(t.Context(), s.words, b, "4"), "4@0 memory")
@@ -100,10 +100,10 @@ func TestAPageAndItsItemsAreOneFetch(t *testing.T) {
 	})
 }
 
-func TestAnItemThatIsGoneIsFetchedAgainWithItsPage(t *testing.T) {
+func TestADeletedItemIsFetchedAgainWithItsPage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
-		s, facts := newShelf(c), new(Facts)
+		s, facts := newWordCollection(c), new(Facts)
 		s.read(WithFacts(t.Context(), facts), 0)
 		if !slices.Contains(facts.Tags(), s.words.Tag("1")) {
 			t.Error("what was made of the page does not depend on its items")
@@ -122,7 +122,7 @@ func TestAnItemThatIsGoneIsFetchedAgainWithItsPage(t *testing.T) {
 
 func TestAPageWithoutAnItemServesTheRestWhereTheBackendFails(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newShelf(open(t, options()))
+		s := newWordCollection(open(t, options()))
 		s.read(t.Context(), 0)
 		s.words.Drop(t.Context(), "1")
 		s.err = errors.New("down")
@@ -135,7 +135,7 @@ func TestAPageWithoutAnItemServesTheRestWhereTheBackendFails(t *testing.T) {
 
 func TestAnItemThatWasReadSinceIsShownAsItIsNow(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, b := newShelf(open(t, options())), &backend{version: 1, absent: map[string]bool{"2": true}}
+		s, b := newWordCollection(open(t, options())), &backend{version: 1, absent: map[string]bool{"2": true}}
 		s.read(t.Context(), 0)
 		s.words.Drop(t.Context(), "0", "2")
 		one(t.Context(), s.words, b, "0")
@@ -146,9 +146,9 @@ func TestAnItemThatWasReadSinceIsShownAsItIsNow(t *testing.T) {
 	})
 }
 
-func TestWhoAsksAfterADropDoesNotGetWhatWasFetchedBefore(t *testing.T) {
+func TestALoadAfterADropIgnoresEarlierFetches(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s := newShelf(open(t, options()))
+		s := newWordCollection(open(t, options()))
 		s.hold = make(chan struct{})
 		before, after := make(chan string, 1), make(chan string, 1)
 		go func() { before <- s.read(t.Context(), 0) }()
@@ -165,7 +165,7 @@ func TestWhoAsksAfterADropDoesNotGetWhatWasFetchedBefore(t *testing.T) {
 
 func TestAPageIsRenewedWhileItShowsItsItemsAsTheyAre(t *testing.T) {
 	bubble(t, func(t *testing.T) {
-		s, b := newShelf(open(t, options())), &backend{}
+		s, b := newWordCollection(open(t, options())), &backend{}
 		s.etag = `"a"`
 		again := WithDirectives(t.Context(), Directives{NoCache: true})
 		s.read(t.Context(), 0)
@@ -190,7 +190,7 @@ func TestAPageIsRenewedWhileItShowsItsItemsAsTheyAre(t *testing.T) {
 func TestPagesAndTheirItemsGoFromReplicaToReplica(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
-		first, second, third := newShelf(replica(t, m)), newShelf(replica(t, m)), newShelf(replica(t, m))
+		first, second, third := newWordCollection(replica(t, m)), newWordCollection(replica(t, m)), newWordCollection(replica(t, m))
 		synctest.Wait()
 		want := first.read(t.Context(), 0)
 		synctest.Wait()
@@ -209,7 +209,7 @@ func TestPagesAndTheirItemsGoFromReplicaToReplica(t *testing.T) {
 func TestAPageThatIsRevisitedGoesWithItsList(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
-		s, list := newShelf(c), NewTag("scope", "list")
+		s, list := newWordCollection(c), NewTag("scope", "list")
 		ctx := c.Begin(t.Context())
 		visit := func(keep func(*Page[string]) *Page[string]) (sent, got string) {
 			f, err := s.Revisit(ctx, "scan", []Tag{list}, keep, func(_ context.Context, etag string) (Entry[*Page[string]], error) {

@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-func TestADropOutlastsAHiccupOfRedis(t *testing.T) {
+func TestADropSurvivesAShortOutageOfRedis(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		first, second := replica(t, m), replica(t, m)
@@ -85,7 +85,7 @@ func TestNoReplicaAnswersFromBeforeAWrite(t *testing.T) {
 	}
 }
 
-func TestAReplicaInDoubtFallsBackOnWhatIsKept(t *testing.T) {
+func TestAReplicaInDoubtServesCachedValuesOnFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		s := words(replica(t, m))
@@ -121,7 +121,7 @@ func TestInAnOutageMemoryServesWhatIsYoung(t *testing.T) {
 	})
 }
 
-func TestAReplicaDoubtsWhileAnotherOnesDropsAreIncomplete(t *testing.T) {
+func TestAReplicaIsInDoubtWhileDropsOfAnotherAreIncomplete(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		first, second := replica(t, m), replica(t, m)
@@ -137,7 +137,7 @@ func TestAReplicaDoubtsWhileAnotherOnesDropsAreIncomplete(t *testing.T) {
 	})
 }
 
-func TestWhatCarriesATagOfAPendingDropIsNotTakenFromRedis(t *testing.T) {
+func TestRedisValuesWithATagOfAPendingDropAreIgnored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		c := replica(t, m)
@@ -152,7 +152,7 @@ func TestWhatCarriesATagOfAPendingDropIsNotTakenFromRedis(t *testing.T) {
 	})
 }
 
-func TestClosingSendsPendingDropsOnceMore(t *testing.T) {
+func TestCloseSendsPendingDrops(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		c := replica(t, m)

@@ -29,7 +29,7 @@ const (
 	Failed     Reason = "failed"     // the backend fails
 	OverBudget Reason = "budget"     // the backend's budget, or the operation's, is used up
 	Slow       Reason = "slow"       // the backend takes longer than Options.Slow, or than there is time
-	Asked      Reason = "asked"      // the caller accepts stale answers
+	Requested  Reason = "asked"      // the caller accepts stale answers
 )
 
 // Fact is the provenance of one key of one Load.

@@ -2,8 +2,8 @@ package cache
 
 import "slices"
 
-// Dropped is one invalidation, by a write, a purge or a backend's webhook.
-type Dropped struct {
+// Invalidation is a removal of cached values by a write, a purge or a backend's webhook.
+type Invalidation struct {
 	// Digests are those of the keys and tags, 32 hex digits each: what follows the colon of a Tag, and Fact.Digest.
 	Digests []string
 	// All is set where drops of other replicas may have been missed, so that anything may be untrue.
@@ -15,7 +15,7 @@ type Dropped struct {
 // Watch has f called with every later drop, local or of another replica, until stop is called. A local drop is reported
 // when the other replicas know of it, or Redis has had its time. f runs on the goroutine of the writer or of the listener,
 // so it must not wait; calls may come at the same time.
-func (c *Cache) Watch(f func(Dropped)) (stop func()) {
+func (c *Cache) Watch(f func(Invalidation)) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	w := &watcher{f}
@@ -27,9 +27,9 @@ func (c *Cache) Watch(f func(Dropped)) (stop func()) {
 	}
 }
 
-type watcher struct{ notify func(Dropped) }
+type watcher struct{ notify func(Invalidation) }
 
-func (c *Cache) notifyWatchers(ds []digest, d Dropped) {
+func (c *Cache) notifyWatchers(ds []digest, d Invalidation) {
 	c.mu.Lock()
 	watchers := c.watchers
 	c.mu.Unlock()

@@ -11,17 +11,17 @@ import (
 // drops gathers the arguments of a cache's watcher.
 type drops struct {
 	mu   sync.Mutex
-	list []Dropped
+	list []Invalidation
 }
 
-func (d *drops) add(dropped Dropped) {
+func (d *drops) add(dropped Invalidation) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.list = append(d.list, dropped)
 }
 
 // take returns what came since the last call.
-func (d *drops) take() []Dropped {
+func (d *drops) take() []Invalidation {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	list := d.list
@@ -40,7 +40,7 @@ func TestWatchersSeeDropsOfBothReplicas(t *testing.T) {
 		synctest.Wait()
 		want := []string{words(first).Digest("a"), words(first).Digest("b")}
 		for _, got := range []struct {
-			list   []Dropped
+			list   []Invalidation
 			remote bool
 		}{{here.take(), false}, {there.take(), true}} {
 			if len(got.list) != 1 || got.list[0].Remote != got.remote || got.list[0].All || !slices.Equal(got.list[0].Digests, want) {
@@ -61,7 +61,7 @@ func TestWatchersSeeDropsOfBothReplicas(t *testing.T) {
 	})
 }
 
-func TestWatchersSeeThatDropsMayHaveBeenMissed(t *testing.T) {
+func TestWatchersLearnOfPossiblyMissedDrops(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
 		c := replica(t, m)

@@ -35,7 +35,7 @@ func TestALeadersCancellationDoesNotFailItsFollowers(t *testing.T) {
 	})
 }
 
-func TestAFetchEndsWhenNobodyWaits(t *testing.T) {
+func TestAFetchEndsWithItsLastWaiter(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{delay: time.Hour}
 		ctx, cancel := context.WithCancel(t.Context())
@@ -232,7 +232,7 @@ func TestCloseEndsFetchesAndLaterLoadsFail(t *testing.T) {
 	})
 }
 
-func TestNobodyJoinsAfterADropOfATagWhatBeganBefore(t *testing.T) {
+func TestNoLoadJoinsAFlightOlderThanADropOfItsTag(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{delay: time.Second}
@@ -251,7 +251,7 @@ func TestNobodyJoinsAfterADropOfATagWhatBeganBefore(t *testing.T) {
 	})
 }
 
-func TestWhatAFetchNotesReachesAllWhoShareIt(t *testing.T) {
+func TestNotesOfAFetchReachAllItsWaiters(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		inner, outer := words(c), NewSpace(c, SpaceOptions[string]{Kind: "sentence", Scope: "scope", Local: true, Size: func(s string) int { return len(s) }})

@@ -41,7 +41,7 @@ func TestAFrameComesBackAsItWas(t *testing.T) {
 	}
 }
 
-func TestAFrameThatIsNotWholeOrNotOursIsAnError(t *testing.T) {
+func TestATruncatedOrForeignFrameIsAnError(t *testing.T) {
 	t.Parallel()
 	h := newHasher("scope")
 	d := h.digest("kind", "key")

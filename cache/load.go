@@ -256,7 +256,7 @@ func (l *load) serveStale() {
 			continue
 		}
 		if l.directives.OnlyIfCached || l.directives.MaxStale != nil {
-			l.answer(q, q.stored, Stale, Asked)
+			l.answer(q, q.stored, Stale, Requested)
 			continue
 		}
 		stale = append(stale, q)
@@ -574,7 +574,7 @@ func (l *load) failRemaining(err error) {
 	now := time.Now()
 	for _, q := range l.open {
 		if q.stored != nil && l.usable(q.stored, now) && l.c.incomplete(q.stored) {
-			l.answerStale(q, Asked, err)
+			l.answerStale(q, Requested, err)
 			continue
 		}
 		l.fail(q, err)

@@ -18,7 +18,7 @@ func bubble(t *testing.T, f func(t *testing.T)) {
 	synctest.Test(t, f)
 }
 
-func TestAValueIsFreshThenStaleThenGone(t *testing.T) {
+func TestAValueIsFreshThenStaleThenExpired(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
 		expect(t, one(t.Context(), s, b, "a"), "a@0 call")
@@ -54,7 +54,7 @@ func TestABatchIsOneFetchForWhatIsMissing(t *testing.T) {
 	})
 }
 
-func TestWhatAFetchPutsBesideItsAnswersIsKept(t *testing.T) {
+func TestValuesThatAFetchPutsAreStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
 		s.Load(t.Context(), []string{"a"}, func(ctx context.Context, _ []Missing[string]) []Answer[string] {
@@ -200,7 +200,7 @@ func TestAnErrorThatHoldsEndsTheStaleValue(t *testing.T) {
 	})
 }
 
-func TestAfterAFailedRefreshStaleSaysSoAndTheBackendIsAskedOnceASecond(t *testing.T) {
+func TestAfterAFailedRefreshStaleAnswersHaveAReasonAndRetriesAreOneASecond(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
 		one(t.Context(), s, b, "a")
@@ -254,7 +254,7 @@ func TestARefreshThatTakesLongIsSlow(t *testing.T) {
 	})
 }
 
-func TestWithoutALifetimeNothingIsKeptButFetchesAreShared(t *testing.T) {
+func TestWithoutALifetimeNothingIsStoredButFetchesAreShared(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		o := options()
 		o.TTL = 0
@@ -276,7 +276,7 @@ func TestWithoutALifetimeNothingIsKeptButFetchesAreShared(t *testing.T) {
 	})
 }
 
-func TestWhatTheBackendSaysAboutLifetimesCounts(t *testing.T) {
+func TestLifetimesOfTheBackendAreUsed(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
 		b.shape = func(key string, f Entry[string]) Entry[string] {
@@ -301,7 +301,7 @@ func TestWhatTheBackendSaysAboutLifetimesCounts(t *testing.T) {
 	})
 }
 
-func TestNoStoreTakesAwayWhatWasKept(t *testing.T) {
+func TestNoStoreRemovesTheStoredValue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s, b := words(open(t, options())), &backend{}
 		one(t.Context(), s, b, "a")
@@ -432,7 +432,7 @@ func BenchmarkLoadFromMemory(b *testing.B) {
 	}
 }
 
-func TestWhoKnowsAKeysNameGetsWhatMemoryHoldsFreshAndNothingElse(t *testing.T) {
+func TestFreshByNameReturnsFreshValuesOfMemoryOnly(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{absent: map[string]bool{"none": true}}

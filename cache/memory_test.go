@@ -35,7 +35,7 @@ func TestMemoryKeepsToItsBoundInBytes(t *testing.T) {
 	})
 }
 
-func TestAnEntryOfMoreThanAQuarterIsNotKept(t *testing.T) {
+func TestAnEntryOfMoreThanAQuarterIsNotStored(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		o := options()
 		o.Memory = 100_000
@@ -54,7 +54,7 @@ func TestAnEntryOfMoreThanAQuarterIsNotKept(t *testing.T) {
 	})
 }
 
-func TestDroppingATagDropsWhatCarriesIt(t *testing.T) {
+func TestDroppingATagDropsItsValues(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		users, b := words(c), &backend{}
@@ -83,7 +83,7 @@ func TestDroppingATagDropsWhatCarriesIt(t *testing.T) {
 	})
 }
 
-func TestATagKnowsItsCarriersWhicheverOfThemGoes(t *testing.T) {
+func TestTheTagIndexSurvivesRemovalOfAnyValue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{}

@@ -35,7 +35,7 @@ func (l *logLines) String() string {
 	return l.text.String()
 }
 
-func TestTheLogTellsAWrongPasswordFromAnOutage(t *testing.T) {
+func TestTheLogDistinguishesAWrongPasswordFromAnOutage(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b, lines := newMemoryRedis(t), &backend{}, &logLines{}
 		c := replica(t, m, func(o *Options) { o.Log = slog.New(slog.NewTextHandler(lines, nil)) })
@@ -59,7 +59,7 @@ func TestTheLogTellsAWrongPasswordFromAnOutage(t *testing.T) {
 	})
 }
 
-func TestTroublesAreToldApart(t *testing.T) {
+func TestPingErrorsAreDistinguished(t *testing.T) {
 	t.Parallel()
 	reply := func(text string) error { return redisReply(text) }
 	for text, want := range map[string]PingError{

@@ -291,7 +291,7 @@ func TestASlowerFetchOfAnotherReplicaDoesNotRefillAfterADrop(t *testing.T) {
 	})
 }
 
-func TestAReplicaThatLostTheChannelForgetsItsMemory(t *testing.T) {
+func TestAReplicaThatLostTheChannelClearsItsMemory(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		c := replica(t, m)
@@ -320,7 +320,7 @@ func TestAChannelThatFallsSilentIsNoticed(t *testing.T) {
 	})
 }
 
-func TestADropThatRedisMissedIsRepeated(t *testing.T) {
+func TestADropThatRedisMissedIsRetried(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		c := replica(t, m)
@@ -404,7 +404,7 @@ func TestEveryKindOfRedisURLMakesACacheWithoutARedis(t *testing.T) {
 	}
 }
 
-func TestKeptIsWhatEitherLevelHoldsFreshOrNot(t *testing.T) {
+func TestStoredReturnsValuesOfEitherLevel(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
 		b := &backend{absent: map[string]bool{"gone": true}, shape: func(_ string, f Entry[string]) Entry[string] { f.ETag = `"1"`; return f }}

@@ -38,7 +38,7 @@ func TestClosedCachesAreReleased(t *testing.T) {
 	}
 }
 
-func TestAClosedCacheKeepsNothing(t *testing.T) {
+func TestAClosedCacheHoldsNothing(t *testing.T) {
 	t.Parallel()
 	c, b := open(t, options()), &backend{}
 	s := words(c)

@@ -86,7 +86,7 @@ func TestAServerSharesDropsAndErases(t *testing.T) {
 	expect(t, one(t.Context(), s, b, "person"), "MARKER person@1 redis")
 }
 
-func TestAServerRefusesWhatWasAskedForBeforeADrop(t *testing.T) {
+func TestRedisRefusesValuesFetchedBeforeADrop(t *testing.T) {
 	t.Parallel()
 	url, _ := realRedis(t)
 	client := admin(t, url)

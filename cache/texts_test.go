@@ -68,7 +68,7 @@ func TestTextsOfCallersAreBoundedAndTheLeastUsedGoFirst(t *testing.T) {
 	})
 }
 
-func TestTextsThatNobodyUsesEnd(t *testing.T) {
+func TestUnusedTextsExpire(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
 		s := texts(replica(t, m))

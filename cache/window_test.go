@@ -137,7 +137,7 @@ func TestAWindowWithoutRatesIsNoLimit(t *testing.T) {
 	}
 }
 
-func TestAWindowGoesOnAloneAndTellsRedisLater(t *testing.T) {
+func TestAWindowWorksWithoutRedisAndReportsLater(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
 		limit := []Rate{{3, time.Hour}}
@@ -216,7 +216,7 @@ func TestWithoutRedisAReplicaHasItsShare(t *testing.T) {
 	})
 }
 
-func TestABucketGivesPointsAndFillsUpAgain(t *testing.T) {
+func TestABucketGrantsPointsAndRefills(t *testing.T) {
 	t.Parallel()
 	for name, shared := range map[string]bool{"alone": false, "shared": true} {
 		t.Run(name, func(t *testing.T) {

@@ -107,7 +107,7 @@ type backend func(*http.Request) (*http.Response, error)
 
 func (b backend) RoundTrip(r *http.Request) (*http.Response, error) { return b(r) }
 
-func says(status int, body string, header ...string) backend {
+func respondWith(status int, body string, header ...string) backend {
 	return func(*http.Request) (*http.Response, error) {
 		h := http.Header{}
 		for i := 0; i < len(header); i += 2 {
@@ -138,7 +138,7 @@ func record(t *testing.T, b upstream.Backend, path string, next http.RoundTrippe
 	return m, calls, err
 }
 
-func TestACallIsKeptWithoutWhatNobodyReads(t *testing.T) {
+func TestACallIsRecordedWithoutUnreadParts(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name    string
@@ -149,21 +149,21 @@ func TestACallIsKeptWithoutWhatNobodyReads(t *testing.T) {
 		want capture.Call
 	}{
 		{"a page of clients", upstream.ThoughtIndustries, "/incoming/v2/clients?page=1&query=Acme",
-			says(200, `{"data":{"Clients":{"pageInfo":{"total":1},"clients":[{"id":"acme","title":"Acme","secretKey":"k"}],"more":1}},"errors":[{"message":"Acme"}]}`, "X-RateLimit-Remaining", "7", "Set-Cookie", "s"),
+			respondWith(200, `{"data":{"Clients":{"pageInfo":{"total":1},"clients":[{"id":"acme","title":"Acme","secretKey":"k"}],"more":1}},"errors":[{"message":"Acme"}]}`, "X-RateLimit-Remaining", "7", "Set-Cookie", "s"),
 			capture.Call{Route: "/incoming/v2/clients", Path: "/incoming/v2/clients", Query: "page=1&query=$Acme", Status: 200, Headers: map[string]string{"X-RateLimit-Remaining": "7"},
 				Answer: json.RawMessage(`{"data":{"Clients":{"clients":[{"id":"$acme","title":"Acme"}],"pageInfo":{"total":1}}},"errors":[{}]}`)}},
 		{"a user", upstream.Coassemble, "/v1/headless/user/jane%2Fdoe",
-			says(200, `{"identifier":"jane/doe","metadata":{"a":"jane/doe"},"created":1700000000,"extra":"x"}`),
+			respondWith(200, `{"identifier":"jane/doe","metadata":{"a":"jane/doe"},"created":1700000000,"extra":"x"}`),
 			capture.Call{Route: "/v1/headless/user/{identifier}", Path: "/v1/headless/user/$jane%2F$doe", Status: 200,
 				Answer: json.RawMessage(`{"created":1700000000,"identifier":"$jane/doe","metadata":{"a":"$jane/doe"}}`)}},
-		{"plain identifiers", upstream.Coassemble, "/v1/headless/users", says(200, `["jane",7,null,[1]]`),
+		{"plain identifiers", upstream.Coassemble, "/v1/headless/users", respondWith(200, `["jane",7,null,[1]]`),
 			capture.Call{Route: "/v1/headless/users", Path: "/v1/headless/users", Status: 200, Answer: json.RawMessage(`["$jane",$7,null,[]]`)}},
-		{"a failure", upstream.MATTR, "/core/v1/users/jane", says(400, `{"code":"BadRequest","message":"jane is unknown","details":[{"value":"jane","msg":"Invalid value","param":"id","location":"params"}]}`, "Retry-After", "3"),
+		{"a failure", upstream.MATTR, "/core/v1/users/jane", respondWith(400, `{"code":"BadRequest","message":"jane is unknown","details":[{"value":"jane","msg":"Invalid value","param":"id","location":"params"}]}`, "Retry-After", "3"),
 			capture.Call{Route: "/core/v1/users/{id}", Path: "/core/v1/users/$jane", Status: 400, Headers: map[string]string{"Retry-After": "3"},
 				Answer: json.RawMessage(`{"code":"BadRequest","details":[{"location":"params","param":"id"}]}`)}},
-		{"markup", upstream.MATTR, "/core/v1/users", says(200, `<p>jane</p>`), capture.Call{Route: "/core/v1/users", Path: "/core/v1/users", Status: 200, NoJSON: "markup"}},
-		{"no JSON", upstream.MATTR, "/core/v1/users", says(200, `{"data":`), capture.Call{Route: "/core/v1/users", Path: "/core/v1/users", Status: 200, NoJSON: "malformed"}},
-		{"nothing", upstream.MATTR, "/core/v1/users", says(204, ``), capture.Call{Route: "/core/v1/users", Path: "/core/v1/users", Status: 204}},
+		{"markup", upstream.MATTR, "/core/v1/users", respondWith(200, `<p>jane</p>`), capture.Call{Route: "/core/v1/users", Path: "/core/v1/users", Status: 200, NoJSON: "markup"}},
+		{"no JSON", upstream.MATTR, "/core/v1/users", respondWith(200, `{"data":`), capture.Call{Route: "/core/v1/users", Path: "/core/v1/users", Status: 200, NoJSON: "malformed"}},
+		{"nothing", upstream.MATTR, "/core/v1/users", respondWith(204, ``), capture.Call{Route: "/core/v1/users", Path: "/core/v1/users", Status: 204}},
 		{"no connection", upstream.MATTR, "/core/v1/users", func(*http.Request) (*http.Response, error) { return nil, io.ErrUnexpectedEOF },
 			capture.Call{Route: "/core/v1/users", Path: "/core/v1/users", Failure: "unavailable"}},
 	}
@@ -195,9 +195,9 @@ func TestACallIsKeptWithoutWhatNobodyReads(t *testing.T) {
 	}
 }
 
-func TestACallThatNoRouteHasIsNotKept(t *testing.T) {
+func TestACallWithoutARouteIsNotRecorded(t *testing.T) {
 	t.Parallel()
-	if _, calls, err := record(t, upstream.Coassemble, "/v1/other/jane", says(200, `{}`)); err == nil || strings.Contains(err.Error(), "jane") {
+	if _, calls, err := record(t, upstream.Coassemble, "/v1/other/jane", respondWith(200, `{}`)); err == nil || strings.Contains(err.Error(), "jane") {
 		t.Errorf("got %v, %v", calls, err)
 	}
 }
@@ -241,7 +241,7 @@ func TestATapeAnswersInOrderAndNotesStrays(t *testing.T) {
 	}
 }
 
-func TestATapeKnowsABodyByItsValue(t *testing.T) {
+func TestATapeComparesBodiesByValue(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		recorded, sent string
@@ -292,7 +292,7 @@ func TestCompareNamesEachPlace(t *testing.T) {
 const small = `{"version":1,"captured":"2026-01-02T03:04:05Z","settings":{},"backends":["mattr"],"caller":{"scopes":[]},"request":{"document":["{ __typename }"]},
 "calls":[{"backend":"mattr","method":"POST","route":"/r","path":"/a/b%20c","query":"x=1","body":{"b":1,"a":[2]},"startMs":0,"durationMs":0,"status":200,"answer":{"c":"d"}}],"result":{"status":200,"body":{}}}`
 
-func TestAFileThatIsWrongIsRefusedByName(t *testing.T) {
+func TestAnInvalidFileIsRefusedByName(t *testing.T) {
 	t.Parallel()
 	if _, err := capture.Read(strings.NewReader(small)); err != nil {
 		t.Fatal(err)

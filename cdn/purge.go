@@ -83,7 +83,7 @@ func New(o Options) *Purger {
 
 // Dropped has the tags of a drop purged soon. It does not wait, as cache.Watch asks. The replica that dropped them has drops of
 // other replicas purged.
-func (p *Purger) Dropped(d cache.Dropped) {
+func (p *Purger) Dropped(d cache.Invalidation) {
 	if d.Remote || len(d.Digests) == 0 {
 		return
 	}

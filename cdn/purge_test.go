@@ -93,8 +93,8 @@ func TestRequestsAreWhatTheNetworksDocument(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				e := &edge{}
 				p, _ := purger(t, e, Options{URL: test.url, Header: Header(test.header), Token: func() string { return "T" }})
-				p.Dropped(cache.Dropped{Digests: tags(1, 2)})
-				p.Dropped(cache.Dropped{Digests: tags(2, 3)})
+				p.Dropped(cache.Invalidation{Digests: tags(1, 2)})
+				p.Dropped(cache.Invalidation{Digests: tags(2, 3)})
 				time.Sleep(time.Second)
 				want := 1
 				if strings.Contains(test.url, "{tag}") {
@@ -122,8 +122,8 @@ func TestDropsOfOtherReplicasAreTheirs(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &edge{}
 		p, _ := purger(t, e, Options{URL: "http://127.0.0.1/", Header: "xkey"})
-		p.Dropped(cache.Dropped{Digests: tags(1, 2), Remote: true})
-		p.Dropped(cache.Dropped{All: true, Remote: true})
+		p.Dropped(cache.Invalidation{Digests: tags(1, 2), Remote: true})
+		p.Dropped(cache.Invalidation{All: true, Remote: true})
 		time.Sleep(time.Minute)
 		if e.requests() > 0 || p.Counters() != (Counters{}) {
 			t.Errorf("got %d requests, %+v", e.requests(), p.Counters())
@@ -138,7 +138,7 @@ func TestDropsGoOutTogether(t *testing.T) {
 			e := &edge{}
 			p, _ := purger(t, e, Options{URL: "http://127.0.0.1/", Header: header})
 			for n := range 500 {
-				p.Dropped(cache.Dropped{Digests: []string{tag(n), tag(n / 2)}})
+				p.Dropped(cache.Invalidation{Digests: []string{tag(n), tag(n / 2)}})
 			}
 			time.Sleep(time.Second)
 			if want := (500 + batch - 1) / batch; e.requests() != want || p.Counters() != (Counters{Sent: uint64(want), Purged: 500}) {
@@ -153,9 +153,9 @@ func TestWhatFailsIsSentAgain(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &edge{answer: func(n int) (int, string) { return []int{0, 503, 429, 200}[min(n, 3)], map[int]string{2: "30"}[n] }}
 		p, log := purger(t, e, Options{URL: "http://127.0.0.1/", Header: "xkey"})
-		p.Dropped(cache.Dropped{Digests: tags(0, 2)})
+		p.Dropped(cache.Invalidation{Digests: tags(0, 2)})
 		time.Sleep(time.Second / 2)
-		p.Dropped(cache.Dropped{Digests: tags(1, 3)})
+		p.Dropped(cache.Invalidation{Digests: tags(1, 3)})
 		time.Sleep(time.Hour)
 		if e.requests() != 4 || e.seen[3].Header.Get("xkey") != strings.Join(tags(0, 3), " ") {
 			t.Fatalf("got %d requests", e.requests())
@@ -177,7 +177,7 @@ func TestWhatWaitsIsBounded(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := &edge{answer: func(int) (int, string) { return http.StatusServiceUnavailable, "" }}
 		p, _ := purger(t, e, Options{URL: "http://127.0.0.1/", Header: "xkey"})
-		p.Dropped(cache.Dropped{Digests: tags(0, 2*maxPending)})
+		p.Dropped(cache.Invalidation{Digests: tags(0, 2*maxPending)})
 		time.Sleep(time.Minute)
 		if c := p.Counters(); c.Pending > maxPending || c.Pending < maxPending-200 || c.Lost != maxPending {
 			t.Errorf("got %+v", c)
@@ -191,14 +191,14 @@ func TestClosingSendsWhatIsLeft(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			e := &edge{answer: func(int) (int, string) { return status, "" }}
 			p, _ := purger(t, e, Options{URL: "http://127.0.0.1/", Header: "xkey"})
-			p.Dropped(cache.Dropped{Digests: tags(0, 3)})
+			p.Dropped(cache.Invalidation{Digests: tags(0, 3)})
 			began := time.Now()
 			p.Close(t.Context())
 			c := p.Counters()
 			if e.requests() != 1 || c.Pending != 0 || c.Purged+c.Lost != 3 || time.Since(began) > 0 {
 				t.Errorf("%d: got %d requests, %+v after %s", status, e.requests(), c, time.Since(began))
 			}
-			p.Dropped(cache.Dropped{Digests: tags(3, 4)})
+			p.Dropped(cache.Invalidation{Digests: tags(3, 4)})
 			p.Close(t.Context())
 		})
 	}
@@ -212,7 +212,7 @@ func TestTagsAreWhatDropsName(t *testing.T) {
 	}
 	defer func() { _ = c.Close() }()
 	var dropped []string
-	c.Watch(func(d cache.Dropped) { dropped = append(dropped, d.Digests...) })
+	c.Watch(func(d cache.Invalidation) { dropped = append(dropped, d.Digests...) })
 	list := cache.NewTag("scope", "clients")
 	c.DropTags(t.Context(), list)
 	for _, header := range []Header{"Cache-Tag", "xkey"} {

@@ -53,7 +53,7 @@ func (t Tags) Value(tags []cache.Tag) string {
 	return t.Header.join(texts)
 }
 
-// text is a tag as cache.Dropped names it: without the label of its scope.
+// text is a tag as cache.Invalidation names it: without the label of its scope.
 func text(t cache.Tag) string {
 	_, digest, _ := strings.Cut(string(t), ":")
 	return digest

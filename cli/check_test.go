@@ -146,7 +146,7 @@ func TestCheckListsOnlyWhatADocumentUses(t *testing.T) {
 	}
 }
 
-func TestCheckWantsToKnowWhat(t *testing.T) {
+func TestCheckNeedsItsArguments(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"-nonsense"}, {"-manifest", "x", "more"}, {"-manifest", "does-not-exist"}, {"-against", "does-not-exist"}} {
 		if code := runCommand("check", args, &bytes.Buffer{}, &bytes.Buffer{}); code != 2 {
@@ -155,7 +155,7 @@ func TestCheckWantsToKnowWhat(t *testing.T) {
 	}
 }
 
-func TestCheckTellsItsProgressApartFromItsResult(t *testing.T) {
+func TestCheckSeparatesProgressFromResult(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"m.json": `{"a1":"{ clients { totalCount } }","a2":"{ users { nodes { name } } }"}`, "old.graphqls": schemaText})
 	var stdout, stderr bytes.Buffer

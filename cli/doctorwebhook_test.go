@@ -12,7 +12,7 @@ import (
 	"github.com/learngraph/learngraph/config"
 )
 
-func TestDoctorSaysWhenAWebhookWasHeardOf(t *testing.T) {
+func TestDoctorShowsTheLastDeliveryOfAWebhook(t *testing.T) {
 	t.Parallel()
 	backends := emulated(t)
 	server := miniredis.RunT(t)

@@ -22,7 +22,7 @@ func TestProgressWritesOverOneLineOfATerminal(t *testing.T) {
 	}
 }
 
-func TestProgressElsewhereIsAFewPlainLines(t *testing.T) {
+func TestProgressWithoutATerminalIsAFewLines(t *testing.T) {
 	t.Parallel()
 	for total, want := range map[int]int{1: 1, 10: 10, 11: 6, 1000: 10, 1001: 10} {
 		var out bytes.Buffer

@@ -92,7 +92,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 	}
 }
 
-func TestAnOpenAddressNeedsAUTHToBeSaid(t *testing.T) {
+func TestAnOpenAddressNeedsAnExplicitAUTH(t *testing.T) {
 	t.Parallel()
 	for _, env := range []map[string]string{
 		{"LISTEN": ":8080", "AUTH": "none"}, {"LISTEN": "[::1]:0"}, {"LISTEN": "localhost:0"}, {"LISTEN": "127.0.0.9:0"},

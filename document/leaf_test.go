@@ -26,7 +26,7 @@ func leafValues(t testing.TB, raw string) (leaf, whole Value) {
 	return d.Root().Member(0), d.Root().Member(1)
 }
 
-func TestLeavesStandInAnAnswerAsTheirTypeWants(t *testing.T) {
+func TestLeavesAreSerializedByTheirType(t *testing.T) {
 	t.Parallel()
 	const no = ""
 	tests := []struct {
@@ -97,7 +97,7 @@ func TestLeavesStandInAnAnswerAsTheirTypeWants(t *testing.T) {
 	}
 }
 
-func TestJSONStandsInAnAnswerAsItIs(t *testing.T) {
+func TestJSONIsSerializedUnchanged(t *testing.T) {
 	t.Parallel()
 	for _, raw := range []string{`null`, `"a\u0062"`, `1.50`, `[1,[2]]`, `{"a":{"b":[null,true]},"a":"]}\"{["}`} {
 		_, v := leafValues(t, raw)

@@ -55,7 +55,7 @@ func TestAReaderWalksAnEnvelope(t *testing.T) {
 	}
 }
 
-func TestAReaderTellsTheKindOfTheNextValue(t *testing.T) {
+func TestAReaderReturnsTheKindOfTheNextValue(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]Kind{
 		` {}`: KindObject, `[`: KindArray, `"`: KindString, `-1`: KindNumber, `9`: KindNumber, `t`: KindBoolean, `f`: KindBoolean,
@@ -181,7 +181,7 @@ func TestLimitsBoundTheWholeText(t *testing.T) {
 	}
 }
 
-func TestUnknownHearsOfEachUndeclaredMemberOnce(t *testing.T) {
+func TestUnknownIsCalledOncePerUndeclaredMember(t *testing.T) {
 	t.Parallel()
 	const text = `{"new":{"below":1},"id":{"leaf":1},"settings":{"whole":1},"main":{"n\u0065w":2,"title":"a","title":"b"},"courses":[{"x":[{"y":1}]}],"new":2}`
 	var got []string

@@ -32,7 +32,7 @@ func jwtEnv(keySet string) map[string]string {
 	return map[string]string{"AUTH": "jwt", "JWT_JWKS": keySet, "JWT_ISSUER": "i", "JWT_AUDIENCE": "a", "INTROSPECTION": "true"}
 }
 
-func TestAKeySetThatCannotBeHadIsToldAndStopsNothing(t *testing.T) {
+func TestAnUnreachableKeySetIsReportedAndStopsNothing(t *testing.T) {
 	t.Parallel()
 	broken := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte(`{"keys": "none"}`)) }))
 	t.Cleanup(broken.Close)

@@ -123,7 +123,7 @@ func TestNoFailingCallIsWorseForABoundCaller(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			p := start(t, setup{Emulator: options, Wrap: func(next http.RoundTripper) http.RoundTripper { f.next = next; return f },
 				Env: map[string]string{"AUTH": "keys", "ALLOW_DELETES": "true", "API_KEYS_FILE": keys, "OPERATION_TIMEOUT": "3s"}})
-			a := p.asHurriedKey(t, "bound-key", timeout, op)
+			a := p.withShortDeadlineKey(t, "bound-key", timeout, op)
 			for _, failure := range a.failures() {
 				if strings.Contains(failure, "INTERNAL") {
 					t.Errorf("call %d fails: %s: got %s", f.first, op, a.raw)

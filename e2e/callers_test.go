@@ -21,11 +21,11 @@ import (
 // asKey sends an operation with an API key.
 func (p *program) asKey(t *testing.T, key, query string) *answer {
 	t.Helper()
-	return p.asHurriedKey(t, key, "", query)
+	return p.withShortDeadlineKey(t, key, "", query)
 }
 
-// asHurriedKey sends an operation whose caller waits no longer than the timeout; an empty one is the server's.
-func (p *program) asHurriedKey(t *testing.T, key, timeout, query string) *answer {
+// withShortDeadlineKey sends an operation whose caller waits no longer than the timeout; an empty one is the server's.
+func (p *program) withShortDeadlineKey(t *testing.T, key, timeout, query string) *answer {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query})
 	if err != nil {

@@ -136,7 +136,7 @@ func TestPagesOfALargeListShareOneWalk(t *testing.T) {
 	})
 }
 
-func TestTheBackendsConcurrencyIsKept(t *testing.T) {
+func TestTheBackendsConcurrencyIsBounded(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{
 		Emulator: emulator.Options{Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, CredentialsPerUser: 1},

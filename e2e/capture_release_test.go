@@ -74,7 +74,7 @@ func TestOneOperationIsCapturedAtATime(t *testing.T) {
 }
 
 // An operation for whose calls or answer there is no room is answered as it is otherwise, and not captured.
-func TestNothingIsCapturedWithoutRoom(t *testing.T) {
+func TestNothingIsCapturedWithoutMemory(t *testing.T) {
 	t.Parallel()
 	for name, query := range map[string]string{"calls": `{ clients { nodes { name } } }`, "answer": titles(4, 4)} {
 		s := startStudio(t, setup{Env: map[string]string{"MAX_INFLIGHT_BYTES": "4MiB"}, Emulator: emulator.Options{Clients: 8, CoursesPerClient: 8}})

@@ -258,7 +258,7 @@ func TestACaptureOfAFailureReplaysTheSame(t *testing.T) {
 	}
 }
 
-func TestACaptureSaysWhatAReplayCannotShow(t *testing.T) {
+func TestACaptureListsDifferencesOfItsReplay(t *testing.T) {
 	t.Parallel()
 	s := startStudio(t, setup{Env: map[string]string{"COASSEMBLE_RATE": "1/1h"}, Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, CoursesPerClient: -1}})
 	// A refusal by the budget is no call, so that the file has no answer to it.

@@ -53,7 +53,7 @@ var nullCases = []nullCase{
 		"input.metadata must not be null", "updateEmbedClient", `{"updateEmbedClient":null}`, 0},
 }
 
-func TestANullWhereThePlaceIsNonNullIsAnErrorOfItsField(t *testing.T) {
+func TestANullInANonNullPositionIsAnErrorOfItsField(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"ALLOW_DELETES": "true", "INTROSPECTION": "true"}})
 	for _, test := range nullCases {
@@ -98,7 +98,7 @@ func dataOf(t *testing.T, a *answer) string {
 	return string(parts.Data)
 }
 
-func TestThePlanShowsThatANullKeepsAFieldFromBeingCalled(t *testing.T) {
+func TestThePlanHasNoCallForAFieldWithANullArgument(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"ALLOW_DELETES": "true", "INTROSPECTION": "true"}})
 	for _, test := range nullCases {

@@ -20,16 +20,16 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// keptAlive is a client that sends its requests over one connection as long as the server leaves it open. It sends nothing
+// keepAliveConn is a client that sends its requests over one connection as long as the server leaves it open. It sends nothing
 // again.
-type keptAlive struct {
+type keepAliveConn struct {
 	listener *wire
 	conn     net.Conn
 	answers  *bufio.Reader
 }
 
 // ask sends a request and reports whether its answer closes the connection.
-func (k *keptAlive) ask(ctx context.Context, request string) (closed bool, err error) {
+func (k *keepAliveConn) ask(ctx context.Context, request string) (closed bool, err error) {
 	if k.conn == nil {
 		if k.conn, err = k.listener.dial(ctx, "", ""); err != nil {
 			return false, err
@@ -72,7 +72,7 @@ func TestTheEndOfTheProgramCutsNoBusyClient(t *testing.T) {
 		var clients sync.WaitGroup
 		for n := range 40 {
 			clients.Go(func() {
-				client := &keptAlive{listener: listener}
+				client := &keepAliveConn{listener: listener}
 				request := postRequest(`{"query":"{ clients { nodes { name } } }"}`, "")
 				kept, closed := 0, 0
 				for {
@@ -125,7 +125,7 @@ func TestAConnectionIsClosedAfterAnAmbiguousLength(t *testing.T) {
 			"both, the encoding first": {head + "Transfer-Encoding: chunked\r\nContent-Length: 400\r\n\r\n" + chunks, true},
 			"both, of equal meaning":   {fmt.Sprintf("%sContent-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n%s", head, len(chunks), chunks), true},
 		} {
-			client := &keptAlive{listener: listener}
+			client := &keepAliveConn{listener: listener}
 			closed, err := client.ask(t.Context(), test.request)
 			if err != nil || closed != test.closed {
 				t.Errorf("%s: closed: %t, want %t; %v", name, closed, test.closed, err)

@@ -226,8 +226,8 @@ func (q *querist) write(n int) write {
 	return user(fmt.Sprintf("name: \"name %d\"", n))
 }
 
-// beside starts a second program with the same backends.
-func (p *program) beside(t *testing.T, env map[string]string) *program {
+// sibling starts a second program with the same backends.
+func (p *program) sibling(t *testing.T, env map[string]string) *program {
 	t.Helper()
 	other := start(t, setup{Emulator: emulator.Options{Clients: -1}, Env: env,
 		Wrap: func(http.RoundTripper) http.RoundTripper { return p.backends.Transport() }})
@@ -393,8 +393,8 @@ func (e *equivalence) compare(query string, want, got *answer, errors []answerEr
 // exactLists are the response keys of lists whose backend reports their length.
 var exactLists = regexp.MustCompile(`(^|_)(clients|courses|learningPaths)(_[0-9a-f]+)?$`)
 
-// knowsItsEnd reports whether hasNextPage is exact in the pageInfo at path.
-func knowsItsEnd(path []any) bool {
+// hasExactEnd reports whether hasNextPage is exact in the pageInfo at path.
+func hasExactEnd(path []any) bool {
 	return len(path) > 1 && exactLists.MatchString(fmt.Sprint(path[len(path)-2]))
 }
 
@@ -420,7 +420,7 @@ func excused(want, got any, path []any, errors []answerError) ([]any, bool) {
 			return path, false
 		}
 		for name, value := range w {
-			if name == "hasNextPage" && !knowsItsEnd(path) {
+			if name == "hasNextPage" && !hasExactEnd(path) {
 				// A full last page may claim that another follows; a program that knows the whole list does not.
 				continue
 			}
@@ -462,7 +462,7 @@ func TestCachingChangesNoAnswer(t *testing.T) {
 			on, off := env(equivalenceTTL.String(), "true"), env("0", "false")
 			cached := start(t, setup{Emulator: options, Env: on})
 			e := &equivalence{T: t, querist: newQuerist(cached.backends, rng), cached: cached,
-				plain: cached.beside(t, off), truth: cached.beside(t, off), foreign: seed%4 > 1}
+				plain: cached.sibling(t, off), truth: cached.sibling(t, off), foreign: seed%4 > 1}
 			for n := range equivalenceSteps {
 				if e.step(n); t.Failed() {
 					t.Fatalf("seed %d, step %d, failing: %v %+v", seed, n, e.ailing, e.fault)
@@ -508,7 +508,7 @@ func TestInterleavedCallersShareNoByte(t *testing.T) {
 	}
 	synctest.Test(t, func(t *testing.T) {
 		shared := start(t, setup{Emulator: options, Env: env("60s", "true")})
-		alone := shared.beside(t, env("0", "false"))
+		alone := shared.sibling(t, env("0", "false"))
 		q := newQuerist(shared.backends, rand.New(rand.NewPCG(9, 9)))
 		var queries []string
 		want := map[string]string{}

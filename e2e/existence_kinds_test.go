@@ -61,7 +61,7 @@ func warmth(foreign emulator.ClientRef, user emulator.UserRef) []string {
 
 // Whichever way a record is named, by whatever the backends are joined, and however they do: that it is another's, that the
 // cache has it and that there is none are the same to a bound caller.
-func TestNoWayToNameARecordTellsWhetherItExists(t *testing.T) {
+func TestNoLookupRevealsWhetherARecordExists(t *testing.T) {
 	t.Parallel()
 	for _, link := range []struct{ client, user string }{{"id", "subjectId"}, {"slug", "claims.campus"}, {"sku", "id"}} {
 		for _, inList := range []bool{true, false} {
@@ -138,7 +138,7 @@ func TestContentThatNamesAnotherClientMakesNoCall(t *testing.T) {
 }
 
 // Every answer to a bound caller forbids storing it: refusals, batches and errors too.
-func TestNobodyStoresWhatABoundCallerIsTold(t *testing.T) {
+func TestAnswersToBoundCallersAreNotStored(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 2, Linked: true, CoursesPerClient: 1, UsersPerClient: 1}
 	mine, foreign := emulator.New(options).Clients()[0], emulator.New(options).Clients()[1]

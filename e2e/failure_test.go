@@ -83,7 +83,7 @@ func TestABackendThatFailsTakesOnlyItsOwnFields(t *testing.T) {
 }
 
 // A backend answers so where its base URL or path prefix is not the right one.
-func TestAListThatIsNotFoundIsNotTakenForAnEmptyOne(t *testing.T) {
+func TestAMissingListIsNotAnEmptyOne(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 1, Linked: true}})
 	p.backends.SetFault("", emulator.Fault{Status: 404})
@@ -112,8 +112,8 @@ func TestAHugeAnswerOfABackendEndsAtTheConfiguredSize(t *testing.T) {
 	}
 }
 
-// TestAnOperationsOwnLimitsTakeOnlyWhatIsPastThem asks for more than one operation may call or receive.
-func TestAnOperationsOwnLimitsTakeOnlyWhatIsPastThem(t *testing.T) {
+// TestAnOperationsLimitsAffectOnlyLaterCalls asks for more than one operation may call or receive.
+func TestAnOperationsLimitsAffectOnlyLaterCalls(t *testing.T) {
 	t.Parallel()
 	const query = `{ clients { nodes { name embed { userCount } } } }`
 	tests := map[string]struct {
@@ -228,7 +228,7 @@ func TestAnExpiredTokenIsRenewedOnce(t *testing.T) {
 	t.Errorf("got calls %v, want one for a token", p.calls())
 }
 
-func TestWhoSharesAnExecutionHasTheirOwnTimeForIt(t *testing.T) {
+func TestASharedExecutionHasADeadlinePerCaller(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true}})
@@ -256,7 +256,7 @@ func TestWhoSharesAnExecutionHasTheirOwnTimeForIt(t *testing.T) {
 	})
 }
 
-func TestErrorsBesideDataAreToldAndTheAnswerIsNotStored(t *testing.T) {
+func TestAPartialAnswerIsSentAndNotStored(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 2, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s"}})
 	id := p.backends.Users(p.backends.Clients()[0].Identifier)[0].IdentityID

@@ -25,7 +25,7 @@ func (p *program) entities(t *testing.T, selection string, reps ...any) *answer 
 func entity(a *answer, i int) any { return member(a.Data["_entities"], i) }
 
 // Without the setting nothing of it is in the schema.
-func TestASubgraphIsServedWhereItIsAskedFor(t *testing.T) {
+func TestASubgraphIsServedWhereItIsConfigured(t *testing.T) {
 	t.Parallel()
 	for _, on := range []bool{true, false} {
 		p := start(t, setup{Env: map[string]string{"FEDERATION": fmt.Sprint(on), "INTROSPECTION": "true"}})
@@ -44,7 +44,7 @@ func TestASubgraphIsServedWhereItIsAskedFor(t *testing.T) {
 }
 
 // _service answers with introspection off too, and no other introspection does.
-func TestTheServiceTellsItsSchemaWithoutIntrospection(t *testing.T) {
+func TestTheServiceHasItsSchemaWithoutIntrospection(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Env: map[string]string{"FEDERATION": "true", "INTROSPECTION": "false"}})
 	a := p.post(t, `query SubgraphIntrospectQuery { _service { sdl } }`, nil)

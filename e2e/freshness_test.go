@@ -92,7 +92,7 @@ func tagged(t *testing.T, change func(*emulator.Options)) *program {
 
 const pastTTL = 61 * time.Second
 
-func TestWhatHasNotChangedIsNotSentAgain(t *testing.T) {
+func TestUnchangedRecordsAreNotSentAgain(t *testing.T) {
 	t.Parallel()
 	catalogue := tagged(t, nil).backends
 	client := catalogue.Clients()[1]
@@ -222,7 +222,7 @@ func TestAWalkIsNotSentAgainPageByPage(t *testing.T) {
 						t.Errorf("round %d: calls (-want +got):\n%s", round, diff)
 					}
 				}
-				elsewhere := p.beside(t, nil)
+				elsewhere := p.sibling(t, nil)
 				for _, u := range p.backends.Users(client.Identifier) {
 					elsewhere.post(t, fmt.Sprintf(`mutation { updateUser(input: {by: {sourceId: %q}, metadata: {new: 1}}) { userErrors { code } } }`, u.Identifier), nil)
 				}
@@ -235,7 +235,7 @@ func TestAWalkIsNotSentAgainPageByPage(t *testing.T) {
 	}
 }
 
-func TestWhatHasChangedIsSentWhole(t *testing.T) {
+func TestChangedRecordsAreSentWhole(t *testing.T) {
 	t.Parallel()
 	const page = `{ users(first: 5) { nodes { sourceId name } } }`
 	tests := []struct {
@@ -268,7 +268,7 @@ func TestWhatHasChangedIsSentWhole(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				p := tagged(t, nil)
-				elsewhere := p.beside(t, nil)
+				elsewhere := p.sibling(t, nil)
 				first := p.explain(t, page)
 				key, name := first.get(t, "data", "users", "nodes", 0, "sourceId"), first.get(t, "data", "users", "nodes", 0, "name")
 				change := func(to string) {
@@ -351,7 +351,7 @@ func (a *answer) reasons() []string {
 	return list
 }
 
-func TestAStaleAnswerSaysWhy(t *testing.T) {
+func TestAStaleAnswerHasAReason(t *testing.T) {
 	t.Parallel()
 	const query = `{ users { nodes { name } } }`
 	read := func(t *testing.T, p *program, header ...string) *explained { return p.explain(t, query, header...) }

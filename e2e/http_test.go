@@ -126,7 +126,7 @@ func TestADepthOfTwentyIsServed(t *testing.T) {
 	}
 }
 
-func TestALimitSaysWhatWasReached(t *testing.T) {
+func TestALimitErrorHasTheReachedValue(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", strings.NewReader(deepQuery(21)))
@@ -244,7 +244,7 @@ func TestALinkOnAnotherSiteOpensTheExplorerAndReachesNothingElse(t *testing.T) {
 	}
 }
 
-func TestPlainTextsAreTakenForNothingElseAndKeptByNobody(t *testing.T) {
+func TestPlainTextAnswersAreNotSniffedOrStored(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"INTROSPECTION": "true"}})
 	for _, path := range []string{"/schema.graphqls", "/healthz", "/readyz"} {
@@ -275,7 +275,7 @@ func TestAnOperationThatRanOutOfTimeBlamesNoBackend(t *testing.T) {
 	}
 }
 
-func TestAnExplainedAnswerIsKeptByNobody(t *testing.T) {
+func TestAnExplainedAnswerIsNotStored(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"CACHE_TTL": "60s", "EXPLAIN": "true"}})
 	for explain, want := range map[string]string{"": "private, max-age", "1": "no-store"} {

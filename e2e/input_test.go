@@ -240,8 +240,8 @@ func TestAFieldThatIsLeftOutIsNotLookedAt(t *testing.T) {
 	}
 }
 
-// TestWhatTheBackendSaysOfInputNamesTheArgument lets MATTR refuse a write in its own words.
-func TestWhatTheBackendSaysOfInputNamesTheArgument(t *testing.T) {
+// TestBackendErrorsOfInputNameTheArgument lets MATTR refuse a write in its own words.
+func TestBackendErrorsOfInputNameTheArgument(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		details string

@@ -96,7 +96,7 @@ func TestTheLogIsRecordsFromItsFirstByte(t *testing.T) {
 	}
 }
 
-func TestAServerThatCannotStartSaysWhyInARecord(t *testing.T) {
+func TestAServerThatCannotStartLogsTheReason(t *testing.T) {
 	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -190,7 +190,7 @@ func TestARequestIsOneRecordOfWhatItWas(t *testing.T) {
 	}
 }
 
-func TestUnknownMembersAreNewsThatSayWhatToDo(t *testing.T) {
+func TestUnknownMembersAreLoggedWithAdvice(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
 	p.post(t, `{ clients { nodes { name } } }`, nil)

@@ -111,7 +111,7 @@ func (c *claims) failed(path []any) bool {
 
 // With all backends well no field that is claimed is null, with faults only with an error. The faults are those that no call
 // repeats.
-func TestWhatIsClaimedIsNullBesideErrorsAlone(t *testing.T) {
+func TestClaimedFieldsAreNullOnlyWithErrors(t *testing.T) {
 	t.Parallel()
 	for n := range 4 {
 		faults := n%2 == 1

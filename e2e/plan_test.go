@@ -46,8 +46,8 @@ func (p *program) made() map[string]int {
 	return counts
 }
 
-// keepsToPlan fails the test if an operation makes more calls than its plan.
-func (p *program) keepsToPlan(t *testing.T, what, query string) {
+// staysWithinPlan fails the test if an operation makes more calls than its plan.
+func (p *program) staysWithinPlan(t *testing.T, what, query string) {
 	t.Helper()
 	plan := p.callsPlanned(t, query)
 	p.backends.Reset()
@@ -94,7 +94,7 @@ func TestLongListsKeepToThePlan(t *testing.T) {
 			t.Parallel()
 			p := start(t, setup{Emulator: bare(test.world), Env: map[string]string{"OPERATION_TIMEOUT": "60s", "MAX_COST": "0"}})
 			for _, query := range test.queries {
-				p.keepsToPlan(t, name, query)
+				p.staysWithinPlan(t, name, query)
 			}
 		})
 	}
@@ -105,7 +105,7 @@ func TestWritesKeepToThePlan(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: bare(emulator.Options{Clients: 6000, Linked: true, UsersPerClient: 1}), Env: map[string]string{"MAX_COST": "0"}})
 	user := func(i int) string { return p.backends.Users(p.backends.Clients()[i].Identifier)[0].Identifier }
-	p.keepsToPlan(t, "two writes", fmt.Sprintf(`mutation {
+	p.staysWithinPlan(t, "two writes", fmt.Sprintf(`mutation {
 		a: updateUser(input: {by: {sourceId: %q}, name: "a"}) { user { client { name } identity { sourceId } } }
 		b: updateUser(input: {by: {sourceId: %q}, name: "b"}) { user { client { name } embedClient { userCount } } }
 	}`, user(4990), user(5990)))
@@ -228,7 +228,7 @@ func TestNoOperationMakesMoreCallsThanItsPlanSays(t *testing.T) {
 			p := start(t, setup{Emulator: options, Env: env})
 			d := documents{random, p.backends, new(int)}
 			for range 6 {
-				p.keepsToPlan(t, fmt.Sprintf("%d clients of %d users", options.Clients, options.UsersPerClient), d.operation())
+				p.staysWithinPlan(t, fmt.Sprintf("%d clients of %d users", options.Clients, options.UsersPerClient), d.operation())
 			}
 		})
 	}

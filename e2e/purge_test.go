@@ -25,8 +25,8 @@ var cachedOf = map[string]struct {
 	"Identity with its credentials": {`{ identities(first: 2) { nodes { id credentials { nodes { type } } } } }`, []any{"data", "identities", "nodes", 1, "id"}},
 }
 
-// TestPurgeSaysWhetherThereWasSomething purges in the process that cached and, through Redis, from another.
-func TestPurgeSaysWhetherThereWasSomething(t *testing.T) {
+// TestPurgeReportsWhetherTheRecordWasCached purges in the process that cached and, through Redis, from another.
+func TestPurgeReportsWhetherTheRecordWasCached(t *testing.T) {
 	t.Parallel()
 	for name, test := range cachedOf {
 		t.Run(name, func(t *testing.T) {

@@ -208,17 +208,17 @@ func versions(v any, id string) (found []int64) {
 }
 
 // A read that begins after a write was answered sees it, on every route and whatever reads are under way.
-func TestReadersBesideAWriterSeeEachWrite(t *testing.T) {
+func TestReadersParallelToAWriterSeeEachWrite(t *testing.T) {
 	t.Parallel()
 	for _, seed := range []uint64{0, 1, 5, 10, 20, 22, 27, 35} {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { besideAWriter(t, seed) })
+			synctest.Test(t, func(t *testing.T) { parallelToWriter(t, seed) })
 		})
 	}
 }
 
-func besideAWriter(t *testing.T, seed uint64) {
+func parallelToWriter(t *testing.T, seed uint64) {
 	options := emulator.Options{Clients: 4, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, UsersPerClient: 3, ProviderInList: seed%2 == 0,
 		ETags: seed%3 == 0, StringLists: seed == 5}
 	p := start(t, setup{Emulator: options, Env: map[string]string{"CACHE_TTL": "20s", "CACHE_STALE": []string{"0s", "60s"}[seed%2], "COST_MODE": "off", "OPERATION_TIMEOUT": "60s"},

@@ -106,7 +106,7 @@ func TestARepeatedRequestAgesWithWhatItShows(t *testing.T) {
 	})
 }
 
-func TestARepeatedRequestShowsWhatWasWritten(t *testing.T) {
+func TestARepeatedRequestShowsWrites(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s"}})
 	user := p.backends.Users(p.backends.Clients()[0].Identifier)[0].Identifier

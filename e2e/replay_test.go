@@ -69,7 +69,7 @@ func tape(t *testing.T) (name string, text []byte) {
 	return name, text
 }
 
-func TestReplayTellsWhatDiffers(t *testing.T) {
+func TestReplayListsDifferences(t *testing.T) {
 	t.Parallel()
 	name, text := tape(t)
 	f, err := readCapture(name)
@@ -158,7 +158,7 @@ func TestReplayWritesTheCallsAsAnHTTPArchive(t *testing.T) {
 	}
 }
 
-func TestReplayWantsFiles(t *testing.T) {
+func TestReplayNeedsFiles(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{nil, {"-har", "x.har", "a", "b"}, {"-nonsense"}, {"testdata/no-such-file"}} {
 		var stdout, stderr bytes.Buffer

@@ -67,7 +67,7 @@ func boundWrites(u emulator.UserRef, heir emulator.UserRef) map[string]string {
 	}
 }
 
-func TestTheRightToWriteRestsOnWhatTheBackendSaysNow(t *testing.T) {
+func TestTheRightToWriteRestsOnTheBackendsCurrentRecord(t *testing.T) {
 	t.Parallel()
 	for _, inList := range []bool{true, false} {
 		for _, age := range []time.Duration{0, 5 * time.Minute} {

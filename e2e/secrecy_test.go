@@ -353,7 +353,7 @@ func TestNoCallerReceivesWhatItMayNot(t *testing.T) {
 
 // Whether there are other clients, and how many with which users, makes no difference to a caller who is bound to one:
 // not to totals, pages, cursors, errors or the result of a write.
-func TestWhatABoundCallerIsToldDoesNotDependOnOthers(t *testing.T) {
+func TestAnswersToABoundCallerDoNotDependOnOthers(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(4) {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
@@ -374,7 +374,7 @@ func TestWhatABoundCallerIsToldDoesNotDependOnOthers(t *testing.T) {
 					query := q.attempt(n)
 					want := alone.ask(t, "bound", query, way{method: "POST", path: "/graphql"}).Body.String()
 					got := among.ask(t, "bound", query, way{method: "POST", path: "/graphql"}).Body.String()
-					if diff := cmp.Diff(settled(want), settled(got)); diff != "" {
+					if diff := cmp.Diff(settledAnswer(want), settledAnswer(got)); diff != "" {
 						t.Fatalf("seed %d, step %d: %s (-alone +among others):\n%s", seed, n, query, diff)
 					}
 				}
@@ -383,8 +383,8 @@ func TestWhatABoundCallerIsToldDoesNotDependOnOthers(t *testing.T) {
 	}
 }
 
-// settled is an answer without the order of its errors, which is open.
-func settled(body string) any {
+// settledAnswer is an answer without the order of its errors, which is open.
+func settledAnswer(body string) any {
 	var v map[string]any
 	if json.Unmarshal([]byte(body), &v) != nil {
 		return body

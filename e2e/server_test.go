@@ -24,8 +24,8 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// TestRunServesTheDemoUntilItIsToldToStop starts the program as its user does, and follows its output.
-func TestRunServesTheDemoUntilItIsToldToStop(t *testing.T) {
+// TestRunServesTheDemoUntilASignal starts the program as its user does, and follows its output.
+func TestRunServesTheDemoUntilASignal(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
@@ -349,7 +349,7 @@ func TestReadinessEndsOnlyWhileEveryBackendFails(t *testing.T) {
 	})
 }
 
-func TestARequestIDIsTakenOverWhereItIsHarmless(t *testing.T) {
+func TestAValidRequestIDIsUsed(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
 	for _, test := range []struct {
@@ -416,7 +416,7 @@ func TestANestedQueryEndsInFakeTime(t *testing.T) {
 	})
 }
 
-func TestAnErrorSaysWhoseTimeRanOut(t *testing.T) {
+func TestAnErrorNamesTheDeadlineThatPassed(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		name string

@@ -14,8 +14,8 @@ import (
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
-// hurried sends an operation whose caller wants to wait no longer than timeout; an empty one is the server's.
-func (p *program) hurried(t *testing.T, timeout, query string) *answer {
+// withShortDeadline sends an operation whose caller wants to wait no longer than timeout; an empty one is the server's.
+func (p *program) withShortDeadline(t *testing.T, timeout, query string) *answer {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"query": query})
 	if err != nil {
@@ -64,9 +64,9 @@ func TestACallerOpensNoCircuitOfASlowButHealthyBackend(t *testing.T) {
 					if strings.Contains(query, "%d") {
 						query = fmt.Sprintf(query, i)
 					}
-					p.hurried(t, tt.timeout, query)
+					p.withShortDeadline(t, tt.timeout, query)
 				}
-				if a := p.hurried(t, "", tt.other); len(a.failures()) > 0 {
+				if a := p.withShortDeadline(t, "", tt.other); len(a.failures()) > 0 {
 					t.Errorf("another caller gets %v", a.failures())
 				}
 			})
@@ -96,7 +96,7 @@ func TestASlowProbeClosesACircuit(t *testing.T) {
 	})
 }
 
-func TestARetryAfterIsToldAsItIsHeld(t *testing.T) {
+func TestRetryAfterIsBounded(t *testing.T) {
 	t.Parallel()
 	tests := map[string]struct {
 		status       int

@@ -37,7 +37,7 @@ func TestClientsFollowAnAnswer(t *testing.T) {
 	subscribers(t, "changes", s.URL, id, name)
 }
 
-func TestClientsShowThatThereIsNoRoomForASubscription(t *testing.T) {
+func TestClientsShowThatSubscriptionsAreFull(t *testing.T) {
 	t.Parallel()
 	needNode(t)
 	p, _ := subscribed(t, map[string]string{"SUBSCRIPTIONS": "1,10"})

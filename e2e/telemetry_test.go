@@ -239,7 +239,7 @@ func TestTracesShowAnOperationAsATree(t *testing.T) {
 	}
 }
 
-func TestTracesTellWhereTheCacheFoundThings(t *testing.T) {
+func TestTracesHaveTheCachesVerdicts(t *testing.T) {
 	t.Parallel()
 	traces, exporter := recorded(t)
 	p := start(t, setup{Traces: traces, Emulator: emulator.Options{Clients: 1}, Env: map[string]string{"CACHE_TTL": "60s"}})

@@ -24,8 +24,8 @@ const (
 
 var tenant = emulator.NewTenant("5be4f663-af93-41d8-8542-f5c9a2a2d588", 9)
 
-// told is a program with all webhooks, whose caches hold for an hour.
-func told(t *testing.T, env map[string]string) *program {
+// webhookProgram is a program with all webhooks, whose caches hold for an hour.
+func webhookProgram(t *testing.T, env map[string]string) *program {
 	t.Helper()
 	jwks := filepath.Join(folder(t, map[string]string{"jwks.json": string(tenant.JWKS())}), "jwks.json")
 	all := map[string]string{"CACHE_TTL": "1h", "THOUGHTINDUSTRIES_WEBHOOK_SECRET": clientsSecret, "COASSEMBLE_WEBHOOK_SECRET": coursesSecret,
@@ -111,7 +111,7 @@ func TestWebhooksAreServedWithTheirSecretsAlone(t *testing.T) {
 		for _, name := range tt.without {
 			env[name] = all[name]
 		}
-		p := told(t, env)
+		p := webhookProgram(t, env)
 		for backend, want := range tt.want {
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/webhooks/"+backend, strings.NewReader("{}"))
 			r.Host = "graph.example" // as the vendor names it, whatever LISTEN is
@@ -131,7 +131,7 @@ func TestWebhooksAreServedWithTheirSecretsAlone(t *testing.T) {
 
 func TestAnEnrolmentIsSeenAtOnce(t *testing.T) {
 	t.Parallel()
-	p := told(t, nil)
+	p := webhookProgram(t, nil)
 	clients := p.backends.Clients()
 	one := fmt.Sprintf(`{ client(by: {sourceId: %q}) { seatsUsedCount } }`, clients[0].ID)
 	const list = `{ clients(first: 3) { nodes { sourceId seatsUsedCount } } }`
@@ -161,7 +161,7 @@ func TestAnEnrolmentIsSeenAtOnce(t *testing.T) {
 
 func TestALearnerWhoBeginsACourseIsSeenAtOnce(t *testing.T) {
 	t.Parallel()
-	p := told(t, nil)
+	p := webhookProgram(t, nil)
 	client := p.backends.Clients()[0].Identifier
 	const who = "new learner/1"
 	user := fmt.Sprintf(`{ user(by: {sourceId: %q}) { sourceId } }`, who)
@@ -191,7 +191,7 @@ func TestALearnerWhoBeginsACourseIsSeenAtOnce(t *testing.T) {
 
 func TestAnIssuedCredentialIsSeenAtOnce(t *testing.T) {
 	t.Parallel()
-	p := told(t, nil)
+	p := webhookProgram(t, nil)
 	users := p.backends.Users(p.backends.Clients()[0].Identifier)
 	of := func(u emulator.UserRef) string {
 		return fmt.Sprintf(`{ identity(by: {sourceId: %q}) { credentials { nodes { sourceId } } user { name } } }`, u.IdentityID)
@@ -213,11 +213,11 @@ func TestAnIssuedCredentialIsSeenAtOnce(t *testing.T) {
 	}
 }
 
-func TestReplicasAreToldByOneOfThem(t *testing.T) {
+func TestADeliveryToOneReplicaReachesAll(t *testing.T) {
 	t.Parallel()
 	server := miniredis.RunT(t)
 	env := map[string]string{"REDIS_URL": "redis://" + server.Addr(), "REDIS_TIMEOUT": "5s"}
-	first, second := told(t, env), told(t, env)
+	first, second := webhookProgram(t, env), webhookProgram(t, env)
 	client := first.backends.Clients()[0]
 	query := fmt.Sprintf(`{ client(by: {sourceId: %q}) { seatsUsedCount } }`, client.ID)
 	before := second.text(t, query)
@@ -246,7 +246,7 @@ func TestReplicasAreToldByOneOfThem(t *testing.T) {
 func TestAWebhooksSecretIsTakenFromItsFileWithoutARestart(t *testing.T) {
 	t.Parallel()
 	dir := folder(t, map[string]string{"secret": coursesSecret + "\n"})
-	p := told(t, map[string]string{"COASSEMBLE_WEBHOOK_SECRET": "", "COASSEMBLE_WEBHOOK_SECRET_FILE": filepath.Join(dir, "secret")})
+	p := webhookProgram(t, map[string]string{"COASSEMBLE_WEBHOOK_SECRET": "", "COASSEMBLE_WEBHOOK_SECRET_FILE": filepath.Join(dir, "secret")})
 	d := emulator.Delivery{ID: "1", Event: "course.created", Data: map[string]any{"course": map[string]any{"clientIdentifier": "x"}}}
 	p.deliver(t, "coassemble", d)
 	if err := os.WriteFile(filepath.Join(dir, "secret"), []byte("another"), 0o600); err != nil {
@@ -262,10 +262,10 @@ func TestTheKeysOfATenantAreFetched(t *testing.T) {
 	t.Parallel()
 	keys := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(tenant.JWKS()) }))
 	defer keys.Close()
-	p := told(t, map[string]string{"MATTR_WEBHOOK_JWKS": keys.URL + "/core/v1/webhooks/jwks"})
+	p := webhookProgram(t, map[string]string{"MATTR_WEBHOOK_JWKS": keys.URL + "/core/v1/webhooks/jwks"})
 	d := emulator.Delivery{ID: "1", Event: "OpenIdCredentialIssued", Data: map[string]any{"userId": "x"}}
 	p.deliver(t, "mattr", d)
-	p = told(t, map[string]string{"MATTR_WEBHOOK_JWKS": "http://127.0.0.1:1/jwks"})
+	p = webhookProgram(t, map[string]string{"MATTR_WEBHOOK_JWKS": "http://127.0.0.1:1/jwks"})
 	if w := p.send(delivery(t, "mattr", d)); w.Code != http.StatusServiceUnavailable || w.Header().Get("Retry-After") == "" {
 		t.Errorf("got %d while there are no keys", w.Code)
 	}

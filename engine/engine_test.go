@@ -68,7 +68,7 @@ func operation(t testing.TB, e *engine.Engine, query string, variables map[strin
 		RecoverFunc: func(context.Context, any) error { return errors.New("a panic") }}
 }
 
-func TestNullGoesUpToTheNearestPlaceThatMayBeNull(t *testing.T) {
+func TestNullPropagatesToTheNearestNullableAncestor(t *testing.T) {
 	t.Parallel()
 	tests := []struct{ query, data, errs string }{
 		{`{ thing { name next { name } } }`, `{"thing":{"name":"a","next":null}}`, "thing.next.name: no name"},
@@ -96,7 +96,7 @@ func TestNullGoesUpToTheNearestPlaceThatMayBeNull(t *testing.T) {
 	}
 }
 
-func TestPlanIsKeptPerOperationAndConditions(t *testing.T) {
+func TestPlanIsCachedPerOperationAndConditions(t *testing.T) {
 	t.Parallel()
 	e := newEngine()
 	op := operation(t, e, `query($a: Boolean!) { thing { name @skip(if: $a) next { name } } }`, map[string]any{"a": true})

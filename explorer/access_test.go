@@ -15,7 +15,7 @@ func answered(p *browsertest.Tab) string {
 	return strings.TrimSpace(strings.Join(p.Texts(`.result-window .view-lines`), ""))
 }
 
-func TestAServerThatWantsAKeyIsGivenOneAndTheDocsFollow(t *testing.T) {
+func TestAKeyIsSentWithQueriesAndIntrospection(t *testing.T) {
 	t.Parallel()
 	s := newStub(t, true)
 	s.key = "secret-key"
@@ -47,7 +47,7 @@ func TestAServerThatWantsAKeyIsGivenOneAndTheDocsFollow(t *testing.T) {
 	p.Behaved("401")
 }
 
-func TestAKeyIsKeptForTheTabOnDemandAndForgotten(t *testing.T) {
+func TestAKeyIsStoredForTheTabOnDemandAndRemoved(t *testing.T) {
 	t.Parallel()
 	s := newStub(t, true)
 	s.key = "secret-key"

@@ -173,7 +173,7 @@ func marked(p *browsertest.Tab) []string {
 	return found
 }
 
-func TestTheDetailOfACallIsInViewWithAllThatItAskedWith(t *testing.T) {
+func TestTheDetailOfACallShowsItsParameters(t *testing.T) {
 	t.Parallel()
 	p := browsertest.Open(t, newStub(t, true).URL, 1280, 800)
 	p.Run()
@@ -356,7 +356,7 @@ func TestAnswersThatAreNotTheUsualAreShownWell(t *testing.T) {
 	p.Behaved()
 }
 
-func TestAServerThatIsGoneIsSaidSo(t *testing.T) {
+func TestAnUnreachableServerIsReported(t *testing.T) {
 	t.Parallel()
 	s := newStub(t, true)
 	p := browsertest.Open(t, s.URL, 1280, 800)
@@ -457,7 +457,7 @@ func TestAPhoneShowsEverythingInOneColumn(t *testing.T) {
 	}
 }
 
-func TestAWideWindowShowsThePanelBesideTheAnswer(t *testing.T) {
+func TestAWideWindowShowsThePanelNextToTheAnswer(t *testing.T) {
 	t.Parallel()
 	p := browsertest.Open(t, newStub(t, true).URL, 1920, 1080)
 	p.Run()

@@ -102,7 +102,7 @@ func TestThePlanNamesTheFieldsThatCall(t *testing.T) {
 	}
 }
 
-func TestThePlanIsAskedByPOST(t *testing.T) {
+func TestThePlanIsRequestedByPOST(t *testing.T) {
 	t.Parallel()
 	w := send(t, (&world{}).gateway(nil).PlanHandler(), "GET", "/graphql/plan?query={__typename}", "")
 	if w.Code != 405 || w.Header().Get("Allow") == "" {

@@ -70,7 +70,7 @@ func TestAutomaticPersistedQueriesFollowApollosProtocol(t *testing.T) {
 }
 
 // A text is charged for once, a KiB like a call, and one that cannot be paid for is not kept.
-func TestADocumentThatIsKeptIsCharged(t *testing.T) {
+func TestRegisteringADocumentIsCharged(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		kept, err := cache.New(cache.Options{Memory: 1 << 20})
@@ -111,7 +111,7 @@ func TestADocumentThatIsKeptIsCharged(t *testing.T) {
 	})
 }
 
-func TestKeptDocumentsAreBoundedInBytes(t *testing.T) {
+func TestCachedDocumentsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	text := func(i, size int) string {
 		query := fmt.Sprintf("query Q%d { users(first: 1) { nodes { id } } } #", i)

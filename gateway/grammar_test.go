@@ -345,7 +345,7 @@ func TestAnErrorOfAFragmentComesOnce(t *testing.T) {
 	}
 }
 
-func TestAnErrorOfANameStandsAtIt(t *testing.T) {
+func TestAnErrorOfANameHasItsLocation(t *testing.T) {
 	t.Parallel()
 	for _, introspection := range []bool{true, false} {
 		checker := documents.New(graph.Schema(), limits.Default(), introspection, 1<<20, nil)

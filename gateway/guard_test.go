@@ -88,7 +88,7 @@ func TestHeadersThatNeedAScopeAreIgnoredWithoutIt(t *testing.T) {
 	}
 }
 
-func TestEveryMutationIsWrittenDownWithoutWhomItIsAbout(t *testing.T) {
+func TestEveryMutationIsLoggedWithoutItsSubject(t *testing.T) {
 	t.Parallel()
 	id := scalar.EncodeID(scalar.UserNode, "secret-user")
 	for _, test := range []struct {

@@ -263,7 +263,7 @@ func scalarsOf(g *Gateway, name string) string {
 	return strings.Join(out, " ")
 }
 
-func TestTheDefaultsAdmitWhatFrontendsAsk(t *testing.T) {
+func TestTheDefaultsAdmitFrontendsOperations(t *testing.T) {
 	t.Parallel()
 	w := &world{users: 1}
 	g := w.gateway(func(o *Options) { o.Cost.Max = cost.DefaultMax })

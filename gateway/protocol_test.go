@@ -385,7 +385,7 @@ func TestTheCallerMayShortenTheTimeAndNotLengthenIt(t *testing.T) {
 }
 
 // A header that comes twice is none of the two values.
-func TestAHeaderThatComesTwiceIsNotReadByHalf(t *testing.T) {
+func TestADuplicateHeaderIsNeitherOfItsValues(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
 		header, first, second string
@@ -407,7 +407,7 @@ func TestAHeaderThatComesTwiceIsNotReadByHalf(t *testing.T) {
 	}
 }
 
-func TestThePlanTellsItsOwnMethods(t *testing.T) {
+func TestThePlanHasItsOwnAllowHeader(t *testing.T) {
 	t.Parallel()
 	plan := (&world{}).gateway(nil).PlanHandler()
 	for method, status := range map[string]int{"OPTIONS": 204, "GET": 405, "PUT": 405} {
@@ -419,7 +419,7 @@ func TestThePlanTellsItsOwnMethods(t *testing.T) {
 	}
 }
 
-func TestWhoIsNotKnownIsToldHowToBe(t *testing.T) {
+func TestA401HasAChallenge(t *testing.T) {
 	t.Parallel()
 	w := &world{}
 	g := w.gateway(func(o *Options) { o.Authenticate = (&auth.Authenticator{}).Authenticate })
@@ -432,7 +432,7 @@ func TestWhoIsNotKnownIsToldHowToBe(t *testing.T) {
 	}
 }
 
-func TestAnswersSayWhatABrowserMayDoWithThem(t *testing.T) {
+func TestAnswersHaveSecurityHeaders(t *testing.T) {
 	t.Parallel()
 	w := post(t, (&world{}).gateway(nil), "{ __typename }", "")
 	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer",
@@ -494,7 +494,7 @@ func TestTheUploadHasADeadlineThatEndsWithIt(t *testing.T) {
 	})
 }
 
-func TestEveryAnswerTellsItsLength(t *testing.T) {
+func TestEveryAnswerHasAContentLength(t *testing.T) {
 	t.Parallel()
 	server := httptest.NewServer((&world{users: 100}).gateway(func(o *Options) { o.CompressAbove = 0 }))
 	t.Cleanup(server.Close)

@@ -56,7 +56,7 @@ func TestARepeatedRequestReachesNoResolver(t *testing.T) {
 	}
 }
 
-func TestWhatIsKnownOfARepeatedRequestHoldsNoVariables(t *testing.T) {
+func TestACachedRequestHoldsNoVariables(t *testing.T) {
 	t.Parallel()
 	g := (&world{}).keeping(t, nil)
 	const marker = "marker-7c1f"
@@ -86,7 +86,7 @@ func TestMutationsAndBatchesAreNoRepeatedRequests(t *testing.T) {
 	}
 }
 
-func TestADocumentThatIsNoLongerTrustedIsRefusedThoughItsAnswerIsKept(t *testing.T) {
+func TestADocumentThatIsNoLongerTrustedIsRefusedThoughItsAnswerIsCached(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		files := fstest.MapFS{"m.json": {Data: []byte(`{"a":"{ users { nodes { sourceId } } }"}`)}}

@@ -374,7 +374,7 @@ func TestMutationsRunOneAfterTheOtherWithAllThatIsBelowThem(t *testing.T) {
 	}
 }
 
-func TestResolverSeesItsPlaceAndAllThatIsSelected(t *testing.T) {
+func TestResolverSeesItsPositionAndSelections(t *testing.T) {
 	t.Parallel()
 	s := newSmall(t)
 	var path string

@@ -265,7 +265,7 @@ func TestEngineAnswersAsStockExecutorDoes(t *testing.T) {
 	oracle(t, *operations, false, checkAgainstStock)
 }
 
-func TestEngineAnswersBrokenDataAsSpecificationSays(t *testing.T) {
+func TestEngineAnswersBrokenDataByTheSpecification(t *testing.T) {
 	t.Parallel()
 	oracle(t, *operations, true, checkAgainstReference)
 }
@@ -277,7 +277,7 @@ func FuzzEngineAnswersAsStockExecutorDoes(f *testing.F) {
 	})
 }
 
-func FuzzEngineAnswersBrokenDataAsSpecificationSays(f *testing.F) {
+func FuzzEngineAnswersBrokenDataByTheSpecification(f *testing.F) {
 	f.Add(uint64(1), uint64(1))
 	f.Fuzz(func(t *testing.T, data, seed uint64) {
 		checkAgainstReference(t, newWorld(schema(), data, true), seed)

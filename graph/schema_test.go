@@ -457,7 +457,7 @@ func TestSchemaTakesExactlyOneKeyForALookup(t *testing.T) {
 	}
 }
 
-func TestSchemaMakesNodesOfWhatABackendCanReadAlone(t *testing.T) {
+func TestSchemaMakesNodesOfRecordsWithARoute(t *testing.T) {
 	t.Parallel()
 
 	var got []string
@@ -547,7 +547,7 @@ func replace(t *testing.T, list []string, from, to string) {
 	list[i] = to
 }
 
-func TestSchemaLeavesOutExactlyWhatIsListed(t *testing.T) {
+func TestSchemaLeavesOutExactlyTheListedFields(t *testing.T) {
 	t.Parallel()
 
 	backend := readBackendTypes(t)
@@ -666,7 +666,7 @@ func TestSchemaDescribesEveryTypeArgumentAndInputField(t *testing.T) {
 	}
 }
 
-func TestSchemaDescriptionsSayMoreThanTheName(t *testing.T) {
+func TestSchemaDescriptionsAddToTheName(t *testing.T) {
 	t.Parallel()
 
 	check := func(path, owner, name, description string) {

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestWhatHasNoRoomIsRefusedAndCounted(t *testing.T) {
+func TestRequestsOverTheMemoryLimitAreRefusedAndCounted(t *testing.T) {
 	t.Parallel()
 	var told []int64
 	var l *Load

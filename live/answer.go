@@ -48,7 +48,7 @@ type drop struct {
 	at          time.Time
 }
 
-func newDrop(d cache.Dropped) drop {
+func newDrop(d cache.Invalidation) drop {
 	out := drop{all: d.All, remote: d.Remote, at: time.Now()}
 	for _, text := range d.Digests {
 		if d, ok := parseDigest(text); ok {

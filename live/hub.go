@@ -183,7 +183,7 @@ func (h *Hub) Counters() Counters {
 }
 
 // dropped executes the topics again whose answers depend on a drop.
-func (h *Hub) dropped(d cache.Dropped) {
+func (h *Hub) dropped(d cache.Invalidation) {
 	drop := newDrop(d)
 	h.mu.Lock()
 	open := make([]*topic, 0, len(h.open))

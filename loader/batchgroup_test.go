@@ -13,8 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-// party runs the callers as a group and returns the batches that they made, in order of their keys.
-func party(t *testing.T, callers ...func(context.Context, *Loader[string, string])) []string {
+// runGroup runs the callers as a group and returns the batches that they made, in order of their keys.
+func runGroup(t *testing.T, callers ...func(context.Context, *Loader[string, string])) []string {
 	t.Helper()
 	r := &recorder{delay: time.Second}
 	l := New(t.Context(), r.fetch)
@@ -40,7 +40,7 @@ func asks(keys ...string) func(context.Context, *Loader[string, string]) {
 	return func(ctx context.Context, l *Loader[string, string]) { l.Load(ctx, keys) }
 }
 
-func TestPartiesLeaveTogether(t *testing.T) {
+func TestGroupsLoadOneBatch(t *testing.T) {
 	t.Parallel()
 	type caller = func(context.Context, *Loader[string, string])
 	late := func(ctx context.Context, l *Loader[string, string]) {
@@ -77,7 +77,7 @@ func TestPartiesLeaveTogether(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				began := time.Now()
-				if diff := cmp.Diff(test.want, party(t, test.callers...)); diff != "" {
+				if diff := cmp.Diff(test.want, runGroup(t, test.callers...)); diff != "" {
 					t.Errorf("batches (-want +got):\n%s", diff)
 				}
 				if took := time.Since(began); took != test.took {

@@ -25,7 +25,7 @@ func TestAStringHasTheValueThatTheGrammarGivesIt(t *testing.T) {
 	}
 }
 
-func TestAnErrorNamesWhatIsWrongAndWhere(t *testing.T) {
+func TestAnErrorHasItsCauseAndLocation(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", longestShown+1)
 	for _, test := range []struct{ text, message, at string }{
@@ -74,7 +74,7 @@ func TestAnErrorNamesWhatIsWrongAndWhere(t *testing.T) {
 	}
 }
 
-func TestATreeHasWhatStandsInItsText(t *testing.T) {
+func TestATreeMatchesItsText(t *testing.T) {
 	t.Parallel()
 	doc, err := Parse("\"of the query\" query Q(\"of a\" $a: [Int!]! = [1] @d) @e {\n  x: f(v: {k: [$a, null, true, red, \"s\"]}) @g { ...F ... on T { y } ... @h { z } }\n}\nfragment F on T { w }")
 	if err != nil {

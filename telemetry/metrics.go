@@ -307,12 +307,12 @@ var (
 	descContract = newDesc("contract_breaks_total", "Values and members of a backend's answers that the schema does not expect.", "backend", "kind")
 	descLeftOut  = newDesc("contract_paths_left_out_total", "Contract breaks on paths past the number that is kept.")
 
-	descInflight      = newDesc("inflight_requests", "Requests under way.")
-	descInflightMost  = newDesc("inflight_requests_limit", "Requests that may be under way at once.")
-	descInflightBytes = newDesc("inflight_bytes", "Bytes of bodies, answers and backends' pages under way.")
-	descBytesMost     = newDesc("inflight_bytes_limit", "Bytes that requests under way may hold.")
-	descNoRoom        = newDesc("inflight_refused_total", "Times that requests under way left no room, by what was too much.", "bound")
-	descSlowReaders   = newDesc("slow_readers_total", "Answers that were cut off because they were read too slowly.")
+	descInflight        = newDesc("inflight_requests", "Requests under way.")
+	descInflightMost    = newDesc("inflight_requests_limit", "Requests that may be under way at once.")
+	descInflightBytes   = newDesc("inflight_bytes", "Bytes of bodies, answers and backends' pages under way.")
+	descBytesMost       = newDesc("inflight_bytes_limit", "Bytes that requests under way may hold.")
+	descInflightRefused = newDesc("inflight_refused_total", "Times that requests under way left no room, by what was too much.", "bound")
+	descSlowReaders     = newDesc("slow_readers_total", "Answers that were cut off because they were read too slowly.")
 
 	descSubscriptions     = newDesc("subscriptions", "Subscriptions that are open.")
 	descQuestions         = newDesc("subscription_questions", "Different questions that subscriptions have open.")
@@ -336,7 +336,7 @@ var (
 var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay, descLastSuccess,
 	descLastFailure, descLookups, descMemoryBytes, descMemoryEntries, descRefreshes, descRedisUp, descRedisErrors,
 	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut, descInflight,
-	descInflightMost, descInflightBytes, descBytesMost, descNoRoom, descSlowReaders, descLogDropped,
+	descInflightMost, descInflightBytes, descBytesMost, descInflightRefused, descSlowReaders, descLogDropped,
 	descSubscriptions, descQuestions, descEvents, descExecutions, descSaved, descSubscriptionsFull, descWebhookLast,
 	descPurges, descPurged, descPurgesLost, descPurgesToDo}
 
@@ -453,8 +453,8 @@ func collectInflight(to chan<- prometheus.Metric, s inflight.State) {
 	emitGauge(to, descInflightMost, float64(s.MaxRequests))
 	emitGauge(to, descInflightBytes, float64(s.Bytes))
 	emitGauge(to, descBytesMost, float64(s.MaxBytes))
-	emitTotal(to, descNoRoom, float64(s.RefusedRequests), "requests")
-	emitTotal(to, descNoRoom, float64(s.RefusedBytes), "bytes")
+	emitTotal(to, descInflightRefused, float64(s.RefusedRequests), "requests")
+	emitTotal(to, descInflightRefused, float64(s.RefusedBytes), "bytes")
 	emitTotal(to, descSlowReaders, float64(s.CutOff))
 }
 

@@ -82,7 +82,7 @@ func figures(t *testing.T, m *Metrics) map[string]string {
 	return lines
 }
 
-func TestMetricsTellWhatHappened(t *testing.T) {
+func TestMetricsCountEvents(t *testing.T) {
 	t.Parallel()
 	m, _ := busy()
 	got := figures(t, m)
@@ -186,7 +186,7 @@ func TestMetricsClassifyRoutesAndStatuses(t *testing.T) {
 	}
 }
 
-func TestMetricsOfAProgramWithoutRedisSayNothingOfIt(t *testing.T) {
+func TestMetricsOfAProgramWithoutRedisLackItsSeries(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics()
 	m.Watch(Sources{Cache: func() cache.Counters { return cache.Counters{} }})

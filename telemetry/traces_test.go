@@ -152,7 +152,7 @@ func attributeOf(s tracetest.SpanStub, key attribute.Key) string {
 	return ""
 }
 
-func TestTracesAreToldToABackendOnlyWhereAllowed(t *testing.T) {
+func TestTraceContextIsPropagatedOnlyWhereAllowed(t *testing.T) {
 	t.Parallel()
 	traces, exporter := recorded(t)
 	backends := emulator.New(emulator.Options{})
@@ -288,7 +288,7 @@ func TestTracesReachACollector(t *testing.T) {
 	}
 }
 
-func TestTracesDoNotRepeatTheirTrouble(t *testing.T) {
+func TestExportErrorsAreLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()
 	log := &bytes.Buffer{}
 	trouble := &exportErrorLogger{log: slog.New(slog.NewJSONHandler(log, nil))}

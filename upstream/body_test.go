@@ -103,7 +103,7 @@ func BenchmarkReadAll(b *testing.B) {
 	}
 }
 
-func TestABodyIsUsedAgainAndNothingThatWasMadeOfItChanges(t *testing.T) {
+func TestBodiesArePooledWithoutChangingEarlierValues(t *testing.T) {
 	t.Parallel()
 	page := func(letter string) string { return `{"text":"` + strings.Repeat(letter, 2*leastSpare) + `"}` }
 	bodies := []string{page("a"), page("b"), page("c")}

@@ -39,7 +39,7 @@ func TestAnUnmodifiedAnswerIsNoFailure(t *testing.T) {
 	}
 }
 
-func TestA304ThatNobodyAskedForBreaksTheContract(t *testing.T) {
+func TestAnUnrequested304BreaksTheContract(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, Options{Transport: always(304, "")})
 	tagged := []Option{IfNoneMatch(`"a"`)}

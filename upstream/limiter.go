@@ -78,7 +78,7 @@ func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (*perm
 	}
 	select {
 	case <-w.ready:
-		return w.admitted()
+		return w.result()
 	case <-ctx.Done():
 	}
 	l.mu.Lock()
@@ -86,15 +86,15 @@ func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (*perm
 	l.dispatch() // its start may be due in this very moment
 	select {
 	case <-w.ready:
-		return w.admitted()
+		return w.result()
 	default:
 	}
 	l.queues[p].remove(w)
 	return nil, contextError(ctx)
 }
 
-// admitted returns the result of a call's wait.
-func (w *waiter) admitted() (*permit, error) {
+// result returns the result of a call's wait.
+func (w *waiter) result() (*permit, error) {
 	if w.err != nil {
 		return nil, w.err
 	}

@@ -305,7 +305,7 @@ func TestEveryCallThatABackendSeesIsCounted(t *testing.T) {
 	})
 }
 
-func TestARefusedConnectionIsTriedAgainForAnything(t *testing.T) {
+func TestARefusedConnectionIsRetriedForAnyCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		for i := range 15 {
@@ -410,7 +410,7 @@ func TestWithoutATokenNothingIsSentOnAnyRoute(t *testing.T) {
 	}
 }
 
-func TestABackendsOwnWordsKeepItFromRefusing(t *testing.T) {
+func TestRateLimitHeadersPreventRefusals(t *testing.T) {
 	t.Parallel()
 	limits := map[emulator.Backend][]emulator.Limit{
 		emulator.ThoughtIndustries: {{Count: 20, Window: 2 * time.Second}}, emulator.Coassemble: {{Count: 100, Window: 2 * time.Second}},

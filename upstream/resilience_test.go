@@ -128,7 +128,7 @@ func TestRetriesAreATenthOfTheTrafficAtLeastThreeInTenSeconds(t *testing.T) {
 	})
 }
 
-func TestOnlyWhatCanDoNoHarmIsRepeated(t *testing.T) {
+func TestOnlySafeCallsAreRetried(t *testing.T) {
 	t.Parallel()
 	refused := &net.OpError{Op: "dial", Err: syscall.ECONNREFUSED}
 	remove, replace, search := put, put, get
@@ -474,7 +474,7 @@ func TestWritesGoFirstReadsWaitRefreshesGiveWay(t *testing.T) {
 }
 
 // Outside of a bubble, where the clock moves on while a start is booked.
-func TestARefreshStartsWhereTheBudgetHasRoom(t *testing.T) {
+func TestARefreshStartsWithinTheBudget(t *testing.T) {
 	t.Parallel()
 	c := newClient(t, Options{Transport: always(200, "{}"), Rates: []Rate{{1000, time.Hour}}})
 	for n := range 100 {
@@ -559,7 +559,7 @@ func TestRenewalsWaitBehindReadsAndLeaveTheLastQuarter(t *testing.T) {
 	})
 }
 
-func TestTheBackendsOwnWordsCloseIt(t *testing.T) {
+func TestRateLimitHeadersPauseCalls(t *testing.T) {
 	t.Parallel()
 	unix := func(d time.Duration) string { return fmt.Sprint(time.Now().Add(d).Unix()) }
 	tests := map[string]struct {
@@ -653,7 +653,7 @@ func TestASlotThatCannotComeInTimeIsRefusedAtOnce(t *testing.T) {
 	})
 }
 
-func TestAnOperationHasAnAllowance(t *testing.T) {
+func TestAnOperationHasAQuota(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		s := statuses(nil, 200)
@@ -832,7 +832,7 @@ func TestPrioritiesHoldUnderLoad(t *testing.T) {
 	})
 }
 
-func TestErrorsSayThatNobodyWasAsked(t *testing.T) {
+func TestErrorsAndPrioritiesHaveNames(t *testing.T) {
 	t.Parallel()
 	e := &Error{Backend: MATTR, Kind: RateLimited, Local: true}
 	if got := e.Error(); got != "mattr: rate limited without asking" {
@@ -873,7 +873,7 @@ func (c *counting) RoundTrip(r *http.Request) (*http.Response, error) {
 	return c.next.RoundTrip(r)
 }
 
-func TestATransportCanTellARetry(t *testing.T) {
+func TestATransportSeesTheAttempt(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		transport := &counting{next: statuses(nil, 503, 503, 200, 200)}

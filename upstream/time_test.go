@@ -17,7 +17,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestTheErrorSaysWhoseTimeEnded(t *testing.T) {
+func TestTheErrorNamesTheDeadline(t *testing.T) {
 	t.Parallel()
 	slow := transport(func(r *http.Request) (*http.Response, error) {
 		resp := respond(200, "")

@@ -105,7 +105,7 @@ func TestABadIdentifierMakesNoCall(t *testing.T) {
 	}
 }
 
-func TestRequestsSayWhatTheyAccept(t *testing.T) {
+func TestRequestsHaveAcceptHeaders(t *testing.T) {
 	t.Parallel()
 	for _, zip := range []bool{false, true} {
 		var got *http.Request
@@ -290,7 +290,7 @@ func TestBodiesAreInflatedAndBounded(t *testing.T) {
 	}
 }
 
-func TestDecodeJSONTellsWhatCameInstead(t *testing.T) {
+func TestDecodeJSONDescribesOtherBodies(t *testing.T) {
 	t.Parallel()
 	tests := map[string]Kind{
 		"": Contract, " \n": Contract, "<html>": Contract, "nope": Contract, `{"a":1}x`: Contract, `{"a":1`: Contract,
@@ -551,7 +551,7 @@ func FuzzErrorBody(f *testing.F) {
 	})
 }
 
-func TestAReadSendsNoBodyAndSaysNothingOfOne(t *testing.T) {
+func TestAReadHasNoBodyAndNoBodyHeaders(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -44,7 +44,7 @@ type kind struct {
 	// name is that of the event; one that ends in a dot begins the names of several.
 	name string
 	// the kinds of records. An event without one changes nothing that we show.
-	what []changeRule
+	rules []changeRule
 	// source is where the vendor documents it.
 	source string
 }
@@ -95,7 +95,7 @@ const maxChanges = 100
 // changes returns the records that data names, each once.
 func (k kind) changes(data any) (list []Change) {
 	seen := map[Change]bool{}
-	for _, t := range k.what {
+	for _, t := range k.rules {
 		for _, key := range keysIn(data, t.members, 0) {
 			touch := Change{t.kind, key}
 			if !seen[touch] && len(list) < maxChanges {

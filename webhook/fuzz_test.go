@@ -56,7 +56,7 @@ func fuzz(f *testing.F, vendor string, names ...string) {
 	f.Add([]byte("{}"), values[0], values[1], values[2])
 	f.Fuzz(func(t *testing.T, text []byte, a, b, c string) {
 		synctest.Test(t, func(t *testing.T) {
-			d := newDesk(nil)
+			d := newReceivers(nil)
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, at, bytes.NewReader(text))
 			r.Header.Set("Content-Type", "application/json")
 			r.Header.Set("X-Mattr-Webhook-Id", tenant.WebhookID)
@@ -75,7 +75,7 @@ func fuzz(f *testing.F, vendor string, names ...string) {
 			if vendor == mattr {
 				return
 			}
-			if got := newDesk(nil).send(vendor, resigned(t, vendor, text)); got != http.StatusOK && len(text) <= MaxBody {
+			if got := newReceivers(nil).send(vendor, resigned(t, vendor, text)); got != http.StatusOK && len(text) <= MaxBody {
 				t.Errorf("got %d for a right signature of %q", got, text)
 			}
 		})

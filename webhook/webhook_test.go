@@ -28,17 +28,17 @@ const (
 
 var tenant = emulator.NewTenant("5be4f663-af93-41d8-8542-f5c9a2a2d588", 7)
 
-// desk is an endpoint of each vendor, and the effects of its deliveries.
-type desk struct {
+// receivers is an endpoint of each vendor, and the effects of its deliveries.
+type receivers struct {
 	endpoints map[string]*Endpoint
 	touched   []Change
 	outcomes  []Outcome
-	heard     int
+	received  int
 	seen      map[string]bool
 }
 
-func newDesk(load *inflight.Load) *desk {
-	d := &desk{seen: map[string]bool{}}
+func newReceivers(load *inflight.Load) *receivers {
+	d := &receivers{seen: map[string]bool{}}
 	o := Options{
 		First: func(_ context.Context, delivery string) bool {
 			first := !d.seen[delivery]
@@ -47,7 +47,7 @@ func newDesk(load *inflight.Load) *desk {
 		},
 		Apply:    func(_ context.Context, t Change) { d.touched = append(d.touched, t) },
 		Observe:  func(o Outcome) { d.outcomes = append(d.outcomes, o) },
-		Received: func(context.Context) { d.heard++ },
+		Received: func(context.Context) { d.received++ },
 		Inflight: load,
 	}
 	keys := func(_ context.Context, id string) ([]crypto.PublicKey, error) {
@@ -87,7 +87,7 @@ func signedBy(t testing.TB, vendor string, v emulator.Delivery) *http.Request {
 	return r
 }
 
-func (d *desk) send(vendor string, r *http.Request) int {
+func (d *receivers) send(vendor string, r *http.Request) int {
 	w := httptest.NewRecorder()
 	d.endpoints[vendor].ServeHTTP(w, r)
 	return w.Code
@@ -111,7 +111,7 @@ var example = map[string]struct {
 func TestAnEventTouchesWhatItNamesOnce(t *testing.T) {
 	t.Parallel()
 	for _, vendor := range vendors {
-		d := newDesk(nil)
+		d := newReceivers(nil)
 		e := example[vendor]
 		e.At = time.Now()
 		for range 3 {
@@ -122,8 +122,8 @@ func TestAnEventTouchesWhatItNamesOnce(t *testing.T) {
 		if diff := cmp.Diff(e.touches, d.touched); diff != "" {
 			t.Errorf("%s: %s", vendor, diff)
 		}
-		if diff := cmp.Diff([]Outcome{Done, Replayed, Replayed}, d.outcomes); diff != "" || d.heard != 3 {
-			t.Errorf("%s: heard %d times\n%s", vendor, d.heard, diff)
+		if diff := cmp.Diff([]Outcome{Done, Replayed, Replayed}, d.outcomes); diff != "" || d.received != 3 {
+			t.Errorf("%s: heard %d times\n%s", vendor, d.received, diff)
 		}
 	}
 }
@@ -151,7 +151,7 @@ func TestEachEventOfTheTable(t *testing.T) {
 		{mattr, "OidcIssuerCredentialIssued", map[string]any{"credential": map[string]any{}}, Nothing, nil},
 		{mattr, "CredentialRevoked", map[string]any{"userId": "i"}, Unknown, nil},
 	} {
-		d := newDesk(nil)
+		d := newReceivers(nil)
 		got := d.send(tt.vendor, signedBy(t, tt.vendor, emulator.Delivery{ID: "e", Event: tt.event, Data: tt.data}))
 		if got != http.StatusOK || d.outcomes[0] != tt.outcome || !cmp.Equal(d.touched, tt.touches) {
 			t.Errorf("%s %s: got %d %v %v, want %v %v", tt.vendor, tt.event, got, d.outcomes, d.touched, tt.outcome, tt.touches)
@@ -168,7 +168,7 @@ func TestABodyThatCannotBeReadIsTakenAndCounted(t *testing.T) {
 	t.Parallel()
 	for _, body := range []string{"", "null", "[]", "{", `{"event":7}`, `{"event":{"id":7}}`, strings.Repeat("[", 20_000), "\xff\xfe"} {
 		for _, vendor := range []string{thoughtIndustries, coassemble} {
-			d := newDesk(nil)
+			d := newReceivers(nil)
 			if got := d.send(vendor, resigned(t, vendor, []byte(body))); got != http.StatusOK || !slices.Equal(d.outcomes, []Outcome{Unknown}) {
 				t.Errorf("%s: %.20q: got %d %v", vendor, body, got, d.outcomes)
 			}
@@ -248,10 +248,10 @@ func TestAWrongSignatureIs401AndTouchesNothing(t *testing.T) {
 		cases := maps.Clone(all)
 		maps.Copy(cases, wrong[vendor])
 		for name, alter := range cases {
-			d := newDesk(nil)
+			d := newReceivers(nil)
 			r := signedBy(t, vendor, example[vendor].Delivery)
 			alter(r)
-			if got := d.send(vendor, r); got != http.StatusUnauthorized || len(d.touched) > 0 || d.heard > 0 || !slices.Equal(d.outcomes, []Outcome{Refused}) {
+			if got := d.send(vendor, r); got != http.StatusUnauthorized || len(d.touched) > 0 || d.received > 0 || !slices.Equal(d.outcomes, []Outcome{Refused}) {
 				t.Errorf("%s, %s: got %d %v %v", vendor, name, got, d.outcomes, d.touched)
 			}
 		}
@@ -260,7 +260,7 @@ func TestAWrongSignatureIs401AndTouchesNothing(t *testing.T) {
 
 func TestASignatureMustCoverTheBody(t *testing.T) {
 	t.Parallel()
-	d := newDesk(nil)
+	d := newReceivers(nil)
 	r := signedBy(t, mattr, example[mattr].Delivery)
 	params := fmt.Sprintf(`("@method");alg="ed25519";keyid="%s";created=%d`, tenant.KeyID, time.Now().Unix())
 	r.Header.Set("Signature-Input", "sig="+params)
@@ -275,7 +275,7 @@ func TestTimesOfSignatures(t *testing.T) {
 	for _, vendor := range []string{coassemble, mattr} {
 		for off, want := range map[time.Duration]int{-299 * time.Second: 200, 299 * time.Second: 200, -302 * time.Second: 401, 302 * time.Second: 401} {
 			synctest.Test(t, func(t *testing.T) {
-				d, v := newDesk(nil), example[vendor].Delivery
+				d, v := newReceivers(nil), example[vendor].Delivery
 				v.At = time.Now().Add(off)
 				if got := d.send(vendor, signedBy(t, vendor, v)); got != want {
 					t.Errorf("%s, %v off: got %d, want %d", vendor, off, got, want)
@@ -285,9 +285,9 @@ func TestTimesOfSignatures(t *testing.T) {
 	}
 }
 
-func TestKeysThatCannotBeHadAreNoWrongSignature(t *testing.T) {
+func TestUnavailableKeysAreNoWrongSignature(t *testing.T) {
 	t.Parallel()
-	d := newDesk(nil)
+	d := newReceivers(nil)
 	r := signedBy(t, mattr, example[mattr].Delivery)
 	r.Header.Set("Signature-Input", strings.Replace(r.Header.Get("Signature-Input"), tenant.KeyID, "unavailable", 1))
 	w := httptest.NewRecorder()
@@ -311,7 +311,7 @@ func TestBounds(t *testing.T) {
 			"more, and does not say how much":  {large + "x", false, 413},
 			"1 MiB, and does not say how much": {large, false, 200},
 		} {
-			d := newDesk(nil)
+			d := newReceivers(nil)
 			r := resigned(t, vendor, []byte(tt.body))
 			if !tt.length {
 				r.ContentLength = -1
@@ -323,11 +323,11 @@ func TestBounds(t *testing.T) {
 	}
 	full := inflight.New(1, 0, nil)
 	full.Enter()
-	if got := newDesk(full).send(thoughtIndustries, resigned(t, thoughtIndustries, nil)); got != http.StatusServiceUnavailable {
+	if got := newReceivers(full).send(thoughtIndustries, resigned(t, thoughtIndustries, nil)); got != http.StatusServiceUnavailable {
 		t.Errorf("got %d where there is no room", got)
 	}
 	held := inflight.New(10, 100_000, nil)
-	if got := newDesk(held).send(thoughtIndustries, resigned(t, thoughtIndustries, []byte(large))); got != http.StatusServiceUnavailable || held.State().Bytes != 0 {
+	if got := newReceivers(held).send(thoughtIndustries, resigned(t, thoughtIndustries, []byte(large))); got != http.StatusServiceUnavailable || held.State().Bytes != 0 {
 		t.Errorf("got %d where the bytes have no room", got)
 	}
 }
@@ -336,7 +336,7 @@ func TestOnlyPOST(t *testing.T) {
 	t.Parallel()
 	for _, method := range []string{http.MethodGet, http.MethodPut, http.MethodOptions, http.MethodHead} {
 		w := httptest.NewRecorder()
-		newDesk(nil).endpoints[coassemble].ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, at, nil))
+		newReceivers(nil).endpoints[coassemble].ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, at, nil))
 		if w.Code != http.StatusMethodNotAllowed || w.Header().Get("Allow") != http.MethodPost {
 			t.Errorf("%s: got %d %v", method, w.Code, w.Header())
 		}

@@ -9,7 +9,7 @@ import (
 	"github.com/learngraph/learngraph/lru"
 )
 
-func TestKeptTextsAreBoundedInBytes(t *testing.T) {
+func TestStoredTextsAreBoundedInBytes(t *testing.T) {
 	t.Parallel()
 	text := func(c string) string { return strings.Repeat(c, 100) }
 	most := 3 * (len(text("a")) + lru.EntryOverhead)

@@ -49,7 +49,7 @@ func jsonAnswer(status int, parts ...[]byte) answer {
 
 func recordAnswer(status int, r record) answer { return jsonAnswer(status, appendRecord(nil, r)) }
 
-func plain(status int, contentType, body string) answer {
+func textAnswer(status int, contentType, body string) answer {
 	return answer{status: status, contentType: contentType, parts: [][]byte{[]byte(body)}}
 }
 
@@ -91,21 +91,21 @@ func failure(b Backend, template string, status int, message string) answer {
 	case b == ThoughtIndustries:
 		return recordAnswer(status, record{"error", code, "message", message})
 	case status == http.StatusUnauthorized || status == http.StatusForbidden || status >= 500:
-		return plain(status, "text/plain; charset=utf-8", http.StatusText(status))
+		return textAnswer(status, "text/plain; charset=utf-8", http.StatusText(status))
 	}
 	return recordAnswer(status, record{"code", strings.ReplaceAll(http.StatusText(status), " ", ""), "message", message})
 }
 
 // exchange is one request and its answer.
 type exchange struct {
-	emulator *Emulator
-	w        http.ResponseWriter
-	r        *http.Request
-	route    route
-	body     []byte
-	verdict  verdict
-	call     *Call
-	left     bool
+	emulator  *Emulator
+	w         http.ResponseWriter
+	r         *http.Request
+	route     route
+	body      []byte
+	admission admission
+	call      *Call
+	left      bool
 }
 
 // header sends the status and headers; from then on the caller may see them, so the call counts as answered.
@@ -123,7 +123,7 @@ func (x *exchange) header(a answer, length int) {
 	if length >= 0 && a.status != http.StatusNoContent && a.status != http.StatusNotModified {
 		h.Set("Content-Length", strconv.Itoa(length))
 	}
-	x.verdict.headers(h)
+	x.admission.headers(h)
 	x.emulator.log.answered(x, a.status)
 	if length == 0 {
 		x.leave()

@@ -101,8 +101,8 @@ func (x *exchange) badRequest() answer {
 	return x.route.failure(http.StatusBadRequest, "Invalid request")
 }
 
-// bareArray is a page of Coassemble: an array at the root.
-func bareArray(elements [][]byte) answer {
+// arrayAnswer is a page of Coassemble: an array at the root.
+func arrayAnswer(elements [][]byte) answer {
 	parts := make([][]byte, 0, 2*len(elements)+1)
 	open := []byte("[")
 	for _, element := range elements {
@@ -133,7 +133,7 @@ func (e *Emulator) listEmbedClients(x *exchange) answer {
 	for _, c := range slice(e.co.clients, from, length) {
 		elements = append(elements, e.element(c.identifier, c.raw))
 	}
-	return bareArray(elements)
+	return arrayAnswer(elements)
 }
 
 func (e *Emulator) listUsers(x *exchange) answer {
@@ -157,7 +157,7 @@ func (e *Emulator) listUsers(x *exchange) answer {
 	for _, u := range slice(users, from, length) {
 		elements = append(elements, e.element(u.identifier, u.raw))
 	}
-	return bareArray(elements)
+	return arrayAnswer(elements)
 }
 
 func slice[T any](items []T, from, length int) []T {

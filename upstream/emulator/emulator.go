@@ -149,11 +149,11 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rt := match(r.Method, r.URL.EscapedPath())
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequestBody))
 	x := &exchange{emulator: e, w: w, r: r, route: rt, body: body}
-	x.verdict = e.log.arrive(x)
+	x.admission = e.log.arrive(x)
 	defer x.leave()
 	var fault Fault
 	faulty := false
-	if !x.verdict.refused {
+	if !x.admission.refused {
 		fault, faulty = e.faults.take(x)
 	}
 	if !pause(r.Context(), e.options.Latency) {
@@ -162,8 +162,8 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	switch {
 	case err != nil:
 		x.send(rt.failure(http.StatusRequestEntityTooLarge, "request body too large"))
-	case x.verdict.refused:
-		x.send(tooMany(rt.backend, x.verdict.retryAfter))
+	case x.admission.refused:
+		x.send(tooMany(rt.backend, x.admission.retryAfter))
 	case faulty:
 		x.fail(fault)
 	default:
@@ -175,7 +175,7 @@ func (e *Emulator) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 func (e *Emulator) answer(x *exchange) answer {
 	rt := x.route
 	if rt.backend == "" {
-		return plain(http.StatusNotFound, "text/plain; charset=utf-8", "404 page not found")
+		return textAnswer(http.StatusNotFound, "text/plain; charset=utf-8", "404 page not found")
 	}
 	if rt.serve == nil {
 		if rt.template == "" {

@@ -146,7 +146,7 @@ func (x *exchange) fail(f Fault) {
 	case FaultHuge:
 		x.huge()
 	default:
-		x.send(f.whole(x, right))
+		x.send(f.response(x, right))
 	}
 }
 
@@ -165,7 +165,7 @@ func (f Fault) status(rt route) answer {
 		a = tooMany(rt.backend, seconds)
 	}
 	if f.Body != "" {
-		a = plain(f.Status, jsonType, f.Body)
+		a = textAnswer(f.Status, jsonType, f.Body)
 	}
 	if f.ContentType != "" {
 		a.contentType = f.ContentType
@@ -174,14 +174,14 @@ func (f Fault) status(rt route) answer {
 	return a
 }
 
-// whole are the faults that are complete responses.
-func (f Fault) whole(x *exchange, right answer) answer {
+// response are the faults that are complete responses.
+func (f Fault) response(x *exchange, right answer) answer {
 	switch f.Kind {
 	case FaultInvalidJSON:
 		right.parts = [][]byte{right.head(right.size() / 2)}
 		return right
 	case FaultHTML:
-		return plain(http.StatusOK, "text/html; charset=utf-8", "<!DOCTYPE html><html><head><title>Please sign in</title></head><body><h1>Please sign in</h1></body></html>")
+		return textAnswer(http.StatusOK, "text/html; charset=utf-8", "<!DOCTYPE html><html><head><title>Please sign in</title></head><body><h1>Please sign in</h1></body></html>")
 	case FaultEmpty:
 		return answer{status: http.StatusOK, contentType: jsonType}
 	case FaultContentType:
@@ -192,7 +192,7 @@ func (f Fault) whole(x *exchange, right answer) answer {
 	case FaultExpiredToken:
 		return x.route.failure(http.StatusUnauthorized, "")
 	default:
-		return plain(http.StatusOK, jsonType, `{"errors":[{"message":"Something went wrong on our end."}],"data":null}`)
+		return textAnswer(http.StatusOK, jsonType, `{"errors":[{"message":"Something went wrong on our end."}],"data":null}`)
 	}
 }
 

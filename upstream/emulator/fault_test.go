@@ -112,7 +112,7 @@ func TestMostExactFaultStrikesAndRunsOut(t *testing.T) {
 	}
 }
 
-func TestFaultedWriteIsAppliedOnlyWhenSaid(t *testing.T) {
+func TestFaultedWriteIsAppliedOnlyOnRequest(t *testing.T) {
 	t.Parallel()
 	for _, applied := range []bool{false, true} {
 		c := newCaller(t, emulator.Options{Clients: 1})

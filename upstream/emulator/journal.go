@@ -21,8 +21,8 @@ type Call struct {
 	At       time.Time
 }
 
-// keptCalls bounds the journal of a long demonstration: at least the latest so many.
-const keptCalls = 1 << 16
+// maxCalls bounds the journal of a long demonstration: at least the latest so many.
+const maxCalls = 1 << 16
 
 // journal records calls, counts the requests in flight and enforces the limits.
 type journal struct {
@@ -38,8 +38,8 @@ type journal struct {
 	refused map[Backend]int
 }
 
-// verdict is the effect of the limits on one request.
-type verdict struct {
+// admission is the effect of the limits on one request.
+type admission struct {
 	counted    bool
 	refused    bool
 	retryAfter int // seconds
@@ -48,7 +48,7 @@ type verdict struct {
 	limit, remaining, reset int
 }
 
-func (v verdict) headers(h http.Header) {
+func (v admission) headers(h http.Header) {
 	if v.shown {
 		h.Set("X-RateLimit-Limit", strconv.Itoa(v.limit))
 		h.Set("X-RateLimit-Remaining", strconv.Itoa(v.remaining))
@@ -56,7 +56,7 @@ func (v verdict) headers(h http.Header) {
 	}
 }
 
-func (j *journal) arrive(x *exchange) verdict {
+func (j *journal) arrive(x *exchange) admission {
 	now := time.Now()
 	rt := x.route
 	x.call = &Call{
@@ -65,17 +65,17 @@ func (j *journal) arrive(x *exchange) verdict {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if len(j.calls) >= 2*keptCalls {
-		j.calls = append([]*Call(nil), j.calls[keptCalls:]...)
+	if len(j.calls) >= 2*maxCalls {
+		j.calls = append([]*Call(nil), j.calls[maxCalls:]...)
 	}
 	j.calls = append(j.calls, x.call)
 	if rt.backend == "" || rt.template == tokenRoute {
-		return verdict{}
+		return admission{}
 	}
-	return j.judge(rt.backend, now)
+	return j.admit(rt.backend, now)
 }
 
-func (j *journal) judge(b Backend, now time.Time) verdict {
+func (j *journal) admit(b Backend, now time.Time) admission {
 	if j.present == nil {
 		j.windows, j.present = map[Backend][]time.Time{}, map[Backend]int{}
 		j.active, j.most, j.refused = map[Backend]int{}, map[Backend]int{}, map[Backend]int{}
@@ -100,8 +100,8 @@ func (j *journal) judge(b Backend, now time.Time) verdict {
 }
 
 // window weighs the request against every limit; the one with the least left is the one that is shown.
-func (j *journal) window(b Backend, now time.Time) verdict {
-	var v verdict
+func (j *journal) window(b Backend, now time.Time) admission {
+	var v admission
 	var longest time.Duration
 	for _, l := range j.limits[b] {
 		longest = max(longest, l.Window)
@@ -137,7 +137,7 @@ func seconds(d time.Duration) int { return max(int((d+time.Second-1)/time.Second
 
 // leave frees the request's slot among the concurrent ones, once.
 func (x *exchange) leave() {
-	if x.left || !x.verdict.counted {
+	if x.left || !x.admission.counted {
 		return
 	}
 	x.left = true
@@ -145,7 +145,7 @@ func (x *exchange) leave() {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.present[x.route.backend]--
-	if !x.verdict.refused {
+	if !x.admission.refused {
 		j.active[x.route.backend]--
 	}
 }

@@ -285,11 +285,11 @@ func parseClaims(raw json.RawMessage) (claims map[string]any, compact []byte, er
 	return claims, b.Bytes(), err
 }
 
-var uuidForm = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
+var uuidPattern = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
-// found is the identity that the path names; failed is the 400 or 404. The caller holds the lock.
-func (e *Emulator) found(x *exchange) (i *identity, failed *answer) {
-	if !uuidForm.MatchString(x.route.id) {
+// findIdentity is the identity that the path names; failed is the 400 or 404. The caller holds the lock.
+func (e *Emulator) findIdentity(x *exchange) (i *identity, failed *answer) {
+	if !uuidPattern.MatchString(x.route.id) {
 		a := invalid("id", "params", "Invalid value", x.route.id)
 		return nil, &a
 	}
@@ -303,7 +303,7 @@ func (e *Emulator) found(x *exchange) (i *identity, failed *answer) {
 func (e *Emulator) getIdentity(x *exchange) answer {
 	e.mu.RLock()
 	defer e.mu.RUnlock()
-	i, failed := e.found(x)
+	i, failed := e.findIdentity(x)
 	if failed != nil {
 		return *failed
 	}
@@ -322,7 +322,7 @@ func (e *Emulator) putIdentity(x *exchange) answer {
 	}
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	i, failed := e.found(x)
+	i, failed := e.findIdentity(x)
 	if failed != nil {
 		return *failed
 	}
@@ -336,7 +336,7 @@ func (e *Emulator) putIdentity(x *exchange) answer {
 func (e *Emulator) deleteIdentity(x *exchange) answer {
 	e.mu.Lock()
 	defer e.mu.Unlock()
-	i, failed := e.found(x)
+	i, failed := e.findIdentity(x)
 	if failed != nil {
 		return *failed
 	}
@@ -348,7 +348,7 @@ func (e *Emulator) deleteIdentity(x *exchange) answer {
 
 // listCredentials answers an unknown user with an empty list: the vendor documents no 404 here.
 func (e *Emulator) listCredentials(x *exchange) answer {
-	if !uuidForm.MatchString(x.route.id) {
+	if !uuidPattern.MatchString(x.route.id) {
 		return invalid("userId", "params", "Invalid value", x.route.id)
 	}
 	s, failed := querySpan(x)

@@ -249,7 +249,7 @@ func TestABadCursorIsNamed(t *testing.T) {
 	}
 }
 
-func TestFindDropsWhatDoesNotShowTheKey(t *testing.T) {
+func TestFindIgnoresIdentitiesWithoutTheKey(t *testing.T) {
 	t.Parallel()
 	record := func(id, provider string) string {
 		return `{"id":"` + id + `","authenticationProvider":` + provider + `}`

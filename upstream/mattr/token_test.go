@@ -234,7 +234,7 @@ func TestAFailedRefreshLetsTheOldTokenServe(t *testing.T) {
 	})
 }
 
-func TestATokenEndpointThatRefusesIsLeftAlone(t *testing.T) {
+func TestARefusingTokenEndpointIsNotCalledForAWhile(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		var asked []time.Duration

@@ -199,7 +199,7 @@ func TestPagesAreReadInAnyShapeThatTheBackendPromises(t *testing.T) {
 	}
 }
 
-func TestOnlyDeclaredMembersAreKept(t *testing.T) {
+func TestOnlyDeclaredMembersAreStored(t *testing.T) {
 	t.Parallel()
 	p, _, err := newTestClient(t, newBackend(1)).Page(t.Context(), Query{}, 1, 1)
 	if err != nil {
@@ -332,7 +332,7 @@ func TestLookupFindsByTheFewestCalls(t *testing.T) {
 	}
 }
 
-func TestLookupSaysWhyAKeyIsUndecided(t *testing.T) {
+func TestLookupReturnsWhyAKeyIsUndecided(t *testing.T) {
 	t.Parallel()
 	twins := newBackend(120)
 	twins.entries[110].sku = twins.entries[5].sku
