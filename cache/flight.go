@@ -246,7 +246,7 @@ func (s *space) outcomeOf(began start, q *missingKey, a Answer[any], now time.Ti
 		}
 	}
 	k := s.record(began, a.Entry, a.Found, now)
-	if k.storable || q.stored != nil {
+	if k.cacheable || q.stored != nil {
 		s.store(began, q.digest, k)
 	}
 	return outcome{rec: k.rec, verdict: verdict, noStore: f.NoStore}
@@ -257,20 +257,20 @@ func (s *space) outcomeOf(began start, q *missingKey, a Answer[any], now time.Ti
 func (s *space) noteRefreshError(began start, q *missingKey, err error, now time.Time) {
 	reason := s.c.o.Classify(err)
 	if reason == "" {
-		s.store(began, q.digest, storableRecord{})
+		s.store(began, q.digest, fetchedRecord{})
 		return
 	}
 	q.stored.refreshError.Store(&refreshError{reason, now.Add(pause)})
 }
 
-// storableRecord is a record and whether it may outlive those who wait for it.
-type storableRecord struct {
-	rec      *record
-	storable bool
+// fetchedRecord is a record and whether it may outlive those who wait for it.
+type fetchedRecord struct {
+	rec       *record
+	cacheable bool
 }
 
 // record sets the lifetime of a fetched value.
-func (s *space) record(began start, f Entry[any], found bool, now time.Time) storableRecord {
+func (s *space) record(began start, f Entry[any], found bool, now time.Time) fetchedRecord {
 	o := &s.c.o
 	r := &record{found: found, etag: f.ETag, tags: f.Tags, items: newItems(f.items), without: s.without, at: now}
 	if found {
@@ -295,15 +295,15 @@ func (s *space) record(began start, f Entry[any], found bool, now time.Time) sto
 	ttl -= time.Duration(float64(ttl) * began.cut)
 	r.fresh = r.at.Add(ttl)
 	r.stale = r.fresh.Add(stale)
-	return storableRecord{r, now.Before(r.stale)}
+	return fetchedRecord{r, now.Before(r.stale)}
 }
 
 // store fills both levels, or empties them where their value must not be served any longer.
-func (s *space) store(began start, d digest, k storableRecord) {
+func (s *space) store(began start, d digest, k fetchedRecord) {
 	if s.c.o.TTL <= 0 {
 		return
 	}
-	if !k.storable {
+	if !k.cacheable {
 		s.c.memory.remove(began.drops, d)
 		s.removeShared(began, d)
 		return

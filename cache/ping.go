@@ -16,7 +16,7 @@ import (
 // or a user.
 type PingError string
 
-// The troubles with Redis. NoTrouble is none.
+// The failures of Redis. PingOK is none.
 const (
 	PingOK        PingError = ""
 	BadURL        PingError = "the URL cannot be read"
@@ -46,7 +46,7 @@ var prefixes = []struct {
 // noSentinel is the beginning of the library's error where no Sentinel named a master. It holds the errors of all of them.
 const noSentinel = "redis: all sentinels"
 
-// pingErrorOf returns why a command was not done, or NoTrouble where Redis is well and refuses this one command.
+// pingErrorOf returns why a command was not done, or PingOK where Redis works and refuses this one command.
 func pingErrorOf(err error) PingError {
 	sentinels := err != nil && strings.HasPrefix(err.Error(), noSentinel)
 	switch {

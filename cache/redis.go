@@ -78,7 +78,7 @@ type remote struct {
 	seal         sealer
 	breaker      breaker
 	channelState channelState
-	lastError    atomic.Value // the last Trouble in the log
+	lastError    atomic.Value // the last PingError in the log
 
 	onInvalidate func(seq int64, ds []digest) // another replica dropped
 	onDisconnect func()                       // messages may have been missed

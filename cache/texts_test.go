@@ -132,7 +132,7 @@ func TestTextsAreSealedAndChecked(t *testing.T) {
 }
 
 // Redis's own interpreter runs what miniredis only resembles.
-func TestTextsAreBoundedInRedisItself(t *testing.T) {
+func TestTextsAreBoundedInRedis(t *testing.T) {
 	t.Parallel()
 	url, _ := realRedis(t)
 	o := options()

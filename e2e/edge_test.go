@@ -27,7 +27,7 @@ func edged(t *testing.T, env map[string]string) *program {
 	for name, value := range env {
 		all[name] = value
 	}
-	return told(t, all)
+	return webhookProgram(t, all)
 }
 
 // get asks as a cache on the way does.

@@ -35,7 +35,7 @@ func TestEachAnswerIsCountedByPathAndStatus(t *testing.T) {
 	for _, target := range []string{typename, typename, "/graphql", "/nowhere", "/readyz"} {
 		p.visit(t, http.MethodGet, target)
 	}
-	got := p.figures(t)
+	got := p.readMetrics(t)
 	for name, want := range map[string]string{
 		`http_requests_total{path="/graphql",status="200"}`: "2",
 		`http_requests_total{path="/graphql",status="400"}`: "1",

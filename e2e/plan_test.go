@@ -206,7 +206,7 @@ func (d documents) operation() string {
 
 // The calls of an operation are never more than its plan's, whatever the document, the sizes of the lists and the content
 // of the cache.
-func TestNoOperationMakesMoreCallsThanItsPlanSays(t *testing.T) {
+func TestNoOperationMakesMoreCallsThanItsPlan(t *testing.T) {
 	t.Parallel()
 	worlds := 40
 	if testing.Short() {

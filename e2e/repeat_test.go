@@ -165,7 +165,7 @@ func TestARepeatedRequestIsChargedCountedAndLogged(t *testing.T) {
 		if got := strings.Count(p.logged.String(), `"msg":"request"`); got != 2 {
 			t.Errorf("got %d lines of the access log, want 2", got)
 		}
-		got := p.figures(t)
+		got := p.readMetrics(t)
 		for name, want := range map[string]string{
 			`operations_total{document="other",outcome="ok",type="query"}`: "2",
 			`operation_duration_seconds_count{document="other"}`:           "2",

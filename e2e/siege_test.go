@@ -300,11 +300,11 @@ func (s *siege) watch() error {
 	return nil
 }
 
-// figures are the program's own numbers about its memory, in bytes.
-type figures struct{ heap, cached int64 }
+// memoryStats are the program's own numbers about its memory, in bytes.
+type memoryStats struct{ heap, cached int64 }
 
-// figures returns them once the program has collected its garbage and requests that were given up have ended.
-func (s *siege) figures() (f figures) {
+// memoryStats returns them once the program has collected its garbage and requests that were given up have ended.
+func (s *siege) memoryStats() (f memoryStats) {
 	s.t.Helper()
 	pause := min(*siegeTime/3, 3*time.Second)
 	for range 3 {
@@ -348,9 +348,9 @@ func TestTheProgramWithstandsASiege(t *testing.T) {
 	t.Parallel()
 	s := newSiege(t)
 	s.last(*siegeTime / 3)
-	before := s.figures()
+	before := s.memoryStats()
 	s.last(*siegeTime)
-	after := s.figures()
+	after := s.memoryStats()
 	t.Logf("%d requests; live heap %d MiB and in it cache %d MiB, then %d and %d; %d MiB anonymous at most", s.sent.Load(),
 		before.heap>>20, before.cached>>20, after.heap>>20, after.cached>>20, s.peak.Load()>>20)
 	if grown := after.heap - before.heap - max(after.cached-before.cached, 0); grown > before.heap/5+4<<20 {

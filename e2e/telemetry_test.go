@@ -57,8 +57,8 @@ func (p *program) operateJSON(t *testing.T, path string) (v map[string]any) {
 	return v
 }
 
-// figures are the lines of /metrics that are our own, without those of buckets.
-func (p *program) figures(t *testing.T) map[string]string {
+// readMetrics are the lines of /metrics that are our own, without those of buckets.
+func (p *program) readMetrics(t *testing.T) map[string]string {
 	t.Helper()
 	lines := map[string]string{}
 	for line := range strings.Lines(p.operate(t, "/metrics")) {
@@ -74,7 +74,7 @@ func (p *program) figures(t *testing.T) map[string]string {
 func TestMetricsThatAlertsWaitForBeginAtZero(t *testing.T) {
 	t.Parallel()
 	p := start(t, setup{})
-	got := p.figures(t)
+	got := p.readMetrics(t)
 	want := map[string]string{}
 	for _, code := range []string{"INTERNAL", "UPSTREAM_TIMEOUT", "RATE_LIMITED", "WRITE_OUTCOME_UNKNOWN"} {
 		want[`operation_errors_total{code="`+code+`"}`] = "0"
@@ -112,7 +112,7 @@ func TestMetricsOfARunningProgramNameTrustedDocumentsAlone(t *testing.T) {
 		r.Header.Set("X-Request-Id", madeUp)
 		p.send(r)
 	}
-	got := p.figures(t)
+	got := p.readMetrics(t)
 	for name, want := range map[string]string{
 		`operations_total{document="a1b2",outcome="ok",type="query"}`:         "2",
 		`operations_total{document="other",outcome="ok",type="query"}`:        "2",

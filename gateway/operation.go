@@ -45,7 +45,7 @@ type prepared struct {
 	*graphql.OperationContext
 	*constants
 	onError      engine.OnError
-	cacheKeyText string // see questionKey
+	cacheKeyText string // see cacheKey
 }
 
 // cacheKey identifies a question: the document, the operation, the variables and the error behavior.

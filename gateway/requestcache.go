@@ -16,8 +16,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// requestCache know requests by the digest of their bytes, so that one that comes again and whose answer is kept need not be
-// read, coerced and estimated again. A nil *repeats knows none. No variables are kept: they hold personal data.
+// requestCache finds requests by the digest of their bytes, so that one that comes again and whose answer is cached need not be
+// read, coerced and estimated again. A nil *requestCache holds none. No variables are kept: they hold personal data.
 type requestCache struct {
 	requests *lru.Cache[[sha256.Size]byte, *cachedRequest]
 }

@@ -26,7 +26,7 @@ type merged struct {
 	problem  string
 }
 
-func (m *merged) complain(format string, args ...any) {
+func (m *merged) addError(format string, args ...any) {
 	if m.problem == "" {
 		m.problem = fmt.Sprintf(format, args...)
 	}
@@ -40,14 +40,14 @@ func (m *merged) at(path ast.Path) (v any, set func(any)) {
 		case ast.PathName:
 			object, ok := v.(map[string]any)
 			if !ok {
-				m.complain("nothing is at %s", path)
+				m.addError("nothing is at %s", path)
 				return nil, func(any) {}
 			}
 			v, set = object[string(step)], func(v any) { object[string(step)] = v }
 		case ast.PathIndex:
 			list, ok := v.([]any)
 			if !ok || int(step) >= len(list) {
-				m.complain("nothing is at %s", path)
+				m.addError("nothing is at %s", path)
 				return nil, func(any) {}
 			}
 			v, set = list[step], func(v any) { list[step] = v }
@@ -85,7 +85,7 @@ func (m *merged) add(inc engine.Increment) {
 	if inc.Items == nil {
 		v, set := m.at(inc.Path)
 		if _, ok := v.(map[string]any); !ok {
-			m.complain("no object is at %s", inc.Path)
+			m.addError("no object is at %s", inc.Path)
 		}
 		set(combine(v, plain(string(inc.Data))))
 		return
@@ -94,7 +94,7 @@ func (m *merged) add(inc engine.Increment) {
 	v, set := m.at(inc.Path[:len(inc.Path)-1])
 	list, ok := v.([]any)
 	if !ok || len(list) < first {
-		m.complain("elements from %d on are added to %v", first, v)
+		m.addError("elements from %d on are added to %v", first, v)
 		return
 	}
 	for i, item := range inc.Items {
@@ -136,12 +136,12 @@ func deliver(t testing.TB, w *world, loaded *graphql.OperationContext, format en
 	open := map[string]engine.Pending{}
 	p := d.First()
 	if p.HasNext == (len(p.Pending) == 0) {
-		m.complain("hasNext is %t, pending is %v", p.HasNext, p.Pending)
+		m.addError("hasNext is %t, pending is %v", p.HasNext, p.Pending)
 	}
 	for {
 		for _, pending := range p.Pending {
 			if _, ok := open[pending.ID]; ok {
-				m.complain("%s is announced twice", pending.ID)
+				m.addError("%s is announced twice", pending.ID)
 			}
 			open[pending.ID] = pending
 		}
@@ -150,18 +150,18 @@ func deliver(t testing.TB, w *world, loaded *graphql.OperationContext, format en
 		}
 		for _, pending := range p.Pending {
 			if v, _ := m.at(pending.Path); v == nil {
-				m.complain("%s is announced for null", pending.Path)
+				m.addError("%s is announced for null", pending.Path)
 			}
 		}
 		for _, c := range p.Completed {
 			if _, ok := open[c.ID]; !ok {
-				m.complain("%s ends without an announcement", c.ID)
+				m.addError("%s ends without an announcement", c.ID)
 			}
 			delete(open, c.ID)
 			m.errs = append(m.errs, c.Errors...)
 		}
 		if p.HasNext != (len(open) > 0) {
-			m.complain("hasNext is %t, open are %v", p.HasNext, open)
+			m.addError("hasNext is %t, open are %v", p.HasNext, open)
 		}
 		if !p.HasNext || m.problem != "" {
 			return m
@@ -178,9 +178,9 @@ func (m *merged) increment(open map[string]engine.Pending, inc engine.Increment)
 	pending, ok := open[inc.ID]
 	switch {
 	case !ok:
-		m.complain("%s gets data without an announcement", inc.ID)
+		m.addError("%s gets data without an announcement", inc.ID)
 	case inc.Items == nil && append(slices.Clone(pending.Path), inc.SubPath...).String() != inc.Path.String():
-		m.complain("%s and %s do not make %s", pending.Path, inc.SubPath, inc.Path)
+		m.addError("%s and %s do not make %s", pending.Path, inc.SubPath, inc.Path)
 	}
 	m.add(inc)
 }

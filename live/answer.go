@@ -12,7 +12,7 @@ import (
 
 // Answer is the result of an execution.
 type Answer struct {
-	// Body is the answer as it is sent. Sameness is equal for two answers that differ in nothing that is worth an event.
+	// Body is the answer as it is sent. Fingerprint is equal for two answers that differ in nothing that is worth an event.
 	Body        []byte
 	Fingerprint string
 	// Facts are the answer's facts, Tags its dependencies.

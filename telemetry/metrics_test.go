@@ -64,8 +64,8 @@ func busy() (*Metrics, Sources) {
 
 var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
-// figures are the lines of /metrics that are our own, without those of buckets.
-func figures(t *testing.T, m *Metrics) map[string]string {
+// samples are the lines of /metrics that are our own, without those of buckets.
+func samples(t *testing.T, m *Metrics) map[string]string {
 	t.Helper()
 	w := httptest.NewRecorder()
 	m.Handler(slog.New(slog.DiscardHandler)).ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/metrics", nil))
@@ -85,7 +85,7 @@ func figures(t *testing.T, m *Metrics) map[string]string {
 func TestMetricsCountEvents(t *testing.T) {
 	t.Parallel()
 	m, _ := busy()
-	got := figures(t, m)
+	got := samples(t, m)
 	for name, want := range map[string]string{
 		`operations_total{document="a1",outcome="ok",type="query"}`:               "1",
 		`operations_total{document="other",outcome="partial",type="mutation"}`:    "1",
@@ -190,7 +190,7 @@ func TestMetricsOfAProgramWithoutRedisLackItsSeries(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics()
 	m.Watch(Sources{Cache: func() cache.Counters { return cache.Counters{} }})
-	for name := range figures(t, m) {
+	for name := range samples(t, m) {
 		if strings.HasPrefix(name, "redis_") {
 			t.Errorf("there is a figure %s", name)
 		}
@@ -321,7 +321,7 @@ func TestMetricsOfRealBackendsAreTheirStatus(t *testing.T) {
 	}
 	m := NewMetrics()
 	m.Watch(Sources{Backends: BackendStates([]*upstream.Client{rest})})
-	got := figures(t, m)
+	got := samples(t, m)
 	want := map[string]string{}
 	for _, class := range []string{"reads", "searches", "writes"} {
 		want[`backend_circuit_open{backend="mattr",class="`+class+`"}`] = "0"

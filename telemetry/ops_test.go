@@ -127,7 +127,7 @@ func TestHTTPRequestsBuildAndReloadsAreMetrics(t *testing.T) {
 	for _, path := range []string{"/graphql", "/graphql", "/assets/a.js", "/someone@mail.example"} {
 		counted.ServeHTTP(&known{httptest.NewRecorder()}, httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil))
 	}
-	got := figures(t, m)
+	got := samples(t, m)
 	for name, want := range map[string]string{
 		`http_requests_total{path="/graphql",status="418"}`:       "2",
 		`http_requests_total{path="/assets",status="418"}`:        "1",

@@ -28,7 +28,7 @@ type parts struct {
 // errTooLarge means that a body is larger than its bound.
 var errTooLarge = errors.New("the body is larger than its bound")
 
-// readAll reads a body to its end. Its error is errTooLarge for one of more than limit bytes, and errNoRoom where held has no
+// readAll reads a body to its end. Its error is errTooLarge for one of more than limit bytes, and errOverMemory where held has no
 // room for it.
 func readAll(r io.Reader, declared, limit int64, held *inflight.Hold) ([]byte, error) {
 	p := &parts{held: held}

@@ -13,7 +13,7 @@ const DefaultRetries = 2
 const (
 	firstBackoff = 100 * time.Millisecond
 	maxBackoff   = 2 * time.Second
-	// minRetries in a span are allowed however little traffic there is, beyond that one per retryShare of it.
+	// minRetries in a span are allowed however little traffic there is, beyond that one per retryDivisor of it.
 	minRetries   = 3
 	retryDivisor = 10
 )

@@ -24,8 +24,8 @@ var cdnCacheControl = http.CanonicalHeaderKey("CDN-Cache-Control")
 
 // Policy is the cache policy of an answer, derived from its facts. The zero value allows nothing.
 type Policy struct {
-	// Storable is set if the answer may be stored at all, shared if it may be stored for others.
-	Storable, public bool
+	// Cacheable is set if the answer may be stored at all, shared if it may be stored for others.
+	Cacheable, public bool
 	// private is set for an answer to a caller who is bound to clients.
 	private bool
 	// oldest is when the backend sent the oldest fact, fresh until when the least fresh one is; the zero time without facts.
@@ -65,10 +65,10 @@ func FromFacts(facts []cache.Fact, publicCatalog bool, now time.Time) Policy {
 	if len(facts) == 0 {
 		return Policy{}
 	}
-	p := Policy{Storable: true, public: publicCatalog, oldest: now, freshUntil: facts[0].Fresh}
+	p := Policy{Cacheable: true, public: publicCatalog, oldest: now, freshUntil: facts[0].Fresh}
 	p.Served, p.Detail = servedBy(facts)
 	for _, f := range facts {
-		p.Storable = p.Storable && !f.NoStore
+		p.Cacheable = p.Cacheable && !f.NoStore
 		p.public = p.public && f.Backend == string(upstream.ThoughtIndustries)
 		if born := now.Add(-f.Age); born.Before(p.oldest) {
 			p.oldest = born
@@ -81,7 +81,7 @@ func FromFacts(facts []cache.Fact, publicCatalog bool, now time.Time) Policy {
 }
 
 // Public reports whether a shared cache may keep the answer.
-func (p Policy) Public() bool { return p.Storable && p.public && !p.private }
+func (p Policy) Public() bool { return p.Cacheable && p.public && !p.private }
 
 // Tagged is the policy of an answer that depends on these tags, where shared caches may keep it.
 func (p Policy) Tagged(e *Edge, tags func() []cache.Tag) Policy {
@@ -110,7 +110,7 @@ func (p Policy) TagsSize() int {
 
 // Unless is the policy of an answer that no receiver may keep, where that is so.
 func (p Policy) Unless(forbidden bool) Policy {
-	p.Storable = p.Storable && !forbidden
+	p.Cacheable = p.Cacheable && !forbidden
 	return p
 }
 
@@ -129,7 +129,7 @@ func (p Policy) WriteHeaders(h http.Header, now time.Time) {
 	}
 	said := p.ageHeaders(int(now.Sub(p.oldest)/time.Second), p.left(now))
 	h["Cache-Status"] = said.status
-	if !p.Storable {
+	if !p.Cacheable {
 		h["Cache-Control"] = NoStore
 		return
 	}
@@ -166,7 +166,7 @@ func (p Policy) ageHeaders(age, left int) *ageHeaders {
 
 func (p Policy) newAgeHeaders(age, left int) *ageHeaders {
 	a := &ageHeaders{age: age, left: left, status: p.status(left)}
-	if !p.Storable {
+	if !p.Cacheable {
 		return a
 	}
 	a.ageText = []string{strconv.Itoa(age)}

@@ -303,7 +303,7 @@ func (x *ResponseWriter) finish(status int, policy cachecontrol.Policy, b repres
 	if b.Coding != "" {
 		h["Content-Encoding"] = []string{b.Coding}
 	}
-	if x.ifNoneMatch != nil && policy.Storable {
+	if x.ifNoneMatch != nil && policy.Cacheable {
 		tag := x.etag(policy, b)
 		h["Etag"] = []string{tag}
 		if representation.Matches(*x.ifNoneMatch, tag) {

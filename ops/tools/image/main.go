@@ -72,7 +72,7 @@ func build(folder string, config v1.Config) (v1.Image, error) {
 	return mutate.ConfigFile(image, file)
 }
 
-// written writes an image as an OCI layout and returns what is read from there.
+// written writes an image as an OCI layout and returns it as it is read from there.
 func written(image v1.Image, to string) (v1.Image, error) {
 	path, err := layout.Write(to, empty.Index)
 	if err != nil {
