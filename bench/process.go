@@ -167,3 +167,19 @@ func (p *program) spent() (s spent, err error) {
 	}
 	return s, lines.Err()
 }
+
+// figure is one figure of the program's metrics; 0 where there is none of the name.
+func (p *program) figure(name string) (v float64, err error) {
+	resp, err := http.Get("http://" + p.operator + "/metrics")
+	if err != nil {
+		return 0, err
+	}
+	defer func() { _ = resp.Body.Close() }()
+	lines := bufio.NewScanner(resp.Body)
+	for lines.Scan() {
+		if text, ok := strings.CutPrefix(lines.Text(), name+" "); ok {
+			v, err = strconv.ParseFloat(text, 64)
+		}
+	}
+	return v, errors.Join(err, lines.Err())
+}

@@ -140,6 +140,20 @@ func TestTheBytesOfSubscriptions(t *testing.T) {
 	}
 }
 
+// Subscribers share the bytes of events, whatever codings they accept; only who excludes all else gets a packed stream.
+func TestEventsHaveNoContentCoding(t *testing.T) {
+	t.Parallel()
+	_, subscribe := subscribed(t, nil)
+	for accepted, want := range map[string]string{"gzip, deflate, br": "", "zstd": "", "gzip, identity;q=0": "gzip"} {
+		for _, accept := range []string{events, listed} {
+			s := subscribe(accept, `subscription { users(first: 1) { nodes { name } } }`, "Accept-Encoding", accepted)
+			if got := s.Header.Get("Content-Encoding"); got != want {
+				t.Errorf("%s: got %q, want %q", accepted, got, want)
+			}
+		}
+	}
+}
+
 func TestASubscriptionByGET(t *testing.T) {
 	t.Parallel()
 	p, _ := subscribed(t, nil)

@@ -211,12 +211,14 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operation
 		x.Fail(fault)
 		return
 	}
-	ctx, cancel, fault := g.deadline(ctx, r.Header)
+	ctx, timeout, fault := g.timeout(ctx, r.Header)
 	if fault != nil {
 		x.Fail(fault)
 		return
 	}
-	defer cancel()
+	for _, req := range all.List {
+		req.Timeout = timeout
+	}
 	if !all.Batch {
 		all.List[0].Raw, all.List[0].Digest = raw, sum
 		x.Send(answer.execute(graphql.StartOperationTrace(ctx), r, all.List[0], g.inParts(x, r)))
@@ -272,18 +274,17 @@ func withoutHeader(r *http.Request, name string) *http.Request {
 
 const headerTimeout = "X-Learngraph-Timeout"
 
-// deadline bounds the operation by the server's timeout, or by the caller's where that is less.
-func (g *Gateway) deadline(ctx context.Context, h http.Header) (context.Context, context.CancelFunc, *httpapi.Error) {
+// timeout returns the time that an operation may take: the server's, or the caller's where that is less.
+func (g *Gateway) timeout(ctx context.Context, h http.Header) (context.Context, time.Duration, *httpapi.Error) {
 	timeout := g.opts.Timeout
 	if text := strings.Join(h.Values(headerTimeout), ","); text != "" {
 		asked, err := time.ParseDuration(text)
 		if err != nil || asked <= 0 {
-			return nil, nil, httpapi.BadRequest(headerTimeout + " must be a duration above zero, such as 3s")
+			return nil, 0, httpapi.BadRequest(headerTimeout + " must be a duration above zero, such as 3s")
 		}
 		if asked < timeout {
 			timeout, ctx = asked, upstream.WithShortDeadline(ctx)
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, timeout)
-	return ctx, cancel, nil
+	return ctx, timeout, nil
 }

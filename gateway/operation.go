@@ -102,6 +102,8 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	if isSubscription(op) {
 		return g.subscribe(ctx, op, parts, req, f)
 	}
+	ctx, cancel := context.WithTimeout(ctx, req.Timeout)
+	defer cancel()
 	out := &httpapi.Result{}
 	ctx, used := provenance.With(engine.WithOnError(g.runner.withDirectives(ctx, r.Header), op.onError))
 	if parts != nil && parts.x.Protocol != incremental.None && selection.Delivers(op.Operation) && g.divides() {

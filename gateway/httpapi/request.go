@@ -62,6 +62,8 @@ type Request struct {
 	FixedOnError string
 	// VariablesSize is that of the variables as they were sent, in bytes.
 	VariablesSize int
+	// Timeout bounds the execution of a query or mutation.
+	Timeout time.Duration
 }
 
 // persistedQuery is what Apollo's protocol puts into extensions: the hash of a document that the server may know.

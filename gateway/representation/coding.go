@@ -79,6 +79,14 @@ type Codings struct {
 	required   bool // no answer as it is
 }
 
+// Plain returns the codings of an answer that is not packed, unless the caller refuses it as it is.
+func (c Codings) Plain() Codings {
+	if c.required {
+		return c
+	}
+	return Codings{}
+}
+
 // For returns the coding for an answer of a size in bytes, above which answers are packed at all where above is not 0.
 func (c Codings) For(size, above int) string {
 	switch {
