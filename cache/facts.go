@@ -98,11 +98,11 @@ func (f *Facts) Add(facts ...Fact) {
 	f.list = append(f.list, facts...)
 }
 
-// List returns a copy of the facts so far, in the order of recording.
+// List returns the facts so far, in the order of recording. They must not be changed.
 func (f *Facts) List() []Fact {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	return slices.Clone(f.list)
+	return slices.Clip(f.list)
 }
 
 // Directives is how fresh a caller asks answers to be. The zero value asks for nothing.

@@ -277,7 +277,7 @@ const headerTimeout = "X-Learngraph-Timeout"
 // timeout returns the time that an operation may take: the server's, or the caller's where that is less.
 func (g *Gateway) timeout(ctx context.Context, h http.Header) (context.Context, time.Duration, *httpapi.Error) {
 	timeout := g.opts.Timeout
-	if text := strings.Join(h.Values(headerTimeout), ","); text != "" {
+	if text := strings.Join(h[headerTimeout], ","); text != "" {
 		asked, err := time.ParseDuration(text)
 		if err != nil || asked <= 0 {
 			return nil, 0, httpapi.BadRequest(headerTimeout + " must be a duration above zero, such as 3s")

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
@@ -100,7 +101,7 @@ func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*res
 	// The calls are known to who began the execution, whose context this is part of.
 	used, out := new(cache.Facts), &httpapi.Result{}
 	r.execute(cache.WithFacts(ctx, used), op.OperationContext, out)
-	now, facts := time.Now(), used.List()
+	now, facts := time.Now(), slices.Clone(used.List()) // kept: no longer than it need be
 	allowed := cachecontrol.FromFacts(facts, r.publicCatalog, now).Unless(!receiversMayStore(op)).Tagged(r.edge, used.Tags)
 	a := responses.New(out.Response, facts, allowed, now)
 	a.Truncated = len(out.Response.Errors) > 0 && outOfTime(ctx)

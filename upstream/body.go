@@ -64,16 +64,23 @@ func (p *parts) declare(length int) bool {
 	return true
 }
 
-// Bodies of these sizes, in bytes, are used again: a large one costs as much to clear as to read, and a longer one would
-// hold its memory for too short answers.
+// Bodies of these sizes, in bytes, are used again: those of single records, and large ones, which cost as much to clear as to
+// read. A longer one would hold its memory for too short answers.
 const (
+	smallSpare = 4 << 10
 	leastSpare = 64 << 10
 	mostSpare  = 8 << 20
 )
 
-var spareBodies sync.Pool
+var (
+	spareBodies sync.Pool
+	spareSmall  = sync.Pool{New: func() any { return new([smallSpare]byte) }}
+)
 
 func newBody(length int) []byte {
+	if length <= smallSpare {
+		return spareSmall.Get().(*[smallSpare]byte)[:length]
+	}
 	if length >= leastSpare && length <= mostSpare {
 		if spare, ok := spareBodies.Get().(*[]byte); ok && cap(*spare) >= length {
 			return (*spare)[:length]
@@ -84,11 +91,14 @@ func newBody(length int) []byte {
 
 // discard ends the use of the body. Nothing that was made of it refers to it: documents have a text of their own.
 func (r *Response) discard() {
-	body := r.Body
-	r.Body = nil
-	if cap(body) >= leastSpare && cap(body) <= mostSpare {
+	switch n := cap(r.Body); {
+	case n == smallSpare:
+		spareSmall.Put((*[smallSpare]byte)(r.Body[:n]))
+	case n >= leastSpare && n <= mostSpare:
+		body := r.Body
 		spareBodies.Put(&body)
 	}
+	r.Body = nil
 }
 
 // space returns where the next bytes belong, nil where there is no room for more.

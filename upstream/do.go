@@ -162,7 +162,7 @@ func (c *Client) send(ctx context.Context, req *Request, u *url.URL, body []byte
 		case a.err != nil:
 			return nil, a.err
 		default:
-			return a.response, nil
+			return &a.response, nil
 		}
 	}
 }
@@ -170,10 +170,11 @@ func (c *Client) send(ctx context.Context, req *Request, u *url.URL, body []byte
 // answer is what one exchange brought.
 type answer struct {
 	request  *http.Request
-	response *Response
+	response Response
 	err      *Error   // of an answer that is neither 2xx nor the 304 that was asked for
 	redirect *url.URL // set besides err if the request may be sent there
 	header   *http.Response
+	wire     counter
 	began    time.Time     // when header came
 	pause    time.Duration // for which the backend wants no calls
 }
@@ -193,14 +194,14 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	if err := c.opts.Authorizer.Authorize(ctx, r); err != nil {
 		return nil, unauthorized(err)
 	}
-	allowance := operationQuotaOf(ctx)
-	if err := allowance.take(); err != nil {
+	quota := operationQuotaOf(ctx)
+	if err := quota.take(); err != nil {
 		return nil, err
 	}
 	ready := time.Now()
 	turn, err := c.start(ctx, req)
 	if err != nil {
-		allowance.refund()
+		quota.refund()
 		return nil, err
 	}
 	call := c.newCall(ctx, req, ready, n)
@@ -210,7 +211,7 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	if !req.safe() {
 		traced = httptrace.WithClientTrace(limited, sent.trace())
 	}
-	a, err := c.roundTrip(r.WithContext(traced), req, &call)
+	a, err := c.roundTrip(r.WithContext(traced), req, &call, quota)
 	call.Duration = time.Since(call.Start)
 	if err != nil {
 		err = c.transportError(limited, req, &sent, err, call.Duration)
@@ -270,7 +271,7 @@ func unauthorized(err error) error {
 }
 
 // start waits until the call may be made. The permit must be released when it ends.
-func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
+func (c *Client) start(ctx context.Context, req *Request) (permit, error) {
 	p := priorityOf(ctx, req)
 	if p == Later {
 		task.Waiting(ctx)
@@ -278,18 +279,18 @@ func (c *Client) start(ctx context.Context, req *Request) (*permit, error) {
 	}
 	turn, err := c.limiter.acquire(ctx, p, callerOf(ctx))
 	if err != nil {
-		return nil, err
+		return permit{}, err
 	}
 	if err := c.refused(req); err != nil { // the circuit opened meanwhile
 		turn.cancel()
-		return nil, err
+		return permit{}, err
 	}
 	task.Waiting(ctx)
 	return turn, nil
 }
 
 // roundTrip sends r and reads the answer to its end. There is always an answer; its header is nil if none came.
-func (c *Client) roundTrip(r *http.Request, req *Request, call *Call) (*answer, error) {
+func (c *Client) roundTrip(r *http.Request, req *Request, call *Call, quota *operationQuota) (*answer, error) {
 	a := &answer{request: r}
 	resp, err := c.opts.Transport.RoundTrip(r)
 	if err != nil {
@@ -298,7 +299,8 @@ func (c *Client) roundTrip(r *http.Request, req *Request, call *Call) (*answer, 
 	a.header, a.began = resp, time.Now()
 	a.pause = pauseOf(resp)
 	c.http1.Store(resp.ProtoMajor == 1)
-	wire := &counter{r: resp.Body, quota: operationQuotaOf(r.Context())}
+	wire := &a.wire
+	wire.r, wire.quota = resp.Body, quota
 	defer func() {
 		wire.drain()
 		resp.Body.Close()
@@ -314,7 +316,7 @@ func (c *Client) roundTrip(r *http.Request, req *Request, call *Call) (*answer, 
 	}
 	c.opts.Authorizer.Accepted(r)
 	if unmodified {
-		a.response = &Response{Status: resp.StatusCode, Header: resp.Header}
+		a.response = Response{Status: resp.StatusCode, Header: resp.Header}
 		return a, nil
 	}
 	held := c.opts.Inflight.Hold()
@@ -326,8 +328,8 @@ func (c *Client) roundTrip(r *http.Request, req *Request, call *Call) (*answer, 
 		held.Free()
 		return a, err
 	}
-	wire.quota.countUntilEnd(held, int64(len(body)))
-	a.response = &Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend, watch: c.opts.Watch}
+	quota.countUntilEnd(held, int64(len(body)))
+	a.response = Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend, watch: c.opts.Watch}
 	return a, nil
 }
 
@@ -429,6 +431,12 @@ func (c *counter) Read(p []byte) (int, error) {
 		c.err = err
 	}
 	return n, err
+}
+
+// tooLarge ends the reading of a body of more bytes than an answer may have.
+func (c *counter) tooLarge(resp *http.Response) error {
+	c.err = &Error{Kind: Contract, Status: resp.StatusCode, Err: errTooLarge}
+	return c.err
 }
 
 // drain reads a little of the rest, so that the connection can be used again.

@@ -62,19 +62,18 @@ func newLimiter(slots int, rates []Rate, budget Budget) *limiter {
 
 // acquire waits until the call may start. What cannot start before ctx's deadline fails at once, and so does a Refresh
 // that cannot start now.
-func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (*permit, error) {
+func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (permit, error) {
 	l.mu.Lock()
 	now := time.Now()
 	if l.waiting() == 0 && l.ready(now) && !(p.spares() && l.lastQuarter(now)) && l.lease.take(now) {
 		defer l.mu.Unlock()
-		p := l.begin()
-		return &p, nil
+		return l.begin(), nil
 	}
 	deadline, _ := ctx.Deadline()
 	w, err := l.enter(p, caller, deadline, now)
 	l.mu.Unlock()
 	if err != nil {
-		return nil, err
+		return permit{}, err
 	}
 	select {
 	case <-w.ready:
@@ -90,16 +89,11 @@ func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (*perm
 	default:
 	}
 	l.queues[p].remove(w)
-	return nil, contextError(ctx)
+	return permit{}, contextError(ctx)
 }
 
 // result returns the result of a call's wait.
-func (w *waiter) result() (*permit, error) {
-	if w.err != nil {
-		return nil, w.err
-	}
-	return &w.permit, nil
-}
+func (w *waiter) result() (permit, error) { return w.permit, w.err }
 
 func (w *waiter) reject(err error) {
 	w.err = err

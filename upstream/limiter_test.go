@@ -175,7 +175,7 @@ func BenchmarkLimiter(b *testing.B) {
 				next := l.queues[Read].turns.Front().Value.(*line).first
 				held.release(nil, time.Time{}, time.Microsecond, 0)
 				<-next.ready
-				held = &next.permit
+				held = next.permit
 				come(i)
 			}
 		})

@@ -63,7 +63,14 @@ func (r *Response) Meta() Meta {
 type Option func(*Request)
 
 // IfNoneMatch makes a GET conditional (RFC 9110, section 13.1.2). An empty etag asks for the whole answer.
-func IfNoneMatch(etag string) Option { return func(r *Request) { r.IfNoneMatch = etag } }
+func IfNoneMatch(etag string) Option {
+	if etag == "" {
+		return unconditional
+	}
+	return func(r *Request) { r.IfNoneMatch = etag }
+}
+
+func unconditional(r *Request) { r.IfNoneMatch = "" }
 
 // Apply returns the request with the options.
 func (r Request) Apply(options []Option) Request {

@@ -27,10 +27,8 @@ var inflaters sync.Pool
 // or finds no room, else the transport's.
 func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) ([]byte, error) {
 	limit := c.opts.MaxBody
-	tooLarge := &Error{Kind: Contract, Status: resp.StatusCode, Err: errTooLarge}
 	if resp.ContentLength > limit {
-		wire.err = tooLarge
-		return nil, tooLarge
+		return nil, wire.tooLarge(resp)
 	}
 	r, done, err := inflate(resp, wire)
 	if err == nil {
@@ -46,8 +44,7 @@ func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) (
 			wire.err = err // the rest is not worth draining
 			return nil, c.memoryError()
 		case errors.Is(err, errTooLarge):
-			wire.err = tooLarge
-			return nil, tooLarge
+			return nil, wire.tooLarge(resp)
 		case err == nil:
 			return body, nil
 		}

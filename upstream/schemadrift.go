@@ -85,10 +85,13 @@ func (w *SchemaDrift) unknown(b Backend) func(*document.Shape, []byte) {
 		shape *document.Shape
 		name  string
 	}
-	seen := map[member]bool{}
+	var seen map[member]bool
 	return func(shape *document.Shape, name []byte) {
 		if seen[member{shape, string(name)}] {
 			return
+		}
+		if seen == nil {
+			seen = map[member]bool{}
 		}
 		if len(seen) < maxMembers {
 			seen[member{shape, string(name)}] = true

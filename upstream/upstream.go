@@ -193,12 +193,17 @@ type Authorizer interface {
 }
 
 // Header is an Authorizer that sets one header to a fixed value.
-func Header(name, value string) Authorizer { return header{name, value} }
+func Header(name, value string) Authorizer {
+	return header{http.CanonicalHeaderKey(name), []string{value}}
+}
 
-type header struct{ name, value string }
+type header struct {
+	name   string
+	values []string
+}
 
 func (h header) Authorize(_ context.Context, req *http.Request) error {
-	req.Header.Set(h.name, h.value)
+	req.Header[h.name] = h.values
 	return nil
 }
 

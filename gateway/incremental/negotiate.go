@@ -4,6 +4,7 @@ package incremental
 import (
 	"iter"
 	"mime"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -71,9 +72,13 @@ func NegotiateSubscription(accept []string) Protocol {
 	return picked
 }
 
-// mediaRanges returns the media ranges of an Accept header with their parameters. A malformed one is left out.
+// mediaRanges returns the media ranges of an Accept header with their parameters. A malformed one is left out. There are none
+// where the header names no format of parts, whose negotiation the others matter for.
 func mediaRanges(accept []string) iter.Seq2[string, map[string]string] {
 	return func(yield func(string, map[string]string) bool) {
+		if !slices.ContainsFunc(accept, namesParts) {
+			return
+		}
 		for _, value := range accept {
 			for _, item := range splitList(value) {
 				if media, params, err := mime.ParseMediaType(item); err == nil && !yield(media, params) {
@@ -82,6 +87,11 @@ func mediaRanges(accept []string) iter.Seq2[string, map[string]string] {
 			}
 		}
 	}
+}
+
+func namesParts(accept string) bool {
+	accept = strings.ToLower(accept)
+	return strings.Contains(accept, "multipart/mixed") || strings.Contains(accept, "text/event-stream")
 }
 
 // Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more weight.

@@ -64,10 +64,11 @@ func (p *Provenance) addShared(ctx context.Context, keys []string, notes []any) 
 	}
 }
 
+// Calls returns the operation's own calls so far. It must not be changed.
 func (p *Provenance) Calls() []upstream.Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clone(p.calls)
+	return slices.Clip(p.calls)
 }
 
 func (p *Provenance) sharedCalls() []upstream.Call {

@@ -75,20 +75,20 @@ func window[T any](ctx context.Context, rest *upstream.Client, route string, off
 
 // Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
 func (c *Client) Client(ctx context.Context, identifier string, options ...upstream.Option) (*EmbedClient, upstream.Meta, error) {
-	e, meta, err := c.single(ctx, routeClient, "client", identifier, embedClientShape, func(e element) string { return newClient(e).Identifier }, options)
+	id, r, meta, err := c.single(ctx, routeClient, "client", identifier, embedClientShape, embedClientKeys, options)
 	if err != nil {
 		return nil, meta, err
 	}
-	return newClient(e), meta, nil
+	return &EmbedClient{Identifier: id, Record: r}, meta, nil
 }
 
 // User reads one user, in the manner of Client.
 func (c *Client) User(ctx context.Context, identifier string, options ...upstream.Option) (*User, upstream.Meta, error) {
-	e, meta, err := c.single(ctx, routeUser, "user", identifier, userShape, func(e element) string { return newUser(e).Identifier }, options)
+	id, r, meta, err := c.single(ctx, routeUser, "user", identifier, userShape, userKeys, options)
 	if err != nil {
 		return nil, meta, err
 	}
-	return newUser(e), meta, nil
+	return &User{Identifier: id, Record: r}, meta, nil
 }
 
 // UpdateClient replaces the metadata of a client. Null or empty metadata is not sent.
@@ -141,7 +141,7 @@ func (c *Client) write(ctx context.Context, method, route, resource, identifier 
 	return err
 }
 
-func (c *Client) single(ctx context.Context, route, resource, identifier string, shape *document.Shape, key func(element) string, options []upstream.Option) (e element, meta upstream.Meta, err error) {
+func (c *Client) single(ctx context.Context, route, resource, identifier string, shape *document.Shape, keys []int, options []upstream.Option) (id string, record upstream.Record, meta upstream.Meta, err error) {
 	resp, err := c.rest.Do(ctx, upstream.Request{
 		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource, identifier},
 		Read: func(resp *upstream.Response) error {
@@ -152,10 +152,10 @@ func (c *Client) single(ctx context.Context, route, resource, identifier string,
 			if r.Kind() != document.KindObject {
 				return upstream.ContractError("the body is not a record")
 			}
-			if e, err = readElement(r, shape); err != nil {
+			if record, err = upstream.ReadRecord(r, shape); err != nil {
 				return err
 			}
-			switch key(e) {
+			switch id = record.Key(keys...); id {
 			case identifier:
 				return r.End()
 			case "":
@@ -164,7 +164,7 @@ func (c *Client) single(ctx context.Context, route, resource, identifier string,
 			return upstream.ContractError("the record is another than asked for")
 		},
 	}.Apply(options))
-	return e, resp.Meta(), err
+	return id, record, resp.Meta(), err
 }
 
 // unidentified is the failure of a body that is an object but no record.

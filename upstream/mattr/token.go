@@ -63,7 +63,7 @@ type TokenSource struct {
 var _ upstream.Authorizer = (*TokenSource)(nil)
 
 type token struct {
-	header           string // the Authorization header's value
+	header           []string // the Authorization header's values
 	refreshAt, endAt time.Time
 	renewal          bool // fetched because the one before was rejected
 	accepted         bool
@@ -112,7 +112,7 @@ func (s *TokenSource) Authorize(ctx context.Context, req *http.Request) error {
 	if err != nil {
 		return err
 	}
-	req.Header.Set("Authorization", t.header)
+	req.Header["Authorization"] = t.header
 	return nil
 }
 
@@ -165,7 +165,7 @@ func (s *TokenSource) rest(now time.Time, err error) {
 func (s *TokenSource) Accepted(req *http.Request) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current != nil && s.current.header == req.Header.Get("Authorization") {
+	if s.current != nil && s.current.header[0] == req.Header.Get("Authorization") {
 		s.current.accepted = true
 	}
 }
@@ -175,7 +175,7 @@ func (s *TokenSource) Accepted(req *http.Request) {
 func (s *TokenSource) Renew(ctx context.Context, rejected *http.Request) bool {
 	s.mu.Lock()
 	t, now := s.current, time.Now()
-	if t != nil && t.header != rejected.Header.Get("Authorization") {
+	if t != nil && t.header[0] != rejected.Header.Get("Authorization") {
 		s.mu.Unlock()
 		return true
 	}
@@ -259,7 +259,7 @@ func (s *TokenSource) fetch(ctx context.Context) (*token, error) {
 		ahead = max(ahead, lead)
 	}
 	return &token{
-		header:    "Bearer " + answer.AccessToken,
+		header:    []string{"Bearer " + answer.AccessToken},
 		refreshAt: asked.Add(life - ahead), endAt: asked.Add(life),
 	}, nil
 }
