@@ -1,0 +1,164 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io/fs"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// retiredNames are words that no declaration has any more, with the field's term.
+var retiredNames = map[string]string{
+	"atlas": "path index", "beside": "next to, partial, parallel to", "bury": "write tombstones", "diagnosis": "check result",
+	"governor": "limiter", "guest": "member", "harmless": "valid", "hear": "receive", "heard": "received", "hears": "receives",
+	"heed": "apply", "hopeless": "would miss its deadline", "hurried": "truncated, short deadline", "ill": "failed",
+	"ledger": "sliding log", "lefts": "remaining", "lent": "borrowed", "nobody": "no caller", "patience": "timeout",
+	"patient": "target", "pump": "dispatch", "said": "sent", "say": "report", "says": "reports", "shelf": "cache",
+	"sighting": "entry", "speakable": "identifier name", "stands": "is at, replaces", "tally": "counter", "tell": "notify",
+	"tells": "returns, reports", "thaw": "decode", "ticket": "waiter", "told": "notified", "trouble": "error",
+	"unsaid": "implicit", "whoever": "the caller",
+}
+
+// retiredIdioms are phrases that no comment has any more, with the plain ones.
+var retiredIdioms = map[string]string{
+	`says? (whether|why|how|which|that|who)`: "reports whether, returns why",
+	`tells? (whether|why|how|which|apart)`:   "reports whether, distinguishes",
+	`(is|are) told`:                          "is called with, receives",
+	`nobody|whoever`:                         "no caller, the caller",
+	`what is kept`:                           "the cached values",
+	`stands? (for|beside|in for)|beside`:     "is, replaces, next to, besides",
+	`hears? of`:                              "receives",
+	`goes with`:                              "is dropped with",
+	`gives (the|a|an|back|what|each|all)`:    "returns",
+}
+
+// tired are words that were a house style: each is good English, and too many of them are riddles.
+var tired = regexp.MustCompile(`(?i)\b(what (it|is|was|the)|says|said|gives|gave|told|tells|stands|nobody|beside|whoever|hears)\b`)
+
+// declared is one name or comment line of the tree's own Go files.
+type declared struct{ at, text string }
+
+// handWritten returns the declared names and the lines of comments of all Go files that are written by hand.
+func handWritten(t *testing.T) (names, comments []declared) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != "." && (d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".")):
+			return fs.SkipDir
+		case !strings.HasSuffix(path, ".go") || path == "retired_test.go":
+			return nil
+		}
+		fset := token.NewFileSet()
+		f, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+		if err != nil || ast.IsGenerated(f) {
+			return err
+		}
+		at := func(p token.Pos) string { return fset.Position(p).String() }
+		for _, id := range declaredIdents(f) {
+			names = append(names, declared{at(id.Pos()), id.Name})
+		}
+		for _, group := range f.Comments {
+			for _, c := range group.List {
+				comments = append(comments, declared{at(c.Pos()), strings.TrimPrefix(c.Text, "//")})
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return names, comments
+}
+
+// declaredIdents returns the names of a file's functions, types, fields, constants and variables.
+func declaredIdents(f *ast.File) (names []*ast.Ident) {
+	for _, d := range f.Decls {
+		switch d := d.(type) {
+		case *ast.FuncDecl:
+			names = append(names, d.Name)
+		case *ast.GenDecl:
+			for _, s := range d.Specs {
+				switch s := s.(type) {
+				case *ast.TypeSpec:
+					names = append(names, s.Name)
+					names = append(names, members(s.Type)...)
+				case *ast.ValueSpec:
+					names = append(names, s.Names...)
+				}
+			}
+		}
+	}
+	return names
+}
+
+// members returns the names of a type's fields or methods.
+func members(e ast.Expr) (names []*ast.Ident) {
+	var list *ast.FieldList
+	switch e := e.(type) {
+	case *ast.StructType:
+		list = e.Fields
+	case *ast.InterfaceType:
+		list = e.Methods
+	default:
+		return nil
+	}
+	for _, f := range list.List {
+		names = append(names, f.Names...)
+	}
+	return names
+}
+
+// retiredIn matches a retired word of a name in camel case.
+func retiredIn() *regexp.Regexp {
+	var lower, upper []string
+	for _, word := range slices.Sorted(maps.Keys(retiredNames)) {
+		lower, upper = append(lower, word), append(upper, strings.ToUpper(word[:1])+word[1:])
+	}
+	return regexp.MustCompile(`(?:^(` + strings.Join(lower, "|") + `)|(` + strings.Join(upper, "|") + `))(?:[^a-z]|$)`)
+}
+
+func TestNoRetiredNames(t *testing.T) {
+	t.Parallel()
+	names, _ := handWritten(t)
+	retired := retiredIn()
+	for _, n := range names {
+		if m := retired.FindStringSubmatch(n.text); m != nil {
+			word := strings.ToLower(m[1] + m[2])
+			t.Errorf("%s: %s has the word %q; the field's term: %s", n.at, n.text, word, retiredNames[word])
+		}
+	}
+	if len(names) < 5000 {
+		t.Errorf("%d names were found", len(names))
+	}
+}
+
+func TestNoRetiredIdioms(t *testing.T) {
+	t.Parallel()
+	retired := map[*regexp.Regexp]string{}
+	for idiom, plain := range retiredIdioms {
+		retired[regexp.MustCompile(`(?i)\b(?:`+idiom+`)\b`)] = plain
+	}
+	_, comments := handWritten(t)
+	uses := 0
+	for _, c := range comments {
+		for idiom, plain := range retired {
+			if found := idiom.FindString(c.text); found != "" {
+				t.Errorf("%s: %q; plainly: %s", c.at, found, plain)
+			}
+		}
+		if tired.MatchString(c.text) {
+			uses++
+		}
+	}
+	if len(comments) < 4000 || uses*100 >= len(comments) {
+		t.Errorf("%d of %d lines of comments have a tired word, want under 1 %%", uses, len(comments))
+	}
+}
