@@ -189,7 +189,7 @@ func (w *bufferedWriter) Write(p []byte) (int, error) {
 // Flush sends nothing that is held back: an answer in parts is whole before it is sent.
 func (w *bufferedWriter) Flush() {
 	if w.released {
-		_ = http.NewResponseController(w.to).Flush() // the next write says what is wrong
+		_ = http.NewResponseController(w.to).Flush() // the next write reports the error
 	}
 }
 

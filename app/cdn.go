@@ -10,7 +10,7 @@ import (
 	"github.com/learngraph/learngraph/resolvers"
 )
 
-// edgeOptions are what answers tell shared caches; nil where they have no tags.
+// edgeOptions returns the options of answers for shared caches; nil where they have no tags.
 func edgeOptions(cfg *config.Config, root *resolvers.Resolver) *cachecontrol.Edge {
 	if cfg.CDN.TagHeader == "" {
 		return nil

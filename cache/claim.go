@@ -15,8 +15,8 @@ const (
 )
 
 // Claim takes names for this process, so that one of several replicas does a work; ok is false where another one has any of
-// them. Claims of one process do not exclude each other: what they fetch at the same time is fetched once anyway. release returns
-// the names, once the values that this process has fetched so far are in Redis, where the others find them. Without Redis, and
+// them. Claims of one process do not exclude each other: fetches at the same time are coalesced anyway. release returns the
+// names, once the values that this process has fetched so far are in Redis, where the others find them. Without Redis, and
 // while it fails, each process claims for itself.
 func (c *Cache) Claim(ctx context.Context, names []string) (release func(), ok bool) {
 	r := c.remote

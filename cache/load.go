@@ -64,7 +64,7 @@ type request struct {
 	answered bool
 }
 
-// etag is what a record can be revalidated with, empty where that would not tell all about it.
+// etag is the validator of a record, empty where a 304 would not confirm all of it.
 func (s *space) etag(r *record) string {
 	if s.renewable != nil && r.etag != "" && !s.renewable(r) {
 		return ""

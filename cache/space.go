@@ -48,7 +48,7 @@ type Entry[V any] struct {
 	items []digest // of the records that a page shows, by their own keys; zero is a record without one
 }
 
-// Answer is what a backend said about one key that it was asked for: an entry, an error, or that the key does not exist.
+// Answer is a backend's answer for one requested key: an entry, an error, or that the key does not exist.
 type Answer[V any] struct {
 	Entry[V]
 	Found bool
@@ -56,8 +56,8 @@ type Answer[V any] struct {
 }
 
 // Fetch asks the backend for all missing keys and returns an answer for each, in their order. The context ends when no
-// caller waits any more or at the deadline of the first one; answers that are there by then are taken. It may Put what else
-// came along under its context, into any space.
+// caller waits any more or at the deadline of the first one; answers that are there by then are taken. It may Put other
+// values that it read under its context, into any space.
 type Fetch[V any] func(ctx context.Context, missing []Missing[V]) []Answer[V]
 
 // Result is what became of one key: a value, an absence where neither Found nor Err is set, or an error.

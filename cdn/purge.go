@@ -18,7 +18,7 @@ import (
 type Options struct {
 	// URL is where tags are purged. "{tag}" in it is replaced by a tag, one request for each; "{tags}" by those of a request.
 	URL string
-	// Header decides about the form of requests, as Purger says.
+	// Header decides the form of requests, as described at Purger.
 	Header Header
 	// Token returns the credential for the URL as it is now, empty for none.
 	Token func() string
@@ -35,12 +35,12 @@ const (
 	maxPending = 1 << 16
 	// A request that failed is repeated after firstPause, then less and less often.
 	firstPause, lastPause = time.Second, time.Minute
-	// longestPause bounds what the network asks for by Retry-After.
+	// longestPause bounds a pause that the network requests by Retry-After.
 	longestPause = 10 * time.Minute
 	timeout      = 10 * time.Second
 )
 
-// Counters is what a Purger did since New.
+// Counters counts the events of a Purger since New.
 type Counters struct {
 	// Sent are the requests that were accepted, Failed those that were not.
 	Sent, Failed uint64
@@ -50,10 +50,10 @@ type Counters struct {
 	Pending int
 }
 
-// Purger has what this replica drops from its cache purged from the network's caches. Its requests are what the vendors
-// document: with Surrogate-Key a POST whose header of that name has the tags (Fastly), with a header that has Tag in its name a
-// POST whose body is {"tags":[…]} (Cloudflare), with any other a PURGE whose header of that name, and that with -Purge after it, has the tags (Varnish's xkey).
-// It is safe for concurrent use.
+// Purger has what this replica drops from its cache purged from the network's caches. Its requests are those of the vendors'
+// documentation: with Surrogate-Key a POST whose header of that name has the tags (Fastly), with a header that has Tag in its
+// name a POST whose body is {"tags":[…]} (Cloudflare), with any other a PURGE whose header of that name, and that with -Purge
+// after it, has the tags (Varnish's xkey). It is safe for concurrent use.
 type Purger struct {
 	o      Options
 	client *http.Client
@@ -123,7 +123,7 @@ func (p *Purger) stop() {
 	p.sending = false
 }
 
-// run sends what is pending until nothing is.
+// run sends pending tags until none is left.
 func (p *Purger) run() error {
 	p.pause(gather)
 	for failures := 0; ; {
@@ -204,7 +204,7 @@ func (p *Purger) Counters() Counters {
 	return c
 }
 
-// Close sends what is pending, each request once, and returns when that is done or ctx ends.
+// Close sends the pending tags, each request once, and returns when that is done or ctx ends.
 func (p *Purger) Close(ctx context.Context) {
 	p.mu.Lock()
 	if !p.closed {

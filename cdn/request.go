@@ -20,8 +20,7 @@ const (
 // SurrogateKey is the header of Fastly and of those that do as it does.
 const SurrogateKey = "Surrogate-Key"
 
-// batch is the most tags of one request: Cloudflare takes 30, Fastly 256. Varnish takes header lines of 8 KB unless it is told
-// otherwise.
+// batch is the most tags of one request: Cloudflare takes 30, Fastly 256. Varnish takes header lines of 8 KB by default.
 func (h Header) batch() int {
 	if h.commas() {
 		return 30
@@ -71,7 +70,7 @@ func (p *Purger) exchange(tags []string) (ok bool, wait time.Duration) {
 	if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil && seconds > 0 {
 		wait = min(time.Duration(seconds)*time.Second, longestPause)
 	}
-	// What is not there needs no purging: Varnish may be set up to say so.
+	// A tag that no object has needs no purging: Varnish may be configured to answer so.
 	absent := r.Method == methodPurge && resp.StatusCode == http.StatusNotFound
 	return absent || resp.StatusCode >= 200 && resp.StatusCode < 300, wait
 }

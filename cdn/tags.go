@@ -1,5 +1,5 @@
-// Package cdn is what the caches of a content delivery network are told: of what an answer is made, by tags in a header, and
-// which of these are no longer true, by requests to purge them.
+// Package cdn tags answers in a header for the caches of a content delivery network, and sends requests to purge the tags
+// of values that have changed.
 package cdn
 
 import (
@@ -30,7 +30,7 @@ func (h Header) join(tags []string) string {
 	return strings.Join(tags, " ")
 }
 
-// Tags say what answers are tagged with.
+// Tags make the tags of answers.
 type Tags struct {
 	Header Header
 	// Whole is the tag of the whole catalogue: it is dropped with each record of it.

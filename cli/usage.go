@@ -9,7 +9,7 @@ import (
 	"github.com/alecthomas/kong"
 )
 
-// mistakes are what the parser says in its own terms, and the sentences in its place.
+// mistakes are the parser's messages in its own terms, and the sentences in their place.
 var mistakes = []struct {
 	said  *regexp.Regexp
 	plain string
@@ -47,7 +47,7 @@ func usageMessage(err error) string {
 	return text + "; see " + help
 }
 
-// unknownCommand says of an argument in the place of a command what it should have been: a name like it, or one of all.
+// unknownCommand returns a suggestion for an argument in the place of a command: a name like it, or one of all.
 func unknownCommand(text string, node *kong.Node) string {
 	name, unexpected := strings.CutPrefix(text, "unexpected argument ")
 	if !unexpected || len(node.Children) == 0 {

@@ -102,7 +102,7 @@ type Config struct {
 	given map[string]bool
 }
 
-// CDN is what the caches in front are told.
+// CDN are the settings of the caches in front.
 type CDN struct {
 	TagHeader  string
 	BrowserTTL time.Duration

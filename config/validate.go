@@ -59,7 +59,7 @@ func (c *Config) validateCDN() error {
 	return nil
 }
 
-// cdnWarnings are what has no effect alone.
+// cdnWarnings are warnings about settings that have no effect alone.
 func (c *Config) cdnWarnings() (list []string) {
 	if c.CDN.TagHeader != "" && !c.PublicCatalog {
 		list = append(list, "no answer has tags: CDN_TAG_HEADER is set, and only with PUBLIC_CATALOG may a shared cache keep an answer")

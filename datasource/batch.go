@@ -137,7 +137,7 @@ func missingKeys[V any](missing []cache.Missing[V]) []string {
 	return keys
 }
 
-// results returns what the cache answered as a loader wants it.
+// results returns the cache's answers as a loader's results.
 func results[V any](loaded []cache.Result[V]) []loader.Result[V] {
 	list := make([]loader.Result[V], len(loaded))
 	for i := range loaded {

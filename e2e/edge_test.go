@@ -226,7 +226,7 @@ func withoutTTL(t *testing.T, status string) (rest string, ttl int, ok bool) {
 	return strings.Join(params, "; "), ttl, ok
 }
 
-func TestEachAnswerSaysHowTheCacheServedIt(t *testing.T) {
+func TestEachAnswerHasItsCacheStatus(t *testing.T) {
 	t.Parallel()
 	const catalogue, users, claims = `{ clients { nodes { name } } }`, `{ users { nodes { sourceId } } }`, `{ identities { nodes { claims } } }`
 	synctest.Test(t, func(t *testing.T) {
@@ -271,7 +271,7 @@ func (p *program) postRaw(t *testing.T, query string) *httptest.ResponseRecorder
 	return p.send(r)
 }
 
-func TestABatchSaysWhatItsLeastFreshAnswerSays(t *testing.T) {
+func TestABatchHasTheStatusOfItsLeastFreshAnswer(t *testing.T) {
 	t.Parallel()
 	p := edged(t, nil)
 	p.get(t, `{ clients { nodes { name } } }`)

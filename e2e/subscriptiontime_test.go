@@ -105,7 +105,7 @@ func TestFactsAreRefreshedAtTheEndOfTheirLifetime(t *testing.T) {
 	})
 }
 
-// What the program is told of is refreshed at once.
+// A change that the program learns of is refreshed at once.
 func TestWhatIsKnownToHaveChangedIsRefreshedAtOnce(t *testing.T) {
 	t.Parallel()
 	for what, tell := range map[string]func(t *testing.T, p *program, id string){
@@ -180,8 +180,8 @@ func TestTheSameBytesNeverComeTwiceInARow(t *testing.T) {
 	})
 }
 
-// Every kind of failure leaves the last answer, is told once, and its end is told once. No stream ends for it.
-func TestAFailureLeavesTheLastAnswerAndIsToldOnce(t *testing.T) {
+// Every kind of failure leaves the last answer and is reported once, as is its end. No stream ends for it.
+func TestAFailureLeavesTheLastAnswerAndIsReportedOnce(t *testing.T) {
 	t.Parallel()
 	for name, fault := range map[string]emulator.Fault{
 		"401": {Status: 401}, "409": {Status: 409}, "429": {Status: 429, RetryAfter: "5"}, "500": {Status: 500}, "503": {Status: 503},

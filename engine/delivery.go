@@ -146,9 +146,9 @@ func (d *Delivery) execute(ctx context.Context) {
 	d.finishFirst(x)
 }
 
-// unite returns an execution of the whole operation in place of one whose parts overlap: a field that several parts have is written
-// once. All calls are back, so that the resolvers find what they load in the operation. What several writes of a mutation have read
-// between them is not there any more: these are delivered in parts.
+// unite returns an execution of the whole operation in place of one whose parts overlap: a field that several parts have is
+// written once. All calls are back, so that the resolvers find their keys in the operation's loaders. What several writes of a
+// mutation have read between them is not there any more: these are delivered in parts.
 func (d *Delivery) unite(x *execution) *execution {
 	if len(x.plan.segments) > 1 {
 		x.allWritten = false

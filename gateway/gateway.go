@@ -82,7 +82,7 @@ type Options struct {
 	Explain bool
 	// PublicCatalog is set if shared caches may store answers that come from Thought Industries alone.
 	PublicCatalog bool
-	// Edge is what such answers tell those caches besides; nil is nothing.
+	// Edge is the additional header of such answers for those caches; nil is nothing.
 	Edge *cachecontrol.Edge
 }
 

@@ -147,7 +147,7 @@ func (r *runner) addExtensions(ctx context.Context, op *prepared, used *provenan
 	}
 }
 
-// policy is what the answer allows its receivers, and how it was served.
+// policy is the cache policy of the answer, and how it was served.
 func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) cachecontrol.Policy {
 	if op.Operation.Operation == ast.Mutation {
 		return cachecontrol.Policy{Served: cachecontrol.Written}

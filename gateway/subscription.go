@@ -192,8 +192,8 @@ type previousAnswer struct {
 	lasting  bool      // no part of it is missing because of a failure, so that it can be shown while backends fail
 }
 
-// asker returns the function that executes a subscription's operation once. It has the text of the document: what a registered
-// document's hash or a trusted document's id names may be gone when the operation is executed again.
+// asker returns the function that executes a subscription's operation once. It has the text of the document: the text
+// behind a registered document's hash or a trusted document's id may be gone when the operation is executed again.
 func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) live.Ask {
 	kept := *req
 	kept.Raw = httpapi.Raw{}

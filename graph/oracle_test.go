@@ -132,8 +132,8 @@ var errRefused = errors.New("not for you")
 //   - It asks batch resolvers for the null elements of a list too, with nil parents. Nothing is selected from a null
 //     (6.4.3, CompleteValue), so the engine does not.
 //   - Of a batch resolver's panic it makes the panic's error at one item and another text at the others; the engine
-//     gives the one error at each (6.4.4, Handling Execution Errors: each result position that failed has one).
-//   - Broken elements of an embedded list are errors below nodes, selected or not; an error stands at a response
+//     puts the one error at each (6.4.4, Handling Execution Errors: each result position that failed has one).
+//   - Broken elements of an embedded list are errors below nodes, selected or not; an error is at a response
 //     position (7.1.2: "path"), so the engine notes it where the element is selected. So data of this oracle is well-formed.
 
 // checkAgainstStock runs one random operation over well-formed data on the engine and on gqlgen's executor. It reports

@@ -1,5 +1,5 @@
-// Package cachecontrol reads the Cache-Control of requests and writes what responses say of caching: Cache-Control and Age
-// (RFC 9111), CDN-Cache-Control (RFC 9213) with the tags of the answer, and Cache-Status (RFC 9211).
+// Package cachecontrol reads the Cache-Control of requests and writes the caching headers of responses: Cache-Control and
+// Age (RFC 9111), CDN-Cache-Control (RFC 9213) with the tags of the answer, and Cache-Status (RFC 9211).
 package cachecontrol
 
 import (
@@ -30,7 +30,7 @@ type Policy struct {
 	private bool
 	// oldest is when the backend sent the oldest fact, fresh until when the least fresh one is; the zero time without facts.
 	oldest, freshUntil time.Time
-	// Served is how our own cache took part in the answer, Detail is why it gave what is stale.
+	// Served is the part of our own cache in the answer, Detail is why it is stale.
 	Served Served
 	Detail cache.Reason
 	// edge is what shared caches get besides; nil is nothing.
@@ -46,7 +46,7 @@ type ageHeaders struct {
 	ageText, control, cdn, status []string
 }
 
-// Edge is what answers tell shared caches that can be purged.
+// Edge is the header for shared caches that can be purged.
 type Edge struct {
 	// TagHeader is the name of the header for tags as http.Header has it, Tags makes its value.
 	TagHeader string

@@ -14,13 +14,13 @@ const (
 	Bypassed Served = iota // nothing was looked up
 	Hit                    // all of it was kept and fresh
 	HitStale               // all of it was kept, some of it no longer fresh
-	Renewed                // a backend said that what was kept still holds
+	Renewed                // a backend confirmed the stored value with 304
 	Missed                 // a backend was called
 	Demanded               // a backend was called because the caller wanted it
 	Written                // it is that of a mutation
 )
 
-// handled are what Cache-Status says of each (RFC 9211, section 2).
+// handled are the values of Cache-Status for each (RFC 9211, section 2).
 var handled = [...]string{
 	Bypassed: "fwd=bypass", Hit: "hit", HitStale: "hit", Renewed: "fwd=stale; fwd-status=304", Missed: "fwd=miss", Demanded: "fwd=request",
 	Written: "fwd=method",
@@ -29,7 +29,8 @@ var handled = [...]string{
 // cacheName is how Cache-Status and Proxy-Status name this program.
 const cacheName = "Learngraph"
 
-// withheld is the status of answers to callers who are bound to clients: what the cache holds may tell of records of others.
+// withheld is the status of answers to callers who are bound to clients: the content of the cache may reveal records of
+// others.
 var withheld = []string{cacheName + "; detail=withheld"}
 
 // without are the statuses without a lifetime, which need no text of their own.

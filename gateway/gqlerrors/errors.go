@@ -66,9 +66,9 @@ var presentations = map[upstream.Kind]presentation{
 	upstream.Mismatch:       {codeContract, "the backend's value does not fit the schema"},
 }
 
-// Transient reports whether an error is of a backend, of time or of this server's load, and may be gone when the operation is
-// executed again. A whole answer that breaks the backend's contract is a failure of the backend; a value that does not fit and
-// a key that two records carry are part of what it says.
+// Transient reports whether an error is of a backend, of time or of this server's load, and may be gone when the operation
+// is executed again. A whole answer that breaks the backend's contract is a failure of the backend; a value that does not
+// fit and a key that two records carry are part of its answer.
 func Transient(err *gqlerror.Error) bool {
 	var backend *upstream.Error
 	if errors.As(err.Err, &backend) {

@@ -16,7 +16,7 @@ type Parts struct {
 	encoder *representation.Encoder // nil for an answer that is sent as it is
 }
 
-// Begin sends the header of an answer in parts: of out it says what is known of the first one.
+// Begin sends the header of an answer in parts, with out's policy, which is that of the first part.
 func (x *ResponseWriter) Begin(out *Result) *Parts {
 	x.setHeaders(x.permitted(out.Policy.Unless(true)))
 	x.setProxyStatus(out)

@@ -332,9 +332,9 @@ func (x *ResponseWriter) permitted(policy cachecontrol.Policy) cachecontrol.Poli
 	return policy
 }
 
-// etag is a strong validator where the answer goes to its caller alone: it tells media types and codings apart, whose bytes
-// differ. A shared cache may unpack an answer and pack it in another way, and asks again with the validator of what it got; so
-// that of an answer which it may keep is weak and the same for all codings.
+// etag is a strong validator where the answer goes to its caller alone: it differs for media types and codings, whose bytes
+// differ. A shared cache may decode an answer and encode it in another way, and asks again with the validator of the one it
+// got; so that of an answer which it may keep is weak and the same for all codings.
 func (x *ResponseWriter) etag(policy cachecontrol.Policy, b representation.Body) string {
 	media := x.media[len("application/")]
 	if policy.Public() {

@@ -10,8 +10,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// proxyErrors are the kinds of failure of a backend as Proxy-Status names them (RFC 9209, section 2.3). What a caller may
-// have caused is not among them.
+// proxyErrors are the kinds of failure of a backend as Proxy-Status names them (RFC 9209, section 2.3). Errors that a
+// caller may have caused are not among them.
 var proxyErrors = map[upstream.Kind]string{
 	upstream.Timeout:        "http_response_timeout",
 	upstream.Deadline:       "http_response_timeout",
@@ -29,8 +29,8 @@ var staleErrors = map[cache.Reason]string{
 	cache.OverBudget: "connection_limit_reached",
 }
 
-// proxyError names a failure. A limit of ours is one of connections; of a backend that says 429 we only know that it takes no
-// more.
+// proxyError names a failure. A limit of ours is one of connections; of a backend that answers 429 we only know that it
+// takes no more.
 func proxyError(failed *upstream.Error) string {
 	if failed.Kind == upstream.RateLimited && !failed.Local {
 		return proxyErrors[upstream.Unavailable]
