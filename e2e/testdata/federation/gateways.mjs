@@ -65,19 +65,32 @@ async function hiveGateway() {
     { name: 'second', url: secondURL, typeDefs: parse(text) },
   ])
   const gateway = createGatewayRuntime({ supergraph: composed.supergraphSdl, logging: false, maskedErrors: false })
+  const ask = (query, accept) => gateway.fetch('http://localhost/graphql', {
+    method: 'POST', headers: { 'Content-Type': 'application/json', Accept: accept }, body: JSON.stringify({ query }),
+  })
   return {
     stop: () => gateway.dispose?.(),
-    run: async (query) => {
-      const answer = await gateway.fetch('http://localhost/graphql', {
-        method: 'POST', headers: { 'Content-Type': 'application/json' }, body: JSON.stringify({ query }),
-      })
-      return answer.json()
+    run: async (query) => (await ask(query, 'application/json')).json(),
+    // The first event of a subscription, which the gateway opens with the subgraph.
+    event: async (query) => {
+      let text = ''
+      for await (const part of (await ask(query, 'text/event-stream')).body) {
+        text += Buffer.from(part)
+        const event = /^data: (\{.*\})$/m.exec(text)
+        if (event) return JSON.parse(event[1])
+      }
+      return text
     },
   }
 }
 
 const gateway = await (which === 'apollo' ? apolloGateway() : hiveGateway())
 const findings = []
+function check(name, answer, want) {
+  let ok = false
+  try { ok = !answer.errors?.length && want(answer.data) } catch {}
+  findings.push({ name: `${which}: ${name}`, problem: ok ? null : JSON.stringify(answer) })
+}
 for (const [name, query, want] of [
   ['from the second to the first', '{ tickets { number requester { sourceId name } client { name } } }', (d) => d.tickets[0].requester.name && d.tickets[0].client.name],
   ['from the first to the second', `{ user(by: {sourceId: ${JSON.stringify(user)}}) { name tickets { number } } }`, (d) => d.user.name && d.user.tickets[0].number === '1'],
@@ -85,10 +98,11 @@ for (const [name, query, want] of [
   ['@override', `{ user(by: {sourceId: ${JSON.stringify(user)}}) { name avatar } }`, (d) => d.user.name && d.user.avatar === 'a picture of the second'],
   ['and back', `{ user(by: {sourceId: ${JSON.stringify(user)}}) { tickets { requester { name } } } }`, (d) => d.user.tickets[0].requester.name],
 ]) {
-  const answer = await gateway.run(query)
-  let ok = false
-  try { ok = !answer.errors?.length && want(answer.data) } catch {}
-  findings.push({ name: `${which}: ${name}`, problem: ok ? null : JSON.stringify(answer) })
+  check(name, await gateway.run(query), want)
+}
+if (gateway.event) {
+  const event = await gateway.event(`subscription { user(by: {sourceId: ${JSON.stringify(user)}}) { name tickets { number } } }`)
+  check('a subscription', event, (d) => d.user.name && d.user.tickets[0].number === '1')
 }
 console.log(JSON.stringify(findings))
 await gateway.stop()
