@@ -122,7 +122,7 @@ func TestTheBytesOfSubscriptions(t *testing.T) {
 	for accept, want := range map[string]struct{ media, text string }{
 		events: {"text/event-stream; charset=utf-8", ":\n\nevent: next\ndata: {\"data\":{\"users\":{\"pageInfo\":{\"hasNextPage\":true}}}}\n\n"},
 		listed: {`multipart/mixed; boundary="graphql"; subscriptionSpec=1.0`,
-			"--graphql\r\n" +
+			"\r\n--graphql\r\n" +
 				"Content-Type: application/json; charset=utf-8\r\n\r\n{\"payload\":{\"data\":{\"users\":{\"pageInfo\":{\"hasNextPage\":true}}}}}\r\n--graphql\r\n"},
 		// urql lists both with equal weight.
 		"application/graphql-response+json, application/json, text/event-stream, multipart/mixed;subscriptionSpec=1.0": {"text/event-stream; charset=utf-8", ""},

@@ -41,6 +41,8 @@ func NewWriter(w http.ResponseWriter, p Protocol, packed Encoder) *Writer {
 
 const (
 	delimiter = "--" + boundary
+	// opening begins a body. Apollo iOS finds a boundary behind a line break alone, and drops what begins without one.
+	opening = "\r\n" + delimiter + "\r\n"
 	// complete is the event that ends a stream.
 	complete   = "event: complete\ndata: \n\n"
 	partHeader = "Content-Type: application/json; charset=utf-8\r\n\r\n"
@@ -58,7 +60,7 @@ func (w *Writer) Send(payload []byte, last bool) error {
 	}
 	if !w.begun {
 		w.begun = true
-		text = append(text, delimiter+"\r\n"...)
+		text = append(text, opening...)
 	}
 	text = append(append(text, partHeader...), payload...)
 	text = append(text, "\r\n"+delimiter...)
@@ -111,7 +113,7 @@ func (w *Writer) Open() error {
 	if w.protocol == Events {
 		return w.flush([]byte(":\n\n"))
 	}
-	return w.flush([]byte(delimiter + "\r\n"))
+	return w.flush([]byte(opening))
 }
 
 // SendFrame sends a frame of a subscription that was opened.
