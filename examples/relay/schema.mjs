@@ -1,7 +1,11 @@
 // Writes what the compiler reads: the schema of a server with INTROSPECTION=true or -demo, and once a manifest without documents.
 import { existsSync, writeFileSync } from 'node:fs';
 
-const answer = await fetch(new URL('/schema.graphqls', process.env.LEARNGRAPH_URL ?? 'http://127.0.0.1:8080/graphql'));
-if (!answer.ok) throw new Error(`the schema is not served: ${answer.status}`);
+const url = new URL('/schema.graphqls', process.env.LEARNGRAPH_URL ?? 'http://127.0.0.1:8080/graphql');
+const answer = await fetch(url).catch(() => undefined);
+if (!answer?.ok) {
+  console.error(`There is no schema at ${url}: start a server with -demo, or set LEARNGRAPH_URL.`);
+  process.exit(1);
+}
 writeFileSync('schema.graphql', await answer.text());
 if (!existsSync('documents.json')) writeFileSync('documents.json', '{}');
