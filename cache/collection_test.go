@@ -209,7 +209,7 @@ func TestPagesAndTheirItemsGoFromReplicaToReplica(t *testing.T) {
 func TestAPageThatIsRevisitedGoesWithItsList(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
-		s, list := newWordCollection(c), NewTag("scope", "list")
+		s, list := newWordCollection(c), NewTagger("scope").Tag("list")
 		ctx := c.Begin(t.Context())
 		visit := func(keep func(*Page[string]) *Page[string]) (sent, got string) {
 			f, err := s.Revisit(ctx, "scan", []Tag{list}, keep, func(_ context.Context, etag string) (Entry[*Page[string]], error) {

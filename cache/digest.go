@@ -64,23 +64,18 @@ func label(scope string) string {
 // Tag names something that values depend on: a scope's label, a colon and a digest.
 type Tag string
 
-// NewTag is a tag for a name that is no key of a space, such as the list of all users. Tags of different scopes differ.
-func NewTag(scope, name string) Tag {
-	known, ok := taggers.Load(scope)
-	if !ok {
-		known, _ = taggers.LoadOrStore(scope, &tagger{label(scope), newHasher(scope)})
-	}
-	t := known.(*tagger)
-	return newTag(t.label, t.hasher.digest("", name))
-}
-
-// tagger makes the tags of one scope. A process has a scope for each credential.
-type tagger struct {
+// Tagger makes the tags of one scope for names that are no keys of a space, such as the list of all users. Tags of different
+// scopes differ.
+type Tagger struct {
 	label  string
 	hasher *hasher
 }
 
-var taggers sync.Map
+// NewTagger returns the Tagger of a scope.
+func NewTagger(scope string) *Tagger { return &Tagger{label(scope), newHasher(scope)} }
+
+// Tag returns the tag of a name.
+func (t *Tagger) Tag(name string) Tag { return newTag(t.label, t.hasher.digest("", name)) }
 
 func newTag(label string, d digest) Tag {
 	text := make([]byte, 0, 64)

@@ -47,7 +47,7 @@ func TestWatchersSeeDropsOfBothReplicas(t *testing.T) {
 				t.Errorf("got %+v, want one drop of %v, remote %t", got.list, want, got.remote)
 			}
 		}
-		tag := NewTag("scope", "all")
+		tag := NewTagger("scope").Tag("all")
 		second.DropTags(t.Context(), tag)
 		synctest.Wait()
 		if got := here.take(); len(got) != 1 || !got[0].Remote || string(tag) != label("scope")+":"+got[0].Digests[0] {

@@ -237,12 +237,12 @@ func TestNoLoadJoinsAFlightOlderThanADropOfItsTag(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{delay: time.Second}
 		b.shape = func(_ string, f Entry[string]) Entry[string] {
-			f.Tags = []Tag{NewTag("scope", "all")}
+			f.Tags = []Tag{NewTagger("scope").Tag("all")}
 			return f
 		}
 		before := behind(t.Context(), s, b, "a")
 		b.set(func(b *backend) { b.version = 1 })
-		c.DropTags(t.Context(), NewTag("scope", "all"))
+		c.DropTags(t.Context(), NewTagger("scope").Tag("all"))
 		after := behind(t.Context(), s, b, "a")
 		expect(t, <-before, "a@0 call")
 		expect(t, <-after, "a@1 call")

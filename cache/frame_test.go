@@ -14,7 +14,7 @@ func example(payload string) *frame {
 	at := time.UnixMilli(1_800_000_000_000)
 	return &frame{
 		seq: 1_800_000_000_000_000, created: at, fresh: at.Add(time.Minute), stale: at.Add(time.Hour), etag: `"e"`,
-		tags: []Tag{NewTag("scope", "all")}, payload: []byte(payload),
+		tags: []Tag{NewTagger("scope").Tag("all")}, payload: []byte(payload),
 	}
 }
 

@@ -19,7 +19,7 @@ func TestMemoryKeepsToItsBoundInBytes(t *testing.T) {
 		s, b := words(c), &backend{}
 		b.shape = func(_ string, f Entry[string]) Entry[string] {
 			f.Value = strings.Repeat("x", 1000)
-			f.Tags = []Tag{NewTag("scope", "all")}
+			f.Tags = []Tag{NewTagger("scope").Tag("all")}
 			return f
 		}
 		for i := range 1000 {
@@ -29,7 +29,7 @@ func TestMemoryKeepsToItsBoundInBytes(t *testing.T) {
 		if counters.MemoryBytes > o.Memory || counters.MemoryEntries < 20 {
 			t.Errorf("got %d bytes in %d entries", counters.MemoryBytes, counters.MemoryEntries)
 		}
-		if got := len(c.memory.tags.taggedBy(NewTag("scope", "all").digest())); got != counters.MemoryEntries {
+		if got := len(c.memory.tags.taggedBy(NewTagger("scope").Tag("all").digest())); got != counters.MemoryEntries {
 			t.Errorf("the index knows %d entries, memory %d", got, counters.MemoryEntries)
 		}
 	})
@@ -60,7 +60,7 @@ func TestDroppingATagDropsItsValues(t *testing.T) {
 		users, b := words(c), &backend{}
 		answers := NewSpace(c, SpaceOptions[string]{Kind: "answer", Scope: "caller", Size: func(s string) int { return len(s) }})
 		b.shape = func(key string, f Entry[string]) Entry[string] {
-			f.Tags = []Tag{users.Tag("u1"), NewTag("scope", "all")}
+			f.Tags = []Tag{users.Tag("u1"), NewTagger("scope").Tag("all")}
 			if key == "other" {
 				f.Tags = []Tag{users.Tag("u2")}
 			}
@@ -71,7 +71,7 @@ func TestDroppingATagDropsItsValues(t *testing.T) {
 		users.Drop(t.Context(), "u1")
 		expect(t, one(t.Context(), answers, b, "other"), "other@0 memory")
 		expect(t, one(t.Context(), answers, b, "answer"), "answer@0 call")
-		c.DropTags(t.Context(), NewTag("scope", "all"), "", "nonsense:")
+		c.DropTags(t.Context(), NewTagger("scope").Tag("all"), "", "nonsense:")
 		expect(t, one(t.Context(), answers, b, "answer"), "answer@0 call")
 
 		b.set(func(b *backend) { b.delay = time.Second })
@@ -87,7 +87,7 @@ func TestTheTagIndexSurvivesRemovalOfAnyValue(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{}
-		shared, own := NewTag("scope", "shared"), func(key string) Tag { return NewTag("scope", "own "+key) }
+		shared, own := NewTagger("scope").Tag("shared"), func(key string) Tag { return NewTagger("scope").Tag("own " + key) }
 		b.shape = func(key string, f Entry[string]) Entry[string] {
 			f.Tags = []Tag{shared, own(key), shared}
 			return f

@@ -213,7 +213,7 @@ func TestTagsAreWhatDropsName(t *testing.T) {
 	defer func() { _ = c.Close() }()
 	var dropped []string
 	c.Watch(func(d cache.Invalidation) { dropped = append(dropped, d.Digests...) })
-	list := cache.NewTag("scope", "clients")
+	list := cache.NewTagger("scope").Tag("clients")
 	c.DropTags(t.Context(), list)
 	for _, header := range []Header{"Cache-Tag", "xkey"} {
 		if got := (Tags{Header: header}).Value([]cache.Tag{list}); !slices.Equal([]string{got}, dropped) {
@@ -224,7 +224,7 @@ func TestTagsAreWhatDropsName(t *testing.T) {
 
 func TestTooManyTagsAreOne(t *testing.T) {
 	t.Parallel()
-	whole := cache.NewTag("scope", "clients")
+	whole := cache.NewTagger("scope").Tag("clients")
 	for header, separator := range map[Header]string{"Cache-Tag": ",", "Edge-Cache-Tag": ",", "Surrogate-Key": " ", "xkey": " "} {
 		for n, all := range map[int]bool{1: true, 496: true, 497: false, 5000: false} {
 			var list []cache.Tag

@@ -3,6 +3,7 @@ package datasource
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/loader"
@@ -15,18 +16,21 @@ import (
 func plan[K comparable, V any](ctx context.Context, keys []K, scan func(keys []K) (scanned[K, V], error),
 	single func(rest []int) []cache.Answer[V]) []cache.Answer[V] {
 	seen, err := scanForRound(ctx, keys, scan)
-	answers, rest := make([]cache.Answer[V], len(keys)), make([]int, 0, len(keys))
+	if err != nil {
+		return slices.Repeat([]cache.Answer[V]{{Err: err}}, len(keys))
+	}
+	rest := make([]int, 0, len(keys))
 	for i, k := range keys {
-		a, ok := seen.answers[k]
-		answers[i] = a
-		if err != nil {
-			answers[i].Err = err
-		} else if !ok && !seen.all {
+		if _, ok := seen.answers[k]; !ok && !seen.all {
 			rest = append(rest, i)
 		}
 	}
 	if len(rest) == len(keys) {
 		return single(rest)
+	}
+	answers := make([]cache.Answer[V], len(keys))
+	for i, k := range keys {
+		answers[i] = seen.answers[k]
 	}
 	for i, a := range single(rest) {
 		answers[rest[i]] = a

@@ -42,6 +42,7 @@ type Page[V any] = cache.Page[V]
 type Source struct {
 	Options
 
+	taggers      map[upstream.Backend]*cache.Tagger
 	clients      *clientLists
 	embedClients *resource[part, *coassemble.EmbedClient]
 	users        *resource[UserPageKey, *coassemble.User]
@@ -51,7 +52,10 @@ type Source struct {
 
 // New returns a Source.
 func New(o Options) *Source {
-	s := &Source{Options: o}
+	s := &Source{Options: o, taggers: map[upstream.Backend]*cache.Tagger{}}
+	for _, b := range []upstream.Backend{upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR} {
+		s.taggers[b] = cache.NewTagger(o.Scopes[b])
+	}
 	space := func(b upstream.Backend, personal bool) spaceOptions { return spaceOptions{b, o.Scopes[b], personal} }
 	s.clients = s.newClients(o.Cache, space(upstream.ThoughtIndustries, false))
 	s.embedClients = s.newEmbedClients(o.Cache, space(upstream.Coassemble, true))
@@ -63,7 +67,7 @@ func New(o Options) *Source {
 
 // tag names something that stored values depend on besides their own key.
 func (s *Source) tag(b upstream.Backend, name string) cache.Tag {
-	return cache.NewTag(s.Scopes[b], name)
+	return s.taggers[b].Tag(name)
 }
 
 // spaceOptions are the options that the spaces of one backend share.

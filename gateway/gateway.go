@@ -221,13 +221,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operation
 	}
 	if !all.Batch {
 		all.List[0].Raw, all.List[0].Digest = raw, sum
-		x.Send(answer.execute(graphql.StartOperationTrace(ctx), r, all.List[0], g.inParts(x, r)))
+		x.Send(answer.execute(ctx, r, all.List[0], g.inParts(x, r)))
 		return
 	}
 	replies := make([]*httpapi.Result, len(all.List))
 	var group task.Group
 	for i, req := range all.List {
-		ctx := graphql.StartOperationTrace(ctx)
 		group.Go(func() error {
 			replies[i] = answer.execute(ctx, r, req, nil)
 			return nil

@@ -202,7 +202,7 @@ func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) li
 	kept.Query, kept.DocumentID = op.RawQuery, ""
 	return func(ctx context.Context, last *live.Answer) *live.Answer {
 		req := kept
-		ctx = graphql.StartOperationTrace(auth.NewContext(ctx, who))
+		ctx = auth.NewContext(ctx, who)
 		if last != nil {
 			ctx = upstream.WithPriority(cache.WithDirectives(ctx, cache.Directives{Renew: true}), upstream.Renewal)
 		}

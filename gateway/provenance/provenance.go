@@ -45,7 +45,7 @@ func (p *Provenance) addCall(ctx context.Context, c upstream.Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.calls == nil {
-		p.calls = make([]upstream.Call, 0, 4)
+		p.calls = make([]upstream.Call, 0, 2)
 	}
 	p.calls = append(p.calls, c)
 }
