@@ -11,12 +11,12 @@ import (
 )
 
 // edgeOptions returns the options of answers for shared caches; nil where they have no tags.
-func edgeOptions(cfg *config.Config, root *resolvers.Resolver) *cachecontrol.Edge {
+func (s *Server) edgeOptions(cfg *config.Config, root *resolvers.Resolver) *cachecontrol.Edge {
 	if cfg.CDN.TagHeader == "" {
 		return nil
 	}
 	tags := cdn.Tags{Header: cdn.Header(cfg.CDN.TagHeader), Whole: root.Catalogue()}
-	return &cachecontrol.Edge{TagHeader: tags.Header.Name(), Tags: tags.Value, BrowserTTL: cfg.CDN.BrowserTTL}
+	return &cachecontrol.Edge{TagHeader: tags.Header.Name(), Tags: tags.Value, Cache: s.Cache, BrowserTTL: cfg.CDN.BrowserTTL}
 }
 
 // purgeEdge has what this replica drops purged from the caches in front, where there is a URL for that.

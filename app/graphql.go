@@ -96,7 +96,7 @@ func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 		Subscriptions: s.subscriptions(cfg),
 		Explain:       cfg.Explain,
 		PublicCatalog: cfg.PublicCatalog,
-		Edge:          edgeOptions(cfg, root),
+		Edge:          s.edgeOptions(cfg, root),
 	}
 }
 

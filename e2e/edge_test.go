@@ -17,6 +17,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -357,6 +358,103 @@ func TestTheEdgeHasALifetimeOfItsOwn(t *testing.T) {
 		control, edge := hour.ReplaceAllString(h.Get("Cache-Control"), "=N"), hour.ReplaceAllString(h.Get("CDN-Cache-Control"), "=N")
 		if control != test.control || edge != test.edge {
 			t.Errorf("%v: got Cache-Control %q and CDN-Cache-Control %q", test.env, h.Get("Cache-Control"), h.Get("CDN-Cache-Control"))
+		}
+	}
+}
+
+// answeringLate has a backend answer as it was when it was asked, seconds later.
+func answeringLate(next http.RoundTripper) http.RoundTripper {
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		resp, err := next.RoundTrip(r)
+		if err != nil {
+			return nil, err
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		resp.Body = io.NopCloser(bytes.NewReader(body))
+		time.Sleep(2 * time.Second)
+		return resp, err
+	})
+}
+
+// An answer that is under way while a client is purged reaches the edge after the purge, where it would stay.
+func TestAnAnswerFromBeforeAPurgeIsNotForTheEdge(t *testing.T) {
+	t.Parallel()
+	for name, header := range map[string][]string{"shared": nil, "for its caller alone": {"Cache-Control", "max-age=100"}} {
+		synctest.Test(t, func(t *testing.T) {
+			p := start(t, setup{Emulator: emulator.Options{Clients: 3}, Wrap: answeringLate,
+				Env: map[string]string{"CACHE_TTL": "1h", "PUBLIC_CATALOG": "true", "CDN_TAG_HEADER": "Cache-Tag"}})
+			clients := p.backends.Clients()
+			queries := []string{clientQuery(clients[0].ID), `{ clients { nodes { name } } }`}
+			answers := make([]http.Header, len(queries))
+			var group sync.WaitGroup
+			for i, query := range queries {
+				group.Go(func() { answers[i] = p.get(t, query, header...).Header() })
+			}
+			time.Sleep(time.Second)
+			if _, err := p.Purge(t.Context(), "Client", clients[0].ID); err != nil {
+				t.Fatal(err)
+			}
+			group.Wait()
+			for i, query := range queries {
+				if h := answers[i]; h.Get("Cache-Control") != "no-store" || h.Get("CDN-Cache-Control") != "" || h.Get("Cache-Tag") != "" {
+					t.Errorf("%s, %s: got %v", name, query, h)
+				}
+				if h := p.get(t, query, header...).Header(); h.Get("Cache-Tag") == "" || !strings.HasPrefix(h.Get("Cache-Control"), "public") {
+					t.Errorf("%s, %s: got %v afterwards", name, query, h)
+				}
+			}
+		})
+	}
+}
+
+func TestAnAnswerWithTooManyTagsHasTheCoarsest(t *testing.T) {
+	t.Parallel()
+	n, address := network(t, "Surrogate-Key")
+	p := start(t, setup{Emulator: emulator.Options{Clients: 700, CoursesPerClient: -1, LearningPathsPerClient: -1, UsersPerClient: -1},
+		Env: map[string]string{"CACHE_TTL": "1h", "PUBLIC_CATALOG": "true", "CDN_TAG_HEADER": "Surrogate-Key", "CDN_PURGE_URL": address, "MAX_COST": "0"}})
+	clients := p.backends.Clients()
+	var query strings.Builder
+	for page := range 6 {
+		fmt.Fprintf(&query, "p%d: nodes(ids: [", page)
+		for _, c := range clients[page*100 : page*100+100] {
+			fmt.Fprintf(&query, "%q ", scalar.EncodeID(scalar.ClientNode, c.ID))
+		}
+		query.WriteString("]) { id } ")
+	}
+	for range 2 {
+		w := p.postRaw(t, "{"+query.String()+"}")
+		tags := split("Surrogate-Key", w.Header().Get("Surrogate-Key"))
+		if len(tags) != 1 {
+			t.Fatalf("got %d tags in an answer of status %d with %d bytes", len(tags), w.Code, w.Body.Len())
+		}
+		if list := split("Surrogate-Key", p.get(t, `{ clients { nodes { name } } }`).Header().Get("Surrogate-Key")); !slices.Contains(list, tags[0]) {
+			t.Errorf("the tag %s is not that of the list", tags[0])
+		}
+		n.mu.Lock()
+		n.tags = nil
+		n.mu.Unlock()
+		if _, err := p.Purge(t.Context(), "Client", clients[555].ID); err != nil {
+			t.Fatal(err)
+		}
+		n.until(t, "the answer", anyOf(tags))
+	}
+}
+
+// Installations with other credentials share a network without purging each other's answers, and nobody who knows an
+// identifier can make its tag.
+func TestTagsAreKeyedByTheCredential(t *testing.T) {
+	t.Parallel()
+	const query = `{ clients { nodes { name } } }`
+	one := edged(t, nil)
+	same, other := edged(t, nil), edged(t, map[string]string{"THOUGHTINDUSTRIES_URL": "http://127.0.0.78"})
+	tags := func(p *program) []string { return split("Cache-Tag", p.get(t, query).Header().Get("Cache-Tag")) }
+	if !slices.Equal(tags(one), tags(same)) {
+		t.Error("two replicas have other tags for the same answer")
+	}
+	for _, tag := range tags(other) {
+		if tag == "" || slices.Contains(tags(one), tag) {
+			t.Errorf("the tag %q is that of another installation too", tag)
 		}
 	}
 }

@@ -89,7 +89,7 @@ func TestARecordOfAnotherLooksLikeAMissingOne(t *testing.T) {
 						synctest.Test(t, func(t *testing.T) {
 							ask := func(key string) []observables {
 								p := start(t, setup{Emulator: options, Env: map[string]string{"AUTH": "keys", "API_KEYS_FILE": keys, "CACHE_TTL": "60s", "CACHE_STALE": "10m",
-									"EXPLAIN": "true", "POINTS": "1000000"}})
+									"EXPLAIN": "true", "POINTS": "1000000", "PUBLIC_CATALOG": "true", "CDN_TAG_HEADER": "Cache-Tag"}})
 								if warm {
 									p.observe(t, "whole-key", fmt.Sprintf(q.format, q.id(q.foreign)), nil)
 								}
@@ -99,7 +99,8 @@ func TestARecordOfAnotherLooksLikeAMissingOne(t *testing.T) {
 							if diff := cmp.Diff(missing, foreign); diff != "" {
 								t.Errorf("warm %v, %v (-missing +foreign):\n%s", warm, headers, diff)
 							}
-							if h := foreign[0].Header; h.Get("Cache-Control") != "private, no-store" || h.Get("Age") != "" || h.Get("ETag") != "" {
+							if h := foreign[0].Header; h.Get("Cache-Control") != "private, no-store" || h.Get("Age") != "" || h.Get("ETag") != "" ||
+								h.Get("Cache-Tag") != "" || h.Get("CDN-Cache-Control") != "" || h.Get("Cache-Status") != "Learngraph; detail=withheld" {
 								t.Errorf("headers tell of the cache: %v", h)
 							}
 						})

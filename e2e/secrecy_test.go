@@ -286,6 +286,24 @@ const (
 	secrecySuspects = 8
 )
 
+// tagLeak returns what headers for shared caches tell a caller that it may not know.
+func tagLeak(s *suspect, h http.Header) string {
+	tags, tagged := h["Cache-Tag"]
+	switch {
+	case tagged && s.bound:
+		return "a caller who is bound to clients gets tags"
+	case tagged && !slices.Contains(s.scopes, "clients:read"):
+		return "a caller who may not read clients gets tags"
+	case tagged && !strings.HasPrefix(h.Get("Cache-Control"), "public"):
+		return "an answer for its caller alone has tags"
+	case tagged && slices.ContainsFunc(strings.Split(tags[0], ","), func(tag string) bool { return !opaque.MatchString(tag) }):
+		return "a tag is no digest"
+	case s.bound && h.Get("Cache-Status") != "Learngraph; detail=withheld":
+		return "a caller who is bound to clients gets to know of the cache"
+	}
+	return ""
+}
+
 // No caller without a scope, or bound to other clients, receives any value of a hidden record: not in data, errors,
 // headers, ids, cursors or the explain view, whichever operation it sends in which way, and though others who may see it
 // ask the same before.
@@ -297,7 +315,7 @@ func TestNoCallerReceivesWhatItMayNot(t *testing.T) {
 			options := secrecyWorld(seed)
 			callers, file := suspects(rng, emulator.New(options).Clients(), secrecySuspects)
 			p := start(t, setup{Emulator: options, Env: map[string]string{"AUTH": "keys", "API_KEYS_FILE": keysFile(t, file), "CACHE_TTL": "60s",
-				"MAX_COST": "0", "EXPLAIN": "true", "THOUGHTINDUSTRIES_GZIP": "false"}})
+				"MAX_COST": "0", "EXPLAIN": "true", "THOUGHTINDUSTRIES_GZIP": "false", "PUBLIC_CATALOG": "true", "CDN_TAG_HEADER": "Cache-Tag"}})
 			h := holdingsOf(t, p.backends)
 			for _, s := range callers {
 				s.learn(h)
@@ -319,6 +337,9 @@ func TestNoCallerReceivesWhatItMayNot(t *testing.T) {
 					leaks, proper := h.leaks(s, w)
 					if len(leaks) > 0 {
 						t.Fatalf("seed %d, step %d: %s with %v, bound %v to %v, asks %s\nby %+v and sees %q:\n%s", seed, n, s.key, s.scopes, s.bound, s.clients, query, by, leaks, w.Body)
+					}
+					if why := tagLeak(s, w.Header()); why != "" {
+						t.Fatalf("seed %d, step %d: %s asks %s\nby %+v: %s: %v", seed, n, s.key, query, by, why, w.Header())
 					}
 					for _, text := range proper {
 						for _, of := range h[text] {

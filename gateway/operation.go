@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/engine"
 	"github.com/learngraph/learngraph/gateway/cost"
@@ -45,7 +46,8 @@ type prepared struct {
 	*graphql.OperationContext
 	*constants
 	onError      engine.OnError
-	cacheKeyText string // see cacheKey
+	cacheKeyText string          // see cacheKey
+	drops        cache.DropCount // when the operation began
 }
 
 // cacheKey identifies a question: the document, the operation, the variables and the error behavior.
@@ -203,7 +205,7 @@ func (g *Gateway) prepareText(ctx context.Context, method string, req *httpapi.R
 	}
 	oc.ResolverMiddleware = g.guard.Middleware(ctx, oc, g.auditor)
 	onError, _ := engine.ParseOnError(cmp.Or(req.FixedOnError, req.OnError))
-	return &prepared{OperationContext: oc, constants: constantsOf(doc, op, g.costs), onError: onError}, nil
+	return &prepared{OperationContext: oc, constants: constantsOf(doc, op, g.costs), onError: onError, drops: g.opts.Edge.DropCount()}, nil
 }
 
 func (g *Gateway) refused(errs gqlerror.List) *httpapi.Result {

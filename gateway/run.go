@@ -102,7 +102,7 @@ func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*res
 	used, out := new(cache.Facts), &httpapi.Result{}
 	r.execute(cache.WithFacts(ctx, used), op.OperationContext, out)
 	now, facts := time.Now(), slices.Clone(used.List()) // kept: no longer than it need be
-	allowed := cachecontrol.FromFacts(facts, r.publicCatalog, now).Unless(!receiversMayStore(op)).Tagged(r.edge, used.Tags)
+	allowed := cachecontrol.FromFacts(facts, r.publicCatalog, now).Unless(!receiversMayStore(op)).Tagged(r.edge, op.drops, used.Tags)
 	a := responses.New(out.Response, facts, allowed, now)
 	a.Truncated = len(out.Response.Errors) > 0 && outOfTime(ctx)
 	if out.Free != nil {
@@ -160,7 +160,7 @@ func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Prov
 	if out.Stored != nil {
 		return p.TaggedLike(out.Stored.Policy)
 	}
-	return p.Tagged(r.edge, used.Facts.Tags)
+	return p.Tagged(r.edge, op.drops, used.Facts.Tags)
 }
 
 // execute fills in the response, and returns the context that the operation ran under.

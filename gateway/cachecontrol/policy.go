@@ -51,6 +51,8 @@ type Edge struct {
 	// TagHeader is the name of the header for tags as http.Header has it, Tags makes its value.
 	TagHeader string
 	Tags      func([]cache.Tag) string
+	// Cache is what the answers are made of.
+	Cache *cache.Cache
 	// BrowserTTL is the longest that a browser may use an answer, which nothing can purge from there.
 	BrowserTTL time.Duration
 }
@@ -83,21 +85,31 @@ func FromFacts(facts []cache.Fact, publicCatalog bool, now time.Time) Policy {
 // Public reports whether a shared cache may keep the answer.
 func (p Policy) Public() bool { return p.Cacheable && p.public && !p.private }
 
-// Tagged is the policy of an answer that depends on these tags, where shared caches may keep it.
-func (p Policy) Tagged(e *Edge, tags func() []cache.Tag) Policy {
+// DropCount returns the count of drops at the begin of an answer.
+func (e *Edge) DropCount() cache.DropCount {
+	if e == nil {
+		return 0
+	}
+	return e.Cache.DropCount()
+}
+
+// Tagged is the policy of an answer that depends on these tags and was begun at that count of drops. What was dropped since then
+// may be purged from shared caches before the answer reaches them; they must not store it, for it would stay there.
+func (p Policy) Tagged(e *Edge, began cache.DropCount, tags func() []cache.Tag) Policy {
 	if e == nil || !p.Public() {
 		return p
 	}
-	p.edge, p.tags = e, []string{e.Tags(tags())}
-	return p
+	list := tags()
+	p.edge, p.tags = e, []string{e.Tags(list)}
+	return p.Unless(e.Cache.DroppedSince(began, list))
 }
 
-// TaggedLike is the policy of an answer that depends on what another one depends on.
+// TaggedLike is the policy of an answer that was made of another one.
 func (p Policy) TaggedLike(o Policy) Policy {
 	if p.Public() {
 		p.edge, p.tags = o.edge, o.tags
 	}
-	return p
+	return p.Unless(!o.Cacheable)
 }
 
 // TagsSize is the bytes that the tags take on the heap.
