@@ -441,8 +441,8 @@ func TestAnAnswerWithTooManyTagsHasTheCoarsest(t *testing.T) {
 	}
 }
 
-// Installations with other credentials share a network without purging each other's answers, and nobody who knows an
-// identifier can make its tag.
+// Installations with other credentials share a network without purging each other's answers: a tag cannot be computed from an
+// identifier alone.
 func TestTagsAreKeyedByTheCredential(t *testing.T) {
 	t.Parallel()
 	const query = `{ clients { nodes { name } } }`
