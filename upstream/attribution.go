@@ -73,39 +73,28 @@ func (p Purpose) Fields() []FieldPath {
 	return places
 }
 
-type (
-	purposeKey   struct{}
-	explainedKey struct{}
-)
-
 // WithPurpose sets the purpose of the calls under the returned context.
 func WithPurpose(ctx context.Context, p Purpose) context.Context {
-	return context.WithValue(ctx, purposeKey{}, p)
+	return withScope(ctx, func(s *scope) { s.purpose = p })
 }
 
 // WithKeys narrows the purpose of the calls under the returned context to the fields of these keys. A call that answers one key
 // needs no purpose where the operation is not explained.
 func WithKeys(ctx context.Context, keys ...string) context.Context {
-	p := PurposeOf(ctx)
-	if len(keys) == max(p.BatchSize, 1) && !IsExplained(ctx) {
+	s := scopeOf(ctx)
+	if len(keys) == max(s.purpose.BatchSize, 1) && !s.explained {
 		return ctx
 	}
-	return WithPurpose(ctx, p.For(slices.Clone(keys)...))
+	return WithPurpose(ctx, s.purpose.For(slices.Clone(keys)...))
 }
 
 // PurposeOf is the purpose of the calls under the context, the zero value where that is not known.
-func PurposeOf(ctx context.Context) Purpose {
-	p, _ := ctx.Value(purposeKey{}).(Purpose)
-	return p
-}
+func PurposeOf(ctx context.Context) Purpose { return scopeOf(ctx).purpose }
 
 // WithExplanation makes the calls under the context record the fields that they serve.
 func WithExplanation(ctx context.Context) context.Context {
-	return context.WithValue(ctx, explainedKey{}, true)
+	return withScope(ctx, func(s *scope) { s.explained = true })
 }
 
 // IsExplained reports whether the calls under the context record the fields that they serve.
-func IsExplained(ctx context.Context) bool {
-	on, _ := ctx.Value(explainedKey{}).(bool)
-	return on
-}
+func IsExplained(ctx context.Context) bool { return scopeOf(ctx).explained }

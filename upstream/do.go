@@ -107,7 +107,7 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 // attemptOnce makes the call once, and records its outcome for the backend.
 func (c *Client) attemptOnce(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*Response, *Error) {
 	if n > 0 {
-		ctx = context.WithValue(ctx, attemptKey{}, n)
+		ctx = withScope(ctx, func(s *scope) { s.attempt = n })
 	}
 	resp, err := c.send(ctx, req, u, body, n)
 	if err == nil && req.Read != nil && resp.Status != http.StatusNotModified {
@@ -194,7 +194,7 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	if err := c.opts.Authorizer.Authorize(ctx, r); err != nil {
 		return nil, unauthorized(err)
 	}
-	quota := operationQuotaOf(ctx)
+	quota := scopeOf(ctx).quota
 	if err := quota.take(); err != nil {
 		return nil, err
 	}
@@ -232,9 +232,10 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 
 // newCall returns the exchange that begins now, and that could have begun when it was ready.
 func (c *Client) newCall(ctx context.Context, req *Request, ready time.Time, n int) Call {
-	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: PurposeOf(ctx), Number: numbers.Add(1)}
+	s := scopeOf(ctx)
+	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: s.purpose, Number: numbers.Add(1)}
 	call.Wait = call.Start.Sub(ready)
-	if IsExplained(ctx) {
+	if s.explained {
 		call.Parameters = req.parameters()
 	}
 	return call
@@ -277,7 +278,7 @@ func (c *Client) start(ctx context.Context, req *Request) (permit, error) {
 		task.Waiting(ctx)
 		runtime.Gosched() // calls that are wanted first and can start now do so
 	}
-	turn, err := c.limiter.acquire(ctx, p, callerOf(ctx))
+	turn, err := c.limiter.acquire(ctx, p, scopeOf(ctx).caller)
 	if err != nil {
 		return permit{}, err
 	}
@@ -368,7 +369,7 @@ func (c *Client) transportError(ctx context.Context, req *Request, sent *request
 		known = transportFailure(ctx, err)
 	}
 	e := *known
-	e.detail = failureDetail{kind: e.Kind, since: under, shortDeadline: hasShortDeadline(ctx), unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
+	e.detail = failureDetail{kind: e.Kind, since: under, shortDeadline: scopeOf(ctx).shortDeadline, unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
 	if req.Write && !e.detail.unsent {
 		return &Error{Kind: OutcomeUnknown, Status: e.Status, Err: e.Err, detail: e.detail}
 	}

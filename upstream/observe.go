@@ -34,23 +34,22 @@ type Call struct {
 // numbers is the last Call's.
 var numbers atomic.Uint64
 
-type observerKey struct{}
-
 // observer is called with an exchange, and with the context that it was made under.
 type observer func(context.Context, Call)
 
 // WithObserver has f called at the end of each exchange made under the returned context, with the exchange's own context,
 // besides the observers that ctx already has. Calls run in parallel, so f must be safe for concurrent use.
 func WithObserver(ctx context.Context, f func(context.Context, Call)) context.Context {
-	outer, _ := ctx.Value(observerKey{}).(observer)
-	if outer == nil {
-		return context.WithValue(ctx, observerKey{}, observer(f))
-	}
-	return context.WithValue(ctx, observerKey{}, observer(func(ctx context.Context, c Call) { outer(ctx, c); f(ctx, c) }))
+	return withScope(ctx, func(s *scope) {
+		outer := s.observe
+		if s.observe = f; outer != nil {
+			s.observe = func(ctx context.Context, c Call) { outer(ctx, c); f(ctx, c) }
+		}
+	})
 }
 
 func (c *Client) observe(ctx context.Context, call Call) {
-	if f, ok := ctx.Value(observerKey{}).(observer); ok {
+	if f := scopeOf(ctx).observe; f != nil {
 		f(ctx, call)
 	}
 	if c.opts.Observer != nil {

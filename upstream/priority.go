@@ -28,34 +28,25 @@ func (p Priority) String() string {
 // spares reports whether calls of that priority leave the last quarter of the budget to the others.
 func (p Priority) spares() bool { return p == Renewal || p == Refresh }
 
-type priorityKey struct{}
-
 // WithPriority sets the priority of the calls made under the returned context. A call that changes something is a Write
 // whatever its context, every other one a Read unless its context has a priority.
 func WithPriority(ctx context.Context, p Priority) context.Context {
-	return context.WithValue(ctx, priorityKey{}, p)
+	return withScope(ctx, func(s *scope) { s.priority = p })
 }
 
 func priorityOf(ctx context.Context, req *Request) Priority {
 	if req.Write {
 		return Write
 	}
-	p, _ := ctx.Value(priorityKey{}).(Priority)
+	p := scopeOf(ctx).priority
 	if p == Read && task.IsLater(ctx) {
 		return Later
 	}
 	return p
 }
 
-type callerKey struct{}
-
 // WithCaller names the one for whom the calls under the returned context are made. Where calls wait for a backend, callers
 // take turns; calls without a name are those of one more caller.
 func WithCaller(ctx context.Context, name string) context.Context {
-	return context.WithValue(ctx, callerKey{}, name)
-}
-
-func callerOf(ctx context.Context) string {
-	name, _ := ctx.Value(callerKey{}).(string)
-	return name
+	return withScope(ctx, func(s *scope) { s.caller = name })
 }

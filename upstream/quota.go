@@ -27,8 +27,6 @@ type Limit struct {
 	Reached, Allowed int64
 }
 
-type operationQuotaKey struct{}
-
 // operationQuota is what one operation may still spend. Zero allows any number.
 type operationQuota struct {
 	operation          context.Context // its entries are dropped when it ends
@@ -39,22 +37,15 @@ type operationQuota struct {
 // WithOperationQuota bounds the calls made under the returned context and the bytes that they receive; 0 bounds neither.
 // A call past a bound fails with LimitExceeded. Repeated and redirected calls count, as every exchange does.
 func WithOperationQuota(ctx context.Context, calls int, bytes int64) context.Context {
-	return context.WithValue(ctx, operationQuotaKey{}, &operationQuota{operation: ctx, maxCalls: int64(calls), maxBytes: bytes})
+	return withScope(ctx, func(s *scope) {
+		s.quota = &operationQuota{operation: ctx, maxCalls: int64(calls), maxBytes: bytes}
+	})
 }
-
-type shortDeadlineKey struct{}
 
 // WithShortDeadline marks the calls under the returned context as having less time than operations have as a rule, because
 // their caller asked for that. Running out of it does not count against the backend.
 func WithShortDeadline(ctx context.Context) context.Context {
-	return context.WithValue(ctx, shortDeadlineKey{}, true)
-}
-
-func hasShortDeadline(ctx context.Context) bool { return ctx.Value(shortDeadlineKey{}) != nil }
-
-func operationQuotaOf(ctx context.Context) *operationQuota {
-	a, _ := ctx.Value(operationQuotaKey{}).(*operationQuota)
-	return a
+	return withScope(ctx, func(s *scope) { s.shortDeadline = true })
 }
 
 // take books one call; put returns it where it is not made.

@@ -84,13 +84,8 @@ func (c *Client) backoff(n int) time.Duration {
 	return d/2 + time.Duration(c.random()*float64(d/2))
 }
 
-type attemptKey struct{}
-
 // Attempt is how often the call that a transport sends was sent before and failed.
-func Attempt(ctx context.Context) int {
-	n, _ := ctx.Value(attemptKey{}).(int)
-	return n
-}
+func Attempt(ctx context.Context) int { return scopeOf(ctx).attempt }
 
 // sleep waits and reports whether it was to the end.
 func sleep(ctx context.Context, d time.Duration) bool {

@@ -1,0 +1,33 @@
+package upstream
+
+import "context"
+
+// scope is what a context tells this package of the calls under it. It is not changed once a context has it.
+type scope struct {
+	caller        string
+	priority      Priority
+	quota         *operationQuota // nil bounds nothing
+	observe       observer        // nil observes nothing
+	purpose       Purpose
+	explained     bool
+	shortDeadline bool
+	attempt       int // how often the call was sent before
+}
+
+type scopeKey struct{}
+
+var noScope scope
+
+func scopeOf(ctx context.Context) *scope {
+	if s, ok := ctx.Value(scopeKey{}).(*scope); ok {
+		return s
+	}
+	return &noScope
+}
+
+// withScope returns a context with a changed copy of its scope.
+func withScope(ctx context.Context, change func(*scope)) context.Context {
+	s := *scopeOf(ctx)
+	change(&s)
+	return context.WithValue(ctx, scopeKey{}, &s)
+}
