@@ -189,33 +189,66 @@ func TestAFailureLeavesTheLastAnswerAndIsReportedOnce(t *testing.T) {
 		"cut off": {Kind: emulator.FaultTruncated}, "half of the JSON": {Kind: emulator.FaultInvalidJSON}, "a web page": {Kind: emulator.FaultHTML},
 		"nothing": {Kind: emulator.FaultEmpty}, "a redirect": {Kind: emulator.FaultRedirect}, "errors beside status 200": {Kind: emulator.FaultErrors200},
 	} {
-		for _, stale := range []string{"0s", "1h"} {
-			t.Run(name+" with CACHE_STALE="+stale, func(t *testing.T) {
-				t.Parallel()
-				inFakeTime(t, map[string]string{"CACHE_STALE": stale}, func(t *testing.T, p *program, id string) {
-					query := fmt.Sprintf(`subscription { user(by: {sourceId: %q}) { name credentials { nodes { type } } } }`, id)
-					all := []*follower{p.follow(t, events, query), p.follow(t, listed, query)}
-					p.backends.SetFault("coassemble", fault)
-					time.Sleep(10 * time.Minute)
-					p.backends.ClearFaults()
-					time.Sleep(5 * time.Minute)
-					for _, f := range all {
-						got := f.events(t)
-						if f.left() || len(got) != 3 {
-							t.Fatalf("ended: %t; got %q", f.left(), f.payloads())
-						}
-						told := fmt.Sprint(got[1]["extensions"])
-						if got[1]["errors"] != nil || fmt.Sprint(got[1]["data"]) != fmt.Sprint(got[0]["data"]) || !strings.Contains(told, "backend:coassemble") {
-							t.Errorf("while it fails: got %v", got[1])
-						}
-						if fmt.Sprint(got[2]) != fmt.Sprint(got[0]) {
-							t.Errorf("after it: got %v, want %v", got[2], got[0])
-						}
-					}
+		for _, backend := range []emulator.Backend{emulator.ThoughtIndustries, emulator.Coassemble, emulator.MATTR} {
+			for _, stale := range []string{"0s", "1h"} {
+				t.Run(fmt.Sprint(name, " of ", backend, " with CACHE_STALE=", stale), func(t *testing.T) {
+					t.Parallel()
+					inFakeTime(t, map[string]string{"CACHE_STALE": stale}, func(t *testing.T, p *program, id string) {
+						failure(t, p, id, backend, fault)
+					})
 				})
-			})
+			}
 		}
 	}
+}
+
+func failure(t *testing.T, p *program, id string, backend emulator.Backend, fault emulator.Fault) {
+	t.Helper()
+	query := fmt.Sprintf(`subscription { user(by: {sourceId: %q}) { name client { name courses { totalCount } } credentials { nodes { type } } } }`, id)
+	all := []*follower{p.follow(t, events, query), p.follow(t, listed, query)}
+	p.backends.SetFault(string(backend), fault)
+	time.Sleep(10 * time.Minute)
+	p.backends.ClearFaults()
+	time.Sleep(5 * time.Minute)
+	for _, f := range all {
+		got := f.events(t)
+		if f.left() || len(got) != 3 {
+			t.Fatalf("ended: %t; got %q", f.left(), f.payloads())
+		}
+		told := fmt.Sprint(got[1]["extensions"])
+		if got[0]["errors"] != nil || got[1]["errors"] != nil || fmt.Sprint(got[1]["data"]) != fmt.Sprint(got[0]["data"]) || !strings.Contains(told, fmt.Sprint("backend:", backend)) {
+			t.Errorf("while it fails: got %v", got[1])
+		}
+		if fmt.Sprint(got[2]) != fmt.Sprint(got[0]) {
+			t.Errorf("after it: got %v, want %v", got[2], got[0])
+		}
+	}
+}
+
+// Refreshes leave room in a budget for the calls of users.
+func TestRefreshesGiveWayToUsersCalls(t *testing.T) {
+	t.Parallel()
+	inFakeTime(t, map[string]string{"CACHE_TTL": "1s", "COASSEMBLE_RATE": "20/1m"}, func(t *testing.T, p *program, id string) {
+		var all []*follower
+		for i := range 6 {
+			all = append(all, p.follow(t, events, fmt.Sprintf(`subscription { users(first: 1, clientIdentifier: %q) { nodes { name } } }`, fmt.Sprint("client ", i))))
+		}
+		for i := range 30 {
+			time.Sleep(20 * time.Second)
+			a := p.post(t, fmt.Sprintf(`{ users(first: 1, clientIdentifier: %q) { nodes { name } } }`, fmt.Sprint("asked ", i)), nil)
+			if len(a.Errors) > 0 {
+				t.Fatalf("call %d of a user: got %v", i, a.Errors)
+			}
+		}
+		if got := len(p.backends.Calls()); got < 100 || got > 20*11 {
+			t.Errorf("got %d calls in ten minutes", got)
+		}
+		for _, f := range all {
+			if f.left() {
+				t.Errorf("ended: %q", f.raw())
+			}
+		}
+	})
 }
 
 // signedUntil returns a key set and a token that it verifies until then.
