@@ -151,9 +151,15 @@ func (fs *flights) run(f *flight, fetch func() []outcome) {
 	})
 }
 
-// runInline fetches on the goroutine of a caller who cannot leave before the fetch ends.
-func (fs *flights) runInline(f *flight, fetch func() []outcome) {
+// runInline fetches on the goroutine of a caller who cannot leave before the fetch ends. Where the caller's context is cancelled, it
+// waits for the flight no more.
+func (fs *flights) runInline(caller context.Context, f *flight, fetch func() []outcome) {
 	defer f.cancel()
+	defer context.AfterFunc(caller, func() {
+		if caller.Err() == context.Canceled {
+			fs.leave(f)
+		}
+	})()
 	fs.complete(f, recovered(f.misses, fetch))
 }
 

@@ -342,7 +342,7 @@ func (l *load) fetchOpen() {
 	}
 	flights, own := l.joinOrStart()
 	if own != nil && stays && scopeOf(l.ctx).log != nil {
-		l.c.flights.runInline(own, l.fetchOf(own))
+		l.c.flights.runInline(l.ctx, own, l.fetchOf(own))
 	} else if own != nil {
 		l.c.flights.run(own, l.fetchOf(own))
 	}
