@@ -50,17 +50,17 @@ type Counters struct {
 	Pending int
 }
 
-// Purger has what this replica drops from its cache purged from the network's caches. Its requests are those of the vendors'
+// Purger purges from the network's caches what this replica drops from its own. Its requests are those of the vendors'
 // documentation: with Surrogate-Key a POST whose header of that name has the tags (Fastly), with a header that has Tag in its
 // name a POST whose body is {"tags":[…]} (Cloudflare), with any other a PURGE whose header of that name, and that with -Purge
 // after it, has the tags (Varnish's xkey). It is safe for concurrent use.
 type Purger struct {
 	o      Options
 	client *http.Client
-	// ctx ends when requests must not go on.
+	// ctx ends when requests under way have to end.
 	ctx    context.Context
 	cancel context.CancelFunc
-	// closing is closed when nothing is waited for any more.
+	// closing is closed by Close, which ends pauses.
 	closing chan struct{}
 	running task.Group
 
@@ -116,7 +116,7 @@ func (p *Purger) add(tags []string) {
 	}
 }
 
-// stop makes a panic of the sender one that the next drop recovers from.
+// stop has the next drop start another sender after a panic.
 func (p *Purger) stop() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

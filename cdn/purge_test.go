@@ -41,7 +41,7 @@ func (e *edge) RoundTrip(r *http.Request) (*http.Response, error) {
 	if status == 0 {
 		return nil, errors.New("connection refused")
 	}
-	return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {retryAfter}}, Body: http.NoBody}, nil
+	return &http.Response{StatusCode: status, Header: http.Header{"Retry-After": {retryAfter}, "Location": {"https://elsewhere.example/"}}, Body: http.NoBody}, nil
 }
 
 func (e *edge) requests() int {
@@ -170,6 +170,26 @@ func TestWhatFailsIsSentAgain(t *testing.T) {
 			t.Errorf("got %d lines:\n%s", lines, log)
 		}
 	})
+}
+
+func TestTheTokenIsForOneHost(t *testing.T) {
+	t.Parallel()
+	for _, status := range []int{301, 302, 307, 308} {
+		synctest.Test(t, func(t *testing.T) {
+			e := &edge{answer: func(int) (int, string) { return status, "" }}
+			p, log := purger(t, e, Options{URL: "https://edge.example/", Header: "Surrogate-Key", Token: func() string { return "secret-token" }})
+			p.Dropped(cache.Invalidation{Digests: tags(0, 1)})
+			time.Sleep(10 * time.Second)
+			for _, r := range e.seen {
+				if r.URL.Host != "edge.example" {
+					t.Errorf("%d: %s got a request", status, r.URL.Host)
+				}
+			}
+			if p.Counters().Failed == 0 || strings.Contains(log.String(), "secret-token") || strings.Contains(log.String(), "edge.example") {
+				t.Errorf("%d: %+v %s", status, p.Counters(), log)
+			}
+		})
+	}
 }
 
 func TestWhatWaitsIsBounded(t *testing.T) {

@@ -9,7 +9,7 @@ import (
 	"github.com/learngraph/learngraph/cache"
 )
 
-// Header is the name of the header that an answer's tags are in, such as Cache-Tag, Surrogate-Key or xkey; empty is none.
+// Header is the name of the header with an answer's tags, such as Cache-Tag, Surrogate-Key or xkey; empty is none.
 type Header string
 
 // maxTags is the size in bytes of the longest value that the networks take.
@@ -37,8 +37,8 @@ type Tags struct {
 	Whole cache.Tag
 }
 
-// Value returns the value of the header for an answer that depends on these tags. Where all of them would be too long it has
-// the coarsest alone, which is purged whenever one of them is.
+// Value returns the value of the header for an answer that depends on these tags. If it would be too long it is the coarsest tag
+// alone, which is purged together with each of them.
 func (t Tags) Value(tags []cache.Tag) string {
 	texts := make([]string, 0, len(tags))
 	size := 0
@@ -53,7 +53,7 @@ func (t Tags) Value(tags []cache.Tag) string {
 	return t.Header.join(texts)
 }
 
-// text is a tag as cache.Invalidation names it: without the label of its scope.
+// text returns a tag as cache.Invalidation names it: without the label of its scope.
 func text(t cache.Tag) string {
 	_, digest, _ := strings.Cut(string(t), ":")
 	return digest

@@ -8,6 +8,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strconv"
@@ -17,6 +19,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/alicebob/miniredis/v2"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
@@ -206,6 +209,69 @@ func TestEachInvalidationIsSentOn(t *testing.T) {
 	}
 	if strings.Contains(p.logged.String(), "token_of_the_network") || strings.Contains(p.logged.String(), address) {
 		t.Error("the log shows the token or the address of the network")
+	}
+}
+
+// TestOneReplicaSendsADropOn has two replicas on one Redis: the one that gets the webhook purges the edge.
+func TestOneReplicaSendsADropOn(t *testing.T) {
+	t.Parallel()
+	server := miniredis.RunT(t)
+	replica := func() (*program, *purged) {
+		n, address := network(t, "xkey")
+		return edged(t, map[string]string{"REDIS_URL": "redis://" + server.Addr(), "REDIS_TIMEOUT": "5s", "CDN_TAG_HEADER": "xkey", "CDN_PURGE_URL": address}), n
+	}
+	first, sent := replica()
+	second, none := replica()
+	id := first.backends.Clients()[0].ID
+	query := fmt.Sprintf(`{ client(by: {sourceId: %q}) { seatsUsedCount } }`, id)
+	before, tags := second.text(t, query), split("xkey", second.get(t, query).Header().Get("xkey"))
+	first.backends.Enroll(id)
+	second.backends.Enroll(id)
+	first.deliver(t, "thoughtindustries", enrolment(id))
+	sent.until(t, "an answer of the other replica", anyOf(tags))
+	if second.text(t, query) == before {
+		t.Error("an edge that asks the other replica after the purge gets the old answer")
+	}
+	time.Sleep(200 * time.Millisecond)
+	none.mu.Lock()
+	defer none.mu.Unlock()
+	if len(none.tags) > 0 {
+		t.Errorf("the other replica purges too: %q", none.tags)
+	}
+}
+
+// A token that changes in its file is used without a restart.
+func TestANewTokenForPurgesIsUsed(t *testing.T) {
+	t.Parallel()
+	n, address := network(t, "Surrogate-Key")
+	dir := folder(t, map[string]string{"token": "first-token\n"})
+	file := filepath.Join(dir, "token")
+	p := edged(t, map[string]string{"CDN_TAG_HEADER": "Surrogate-Key", "CDN_PURGE_URL": address, "CDN_PURGE_TOKEN_FILE": file})
+	key := func(request int) string {
+		n.mu.Lock()
+		defer n.mu.Unlock()
+		return n.requests[request].Header.Get("Fastly-Key")
+	}
+	purge := func(total int) {
+		t.Helper()
+		if _, err := p.Purge(t.Context(), "Client", p.backends.Clients()[0].ID); err != nil {
+			t.Fatal(err)
+		}
+		n.until(t, "a client", func(tags []string) bool { return len(tags) >= total })
+	}
+	purge(3)
+	if key(0) != "first-token" {
+		t.Errorf("got %q", key(0))
+	}
+	if err := os.WriteFile(file, []byte("other-token-than-the-first"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for limit := time.Now().Add(30 * time.Second); key(len(n.requests)-1) != "other-token-than-the-first"; {
+		if time.Now().After(limit) {
+			t.Fatal("the new token is not used")
+		}
+		time.Sleep(100 * time.Millisecond)
+		purge(len(n.tags) + 1)
 	}
 }
 

@@ -18,6 +18,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/cdn"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/upstream"
@@ -49,6 +50,7 @@ func busy() (*Metrics, Sources) {
 				MemoryBytes: 4096, MemoryEntries: 10, Refreshes: 2, Redis: true, RedisUp: true, RedisErrors: 3, Outages: 1, DroppedWrites: 5, PendingDrops: 6}
 		},
 		Webhooks: hooks.Last,
+		Purges:   func() *cdn.Counters { return &cdn.Counters{Sent: 3, Failed: 2, Purged: 9, Lost: 1, Pending: 4} },
 		Inflight: func() inflight.State { return inflight.State{Requests: 2, MaxRequests: 10} },
 		Contract: func() ([]upstream.Drift, int64) {
 			return []upstream.Drift{
