@@ -27,16 +27,17 @@ import (
 
 // constants are the values that all executions of an operation share.
 type constants struct {
-	digest [sha256.Size]byte // digest of the document's text and the operation's name
-	claims bool              // the answer can hold personal claims
-	cost   *cost.Constant
+	digest   [sha256.Size]byte // digest of the document's text and the operation's name
+	claims   bool              // the answer can hold personal claims
+	delivers bool              // the operation has a @defer or a @stream
+	cost     *cost.Constant
 }
 
 func constantsOf(doc *documents.Document, op *ast.OperationDefinition, c *cost.Estimator) *constants {
 	if known, ok := doc.Memo.Load(op); ok {
 		return known.(*constants)
 	}
-	k := &constants{digest: sha256.Sum256(append(doc.Digest[:], op.Name...)), claims: selection.SelectsClaims(op), cost: c.Constant(op)}
+	k := &constants{digest: sha256.Sum256(append(doc.Digest[:], op.Name...)), claims: selection.SelectsClaims(op), delivers: selection.Delivers(op), cost: c.Constant(op)}
 	known, _ := doc.Memo.LoadOrStore(op, k)
 	return known.(*constants)
 }
@@ -108,7 +109,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	defer cancel()
 	out := &httpapi.Result{}
 	ctx, used := provenance.With(engine.WithOnError(g.runner.withDirectives(ctx, r.Header), op.onError))
-	if parts != nil && parts.x.Protocol != incremental.None && selection.Delivers(op.Operation) && g.divides() {
+	if parts != nil && parts.x.Protocol != incremental.None && op.delivers && g.divides() {
 		parts.run(ctx, op, spent, used, out)
 	} else {
 		g.runner.run(ctx, op, used, out)

@@ -17,7 +17,6 @@ import (
 	"github.com/learngraph/learngraph/gateway/httpapi"
 	"github.com/learngraph/learngraph/gateway/provenance"
 	"github.com/learngraph/learngraph/gateway/responses"
-	"github.com/learngraph/learngraph/gateway/selection"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -53,7 +52,7 @@ func newRunner(opts *Options) *runner {
 // under way, or by executing it. A caller with more time than the one whose execution it shared tries again.
 func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) context.Context {
 	if r.answers == nil || !repeatable(ctx, op) {
-		return r.execute(ctx, op.OperationContext, out)
+		return r.execute(ctx, op, out)
 	}
 	key := answerKey(ctx, op)
 	loaded := r.loadAnswer(ctx, op, key)
@@ -100,7 +99,7 @@ func answerKey(ctx context.Context, op *prepared) string {
 func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*responses.Answer] {
 	// The calls are known to who began the execution, whose context this is part of.
 	used, out := new(cache.Facts), &httpapi.Result{}
-	r.execute(cache.WithFacts(ctx, used), op.OperationContext, out)
+	r.execute(cache.WithFacts(ctx, used), op, out)
 	now, facts := time.Now(), slices.Clone(used.List()) // kept: no longer than it need be
 	allowed := cachecontrol.FromFacts(facts, r.publicCatalog, now).Unless(!receiversMayStore(op)).Tagged(r.edge, op.drops, used.Tags)
 	a := responses.New(out.Response, facts, allowed, now)
@@ -164,14 +163,14 @@ func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Prov
 }
 
 // execute fills in the response, and returns the context that the operation ran under.
-func (r *runner) execute(ctx context.Context, op *graphql.OperationContext, out *httpapi.Result) context.Context {
-	ctx = r.prepare(ctx, op, out)
-	respond, ctx := r.exec.DispatchOperation(ctx, op)
+func (r *runner) execute(ctx context.Context, op *prepared, out *httpapi.Result) context.Context {
+	ctx = r.prepare(ctx, op.OperationContext, out)
+	respond, ctx := r.exec.DispatchOperation(ctx, op.OperationContext)
 	if out.Response = respond(ctx); out.Response == nil {
 		// gqlgen returns no response at all once the context has ended.
 		out.Response = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{gqlerrors.Presenter(r.log)(ctx, context.Cause(ctx))}}
 	}
-	if selection.Delivers(op.Operation) {
+	if op.delivers {
 		out.Extend(isFinal, true)
 	}
 	return ctx

@@ -225,7 +225,7 @@ func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.An
 	f.Name, f.Kind, f.Document = op.Operation.Name, string(op.Operation.Operation), req.TrustedID
 	ctx, used := provenance.With(engine.WithOnError(ctx, op.onError))
 	out := &httpapi.Result{}
-	g.runner.execute(ctx, op.OperationContext, out)
+	g.runner.execute(ctx, op, out)
 	defer func() {
 		if out.Free != nil {
 			out.Free()

@@ -6,34 +6,54 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Selections returns each selection of a set and of the sets below, those of fragments included, from the top down. The
+// Selections returns each selection of the sets and of the sets below, those of fragments included, from the top down. The
 // selections of a fragment that is spread several times come once.
-func Selections(set ast.SelectionSet) iter.Seq[ast.Selection] {
+func Selections(sets ...ast.SelectionSet) iter.Seq[ast.Selection] { return walk(sets, true) }
+
+// Level returns the selections of the sets and of the fragments in them, without those below fields.
+func Level(sets ...ast.SelectionSet) iter.Seq[ast.Selection] { return walk(sets, false) }
+
+func walk(sets []ast.SelectionSet, deep bool) iter.Seq[ast.Selection] {
 	return func(yield func(ast.Selection) bool) {
-		seen := map[*ast.FragmentDefinition]bool{}
-		var walk func(ast.SelectionSet) bool
-		walk = func(set ast.SelectionSet) bool {
-			for _, sel := range set {
-				if !yield(sel) || !walk(below(sel, seen)) {
-					return false
-				}
+		w := walker{deep: deep, yield: yield}
+		for _, set := range sets {
+			if !w.visit(set) {
+				return
 			}
-			return true
 		}
-		walk(set)
 	}
 }
 
+type walker struct {
+	deep  bool // below fields too
+	seen  map[*ast.FragmentDefinition]bool
+	yield func(ast.Selection) bool
+}
+
+func (w *walker) visit(set ast.SelectionSet) bool {
+	for _, sel := range set {
+		if !w.yield(sel) || !w.visit(w.below(sel)) {
+			return false
+		}
+	}
+	return true
+}
+
 // below returns the selection set of a selection, nothing for a spread of a fragment that was seen or does not exist.
-func below(sel ast.Selection, seen map[*ast.FragmentDefinition]bool) ast.SelectionSet {
+func (w *walker) below(sel ast.Selection) ast.SelectionSet {
 	switch sel := sel.(type) {
 	case *ast.Field:
-		return sel.SelectionSet
+		if w.deep {
+			return sel.SelectionSet
+		}
 	case *ast.InlineFragment:
 		return sel.SelectionSet
 	case *ast.FragmentSpread:
-		if f := sel.Definition; f != nil && !seen[f] {
-			seen[f] = true
+		if f := sel.Definition; f != nil && !w.seen[f] {
+			if w.seen == nil {
+				w.seen = map[*ast.FragmentDefinition]bool{}
+			}
+			w.seen[f] = true
 			return f.SelectionSet
 		}
 	}

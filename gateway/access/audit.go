@@ -3,6 +3,7 @@ package access
 import (
 	"context"
 	"log/slog"
+	"reflect"
 	"strings"
 
 	"github.com/learngraph/learngraph/auth"
@@ -67,30 +68,13 @@ func outcomeOf(result any, err error) string {
 		code, _ := extensions["code"].(string)
 		return code
 	}
-	for _, e := range userErrorsOf(result) {
-		return e.Code
+	if column, ok := result.([]any); ok && len(column) == 1 { // of an engine that calls resolvers for many parents
+		result = column[0]
+	}
+	if payload := reflect.Indirect(reflect.ValueOf(result)); payload.Kind() == reflect.Struct {
+		if errs := payload.FieldByName("UserErrors"); errs.IsValid() && errs.Len() > 0 {
+			return errs.Index(0).Interface().(*model.UserError).Code
+		}
 	}
 	return "done"
-}
-
-func userErrorsOf(result any) []*model.UserError {
-	switch p := result.(type) {
-	case []any: // the column of an executor that calls resolvers for many parents
-		if len(p) == 1 {
-			return userErrorsOf(p[0])
-		}
-	case *model.UpdateEmbedClientPayload:
-		return p.UserErrors
-	case *model.DeleteEmbedClientPayload:
-		return p.UserErrors
-	case *model.UpdateUserPayload:
-		return p.UserErrors
-	case *model.DeleteUserPayload:
-		return p.UserErrors
-	case *model.UpdateIdentityPayload:
-		return p.UserErrors
-	case *model.DeleteIdentityPayload:
-		return p.UserErrors
-	}
-	return nil
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/gateway/selection"
 	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -138,27 +139,12 @@ func (g *Guard) forbidden(ctx context.Context, op *graphql.OperationContext) boo
 	if who == auth.AllowAll {
 		return false
 	}
-	found := false
-	seen := map[*ast.FragmentDefinition]bool{}
-	var walk func(ast.SelectionSet)
-	walk = func(set ast.SelectionSet) {
-		for _, sel := range set {
-			switch sel := sel.(type) {
-			case *ast.Field:
-				found = found || sel.Definition != nil && g.missingScope(who, sel, sel.Definition, op.Variables) != ""
-				walk(sel.SelectionSet)
-			case *ast.InlineFragment:
-				walk(sel.SelectionSet)
-			case *ast.FragmentSpread:
-				if !seen[sel.Definition] {
-					seen[sel.Definition] = true
-					walk(sel.Definition.SelectionSet)
-				}
-			}
+	for sel := range syntax.Selections(op.Operation.SelectionSet) {
+		if f, ok := sel.(*ast.Field); ok && f.Definition != nil && g.missingScope(who, f, f.Definition, op.Variables) != "" {
+			return true
 		}
 	}
-	walk(op.Operation.SelectionSet)
-	return found
+	return false
 }
 
 // Middleware wraps each field of an operation: a field that the caller may not read is refused before its resolver, and a

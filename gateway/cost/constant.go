@@ -5,6 +5,7 @@ import (
 	"sync/atomic"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -16,7 +17,7 @@ type Constant struct {
 }
 
 func (c *Estimator) Constant(op *ast.OperationDefinition) *Constant {
-	return &Constant{fixed: !c.varies(op.SelectionSet, map[*ast.FragmentDefinition]bool{})}
+	return &Constant{fixed: !c.varies(op)}
 }
 
 // EstimateConstant returns the cost of an operation, which must not be changed.
@@ -45,26 +46,14 @@ func allGiven(op *graphql.OperationContext) bool {
 	return true
 }
 
-// varies reports whether the cost of a selection depends on variables with a value.
-func (c *Estimator) varies(set ast.SelectionSet, seen map[*ast.FragmentDefinition]bool) bool {
-	return slices.ContainsFunc(set, func(sel ast.Selection) bool {
-		switch sel := sel.(type) {
-		case *ast.Field:
-			return conditional(sel.Directives) || c.fieldVaries(sel) || c.varies(sel.SelectionSet, seen)
-		case *ast.InlineFragment:
-			return conditional(sel.Directives) || c.varies(sel.SelectionSet, seen)
-		case *ast.FragmentSpread:
-			if conditional(sel.Directives) {
-				return true
-			}
-			if seen[sel.Definition] {
-				return false
-			}
-			seen[sel.Definition] = true
-			return c.varies(sel.Definition.SelectionSet, seen)
+// varies reports whether the cost of an operation depends on variables with a value.
+func (c *Estimator) varies(op *ast.OperationDefinition) bool {
+	for sel := range syntax.Selections(op.SelectionSet) {
+		if f, ok := sel.(*ast.Field); conditional(syntax.Directives(sel)) || ok && c.fieldVaries(f) {
+			return true
 		}
-		return true
-	})
+	}
+	return false
 }
 
 func (c *Estimator) fieldVaries(f *ast.Field) bool {

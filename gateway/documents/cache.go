@@ -144,19 +144,8 @@ func (d *Cache) checkIntrospection(op *ast.OperationDefinition) *gqlerror.Error 
 
 // introspectionField finds __schema or __type, which only the query root has.
 func introspectionField(set ast.SelectionSet) *ast.Field {
-	for _, sel := range set {
-		var inner ast.SelectionSet
-		switch sel := sel.(type) {
-		case *ast.Field:
-			if strings.HasPrefix(sel.Name, "__") && sel.Name != "__typename" {
-				return sel
-			}
-		case *ast.InlineFragment:
-			inner = sel.SelectionSet
-		case *ast.FragmentSpread:
-			inner = sel.Definition.SelectionSet
-		}
-		if f := introspectionField(inner); f != nil {
+	for sel := range syntax.Level(set) {
+		if f, ok := sel.(*ast.Field); ok && strings.HasPrefix(f.Name, "__") && f.Name != "__typename" {
 			return f
 		}
 	}

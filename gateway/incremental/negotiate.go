@@ -3,12 +3,11 @@ package incremental
 
 import (
 	"iter"
-	"mime"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/learngraph/learngraph/engine"
+	"github.com/learngraph/learngraph/gateway/representation"
 )
 
 // Protocol is how an answer in parts is sent.
@@ -65,28 +64,19 @@ func NegotiateSubscription(accept []string) Protocol {
 		case protocolOf(media, params) == Events:
 			p = Events
 		}
-		if q := quality(params); p != None && (q > best || q == best && q > 0 && p == Events) {
+		if q := representation.Quality(params); p != None && (q > best || q == best && q > 0 && p == Events) {
 			best, picked = q, p
 		}
 	}
 	return picked
 }
 
-// mediaRanges returns the media ranges of an Accept header with their parameters. A malformed one is left out. There are none
-// where the header names no format of parts, whose negotiation the others matter for.
+// mediaRanges returns the media ranges of an Accept header, none where it names no format of parts: then the others do not matter.
 func mediaRanges(accept []string) iter.Seq2[string, map[string]string] {
-	return func(yield func(string, map[string]string) bool) {
-		if !slices.ContainsFunc(accept, namesParts) {
-			return
-		}
-		for _, value := range accept {
-			for _, item := range splitList(value) {
-				if media, params, err := mime.ParseMediaType(item); err == nil && !yield(media, params) {
-					return
-				}
-			}
-		}
+	if !slices.ContainsFunc(accept, namesParts) {
+		return func(func(string, map[string]string) bool) {}
 	}
+	return representation.MediaRanges(accept)
 }
 
 func namesParts(accept string) bool {
@@ -99,7 +89,7 @@ func Negotiate(accept []string) Protocol {
 	var best, whole, anything float64
 	picked := None
 	for media, params := range mediaRanges(accept) {
-		q := quality(params)
+		q := representation.Quality(params)
 		switch media {
 		case "application/json", "application/graphql-response+json":
 			whole = max(whole, q)
@@ -146,33 +136,4 @@ func protocolOf(media string, params map[string]string) Protocol {
 		return None
 	}
 	return Plain
-}
-
-// splitList divides a header at the commas that are not in a quoted string.
-func splitList(value string) []string {
-	var items []string
-	quoted, start := false, 0
-	for i := 0; i < len(value); i++ {
-		switch {
-		case value[i] == '\\' && quoted:
-			i++
-		case value[i] == '"':
-			quoted = !quoted
-		case value[i] == ',' && !quoted:
-			items, start = append(items, value[start:i]), i+1
-		}
-	}
-	return append(items, value[start:])
-}
-
-func quality(params map[string]string) float64 {
-	text, ok := params["q"]
-	if !ok {
-		return 1
-	}
-	q, err := strconv.ParseFloat(text, 64)
-	if err != nil || !(q >= 0 && q <= 1) {
-		return 0
-	}
-	return q
 }

@@ -173,7 +173,7 @@ func codingWeight(params string) float64 {
 	if !ok {
 		return 0
 	}
-	return quality(map[string]string{"q": text})
+	return Quality(map[string]string{"q": text})
 }
 
 // Encoder writes under a content coding as it goes.

@@ -2,6 +2,7 @@
 package representation
 
 import (
+	"iter"
 	"mime"
 	"net/http"
 	"strconv"
@@ -22,19 +23,18 @@ func NegotiateMediaType(h http.Header) string {
 	if len(values) == 1 && (values[0] == MediaJSON || values[0] == "*/*") {
 		return MediaJSON // what most send, and what needs no parsing
 	}
-	ranges := strings.Join(values, ",")
-	if strings.TrimSpace(ranges) == "" {
+	if strings.TrimSpace(strings.Join(values, "")) == "" {
 		return MediaJSON
 	}
-	weights := map[string]acceptance{}
-	for i, item := range strings.Split(ranges, ",") {
-		media, params, err := mime.ParseMediaType(item)
-		if err != nil || !acceptsUTF8(params) {
+	weights, position := map[string]acceptance{}, 0
+	for media, params := range MediaRanges(values) {
+		position++
+		if !acceptsUTF8(params) {
 			continue
 		}
 		for _, offer := range []string{MediaJSON, MediaGraphQLResponse} {
 			if specific := specificity(media, offer); specific > 0 {
-				better(weights, offer, acceptance{quality(params), specific, i})
+				better(weights, offer, acceptance{Quality(params), specific, position})
 			}
 		}
 	}
@@ -87,7 +87,38 @@ func specificity(media, offer string) int {
 	return 0
 }
 
-func quality(params map[string]string) float64 {
+// MediaRanges returns the media ranges of an Accept header with their parameters. A malformed one is left out.
+func MediaRanges(accept []string) iter.Seq2[string, map[string]string] {
+	return func(yield func(string, map[string]string) bool) {
+		for _, value := range accept {
+			for _, item := range splitList(value) {
+				if media, params, err := mime.ParseMediaType(item); err == nil && !yield(media, params) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// splitList divides a header at the commas that are not in a quoted string.
+func splitList(value string) []string {
+	var items []string
+	quoted, start := false, 0
+	for i := 0; i < len(value); i++ {
+		switch {
+		case value[i] == '\\' && quoted:
+			i++
+		case value[i] == '"':
+			quoted = !quoted
+		case value[i] == ',' && !quoted:
+			items, start = append(items, value[start:i]), i+1
+		}
+	}
+	return append(items, value[start:])
+}
+
+// Quality returns the weight of a media range.
+func Quality(params map[string]string) float64 {
 	text, ok := params["q"]
 	if !ok {
 		return 1

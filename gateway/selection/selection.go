@@ -1,34 +1,19 @@
 package selection
 
 import (
-	"slices"
-
 	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// selectsField reports whether the operation reads a field of this name anywhere.
-func selectsField(set ast.SelectionSet, name string, seen map[*ast.FragmentDefinition]bool) bool {
-	return slices.ContainsFunc(set, func(sel ast.Selection) bool {
-		switch sel := sel.(type) {
-		case *ast.Field:
-			return sel.Name == name || selectsField(sel.SelectionSet, name, seen)
-		case *ast.InlineFragment:
-			return selectsField(sel.SelectionSet, name, seen)
-		case *ast.FragmentSpread:
-			if seen[sel.Definition] {
-				return false
-			}
-			seen[sel.Definition] = true
-			return selectsField(sel.Definition.SelectionSet, name, seen)
-		}
-		return false
-	})
-}
-
 // SelectsClaims reports whether the answer can hold personal claims, which nothing between may keep.
 func SelectsClaims(op *ast.OperationDefinition) bool {
-	return selectsField(op.SelectionSet, "claims", map[*ast.FragmentDefinition]bool{})
+	for sel := range syntax.Selections(op.SelectionSet) {
+		if f, ok := sel.(*ast.Field); ok && f.Name == "claims" {
+			return true
+		}
+	}
+	return false
 }
 
 // CountNodeTypes counts the types that the global ids in the arguments id and ids name.

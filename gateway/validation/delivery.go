@@ -2,6 +2,7 @@ package validation
 
 import (
 	"github.com/learngraph/learngraph/gateway/selection"
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -31,10 +32,10 @@ func CheckDeliveryDirectives(doc *ast.QueryDocument) gqlerror.List {
 	}
 	for _, op := range doc.Operations {
 		if op.Operation != ast.Query {
-			r.checkRoot(op, op.SelectionSet, map[string]bool{})
+			r.checkRoot(op)
 		}
 		if op.Operation == ast.Subscription {
-			r.checkSubscription(op.SelectionSet, map[string]bool{})
+			r.checkSubscription(op)
 		}
 		if streams {
 			r.checkMerged([]ast.SelectionSet{op.SelectionSet})
@@ -79,39 +80,19 @@ func (r *deliveryRules) checkLabel(d *ast.Directive) {
 }
 
 // checkRoot refuses parts of the root of a mutation, and of a subscription unless they are switched off.
-func (r *deliveryRules) checkRoot(op *ast.OperationDefinition, set ast.SelectionSet, seen map[string]bool) {
-	for _, sel := range set {
+func (r *deliveryRules) checkRoot(op *ast.OperationDefinition) {
+	for sel := range syntax.Level(op.SelectionSet) {
 		if d := selection.DeliveryDirective(sel); d != nil && !(op.Operation == ast.Subscription && isOff(d, false)) {
 			r.fail(d, `Directive "@%s" cannot be used on the root of a %s.`, d.Name, op.Operation)
-		}
-		switch sel := sel.(type) {
-		case *ast.InlineFragment:
-			r.checkRoot(op, sel.SelectionSet, seen)
-		case *ast.FragmentSpread:
-			if !seen[sel.Name] && sel.Definition != nil {
-				seen[sel.Name] = true
-				r.checkRoot(op, sel.Definition.SelectionSet, seen)
-			}
 		}
 	}
 }
 
 // checkSubscription refuses every part of a subscription that cannot be switched off.
-func (r *deliveryRules) checkSubscription(set ast.SelectionSet, seen map[string]bool) {
-	for _, sel := range set {
+func (r *deliveryRules) checkSubscription(op *ast.OperationDefinition) {
+	for sel := range syntax.Selections(op.SelectionSet) {
 		if d := selection.DeliveryDirective(sel); d != nil && !isOff(d, true) {
 			r.fail(d, `Directive "@%s" is not supported on subscriptions. Disable it by setting the "if" argument to false.`, d.Name)
-		}
-		switch sel := sel.(type) {
-		case *ast.Field:
-			r.checkSubscription(sel.SelectionSet, seen)
-		case *ast.InlineFragment:
-			r.checkSubscription(sel.SelectionSet, seen)
-		case *ast.FragmentSpread:
-			if !seen[sel.Name] && sel.Definition != nil {
-				seen[sel.Name] = true
-				r.checkSubscription(sel.Definition.SelectionSet, seen)
-			}
 		}
 	}
 }
@@ -130,28 +111,13 @@ func isOff(d *ast.Directive, variable bool) bool {
 func (r *deliveryRules) checkMerged(sets []ast.SelectionSet) {
 	var keys []string
 	fields := map[string][]*ast.Field{}
-	seen := map[string]bool{}
-	var collect func(ast.SelectionSet)
-	collect = func(set ast.SelectionSet) {
-		for _, sel := range set {
-			switch sel := sel.(type) {
-			case *ast.Field:
-				if fields[sel.Alias] == nil {
-					keys = append(keys, sel.Alias)
-				}
-				fields[sel.Alias] = append(fields[sel.Alias], sel)
-			case *ast.InlineFragment:
-				collect(sel.SelectionSet)
-			case *ast.FragmentSpread:
-				if !seen[sel.Name] && sel.Definition != nil {
-					seen[sel.Name] = true
-					collect(sel.Definition.SelectionSet)
-				}
+	for sel := range syntax.Level(sets...) {
+		if f, ok := sel.(*ast.Field); ok {
+			if fields[f.Alias] == nil {
+				keys = append(keys, f.Alias)
 			}
+			fields[f.Alias] = append(fields[f.Alias], f)
 		}
-	}
-	for _, set := range sets {
-		collect(set)
 	}
 	for _, key := range keys {
 		var below []ast.SelectionSet

@@ -19,31 +19,18 @@ func CheckSubscriptions(doc *ast.QueryDocument) (errs gqlerror.List) {
 
 func checkRootFields(op *ast.OperationDefinition) (errs gqlerror.List) {
 	names := map[string]bool{}
-	seen := map[*ast.FragmentDefinition]bool{}
-	var visit func(ast.SelectionSet)
-	visit = func(set ast.SelectionSet) {
-		for _, sel := range set {
-			for _, d := range syntax.Directives(sel) {
-				if d.Name == "skip" || d.Name == "include" {
-					errs = append(errs, gqlerror.ErrorPosf(d.Position, "The root field of a subscription must not depend on @%s.", d.Name))
-				}
+	for sel := range syntax.Level(op.SelectionSet) {
+		for _, d := range syntax.Directives(sel) {
+			if d.Name == "skip" || d.Name == "include" {
+				errs = append(errs, gqlerror.ErrorPosf(d.Position, "The root field of a subscription must not depend on @%s.", d.Name))
 			}
-			switch sel := sel.(type) {
-			case *ast.Field:
-				names[sel.Alias] = true
-				if len(names) == 2 {
-					errs = append(errs, gqlerror.ErrorPosf(sel.Position, "A subscription must select one root field."))
-				}
-			case *ast.InlineFragment:
-				visit(sel.SelectionSet)
-			case *ast.FragmentSpread:
-				if f := sel.Definition; f != nil && !seen[f] {
-					seen[f] = true
-					visit(f.SelectionSet)
-				}
+		}
+		if f, ok := sel.(*ast.Field); ok {
+			names[f.Alias] = true
+			if len(names) == 2 {
+				errs = append(errs, gqlerror.ErrorPosf(f.Position, "A subscription must select one root field."))
 			}
 		}
 	}
-	visit(op.SelectionSet)
 	return errs
 }
