@@ -157,6 +157,7 @@ func TestWhatFailsIsSentAgain(t *testing.T) {
 		time.Sleep(time.Second / 2)
 		p.Dropped(cache.Invalidation{Digests: tags(1, 3)})
 		time.Sleep(time.Hour)
+		p.Close(t.Context())
 		if e.requests() != 4 || e.seen[3].Header.Get("xkey") != strings.Join(tags(0, 3), " ") {
 			t.Fatalf("got %d requests", e.requests())
 		}
@@ -180,6 +181,7 @@ func TestTheTokenIsForOneHost(t *testing.T) {
 			p, log := purger(t, e, Options{URL: "https://edge.example/", Header: "Surrogate-Key", Token: func() string { return "secret-token" }})
 			p.Dropped(cache.Invalidation{Digests: tags(0, 1)})
 			time.Sleep(10 * time.Second)
+			p.Close(t.Context())
 			for _, r := range e.seen {
 				if r.URL.Host != "edge.example" {
 					t.Errorf("%d: %s got a request", status, r.URL.Host)

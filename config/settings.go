@@ -87,7 +87,7 @@ func serverSettings() []Setting {
 		tagHeader("CDN_TAG_HEADER", "Header for the tags of answers that shared caches may keep: Cache-Tag, Surrogate-Key, xkey or one like them; none unless set.", func(c *Config) *string { return &c.CDN.TagHeader }),
 		purgeURL("CDN_PURGE_URL", "URL that purges tags from the caches in front; {tag} or {tags} in it are replaced; nothing is purged unless set.", func(c *Config) *string { return &c.CDN.PurgeURL }),
 		webhookSecret("CDN_PURGE_TOKEN", "Credential for CDN_PURGE_URL.", func(c *Config) *string { return &c.CDN.PurgeToken }),
-		span("CDN_BROWSER_TTL", "60s", "Longest that a browser may use an answer with tags: nothing purges it from there.", func(c *Config) *time.Duration { return &c.CDN.BrowserTTL }),
+		span("CDN_BROWSER_TTL", "10s", "Longest that a browser may use an answer with tags: nothing purges it from there.", func(c *Config) *time.Duration { return &c.CDN.BrowserTTL }),
 	}
 }
 
