@@ -226,11 +226,10 @@ func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.An
 	ctx, used := provenance.With(engine.WithOnError(ctx, op.onError))
 	out := &httpapi.Result{}
 	g.runner.execute(ctx, op, out)
-	defer func() {
-		if out.Free != nil {
-			out.Free()
-		}
-	}()
+	out.Response.Data = slices.Clone(out.Response.Data)
+	if out.Free != nil {
+		out.Free() // the operation's figures are taken after this
+	}
 	f.Calls = int64(len(used.Calls()))
 	g.opts.Limits.TrimErrors(out.Response)
 	return newAnswer(out.Response, used, last), out
@@ -244,7 +243,7 @@ func newAnswer(resp *graphql.Response, used *provenance.Provenance, last *live.A
 		a.Facts, a.Tags = used.Facts.List(), used.Facts.Tags()
 	}
 	failed, backends := failingBackends(resp.Errors)
-	now := previousAnswer{data: slices.Clone(resp.Data), errs: resp.Errors, at: time.Now(), lasting: !failed}
+	now := previousAnswer{data: resp.Data, errs: resp.Errors, at: time.Now(), lasting: !failed}
 	before, ok := previousOf(last)
 	keeps := failed && ok && before.lasting
 	if keeps {
