@@ -297,7 +297,7 @@ func (x *ResponseWriter) write(status int, policy cachecontrol.Policy, pieces []
 }
 
 // implicitLengthMax is the size in bytes up to which the length of an answer is left to net/http, which sets it for "a few
-// KB" by itself and outside the map of headers: that mostly holds eight then, the most that need no table.
+// KB" by itself and outside the map of headers.
 const implicitLengthMax = 1 << 10
 
 func (x *ResponseWriter) finish(status int, policy cachecontrol.Policy, b representation.Body) {
