@@ -181,7 +181,7 @@ func (d *Delivery) begin(b *branch) {
 		defer d.mu.Unlock()
 		b.failure, b.activity.over = err, true
 		b.activity.updateCohort()
-		d.changed.Broadcast()
+		d.signal(&b.activity)
 		d.notify()
 	})
 }

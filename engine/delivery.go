@@ -28,7 +28,8 @@ type Delivery struct {
 	ctx    context.Context
 
 	mu      sync.Mutex
-	changed sync.Cond // the activity of a part
+	changed sync.Cond // the activity of a later part
+	quiet   sync.Cond // the first part is
 	first   activity
 	live    []*branch // whose calls were started
 	events  chan struct{}
@@ -120,7 +121,7 @@ func (e *Engine) Deliver(ctx context.Context, op *graphql.OperationContext, opts
 		opts.Format = Whole
 	}
 	d := &Delivery{engine: e, op: op, opts: opts, ctx: ctx, events: make(chan struct{}, 1)}
-	d.changed.L = &d.mu
+	d.changed.L, d.quiet.L = &d.mu, &d.mu
 	d.execute(d.reporting(ctx))
 	return d
 }
@@ -217,7 +218,7 @@ func (d *Delivery) awaitQuiet() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.first.over = true
-	d.changed.Broadcast()
+	d.signal(&d.first)
 	d.awaitBackends()
 	return !slices.ContainsFunc(d.live, func(b *branch) bool { return !b.activity.over || b.failure != nil })
 }
@@ -239,7 +240,7 @@ func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave fun
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for a != &d.first && !d.first.quiet() {
-		d.changed.Wait()
+		d.quiet.Wait()
 	}
 	a.running++
 	waits, over := false, false // goroutines that the call left running change nothing
@@ -248,7 +249,7 @@ func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave fun
 			waits = waiting
 			a.waiting += map[bool]int{true: 1, false: -1}[waiting]
 			a.updateCohort()
-			d.changed.Broadcast()
+			d.signal(a)
 		}
 	}
 	ctx = task.WithWork(ctx, task.Work{Later: a != &d.first, Singly: x.cohort != nil, Waits: func(waiting bool) {
@@ -262,7 +263,17 @@ func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave fun
 		set(false)
 		over = true
 		a.running--
-		d.changed.Broadcast()
+		d.signal(a)
+	}
+}
+
+// signal wakes what waits for the activity: calls of later parts for that of the first, the goroutine that takes payloads for
+// that of the others.
+func (d *Delivery) signal(a *activity) {
+	if a != &d.first {
+		d.changed.Signal()
+	} else if a.quiet() {
+		d.quiet.Broadcast()
 	}
 }
 
@@ -274,7 +285,7 @@ func (x *execution) busy(by int) {
 	x.delivery.mu.Lock()
 	defer x.delivery.mu.Unlock()
 	x.activity.running += by
-	x.delivery.changed.Broadcast()
+	x.delivery.signal(x.activity)
 }
 
 func (d *Delivery) notify() {
