@@ -38,6 +38,7 @@ func (s *Server) ListenAndServe(ctx context.Context, stdout io.Writer) error {
 	return s.Serve(ctx, listener)
 }
 
+// Serve serves on a listener until ctx ends, and then drains.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	listener = &drainListener{Listener: listener}
 	httpServer := &http.Server{Handler: s.Handler, Protocols: protocols(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,

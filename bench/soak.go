@@ -292,7 +292,7 @@ func (s *soak) enter(kind, key, field, value string, elsewhere bool) {
 func (s *soak) warm() error {
 	for i, q := range s.queries {
 		if a, err := s.send(q, nil); err != nil || len(a.Errors) > 0 {
-			return fmt.Errorf("query %d is not answered: %v %+v", i, err, a.Errors)
+			return fmt.Errorf("query %d is not answered: %w %+v", i, cmp.Or(err, errors.New("errors in the answer")), a.Errors)
 		}
 		rest(context.Background(), soakPer/soakCalls*3)
 	}

@@ -31,7 +31,7 @@ func (c *Cache) NoteMoment(ctx context.Context, name string) {
 
 // Moment asks the Redis of the options when something of that name last happened; the zero time is never.
 func Moment(ctx context.Context, o RedisOptions, name string) (at time.Time, trouble PingError) {
-	client, err := connect(o, time.Minute)
+	client, err := connect(o)
 	if err != nil {
 		return at, BadURL
 	}

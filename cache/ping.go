@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 )
@@ -83,7 +82,7 @@ const OldestVersion = "5"
 
 // Ping greets the Redis of the options over a connection of its own and returns its version.
 func Ping(ctx context.Context, o RedisOptions) (version string, trouble PingError) {
-	client, err := connect(o, time.Minute)
+	client, err := connect(o)
 	if err != nil {
 		return "", BadURL
 	}

@@ -140,7 +140,7 @@ func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
-	client, err := connect(o, timeout)
+	client, err := connect(o)
 	if err != nil {
 		return nil, err
 	}
@@ -157,7 +157,7 @@ func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error
 }
 
 // connect makes a client without a connection. Its errors do not repeat the URL, which may hold a password.
-func connect(o RedisOptions, timeout time.Duration) (redis.UniversalClient, error) {
+func connect(o RedisOptions) (redis.UniversalClient, error) {
 	ReportLibrary(func(string) {})
 	bad := errors.New("the Redis URL must be redis:// or rediss:// with a host, and known parameters")
 	u, err := url.Parse(o.URL)

@@ -160,7 +160,7 @@ func (p *Pseudonyms) variable(v any, t *ast.Type) any {
 }
 
 // literal replaces a value of the document.
-func (p *Pseudonyms) literal(v *ast.Value, t *ast.Type) {
+func (p *Pseudonyms) literal(v *ast.Value, t *ast.Type) { //nolint:gocyclo // a case for each kind of value
 	if v == nil {
 		return
 	}

@@ -266,7 +266,7 @@ func (x *recordedCall) inflated(room func(int) bool) ([]byte, error) {
 		}
 		_, err = io.CopyN(&plain, z, step)
 	}
-	if err != io.EOF && plain.Len() == 0 {
+	if !errors.Is(err, io.EOF) && plain.Len() == 0 {
 		return []byte("?"), nil
 	}
 	return plain.Bytes(), nil

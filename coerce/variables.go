@@ -144,7 +144,7 @@ func checkOneOf(def *ast.Definition, given map[string]any) *scalar.InputError {
 	return fault("must have exactly one of %s, and not null", strings.Join(names, ", "))
 }
 
-func (c coercion) scalar(name string, v any) (any, *scalar.InputError) {
+func (c coercion) scalar(name string, v any) (any, *scalar.InputError) { //nolint:gocyclo // a case for each type
 	switch name {
 	case "Int":
 		if n, ok := intValue(v); ok && n >= math.MinInt32 && n <= math.MaxInt32 {

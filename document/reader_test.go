@@ -113,7 +113,7 @@ func TestAnErrorEndsTheReading(t *testing.T) {
 		visit      func(r *Reader) error
 		want       func(error) bool
 	}{
-		{"of the caller", `{"a":1,"b":2}`, func(*Reader) error { return stop }, func(err error) bool { return err == stop }},
+		{"of the caller", `{"a":1,"b":2}`, func(*Reader) error { return stop }, func(err error) bool { return errors.Is(err, stop) }},
 		{"of a skipped value", `{"a":01}`, func(*Reader) error { return nil }, func(err error) bool { return errors.As(err, &broken) }},
 		{"that the caller swallows", `{"a":[1,]}`, func(r *Reader) error { _ = r.Skip(); return nil }, func(err error) bool { return errors.As(err, &broken) }},
 		{"of a document that the caller swallows", `{"a":{"id":}}`, func(r *Reader) error { _, _ = r.Document(&clientShape); return nil }, func(err error) bool { return errors.As(err, &broken) }},
@@ -135,7 +135,7 @@ func TestAnErrorEndsTheReading(t *testing.T) {
 			}
 			_, documentErr := r.Document(&clientShape)
 			for _, again := range []error{r.Skip(), r.End(), r.Decode(new(any)), r.Elements(nil), documentErr} {
-				if again != err {
+				if !errors.Is(again, err) {
 					t.Errorf("afterwards: %v, want %v again", again, err)
 				}
 			}

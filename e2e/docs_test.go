@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -125,9 +126,7 @@ func playPage(t *testing.T, blocks [][]string) {
 }
 
 func asExit(err error, target **exec.ExitError) bool {
-	e, ok := err.(*exec.ExitError)
-	*target = e
-	return ok
+	return errors.As(err, target)
 }
 
 // likeTheRepository returns a folder in which the repository's files are found, and new ones are thrown away.

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"mime"
@@ -76,7 +77,7 @@ func open(t *testing.T, url, query string, header map[string]string) *stream {
 		parts := multipart.NewReader(text, params["boundary"])
 		s.next = func() string {
 			p, err := parts.NextRawPart()
-			if err == io.EOF {
+			if errors.Is(err, io.EOF) {
 				return ""
 			} else if err != nil {
 				t.Fatal(err)

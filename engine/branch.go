@@ -334,7 +334,7 @@ func (x *execution) streamElements(f *Field, n int, element func(x *execution, f
 		return x.fail(f, err)
 	}
 	if x.allWritten {
-		return x.elements(f, f.Type, n, func(i int) bool {
+		return x.elements(f.Type, n, func(i int) bool {
 			if i < first {
 				return element(x, f, i)
 			}
@@ -345,7 +345,7 @@ func (x *execution) streamElements(f *Field, n int, element func(x *execution, f
 	if n > first {
 		x.leaveElements(f, first, n, element)
 	}
-	return x.elements(f, f.Type, min(n, first), func(i int) bool { return element(x, f, i) })
+	return x.elements(f.Type, min(n, first), func(i int) bool { return element(x, f, i) })
 }
 
 // leaveElements leaves the elements of a list from the first to the one before n to their branches.

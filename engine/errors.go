@@ -29,7 +29,7 @@ func (e *FieldError) Unwrap() error { return e.Err }
 // failed value does.
 func (x *execution) fail(f *Field, err error) bool {
 	if x.onError == Abort {
-		if err == errAborted || x.stopped {
+		if errors.Is(err, errAborted) || x.stopped {
 			return false
 		}
 		x.stopped = true

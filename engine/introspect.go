@@ -182,7 +182,7 @@ func (t typeValue) wrapping(name string) any {
 	return nil
 }
 
-func (t typeValue) field(name string, deprecated bool) any {
+func (t typeValue) field(name string, deprecated bool) any { //nolint:gocyclo // a case for each field
 	kind := t.def.Kind
 	switch {
 	case name == "kind":

@@ -211,11 +211,11 @@ func (x *execution) pagePart(p *page, f *Field) bool {
 		}
 		return x.members(f.child, func(x *execution, part *Field) bool { return x.infoPart(p, part) })
 	case pageNodes:
-		return x.elements(f, f.Type, p.end-p.start, func(i int) bool {
+		return x.elements(f.Type, p.end-p.start, func(i int) bool {
 			return x.writeDocument(f, f.Type.Elem, p.at(x, p.start+i))
 		})
 	case pageEdges:
-		return x.elements(f, f.Type, p.end-p.start, func(i int) bool { return x.edge(p, f, p.start+i) })
+		return x.elements(f.Type, p.end-p.start, func(i int) bool { return x.edge(p, f, p.start+i) })
 	default:
 		x.buf = append(x.buf, f.constant...)
 	}

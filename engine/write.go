@@ -124,7 +124,7 @@ func (x *execution) writeField(f *Field, p Parent, row int) bool {
 }
 
 // elements appends a list of n elements.
-func (x *execution) elements(f *Field, t *ast.Type, n int, element func(i int) bool) bool {
+func (x *execution) elements(t *ast.Type, n int, element func(i int) bool) bool {
 	ok := true
 	last := len(x.path)
 	x.path = append(x.path, step{})
@@ -159,7 +159,7 @@ func (x *execution) writeDocument(f *Field, t *ast.Type, v document.Value) bool 
 		if f.stream != nil && t == f.Type {
 			return x.streamElements(f, v.Len(), func(x *execution, f *Field, i int) bool { return x.writeDocument(f, t.Elem, v.At(i)) })
 		}
-		return x.elements(f, t, v.Len(), func(i int) bool { return x.writeDocument(f, t.Elem, v.At(i)) })
+		return x.elements(t, v.Len(), func(i int) bool { return x.writeDocument(f, t.Elem, v.At(i)) })
 	case f.child == nil:
 		return x.writeLeaf(f, v)
 	}
@@ -206,7 +206,7 @@ func (x *execution) writeValue(f *Field, t *ast.Type, v any) bool {
 		if f.stream != nil && t == f.Type {
 			return x.streamElements(f, len(list), func(x *execution, f *Field, i int) bool { return x.writeValue(f, t.Elem, list[i]) })
 		}
-		return x.elements(f, t, len(list), func(i int) bool { return x.writeValue(f, t.Elem, list[i]) })
+		return x.elements(t, len(list), func(i int) bool { return x.writeValue(f, t.Elem, list[i]) })
 	}
 	s, err := f.of(v)
 	if err != nil {
@@ -266,7 +266,7 @@ func (x *execution) writeList(f *Field, parent any) bool {
 		list := slices.Clone(x.stack[base:])
 		return x.streamElements(f, n, func(x *execution, f *Field, i int) bool { return x.writeValue(f, f.Type.Elem, list[i]) })
 	}
-	return x.elements(f, f.Type, n, func(i int) bool { return x.writeValue(f, f.Type.Elem, x.stack[base+i]) })
+	return x.elements(f.Type, n, func(i int) bool { return x.writeValue(f, f.Type.Elem, x.stack[base+i]) })
 }
 
 // The three kinds of reads. A panic in one is its error.

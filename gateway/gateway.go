@@ -163,13 +163,7 @@ type operationHandler struct {
 
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) {
 	x := httpapi.NewResponseWriter(w, r)
-	switch r.Method {
-	case http.MethodGet, http.MethodHead, http.MethodPost:
-	case http.MethodOptions:
-		httpapi.WriteAllow(w, allowedMethods)
-		return
-	default:
-		x.Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest, Allow: allowedMethods, Message: "use GET or POST"})
+	if !allowsMethod(x, w, r.Method) {
 		return
 	}
 	if fault := x.Negotiate(r, g.opts.CompressAbove); fault != nil {
@@ -224,9 +218,27 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operation
 		x.Send(answer.execute(ctx, r, all.List[0], g.inParts(x, r)))
 		return
 	}
-	replies := make([]*httpapi.Result, len(all.List))
+	x.SendBatch(g.executeBatch(ctx, r, all.List, answer))
+}
+
+// allowsMethod answers a request whose method executes nothing, and reports whether it does.
+func allowsMethod(x *httpapi.ResponseWriter, w http.ResponseWriter, method string) bool {
+	switch method {
+	case http.MethodGet, http.MethodHead, http.MethodPost:
+		return true
+	case http.MethodOptions:
+		httpapi.WriteAllow(w, allowedMethods)
+	default:
+		x.Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest, Allow: allowedMethods, Message: "use GET or POST"})
+	}
+	return false
+}
+
+// executeBatch executes the operations of a batch in parallel.
+func (g *Gateway) executeBatch(ctx context.Context, r *http.Request, list []*httpapi.Request, answer operationHandler) []*httpapi.Result {
+	replies := make([]*httpapi.Result, len(list))
 	var group task.Group
-	for i, req := range all.List {
+	for i, req := range list {
 		group.Go(func() error {
 			replies[i] = answer.execute(ctx, r, req, nil)
 			return nil
@@ -237,7 +249,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operation
 		})
 	}
 	group.Wait()
-	x.SendBatch(replies)
+	return replies
 }
 
 // authenticate returns a context with the caller of a request, and the request without headers that the caller may not use.

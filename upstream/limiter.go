@@ -274,6 +274,11 @@ func (l *limiter) dispatch() {
 	if at.After(now) {
 		l.schedule(at)
 	}
+	l.sweepIfDue(now, at)
+}
+
+// sweepIfDue sweeps the queue once enough of it starts later than estimated; at is when the next call starts. l.mu is held.
+func (l *limiter) sweepIfDue(now, at time.Time) {
 	due := at.After(l.swept) && at.After(now) && l.pausing(now) || sweepDivisor*l.delayed >= l.waiting() && l.delayed > 0
 	if due && !l.soonest.IsZero() && l.start(now, l.waiting()-1).After(l.soonest) {
 		l.sweep(now)

@@ -27,7 +27,7 @@ func TestTheShortestLifetimeOfSeveralAnswersWins(t *testing.T) {
 		}
 	}
 	flaw := errors.New("errors beside data")
-	if got := MergeMeta(Meta{}, Meta{}.WithPartial(flaw)); got.Partial != flaw || !got.NoStore {
+	if got := MergeMeta(Meta{}, Meta{}.WithPartial(flaw)); !errors.Is(got.Partial, flaw) || !got.NoStore {
 		t.Errorf("got %+v of a partial answer", got)
 	}
 }

@@ -84,7 +84,7 @@ func (c *Client) LastOutcome() (Outcome, bool) {
 }
 
 // recordOutcome keeps the outcome of a try, with the verdict that the breaker has on it.
-func (c *Client) recordOutcome(req *Request, err *Error, v outcomeClass) {
+func (c *Client) recordOutcome(req *Request, err *Error, v outcomeClass) { //nolint:gocyclo // a case for each kind of error
 	o := Outcome{At: time.Now()}
 	if err != nil {
 		switch {

@@ -49,7 +49,7 @@ func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) (
 			return body, nil
 		}
 	}
-	if wire.err != nil && wire.err != io.EOF {
+	if wire.err != nil && !errors.Is(wire.err, io.EOF) {
 		return nil, wire.err
 	}
 	return nil, &Error{Kind: Contract, Status: resp.StatusCode, Err: errors.New("the body cannot be inflated")}
@@ -79,7 +79,7 @@ func inflate(resp *http.Response, wire *counter) (r io.Reader, done func(), err 
 	}
 	if err := z.Reset(wire); err != nil {
 		inflaters.Put(z)
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			// An empty body has nothing to inflate, whatever its header.
 			return wire, func() {}, nil
 		}

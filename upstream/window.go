@@ -23,7 +23,7 @@ const maxWindowCalls = 16
 // follow. Where a page of at most limit items covers them all, the smallest such page is read, else two; only a backend
 // that makes other pages than asked for costs more. read gets a page number from 0; the client and the route of its calls
 // name the backend in errors. Options are those of the first call: the others read other parts.
-func Window[T any](ctx context.Context, c *Client, route string, offset, first, limit int, read func(ctx context.Context, page, size int, options ...Option) (Chunk[T], error), options ...Option) (items []T, more bool, meta Meta, err error) {
+func Window[T any](ctx context.Context, c *Client, route string, offset, first, limit int, read func(ctx context.Context, page, size int, options ...Option) (Chunk[T], error), options ...Option) (items []T, more bool, meta Meta, err error) { //nolint:gocyclo // a case for each kind of page
 	if first <= 0 {
 		return nil, false, meta, nil
 	}

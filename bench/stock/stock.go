@@ -137,6 +137,7 @@ type Credential struct {
 
 // The connections hold one page.
 type (
+	// ClientConnection has clients.
 	ClientConnection     struct{ Nodes []*Client }
 	UserConnection       struct{ Nodes []*User }
 	CredentialConnection struct {

@@ -29,6 +29,7 @@ func Requested(h http.Header) (w cache.Directives, asked bool) {
 	return w, w != cache.Directives{}
 }
 
+// OnlyIfCached reports whether a request has the directive only-if-cached.
 func OnlyIfCached(h http.Header) bool {
 	w, _ := Requested(h)
 	return w.OnlyIfCached

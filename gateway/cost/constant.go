@@ -16,6 +16,7 @@ type Constant struct {
 	cost  atomic.Pointer[Estimate] // of a fixed one; it is not changed
 }
 
+// Constant returns the constant part of an operation's cost, which is computed when it is first needed.
 func (c *Estimator) Constant(op *ast.OperationDefinition) *Constant {
 	return &Constant{fixed: !c.varies(op)}
 }

@@ -86,6 +86,7 @@ type callCost struct {
 // maxPages is how many pages of one list an operation may read in vain.
 const maxPages = 100
 
+// NewEstimator reads the costs in a schema's directives.
 func NewEstimator(schema *ast.Schema) *Estimator {
 	c := &Estimator{Schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{}, costArguments: map[fieldArgument]bool{}}
 	for name, def := range schema.Types {
@@ -166,6 +167,7 @@ func (c *Estimator) estimate(op *graphql.OperationContext) *Estimate {
 	return c.EstimateWith(op.Operation, selection.Collector{Schema: c.Schema, Variables: op.Variables})
 }
 
+// EstimateWith returns the greatest possible cost of an operation whose fields a collector selects.
 func (c *Estimator) EstimateWith(op *ast.OperationDefinition, with selection.Collector) *Estimate {
 	e := &estimation{Estimator: c, Collector: with, shared: map[string]sharedCalls{}}
 	root := c.Schema.Query

@@ -56,6 +56,7 @@ const tokenSize = 256
 // every name that there is.
 const maxSuggested = 8 << 10
 
+// New returns a Cache of at most so many bytes; reserve is called with each change of its size.
 func New(schema *ast.Schema, limits limits.Limits, introspection bool, most int, reserve func(int64)) *Cache {
 	return &Cache{schema: schema, limits: limits, introspection: introspection, rules: validation.Rules(true),
 		silent: validation.Rules(false), documents: lru.New[string, *Document](most, reserve)}

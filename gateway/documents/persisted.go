@@ -148,6 +148,11 @@ func (s *Sources) Text(ctx context.Context, req *httpapi.Request) (string, *http
 		s.trusted.note(ctx, s.log, req.Query)
 		return req.Query, nil
 	}
+	return s.persistedText(ctx, p)
+}
+
+// persistedText returns the registered text of a hash; p is nil for a request without one.
+func (s *Sources) persistedText(ctx context.Context, p *httpapi.PersistedQuery) (string, *httpapi.Result) {
 	if p != nil && s.persisted != nil {
 		if text, ok := s.persisted.Get(ctx, p.Hash); ok && Hash(text) == p.Hash {
 			s.trusted.note(ctx, s.log, text)
@@ -196,6 +201,7 @@ func (s *Sources) Close() {
 	}
 }
 
+// Hash returns the SHA-256 digest of a text in hexadecimal.
 func Hash(text string) string {
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:])

@@ -41,6 +41,7 @@ const (
 	CodeUnavailable      = "UPSTREAM_UNAVAILABLE"
 )
 
+// InternalMessage is the message of errors whose cause is for the log alone.
 const InternalMessage = "something went wrong on this server"
 
 // OverMemoryMessage is the message of an error for want of room in what requests under way may hold.
@@ -222,10 +223,12 @@ type Limit struct {
 	Allowed int64  `json:"allowed"`
 }
 
+// OverLimit returns the error of a bound that was passed.
 func OverLimit(message string, l Limit) *gqlerror.Error {
 	return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": CodeLimitExceeded, "limit": l}}
 }
 
+// Recover returns a panic as an error with its stack.
 func Recover(_ context.Context, p any) error { return task.Recovered(p) }
 
 // PanicText returns the text of a panic for the log.

@@ -43,6 +43,7 @@ func (e *Error) setHeaders(h http.Header) {
 	}
 }
 
+// WriteAllow answers OPTIONS with the methods of a path.
 func WriteAllow(w http.ResponseWriter, methods string) {
 	w.Header().Set("Allow", methods)
 	w.WriteHeader(http.StatusNoContent)

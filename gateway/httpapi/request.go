@@ -42,6 +42,7 @@ type Error struct {
 	challenge bool
 }
 
+// BadRequest returns the error of a malformed request.
 func BadRequest(format string, args ...any) *Error {
 	return &Error{Status: http.StatusBadRequest, Code: gqlerrors.CodeBadRequest, Message: fmt.Sprintf(format, args...)}
 }
@@ -66,13 +67,13 @@ type Request struct {
 	Timeout time.Duration
 }
 
-// persistedQuery is what Apollo's protocol puts into extensions: the hash of a document that the server may know.
-type persistedQuery struct{ Hash string }
+// PersistedQuery is what Apollo's protocol puts into extensions: the hash of a document that the server may know.
+type PersistedQuery struct{ Hash string }
 
 const persistedVersion = 1
 
 // Persisted reads the extension; nil where the request has none.
-func (req *Request) Persisted() (*persistedQuery, *Error) {
+func (req *Request) Persisted() (*PersistedQuery, *Error) {
 	raw, ok := req.Extensions["persistedQuery"]
 	if !ok || raw == nil {
 		return nil, nil
@@ -87,7 +88,7 @@ func (req *Request) Persisted() (*persistedQuery, *Error) {
 	if hash == "" {
 		return nil, BadRequest("extensions.persistedQuery.sha256Hash must be the document's SHA-256 in hexadecimal")
 	}
-	return &persistedQuery{hash}, nil
+	return &PersistedQuery{hash}, nil
 }
 
 // Requests are what one HTTP request holds: one operation, or a batch of them.
@@ -102,6 +103,7 @@ type Raw struct {
 	Body  []byte
 }
 
+// Empty reports whether there are no bytes.
 func (r Raw) Empty() bool { return r.Body == nil && r.query == "" }
 
 // Digest identifies requests; a query string is no body.
@@ -217,6 +219,7 @@ func isTimeout(err error) bool {
 	return errors.As(err, &t) && t.Timeout()
 }
 
+// OverLimit returns the error of a bound on a request that was passed.
 func OverLimit(status int, message string, l gqlerrors.Limit) *Error {
 	return &Error{Status: status, Code: gqlerrors.CodeLimitExceeded, Message: message, Limit: &l}
 }

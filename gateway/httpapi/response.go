@@ -86,11 +86,13 @@ func refusedStatus(media string) int {
 	return http.StatusOK
 }
 
+// Fail sends a fault.
 func (x *ResponseWriter) Fail(fault *Error) {
 	x.visit.Failed(fault.Code)
 	x.Send(Fail(fault))
 }
 
+// Send sends the answer to a single operation, unless it was sent in parts.
 func (x *ResponseWriter) Send(out *Result) {
 	defer out.release()
 	if out.Sent {

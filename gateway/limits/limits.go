@@ -55,12 +55,14 @@ func Default() Limits {
 		Answer: 32 << 20, Errors: 100, ErrorBytes: 48 << 10}
 }
 
+// WithDefaults returns the limits with the defaults of those that must not be 0.
 func (l Limits) WithDefaults() Limits {
 	l.Depth = cmp.Or(l.Depth, Default().Depth)
 	l.Selections = cmp.Or(l.Selections, Default().Selections)
 	return l
 }
 
+// Check returns the error of a limit that was passed, nil otherwise; 0 allows any number.
 func (l Limits) Check(name string, reached, allowed int) *gqlerror.Error {
 	if allowed == 0 || reached <= allowed {
 		return nil

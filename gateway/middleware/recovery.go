@@ -42,7 +42,7 @@ func Recovery(log *slog.Logger, next http.Handler) http.Handler {
 // isAbort reports whether a handler ended its connection on purpose.
 func isAbort(err error) bool {
 	p, ok := err.(*task.PanicError)
-	return ok && p.Value == http.ErrAbortHandler
+	return ok && p.Value == http.ErrAbortHandler //nolint:errorlint // the value of a panic, which net/http compares in this way
 }
 
 // Authenticated lets those requests through whose caller authenticate knows; nil lets all through.

@@ -208,10 +208,12 @@ func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 
 
 type explainKey struct{}
 
+// WithExplain returns a context whose operation is explained.
 func WithExplain(ctx context.Context) context.Context {
 	return context.WithValue(ctx, explainKey{}, true)
 }
 
+// Explains reports whether the operation of a context is explained.
 func Explains(ctx context.Context) bool {
 	on, _ := ctx.Value(explainKey{}).(bool)
 	return on

@@ -27,6 +27,7 @@ type Provenance struct {
 	shared []upstream.Call
 }
 
+// With returns a context that records the facts and calls of an operation.
 func With(ctx context.Context) (context.Context, *Provenance) {
 	p := &Provenance{began: time.Now()}
 	ctx = cache.WithFacts(ctx, &p.Facts)

@@ -21,6 +21,7 @@ type Body struct {
 // digestSize is the length of a digest in an ETag, in bytes.
 const digestSize = 12
 
+// Digest returns a digest of the pieces for an ETag.
 func Digest(pieces [][]byte) string {
 	sum := sha256.New()
 	for _, p := range pieces {
@@ -47,6 +48,7 @@ var Buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 // maxBuffer is the largest buffer that is kept.
 const maxBuffer = 64 << 10
 
+// Release returns a buffer to Buffers.
 func Release(frame *bytes.Buffer) {
 	if frame.Cap() <= maxBuffer {
 		frame.Reset()

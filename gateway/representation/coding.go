@@ -230,6 +230,7 @@ func coderOf(coding string, pieces [][]byte) (coder, bool) {
 	return coders[i], true
 }
 
+// Size returns the number of bytes of the pieces.
 func Size(pieces [][]byte) int {
 	size := 0
 	for _, p := range pieces {

@@ -135,6 +135,7 @@ func acceptsUTF8(params map[string]string) bool {
 	return !ok || IsUTF8(charset)
 }
 
+// IsUTF8 reports whether a charset is UTF-8.
 func IsUTF8(charset string) bool {
 	return strings.EqualFold(charset, "utf-8") || strings.EqualFold(charset, "utf8")
 }

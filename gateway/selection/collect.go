@@ -121,6 +121,7 @@ func (c Collector) Arguments(f *ast.Field, def *ast.FieldDefinition) (map[string
 	return values, nil
 }
 
+// DefaultOf returns the default value of an argument, nil where it has none.
 func DefaultOf(d *ast.ArgumentDefinition) any {
 	if d == nil || d.DefaultValue == nil {
 		return nil

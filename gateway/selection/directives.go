@@ -8,6 +8,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
+// DirectiveArgument returns the value of a directive's argument, nil where it has none.
 func DirectiveArgument(d *ast.Directive, name string) any {
 	arg := d.Arguments.ForName(name)
 	if arg == nil {
@@ -16,6 +17,7 @@ func DirectiveArgument(d *ast.Directive, name string) any {
 	return coerce.Literal(arg.Value, nil)
 }
 
+// Strings returns the strings of a list.
 func Strings(v any) []string {
 	list, _ := v.([]any)
 	var out []string
@@ -27,11 +29,13 @@ func Strings(v any) []string {
 	return out
 }
 
+// IntArgument returns the value of an integer argument, which the directive must have.
 func IntArgument(d *ast.Directive, name string) int64 {
 	n, _ := strconv.ParseInt(d.Arguments.ForName(name).Value.Raw, 10, 64)
 	return n
 }
 
+// Number returns an integer value, and whether it is one.
 func Number(v any) (int64, bool) {
 	switch v := v.(type) {
 	case int64:

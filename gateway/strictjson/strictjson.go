@@ -15,6 +15,7 @@ import (
 // ByteOrderMark may precede a JSON text that some editors and clients write.
 var ByteOrderMark = []byte("\xef\xbb\xbf")
 
+// IsNull reports whether a JSON text is null.
 func IsNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
 // HasLoneSurrogate reports whether a JSON text that is well-formed has an escape sequence of one surrogate alone, in whose place

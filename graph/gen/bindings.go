@@ -184,7 +184,7 @@ func (b *binder) content(owner string, f *codegen.Field) string {
 	case objectField:
 		return fmt.Sprintf("{Kind: engine.Project, Member: %d}", member)
 	case connectionField:
-		return b.connection(owner, f, shape)
+		return b.connection(f, shape)
 	}
 	if globalIDs[qualifiedName(f)] {
 		return fmt.Sprintf(`{Kind: engine.Project, Member: %d, Text: func(dst []byte, v document.Value) ([]byte, error) {
@@ -217,7 +217,7 @@ var pageParts = map[string][]string{
 	"Edge":       {"cursor", "node"},
 }
 
-func (b *binder) connection(owner string, f *codegen.Field, shape contentShape) string {
+func (b *binder) connection(f *codegen.Field, shape contentShape) string {
 	node := nodeOf(f.Type.Name())
 	for suffix, parts := range pageParts {
 		for _, part := range b.Schema.Types[node+suffix].Fields {
