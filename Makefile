@@ -12,10 +12,11 @@ build: ## compile all packages
 test: ## run all tests with the race detector
 	go test -race -shuffle=on -timeout 1h ./...
 
-lint: ## formatting, vet, staticcheck, tidy modules
+lint: ## formatting, vet, staticcheck, golangci-lint, tidy modules
 	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -l $$(git ls-files '*.go'); exit 1; }
 	go vet ./...
 	go tool staticcheck ./...
+	go tool -modfile=ops/lint/go.mod golangci-lint run --timeout 20m
 	go mod tidy -diff
 
 generate: ## write the generated code anew

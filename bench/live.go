@@ -184,7 +184,7 @@ func (a *audience) saw(event string) {
 
 func (a *audience) leave() { closeAll(a.conns) }
 
-// change makes one change, and measures what it costs until all have seen it.
+// change makes one change, and measures its cost until all have seen it.
 func (a *audience) change(p *program) ([]row, error) {
 	text, err := p.ask(liveQuestion, "")
 	if err != nil {

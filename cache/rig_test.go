@@ -106,7 +106,7 @@ func words(c *Cache) *Space[string] {
 	})
 }
 
-// fetchByKey is a Fetch in maps: what is in neither does not exist.
+// fetchByKey is a Fetch in maps: a key in neither does not exist.
 type fetchByKey[V any] = func(ctx context.Context, missing []Missing[V]) (map[string]Entry[V], map[string]error)
 
 // loaded is what Load answers, by key.

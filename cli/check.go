@@ -298,7 +298,7 @@ func (r *checkResult) failed() (n int) {
 	return n
 }
 
-// summary returns the line of a document: what it costs, where it could be read.
+// summary returns the line of a document with its cost, where it could be read.
 func (d checkedDocument) summary() string {
 	line := strings.TrimSuffix(d.ID+" "+d.Name, " ")
 	if d.Cost == 0 && len(d.Problems) > 0 {

@@ -53,7 +53,7 @@ func incrementsOf(payload map[string]any) (list []map[string]any) {
 	return list
 }
 
-// node is what a path leads to.
+// node is the value at a path.
 func node(at any, path []any) any {
 	for _, step := range path {
 		switch step := step.(type) {
@@ -83,7 +83,8 @@ func mergeInto(to, from map[string]any) {
 	}
 }
 
-// rule is what a parser demands of an answer in parts. broken returns how the answer breaks it, empty where it does not.
+// rule is a parser's requirement for an answer in parts. broken returns how the answer breaks it, empty where it does
+// not.
 type rule struct {
 	name   string
 	broken func(bytesOf) string
@@ -96,12 +97,12 @@ var appleRules = []rule{
 	{"iOS: media type", func(b bytesOf) string {
 		return complain(strings.Contains(b.media, "multipart/mixed") && b.parameter("boundary") != "", b.media)
 	}},
-	// JSONResponseParser.swift, multipartParser: the parameter that has Spec= is deferSpec=20220824 as it stands, without quotes.
+	// JSONResponseParser.swift, multipartParser: the parameter that has Spec= is exactly deferSpec=20220824, without quotes.
 	{"iOS: protocol", func(b bytesOf) string {
 		return complain(slices.ContainsFunc(strings.Split(b.media, ";"), func(p string) bool { return strings.TrimSpace(p) == "deferSpec=20220824" }), b.media)
 	}},
-	// AsyncHTTPResponseChunkSequence.swift, next and formatAsChunk: a boundary stands behind a line break, the first one too, and
-	// what begins with two dashes ends the answer. A first boundary without a line break loses the first payload.
+	// AsyncHTTPResponseChunkSequence.swift, next and formatAsChunk: a boundary follows a line break, the first one too, and
+	// one that begins with two dashes ends the answer. A first boundary without a line break loses the first payload.
 	{"iOS: boundaries", func(b bytesOf) string {
 		parts := b.parts()
 		last := parts[len(parts)-1]
@@ -271,8 +272,8 @@ func broken(b bytesOf, rules []rule) (names []string) {
 	return names
 }
 
-// What the parsers of Apollo iOS and Apollo Kotlin demand of an answer, for deferred fragments that arrive, that have others in them,
-// and whose backend fails.
+// The requirements of the parsers of Apollo iOS and Apollo Kotlin for an answer, for deferred fragments that arrive, that have
+// others in them, and whose backend fails.
 func TestAnswersKeepTheRulesOfAppleAndKotlin(t *testing.T) {
 	t.Parallel()
 	const query = `query Q { clients(first: 2) { nodes { name

@@ -105,8 +105,8 @@ func TestStrictReadersTakeTheSchema(t *testing.T) {
 	runScript(t, 10, "node", "readers.mjs", introspection, text)
 }
 
-// All flavors parse, those for clients and for composite schemas are whole schemas to the same readers, and Relay's compiler writes types
-// that are not null from what semantic nullability tells.
+// All flavors parse, those for clients and for composite schemas are whole schemas to the same readers, and Relay's compiler
+// writes types that are not null by semantic nullability.
 func TestStrictReadersTakeTheFlavors(t *testing.T) {
 	t.Parallel()
 	needNode(t)

@@ -118,7 +118,7 @@ func TestOnlyAnswersForSharedCachesHaveTags(t *testing.T) {
 	}
 }
 
-// purged is what a network's interface for purging was asked.
+// purged are the requests to a network's interface for purging.
 type purged struct {
 	mu       sync.Mutex
 	requests []*http.Request
@@ -148,7 +148,7 @@ func network(t *testing.T, header string, statuses ...int) (*purged, string) {
 	return n, server.URL
 }
 
-// until waits for a request after which what was purged is as it should be.
+// until waits for a request after which the purged answers are as they should be.
 func (n *purged) until(t *testing.T, what string, done func(tags []string) bool) {
 	t.Helper()
 	limit := time.After(20 * time.Second)
@@ -422,7 +422,7 @@ func TestTheEdgeHasALifetimeOfItsOwn(t *testing.T) {
 		{map[string]string{"PUBLIC_CATALOG": "false"}, "private, max-age=N", ""},
 	} {
 		h := edged(t, test.env).get(t, catalogue).Header()
-		hour := regexp.MustCompile(`=3[2-6]\d\d\b`) // an hour less what is cut off at random
+		hour := regexp.MustCompile(`=3[2-6]\d\d\b`) // an hour less a random part
 		control, edge := hour.ReplaceAllString(h.Get("Cache-Control"), "=N"), hour.ReplaceAllString(h.Get("CDN-Cache-Control"), "=N")
 		if control != test.control || edge != test.edge {
 			t.Errorf("%v: got Cache-Control %q and CDN-Cache-Control %q", test.env, h.Get("Cache-Control"), h.Get("CDN-Cache-Control"))

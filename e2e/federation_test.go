@@ -264,7 +264,7 @@ func TestAFailedBackendIsAnErrorAtItsEntities(t *testing.T) {
 	}
 }
 
-// What explain and plan tell of representations is what they tell of the same objects by nodes.
+// Explain and plan show the same for representations as for the same objects by nodes.
 func TestEntitiesAreExplainedAsNodes(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 25, UsersPerClient: 4, CredentialsPerUser: 1, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, ProviderInList: true}

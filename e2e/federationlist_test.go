@@ -94,7 +94,7 @@ func TestTheListOfSubgraphsThatIsCheckedByApollo(t *testing.T) {
 		}
 	})
 	t.Run("@composeDirective", func(t *testing.T) {
-		// Composition drops directives of our own: none is left that it would have to be told of.
+		// Composition drops directives of our own: none is left that would have to be sent
 		for name := range appliedIn(doc) {
 			if !slices.Contains(append(federationDirectives, "specifiedBy", "deprecated", "oneOf"), name) {
 				t.Errorf("@%s is not of Federation", name)
@@ -154,7 +154,7 @@ func TestTheListOfSubgraphsThatIsCheckedByApollo(t *testing.T) {
 	})
 }
 
-// tagFormat is what the router's validation takes as a format: text, and paths of one step below $args or $key.
+// tagFormat is a format that the router's validation accepts: text, and paths of one step below $args or $key.
 var tagFormat = regexp.MustCompile(`^[^{}]*(?:\{\$(args|key)\.([A-Za-z_]\w*)\}[^{}]*)*$`)
 
 // The router takes a tag on root fields that reads arguments of leaf types, and on objects that can be looked up that reads

@@ -11,7 +11,8 @@ import (
 	"testing/synctest"
 )
 
-// follower is a subscriber in the test's own process, for fake time. What the program writes is there without a read.
+// follower is a subscriber in the test's own process, for fake time. A value that the program writes is there without a
+// read.
 type follower struct {
 	header http.Header
 	stop   context.CancelFunc

@@ -20,7 +20,7 @@ func slowEdges(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// Apollo Client with both of its handlers and urql merge what they are sent.
+// Apollo Client with both of its handlers and urql merge the parts that they receive.
 func TestClientsReadAnswersInParts(t *testing.T) {
 	t.Parallel()
 	needNode(t)
@@ -30,7 +30,7 @@ func TestClientsReadAnswersInParts(t *testing.T) {
 	runScript(t, 3, "node", "incremental.mjs", server.URL+"/graphql")
 }
 
-// Relay's compiler takes @defer and @stream of the schema, and its runtime what the fetch function of the example makes of the answer.
+// Relay's compiler takes @defer and @stream of the schema, and its runtime the payloads from the fetch function of the example.
 func TestRelayReadsAnswersInParts(t *testing.T) {
 	t.Parallel()
 	needNode(t)

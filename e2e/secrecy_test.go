@@ -286,7 +286,7 @@ const (
 	secrecySuspects = 8
 )
 
-// tagLeak returns what headers for shared caches tell a caller that it may not know.
+// tagLeak returns the part of headers for shared caches that a caller may not know.
 func tagLeak(s *suspect, h http.Header) string {
 	tags, tagged := h["Cache-Tag"]
 	switch {

@@ -48,7 +48,7 @@ func (s *subscriptions) step(n int) {
 		}
 	case 3, 4, 5:
 		s.cached.post(s.T, s.write(n).mutation, nil)
-	case 6: // which no one tells the program
+	case 6: // of which the program gets no message
 		if !s.failing {
 			s.truth.post(s.T, s.write(n).mutation, nil)
 		}
@@ -79,7 +79,7 @@ func (s *subscriptions) again() string {
 	return s.subscription()
 }
 
-// settle waits until what no one told the program must have been seen, and compares each last event with the truth.
+// settle waits until changes without a message must have been seen, and compares each last event with the truth.
 func (s *subscriptions) settle() {
 	s.failing = false
 	s.cached.backends.ClearFaults()
@@ -132,8 +132,8 @@ func TestTheLastEventIsTheAnswer(t *testing.T) {
 	}
 }
 
-// No event shows a caller what it may not see, though others subscribe to the same questions, and webhooks and writes change what
-// the answers show.
+// No event shows a caller a value that it may not see, though others subscribe to the same questions, and webhooks and writes
+// change the answers.
 func TestNoSubscriberReceivesWhatItMayNot(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(3) {

@@ -160,7 +160,7 @@ func TestASlowReaderGetsTheNewestAnswer(t *testing.T) {
 	})
 }
 
-// A slow reader for whom the answer is again what it got last gets no event.
+// A slow reader for whom the answer is again the last one gets no event.
 func TestTheSameBytesNeverComeTwiceInARow(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, nil, func(t *testing.T, p *program, id string) {
@@ -327,7 +327,7 @@ func TestAKeyWithOtherRightsEndsItsSubscriptions(t *testing.T) {
 	})
 }
 
-// A document that was subscribed to by its hash is asked again when the server has forgotten what the hash is of.
+// A document that was subscribed to by its hash is asked again when the server has forgotten its text.
 func TestASubscriptionOutlivesTheRegistrationOfItsDocument(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, nil, func(t *testing.T, p *program, id string) {

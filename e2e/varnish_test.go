@@ -174,7 +174,7 @@ func (v *varnish) changes(t *testing.T, query, before string) {
 	})
 }
 
-// until waits for what a process outside of the test does.
+// until waits for an effect of a process outside of the test.
 func (v *varnish) until(t *testing.T, what string, ok func() bool) {
 	t.Helper()
 	for limit := time.Now().Add(30 * time.Second); !ok(); time.Sleep(10 * time.Millisecond) {

@@ -157,7 +157,7 @@ func TestDropsAreAnsweredAtOnceAndTogether(t *testing.T) {
 	})
 }
 
-// What is dropped while an execution is under way may have been read before.
+// A value that is dropped while an execution is under way may have been read before.
 func TestADropDuringAnExecutionIsAnsweredAfterIt(t *testing.T) {
 	t.Parallel()
 	inBubble(t, nil, func(t *testing.T, w *world) {

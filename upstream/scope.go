@@ -2,7 +2,7 @@ package upstream
 
 import "context"
 
-// scope is what a context tells this package of the calls under it. It is not changed once a context has it.
+// scope holds this package's values of a context. It is not changed once a context has it.
 type scope struct {
 	caller        string
 	priority      Priority

@@ -51,7 +51,7 @@ type Edge struct {
 	// TagHeader is the name of the header for tags as http.Header has it, Tags makes its value.
 	TagHeader string
 	Tags      func([]cache.Tag) string
-	// Cache is what the answers are made of.
+	// Cache holds the values of answers.
 	Cache *cache.Cache
 	// BrowserTTL is the longest that a browser may use an answer, which nothing can purge from there.
 	BrowserTTL time.Duration
@@ -93,8 +93,8 @@ func (e *Edge) DropCount() cache.DropCount {
 	return e.Cache.DropCount()
 }
 
-// Tagged is the policy of an answer that depends on these tags and was begun at that count of drops. What was dropped since then
-// may be purged from shared caches before the answer reaches them; they must not store it, for it would stay there.
+// Tagged is the policy of an answer that depends on these tags and was begun at that count of drops. Values dropped since
+// then may be purged from shared caches before the answer reaches them; they must not store it, for it would stay there.
 func (p Policy) Tagged(e *Edge, began cache.DropCount, tags func() []cache.Tag) Policy {
 	if e == nil || !p.Public() {
 		return p
