@@ -161,7 +161,7 @@ type operationHandler struct {
 	cached func(context.Context, http.Header, [sha256.Size]byte) *httpapi.Result
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) {
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) { //nolint:gocyclo // the steps of a request, in their order
 	x := httpapi.NewResponseWriter(w, r)
 	if !allowsMethod(x, w, r.Method) {
 		return

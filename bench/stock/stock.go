@@ -138,11 +138,14 @@ type Credential struct {
 // The connections hold one page.
 type (
 	// ClientConnection has clients.
-	ClientConnection     struct{ Nodes []*Client }
-	UserConnection       struct{ Nodes []*User }
+	ClientConnection struct{ Nodes []*Client }
+	// UserConnection has users.
+	UserConnection struct{ Nodes []*User }
+	// CredentialConnection has credentials.
 	CredentialConnection struct {
 		Nodes []*Credential `json:"data"`
 	}
+	// CourseConnection has courses.
 	CourseConnection struct {
 		TotalCount int
 		Nodes      []*Course

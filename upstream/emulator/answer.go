@@ -220,7 +220,7 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // number reads a query parameter between low and high, where absent means standard.
-func number(x *exchange, name string, standard, low, high int) (int, error) {
+func number(x *exchange, name string, standard, low, high int) (int, error) { //nolint:unparam // each list names both of its bounds
 	s := x.r.URL.Query().Get(name)
 	if s == "" {
 		return standard, nil
