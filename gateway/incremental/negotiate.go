@@ -2,7 +2,6 @@
 package incremental
 
 import (
-	"iter"
 	"slices"
 	"strings"
 
@@ -54,9 +53,12 @@ func (p Protocol) contentType() string {
 // NegotiateSubscription picks the protocol of a subscription that an Accept header asks for with the most weight: Events where
 // both have the same, None where it allows neither.
 func NegotiateSubscription(accept []string) Protocol {
+	if !namesParts(accept) {
+		return None
+	}
 	var best float64
 	picked := None
-	for media, params := range mediaRanges(accept) {
+	for media, params := range representation.MediaRanges(accept) {
 		p := None
 		switch {
 		case media == "multipart/mixed" && params["subscriptionspec"] == "1.0":
@@ -71,24 +73,23 @@ func NegotiateSubscription(accept []string) Protocol {
 	return picked
 }
 
-// mediaRanges returns the media ranges of an Accept header, none where it names no format of parts: then the others do not matter.
-func mediaRanges(accept []string) iter.Seq2[string, map[string]string] {
-	if !slices.ContainsFunc(accept, namesParts) {
-		return func(func(string, map[string]string) bool) {}
-	}
-	return representation.MediaRanges(accept)
-}
-
-func namesParts(accept string) bool {
-	accept = strings.ToLower(accept)
-	return strings.Contains(accept, "multipart/mixed") || strings.Contains(accept, "text/event-stream")
+// namesParts reports whether an Accept header names a format of parts. Where it does not, which nearly all do, nothing else of it
+// matters here.
+func namesParts(accept []string) bool {
+	return slices.ContainsFunc(accept, func(value string) bool {
+		value = strings.ToLower(value)
+		return strings.Contains(value, "multipart/mixed") || strings.Contains(value, "text/event-stream")
+	})
 }
 
 // Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more weight.
 func Negotiate(accept []string) Protocol {
+	if !namesParts(accept) {
+		return None
+	}
 	var best, whole, anything float64
 	picked := None
-	for media, params := range mediaRanges(accept) {
+	for media, params := range representation.MediaRanges(accept) {
 		q := representation.Quality(params)
 		switch media {
 		case "application/json", "application/graphql-response+json":
