@@ -55,6 +55,9 @@ func argument(schema *ast.Schema, def *ast.ArgumentDefinition, given ast.Argumen
 	return nil, false, nil
 }
 
+// Input returns an error of what the caller gave at a path.
+func Input(message string, path ...string) error { return scalar.Input(message, path...) }
+
 // Included reports whether @skip and @include let a selection take part. Where that is not known the error names the
 // condition.
 func Included(directives ast.DirectiveList, variables map[string]any) (bool, error) {

@@ -268,6 +268,19 @@ func TestAnAnswerWithNothingLeftIsPlainWherePartsOverlap(t *testing.T) {
 	}
 }
 
+func TestANegativeInitialCountIsTheCallersError(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 2}})
+	server := httptest.NewServer(p.Handler)
+	defer server.Close()
+	for _, accept := range []string{"multipart/mixed;incrementalSpec=v0.2", "multipart/mixed;deferSpec=20220824", "text/event-stream"} {
+		got := open(t, server.URL, `{ clients { nodes @stream(initialCount: -1) { name } } }`, map[string]string{"Accept": accept}).next()
+		if !strings.Contains(got, `"code":"BAD_USER_INPUT"`) || !strings.Contains(got, "must not be negative") {
+			t.Errorf("%s: got %s", accept, got)
+		}
+	}
+}
+
 // A write is made once, whatever parts its payload has.
 func TestAWriteWithPartsIsMadeOnce(t *testing.T) {
 	t.Parallel()

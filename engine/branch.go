@@ -2,7 +2,6 @@ package engine
 
 import (
 	"context"
-	"errors"
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/coerce"
@@ -99,7 +98,7 @@ func (x *execution) initialCount(f *Field) (int, error) {
 	return n, nil
 }
 
-var errNegative = errors.New("initialCount must not be negative")
+var errNegative = coerce.Input("must not be negative", "@stream", "initialCount")
 
 // collectElements visits the first elements of a list, and leaves the others to their branch.
 func (x *execution) collectElements(f *Field, n int, visit func(x *execution, f *Field, i int)) {
