@@ -62,7 +62,7 @@ func (r *remote) holdClaim(ctx context.Context, keys []string, holder string) (r
 			return
 		}
 		held = false
-		giveBack := func(ctx context.Context) { _, _ = r.script(ctx, unclaimScript, keys, holder) }
+		giveBack := func(ctx context.Context) { _, _ = r.script(ctx, unclaimScript, keys, 2, holder) }
 		if !r.tryEnqueue(job{after: giveBack}) {
 			giveBack(ctx)
 		}
@@ -70,6 +70,6 @@ func (r *remote) holdClaim(ctx context.Context, keys []string, holder string) (r
 }
 
 func (r *remote) claim(ctx context.Context, keys []string, holder string) (taken bool, err error) {
-	numbers, err := r.script(ctx, claimScript, keys, holder, claimLife.Milliseconds(), r.origin+".")
+	numbers, err := r.script(ctx, claimScript, keys, 2, holder, claimLife.Milliseconds(), r.origin+".")
 	return numbers[0] == 1, err
 }

@@ -532,7 +532,7 @@ func (r *remote) tagKey(label string, d digest) string {
 
 // lease leases n starts of a window, under an id, and sends changes. starts is negative where Redis does not hold the
 // entry known, unless that is empty: then it has lost its data and does nothing.
-func (r *remote) lease(ctx context.Context, w *Window, id string, n int, known string, changes []change) (starts int, wait time.Duration, err error) {
+func (r *remote) lease(ctx context.Context, w *Window, id string, n int, known string, changes []change) (starts int, wait time.Duration, left []int, err error) {
 	now := time.Now()
 	args := []any{id, n, w.life.Microseconds(), known, (w.longest() + 2*w.life + time.Second).Milliseconds()}
 	for _, rate := range w.rates {
@@ -541,21 +541,28 @@ func (r *remote) lease(ctx context.Context, w *Window, id string, n int, known s
 	for _, c := range changes {
 		args = append(args, c.from, c.starts, c.to, now.Sub(c.until).Microseconds())
 	}
-	numbers, err := r.script(ctx, leaseScript, w.keys, args...)
-	return int(numbers[0]), time.Duration(numbers[1]) * time.Microsecond, err
+	numbers, err := r.script(ctx, leaseScript, w.keys, 2+len(w.rates), args...)
+	if err != nil {
+		return 0, 0, nil, err
+	}
+	for _, n := range numbers[2:] {
+		left = append(left, int(n))
+	}
+	return int(numbers[0]), time.Duration(numbers[1]) * time.Microsecond, left, nil
 }
 
 // take takes points out of a bucket that replicas share.
 func (r *remote) take(ctx context.Context, key string, limit Limit, n int) (points float64, ok bool, err error) {
-	numbers, err := r.script(ctx, takeScript, []string{key}, limit.Capacity, limit.Restore, n)
+	numbers, err := r.script(ctx, takeScript, []string{key}, 2, limit.Capacity, limit.Restore, n)
 	if err != nil {
 		return 0, false, err
 	}
 	return numbers[1], numbers[0] == 1, nil
 }
 
-// script runs a script that answers two numbers.
-func (r *remote) script(ctx context.Context, script *redis.Script, keys []string, args ...any) (numbers [2]float64, err error) {
+// script runs a script that answers that many numbers.
+func (r *remote) script(ctx context.Context, script *redis.Script, keys []string, count int, args ...any) (numbers []float64, err error) {
+	numbers = make([]float64, count)
 	err = r.round(ctx, func(ctx context.Context) error {
 		answer, err := script.Run(ctx, r.client, keys, args...).Slice()
 		if err != nil {

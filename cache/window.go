@@ -23,8 +23,9 @@ type Rate struct {
 }
 
 // Window is a rolling-window budget that replicas share through Redis by leasing a few starts at a time. While Redis is
-// away, and for one window after, each process keeps to its own log and its share of the rates. What Redis missed
-// meanwhile, or has forgotten, it gets with the next lease. A Window is safe for concurrent use.
+// away, and for one window after, each process keeps to its own log and its share of the rates, and of what was left of
+// them when Redis last answered. What Redis missed meanwhile, or has forgotten, it gets with the next lease. A Window is
+// safe for concurrent use.
 type Window struct {
 	remote   *remote
 	keys     []string
@@ -37,6 +38,8 @@ type Window struct {
 	log       []leased // by until
 	changes   []change
 	awaySince time.Time // when Redis was last found away
+	left      []int     // of each rate for all replicas, when Redis last answered
+	heard     time.Time // when that was
 }
 
 // leased is a number of starts that this process has leased, and that count from until on.
@@ -92,7 +95,7 @@ func (w *Window) Lease(ctx context.Context, n int) (starts int, until time.Time,
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		w.awaySince = time.Now()
-		if starts, wait = w.available(w.awaySince, n); starts > 0 {
+		if starts, wait = w.availableAlone(w.awaySince, n); starts > 0 {
 			until = w.awaySince.Add(w.life)
 			w.add(leased{id: id, starts: starts, until: until})
 		}
@@ -130,6 +133,27 @@ func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration
 			}
 		}
 		n = min(n, limit)
+	}
+	return max(n, 0), wait
+}
+
+// availableAlone is available where Redis does not answer: starts that it has not got also keep to this process's share of what was
+// left when it last did, since others may have had more than theirs. w.mu is held.
+func (w *Window) availableAlone(now time.Time, n int) (starts int, wait time.Duration) {
+	n, wait = w.available(now, n)
+	for i, r := range w.rates {
+		if w.remote == nil || w.heard.IsZero() || now.Sub(w.heard) >= r.Per {
+			continue
+		}
+		share := w.left[i] / w.replicas
+		for _, e := range w.log {
+			if !e.shared && now.Sub(e.until) < r.Per {
+				share -= e.starts
+			}
+		}
+		if n = min(n, share); share <= 0 {
+			wait = max(wait, w.life)
+		}
 	}
 	return max(n, 0), wait
 }
@@ -188,8 +212,9 @@ func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int,
 	}
 	until := time.Now().Add(w.life)
 	for range 2 {
+		var left []int
 		known, changes := w.unshared(time.Now())
-		starts, wait, err = w.remote.lease(ctx, w, id, n, known, changes)
+		starts, wait, left, err = w.remote.lease(ctx, w, id, n, known, changes)
 		w.mu.Lock()
 		switch {
 		case err != nil:
@@ -198,6 +223,7 @@ func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int,
 			return 0, 0, err
 		case starts >= 0:
 			w.markSent(changes)
+			w.left, w.heard = left, time.Now()
 			if n > 0 && starts > 0 {
 				w.add(leased{id, starts, until, true})
 			}
@@ -205,7 +231,7 @@ func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int,
 			return starts, wait, nil
 		}
 		// Redis restarted empty or evicted the window: what this process leased still counts.
-		w.awaySince = time.Now()
+		w.awaySince, w.heard = time.Now(), time.Time{}
 		for i := range w.log {
 			w.log[i].shared = false
 		}

@@ -216,6 +216,36 @@ func TestWithoutRedisAReplicaHasItsShare(t *testing.T) {
 	})
 }
 
+// What one replica took beyond its share is not there for the others while Redis is away.
+func TestWithoutRedisReplicasShareWhatWasLeft(t *testing.T) {
+	for name, tt := range map[string]struct{ first, second, want int }{
+		"one took nearly all": {190, 1, 4}, // its own share is used up
+		"one took most":       {150, 10, 20},
+		"both took little":    {20, 21, 158},
+		"both took the same":  {100, 100, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				m := newMemoryRedis(t)
+				limit := []Rate{{200, time.Hour}}
+				first, second := NewWindow(replica(t, m), "backend", limit, 2), NewWindow(replica(t, m), "backend", limit, 2)
+				take(first, tt.first)
+				take(second, tt.second)
+				take(first, 1)
+				m.refuse.Store(true)
+				m.drop()
+				got := 0
+				for range 300 {
+					got += take(first, 1) + take(second, 1)
+				}
+				if got != tt.want {
+					t.Errorf("got %d starts, want %d", got, tt.want)
+				}
+			})
+		})
+	}
+}
+
 func TestABucketGrantsPointsAndRefills(t *testing.T) {
 	t.Parallel()
 	for name, shared := range map[string]bool{"alone": false, "shared": true} {

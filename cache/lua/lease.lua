@@ -6,14 +6,18 @@
 --   id of an entry that is known to be here or an empty one, milliseconds after which all may be forgotten, count and
 --   microseconds of each rate (the longest last), then changes: the id of an entry that loses starts or an empty one, how
 --   many, the id of the entry that gets them or an empty one, and how many microseconds ago that was (negative: to come).
--- Answers {starts leased, "0"} or {0, microseconds until there may be more}; {-1, "0"}, without doing anything, where the
---   known entry is not here: then others are lost as well.
+-- Answers {starts leased, microseconds until there may be more, starts left of each rate}; the first is -1, without
+--   anything done, where the known entry is not here: then others are lost as well.
 local hash, rates = KEYS[1], #KEYS - 1
 local id, want, life, known, expires = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], ARGV[5]
 local clock = redis.call('TIME')
 local now = tonumber(clock[1]) * 1000000 + tonumber(clock[2])
 if known ~= '' and redis.call('HEXISTS', hash, known) == 0 then
-  return {-1, '0'}
+  local answer = {-1, '0'}
+  for i = 1, rates do
+    answer[i + 2] = 0
+  end
+  return answer
 end
 
 local function change(entry, n)
@@ -53,7 +57,7 @@ for i = 6 + 2 * rates, #ARGV, 4 do
   end
 end
 
-local free, wait = want, 0
+local free, wait, remaining = want, 0, {}
 for i = 1, rates do
   local count, per, sum = tonumber(ARGV[4 + 2 * i]), tonumber(ARGV[5 + 2 * i]), 'sum' .. i
   local at
@@ -77,6 +81,7 @@ for i = 1, rates do
     end
   end
   local left = count - tonumber(redis.call('HGET', hash, sum) or 0)
+  remaining[i] = left
   free = math.min(free, left)
   if left <= 0 and at then
     wait = math.max(wait, at + per - now)
@@ -88,4 +93,9 @@ end
 for i = 1, #KEYS do
   redis.call('PEXPIRE', KEYS[i], expires)
 end
-return {math.max(free, 0), string.format('%.0f', wait)}
+free = math.max(free, 0)
+local answer = {free, string.format('%.0f', wait)}
+for i = 1, rates do
+  answer[i + 2] = remaining[i] - free
+end
+return answer
