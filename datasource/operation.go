@@ -80,7 +80,7 @@ func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
 // UserPages loads parts of clients' users.
 func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
 	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text, func(o *Operation) loader.Fetch[UserPageKey, Page[*coassemble.User]] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.source.fetchUserPages))
+		return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.fetchUserPages))
 	})
 }
 

@@ -66,10 +66,14 @@ func (o *Operation) fetchUsers(ctx context.Context, keys []string) []loader.Resu
 	return o.source.users.load(ctx, keys)
 }
 
-func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) []loader.Result[Page[*coassemble.User]] {
-	pages := results(s.users.pages.Load(ctx, keys, s.readUserPages))
+func (o *Operation) fetchUserPages(ctx context.Context, keys []UserPageKey) []loader.Result[Page[*coassemble.User]] {
+	pages := results(o.source.users.pages.Load(ctx, keys, o.source.readUserPages))
 	for i := range pages {
 		pages[i].Found = pages[i].Err == nil // a client that Coassemble does not know has no users
+		if o.tenant != nil && len(pages[i].Value.Items) == keys[i].First {
+			// The list of all users, which is read where others have few, shows that no more follow; a client's own does not.
+			pages[i].Value.More = true
+		}
 	}
 	return pages
 }

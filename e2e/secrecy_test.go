@@ -404,6 +404,28 @@ func TestAnswersToABoundCallerDoNotDependOnOthers(t *testing.T) {
 	}
 }
 
+// The list of all users is read where others have few of them, and shows where a client's users end.
+func TestAFullPageOfABoundCallerIsTheSameAmongFewAndMany(t *testing.T) {
+	t.Parallel()
+	const query = `{ embedClients { nodes { two: users(first: 2) { pageInfo { hasNextPage } } three: users(first: 3) { pageInfo { hasNextPage } } four: users(first: 4) { pageInfo { hasNextPage } } } } }`
+	var first string
+	for _, clients := range []int{1, 2, 4, 40, 400} {
+		options := emulator.Options{Clients: clients, Linked: true, CoursesPerClient: -1, LearningPathsPerClient: -1, UsersPerClient: 3, CredentialsPerUser: -1}
+		own := emulator.New(options).Clients()[0].Identifier
+		p := start(t, setup{Emulator: options, Env: map[string]string{"AUTH": "keys", "API_KEYS_FILE": keysFile(t, map[string]map[string]any{
+			"bound": {"scopes": []string{"clients:read", "users:read"}, "clients": []string{own}}})}})
+		for range 2 {
+			got := p.ask(t, "bound", query, way{method: "POST", path: "/graphql"}).Body.String()
+			if first == "" {
+				first = got
+			}
+			if got != first {
+				t.Errorf("among %d clients: got %s, alone %s", clients, got, first)
+			}
+		}
+	}
+}
+
 // settledAnswer is an answer without the order of its errors, which is open.
 func settledAnswer(body string) any {
 	var v map[string]any
