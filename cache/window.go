@@ -39,7 +39,7 @@ type Window struct {
 	changes   []change
 	awaySince time.Time // when Redis was last found away
 	left      []int     // of each rate for all replicas, when Redis last answered
-	heard     time.Time // when that was
+	received  time.Time // when that was
 }
 
 // leased is a number of starts that this process has leased, and that count from until on.
@@ -142,7 +142,7 @@ func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration
 func (w *Window) availableAlone(now time.Time, n int) (starts int, wait time.Duration) {
 	n, wait = w.available(now, n)
 	for i, r := range w.rates {
-		if w.remote == nil || w.heard.IsZero() || now.Sub(w.heard) >= r.Per {
+		if w.remote == nil || w.received.IsZero() || now.Sub(w.received) >= r.Per {
 			continue
 		}
 		share := w.left[i] / w.replicas
@@ -223,7 +223,7 @@ func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int,
 			return 0, 0, err
 		case starts >= 0:
 			w.markSent(changes)
-			w.left, w.heard = left, time.Now()
+			w.left, w.received = left, time.Now()
 			if n > 0 && starts > 0 {
 				w.add(leased{id, starts, until, true})
 			}
@@ -231,7 +231,7 @@ func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int,
 			return starts, wait, nil
 		}
 		// Redis restarted empty or evicted the window: what this process leased still counts.
-		w.awaySince, w.heard = time.Now(), time.Time{}
+		w.awaySince, w.received = time.Now(), time.Time{}
 		for i := range w.log {
 			w.log[i].shared = false
 		}
