@@ -50,7 +50,8 @@ func jsonCause(err error) string {
 	case errors.As(err, &syntax):
 		return fmt.Sprintf("; it is broken at byte %d", syntax.Offset)
 	case errors.As(err, &kind):
-		return fmt.Sprintf("; %s is a %s", cmp.Or(kind.Field, "it"), kind.Value)
+		of, _, _ := strings.Cut(kind.Value, " ") // a number comes with its value
+		return fmt.Sprintf("; %s has the type %s", cmp.Or(kind.Field, "it"), of)
 	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
 		return "; there is no member " + strings.TrimPrefix(err.Error(), "json: unknown field ")
 	}
