@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -15,6 +16,17 @@ func slowEdges(next http.RoundTripper) http.RoundTripper {
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
 		if r.URL.Path != "/incoming/v2/clients" {
 			time.Sleep(50 * time.Millisecond)
+		}
+		return next.RoundTrip(r)
+	})
+}
+
+// slowerEdges delays each call that is not for a client longer than the one before: what is asked first is there first.
+func slowerEdges(next http.RoundTripper) http.RoundTripper {
+	var calls atomic.Int64
+	return roundTripper(func(r *http.Request) (*http.Response, error) {
+		if r.URL.Path != "/incoming/v2/clients" {
+			time.Sleep(time.Duration(calls.Add(1)) * 100 * time.Millisecond)
 		}
 		return next.RoundTrip(r)
 	})
@@ -34,7 +46,7 @@ func TestClientsReadAnswersInParts(t *testing.T) {
 func TestRelayReadsAnswersInParts(t *testing.T) {
 	t.Parallel()
 	needNode(t)
-	p := start(t, setup{Emulator: emulator.Options{Clients: 3, UsersPerClient: 1, Linked: true}, Wrap: slowEdges})
+	p := start(t, setup{Emulator: emulator.Options{Clients: 3, UsersPerClient: 1, Linked: true}, Wrap: slowerEdges})
 	server := httptest.NewServer(p.Handler)
 	defer server.Close()
 	text := filepath.Join(folder(t, map[string]string{"schema.graphqls": schemaText()}), "schema.graphqls")
