@@ -137,12 +137,13 @@ func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration
 	return max(n, 0), wait
 }
 
-// availableAlone is available where Redis does not answer: starts that it has not got also keep to this process's share of what was
-// left when it last did, since others may have had more than theirs. w.mu is held.
+// availableAlone returns what available does, for a Redis that does not answer: starts that Redis does not have are also
+// bounded by this process's share of what was left at its last answer, since others may have had more than their share.
+// w.mu is held.
 func (w *Window) availableAlone(now time.Time, n int) (starts int, wait time.Duration) {
 	n, wait = w.available(now, n)
 	for i, r := range w.rates {
-		if w.remote == nil || w.received.IsZero() || now.Sub(w.received) >= r.Per {
+		if w.received.IsZero() || now.Sub(w.received) >= r.Per {
 			continue
 		}
 		share := w.left[i] / w.replicas

@@ -61,8 +61,8 @@ func (d *Document) offset(ref uint32) uint32 {
 	return ref
 }
 
-// Object is a handle on one object of a Document; reading it allocates nothing. The shape is part of the handle because
-// each caller who asks for a member has its shape already, which saves a word per object in the index.
+// Object is a handle on one object of a Document; reading it allocates nothing. Its shape is in the handle and not in the
+// index, which saves a word per object there: a caller has the shape before it looks a member up.
 type Object struct {
 	d     *Document
 	shape *Shape

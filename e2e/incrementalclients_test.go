@@ -21,7 +21,7 @@ func slowEdges(next http.RoundTripper) http.RoundTripper {
 	})
 }
 
-// slowerEdges delays each call that is not for a client longer than the one before: what is asked first is there first.
+// slowerEdges delays every call that does not list clients, each longer than the one before: their answers come in that order.
 func slowerEdges(next http.RoundTripper) http.RoundTripper {
 	var calls atomic.Int64
 	return roundTripper(func(r *http.Request) (*http.Response, error) {

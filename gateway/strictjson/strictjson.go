@@ -18,8 +18,8 @@ var ByteOrderMark = []byte("\xef\xbb\xbf")
 // IsNull reports whether a JSON text is null.
 func IsNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
-// HasLoneSurrogate reports whether a JSON text that is well-formed has an escape sequence of one surrogate alone, in whose place
-// the decoder would put another character.
+// HasLoneSurrogate reports whether a well-formed JSON text has an escape sequence of half a surrogate pair. The decoder would
+// replace it by U+FFFD.
 func HasLoneSurrogate(raw []byte) bool {
 	for i := 0; ; i += len(`\u`) {
 		n := bytes.IndexByte(raw[i:], '\\')
