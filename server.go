@@ -23,8 +23,8 @@ func main() {
 func run(ctx context.Context, args []string, getenv func(string) string, stdout, stderr io.Writer) int {
 	// A reader of the log that ended does not end the program: writing to a closed pipe is an error of that write alone.
 	signal.Ignore(syscall.SIGPIPE)
-	return cli.Run(ctx, cli.Program{Schema: schemaText, Version: versionText, Args: args, Getenv: getenv, Environ: os.Environ(), Stdout: stdout, Stderr: stderr,
-		Prepare: func(cfg *config.Config) {
+	return cli.Run(ctx, cli.Program{Schema: schemaText, Version: versionText, Args: args, Getenv: getenv,
+		Environ: os.Environ(), Stdout: stdout, Stderr: stderr, Prepare: func(cfg *config.Config) {
 			app.FitMemory(cfg, getenv)
 			app.TuneGC(getenv)
 		},

@@ -157,13 +157,15 @@ func viewKeySet(s *telemetry.KeySetState) *telemetry.KeySetState {
 }
 
 func viewBackend(s upstream.Status) backendView {
-	v := backendView{Backend: s.Backend, Circuits: []circuitView{}, Budget: []budgetView{}, HeldUntil: moment(s.ClosedUntil),
-		Waiting: s.Waiting, UnderWay: s.UnderWay, LastSuccess: moment(s.LastSuccess), LastFailure: moment(s.LastFailure)}
+	v := backendView{Backend: s.Backend, Circuits: []circuitView{}, Budget: []budgetView{},
+		HeldUntil: moment(s.ClosedUntil), Waiting: s.Waiting, UnderWay: s.UnderWay, LastSuccess: moment(s.LastSuccess),
+		LastFailure: moment(s.LastFailure)}
 	if !s.LastFailure.IsZero() {
 		v.Failure = s.Failure.String()
 	}
 	for _, k := range s.Circuits {
-		v.Circuits = append(v.Circuits, circuitView{k.Class.String(), k.Open, moment(k.Since), moment(k.NextProbe), k.Calls, k.Failures})
+		v.Circuits = append(v.Circuits, circuitView{k.Class.String(), k.Open, moment(k.Since), moment(k.NextProbe), k.Calls,
+			k.Failures})
 	}
 	for _, b := range s.Budget {
 		v.Budget = append(v.Budget, budgetView{telemetry.WindowLabel(b.Rate.Per), b.Rate.Count, b.Usable, b.Left})
@@ -197,7 +199,8 @@ func (o Operator) contract(w http.ResponseWriter, _ *http.Request) {
 		list, leftOut := o.Contract()
 		view.LeftOut = leftOut
 		for _, f := range list {
-			view.Findings = append(view.Findings, findingView{f.Backend, f.Path, telemetry.FindingKind(f), f.Count, moment(f.First), moment(f.Last)})
+			view.Findings = append(view.Findings,
+				findingView{f.Backend, f.Path, telemetry.FindingKind(f), f.Count, moment(f.First), moment(f.Last)})
 		}
 	}
 	writeJSON(w, http.StatusOK, view)
@@ -242,7 +245,8 @@ func (o Operator) authorizePurge(r *http.Request) (int, error) {
 	case o.Purge == nil:
 		return http.StatusNotFound, errors.New("there is nothing to purge here")
 	case o.Authorize == nil && !o.Loopback:
-		return http.StatusForbidden, errors.New("purge is off: this listener can be reached from elsewhere and nobody has to say who they are; set AUTH")
+		return http.StatusForbidden,
+			errors.New("purge is off: this listener can be reached from elsewhere and nobody has to say who they are; set AUTH")
 	case o.Authorize != nil && !o.Authorize(r):
 		return http.StatusUnauthorized, errors.New("send the credential of a caller with the scope operate")
 	case mediaType != "application/json":

@@ -56,11 +56,13 @@ type Server struct {
 
 // New wires the program.
 func New(cfg *config.Config, o Options) (s *Server, err error) {
-	s = &Server{cfg: cfg, ending: make(chan struct{}), closing: make(chan struct{}), schema: o.Schema, transport: o.Transport, traces: o.Traces, log: o.Traces.Log(o.Log), metrics: telemetry.NewMetrics()}
+	s = &Server{cfg: cfg, ending: make(chan struct{}), closing: make(chan struct{}), schema: o.Schema,
+		transport: o.Transport, traces: o.Traces, log: o.Traces.Log(o.Log), metrics: telemetry.NewMetrics()}
 	if h, ok := o.Log.Handler().(interface{ Dropped() uint64 }); ok {
 		s.logDropped = h.Dropped
 	}
-	s.watch = upstream.NewSchemaDrift(upstream.SchemaDriftOptions{Report: s.reportFinding, Ignore: thoughtindustries.Withheld})
+	s.watch = upstream.NewSchemaDrift(upstream.SchemaDriftOptions{Report: s.reportFinding,
+		Ignore: thoughtindustries.Withheld})
 	if s.Cache, err = openCache(cfg, o, s.log); err != nil {
 		return nil, err
 	}
@@ -82,7 +84,8 @@ func (s *Server) wire() (err error) {
 			return err
 		}
 	}
-	c := connector{cfg: s.cfg, transport: s.transport, traces: s.traces, observe: s.metrics.Call, cache: s.Cache, inflight: s.Inflight, watch: s.watch}
+	c := connector{cfg: s.cfg, transport: s.transport, traces: s.traces, observe: s.metrics.Call, cache: s.Cache,
+		inflight: s.Inflight, watch: s.watch}
 	if s.backends, err = c.connect(); err != nil {
 		return err
 	}
@@ -114,9 +117,11 @@ func (s *Server) Close() error {
 func (s *Server) reportFinding(f upstream.Drift) {
 	switch {
 	case f.Mismatch:
-		s.log.Warn("a backend's answer breaks the schema: the member is null in answers until schema.graphqls fits it", "backend", f.Backend, "path", f.Path)
+		s.log.Warn("a backend's answer breaks the schema: the member is null in answers until schema.graphqls fits it",
+			"backend", f.Backend, "path", f.Path)
 	case !s.cfg.Demo: // the emulator sends unknown members on purpose
-		s.log.Info("a backend sends a member that the schema lacks: it is left out of answers; to offer it, add it to schema.graphqls",
+		s.log.Info(
+			"a backend sends a member that the schema lacks: it is left out of answers; to offer it, add it to schema.graphqls",
 			"backend", f.Backend, "path", f.Path)
 	}
 }

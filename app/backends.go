@@ -52,14 +52,16 @@ func (c connector) connect() (clients []*upstream.Client, err error) {
 func (c connector) newClient(b upstream.Backend, cfg config.Backend) (*upstream.Client, error) {
 	transport := c.transport
 	if c.traces != nil {
-		transport = c.traces.Transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)), slices.Contains(c.cfg.TraceBackends, string(b)))
+		transport = c.traces.Transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)),
+			slices.Contains(c.cfg.TraceBackends, string(b)))
 	}
 	if c.cfg.CaptureDir != "" {
 		transport = capture.Transport(b, basePath(cfg.URL), cmp.Or(transport, newTransport(cfg.Concurrency)))
 	}
-	return upstream.New(upstream.Options{Backend: b, Retries: c.cfg.Retries, BaseURL: cfg.URL, Transport: transport, Observer: c.observe,
-		Timeout: cfg.Timeout, OperationTimeout: c.cfg.OperationTimeout, Concurrency: cfg.Concurrency, Rates: c.localRates(cfg.Rates),
-		Budget: c.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: c.cfg.UpstreamMaxBody, Inflight: c.inflight, Watch: c.watch})
+	return upstream.New(upstream.Options{Backend: b, Retries: c.cfg.Retries, BaseURL: cfg.URL, Transport: transport,
+		Observer: c.observe, Timeout: cfg.Timeout, OperationTimeout: c.cfg.OperationTimeout, Concurrency: cfg.Concurrency,
+		Rates: c.localRates(cfg.Rates), Budget: c.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: c.cfg.UpstreamMaxBody,
+		Inflight: c.inflight, Watch: c.watch})
 }
 
 // localRates are the rates that this process keeps to by itself: without Redis its share of them.
@@ -82,12 +84,12 @@ func (c connector) sharedBudget(b upstream.Backend, rates []upstream.Rate) upstr
 	return cache.NewWindow(c.cache, "budget:"+string(b)+":"+c.cfg.Scopes()[b], sharedRates(rates), c.cfg.Replicas)
 }
 
-// maxTransit is how long a call may take to reach its backend for the rates to hold there whichever replica made it, or a
-// twentieth of the span where that is less.
+// maxTransit is how long a call may take to reach its backend for the rates to hold there whichever replica made it, or
+// a twentieth of the span where that is less.
 const maxTransit = 100 * time.Millisecond
 
-// sharedRates are the rates that replicas keep to together. A process knows when its own calls were answered; of those of
-// the others it knows when they were to start, and they may arrive later, so the spans are longer by that.
+// sharedRates are the rates that replicas keep to together. A process knows when its own calls were answered; of those
+// of the others it knows when they were to start, and they may arrive later, so the spans are longer by that.
 func sharedRates(rates []upstream.Rate) []cache.Rate {
 	shared := make([]cache.Rate, len(rates))
 	for i, r := range rates {

@@ -50,7 +50,8 @@ func keyedHash(key string) func(string) string {
 }
 
 // authenticator identifies callers; nil takes anyone.
-func (c *callers) authenticator(cfg *config.Config, log *slog.Logger) (func(*http.Request) (*auth.Caller, error), error) {
+func (c *callers) authenticator(cfg *config.Config,
+	log *slog.Logger) (func(*http.Request) (*auth.Caller, error), error) {
 	if cfg.Auth == "none" {
 		return nil, nil
 	}
@@ -98,7 +99,8 @@ func trustedDocuments(cfg *config.Config, log *slog.Logger) (*documents.Trusted,
 		return nil, nil
 	}
 	fsys, name := reload.At(cfg.TrustedDocuments)
-	trusted, err := documents.NewTrusted(documents.TrustedOptions{Files: fsys, Name: name, Mode: documents.TrustedMode(cfg.TrustedMode), Log: log})
+	trusted, err := documents.NewTrusted(documents.TrustedOptions{Files: fsys, Name: name,
+		Mode: documents.TrustedMode(cfg.TrustedMode), Log: log})
 	if err != nil {
 		return nil, fmt.Errorf("TRUSTED_DOCUMENTS is %q: %w", cfg.TrustedDocuments, reload.Cause(err))
 	}
@@ -119,6 +121,7 @@ func (c *callers) operators() func(*http.Request) bool {
 // reloadFailed logs that a changed file was rejected.
 func reloadFailed(log *slog.Logger, setting string) func(error) {
 	return func(err error) {
-		log.Warn("a changed file is broken; what it said before holds on", "setting", setting, "cause", reload.Cause(err).Error())
+		log.Warn("a changed file is broken; what it said before holds on", "setting", setting,
+			"cause", reload.Cause(err).Error())
 	}
 }

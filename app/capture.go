@@ -49,8 +49,8 @@ const captureCacheDivisor = 8
 
 // capturer captures operations into a folder. A captured operation has a cache of its own, so that every fact that it
 // uses is in the file: it runs as on a server that was just started, one resolver after the other, and within the same
-// budgets. The answer is sent after the capture was replayed; the replay shows whether the file holds everything that the
-// answer depends on.
+// budgets. The answer is sent after the capture was replayed; the replay shows whether the file holds everything that
+// the answer depends on.
 type capturer struct {
 	cfg         *config.Config
 	log         *slog.Logger
@@ -76,7 +76,8 @@ func (s *Server) withCapture(next http.Handler) http.Handler {
 		return next
 	}
 	schema := s.credentials.generation().gateway.Schema.Schema()
-	c := &capturer{cfg: s.cfg, log: s.log, cache: s.Cache, inflight: s.Inflight, callers: s.callers, credentials: s.credentials, operation: s.operation,
+	c := &capturer{cfg: s.cfg, log: s.log, cache: s.Cache, inflight: s.Inflight, callers: s.callers,
+		credentials: s.credentials, operation: s.operation,
 		routes: capture.NewRoutes(mattrPrefix(s.cfg), thoughtindustries.Shapes{Client: model.Shapes.Client,
 			Aggregation: model.Shapes.Aggregation}, capture.UnmaskedMembers(schema))}
 	for _, b := range s.backends {
@@ -132,7 +133,8 @@ func (c *capturer) hasCapacity(ctx context.Context) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if full && !c.full {
-		c.log.WarnContext(ctx, "no more operations are captured: CAPTURE_DIR is full or cannot be read", "files", len(entries), "bytes", bytes)
+		c.log.WarnContext(ctx, "no more operations are captured: CAPTURE_DIR is full or cannot be read",
+			"files", len(entries), "bytes", bytes)
 	}
 	c.full = full
 	return !full
@@ -150,13 +152,15 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Calle
 	answer := &bufferedWriter{to: w, header: w.Header(), status: http.StatusOK, held: c.inflight.Hold()}
 	defer answer.held.Free()
 	if err := c.execute(answer, r, x); err != nil {
-		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()), "cause", err.Error())
+		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()),
+			"cause", err.Error())
 		http.Error(w, "the operation could not be started", http.StatusInternalServerError)
 		return
 	}
 	name, err := c.save(r.Context(), x, answer)
 	if err != nil {
-		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()), "cause", err.Error())
+		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()),
+			"cause", err.Error())
 	} else {
 		w.Header().Set(headerCapture, name)
 	}
@@ -227,7 +231,8 @@ func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) 
 	}
 	defer func() { _ = cold.Close() }() // without Redis there is nothing to fail
 	now := c.credentials.generation()
-	backends := resolvers.Options{Options: now.root.Options, AllowDeletes: now.root.AllowDeletes, Subgraph: now.root.Subgraph}
+	backends := resolvers.Options{Options: now.root.Options, AllowDeletes: now.root.AllowDeletes,
+		Subgraph: now.root.Subgraph}
 	backends.Cache, backends.Secondary = cold, now.root.Source
 	root := resolvers.New(backends)
 	options := now.repeatable(root)
@@ -237,8 +242,8 @@ func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) 
 	return nil
 }
 
-// repeatable are a generation's options for an operation that is to be done again: nothing is taken from whole answers, and
-// no two fields race for who makes a call that serves both.
+// repeatable are a generation's options for an operation that is to be done again: nothing is taken from whole answers,
+// and no two fields race for who makes a call that serves both.
 func (g *generation) repeatable(root *resolvers.Resolver) gateway.Options {
 	options := g.gateway
 	inOrder := graph.NewEngine(graph.Config{Resolvers: root, Schema: options.Schema.Schema()})
@@ -279,7 +284,8 @@ func (c *capturer) save(ctx context.Context, x *captured, answer *bufferedWriter
 		return "", err
 	}
 	f.Result = tried.Result
-	f.Differs = append(capture.ShapeDifferences(withoutExplain(answer.body.Bytes()), tried.Result.Body), routesOf(tried.Missing, "missing ")...)
+	f.Differs = append(capture.ShapeDifferences(withoutExplain(answer.body.Bytes()), tried.Result.Body),
+		routesOf(tried.Missing, "missing ")...)
 	f.Differs = append(f.Differs, routesOf(tried.Additional, "additional ")...)
 	if tried.Result.Status != answer.status {
 		f.Differs = append(f.Differs, "status")
@@ -330,9 +336,10 @@ func (c *capturer) file(x *captured) (*capture.File, error) {
 }
 
 // replayed are the settings that affect an answer and hold no address or secret.
-var replayed = []string{"LINK_CLIENT", "LINK_USER", "LINK_USER_PROVIDER", "MATTR_PATH_PREFIX", "ALLOW_DELETES", "INTROSPECTION", "FEDERATION",
-	"OPERATION_TIMEOUT", "OPERATION_CALLS", "OPERATION_BYTES", "UPSTREAM_MAX_BODY", "CACHE_TTL", "CACHE_STALE", "CACHE_NEGATIVE",
-	"COALESCE", "MAX_COST", "COST_MODE", "THOUGHTINDUSTRIES_CONCURRENCY", "COASSEMBLE_CONCURRENCY", "MATTR_CONCURRENCY"}
+var replayed = []string{"LINK_CLIENT", "LINK_USER", "LINK_USER_PROVIDER", "MATTR_PATH_PREFIX", "ALLOW_DELETES",
+	"INTROSPECTION", "FEDERATION", "OPERATION_TIMEOUT", "OPERATION_CALLS", "OPERATION_BYTES", "UPSTREAM_MAX_BODY",
+	"CACHE_TTL", "CACHE_STALE", "CACHE_NEGATIVE", "COALESCE", "MAX_COST", "COST_MODE", "THOUGHTINDUSTRIES_CONCURRENCY",
+	"COASSEMBLE_CONCURRENCY", "MATTR_CONCURRENCY"}
 
 func (c *capturer) settings(m *capture.Masker) map[string]string {
 	kept := map[string]string{}
@@ -348,8 +355,8 @@ func (c *capturer) settings(m *capture.Masker) map[string]string {
 	return kept
 }
 
-// replayedHeaders are those that decide about an answer; directives matches the Cache-Control values that are copied into
-// a capture.
+// replayedHeaders are those that decide about an answer; directives matches the Cache-Control values that are copied
+// into a capture.
 var (
 	replayedHeaders = []string{"Cache-Control", "X-Learngraph-Timeout"}
 	directives      = regexp.MustCompile(`^[a-z0-9 ,=.-]{1,100}$`)

@@ -16,7 +16,8 @@ func (s *Server) edgeOptions(cfg *config.Config, root *resolvers.Resolver) *cach
 		return nil
 	}
 	tags := cdn.Tags{Header: cdn.Header(cfg.CDN.TagHeader), Whole: root.Catalogue()}
-	return &cachecontrol.Edge{TagHeader: tags.Header.Name(), Tags: tags.Value, Cache: s.Cache, BrowserTTL: cfg.CDN.BrowserTTL}
+	return &cachecontrol.Edge{TagHeader: tags.Header.Name(), Tags: tags.Value, Cache: s.Cache,
+		BrowserTTL: cfg.CDN.BrowserTTL}
 }
 
 // purgeEdge has what this replica drops purged from the caches in front, where there is a URL for that.
@@ -24,8 +25,10 @@ func (s *Server) purgeEdge() {
 	if s.cfg.CDN.PurgeURL == "" {
 		return
 	}
-	s.purger = cdn.New(cdn.Options{URL: s.cfg.CDN.PurgeURL, Header: cdn.Header(cmp.Or(s.cfg.CDN.TagHeader, cdn.SurrogateKey)), Log: s.log,
-		Token: func() string { return s.credentials.generation().purgeToken }})
+	s.purger = cdn.New(cdn.Options{URL: s.cfg.CDN.PurgeURL,
+		Header: cdn.Header(cmp.Or(s.cfg.CDN.TagHeader, cdn.SurrogateKey)), Log: s.log, Token: func() string {
+			return s.credentials.generation().purgeToken
+		}})
 	s.Cache.Watch(s.purger.Dropped)
 }
 

@@ -72,7 +72,8 @@ type credentials struct {
 	renewing sync.Mutex
 }
 
-func newCredentials(cfg *config.Config, log *slog.Logger, generate func(*config.Config) (*generation, error)) (*credentials, error) {
+func newCredentials(cfg *config.Config, log *slog.Logger,
+	generate func(*config.Config) (*generation, error)) (*credentials, error) {
 	c := &credentials{cfg: cfg, log: log, generate: generate}
 	for _, f := range cfg.SecretFiles {
 		w := watchedSecret{SecretFile: f}

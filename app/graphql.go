@@ -26,13 +26,15 @@ import (
 
 // generate wires what depends on credentials.
 func (s *Server) generate(cfg *config.Config) (*generation, error) {
-	o := resolvers.Options{AllowDeletes: cfg.AllowDeletes, Options: datasource.Options{Link: datasource.Link(cfg.Link), Cache: s.Cache,
-		Scopes: cfg.Scopes(), Batch: telemetry.ObserveBatches(s.metrics, s.traces), Within: s.traces.Within()}}
+	o := resolvers.Options{AllowDeletes: cfg.AllowDeletes,
+		Options: datasource.Options{Link: datasource.Link(cfg.Link), Cache: s.Cache,
+			Scopes: cfg.Scopes(), Batch: telemetry.ObserveBatches(s.metrics, s.traces), Within: s.traces.Within()}}
 	for _, b := range s.backends {
 		switch b.Backend() {
 		case upstream.ThoughtIndustries:
 			rest := b.WithAuthorizer(upstream.Header("Authorization", "Bearer "+cfg.ThoughtIndustriesKey))
-			o.ThoughtIndustries = thoughtindustries.New(rest, thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
+			o.ThoughtIndustries = thoughtindustries.New(rest,
+				thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
 		case upstream.Coassemble:
 			o.Coassemble = coassemble.New(b.WithAuthorizer(upstream.Header("Authorization", cfg.CoassembleAuthorization)))
 		case upstream.MATTR:
@@ -49,7 +51,8 @@ func (s *Server) generate(cfg *config.Config) (*generation, error) {
 	root := resolvers.New(o)
 	options := s.gatewayOptions(cfg, root)
 	gw := gateway.New(options)
-	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler(), webhooks: s.endpoints(cfg, root), purgeToken: cfg.CDN.PurgeToken}
+	g := &generation{root: root, gateway: options, graphql: gw, plan: gw.PlanHandler(), webhooks: s.endpoints(cfg, root),
+		purgeToken: cfg.CDN.PurgeToken}
 	for _, f := range cfg.SecretFiles {
 		g.secrets = append(g.secrets, f.Value)
 	}

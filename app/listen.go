@@ -41,9 +41,9 @@ func (s *Server) ListenAndServe(ctx context.Context, stdout io.Writer) error {
 // Serve serves on a listener until ctx ends, and then drains.
 func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	listener = &drainListener{Listener: listener}
-	httpServer := &http.Server{Handler: s.Handler, Protocols: protocols(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout,
-		WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
-		ErrorLog: telemetry.FromLibrary(s.log, "net/http")}
+	httpServer := &http.Server{Handler: s.Handler, Protocols: protocols(), ReadHeaderTimeout: headerTimeout,
+		ReadTimeout: uploadTimeout, WriteTimeout: uploadTimeout + s.cfg.OperationTimeout, IdleTimeout: idleTimeout,
+		MaxHeaderBytes: headerBytes, ErrorLog: telemetry.FromLibrary(s.log, "net/http")}
 	serve := httpServer.Serve
 	if s.certificate != nil {
 		httpServer.TLSConfig = &tls.Config{GetCertificate: s.certificate.get, MinVersion: tls.VersionTLS12}
@@ -59,7 +59,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return s.drain(context.WithoutCancel(ctx), httpServer, listener)
 }
 
-// protocols are what clients may speak: with TLS they choose, without it a mesh that knows may begin with HTTP/2 at once.
+// protocols are what clients may speak: with TLS they choose, without it a mesh that knows may begin with HTTP/2 at
+// once.
 func protocols() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)
@@ -68,8 +69,8 @@ func protocols() *http.Protocols {
 	return p
 }
 
-// drainGrace is how long the last connections have to bring their requests: a server that shuts down drops those that it has not
-// begun to serve.
+// drainGrace is how long the last connections have to bring their requests: a server that shuts down drops those that
+// it has not begun to serve.
 const drainGrace = 250 * time.Millisecond
 
 // endBefore is how long before the end of the time for requests in flight the answers that are sent in parts are ended.
@@ -108,7 +109,8 @@ func (s *Server) announce(stdout io.Writer, addr string) {
 		fmt.Fprintf(stdout, "The explorer is at %s/\n", base)
 	}
 	if s.cfg.Demo {
-		fmt.Fprintf(stdout, "\nTry:\n\ncurl -s %s/graphql -H 'Content-Type: application/json' -d '{\"query\":\"%s\"}'\n", base, demoQuery)
+		fmt.Fprintf(stdout, "\nTry:\n\ncurl -s %s/graphql -H 'Content-Type: application/json' -d '{\"query\":\"%s\"}'\n",
+			base, demoQuery)
 	}
 }
 

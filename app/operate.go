@@ -17,8 +17,10 @@ import (
 
 // sources are where metrics and the status come from.
 func (s *Server) sources() telemetry.Sources {
-	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters, Contract: s.watch.List, Inflight: s.Inflight.State,
-		Subscriptions: func() live.Counters { return s.credentials.generation().graphql.Subscriptions() }, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.received.Last, Purges: s.purges}
+	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters,
+		Contract: s.watch.List, Inflight: s.Inflight.State, Subscriptions: func() live.Counters {
+			return s.credentials.generation().graphql.Subscriptions()
+		}, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.received.Last, Purges: s.purges}
 }
 
 // observe takes the figures of an operation that ended.
@@ -40,8 +42,9 @@ func (s *Server) serveOperator() (address string, stop func(), err error) {
 	if err != nil {
 		return "", nil, fmt.Errorf("METRICS_LISTEN: %w", err)
 	}
-	server := &http.Server{Handler: s.Operator(upstream.IsLoopback(host)).Handler(), ReadHeaderTimeout: headerTimeout, ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout,
-		MaxHeaderBytes: headerBytes, ErrorLog: telemetry.FromLibrary(s.log, "net/http")}
+	server := &http.Server{Handler: s.Operator(upstream.IsLoopback(host)).Handler(), ReadHeaderTimeout: headerTimeout,
+		ReadTimeout: uploadTimeout, IdleTimeout: idleTimeout, MaxHeaderBytes: headerBytes,
+		ErrorLog: telemetry.FromLibrary(s.log, "net/http")}
 	task.Go(func() error { return server.Serve(listener) }, func(err error) {
 		if !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the operator's listener ended", "cause", err.Error())
@@ -52,5 +55,6 @@ func (s *Server) serveOperator() (address string, stop func(), err error) {
 
 // Operator returns the handler of the operator's listener.
 func (s *Server) Operator(loopback bool) admin.Operator {
-	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Live: handleLive, Ready: s.ready, Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
+	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Live: handleLive, Ready: s.ready,
+		Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
 }

@@ -75,8 +75,8 @@ func replayRequest(ctx context.Context, f *capture.File) (*http.Request, error) 
 	return r, nil
 }
 
-// replayEnvironment is the configuration that a capture names, on backends that are nowhere. No other setting of a file is
-// taken: a file must not name what to read or where to call.
+// replayEnvironment is the configuration that a capture names, on backends that are nowhere. No other setting of a file
+// is taken: a file must not name what to read or where to call.
 func replayEnvironment(f *capture.File) func(string) string {
 	env := map[string]string{"THOUGHTINDUSTRIES_RATE": "0", "COASSEMBLE_RATE": "0", "MATTR_RATE": "0"}
 	for _, name := range replayed {

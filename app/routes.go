@@ -15,8 +15,12 @@ import (
 // routes puts the paths behind what every request passes.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
-	graphql := s.withCapture(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().graphql.ServeHTTP(w, r) }))
-	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) { s.credentials.generation().plan.ServeHTTP(w, r) })
+	graphql := s.withCapture(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.credentials.generation().graphql.ServeHTTP(w, r)
+	}))
+	mux.HandleFunc("/graphql/plan", func(w http.ResponseWriter, r *http.Request) {
+		s.credentials.generation().plan.ServeHTTP(w, r)
+	})
 	mux.HandleFunc("GET /healthz", handleLive)
 	mux.HandleFunc("GET /readyz", s.ready)
 	if s.cfg.Introspection {
@@ -43,8 +47,8 @@ func (s *Server) onLoopback() bool {
 	return err == nil && upstream.IsLoopback(host)
 }
 
-// origins are the pages that may call. Where only this machine reaches the server, or it has the demo's data alone, a page
-// that is developed on this machine needs no setting.
+// origins are the pages that may call. Where only this machine reaches the server, or it has the demo's data alone, a
+// page that is developed on this machine needs no setting.
 func (s *Server) origins() middleware.Origins {
 	return middleware.Origins{Allowed: s.cfg.Origins, Loopback: s.cfg.Demo || s.onLoopback(), Headers: s.cfg.OriginHeaders}
 }
@@ -77,8 +81,8 @@ func handleLive(w http.ResponseWriter, _ *http.Request) { writeText(w, "ok\n") }
 // outcomeLifetime is how long a failure counts for readiness.
 const outcomeLifetime = 30 * time.Second
 
-// ready answers 503 once the program drains, and while every configured backend failed just now and none has answered so
-// recently that its answers may still be served stale. It never calls one: a probe must not spend budget.
+// ready answers 503 once the program drains, and while every configured backend failed just now and none has answered
+// so recently that its answers may still be served stale. It never calls one: a probe must not spend budget.
 func (s *Server) ready(w http.ResponseWriter, _ *http.Request) {
 	if s.draining.Load() {
 		http.Error(w, "draining", http.StatusServiceUnavailable)

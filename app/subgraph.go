@@ -17,8 +17,8 @@ func servedSchema(federation bool) *ast.Schema {
 	return graph.Schema()
 }
 
-// gatewayQuery is the name of the query by which Apollo's gateway for Node asks for the schemas that it composes itself. It
-// does not run under scopes or cache tags.
+// gatewayQuery is the name of the query by which Apollo's gateway for Node asks for the schemas that it composes
+// itself. It does not run under scopes or cache tags.
 const gatewayQuery = "__ApolloGetServiceDefinition__"
 
 // subgraph is what other subgraphs are answered with.

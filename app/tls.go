@@ -29,7 +29,8 @@ func newCertificate(chain, key string, log *slog.Logger) (*certificate, error) {
 	}{{"TLS_CERT_FILE", chain, &c.chain}, {"TLS_KEY_FILE", key, &c.key}} {
 		fsys, name := reload.At(file.path)
 		value, err := reload.New(fsys, name, text, func(err error) {
-			log.Warn("a file of the certificate cannot be read; the last one stays in use", "setting", file.setting, "cause", reload.Cause(err).Error())
+			log.Warn("a file of the certificate cannot be read; the last one stays in use", "setting", file.setting,
+				"cause", reload.Cause(err).Error())
 		})
 		if err != nil {
 			return nil, fmt.Errorf("%s is %q: %w", file.setting, file.path, reload.Cause(err))
@@ -50,8 +51,8 @@ func text(files []reload.File) (*string, error) {
 	return &text, nil
 }
 
-// get returns the certificate of the files as they are. Where they do not belong together, because one of them is yet to
-// be replaced, it returns the last one.
+// get returns the certificate of the files as they are. Where they do not belong together, because one of them is yet
+// to be replaced, it returns the last one.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	files := [2]*string{c.chain.Get(), c.key.Get()}
 	c.mu.Lock()

@@ -65,7 +65,9 @@ func (w *webhooks) find(ctx context.Context, id string) ([]crypto.PublicKey, err
 func (s *Server) endpoints(cfg *config.Config, root *resolvers.Resolver) http.Handler {
 	mux := http.NewServeMux()
 	for _, backend := range cfg.Webhooks() {
-		o := webhook.Options{First: s.webhooks.once.First, Apply: func(ctx context.Context, t webhook.Change) { invalidate(ctx, root, t) },
+		o := webhook.Options{First: s.webhooks.once.First, Apply: func(ctx context.Context, t webhook.Change) {
+			invalidate(ctx, root, t)
+		},
 			Observe: func(outcome webhook.Outcome) { s.webhooks.received.Delivered(backend, string(outcome)) },
 			Received: func(ctx context.Context) {
 				s.webhooks.received.Received(backend)
@@ -104,8 +106,8 @@ func invalidate(ctx context.Context, root *resolvers.Resolver, t webhook.Change)
 	}
 }
 
-// withWebhooks serves the webhooks. Their signatures identify the sender, so that neither the server's name nor an origin
-// matters.
+// withWebhooks serves the webhooks. Their signatures identify the sender, so that neither the server's name nor an
+// origin matters.
 func (s *Server) withWebhooks(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, webhookPath) {

@@ -1,5 +1,5 @@
-// Package auth authenticates callers: an API key or a signed token becomes a Caller with scopes in the operation's context. It
-// knows no GraphQL.
+// Package auth authenticates callers: an API key or a signed token becomes a Caller with scopes in the operation's
+// context. It knows no GraphQL.
 package auth
 
 import (

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// The reasons why a caller was not authenticated. Their texts may be shown, and do not reveal which part of a credential
-// is wrong.
+// The reasons why a caller was not authenticated. Their texts may be shown, and do not reveal which part of a
+// credential is wrong.
 var (
 	ErrNoCredentials   = errors.New("send an API key in X-API-Key or a token in Authorization")
 	ErrManyCredentials = errors.New("send one credential, not several")

@@ -25,9 +25,9 @@ type apiKey struct {
 	caller *Caller
 }
 
-// NewKeys reads the keys: a JSON array of {"name", "sha256" (of the key, in hexadecimal), "scopes", "clients", "points"}.
-// Without clients the key is bound to none and sees all; an empty list sees none. Without points the server's default
-// holds. Later changes are loaded; failed is called for an invalid file, whose keys are not used.
+// NewKeys reads the keys: a JSON array of {"name", "sha256" (of the key, in hexadecimal), "scopes", "clients",
+// "points"}. Without clients the key is bound to none and sees all; an empty list sees none. Without points the
+// server's default holds. Later changes are loaded; failed is called for an invalid file, whose keys are not used.
 func NewKeys(fsys fs.FS, name string, failed func(error)) (*Keys, error) {
 	file, err := reload.New(fsys, name, func(files []reload.File) ([]apiKey, error) {
 		if len(files) != 1 {
@@ -41,8 +41,8 @@ func NewKeys(fsys fs.FS, name string, failed func(error)) (*Keys, error) {
 	return &Keys{file}, nil
 }
 
-// jsonCause returns the position of a syntax error in JSON, or the member that is unknown or of a wrong kind; it repeats
-// no value.
+// jsonCause returns the position of a syntax error in JSON, or the member that is unknown or of a wrong kind; it
+// repeats no value.
 func jsonCause(err error) string {
 	var syntax *json.SyntaxError
 	var kind *json.UnmarshalTypeError
@@ -85,7 +85,8 @@ func parseKeys(text []byte) ([]apiKey, error) {
 	dec := json.NewDecoder(bytes.NewReader(text))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&entries); err != nil || entries == nil {
-		return nil, fmt.Errorf("the file of API keys must be a JSON array of {name, sha256, scopes, clients, points}%s", jsonCause(err))
+		return nil, fmt.Errorf("the file of API keys must be a JSON array of {name, sha256, scopes, clients, points}%s",
+			jsonCause(err))
 	}
 	if _, err := dec.Token(); err != io.EOF {
 		return nil, errors.New("something follows after the array of API keys")
@@ -107,7 +108,8 @@ func parseKeys(text []byte) ([]apiKey, error) {
 		}
 		for _, s := range e.Scopes {
 			if !slices.Contains(Scopes, s) {
-				return nil, fmt.Errorf("API key %d has the scope %q, which does not exist; there are %s", i, s, strings.Join(Scopes, ", "))
+				return nil, fmt.Errorf("API key %d has the scope %q, which does not exist; there are %s", i, s,
+					strings.Join(Scopes, ", "))
 			}
 		}
 		c := &Caller{Name: e.Name, Scopes: e.Scopes, Points: e.Points}

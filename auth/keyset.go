@@ -21,8 +21,8 @@ import (
 
 // keySource holds the public keys that a token may be signed with.
 type keySource interface {
-	// find returns the keys of an id for an algorithm, none where none fits. Its error is an *UnavailableError while no key
-	// set was ever had.
+	// find returns the keys of an id for an algorithm, none where none fits. Its error is an *UnavailableError while no
+	// key set was ever had.
 	find(ctx context.Context, id, algorithm string) (keySet, error)
 	// has reports whether a key is still in the set.
 	has(context.Context, signingKey) bool
@@ -46,8 +46,8 @@ type signingKey struct {
 	digest string
 }
 
-// selected returns the keys of an id that may be used with an algorithm, empty for any. What names no id is tried with the only
-// key.
+// selected returns the keys of an id that may be used with an algorithm, empty for any. What names no id is tried with
+// the only key.
 func (s keySet) selected(id, algorithm string) keySet {
 	var out keySet
 	for _, k := range s {
@@ -113,8 +113,8 @@ func (f fileKeys) has(_ context.Context, key signingKey) bool { return f.file.Ge
 
 func (f fileKeys) reload(context.Context) (bool, error) { return f.file.Check() }
 
-// remoteKeys are at a URL. They are fetched in the background when first needed, again when they are old, and for an id that
-// is not among them, which is how a new key is learnt. Keys that were had stay until others come.
+// remoteKeys are at a URL. They are fetched in the background when first needed, again when they are old, and for an id
+// that is not among them, which is how a new key is learnt. Keys that were had stay until others come.
 type remoteKeys struct {
 	url    string
 	client *http.Client
@@ -157,7 +157,8 @@ func (r *remoteKeys) has(ctx context.Context, key signingKey) bool {
 	return r.known(ctx, func(keys keySet) bool { return keys.has(key) }).has(key)
 }
 
-// known returns the keys. Where they are not enough, or too old to be used unasked, it waits for those that are fetched.
+// known returns the keys. Where they are not enough, or too old to be used unasked, it waits for those that are
+// fetched.
 func (r *remoteKeys) known(ctx context.Context, enough func(keySet) bool) keySet {
 	keys, fetch := r.current(enough)
 	if fetch == nil {
@@ -174,8 +175,8 @@ func (r *remoteKeys) known(ctx context.Context, enough func(keySet) bool) keySet
 	return r.keys
 }
 
-// current returns the keys, and the fetch that is to be waited for; nil is none. It begins one where the keys are old or
-// not enough. Keys that are enough are used while their issuer fails.
+// current returns the keys, and the fetch that is to be waited for; nil is none. It begins one where the keys are old
+// or not enough. Keys that are enough are used while their issuer fails.
 func (r *remoteKeys) current(enough func(keySet) bool) (keySet, <-chan struct{}) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -210,7 +211,9 @@ func (r *remoteKeys) reload(ctx context.Context) (bool, error) {
 	if r.failures > 0 {
 		return false, errors.New("the key set cannot be had")
 	}
-	return !slices.EqualFunc(before, r.keys, func(a, b signingKey) bool { return a.digest == b.digest && a.KeyID == b.KeyID }), nil
+	return !slices.EqualFunc(before, r.keys, func(a, b signingKey) bool {
+		return a.digest == b.digest && a.KeyID == b.KeyID
+	}), nil
 }
 
 // unavailable is the error of an answer that keys decide about.
@@ -223,8 +226,8 @@ func (r *remoteKeys) unavailable(keys keySet) error {
 	return &UnavailableError{max(time.Until(r.next), firstRetry)}
 }
 
-// start fetches the keys in the background: the fetch does not end with the request that causes it, since others wait for
-// it. r.mu is held.
+// start fetches the keys in the background: the fetch does not end with the request that causes it, since others wait
+// for it. r.mu is held.
 func (r *remoteKeys) start() {
 	var keys keySet
 	task.Go(func() (err error) {

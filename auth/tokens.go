@@ -16,8 +16,8 @@ import (
 	"github.com/learngraph/learngraph/lru"
 )
 
-// Algorithms are those whose keys are public. None and those with a shared secret are not among them: a public key taken
-// for a secret would let anyone sign.
+// Algorithms are those whose keys are public. None and those with a shared secret are not among them: a public key
+// taken for a secret would let anyone sign.
 var Algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
 // DefaultAlgorithms are what identity providers sign with.
@@ -44,8 +44,8 @@ type TokenOptions struct {
 	Algorithms []string
 	// Type is the required header typ of a token, such as at+jwt; empty accepts any.
 	Type string
-	// ScopesClaim names the claim with the scopes: a text of words or a list of texts. Empty is the first of scope, scp and
-	// permissions that a token has.
+	// ScopesClaim names the claim with the scopes: a text of words or a list of texts. Empty is the first of scope, scp
+	// and permissions that a token has.
 	ScopesClaim string
 	// ClientsClaim names the claim that binds a token to clients: a text or a list of them. Where it is set, a token
 	// without it is bound to none, and so sees no record. Empty binds no token.
@@ -72,8 +72,8 @@ type verifiedToken struct {
 }
 
 const (
-	// verifiedMemory bounds the memory of tokens that were verified, in bytes; tokenSize is about what one takes besides the
-	// texts of its caller.
+	// verifiedMemory bounds the memory of tokens that were verified, in bytes; tokenSize is about what one takes besides
+	// the texts of its caller.
 	verifiedMemory = 8 << 20
 	tokenSize      = 512
 	// maxTokenLength is the longest token that is parsed, in bytes.
@@ -111,8 +111,8 @@ func NewTokens(opts TokenOptions, report Reporter) (*Tokens, error) {
 // Reload reads the key set now. It reports whether it is another one, or why it stays the old one.
 func (t *Tokens) Reload(ctx context.Context) (changed bool, err error) { return t.keys.reload(ctx) }
 
-// Verify returns the caller that a token names, ErrBadToken for a bad token, and an *UnavailableError while no key set was
-// ever had. A token stays good no longer than the key that it is signed with is in the set.
+// Verify returns the caller that a token names, ErrBadToken for a bad token, and an *UnavailableError while no key set
+// was ever had. A token stays good no longer than the key that it is signed with is in the set.
 func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	if len(token) > maxTokenLength {
 		return nil, &badToken{"token longer than 16 KiB"}
@@ -190,8 +190,9 @@ var (
 
 // claimError returns why a token is rejected, without values from the token.
 func claimError(err error) string {
-	for known, reason := range map[error]string{jwt.ErrExpired: "expired token", jwt.ErrInvalidIssuer: "token of another issuer",
-		jwt.ErrInvalidAudience: "token for another audience", jwt.ErrNotValidYet: "token that is not valid yet", jwt.ErrIssuedInTheFuture: "token from the future",
+	for known, reason := range map[error]string{jwt.ErrExpired: "expired token",
+		jwt.ErrInvalidIssuer: "token of another issuer", jwt.ErrInvalidAudience: "token for another audience",
+		jwt.ErrNotValidYet: "token that is not valid yet", jwt.ErrIssuedInTheFuture: "token from the future",
 		errNoKey: errNoKey.Error(), errSignature: errSignature.Error()} {
 		if errors.Is(err, known) {
 			return reason
@@ -216,7 +217,8 @@ func (t *Tokens) caller(claims *jwt.Claims, all map[string]any) *Caller {
 	return c
 }
 
-// scopesClaim returns the claim that a token's scopes are in: OAuth 2.0 calls it scope (RFC 9068), others scp or permissions.
+// scopesClaim returns the claim that a token's scopes are in: OAuth 2.0 calls it scope (RFC 9068), others scp or
+// permissions.
 func (t *Tokens) scopesClaim(all map[string]any) string {
 	if t.opts.ScopesClaim != "" {
 		return t.opts.ScopesClaim

@@ -32,8 +32,10 @@ func facadeWorks() []facadeWork {
 	defer backends.Close()
 	user := backends.Users(backends.Clients()[0].Identifier)[0].Identifier
 	return []facadeWork{
-		{"nested query", `{ clients(first: 1) { nodes { name courses(first: 1) { totalCount nodes { title priceInCents } } users(first: 1) { nodes { name credentials { nodes { type } } } } } } }`, 0.5},
-		{"fan-out", `{ clients { nodes { name users { nodes { name identity { sourceId } credentials { nodes { type } } } } } } }`, 0.5},
+		{"nested query",
+			`{ clients(first: 1) { nodes { name courses(first: 1) { totalCount nodes { title priceInCents } } users(first: 1) { nodes { name credentials { nodes { type } } } } } } }`, 0.5},
+		{"fan-out",
+			`{ clients { nodes { name users { nodes { name identity { sourceId } credentials { nodes { type } } } } } } }`, 0.5},
 		{"single user", fmt.Sprintf(`{ user(by: {sourceId: %q}) { name } }`, user), 0.7},
 	}
 }
@@ -60,8 +62,9 @@ var (
 	// short is a slice of time that many answers fit into, long one for answers that take their time.
 	short, long = 100 * time.Millisecond, 400 * time.Millisecond
 	// cold stores nothing, and lets every operation call at once, so that the backends' limits do not count.
-	cold = []string{"CACHE_TTL=0", "THOUGHTINDUSTRIES_CONCURRENCY=200", "COASSEMBLE_CONCURRENCY=200", "MATTR_CONCURRENCY=200",
-		"THOUGHTINDUSTRIES_TIMEOUT=60s", "COASSEMBLE_TIMEOUT=60s", "MATTR_TIMEOUT=60s", "OPERATION_TIMEOUT=60s"}
+	cold = []string{"CACHE_TTL=0", "THOUGHTINDUSTRIES_CONCURRENCY=200", "COASSEMBLE_CONCURRENCY=200",
+		"MATTR_CONCURRENCY=200", "THOUGHTINDUSTRIES_TIMEOUT=60s", "COASSEMBLE_TIMEOUT=60s", "MATTR_TIMEOUT=60s",
+		"OPERATION_TIMEOUT=60s"}
 )
 
 // facadeBench holds the parts that the modes of benchCache share.
@@ -122,16 +125,22 @@ func (b *facadeBench) modes() ([]facadeMode, error) {
 	one[0].target = 0
 	hour := "CACHE_TTL=1h"
 	modes := []facadeMode{
-		{name: "warm in memory", settings: []string{hour, "AUTH=none"}, works: b.works, connections: anyConnections, warm: true, pairs: 15, slice: short},
-		{name: "warm in memory, AUTH=keys", settings: append(keys, hour), header: "X-API-Key: " + key, works: one, connections: anyConnections, warm: true, pairs: 9, slice: short},
-		{name: "warm in memory, AUTH=jwt", settings: append(tokens, hour), header: "Authorization: Bearer " + token, works: one, connections: anyConnections, warm: true, pairs: 9, slice: short},
-		{name: "warm in Redis only", settings: []string{hour, "CACHE_MEMORY=1B", "REDIS_URL=redis://" + b.redis.address}, works: withoutTargets(b.works), connections: anyConnections, warm: true, pairs: 5, slice: short},
+		{name: "warm in memory", settings: []string{hour, "AUTH=none"}, works: b.works, connections: anyConnections,
+			warm: true, pairs: 15, slice: short},
+		{name: "warm in memory, AUTH=keys", settings: append(keys, hour), header: "X-API-Key: " + key, works: one,
+			connections: anyConnections, warm: true, pairs: 9, slice: short},
+		{name: "warm in memory, AUTH=jwt", settings: append(tokens, hour), header: "Authorization: Bearer " + token,
+			works: one, connections: anyConnections, warm: true, pairs: 9, slice: short},
+		{name: "warm in Redis only", settings: []string{hour, "CACHE_MEMORY=1B", "REDIS_URL=redis://" + b.redis.address},
+			works: withoutTargets(b.works), connections: anyConnections, warm: true, pairs: 5, slice: short},
 	}
 	for _, k := range kinds[1:] {
 		data := fmt.Sprint(", data with ", k)
 		modes = append(modes,
-			facadeMode{name: "warm in memory" + data, kind: k, settings: []string{hour, "AUTH=none"}, works: b.works, connections: []int{32}, warm: true, pairs: 9, slice: short},
-			facadeMode{name: "cold" + data, kind: k, settings: append([]string{"COALESCE=false"}, cold...), works: withoutTargets(b.works), connections: []int{32}, pairs: 1, slice: long})
+			facadeMode{name: "warm in memory" + data, kind: k, settings: []string{hour, "AUTH=none"}, works: b.works,
+				connections: []int{32}, warm: true, pairs: 9, slice: short},
+			facadeMode{name: "cold" + data, kind: k, settings: append([]string{"COALESCE=false"}, cold...),
+				works: withoutTargets(b.works), connections: []int{32}, pairs: 1, slice: long})
 	}
 	latencies := []time.Duration{0, 5 * time.Millisecond, 50 * time.Millisecond}
 	if b.quick {
@@ -141,7 +150,8 @@ func (b *facadeBench) modes() ([]facadeMode, error) {
 		}
 	}
 	for _, latency := range latencies {
-		m := facadeMode{name: fmt.Sprint("cold, backends of ", latency), latency: latency, works: withoutTargets(b.works), connections: anyConnections, pairs: 1, slice: long}
+		m := facadeMode{name: fmt.Sprint("cold, backends of ", latency), latency: latency, works: withoutTargets(b.works),
+			connections: anyConnections, pairs: 1, slice: long}
 		m.settings = append([]string{"COALESCE=false"}, cold...)
 		if b.quick {
 			m.connections = []int{1}
@@ -214,9 +224,11 @@ func (b *facadeBench) measureWork(p *program, m facadeMode, w facadeWork) (rows 
 	return rows, nil
 }
 
-// against measures the program and the floor in alternating slices of time, where warm after one of each that does not count.
-// Other load on the machine slows neighbouring slices alike, so the row is the median of the ratios of neighbours.
-func (b *facadeBench) against(p *program, floor *process, m facadeMode, w facadeWork, connections int) (r row, err error) {
+// against measures the program and the floor in alternating slices of time, where warm after one of each that does not
+// count. Other load on the machine slows neighbouring slices alike, so the row is the median of the ratios of
+// neighbours.
+func (b *facadeBench) against(p *program, floor *process, m facadeMode, w facadeWork,
+	connections int) (r row, err error) {
 	sides := make([]*side, 2)
 	for i, server := range []*process{p.process, floor} {
 		if sides[i], err = newSide(server, post(server.address, w.query, header(m.header)...), connections); err != nil {
@@ -254,8 +266,11 @@ func (b *facadeBench) against(p *program, floor *process, m facadeMode, w facade
 	}
 	now, _ := p.memory()
 	n := float64(len(program.waits))
-	return row{Got: quantile(ratios, 0.5), Detail: fmt.Sprintf("half of the slices %.2f to %.2f; %v, %.0f MiB; floor %v; an answer: %.3g calls, %.3g bytes received",
-		quantile(ratios, 0.25), quantile(ratios, 0.75), program, now, bare, (after.calls-before.calls)/n, (after.bytes-before.bytes)/n)}, nil
+	return row{Got: quantile(ratios, 0.5),
+		Detail: fmt.Sprintf(
+			"half of the slices %.2f to %.2f; %v, %.0f MiB; floor %v; an answer: %.3g calls, %.3g bytes received",
+			quantile(ratios, 0.25), quantile(ratios, 0.75), program, now, bare, (after.calls-before.calls)/n,
+			(after.bytes-before.bytes)/n)}, nil
 }
 
 // side is a server with its requests.
@@ -335,7 +350,8 @@ func (b *facadeBench) replicas() (rows []row, err error) {
 	defer func() { err = errors.Join(err, backends.stop()) }()
 	var calls [2]float64
 	for i := range calls {
-		p, err := startProgram(b.binary, backends.address, "REDIS_URL=redis://"+b.redis.address, "CACHE_TTL=1h", "REDIS_TIMEOUT=1s")
+		p, err := startProgram(b.binary, backends.address, "REDIS_URL=redis://"+b.redis.address, "CACHE_TTL=1h",
+			"REDIS_TIMEOUT=1s")
 		if err != nil {
 			return nil, err
 		}
@@ -351,8 +367,8 @@ func (b *facadeBench) replicas() (rows []row, err error) {
 		}
 		calls[i] = s.calls
 	}
-	return []row{{Work: "calls of a second replica that shares Redis, of the first's", Got: calls[1] / calls[0], Target: 0.1, Required: true,
-		Detail: fmt.Sprintf("%.0f, then %.0f", calls[0], calls[1])}}, nil
+	return []row{{Work: "calls of a second replica that shares Redis, of the first's", Got: calls[1] / calls[0],
+		Target: 0.1, Required: true, Detail: fmt.Sprintf("%.0f, then %.0f", calls[0], calls[1])}}, nil
 }
 
 // memory lets a program with the usual bound see more clients than it can keep.
@@ -380,14 +396,16 @@ func (b *facadeBench) memory() (rows []row, err error) {
 		return nil, fmt.Errorf("%d of %d clients seen", seen, clients)
 	}
 	now, peak := p.memory()
-	return []row{{Work: fmt.Sprintf("memory at its peak in MiB, CACHE_MEMORY=128MiB, %d clients seen", seen), Got: peak, Target: 256,
-		Detail: fmt.Sprintf("%.0f MiB at the end", now)}}, nil
+	return []row{{Work: fmt.Sprintf("memory at its peak in MiB, CACHE_MEMORY=128MiB, %d clients seen", seen), Got: peak,
+		Target: 256, Detail: fmt.Sprintf("%.0f MiB at the end", now)}}, nil
 }
 
 // walkClients reads all clients page by page and returns their number.
 func (p *program) walkClients() (seen int, err error) {
 	for cursor := "null"; cursor != ""; {
-		text, err := p.ask(fmt.Sprintf(`{ clients(first: 100, after: %s) { pageInfo { endCursor hasNextPage } nodes { name courses { nodes { title } } } } }`, cursor), "")
+		text, err := p.ask(
+			fmt.Sprintf(
+				`{ clients(first: 100, after: %s) { pageInfo { endCursor hasNextPage } nodes { name courses { nodes { title } } } } }`, cursor), "")
 		if err != nil {
 			return seen, err
 		}
@@ -414,8 +432,8 @@ func (p *program) walkClients() (seen int, err error) {
 	return seen, nil
 }
 
-// emulatorSide is the backends with a latency, a number of clients, 0 for the catalogue of the measurements, and the kind
-// of their data, which excludes a latency. More clients have less content, since content takes long to make up.
+// emulatorSide is the backends with a latency, a number of clients, 0 for the catalogue of the measurements, and the
+// kind of their data, which excludes a latency. More clients have less content, since content takes long to make up.
 func emulatorSide(args []string) (http.Handler, error) {
 	if len(args) != 3 {
 		return nil, errors.New("emulator needs a latency, a number of clients and a kind of data")

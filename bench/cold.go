@@ -37,8 +37,8 @@ type coldBench struct {
 	user string // the identifier of the user who is read
 }
 
-// benchCold compares the program with servers that do the same work, on three kinds of data: cold with a stock gqlgen server over
-// net/http and encoding/json, warm with a handler that writes the same bytes. Each server has one core.
+// benchCold compares the program with servers that do the same work, on three kinds of data: cold with a stock gqlgen
+// server over net/http and encoding/json, warm with a handler that writes the same bytes. Each server has one core.
 func benchCold(quick bool) (rows []row, err error) {
 	b := &coldBench{facadeBench: facadeBench{quick: quick}}
 	if b.folder, err = os.MkdirTemp("", "bench"); err != nil {
@@ -67,7 +67,8 @@ func uncached() []string { return append([]string{"COALESCE=false", "AUTH=none"}
 // unprepared compares with the stock server, which gets the same queries over the same backends.
 func (b *coldBench) unprepared() (rows []row, err error) {
 	for _, k := range kinds {
-		works := []facadeWork{{"nested query", nestedQuery, 4.5}, {"one user, two calls", userQuery(b.user), 1}, {"fan-out with claims", fanOutQuery, 2}}
+		works := []facadeWork{{"nested query", nestedQuery, 4.5}, {"one user, two calls", userQuery(b.user), 1},
+			{"fan-out with claims", fanOutQuery, 2}}
 		got, err := b.unpreparedKind(k, works)
 		if err != nil {
 			return nil, fmt.Errorf("%v: %w", k, err)
@@ -175,9 +176,10 @@ func (b *coldBench) allocations() (rows []row, err error) {
 	if err != nil {
 		return nil, err
 	}
-	theirs, err := b.mallocs(plain, func() (float64, error) { return number("http://" + plain.address + "/mallocs") }, query)
-	return []row{{Work: "one user, two calls, cold: allocations beyond a plain handler with two plain calls", Got: ours - theirs, Target: 250,
-		Detail: fmt.Sprintf("program %.0f, plain %.0f", ours, theirs)}}, err
+	theirs, err := b.mallocs(plain, func() (float64, error) { return number("http://" + plain.address + "/mallocs") },
+		query)
+	return []row{{Work: "one user, two calls, cold: allocations beyond a plain handler with two plain calls",
+		Got: ours - theirs, Target: 250, Detail: fmt.Sprintf("program %.0f, plain %.0f", ours, theirs)}}, err
 }
 
 // mallocs returns the allocations of one answer of a server, whose count so far read returns.
@@ -290,7 +292,8 @@ func (b *coldBench) unknownMembers() (rows []row, err error) {
 		more.add(v[1])
 		ratios = append(ratios, perByte(v[1], pages[1])/perByte(v[0], pages[0]))
 	}
-	return []row{{Work: "page with a fifth of its members unknown, CPU per byte, of the page without", Got: quantile(ratios, 0.5), Target: 1.1,
+	return []row{{Work: "page with a fifth of its members unknown, CPU per byte, of the page without",
+		Got: quantile(ratios, 0.5), Target: 1.1,
 		Detail: fmt.Sprintf("with %v for %.0f bytes, without %v for %.0f", more, pages[1], known, pages[0])}}, nil
 }
 
@@ -345,7 +348,8 @@ func baselineSide(args []string) (http.Handler, error) {
 		return nil, errors.New("plain needs the backends' address and a user")
 	}
 	r, err := stock.New("http://"+args[0], stock.Credentials{
-		Coassemble: emulator.Authorization, ClientID: emulator.ClientID, ClientSecret: emulator.ClientSecret, Audience: emulator.Audience,
+		Coassemble: emulator.Authorization, ClientID: emulator.ClientID, ClientSecret: emulator.ClientSecret,
+		Audience: emulator.Audience,
 	})
 	answer := bytes.Repeat([]byte(" "), 200)
 	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {

@@ -36,14 +36,17 @@ func writeKeySet(folder string) (settings []string, token string, err error) {
 	if err != nil {
 		return nil, "", err
 	}
-	claims := map[string]any{"iss": issuer, "aud": audience, "sub": "bench", "scope": readScopes, "exp": time.Now().Add(time.Hour).Unix()}
+	claims := map[string]any{"iss": issuer, "aud": audience, "sub": "bench", "scope": readScopes,
+		"exp": time.Now().Add(time.Hour).Unix()}
 	if token, err = jwt.Signed(signer).Claims(claims).Serialize(); err != nil {
 		return nil, "", err
 	}
-	text, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: id, Algorithm: "ES256", Use: "sig"}}})
+	text, err := json.Marshal(
+		jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: id, Algorithm: "ES256", Use: "sig"}}})
 	if err != nil {
 		return nil, "", err
 	}
 	file := filepath.Join(folder, "jwks.json")
-	return []string{"AUTH=jwt", "JWT_JWKS=" + file, "JWT_ISSUER=" + issuer, "JWT_AUDIENCE=" + audience}, token, os.WriteFile(file, text, 0o600)
+	return []string{"AUTH=jwt", "JWT_JWKS=" + file, "JWT_ISSUER=" + issuer, "JWT_AUDIENCE=" + audience}, token,
+		os.WriteFile(file, text, 0o600)
 }

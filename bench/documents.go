@@ -21,8 +21,8 @@ import (
 
 func init() { parts["documents"] = benchDocuments }
 
-// narrowQuery selects six fields of a page; narrowPage is the decoded page of a server that has structs for exactly these
-// members.
+// narrowQuery selects six fields of a page; narrowPage is the decoded page of a server that has structs for exactly
+// these members.
 const narrowQuery = `{ clients { nodes { name slug courses(first: 100) { nodes { sourceId title status priceInCents } } } } }`
 
 type narrowPage struct {
@@ -44,7 +44,8 @@ type narrowPage struct {
 
 // newPage is a page of 25 clients as a backend writes it whose data are of the kind.
 func newPage(k kind, coursesPerClient, pathsPerClient int) ([]byte, error) {
-	e := emulator.New(emulator.Options{Clients: clientCount, CoursesPerClient: coursesPerClient, LearningPathsPerClient: pathsPerClient, UsersPerClient: -1})
+	e := emulator.New(emulator.Options{Clients: clientCount, CoursesPerClient: coursesPerClient,
+		LearningPathsPerClient: pathsPerClient, UsersPerClient: -1})
 	r := httptest.NewRequest(http.MethodGet, "/incoming/v2/clients?page=1&count=25", nil)
 	r.Header.Set("Authorization", "Bearer "+emulator.APIKey)
 	w := httptest.NewRecorder()
@@ -90,18 +91,19 @@ func connectionOf(docs []*document.Document) *model.ClientConnection {
 
 // loading is a server whose clients come from load.
 func loading(load func(context.Context) ([]byte, func(), error)) server {
-	return newServer(graph.NewEngine(graph.Config{Resolvers: &memory{load: func(ctx context.Context) (*model.ClientConnection, error) {
-		text, free, err := load(ctx)
-		if err != nil {
-			return nil, err
-		}
-		defer free()
-		docs, err := readPage(text)
-		if err != nil {
-			return nil, err
-		}
-		return connectionOf(docs), nil
-	}}}))
+	return newServer(
+		graph.NewEngine(graph.Config{Resolvers: &memory{load: func(ctx context.Context) (*model.ClientConnection, error) {
+			text, free, err := load(ctx)
+			if err != nil {
+				return nil, err
+			}
+			defer free()
+			docs, err := readPage(text)
+			if err != nil {
+				return nil, err
+			}
+			return connectionOf(docs), nil
+		}}}))
 }
 
 // heldPages is how many pages a server of the default CACHE_MEMORY holds, about half full.
@@ -158,8 +160,10 @@ func documentsOf(k kind, quick bool) ([]row, error) {
 	}
 	held.Work += fmt.Sprintf(", data %v", k)
 	rows := []row{
-		{Work: fmt.Sprintf("%.1f MB page to 6 fields, data %v, checked and pruned, CPU, of encoding/json into narrow structs", float64(len(page))/1e6, k),
-			Got: ratio(cold[1], cold[0]), Target: 1.0 / 5, Detail: fmt.Sprintf("narrow %v, engine %v", cold[0].cpu, cold[1].cpu)},
+		{Work: fmt.Sprintf("%.1f MB page to 6 fields, data %v, checked and pruned, CPU, of encoding/json into narrow structs",
+			float64(len(page))/1e6, k),
+			Got: ratio(cold[1], cold[0]), Target: 1.0 / 5,
+			Detail: fmt.Sprintf("narrow %v, engine %v", cold[0].cpu, cold[1].cpu)},
 		held,
 	}
 	served, err := coldOverHTTP(k, quick)
@@ -175,8 +179,11 @@ func projection(quick bool) (row, error) {
 	ctx := engine.WithBuffer(context.Background(), new(engine.Buffer))
 	cfg := graph.Config{Resolvers: m}
 	stock, direct := newServer(graph.NewExecutableSchema(cfg)), newServer(graph.NewEngine(cfg))
-	project := compare(quick, func() { must(stock.execute(ctx, leavesQuery)) }, func() { must(direct.execute(ctx, leavesQuery)) })
-	return row{Work: "project 3,050 leaves of documents in memory, CPU, of stock", Got: ratio(project[1], project[0]), Target: 1.0 / 15, Detail: detail(project)}, nil
+	project := compare(quick, func() { must(stock.execute(ctx, leavesQuery)) }, func() {
+		must(direct.execute(ctx, leavesQuery))
+	})
+	return row{Work: "project 3,050 leaves of documents in memory, CPU, of stock", Got: ratio(project[1], project[0]),
+		Target: 1.0 / 15, Detail: detail(project)}, nil
 }
 
 // narrowAnswer decodes a page into narrow structs and encodes them: the least that a server with structs does. A stock

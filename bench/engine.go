@@ -34,11 +34,14 @@ func benchEngine(quick bool) ([]row, error) {
 	users := compare(quick, work(stock, usersQuery), work(ours, usersQuery))
 	small := compare(quick, work(stock, smallQuery), work(ours, smallQuery))
 	rows := []row{
-		{Work: "execute 3,050 leaves of documents, CPU, of stock", Got: ratio(large[1], large[0]), Target: 1.0 / 8, Detail: detail(large)},
+		{Work: "execute 3,050 leaves of documents, CPU, of stock", Got: ratio(large[1], large[0]), Target: 1.0 / 8,
+			Detail: detail(large)},
 		{Work: "the same, allocations, of stock", Got: large[1].allocs / large[0].allocs, Target: 1.0 / 40,
 			Detail: fmt.Sprintf("stock %.0f, engine %.0f", large[0].allocs, large[1].allocs)},
-		{Work: "execute 3,050 leaves of structs behind a batch, CPU, of stock", Got: ratio(users[1], users[0]), Target: 1.0 / 8, Detail: detail(users)},
-		{Work: "small query of 5 leaves, CPU in process, of stock", Got: ratio(small[1], small[0]), Target: 0.7, Detail: detail(small)},
+		{Work: "execute 3,050 leaves of structs behind a batch, CPU, of stock", Got: ratio(users[1], users[0]),
+			Target: 1.0 / 8, Detail: detail(users)},
+		{Work: "small query of 5 leaves, CPU in process, of stock", Got: ratio(small[1], small[0]), Target: 0.7,
+			Detail: detail(small)},
 	}
 	http, err := overHTTP(quick, stock, ours)
 	if err != nil {
@@ -65,8 +68,8 @@ func overHTTP(quick bool, stock, ours server) (row, error) {
 			best[i] = max(best[i], rate)
 		}
 	}
-	return row{Work: "100 KB answer over HTTP, 16 connections, answers a second, of stock", Got: best[1] / best[0], Target: 8, AtLeast: true,
-		Detail: fmt.Sprintf("stock %.0f/s, engine %.0f/s", best[0], best[1])}, nil
+	return row{Work: "100 KB answer over HTTP, 16 connections, answers a second, of stock", Got: best[1] / best[0],
+		Target: 8, AtLeast: true, Detail: fmt.Sprintf("stock %.0f/s, engine %.0f/s", best[0], best[1])}, nil
 }
 
 // load serves h on a loopback socket and returns the answers a second that so many connections get.
@@ -87,7 +90,8 @@ func loadAddress(address, query string, connections int, quick bool) (float64, e
 		period = 0
 	}
 	body := fmt.Sprintf(`{"query":%q}`, query)
-	request := fmt.Appendf(nil, "POST /graphql HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
+	request := fmt.Appendf(nil,
+		"POST /graphql HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\nAccept: application/json\r\nContent-Length: %d\r\n\r\n%s", len(body), body)
 	var answers atomic.Int64
 	var wg sync.WaitGroup
 	errs := make(chan error, connections)
@@ -152,8 +156,8 @@ func threeLevels(quick bool) row {
 		}
 	})
 	levels := median(quick, func() { must(s.execute(context.Background(), levelsQuery)) })
-	return row{Work: "three levels at 10 ms, 16 operations at once, p50, of three sleeps", Got: float64(levels) / float64(sleeps), Target: 1.15,
-		Detail: fmt.Sprintf("sleeps %v, engine %v", sleeps, levels)}
+	return row{Work: "three levels at 10 ms, 16 operations at once, p50, of three sleeps",
+		Got: float64(levels) / float64(sleeps), Target: 1.15, Detail: fmt.Sprintf("sleeps %v, engine %v", sleeps, levels)}
 }
 
 func median(quick bool, work func()) time.Duration {

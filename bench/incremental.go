@@ -23,7 +23,8 @@ const acceptParts = "multipart/mixed;incrementalSpec=v0.2"
 const deferredQuery = `{ clients(first: 1) { nodes { name ... @defer { users(first: 1) { nodes { name } } } } } ... @defer { identities(first: 1) { nodes { id } } } }`
 
 // backendTimes are how long the backends take in the measurement of the first payload.
-var backendTimes = map[string]time.Duration{"/incoming/": 20 * time.Millisecond, "/api/": 200 * time.Millisecond, "/core/": time.Second}
+var backendTimes = map[string]time.Duration{"/incoming/": 20 * time.Millisecond, "/api/": 200 * time.Millisecond,
+	"/core/": time.Second}
 
 // slowBackends answers as the emulated backends, each after its time.
 func slowBackends(times map[string]time.Duration) http.Handler {
@@ -79,7 +80,8 @@ func dialParts(address string) (*partsConn, error) {
 // first sends a query and returns the answer when its first byte is there.
 func (c *partsConn) first(query, accept string) (*http.Response, error) {
 	body, _ := json.Marshal(map[string]string{"query": query})
-	_, err := fmt.Fprintf(c.conn, "POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s", accept, len(body), body)
+	_, err := fmt.Fprintf(c.conn,
+		"POST /graphql HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nAccept: %s\r\nContent-Length: %d\r\n\r\n%s", accept, len(body), body)
 	if err != nil {
 		return nil, err
 	}
@@ -87,7 +89,8 @@ func (c *partsConn) first(query, accept string) (*http.Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK || strings.HasPrefix(accept, "multipart/") != strings.HasPrefix(got, "multipart/") {
+	if got := resp.Header.Get("Content-Type"); resp.StatusCode != http.StatusOK ||
+		strings.HasPrefix(accept, "multipart/") != strings.HasPrefix(got, "multipart/") {
 		return nil, fmt.Errorf("status %d, %s", resp.StatusCode, got)
 	}
 	_, err = resp.Body.Read(make([]byte, 1))
@@ -149,20 +152,22 @@ func benchFirstPayload(binary string, quick bool) (r row, err error) {
 	slices.Sort(fastest)
 	slices.Sort(firsts)
 	a, b := fastest[len(fastest)/2], firsts[len(firsts)/2]
-	return row{Work: "backends at 20, 200 and 1,000 ms: first payload, p50, of the fastest alone", Got: float64(b) / float64(a), Target: 1.15,
+	return row{Work: "backends at 20, 200 and 1,000 ms: first payload, p50, of the fastest alone",
+		Got: float64(b) / float64(a), Target: 1.15,
 		Detail: fmt.Sprintf("alone %v, first payload %v", rounded(a), rounded(b))}, nil
 }
 
 // overSlowBackends starts the program over backends that take their time.
-func overSlowBackends(binary string, times map[string]time.Duration, settings ...string) (*program, func() error, error) {
+func overSlowBackends(binary string, times map[string]time.Duration,
+	settings ...string) (*program, func() error, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, nil, err
 	}
 	srv := &http.Server{Handler: slowBackends(times)}
 	go func() { _ = srv.Serve(l) }()
-	settings = append(settings, "AUTH=none", "MAX_INFLIGHT=5000", "OPERATION_TIMEOUT=5m", "COASSEMBLE_TIMEOUT=5m", "COASSEMBLE_CONCURRENCY=5000",
-		"SHUTDOWN_DELAY=0", "SHUTDOWN_TIMEOUT=1s")
+	settings = append(settings, "AUTH=none", "MAX_INFLIGHT=5000", "OPERATION_TIMEOUT=5m", "COASSEMBLE_TIMEOUT=5m",
+		"COASSEMBLE_CONCURRENCY=5000", "SHUTDOWN_DELAY=0", "SHUTDOWN_TIMEOUT=1s")
 	p, err := startProgram(binary, l.Addr().String(), settings...)
 	if err != nil {
 		return nil, nil, errors.Join(err, srv.Close())
@@ -180,10 +185,11 @@ func fragmentsQuery(deferral string) string {
 	return b.String() + " } } }"
 }
 
-// benchFragments compares the CPU time of an operation with deferred fragments with that of the same without. Calls take a moment, so
-// that the answer has parts.
+// benchFragments compares the CPU time of an operation with deferred fragments with that of the same without. Calls
+// take a moment, so that the answer has parts.
 func benchFragments(binary string, quick bool) (r row, err error) {
-	p, stop, err := overSlowBackends(binary, map[string]time.Duration{"/api/": 5 * time.Millisecond}, "CACHE_TTL=0", "COALESCE=false")
+	p, stop, err := overSlowBackends(binary, map[string]time.Duration{"/api/": 5 * time.Millisecond}, "CACHE_TTL=0",
+		"COALESCE=false")
 	if err != nil {
 		return r, err
 	}
@@ -198,7 +204,8 @@ func benchFragments(binary string, quick bool) (r row, err error) {
 	}
 	best := [2]time.Duration{time.Hour, time.Hour}
 	for range rounds {
-		for i, w := range [2]struct{ query, accept string }{{fragmentsQuery(""), "application/json"}, {fragmentsQuery("@defer"), acceptParts}} {
+		for i, w := range [2]struct{ query, accept string }{{fragmentsQuery(""), "application/json"},
+			{fragmentsQuery("@defer"), acceptParts}} {
 			before := p.cpu()
 			for range each {
 				if err := c.all(w.query, w.accept); err != nil {
@@ -208,8 +215,8 @@ func benchFragments(binary string, quick bool) (r row, err error) {
 			best[i] = min(best[i], (p.cpu()-before)/time.Duration(each))
 		}
 	}
-	return row{Work: "CPU of 25 deferred fragments, of the same without", Got: float64(best[1]) / float64(max(best[0], 1)), Target: 1.5,
-		Detail: fmt.Sprintf("without %v, deferred %v", rounded(best[0]), rounded(best[1]))}, nil
+	return row{Work: "CPU of 25 deferred fragments, of the same without", Got: float64(best[1]) / float64(max(best[0], 1)),
+		Target: 1.5, Detail: fmt.Sprintf("without %v, deferred %v", rounded(best[0]), rounded(best[1]))}, nil
 }
 
 // benchOpenAnswers measures the memory of answers whose first payload is sent, above that of idle connections.
@@ -239,7 +246,8 @@ func benchOpenAnswers(binary string, quick bool) (r row, err error) {
 	}
 	before, _ := p.memory()
 	for _, c := range conns {
-		if _, err := c.first(`{ clients(first: 1) { nodes { name ... @defer { users(first: 1) { nodes { name } } } } } }`, acceptParts); err != nil {
+		if _, err := c.first(`{ clients(first: 1) { nodes { name ... @defer { users(first: 1) { nodes { name } } } } } }`,
+			acceptParts); err != nil {
 			return r, err
 		}
 	}
@@ -247,6 +255,7 @@ func benchOpenAnswers(binary string, quick bool) (r row, err error) {
 		return r, err
 	}
 	after, _ := p.memory()
-	return row{Work: fmt.Sprintf("%d open answers in parts, KiB each above an idle connection", n), Got: (after - before) * 1024 / float64(n), Target: 30,
+	return row{Work: fmt.Sprintf("%d open answers in parts, KiB each above an idle connection", n),
+		Got: (after - before) * 1024 / float64(n), Target: 30,
 		Detail: fmt.Sprintf("%.1f MiB with idle connections, %.1f MiB with answers", before, after)}, nil
 }

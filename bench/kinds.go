@@ -106,7 +106,8 @@ func (w *reshaper) comma(i int) {
 }
 
 // extras are values of members that no schema declares.
-var extras = []string{`"2026-02-03T04:05:06.000Z"`, `17`, `null`, `"something that the vendor added last month"`, `{"enabled":true,"label":"beta"}`, `[1,2,3]`}
+var extras = []string{`"2026-02-03T04:05:06.000Z"`, `17`, `null`, `"something that the vendor added last month"`,
+	`{"enabled":true,"label":"beta"}`, `[1,2,3]`}
 
 // lengthen makes texts long, with escapes and non-ASCII characters. Keys and dates stay.
 func lengthen(name, s string) string {
@@ -114,7 +115,8 @@ func lengthen(name, s string) string {
 	case !strings.Contains(s, " "), strings.HasSuffix(strings.ToLower(name), "identifier"), strings.HasSuffix(name, "Id"):
 		return s
 	case name == "description":
-		return s + strings.Repeat("\n<p class=\"lead\">Überprüfung der \"Grundlagen\" & <b>安全</b> – été\t2026 \U0001F393</p>", 12)
+		return s + strings.Repeat("\n<p class=\"lead\">Überprüfung der \"Grundlagen\" & <b>安全</b> – été\t2026 \U0001F393</p>",
+			12)
 	}
 	return s + " – \"première\" & <em>größte</em> 版"
 }

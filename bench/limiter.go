@@ -39,18 +39,19 @@ func benchLimiter(quick bool) ([]row, error) {
 type emptyBackend struct{}
 
 func (emptyBackend) RoundTrip(*http.Request) (*http.Response, error) {
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")), ContentLength: 2}, nil
+	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Body: io.NopCloser(strings.NewReader("{}")),
+		ContentLength: 2}, nil
 }
 
 var limitedCall = upstream.Request{Method: http.MethodGet, Route: "/thing", Path: []string{"thing"}}
 
 func limitedClient(slots int, rate upstream.Rate, budget upstream.Budget) (*upstream.Client, error) {
-	return upstream.New(upstream.Options{Backend: upstream.MATTR, BaseURL: "https://tenant.example", Transport: emptyBackend{},
-		Concurrency: slots, Rates: []upstream.Rate{rate}, Budget: budget, Retries: -1})
+	return upstream.New(upstream.Options{Backend: upstream.MATTR, BaseURL: "https://tenant.example",
+		Transport: emptyBackend{}, Concurrency: slots, Rates: []upstream.Rate{rate}, Budget: budget, Retries: -1})
 }
 
-// benchWaiting compares the cost of a call while few, many and no calls wait in the limiter. Each case has as many callers,
-// the others waiting in a channel, so that waking a goroutine and collecting garbage cost the same in each.
+// benchWaiting compares the cost of a call while few, many and no calls wait in the limiter. Each case has as many
+// callers, the others waiting in a channel, so that waking a goroutine and collecting garbage cost the same in each.
 func benchWaiting(quick bool) ([]row, error) {
 	rate := upstream.Rate{Count: 1_000_000, Per: time.Second}
 	measured := map[int]time.Duration{}
@@ -71,10 +72,13 @@ func benchWaiting(quick bool) ([]row, error) {
 		}
 	}
 	none, few, many := measured[0], measured[fewWaiting], measured[manyWaiting]
-	detail := fmt.Sprintf("%v for a call with %d waiting, %v with %d, %v with none", few, fewWaiting, many, manyWaiting, none)
+	detail := fmt.Sprintf("%v for a call with %d waiting, %v with %d, %v with none", few, fewWaiting, many, manyWaiting,
+		none)
 	return []row{
-		{Work: fmt.Sprintf("CPU of a call with %d waiting, of one with %d", manyWaiting, fewWaiting), Got: float64(many) / float64(few), Target: 1.3, Detail: detail},
-		{Work: fmt.Sprintf("CPU that waiting adds to a call with %d waiting, µs", manyWaiting), Got: float64(many-none) / 1000, Target: 3, Detail: detail},
+		{Work: fmt.Sprintf("CPU of a call with %d waiting, of one with %d", manyWaiting, fewWaiting),
+			Got: float64(many) / float64(few), Target: 1.3, Detail: detail},
+		{Work: fmt.Sprintf("CPU that waiting adds to a call with %d waiting, µs", manyWaiting),
+			Got: float64(many-none) / 1000, Target: 3, Detail: detail},
 	}, nil
 }
 
@@ -95,8 +99,8 @@ func callsWaiting(quick bool, waiting int, rate upstream.Rate) (time.Duration, e
 	return cpuOf(ctx, c, slots+manyWaiting, slots+waiting, calls)
 }
 
-// cpuOf returns the CPU time of one of so many calls that so many workers make, once all have begun, with so many at once in
-// the client.
+// cpuOf returns the CPU time of one of so many calls that so many workers make, once all have begun, with so many at
+// once in the client.
 func cpuOf(ctx context.Context, c *upstream.Client, workers, atOnce, calls int) (time.Duration, error) {
 	gate := make(chan struct{}, atOnce)
 	var group errgroup.Group
@@ -145,7 +149,8 @@ func benchSharedBudget(quick bool) (rows []row, err error) {
 	}
 	defer func() { err = errors.Join(err, store.Close()) }()
 	rate := upstream.Rate{Count: 100_000, Per: time.Minute}
-	c, err := limitedClient(sharedSlots, rate, cache.NewWindow(store, "bench", []cache.Rate{{Count: rate.Usable(), Per: rate.Per}}, 1))
+	c, err := limitedClient(sharedSlots, rate,
+		cache.NewWindow(store, "bench", []cache.Rate{{Count: rate.Usable(), Per: rate.Per}}, 1))
 	if err != nil {
 		return nil, err
 	}
@@ -160,8 +165,11 @@ func benchSharedBudget(quick bool) (rows []row, err error) {
 	}
 	persecond := float64(calls) / time.Since(begin).Seconds()
 	single := 1 / redisAway.Seconds()
-	return []row{{Work: fmt.Sprintf("calls a second of a shared budget at %d slots with Redis %v away, of one a round trip", sharedSlots, redisAway),
-		Got: persecond / single, Target: 20, AtLeast: true, Detail: fmt.Sprintf("%.0f calls a second, %.0f round trips", persecond, single)}}, nil
+	return []row{
+		{Work: fmt.Sprintf("calls a second of a shared budget at %d slots with Redis %v away, of one a round trip",
+			sharedSlots, redisAway),
+			Got: persecond / single, Target: 20, AtLeast: true,
+			Detail: fmt.Sprintf("%.0f calls a second, %.0f round trips", persecond, single)}}, nil
 }
 
 // distant passes connections on to an address. Data in either direction arrives half a round trip later.

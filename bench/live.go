@@ -53,13 +53,14 @@ func benchLive(quick bool) (rows []row, err error) {
 		return nil, err
 	}
 	each := (held - idle) * 1024 / float64(count)
-	memory := row{Work: "memory of a subscriber above an idle connection, KiB", Got: each, Target: subscriberMemory, Required: !quick,
-		Detail: fmt.Sprintf("%.1f MiB for %d subscribers, %.1f MiB for idle connections", held, count, idle)}
+	memory := row{Work: "memory of a subscriber above an idle connection, KiB", Got: each, Target: subscriberMemory,
+		Required: !quick, Detail: fmt.Sprintf("%.1f MiB for %d subscribers, %.1f MiB for idle connections", held, count,
+			idle)}
 	return append([]row{memory}, change...), nil
 }
 
-// measureLive returns by how many MiB the program grows with so many connections, of subscribers or idle, and what one change is
-// for subscribers.
+// measureLive returns by how many MiB the program grows with so many connections, of subscribers or idle, and what one
+// change is for subscribers.
 func measureLive(binary, backends string, count int, subscribe bool) (mib float64, rows []row, err error) {
 	// With a small GOGC nearly all of the heap is in use.
 	p, err := startProgram(binary, backends, "GOGC=10", "CACHE_TTL=1h", fmt.Sprintf("SUBSCRIPTIONS=%d,%d", count, count))
@@ -197,7 +198,9 @@ func (a *audience) change(p *program) ([]row, error) {
 		return nil, err
 	}
 	cpu, began := p.cpu(), time.Now()
-	if _, err := p.ask(fmt.Sprintf(`mutation { updateUser(input: {by: {sourceId: %q}, name: "Seen By All"}) { user { name } } }`, id), ""); err != nil {
+	if _, err := p.ask(
+		fmt.Sprintf(`mutation { updateUser(input: {by: {sourceId: %q}, name: "Seen By All"}) { user { name } } }`, id),
+		""); err != nil {
 		return nil, err
 	}
 	select {
@@ -218,9 +221,12 @@ func (a *audience) change(p *program) ([]row, error) {
 	}
 	lag := fmt.Sprintf("first %v, median %v, last %v", at(0), at(0.5), at(1))
 	return []row{
-		{Work: "executions for a change", Got: again - executed, Target: 1, Required: true, Detail: fmt.Sprint(a.count, " subscribers of one question")},
-		{Work: "different texts of its event", Got: float64(len(a.events)), Target: 1, Required: true, Detail: fmt.Sprint(a.count, " events")},
-		{Work: "CPU of it for each subscriber, µs", Got: float64(spent.Microseconds()) / float64(a.count), Detail: fmt.Sprint(spent, " in all")},
+		{Work: "executions for a change", Got: again - executed, Target: 1, Required: true,
+			Detail: fmt.Sprint(a.count, " subscribers of one question")},
+		{Work: "different texts of its event", Got: float64(len(a.events)), Target: 1, Required: true,
+			Detail: fmt.Sprint(a.count, " events")},
+		{Work: "CPU of it for each subscriber, µs", Got: float64(spent.Microseconds()) / float64(a.count),
+			Detail: fmt.Sprint(spent, " in all")},
 		{Work: "lag of the last event, s", Got: at(1).Seconds(), Detail: lag},
 	}, nil
 }

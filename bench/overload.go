@@ -78,7 +78,8 @@ func benchOverload(quick bool) (rows []row, err error) {
 }
 
 func (o overload) measure(binary, backends string) (r row, err error) {
-	p, err := startProgram(binary, backends, containerLimit, "CACHE_MEMORY=115MiB", "MAX_INFLIGHT_BYTES=58MiB", "CACHE_TTL=1h")
+	p, err := startProgram(binary, backends, containerLimit, "CACHE_MEMORY=115MiB", "MAX_INFLIGHT_BYTES=58MiB",
+		"CACHE_TTL=1h")
 	if err != nil {
 		return r, err
 	}
@@ -93,7 +94,8 @@ func (o overload) measure(binary, backends string) (r row, err error) {
 	}
 	now, peak := p.memory()
 	if o.seconds {
-		return row{Work: fmt.Sprintf("CPU of a %s of %d, s", o.work, o.count), Got: (p.cpu() - before).Seconds(), Target: batchCPU, Detail: detail}, nil
+		return row{Work: fmt.Sprintf("CPU of a %s of %d, s", o.work, o.count), Got: (p.cpu() - before).Seconds(),
+			Target: batchCPU, Detail: detail}, nil
 	}
 	return row{Work: fmt.Sprintf("peak with %d %s, MiB", o.count, o.work), Got: peak, Target: container, Required: true,
 		Detail: fmt.Sprintf("%.0f MiB at the end, %s", now, detail)}, nil
@@ -107,7 +109,8 @@ func (p *program) raw(head, body string) (net.Conn, error) {
 	}
 	_ = conn.SetDeadline(time.Now().Add(5 * time.Second))
 	// Who is refused finds the connection closed while sending.
-	_, _ = io.WriteString(conn, "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+head+"\r\n\r\n"+body)
+	_, _ = io.WriteString(conn, "POST /graphql HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"+head+
+		"\r\n\r\n"+body)
 	return conn, nil
 }
 
@@ -163,7 +166,9 @@ func (p *program) stallReaders(count int) (string, error) {
 // distinctDocuments sends documents that all differ.
 func (p *program) distinctDocuments(count int) (string, error) {
 	for n := range count {
-		text, err := p.ask(fmt.Sprintf(`query Q%d { clients(first: 1) { nodes { a%d: name slug sku courses(first: 1) { nodes { title status kind } } licenses { name sku } } } }`, n, n), "")
+		text, err := p.ask(
+			fmt.Sprintf(
+				`query Q%d { clients(first: 1) { nodes { a%d: name slug sku courses(first: 1) { nodes { title status kind } } licenses { name sku } } } }`, n, n), "")
 		if err != nil || bytes.Contains(text, []byte(`"errors"`)) {
 			return "", fmt.Errorf("document %d: %s %w", n, text, err)
 		}
@@ -210,5 +215,6 @@ func (p *program) batchInBrotli(count int) (string, error) {
 		return "", err
 	}
 	n, err := io.Copy(io.Discard, resp.Body)
-	return fmt.Sprintf("%d in %d bytes, %s", resp.StatusCode, n, resp.Header.Get("Content-Encoding")), errors.Join(err, resp.Body.Close())
+	return fmt.Sprintf("%d in %d bytes, %s", resp.StatusCode, n, resp.Header.Get("Content-Encoding")),
+		errors.Join(err, resp.Body.Close())
 }

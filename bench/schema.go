@@ -78,7 +78,8 @@ func (q query) Client(ctx context.Context, _ model.ClientBy) (*model.Client, err
 	return q.m.clients.Nodes[0], nil
 }
 
-func (c clientEdges) Users(ctx context.Context, objs []*model.Client, _ *int, _ *string) ([]*model.UserConnection, error) {
+func (c clientEdges) Users(ctx context.Context, objs []*model.Client, _ *int,
+	_ *string) ([]*model.UserConnection, error) {
 	c.m.pause(ctx)
 	out := make([]*model.UserConnection, len(objs))
 	for i := range out {
@@ -95,7 +96,8 @@ func (u userEdges) SourceID(_ context.Context, obj *coassemble.User) (string, er
 	return obj.Identifier, nil
 }
 
-func (u userEdges) Credentials(ctx context.Context, objs []*coassemble.User, _ *int, _ *string) ([]*model.CredentialConnection, error) {
+func (u userEdges) Credentials(ctx context.Context, objs []*coassemble.User, _ *int,
+	_ *string) ([]*model.CredentialConnection, error) {
 	u.m.pause(ctx)
 	out := make([]*model.CredentialConnection, len(objs))
 	for i := range out {
@@ -111,7 +113,8 @@ const (
 
 // newMemory makes 25 clients with 20 courses each, and as many users.
 func newMemory() (*memory, error) {
-	m := &memory{clients: &model.ClientConnection{PageInfo: &model.PageInfo{}}, users: &model.UserConnection{PageInfo: &model.PageInfo{}},
+	m := &memory{clients: &model.ClientConnection{PageInfo: &model.PageInfo{}},
+		users:       &model.UserConnection{PageInfo: &model.PageInfo{}},
 		credentials: &model.CredentialConnection{PageInfo: &model.PageInfo{}}}
 	for i := range clientCount {
 		d, err := document.Parse([]byte(clientText(i)), model.Shapes.Client)
@@ -124,7 +127,8 @@ func newMemory() (*memory, error) {
 	}
 	for i := range courseCount {
 		u := new(coassemble.User)
-		text := fmt.Sprintf(`{"identifier":"user-%d-3fa85f64-5717","clientIdentifier":"client-1","name":"Ingrid Lindström %d","avatar":"https://cdn.example.com/avatars/%d.png","created":"2024-03-01T10:00:00.000Z","updated":"2024-05-01T10:00:00.000Z"}`, i, i, i)
+		text := fmt.Sprintf(
+			`{"identifier":"user-%d-3fa85f64-5717","clientIdentifier":"client-1","name":"Ingrid Lindström %d","avatar":"https://cdn.example.com/avatars/%d.png","created":"2024-03-01T10:00:00.000Z","updated":"2024-05-01T10:00:00.000Z"}`, i, i, i)
 		if err := json.Unmarshal([]byte(text), u); err != nil {
 			return nil, err
 		}
@@ -141,10 +145,13 @@ func newMemory() (*memory, error) {
 func clientText(i int) string {
 	var courses []string
 	for j := range courseCount {
-		courses = append(courses, fmt.Sprintf(`{"id":"%08d-5717-4562-b3fc-2c963f66afa6","title":"Workplace Safety Essentials, part %d","slug":"workplace-safety-essentials-%d","status":"published","priceInCents":%d,"updatedAt":"2024-03-01T10:00:00.000Z","kind":"microCourse","sku":"SKU-%d","language":"en","rating":5}`,
-			i*1000+j, j, j, 100*j, j))
+		courses = append(courses,
+			fmt.Sprintf(
+				`{"id":"%08d-5717-4562-b3fc-2c963f66afa6","title":"Workplace Safety Essentials, part %d","slug":"workplace-safety-essentials-%d","status":"published","priceInCents":%d,"updatedAt":"2024-03-01T10:00:00.000Z","kind":"microCourse","sku":"SKU-%d","language":"en","rating":5}`,
+				i*1000+j, j, j, 100*j, j))
 	}
-	return fmt.Sprintf(`{"id":"%08d-0000-4562-b3fc-2c963f66afa6","name":"Northbridge University %d","slug":"northbridge-%d","sku":"N-%d","createdAt":"2024-03-01T10:00:00.000Z","courses":[%s]}`,
+	return fmt.Sprintf(
+		`{"id":"%08d-0000-4562-b3fc-2c963f66afa6","name":"Northbridge University %d","slug":"northbridge-%d","sku":"N-%d","createdAt":"2024-03-01T10:00:00.000Z","courses":[%s]}`,
 		i, i, i, i, strings.Join(courses, ","))
 }
 

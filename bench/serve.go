@@ -47,9 +47,12 @@ func coldOverHTTP(k kind, quick bool) ([]row, error) {
 	}
 	shown := func(a, b string) string { return fmt.Sprintf("%s %.1f/s, %s %.1f/s", a, rates[a], b, rates[b]) }
 	return []row{
-		{Work: fmt.Sprintf("cold query over HTTP, data %v, one connection, of a reverse proxy", k), Got: rates["engine"] / rates["proxy"], Target: 1.0 / 8, AtLeast: true, Detail: shown("proxy", "engine")},
-		{Work: "the same, of a server with narrow structs", Got: rates["engine"] / rates["narrow"], Target: 3, AtLeast: true, Detail: shown("narrow", "engine")},
-		{Work: "the same with gzip from the backend, of a reverse proxy", Got: rates["engine-gzip"] / rates["proxy-gzip"], Detail: shown("proxy-gzip", "engine-gzip")},
+		{Work: fmt.Sprintf("cold query over HTTP, data %v, one connection, of a reverse proxy", k),
+			Got: rates["engine"] / rates["proxy"], Target: 1.0 / 8, AtLeast: true, Detail: shown("proxy", "engine")},
+		{Work: "the same, of a server with narrow structs", Got: rates["engine"] / rates["narrow"], Target: 3, AtLeast: true,
+			Detail: shown("narrow", "engine")},
+		{Work: "the same with gzip from the backend, of a reverse proxy", Got: rates["engine-gzip"] / rates["proxy-gzip"],
+			Detail: shown("proxy-gzip", "engine-gzip")},
 	}, nil
 }
 

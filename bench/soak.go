@@ -109,7 +109,8 @@ func benchSoak(quick bool) ([]row, error) {
 	return s.rows(lost, s.heap())
 }
 
-// recover waits until the probes have closed every circuit: they come ever more rarely to a backend that went on failing.
+// recover waits until the probes have closed every circuit: they come ever more rarely to a backend that went on
+// failing.
 func (s *soak) recover() {
 	ctx, cancel := context.WithTimeout(context.Background(), soakRecovery)
 	defer cancel()
@@ -168,20 +169,23 @@ func newSoak() (*soak, error) {
 	for _, b := range []emulator.Backend{emulator.ThoughtIndustries, emulator.Coassemble, emulator.MATTR} {
 		budgets[b] = most
 	}
-	s := &soak{codes: map[string]int{}, backends: emulator.New(emulator.Options{Clients: 8, CoursesPerClient: 2, LearningPathsPerClient: 1,
-		UsersPerClient: 4, Linked: true, Limits: budgets, Latency: 3 * time.Millisecond})}
+	s := &soak{codes: map[string]int{},
+		backends: emulator.New(emulator.Options{Clients: 8, CoursesPerClient: 2, LearningPathsPerClient: 1,
+			UsersPerClient: 4, Linked: true, Limits: budgets, Latency: 3 * time.Millisecond})}
 	s.transport = s.backends.Transport()
 	var err error
 	if s.redis, err = startRedis(); err != nil {
 		return nil, err
 	}
-	s.cache, err = cache.New(cache.Options{TTL: soakTTL, Stale: soakStale, Negative: soakTTL, Memory: 8 << 20, Coalesce: true,
-		Redis: &cache.RedisOptions{URL: "redis://" + s.redis.address, Timeout: 20 * time.Millisecond}, Classify: soakReason, Version: "soak"})
+	s.cache, err = cache.New(cache.Options{TTL: soakTTL, Stale: soakStale, Negative: soakTTL, Memory: 8 << 20,
+		Coalesce: true, Redis: &cache.RedisOptions{URL: "redis://" + s.redis.address, Timeout: 20 * time.Millisecond},
+		Classify: soakReason, Version: "soak"})
 	if err != nil {
 		return nil, err
 	}
-	o := resolvers.Options{Options: datasource.Options{Link: datasource.Link{Client: "id", User: "subjectId"}, Cache: s.cache,
-		Scopes: map[upstream.Backend]string{upstream.ThoughtIndustries: "1", upstream.Coassemble: "2", upstream.MATTR: "3"}}}
+	o := resolvers.Options{Options: datasource.Options{Link: datasource.Link{Client: "id", User: "subjectId"},
+		Cache: s.cache, Scopes: map[upstream.Backend]string{upstream.ThoughtIndustries: "1", upstream.Coassemble: "2",
+			upstream.MATTR: "3"}}}
 	if err := s.wire(&o); err != nil {
 		return nil, err
 	}
@@ -213,8 +217,9 @@ func (s *soak) wire(o *resolvers.Options) error {
 	if err != nil {
 		return err
 	}
-	tokens, err := mattr.NewTokenSource(mattr.TokenOptions{URL: "https://auth.example/oauth/token", ClientID: emulator.ClientID,
-		ClientSecret: emulator.ClientSecret, Audience: emulator.Audience, Transport: s.transport, Timeout: soakCall})
+	tokens, err := mattr.NewTokenSource(mattr.TokenOptions{URL: "https://auth.example/oauth/token",
+		ClientID: emulator.ClientID, ClientSecret: emulator.ClientSecret, Audience: emulator.Audience, Transport: s.transport,
+		Timeout: soakCall})
 	if err != nil {
 		return err
 	}
@@ -228,14 +233,17 @@ func (s *soak) wire(o *resolvers.Options) error {
 		}
 		return c, err
 	}
-	catalogue, err1 := client(upstream.ThoughtIndustries, "https://catalogue.example", 5, upstream.Header("Authorization", "Bearer "+emulator.APIKey))
-	users, err2 := client(upstream.Coassemble, "https://embed.example/api", 10, upstream.Header("Authorization", emulator.Authorization))
+	catalogue, err1 := client(upstream.ThoughtIndustries, "https://catalogue.example", 5,
+		upstream.Header("Authorization", "Bearer "+emulator.APIKey))
+	users, err2 := client(upstream.Coassemble, "https://embed.example/api", 10,
+		upstream.Header("Authorization", emulator.Authorization))
 	identities, err3 := client(upstream.MATTR, "https://tenant.example", 20, tokens)
 	if err := errors.Join(err1, err2, err3); err != nil {
 		return err
 	}
 	s.embed, s.mattr = coassemble.New(users), mattr.New(identities, "/core/v1")
-	o.ThoughtIndustries = thoughtindustries.New(catalogue, thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
+	o.ThoughtIndustries = thoughtindustries.New(catalogue,
+		thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation})
 	o.Coassemble, o.MATTR = s.embed, s.mattr
 	return nil
 }
@@ -279,7 +287,8 @@ func (s *soak) enroll() {
 
 func (s *soak) enter(kind, key, field, value string, elsewhere bool) {
 	r := &record{kind: kind, key: key, atBackend: elsewhere,
-		mutation: fmt.Sprintf(`mutation($v: %s) { w: %s(input: {by: {sourceId: %q}, %s}) { userErrors { code } } }`, map[bool]string{true: "String", false: "JSON!"}[kind == "User"], field, key, value)}
+		mutation: fmt.Sprintf(`mutation($v: %s) { w: %s(input: {by: {sourceId: %q}, %s}) { userErrors { code } } }`,
+			map[bool]string{true: "String", false: "JSON!"}[kind == "User"], field, key, value)}
 	s.records[kind+" "+key] = r
 	if elsewhere {
 		s.others = append(s.others, r)
@@ -418,7 +427,8 @@ func (s *soak) check(v any, asked time.Time) {
 		}
 	case map[string]any:
 		if r := s.records[fmt.Sprint(v["__typename"], " ", v["sourceId"])]; r != nil {
-			s.checkRecord(r, v[map[string]string{"User": "name", "EmbedClient": "metadata", "Identity": "claims"}[r.kind]], asked)
+			s.checkRecord(r, v[map[string]string{"User": "name", "EmbedClient": "metadata", "Identity": "claims"}[r.kind]],
+				asked)
 		}
 		for _, e := range v {
 			s.check(e, asked)
@@ -444,7 +454,8 @@ func (s *soak) checkRecord(r *record, value any, asked time.Time) {
 	if past := age - soakTTL - soakStale; past > 0 {
 		s.untrue.Add(1)
 		s.note(fmt.Sprintf("%s showed version %d, %v after version %d was acknowledged", r.kind, number, age, by))
-		for worst := s.worst.Load(); int64(past) > worst && !s.worst.CompareAndSwap(worst, int64(past)); worst = s.worst.Load() {
+		for worst := s.worst.Load(); int64(past) > worst &&
+			!s.worst.CompareAndSwap(worst, int64(past)); worst = s.worst.Load() {
 		}
 	}
 }
@@ -508,7 +519,8 @@ func (s *soak) writeAtBackend(ctx context.Context) {
 func (s *soak) put(ctx context.Context, user, name string) bool {
 	ctx, cancel := context.WithTimeout(ctx, soakCall)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPut, "https://embed.example/api/v1/headless/user/"+url.PathEscape(user), strings.NewReader(`{"name":"`+name+`"}`))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPut,
+		"https://embed.example/api/v1/headless/user/"+url.PathEscape(user), strings.NewReader(`{"name":"`+name+`"}`))
 	if err != nil {
 		s.fail(err)
 		return false
@@ -527,9 +539,11 @@ func (s *soak) put(ctx context.Context, user, name string) bool {
 // breakBackends lets one or two faults come and go. A fault that answers 200 carries the write out: a backend that
 // reports success falsely loses writes in any case.
 func (s *soak) breakBackends(ctx context.Context) {
-	routes := []string{"", "coassemble", "mattr", "thoughtindustries", "PUT /v1/headless/user/{identifier}", "POST /oauth/token"}
-	kinds := []emulator.FaultKind{emulator.FaultStatus, emulator.FaultReset, emulator.FaultHangHeaders, emulator.FaultHangBody, emulator.FaultTruncated,
-		emulator.FaultInvalidJSON, emulator.FaultHTML, emulator.FaultEmpty, emulator.FaultContentType, emulator.FaultRedirect, emulator.FaultExpiredToken, emulator.FaultErrors200}
+	routes := []string{"", "coassemble", "mattr", "thoughtindustries", "PUT /v1/headless/user/{identifier}",
+		"POST /oauth/token"}
+	kinds := []emulator.FaultKind{emulator.FaultStatus, emulator.FaultReset, emulator.FaultHangHeaders,
+		emulator.FaultHangBody, emulator.FaultTruncated, emulator.FaultInvalidJSON, emulator.FaultHTML, emulator.FaultEmpty,
+		emulator.FaultContentType, emulator.FaultRedirect, emulator.FaultExpiredToken, emulator.FaultErrors200}
 	statuses := []int{400, 403, 408, 409, 429, 500, 502, 503, 504}
 	for on := false; rest(ctx, time.Duration(500+rand.IntN(1500))*time.Millisecond); on = !on {
 		s.backends.ClearFaults()
@@ -544,7 +558,8 @@ func (s *soak) breakBackends(ctx context.Context) {
 			if f.Status == http.StatusTooManyRequests || f.Status == http.StatusServiceUnavailable {
 				f.RetryAfter = "1"
 			}
-			f.Applied = f.Kind != emulator.FaultStatus && f.Kind != emulator.FaultExpiredToken && f.Kind != emulator.FaultRedirect || f.Status >= 500 && rand.IntN(2) == 0
+			f.Applied = f.Kind != emulator.FaultStatus && f.Kind != emulator.FaultExpiredToken &&
+				f.Kind != emulator.FaultRedirect || f.Status >= 500 && rand.IntN(2) == 0
 			s.backends.SetFault(routes[rand.IntN(len(routes))], f)
 		}
 	}
@@ -648,25 +663,28 @@ func (s *soak) rows(lost int, heap float64) ([]row, error) {
 	counters := s.cache.Counters()
 	objects := int64(len(s.mine) + len(s.others))
 	return []row{
-		{Work: "values that were true within TTL and stale, share", Got: share(s.untrue.Load(), shown), Target: 1, AtLeast: true, Required: true,
-			Detail: fmt.Sprintf("%d of %d were not, by %v at most. %s", s.untrue.Load(), shown, time.Duration(s.worst.Load()), s.first)},
-		{Work: "values no older than the last write through this process, share", Got: share(s.forgotten.Load(), shown), Target: 1, AtLeast: true, Required: true,
-			Detail: fmt.Sprintf("%d of %d were older", s.forgotten.Load(), shown)},
-		{Work: "objects that kept their acknowledged writes, share", Got: share(int64(lost), objects), Target: 1, AtLeast: true, Required: true,
-			Detail: fmt.Sprintf("%d of %d lost one; %d writes, %d acknowledged, %d not", lost, objects, s.writes.Load(), acknowledged, s.failed.Load())},
-		{Work: "calls within the backends' limits, share", Got: share(int64(s.denied), int64(s.called)), Target: 1, AtLeast: true, Required: true,
-			Detail: fmt.Sprintf("%d of %d refused", s.denied, s.called)},
-		{Work: "goroutines left after idling", Got: float64(max(s.atEnd-s.atStart, 0)), Target: soakGoroutines, Required: true,
-			Detail: fmt.Sprintf("%d at the start, %d after", s.atStart, s.atEnd)},
+		{Work: "values that were true within TTL and stale, share", Got: share(s.untrue.Load(), shown), Target: 1,
+			AtLeast: true, Required: true, Detail: fmt.Sprintf("%d of %d were not, by %v at most. %s", s.untrue.Load(), shown,
+				time.Duration(s.worst.Load()), s.first)},
+		{Work: "values no older than the last write through this process, share", Got: share(s.forgotten.Load(), shown),
+			Target: 1, AtLeast: true, Required: true, Detail: fmt.Sprintf("%d of %d were older", s.forgotten.Load(), shown)},
+		{Work: "objects that kept their acknowledged writes, share", Got: share(int64(lost), objects), Target: 1,
+			AtLeast: true, Required: true, Detail: fmt.Sprintf("%d of %d lost one; %d writes, %d acknowledged, %d not", lost,
+				objects, s.writes.Load(), acknowledged, s.failed.Load())},
+		{Work: "calls within the backends' limits, share", Got: share(int64(s.denied), int64(s.called)), Target: 1,
+			AtLeast: true, Required: true, Detail: fmt.Sprintf("%d of %d refused", s.denied, s.called)},
+		{Work: "goroutines left after idling", Got: float64(max(s.atEnd-s.atStart, 0)), Target: soakGoroutines,
+			Required: true, Detail: fmt.Sprintf("%d at the start, %d after", s.atStart, s.atEnd)},
 		{Work: "live heap, of that when settled", Got: heap / s.atSettled, Target: soakHeap, Required: true,
 			Detail: fmt.Sprintf("%.1f MiB, then %.1f MiB", s.atSettled/(1<<20), heap/(1<<20))},
-		{Work: "reads", Got: float64(s.reads.Load()), Detail: fmt.Sprintf("%d with an error; %v; Redis (%s) away %d times, %d rounds failed",
-			s.partly.Load(), s.codes, s.redis.kind(), counters.Outages, counters.RedisErrors)},
+		{Work: "reads", Got: float64(s.reads.Load()),
+			Detail: fmt.Sprintf("%d with an error; %v; Redis (%s) away %d times, %d rounds failed",
+				s.partly.Load(), s.codes, s.redis.kind(), counters.Outages, counters.RedisErrors)},
 	}, nil
 }
 
-// soakRedis is a redis-server on a fixed port that forgets everything when it restarts, or miniredis where there is none
-// on the PATH.
+// soakRedis is a redis-server on a fixed port that forgets everything when it restarts, or miniredis where there is
+// none on the PATH.
 type soakRedis struct {
 	address, path string
 

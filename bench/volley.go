@@ -26,7 +26,8 @@ func (v volley) rate() float64 { return float64(len(v.waits)) / v.elapsed.Second
 func (v volley) String() string {
 	n := len(v.waits)
 	slices.Sort(v.waits)
-	return fmt.Sprintf("%.0f/s p50 %v p99 %v CPU %v", v.rate(), rounded(v.waits[n/2]), rounded(v.waits[n*99/100]), rounded(v.cpu/time.Duration(n)))
+	return fmt.Sprintf("%.0f/s p50 %v p99 %v CPU %v", v.rate(), rounded(v.waits[n/2]), rounded(v.waits[n*99/100]),
+		rounded(v.cpu/time.Duration(n)))
 }
 
 // add counts another volley as one with this.
@@ -43,7 +44,8 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(100 * time.Nanosecond)
 }
 
-// gunners are connections to a server that stay open from one volley to the next: what opening them costs is no part of any.
+// gunners are connections to a server that stay open from one volley to the next: what opening them costs is no part of
+// any.
 type gunners struct {
 	server *process
 	conns  []*gunner
@@ -153,7 +155,7 @@ func queryBody(query string) string { return fmt.Sprintf(`{"query":%q}`, query) 
 // post is a request as a small client sends it, with further header lines.
 func post(address, query string, header ...string) []byte {
 	body := queryBody(query)
-	lines := append([]string{"POST /graphql HTTP/1.1", "Host: " + address, "Content-Type: application/json", "Accept: application/json",
-		fmt.Sprint("Content-Length: ", len(body))}, header...)
+	lines := append([]string{"POST /graphql HTTP/1.1", "Host: " + address, "Content-Type: application/json",
+		"Accept: application/json", fmt.Sprint("Content-Length: ", len(body))}, header...)
 	return []byte(strings.Join(lines, "\r\n") + "\r\n\r\n" + body)
 }

@@ -23,8 +23,8 @@ type Taken struct {
 	Wait time.Duration // where not OK: until the points are there; negative if they never are
 }
 
-// Bucket holds points for each caller, shared by replicas through Redis, per process while Redis is away. It is safe for
-// concurrent use.
+// Bucket holds points for each caller, shared by replicas through Redis, per process while Redis is away. It is safe
+// for concurrent use.
 type Bucket struct {
 	remote *remote
 	hasher *hasher
@@ -42,7 +42,8 @@ type level struct {
 	full   time.Time // when it has filled up again, and so need not be remembered
 }
 
-// NewBucket makes the buckets of that name, one for each caller. Callers are in Redis as digests that are keyed by scope.
+// NewBucket makes the buckets of that name, one for each caller. Callers are in Redis as digests that are keyed by
+// scope.
 func NewBucket(c *Cache, scope, name string) *Bucket {
 	b := &Bucket{remote: c.remote, hasher: newHasher(scope), name: name, local: map[string]level{}}
 	if c.remote != nil {

@@ -1,24 +1,27 @@
-// Package cache keeps what backends answered: fresh for a while, then stale for longer, in the memory of the process and
-// in a Redis that replicas share. A Space holds one kind of value; its Load answers many keys in one round of memory, one
-// of Redis and one fetch, which callers of the same key share. Every answer leaves a Fact.
+// Package cache keeps what backends answered: fresh for a while, then stale for longer, in the memory of the process
+// and in a Redis that replicas share. A Space holds one kind of value; its Load answers many keys in one round of
+// memory, one of Redis and one fetch, which callers of the same key share. Every answer leaves a Fact.
 //
-// The package knows no backend and no query language. Time is time.Now throughout, so that it runs in a synctest bubble.
+// The package knows no backend and no query language. Time is time.Now throughout, so that it runs in a synctest
+// bubble.
 //
 // # What holds after a Drop
 //
 // The process that dropped never serves the old value again, and no fetch that began before the Drop fills either level
 // afterwards. While Redis is reachable, the old value is overwritten there by a tombstone that refuses late fills from
-// other replicas for a minute, and the other replicas forget it at once; one that lost the channel forgets everything as
-// soon as it has it again. A Drop waits for Redis for at most a second. What fails then is repeated four times a second
-// (for the last 65,536 keys), and the process ignores what Redis holds for those keys and tags until it succeeds.
+// other replicas for a minute, and the other replicas forget it at once; one that lost the channel forgets everything
+// as soon as it has it again. A Drop waits for Redis for at most a second. What fails then is repeated four times a
+// second (for the last 65,536 keys), and the process ignores what Redis holds for those keys and tags until it
+// succeeds.
 //
-// A replica that may have missed a Drop answers from neither level: it asks the backend, and falls back on stored values, marked
-// stale, where that fails, is slow or has no budget. It is in doubt while the channel has been silent for six tenths of a second,
-// for two seconds after, and while another replica reports that its drops are incomplete. After ten seconds without Redis it
-// serves values that are at most ten seconds old: that is then how late a write elsewhere shows. A fetch that other callers of
-// the replica wait for is still shared in doubt. A writer that alone is cut off from Redis for over a second is not noticed by
-// the others; they see its write when it is back, or when their copy is no longer fresh. A Redis that evicts tombstones, because
-// its memory is full, loses the protection against late fills of other replicas and nothing else.
+// A replica that may have missed a Drop answers from neither level: it asks the backend, and falls back on stored
+// values, marked stale, where that fails, is slow or has no budget. It is in doubt while the channel has been silent
+// for six tenths of a second, for two seconds after, and while another replica reports that its drops are incomplete.
+// After ten seconds without Redis it serves values that are at most ten seconds old: that is then how late a write
+// elsewhere shows. A fetch that other callers of the replica wait for is still shared in doubt. A writer that alone is
+// cut off from Redis for over a second is not noticed by the others; they see its write when it is back, or when their
+// copy is no longer fresh. A Redis that evicts tombstones, because its memory is full, loses the protection against
+// late fills of other replicas and nothing else.
 package cache
 
 import (
@@ -160,8 +163,8 @@ func (o Options) withDefaults() Options {
 // Idle reports whether the cache neither keeps nor shares anything, so that each Load fetches.
 func (c *Cache) Idle() bool { return c.o.TTL <= 0 && !c.o.Coalesce }
 
-// Reserve takes bytes of Options.Memory for data outside the cache, or returns them where by is negative. A quarter stays
-// for the cache's own.
+// Reserve takes bytes of Options.Memory for data outside the cache, or returns them where by is negative. A quarter
+// stays for the cache's own.
 func (c *Cache) Reserve(by int64) { c.memory.take(by) }
 
 // Close ends the fetches in flight and waits for them, flushes the queue to Redis within its timeout and closes the
@@ -229,8 +232,8 @@ func (c *Cache) target(label, kind string, d digest) target {
 	return t
 }
 
-// drop forgets before Redis does, so that nothing old is served, and after, because a Load in between may have found the
-// old value there.
+// drop forgets before Redis does, so that nothing old is served, and after, because a Load in between may have found
+// the old value there.
 func (c *Cache) drop(ctx context.Context, targets []target) {
 	if len(targets) == 0 {
 		return

@@ -8,16 +8,16 @@ import (
 )
 
 const (
-	// claimLife is how long the claims of a replica that was killed keep others waiting, and claimRenewal how often one that
-	// lives renews them.
+	// claimLife is how long the claims of a replica that was killed keep others waiting, and claimRenewal how often one
+	// that lives renews them.
 	claimLife    = time.Second
 	claimRenewal = 300 * time.Millisecond
 )
 
-// Claim takes names for this process, so that one of several replicas does a work; ok is false where another one has any of
-// them. Claims of one process do not exclude each other: fetches at the same time are coalesced anyway. release returns the
-// names, once the values that this process has fetched so far are in Redis, where the others find them. Without Redis, and
-// while it fails, each process claims for itself.
+// Claim takes names for this process, so that one of several replicas does a work; ok is false where another one has
+// any of them. Claims of one process do not exclude each other: fetches at the same time are coalesced anyway. release
+// returns the names, once the values that this process has fetched so far are in Redis, where the others find them.
+// Without Redis, and while it fails, each process claims for itself.
 func (c *Cache) Claim(ctx context.Context, names []string) (release func(), ok bool) {
 	r := c.remote
 	if r == nil || len(names) == 0 {

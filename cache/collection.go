@@ -66,8 +66,8 @@ type CollectionOptions[K comparable, V any] struct {
 	Text func(K) string
 	// Items are the records by their own keys; nil where they have none.
 	Items *Space[V]
-	// Key returns an item's own key, and whether the list shows nothing but that. A page with an item that has no key is not
-	// stored. A nil Key is that of records without keys of their own.
+	// Key returns an item's own key, and whether the list shows nothing but that. A page with an item that has no key is
+	// not stored. A nil Key is that of records without keys of their own.
 	Key func(V) (key string, stub bool)
 	// Tags are the tags of an item besides its own key; nil is nothing.
 	Tags func(V) []Tag
@@ -75,9 +75,9 @@ type CollectionOptions[K comparable, V any] struct {
 	Filed func(context.Context, Entry[V])
 }
 
-// Collection is the pages of a list. A page holds its items; each is stored under its own key as well. A drop of an item does
-// not drop the pages that show it, which may be all that there is when the backend is down, but a Load fetches them again.
-// It is safe for concurrent use.
+// Collection is the pages of a list. A page holds its items; each is stored under its own key as well. A drop of an
+// item does not drop the pages that show it, which may be all that there is when the backend is down, but a Load
+// fetches them again. It is safe for concurrent use.
 type Collection[K comparable, V any] struct {
 	o     CollectionOptions[K, V]
 	pages *Space[*Page[V]]
@@ -124,7 +124,9 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 	for i, k := range keys {
 		texts[i] = c.o.Text(k)
 	}
-	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, wanted []missingKey) answers { return c.fetch(ctx, wanted, keys, fetch) })
+	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, wanted []missingKey) answers {
+		return c.fetch(ctx, wanted, keys, fetch)
+	})
 	results := make([]Result[Page[V]], len(keys))
 	for i := range results {
 		o, fact := l.outcome(i)
@@ -178,8 +180,8 @@ func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, keys 
 	return fetchResult[*Page[V]](pages)
 }
 
-// file stores the items of a page that arrived or was renewed, and returns the entry of the page itself. A page that was
-// made of stored ones has a time, and its items are stored already.
+// file stores the items of a page that arrived or was renewed, and returns the entry of the page itself. A page that
+// was made of stored ones has a time, and its items are stored already.
 func (c *Collection[K, V]) file(ctx context.Context, page *Page[V], f Entry[*Page[V]]) Entry[*Page[V]] {
 	if page == nil {
 		return f
@@ -224,9 +226,9 @@ func (c *Collection[K, V]) tags(v V) []Tag {
 	return c.o.Tags(v)
 }
 
-// Revisit reads a page that a fetch of something else needs, such as one of a full scan. Where backends send ETags it stores
-// what keep returns of the page under the text, so that the page need not be sent again; a nil keep is all of it, a nil page
-// nothing. The items are for the caller to store.
+// Revisit reads a page that a fetch of something else needs, such as one of a full scan. Where backends send ETags it
+// stores what keep returns of the page under the text, so that the page need not be sent again; a nil keep is all of
+// it, a nil page nothing. The items are for the caller to store.
 func (c *Collection[K, V]) Revisit(ctx context.Context, text string, tags []Tag, keep func(*Page[V]) *Page[V],
 	read func(ctx context.Context, etag string) (Entry[*Page[V]], error)) (Entry[*Page[V]], error) {
 	var stored *record
@@ -268,7 +270,8 @@ func (c *Collection[K, V]) renewable(r *record) bool {
 		if item.deleted.Load() {
 			return false
 		}
-		if own := c.pages.inner.c.newerRecord(r, item); own != nil && !(own.found && c.same(as[V](own.value), page.Items[i])) {
+		if own := c.pages.inner.c.newerRecord(r, item); own != nil &&
+			!(own.found && c.same(as[V](own.value), page.Items[i])) {
 			return false
 		}
 	}
@@ -313,8 +316,8 @@ func (c *Cache) incomplete(r *record) bool {
 	return false
 }
 
-// visiblePage returns the page of an outcome. Of a stored page items that were read since are shown as they are now, and those
-// that are gone are not shown.
+// visiblePage returns the page of an outcome. Of a stored page items that were read since are shown as they are now,
+// and those that are gone are not shown.
 func (c *Collection[K, V]) visiblePage(o *outcome) (Page[V], error) {
 	if o.err != nil || o.rec == nil || !o.rec.found {
 		return Page[V]{}, o.err
@@ -382,7 +385,8 @@ func decodePage[V any](data []byte, decode func([]byte) (V, error)) (*Page[V], e
 	if !ok || json.Unmarshal(text, &head) != nil || head.Items < 0 || head.Items > len(rest) {
 		return nil, errFrame
 	}
-	p := &Page[V]{Items: make([]V, head.Items), Next: head.Next, Total: head.Total, More: head.More, Number: head.Number, Size: head.Size, Extra: head.Extra}
+	p := &Page[V]{Items: make([]V, head.Items), Next: head.Next, Total: head.Total, More: head.More, Number: head.Number,
+		Size: head.Size, Extra: head.Extra}
 	for i := range p.Items {
 		if text, rest, ok = cutBytes(rest); !ok {
 			return nil, errFrame

@@ -30,8 +30,8 @@ func parseDigest(s string) (d digest, ok bool) {
 	return d, err == nil
 }
 
-// hasher makes the digests of one scope: HMAC-SHA256 under it, cut to 16 bytes. Without the scope, which is derived from
-// a credential, the key cannot be guessed from a digest.
+// hasher makes the digests of one scope: HMAC-SHA256 under it, cut to 16 bytes. Without the scope, which is derived
+// from a credential, the key cannot be guessed from a digest.
 type hasher struct{ pool sync.Pool }
 
 // hashing is the state of one digest being made.
@@ -64,8 +64,8 @@ func label(scope string) string {
 // Tag names something that values depend on: a scope's label, a colon and a digest.
 type Tag string
 
-// Tagger makes the tags of one scope for names that are no keys of a space, such as the list of all users. Tags of different
-// scopes differ.
+// Tagger makes the tags of one scope for names that are no keys of a space, such as the list of all users. Tags of
+// different scopes differ.
 type Tagger struct {
 	label  string
 	hasher *hasher

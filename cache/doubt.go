@@ -7,13 +7,13 @@ import (
 )
 
 const (
-	// invalidationTimeout is how long a drop may take before it is left to be repeated. It is longer than a replica takes to
-	// notice that the channel is silent: before the writer's timeout each replica has received the drop or is in doubt.
+	// invalidationTimeout is how long a drop may take before it is left to be repeated. It is longer than a replica takes
+	// to notice that the channel is silent: before the writer's timeout each replica has received the drop or is in doubt.
 	invalidationTimeout = time.Second
 	// retryDelay is the pause before drops that failed are sent again.
 	retryDelay = 250 * time.Millisecond
-	// reconnectGrace is how long a replica stays in doubt after the channel is back: others need an attempt that still hangs,
-	// the pause and one more attempt to send their pending drops.
+	// reconnectGrace is how long a replica stays in doubt after the channel is back: others need an attempt that still
+	// hangs, the pause and one more attempt to send their pending drops.
 	reconnectGrace = 2 * time.Second
 	// outageAfter is how long the channel is away before that is an outage rather than a hiccup or a failover.
 	outageAfter = 10 * time.Second
@@ -22,8 +22,8 @@ const (
 	outageAge = 10 * time.Second
 )
 
-// channelState tracks whether this replica may have missed drops of others. It is for one writer, the listener, and any number
-// of readers. Times are Unix nanoseconds.
+// channelState tracks whether this replica may have missed drops of others. It is for one writer, the listener, and any
+// number of readers. Times are Unix nanoseconds.
 type channelState struct {
 	since        atomic.Int64
 	until        atomic.Int64 // forever while the channel is away
@@ -32,7 +32,8 @@ type channelState struct {
 
 const forever = math.MaxInt64
 
-// begin starts without a channel. A replica that has never had one is in an outage at once: it holds nothing from before.
+// begin starts without a channel. A replica that has never had one is in an outage at once: it holds nothing from
+// before.
 func (d *channelState) begin() {
 	d.since.Store(time.Now().Add(-outageAfter).UnixNano())
 	d.until.Store(forever)

@@ -18,8 +18,9 @@ type pending struct {
 	due    bool // no attempt is under way
 }
 
-// drop puts tombstones in place of the targets and of values that carry their tags, and informs the other replicas. What
-// fails is pending. While others are pending it does not wait: the replicas have noticed by then that Redis is away.
+// drop puts tombstones in place of the targets and of values that carry their tags, and informs the other replicas.
+// What fails is pending. While others are pending it does not wait: the replicas have noticed by then that Redis is
+// away.
 func (r *remote) drop(ctx context.Context, targets []target) {
 	behind := r.dropPending.Load()
 	held := r.addPending(targets, behind)
@@ -28,7 +29,8 @@ func (r *remote) drop(ctx context.Context, targets []target) {
 	}
 }
 
-// send drops without regard to the breaker: a read that found Redis slow must not keep other replicas from seeing a write.
+// send drops without regard to the breaker: a read that found Redis slow must not keep other replicas from seeing a
+// write.
 func (r *remote) send(ctx context.Context, held []pending) (ok bool) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), invalidationTimeout)
 	defer cancel()
@@ -108,8 +110,8 @@ func (r *remote) due() (held []pending) {
 	return held
 }
 
-// broadcastDrop informs the other replicas even where a node of a Cluster does not answer: they hold values in memory, and
-// must not take old ones from Redis before the drop is complete.
+// broadcastDrop informs the other replicas even where a node of a Cluster does not answer: they hold values in memory,
+// and must not take old ones from Redis before the drop is complete.
 func (r *remote) broadcastDrop(ctx context.Context, targets []target) error {
 	seq, err := r.erase(ctx, targets)
 	if err == nil {
@@ -182,8 +184,8 @@ func tombstone(d digest, seq int64) []byte {
 	return (&frame{seq: seq, tombstone: true, created: now, fresh: now, stale: now}).encode(d)
 }
 
-// isPending reports whether a value that Redis holds may be from before a drop of its key, of one of its tags or of one of
-// its items.
+// isPending reports whether a value that Redis holds may be from before a drop of its key, of one of its tags or of one
+// of its items.
 func (r *remote) isPending(d digest, f *frame) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()

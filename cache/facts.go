@@ -64,8 +64,8 @@ type Facts struct {
 	tags []Tag
 }
 
-// DependOn records tags of an answer besides those of its facts, for example of objects that a list brought and that were
-// not asked for by key.
+// DependOn records tags of an answer besides those of its facts, for example of objects that a list brought and that
+// were not asked for by key.
 func (f *Facts) DependOn(tags ...Tag) {
 	if f == nil {
 		return
@@ -111,15 +111,16 @@ type Directives struct {
 	MaxAge       *time.Duration // a kept answer must not be older; less than a second counts as a second
 	MaxStale     *time.Duration // stale answers are welcome, up to this long past their freshness and no longer
 	OnlyIfCached bool           // nothing is fetched; a value that is not cached is ErrNotCached
-	Renew        bool           // a value that is not fresh is fetched and waited for; a stale answer is used only where that fails
+	// a value that is not fresh is fetched and waited for; a stale answer is used only where that fails
+	Renew bool
 }
 
 // Notes is called with the notes of other operations' fetches in which keys of a Load took part, under the Load's
 // context.
 type Notes func(ctx context.Context, keys []string, notes []any)
 
-// WithNotes has f called for every Load under the context that took part in a fetch which it had not begun. Loads run in
-// parallel, so f must be safe for concurrent use.
+// WithNotes has f called for every Load under the context that took part in a fetch which it had not begun. Loads run
+// in parallel, so f must be safe for concurrent use.
 func WithNotes(ctx context.Context, f Notes) context.Context {
 	s := *scopeOf(ctx)
 	s.onJoined = f

@@ -18,8 +18,8 @@ type DropCount uint64
 // DropCount returns the count of now.
 func (c *Cache) DropCount() DropCount { return DropCount(c.memory.now()) }
 
-// DroppedSince reports whether one of the tags was dropped since that count. Some tags share a mark, so that it may be true of
-// one that was not.
+// DroppedSince reports whether one of the tags was dropped since that count. Some tags share a mark, so that it may be
+// true of one that was not.
 func (c *Cache) DroppedSince(count DropCount, tags []Tag) bool {
 	c.memory.mu.RLock()
 	defer c.memory.mu.RUnlock()
@@ -27,8 +27,8 @@ func (c *Cache) DroppedSince(count DropCount, tags []Tag) bool {
 }
 
 // Watch has f called with every later drop, local or of another replica, until stop is called. A local drop is reported
-// when the other replicas know of it, or Redis has had its time. f runs on the goroutine of the writer or of the listener,
-// so it must not wait; calls may come at the same time.
+// when the other replicas know of it, or Redis has had its time. f runs on the goroutine of the writer or of the
+// listener, so it must not wait; calls may come at the same time.
 func (c *Cache) Watch(f func(Invalidation)) (stop func()) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

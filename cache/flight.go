@@ -118,7 +118,8 @@ func (fs *flights) close() {
 
 // begin makes a flight for the misses and, if others may join it, lists it; the caller holds the lock and calls run. It
 // is nil after close.
-func (fs *flights) begin(ctx context.Context, s *space, began start, wanted []missingKey, listed, refresh bool) *flight {
+func (fs *flights) begin(ctx context.Context, s *space, began start, wanted []missingKey,
+	listed, refresh bool) *flight {
 	if fs.closed {
 		return nil
 	}
@@ -151,8 +152,8 @@ func (fs *flights) run(f *flight, fetch func() []outcome) {
 	})
 }
 
-// runInline fetches on the goroutine of a caller who cannot leave before the fetch ends. Where the caller's context is cancelled, it
-// waits for the flight no more.
+// runInline fetches on the goroutine of a caller who cannot leave before the fetch ends. Where the caller's context is
+// cancelled, it waits for the flight no more.
 func (fs *flights) runInline(caller context.Context, f *flight, fetch func() []outcome) {
 	defer f.cancel()
 	defer context.AfterFunc(caller, func() {
@@ -198,9 +199,10 @@ func (fs *flights) complete(f *flight, outcomes []outcome) {
 	close(f.done)
 }
 
-// flightContext keeps the values of a caller's context for a fetch that may outlive it, but what belongs to the caller's own
-// answer.
-func (s *space) flightContext(ctx context.Context, began start, refresh bool, log *noteLog) (context.Context, context.CancelFunc) {
+// flightContext keeps the values of a caller's context for a fetch that may outlive it, but what belongs to the
+// caller's own answer.
+func (s *space) flightContext(ctx context.Context, began start, refresh bool,
+	log *noteLog) (context.Context, context.CancelFunc) {
 	own := scopeOf(ctx).fetching(began, refresh, log).in(context.WithoutCancel(ctx))
 	if refresh {
 		return context.WithTimeout(own, s.c.o.Refresh)
@@ -258,8 +260,8 @@ func (s *space) outcomeOf(began start, q *missingKey, a Answer[any], now time.Ti
 	return outcome{rec: k.rec, verdict: verdict, noStore: f.NoStore}
 }
 
-// noteRefreshError marks a stored value as not renewed. An error that is to be passed on is what holds by now, so that the
-// value must not be served in its place.
+// noteRefreshError marks a stored value as not renewed. An error that is to be passed on is what holds by now, so that
+// the value must not be served in its place.
 func (s *space) noteRefreshError(began start, q *missingKey, err error, now time.Time) {
 	reason := s.c.o.Classify(err)
 	if reason == "" {
@@ -328,7 +330,8 @@ func (s *space) storeShared(began start, d digest, r *record) {
 	s.c.remote.put(job{
 		target: s.c.target(s.label, s.kind, d), seq: began.seq, begun: began.at, stale: r.stale, tags: tags, size: r.size,
 		encode: func(seq int64) ([]byte, error) {
-			f := frame{seq: seq, absent: !r.found, created: r.at, fresh: r.fresh, stale: r.stale, etag: r.etag, tags: r.tags, items: r.items}
+			f := frame{seq: seq, absent: !r.found, created: r.at, fresh: r.fresh, stale: r.stale, etag: r.etag, tags: r.tags,
+				items: r.items}
 			if r.found {
 				payload, err := s.encode(r.value)
 				if err != nil {

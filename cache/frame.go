@@ -32,9 +32,9 @@ const (
 
 var errFrame = errors.New("not a frame of this version")
 
-// frame is a value as Redis holds it: the version, the sequence number of the fetch (or of the drop, in a tombstone) as 16
-// decimal digits because scripts compare it, flags, three instants in Unix milliseconds, the ETag, the tags, the digests of a page's items, the payload
-// and a checksum over all of it and the key's digest.
+// frame is a value as Redis holds it: the version, the sequence number of the fetch (or of the drop, in a tombstone) as
+// 16 decimal digits because scripts compare it, flags, three instants in Unix milliseconds, the ETag, the tags, the
+// digests of a page's items, the payload and a checksum over all of it and the key's digest.
 type frame struct {
 	seq       int64
 	absent    bool
@@ -65,7 +65,8 @@ func (f *frame) encode(d digest) []byte {
 	if len(f.items) > 0 {
 		flags |= flagItems
 	}
-	b := make([]byte, 0, frameFixed+len(f.etag)+len(f.tags)*70+len(f.items)*len(digest{})+len(payload)+2*binary.MaxVarintLen64+frameChecksum)
+	b := make([]byte, 0, frameFixed+len(f.etag)+len(f.tags)*70+len(f.items)*len(digest{})+len(payload)+
+		2*binary.MaxVarintLen64+frameChecksum)
 	b = append(b, frameVersion)
 	b = fmt.Appendf(b, "%0*d", seqDigits, f.seq)
 	b = append(b, flags)

@@ -252,7 +252,8 @@ func (l *load) serveStale() {
 	now := time.Now()
 	var stale []*request
 	for _, q := range l.open {
-		if q.stored == nil || !l.usable(q.stored, now) || now.Before(q.stored.fresh) || l.tooOld(q.stored, now) || l.c.incomplete(q.stored) {
+		if q.stored == nil || !l.usable(q.stored, now) || now.Before(q.stored.fresh) || l.tooOld(q.stored, now) ||
+			l.c.incomplete(q.stored) {
 			continue
 		}
 		if l.directives.OnlyIfCached || l.directives.MaxStale != nil {
@@ -273,7 +274,8 @@ func (l *load) fresh(r *record, now time.Time) bool {
 
 func (l *load) tooOld(r *record, now time.Time) bool {
 	age := now.Sub(r.at)
-	return l.directives.NoCache && age >= minRefetchAge || l.directives.MaxAge != nil && age > max(*l.directives.MaxAge, minRefetchAge) || !l.trusts(r, now)
+	return l.directives.NoCache && age >= minRefetchAge || l.directives.MaxAge != nil &&
+		age > max(*l.directives.MaxAge, minRefetchAge) || !l.trusts(r, now)
 }
 
 // usable reports whether a record may be served at all.
@@ -328,14 +330,16 @@ func (l *load) fetchOf(f *flight) func() []outcome {
 	return func() []outcome { return s.runFetch(f.ctx, began, f.misses, fetch) }
 }
 
-// fetchOpen has every open key fetched. A fetch runs on the caller's goroutine where the caller cannot leave before it: where
-// no other caller can wait for it, and where the caller is itself part of a fetch. A fetch whose caller takes a cached value
-// if it is slow has a goroutine of its own.
+// fetchOpen has every open key fetched. A fetch runs on the caller's goroutine where the caller cannot leave before it:
+// where no other caller can wait for it, and where the caller is itself part of a fetch. A fetch whose caller takes a
+// cached value if it is slow has a goroutine of its own.
 func (l *load) fetchOpen() {
 	if l.recheckMemory(); !l.sweep() {
 		return
 	}
-	stays := l.directives.Renew || !slices.ContainsFunc(l.open, func(q *request) bool { return q.stored != nil && l.usable(q.stored, time.Now()) })
+	stays := l.directives.Renew || !slices.ContainsFunc(l.open, func(q *request) bool {
+		return q.stored != nil && l.usable(q.stored, time.Now())
+	})
 	if stays && !l.c.o.Coalesce {
 		l.fetchUncoalesced()
 		return
@@ -421,8 +425,8 @@ func (l *load) recheckMemory() {
 	}
 }
 
-// wait takes the outcomes of the flights until each has ended, the caller's time is over, or stale values answer the keys that have
-// one.
+// wait takes the outcomes of the flights until each has ended, the caller's time is over, or stale values answer the
+// keys that have one.
 func (l *load) wait(boarded []*flight, fallsBack bool) {
 	var slow chan struct{}
 	if fallsBack {
@@ -568,7 +572,8 @@ func (l *load) expire() {
 	l.failRemaining(context.Cause(l.ctx))
 }
 
-// failRemaining answers the open requests with an error. A page that lacks only some of its records is better than none.
+// failRemaining answers the open requests with an error. A page that lacks only some of its records is better than
+// none.
 func (l *load) failRemaining(err error) {
 	l.sweep()
 	now := time.Now()
@@ -585,7 +590,8 @@ func (l *load) fail(q *request, err error) {
 	q.outcome, q.fact, q.answered, q.flight = outcome{err: err}, 0, true, nil
 }
 
-// answerStale answers with the cached value where no fetch brought one. cause is why a page may lack some of its records.
+// answerStale answers with the cached value where no fetch brought one. cause is why a page may lack some of its
+// records.
 func (l *load) answerStale(q *request, reason Reason, cause error) {
 	l.conclude(q, outcome{rec: q.stored, verdict: Stale, cause: cause}, reason)
 }
@@ -598,7 +604,8 @@ func (l *load) conclude(q *request, o outcome, reason Reason) {
 	now, r := time.Now(), o.rec
 	l.facts = append(l.facts, Fact{
 		Kind: l.kind, Backend: l.backend, Scope: l.label, Digest: q.digest.String(), Personal: l.personal, Found: r.found,
-		Verdict: o.verdict, Reason: reason, At: now, Age: max(now.Sub(r.at), 0), Fresh: r.fresh, NoStore: o.noStore, Tags: r.tags, Items: r.items,
+		Verdict: o.verdict, Reason: reason, At: now, Age: max(now.Sub(r.at), 0), Fresh: r.fresh, NoStore: o.noStore,
+		Tags: r.tags, Items: r.items,
 	})
 	q.outcome, q.fact, q.answered, q.flight = o, len(l.facts), true, nil
 }

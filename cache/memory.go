@@ -131,8 +131,8 @@ func (e *entry) weight() uint32 {
 	return uint32(min(r.cost(), math.MaxUint32))
 }
 
-// cost is the heap size of the record, in bytes. Where records share a tag's text, each counts it, since each may be the
-// last to hold it.
+// cost is the heap size of the record, in bytes. Where records share a tag's text, each counts it, since each may be
+// the last to hold it.
 func (r *record) cost() int64 {
 	n := overhead + r.size + footprint.Text(r.etag) + footprint.Slice(r.tags) + footprint.Slice(r.items) +
 		footprint.Array[link](len(r.tags)+len(r.items)) + len(r.items)*tagSlot
@@ -160,8 +160,8 @@ func (m *memory) get(d digest) *record {
 	return e.rec.Load()
 }
 
-// fill stores a value whose fetch began at start, unless it was dropped since. It reports whether it was not: the record
-// may have been too large or too old to keep all the same.
+// fill stores a value whose fetch began at start, unless it was dropped since. It reports whether it was not: the
+// record may have been too large or too old to keep all the same.
 func (m *memory) fill(start uint64, d digest, r *record) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
@@ -199,8 +199,8 @@ func (m *memory) remove(start uint64, d digest) {
 	}
 }
 
-// invalidatedSince reports whether a value that a backend was asked for at start was dropped, by its key or by a tag, or one of
-// the items that it shows.
+// invalidatedSince reports whether a value that a backend was asked for at start was dropped, by its key or by a tag,
+// or one of the items that it shows.
 func (m *memory) invalidatedSince(start uint64, d digest, r *record) bool {
 	m.mu.RLock()
 	defer m.mu.RUnlock()

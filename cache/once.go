@@ -9,8 +9,8 @@ import (
 // maxOnce bounds the keys that a process remembers by itself.
 const maxOnce = 1 << 16
 
-// Once remembers keys for a time, for all replicas through Redis, per process while Redis is away. It is safe for concurrent
-// use.
+// Once remembers keys for a time, for all replicas through Redis, per process while Redis is away. It is safe for
+// concurrent use.
 type Once struct {
 	remote *remote
 	hasher *hasher

@@ -11,8 +11,8 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// PingError is why Redis is of no use. It holds nothing of Redis's or the network's message, which may repeat an address
-// or a user.
+// PingError is why Redis is of no use. It holds nothing of Redis's or the network's message, which may repeat an
+// address or a user.
 type PingError string
 
 // The failures of Redis. PingOK is none.
@@ -35,14 +35,15 @@ var prefixes = []struct {
 	text    string
 	trouble PingError
 }{
-	{"WRONGPASS", WrongPassword}, {"ERR invalid password", WrongPassword}, {"ERR invalid username-password", WrongPassword},
-	{"ERR AUTH ", WrongPassword}, {"ERR Client sent AUTH", WrongPassword},
-	{"NOAUTH", NoPassword}, {"NOPERM", NoRights}, {"DENIED", NoRights}, {"LOADING", Loading},
-	{"CLUSTERDOWN", Refusing}, {"MASTERDOWN", Refusing}, {"TRYAGAIN", Refusing}, {"READONLY", Refusing}, {"MISCONF", Refusing},
-	{"BUSY", Refusing}, {"ERR max number of clients", Refusing},
+	{"WRONGPASS", WrongPassword}, {"ERR invalid password", WrongPassword},
+	{"ERR invalid username-password", WrongPassword}, {"ERR AUTH ", WrongPassword},
+	{"ERR Client sent AUTH", WrongPassword}, {"NOAUTH", NoPassword}, {"NOPERM", NoRights}, {"DENIED", NoRights},
+	{"LOADING", Loading}, {"CLUSTERDOWN", Refusing}, {"MASTERDOWN", Refusing}, {"TRYAGAIN", Refusing},
+	{"READONLY", Refusing}, {"MISCONF", Refusing}, {"BUSY", Refusing}, {"ERR max number of clients", Refusing},
 }
 
-// noSentinel is the beginning of the library's error where no Sentinel named a master. It holds the errors of all of them.
+// noSentinel is the beginning of the library's error where no Sentinel named a master. It holds the errors of all of
+// them.
 const noSentinel = "redis: all sentinels"
 
 // pingErrorOf returns why a command was not done, or PingOK where Redis works and refuses this one command.
@@ -107,5 +108,7 @@ func Ping(ctx context.Context, o RedisOptions) (version string, trouble PingErro
 }
 
 func printable(version string) bool {
-	return version != "" && len(version) <= 32 && !strings.ContainsFunc(version, func(r rune) bool { return r <= ' ' || r > '~' })
+	return version != "" && len(version) <= 32 && !strings.ContainsFunc(version, func(r rune) bool {
+		return r <= ' ' || r > '~'
+	})
 }

@@ -129,8 +129,8 @@ func (l libraryLines) Printf(_ context.Context, format string, values ...any) {
 
 var libraryOnce sync.Once
 
-// ReportLibrary makes the lines of the Redis library go to report. The library has one log in a process: the first call decides, and
-// after a cache has begun without one, lines are dropped.
+// ReportLibrary makes the lines of the Redis library go to report. The library has one log in a process: the first call
+// decides, and after a cache has begun without one, lines are dropped.
 func ReportLibrary(report func(line string)) {
 	libraryOnce.Do(func() { redis.SetLogger(libraryLines(report)) })
 }
@@ -149,8 +149,8 @@ func newRemote(o RedisOptions, version string, log *slog.Logger) (*remote, error
 		return nil, err
 	}
 	r := &remote{
-		seal: seal, client: client, timeout: timeout, prefix: cmp.Or(o.Prefix, defaultPrefix) + version + ":", origin: origin(), log: log,
-		queue: make(chan job, queueLength), pending: map[digest]pending{},
+		seal: seal, client: client, timeout: timeout, prefix: cmp.Or(o.Prefix, defaultPrefix) + version + ":",
+		origin: origin(), log: log, queue: make(chan job, queueLength), pending: map[digest]pending{},
 	}
 	r.breaker.changed = r.report
 	return r, nil
@@ -258,7 +258,8 @@ func (r *remote) report(up bool) {
 	r.log.Info("redis answers again")
 }
 
-// logError logs why Redis is left alone, again whenever that has changed: an outage may end with a password that is wrong now.
+// logError logs why Redis is left alone, again whenever that has changed: an outage may end with a password that is
+// wrong now.
 func (r *remote) logError(err error) {
 	if trouble := pingErrorOf(err); trouble != PingOK && r.lastError.Swap(trouble) != trouble {
 		r.log.Warn("redis is left alone for a second at a time", "cause", trouble, "timeoutMs", r.timeout.Milliseconds())
@@ -301,8 +302,8 @@ func (r *remote) roundWithin(ctx context.Context, timeout time.Duration, do func
 	return err
 }
 
-// reload makes the client of a Cluster find out, in the background, which nodes there are now. By itself it does so when a
-// node redirects it, which one that is down never does.
+// reload makes the client of a Cluster find out, in the background, which nodes there are now. By itself it does so
+// when a node redirects it, which one that is down never does.
 func (r *remote) reload(ctx context.Context) {
 	if cluster, ok := r.client.(*redis.ClusterClient); ok {
 		cluster.ReloadState(ctx)
@@ -312,8 +313,8 @@ func (r *remote) reload(ctx context.Context) {
 // outage reports whether an error means that Redis does not work, rather than that it refuses a command.
 func outage(err error) bool { return pingErrorOf(err) != PingOK }
 
-// execute sends a pipeline. Only an outage is an error; a command that was refused has its own. Where no connection could be
-// made, commands have no error and the pipeline has it.
+// execute sends a pipeline. Only an outage is an error; a command that was refused has its own. Where no connection
+// could be made, commands have no error and the pipeline has it.
 func execute(ctx context.Context, pipe redis.Pipeliner) error {
 	cmds, err := pipe.Exec(ctx)
 	if len(cmds) == 0 || outage(err) {
@@ -374,8 +375,8 @@ func (r *remote) read(ctx context.Context, targets []target) map[digest]stored {
 	return found
 }
 
-// has reports whether Redis has a value for the target, or its tag has values. It has the time of a write: the connection
-// may be the first.
+// has reports whether Redis has a value for the target, or its tag has values. It has the time of a write: the
+// connection may be the first.
 func (r *remote) has(ctx context.Context, t target) (held bool) {
 	_ = r.roundWithin(ctx, max(r.timeout, writeTimeout), func(ctx context.Context) error {
 		pipe := r.client.Pipeline()
@@ -499,7 +500,8 @@ func (r *remote) tag(ctx context.Context, jobs []job) ([]job, error) {
 		left := time.Until(j.stale).Milliseconds()
 		for _, t := range j.tags {
 			label, d, _ := t.split()
-			cmds[i] = append(cmds[i], pipe.Eval(ctx, tagScript, []string{r.tagKey(label, d)}, j.seq, j.target.value, left, maxTagged))
+			cmds[i] = append(cmds[i], pipe.Eval(ctx, tagScript, []string{r.tagKey(label, d)}, j.seq, j.target.value, left,
+				maxTagged))
 		}
 	}
 	if pipe.Len() == 0 {
@@ -532,7 +534,8 @@ func (r *remote) tagKey(label string, d digest) string {
 
 // lease leases n starts of a window, under an id, and sends changes. starts is negative where Redis does not hold the
 // entry known, unless that is empty: then it has lost its data and does nothing.
-func (r *remote) lease(ctx context.Context, w *Window, id string, n int, known string, changes []change) (starts int, wait time.Duration, left []int, err error) {
+func (r *remote) lease(ctx context.Context, w *Window, id string, n int, known string,
+	changes []change) (starts int, wait time.Duration, left []int, err error) {
 	now := time.Now()
 	args := []any{id, n, w.life.Microseconds(), known, (w.longest() + 2*w.life + time.Second).Milliseconds()}
 	for _, rate := range w.rates {
@@ -561,7 +564,8 @@ func (r *remote) take(ctx context.Context, key string, limit Limit, n int) (poin
 }
 
 // script runs a script that answers that many numbers.
-func (r *remote) script(ctx context.Context, script *redis.Script, keys []string, count int, args ...any) (numbers []float64, err error) {
+func (r *remote) script(ctx context.Context, script *redis.Script, keys []string, count int,
+	args ...any) (numbers []float64, err error) {
 	numbers = make([]float64, count)
 	err = r.round(ctx, func(ctx context.Context) error {
 		answer, err := script.Run(ctx, r.client, keys, args...).Slice()

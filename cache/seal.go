@@ -17,8 +17,8 @@ const (
 	keyIDBytes = 4
 )
 
-// ParseKeys reads keys of 32 bytes, each in base64 or hexadecimal, with commas or white space between them. An error does
-// not repeat the text.
+// ParseKeys reads keys of 32 bytes, each in base64 or hexadecimal, with commas or white space between them. An error
+// does not repeat the text.
 func ParseKeys(text string) (keys [][]byte, err error) {
 	for word := range strings.FieldsFuncSeq(text, func(r rune) bool { return strings.ContainsRune(", \t\r\n", r) }) {
 		key, err := hex.DecodeString(word)
@@ -61,8 +61,8 @@ func newSealer(keys [][]byte) (sealer, error) {
 	return s, nil
 }
 
-// seal leaves the head of a frame readable, which scripts compare, and binds the frame to it and to its key: a value that
-// is moved to another key, or gets another head, does not open.
+// seal leaves the head of a frame readable, which scripts compare, and binds the frame to it and to its key: a value
+// that is moved to another key, or gets another head, does not open.
 func (s sealer) seal(d digest, frame []byte) []byte {
 	if len(s) == 0 {
 		return frame
@@ -86,7 +86,8 @@ func (s sealer) open(d digest, sealed []byte) (frame []byte, ok bool) {
 		if !bytes.Equal(k.id, sealed[frameHead:start]) {
 			continue
 		}
-		if frame, err := k.aead.Open(slices.Clone(sealed[:frameHead]), nil, sealed[start:], bound(d, sealed[:start])); err == nil {
+		if frame, err := k.aead.Open(slices.Clone(sealed[:frameHead]), nil, sealed[start:], bound(d, sealed[:start])); err ==
+			nil {
 			return frame, true
 		}
 	}

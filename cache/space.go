@@ -82,9 +82,9 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 	}}
 }
 
-// Load answers every key, in their order: from memory, else from Redis, else from a fetch in flight, else from fetch. It
-// returns when all are answered or ctx ends; a key without an answer by then gets the context's error. An empty key does not
-// exist and is not asked for.
+// Load answers every key, in their order: from memory, else from Redis, else from a fetch in flight, else from fetch.
+// It returns when all are answered or ctx ends; a key without an answer by then gets the context's error. An empty key
+// does not exist and is not asked for.
 func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) []Result[V] {
 	l := s.inner.load(ctx, keys, func(ctx context.Context, wanted []missingKey) answers {
 		typed := make([]Missing[V], len(wanted))
@@ -202,9 +202,9 @@ func (s *Space[V]) put(ctx context.Context, d digest, f Entry[V]) {
 	}
 }
 
-// Drop forgets keys after a write: in memory, in Redis and in other replicas, together with all that carries their tags.
-// A fetch that began before does not fill either level any more. It takes at most about a second and does not end with
-// ctx; the package comment describes the guarantees when Redis is not reachable.
+// Drop forgets keys after a write: in memory, in Redis and in other replicas, together with all that carries their
+// tags. A fetch that began before does not fill either level any more. It takes at most about a second and does not end
+// with ctx; the package comment describes the guarantees when Redis is not reachable.
 func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 	targets := make([]target, len(keys))
 	for i, key := range keys {
@@ -213,8 +213,8 @@ func (s *Space[V]) Drop(ctx context.Context, keys ...string) {
 	s.inner.c.drop(ctx, targets)
 }
 
-// Contains reports whether something is kept of a key, in memory or in Redis: its value, its absence, or a value that shows it or
-// carries its tag.
+// Contains reports whether something is kept of a key, in memory or in Redis: its value, its absence, or a value that
+// shows it or carries its tag.
 func (s *Space[V]) Contains(ctx context.Context, key string) bool {
 	c, d := s.inner.c, s.inner.digest(key)
 	if r := c.memory.get(d); r != nil && time.Now().Before(r.stale) || len(c.memory.tags.taggedBy(d)) > 0 {

@@ -17,9 +17,9 @@ type TextsOptions struct {
 	Life     time.Duration // how long a text stays that is not used
 }
 
-// Texts keeps in Redis what callers bring, within bounds in bytes for each of them and for all: the texts that were not used for
-// longest go first, a caller's own before those of others. A text belongs to the caller who brought it, and is there for
-// all. Without Redis it keeps nothing. It is safe for concurrent use.
+// Texts keeps in Redis what callers bring, within bounds in bytes for each of them and for all: the texts that were not
+// used for longest go first, a caller's own before those of others. A text belongs to the caller who brought it, and is
+// there for all. Without Redis it keeps nothing. It is safe for concurrent use.
 type Texts struct {
 	remote *remote
 	hasher *hasher
@@ -59,7 +59,8 @@ func (t *Texts) Put(ctx context.Context, caller, name, text string) {
 	keys := append(t.keys[:len(t.keys):len(t.keys)], t.keys[0]+":of:"+owner)
 	// That Redis could not be asked is counted, and reported by the breaker: then the text is brought again.
 	_ = t.remote.round(ctx, func(ctx context.Context) error {
-		return putScript.Run(ctx, t.remote.client, keys, d.String(), owner, sealed, t.o.OfCaller, t.o.Of, t.o.Life.Microseconds()).Err()
+		return putScript.Run(ctx, t.remote.client, keys, d.String(), owner, sealed, t.o.OfCaller, t.o.Of,
+			t.o.Life.Microseconds()).Err()
 	})
 }
 

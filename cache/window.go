@@ -24,8 +24,8 @@ type Rate struct {
 
 // Window is a rolling-window budget that replicas share through Redis by leasing a few starts at a time. While Redis is
 // away, and for one window after, each process keeps to its own log and its share of the rates, and of what was left of
-// them when Redis last answered. What Redis missed meanwhile, or has forgotten, it gets with the next lease. A Window is
-// safe for concurrent use.
+// them when Redis last answered. What Redis missed meanwhile, or has forgotten, it gets with the next lease. A Window
+// is safe for concurrent use.
 type Window struct {
 	remote   *remote
 	keys     []string
@@ -57,8 +57,8 @@ type change struct {
 	until    time.Time
 }
 
-// NewWindow makes the budget of that name, of which Redis gets a digest. Replicas that share it give it the same rates and
-// the same number of replicas.
+// NewWindow makes the budget of that name, of which Redis gets a digest. Replicas that share it give it the same rates
+// and the same number of replicas.
 func NewWindow(c *Cache, name string, rates []Rate, replicas int) *Window {
 	w := &Window{remote: c.remote, rates: slices.Clone(rates), replicas: max(replicas, 1), life: maxLease}
 	slices.SortFunc(w.rates, func(a, b Rate) int { return int(a.Per - b.Per) })
@@ -116,8 +116,8 @@ func (w *Window) newID() string {
 	return id
 }
 
-// available returns how many of n starts this process may lease by its own log, and how long there are none; w.mu is held.
-// As long as Redis may lack data of others, that is this process's share of a rate.
+// available returns how many of n starts this process may lease by its own log, and how long there are none; w.mu is
+// held. As long as Redis may lack data of others, that is this process's share of a rate.
 func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration) {
 	w.forget(now)
 	for _, r := range w.rates {
@@ -137,9 +137,9 @@ func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration
 	return max(n, 0), wait
 }
 
-// availableAlone returns what available does, for a Redis that does not answer: starts that Redis does not have are also
-// bounded by this process's share of what was left at its last answer, since others may have had more than their share.
-// w.mu is held.
+// availableAlone returns what available does, for a Redis that does not answer: starts that Redis does not have are
+// also bounded by this process's share of what was left at its last answer, since others may have had more than their
+// share. w.mu is held.
 func (w *Window) availableAlone(now time.Time, n int) (starts int, wait time.Duration) {
 	n, wait = w.available(now, n)
 	for i, r := range w.rates {
@@ -252,7 +252,8 @@ func (w *Window) unshared(now time.Time) (known string, changes []change) {
 		switch {
 		case e.shared && known == "" && now.Sub(e.until) < w.longest()/2:
 			known = e.id
-		case !e.shared && e.starts > 0 && len(changes) < maxChanges && !slices.ContainsFunc(changes, func(c change) bool { return c.to == e.id }):
+		case !e.shared && e.starts > 0 && len(changes) < maxChanges &&
+			!slices.ContainsFunc(changes, func(c change) bool { return c.to == e.id }):
 			changes = append(changes, change{to: e.id, starts: e.starts, until: e.until})
 		}
 	}

@@ -43,7 +43,8 @@ func ShapeDifferences(a, b json.RawMessage) []string {
 }
 
 // comparedExactly are the members that no pseudonym changes.
-var comparedExactly = map[string]bool{"code": true, "backend": true, "__typename": true, "hasNextPage": true, "totalCount": true}
+var comparedExactly = map[string]bool{"code": true, "backend": true, "__typename": true, "hasNextPage": true,
+	"totalCount": true}
 
 // answer decodes an answer, and puts its errors in order: fields that fail side by side fail in any.
 func answer(raw json.RawMessage) any {

@@ -10,8 +10,8 @@ import (
 	"time"
 )
 
-// The members of an HTTP Archive, version 1.2 (http://www.softwareishard.com/blog/har-12-spec/). Sizes that are not known
-// are -1.
+// The members of an HTTP Archive, version 1.2 (http://www.softwareishard.com/blog/har-12-spec/). Sizes that are not
+// known are -1.
 type (
 	harLog struct {
 		Version string     `json:"version"`
@@ -106,8 +106,9 @@ func (c *Call) entry(began time.Time) harEntry {
 	if c.Answer != nil {
 		text = canonical(c.Answer)
 	}
-	e.Response = harResponse{Status: c.Status, StatusText: http.StatusText(c.Status), HTTPVersion: "HTTP/1.1", Cookies: []harPair{},
-		Headers: headerPairs(c.Headers), Content: harBody{len(text), c.Headers["Content-Type"], text}, HeadersSize: -1, BodySize: -1}
+	e.Response = harResponse{Status: c.Status, StatusText: http.StatusText(c.Status), HTTPVersion: "HTTP/1.1",
+		Cookies: []harPair{}, Headers: headerPairs(c.Headers), Content: harBody{len(text), c.Headers["Content-Type"], text},
+		HeadersSize: -1, BodySize: -1}
 	return e
 }
 

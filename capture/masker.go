@@ -17,8 +17,8 @@ import (
 // Masker replaces values by pseudonyms of the same kind: a UUID by a UUID, an e-mail address by one at example.org, a
 // date by a date, a URL by one at example.com, and else letters by letters and digits by digits, with all other
 // characters unchanged. One value has one pseudonym, and no two values share one (but for UUIDs that differ in case
-// alone), so that joins still hold. The pseudonyms come from a keyed hash whose key is discarded. It must not be used by
-// several goroutines at once.
+// alone), so that joins still hold. The pseudonyms come from a keyed hash whose key is discarded. It must not be used
+// by several goroutines at once.
 type Masker struct {
 	key   [32]byte
 	made  map[string]string
@@ -198,8 +198,8 @@ func another(r *rand.Rand, c rune, significant bool) rune {
 	return 0x20000 + r.Int32N(0xA000)
 }
 
-// Number is the pseudonym of a number: of the same length, and equal to that of its text where it is whole. Its exponent
-// stays.
+// Number is the pseudonym of a number: of the same length, and equal to that of its text where it is whole. Its
+// exponent stays.
 func (m *Masker) Number(n json.Number) json.Number {
 	mantissa, exponent := string(n), ""
 	if i := strings.IndexAny(mantissa, "eE"); i >= 0 {
@@ -208,8 +208,8 @@ func (m *Masker) Number(n json.Number) json.Number {
 	return json.Number(m.Text(mantissa) + exponent)
 }
 
-// identifierName are the names of members that may be shown. One of another form may be a value: some objects are keyed by
-// them.
+// identifierName are the names of members that may be shown. One of another form may be a value: some objects are keyed
+// by them.
 var identifierName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
 // Key returns the pseudonym of the name of a member of a free JSON object.

@@ -83,8 +83,8 @@ func (p pruner) value(v any, m *document.Member, owner *document.Shape) any {
 	return p.leaf(v, owner.Name, m.Name)
 }
 
-// maxWordText is the longest text that is kept as it is: a longer text, or one with an address, is not one of the expected
-// plain words.
+// maxWordText is the longest text that is kept as it is: a longer text, or one with an address, is not one of the
+// expected plain words.
 const maxWordText = 200
 
 func (p pruner) leaf(v any, shape, member string) any {

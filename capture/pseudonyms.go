@@ -32,7 +32,8 @@ func NewPseudonyms(m *Masker, schema *ast.Schema) *Pseudonyms {
 
 // Request replaces the values of an operation that was validated and is run with these variables. The document is
 // changed.
-func (p *Pseudonyms) Request(doc *ast.QueryDocument, op *ast.OperationDefinition, variables map[string]any) (lines []string, masked map[string]any) {
+func (p *Pseudonyms) Request(doc *ast.QueryDocument, op *ast.OperationDefinition,
+	variables map[string]any) (lines []string, masked map[string]any) {
 	p.cursors, p.freeVariables = map[string]string{}, map[string]bool{}
 	p.eachField(doc, func(f *ast.Field) { p.cursor(f, variables) })
 	p.eachField(doc, func(f *ast.Field) {
@@ -100,7 +101,8 @@ func (p *Pseudonyms) text(s string) string {
 	return scalar.EncodeID(t, p.Text(key))
 }
 
-// free is the type that takes any JSON, and representation the one that takes the key of an object with the name of its type.
+// free is the type that takes any JSON, and representation the one that takes the key of an object with the name of its
+// type.
 const (
 	freeJSON       = "JSON"
 	representation = "_Any"
@@ -196,8 +198,8 @@ func (p *Pseudonyms) literal(v *ast.Value, t *ast.Type) { //nolint:gocyclo // a 
 	}
 }
 
-// inner is the type of an element or a member of a literal; a member of free JSON gets another name where its own may be a
-// value.
+// inner is the type of an element or a member of a literal; a member of free JSON gets another name where its own may
+// be a value.
 func (p *Pseudonyms) inner(c *ast.ChildValue, t *ast.Type, anything bool) *ast.Type {
 	switch {
 	case t.NamedType == representation && c.Name != "":
@@ -338,10 +340,11 @@ func names(v any) []string {
 
 // CatalogueMembers are members of type text whose values are words of a fixed set, times, or titles of a catalogue's
 // content.
-var CatalogueMembers = []string{"created", "createdAt", "updated", "updatedAt", "title", "label", "type", "profile", "status"}
+var CatalogueMembers = []string{"created", "createdAt", "updated", "updatedAt", "title", "label", "type", "profile",
+	"status"}
 
-// UnmaskedMembers reports of a member of a backend's record that a capture keeps its texts and numbers as they are: moments,
-// quantities and words that the schema or the vendor names.
+// UnmaskedMembers reports of a member of a backend's record that a capture keeps its texts and numbers as they are:
+// moments, quantities and words that the schema or the vendor names.
 func UnmaskedMembers(schema *ast.Schema) func(typeName, member string) bool {
 	return func(typeName, member string) bool {
 		if slices.Contains(CatalogueMembers, member) {

@@ -34,8 +34,8 @@ type Recording struct {
 // values with and without pseudonyms, the file, and the replay of the file.
 const memoryPerByte = 16
 
-// NewRecording starts a recording now. grow counts the memory that it takes, and reports whether there is room for more; nil
-// has room for any number of bytes.
+// NewRecording starts a recording now. grow counts the memory that it takes, and reports whether there is room for
+// more; nil has room for any number of bytes.
 func NewRecording(grow func(bytes int64) bool) *Recording {
 	return &Recording{began: time.Now(), grow: grow}
 }
@@ -98,7 +98,9 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	x := rec.begin(t, r)
 	var sought, written atomic.Bool
-	trace := &httptrace.ClientTrace{GetConn: func(string) { sought.Store(true) }, WroteHeaders: func() { written.Store(true) }}
+	trace := &httptrace.ClientTrace{GetConn: func(string) { sought.Store(true) }, WroteHeaders: func() {
+		written.Store(true)
+	}}
 	resp, err := t.next.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
 	if err != nil {
 		x.fail(rec, r.Context(), err, sought.Load() && !written.Load() || errors.Is(err, syscall.ECONNREFUSED))
@@ -112,8 +114,9 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 func (r *Recording) begin(t *recorder, req *http.Request) *recordedCall {
-	x := &recordedCall{backend: t.backend, method: req.Method, query: req.URL.Query(), retry: upstream.Attempt(req.Context()),
-		path: strings.TrimPrefix(req.URL.EscapedPath(), t.base), start: time.Since(r.began)}
+	x := &recordedCall{backend: t.backend, method: req.Method, query: req.URL.Query(),
+		retry: upstream.Attempt(req.Context()), path: strings.TrimPrefix(req.URL.EscapedPath(), t.base),
+		start: time.Since(r.began)}
 	if req.GetBody != nil {
 		if body, err := req.GetBody(); err == nil {
 			x.body, _ = io.ReadAll(body) // of bytes in memory
@@ -205,8 +208,9 @@ func (x *recordedCall) call(m *Masker, routes *Routes, room func(int) bool) (*Ca
 	if at == nil {
 		return nil, errRoute
 	}
-	c := &Call{Backend: x.backend, Method: x.method, Route: at.template, Path: m.path(at.template, x.path), Query: m.query(x.query),
-		Retry: x.retry, StartMs: x.start.Milliseconds(), DurationMs: x.duration.Milliseconds(), Failure: x.failure, Unsent: x.unsent}
+	c := &Call{Backend: x.backend, Method: x.method, Route: at.template, Path: m.path(at.template, x.path),
+		Query: m.query(x.query), Retry: x.retry, StartMs: x.start.Milliseconds(), DurationMs: x.duration.Milliseconds(),
+		Failure: x.failure, Unsent: x.unsent}
 	if x.body != nil {
 		body, err := m.body(x.body)
 		if err != nil {
@@ -273,7 +277,8 @@ func (x *recordedCall) inflated(room func(int) bool) ([]byte, error) {
 }
 
 var (
-	recordedHeaders = []string{"Cache-Control", "Content-Type", "Retry-After", "X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset"}
+	recordedHeaders = []string{"Cache-Control", "Content-Type", "Retry-After", "X-RateLimit-Limit",
+		"X-RateLimit-Remaining", "X-RateLimit-Reset"}
 	printableHeader = regexp.MustCompile(`^[A-Za-z0-9 ,=;:"/._-]{1,200}$`)
 )
 

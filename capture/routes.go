@@ -38,7 +38,8 @@ var pageInfo = &document.Shape{Name: "pageInfo", Members: []document.Member{
 // others are replaced.
 func NewRoutes(mattrPrefix string, shapes thoughtindustries.Shapes, kept func(shape, member string) bool) *Routes {
 	clients := wrapped("Clients", &document.Shape{Name: "page", Members: []document.Member{
-		{Name: "pageInfo", Shape: pageInfo}, {Name: "aggregations", Shape: shapes.Aggregation}, {Name: "clients", Shape: shapes.Client},
+		{Name: "pageInfo", Shape: pageInfo}, {Name: "aggregations", Shape: shapes.Aggregation},
+		{Name: "clients", Shape: shapes.Client},
 	}})
 	users := mattrPrefix + "/users"
 	return &Routes{keepsMember: kept, list: []route{

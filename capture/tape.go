@@ -16,10 +16,10 @@ import (
 // Host is where a replay finds a backend: nowhere, should a call ever leave.
 func Host(b upstream.Backend) string { return string(b) + ".invalid" }
 
-// Tape is a transport that answers as the backends did, call by call: each of several equal calls gets its own answer, in
-// order. A call that was sent again after a failure is one call with the answer that it got last, so that a replay waits
-// for nothing; it has to be made by a client that repeats none. A call that was not recorded fails. Tape is safe for
-// concurrent use.
+// Tape is a transport that answers as the backends did, call by call: each of several equal calls gets its own answer,
+// in order. A call that was sent again after a failure is one call with the answer that it got last, so that a replay
+// waits for nothing; it has to be made by a client that repeats none. A call that was not recorded fails. Tape is safe
+// for concurrent use.
 type Tape struct {
 	backends []upstream.Backend
 
@@ -69,8 +69,8 @@ func (t *Tape) RoundTrip(r *http.Request) (*http.Response, error) {
 		}
 		return nil, &upstream.Error{Kind: kind, Err: errors.New("as recorded")}
 	}
-	resp := &http.Response{StatusCode: recorded.Status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{}, ContentLength: -1,
-		Body: io.NopCloser(bytes.NewReader(recorded.text())), Request: r}
+	resp := &http.Response{StatusCode: recorded.Status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
+		ContentLength: -1, Body: io.NopCloser(bytes.NewReader(recorded.text())), Request: r}
 	for name, value := range recorded.Headers {
 		resp.Header.Set(name, value)
 	}

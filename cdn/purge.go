@@ -16,7 +16,8 @@ import (
 
 // Options are the settings of a Purger.
 type Options struct {
-	// URL is where tags are purged. "{tag}" in it is replaced by a tag, one request for each; "{tags}" by those of a request.
+	// URL is where tags are purged. "{tag}" in it is replaced by a tag, one request for each; "{tags}" by those of a
+	// request.
 	URL string
 	// Header decides the form of requests, as described at Purger.
 	Header Header
@@ -51,9 +52,9 @@ type Counters struct {
 }
 
 // Purger purges from the network's caches what this replica drops from its own. Its requests are those of the vendors'
-// documentation: with Surrogate-Key a POST whose header of that name has the tags (Fastly), with a header that has Tag in its
-// name a POST whose body is {"tags":[…]} (Cloudflare), with any other a PURGE whose header of that name, and that with -Purge
-// after it, has the tags (Varnish's xkey). It is safe for concurrent use.
+// documentation: with Surrogate-Key a POST whose header of that name has the tags (Fastly), with a header that has Tag
+// in its name a POST whose body is {"tags":[…]} (Cloudflare), with any other a PURGE whose header of that name, and
+// that with -Purge after it, has the tags (Varnish's xkey). It is safe for concurrent use.
 type Purger struct {
 	o      Options
 	client *http.Client
@@ -81,8 +82,8 @@ func New(o Options) *Purger {
 	return p
 }
 
-// Dropped has the tags of a drop purged soon. It does not wait, as cache.Watch asks. The replica that dropped them has drops of
-// other replicas purged.
+// Dropped has the tags of a drop purged soon. It does not wait, as cache.Watch asks. The replica that dropped them has
+// drops of other replicas purged.
 func (p *Purger) Dropped(d cache.Invalidation) {
 	if d.Remote || len(d.Digests) == 0 {
 		return

@@ -20,7 +20,8 @@ const (
 // SurrogateKey is the header of Fastly and of those that do as it does.
 const SurrogateKey = "Surrogate-Key"
 
-// batch is the most tags of one request: Cloudflare takes 30, Fastly 256. Varnish takes header lines of 8 KB by default.
+// batch is the most tags of one request: Cloudflare takes 30, Fastly 256. Varnish takes header lines of 8 KB by
+// default.
 func (h Header) batch() int {
 	if h.commas() {
 		return 30

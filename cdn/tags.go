@@ -1,5 +1,5 @@
-// Package cdn tags answers in a header for the caches of a content delivery network, and sends requests to purge the tags
-// of values that have changed.
+// Package cdn tags answers in a header for the caches of a content delivery network, and sends requests to purge the
+// tags of values that have changed.
 package cdn
 
 import (
@@ -18,8 +18,8 @@ const maxTags = 16 << 10
 // Name returns the name as http.Header has it.
 func (h Header) Name() string { return http.CanonicalHeaderKey(string(h)) }
 
-// commas reports whether tags have commas between them, as in Cache-Tag, Edge-Cache-Tag and CDN-Tag. Surrogate-Key and xkey
-// have spaces.
+// commas reports whether tags have commas between them, as in Cache-Tag, Edge-Cache-Tag and CDN-Tag. Surrogate-Key and
+// xkey have spaces.
 func (h Header) commas() bool { return strings.Contains(strings.ToLower(string(h)), "tag") }
 
 // join returns tags as one value of the header.
@@ -37,8 +37,8 @@ type Tags struct {
 	Whole cache.Tag
 }
 
-// Value returns the value of the header for an answer that depends on these tags. If it would be too long it is the coarsest tag
-// alone, which is purged together with each of them.
+// Value returns the value of the header for an answer that depends on these tags. If it would be too long it is the
+// coarsest tag alone, which is purged together with each of them.
 func (t Tags) Value(tags []cache.Tag) string {
 	texts := make([]string, 0, len(tags))
 	size := 0

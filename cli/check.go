@@ -28,8 +28,8 @@ type checkCommand struct {
 	JSON     bool   `name:"json" help:"Write JSON."`
 }
 
-// Run validates documents against this program's schema and their budgets, and an older schema against this one. The result
-// goes to stdout, progress to stderr.
+// Run validates documents against this program's schema and their budgets, and an older schema against this one. The
+// result goes to stdout, progress to stderr.
 func (c *checkCommand) Run(p *process) error {
 	if c.Manifest == "" && c.Against == "" {
 		return errors.New("check needs -manifest or -against; see learngraph help check")
@@ -156,7 +156,8 @@ func breakingChanges(old, schema *ast.Schema, documents []checkedDocument, onlyU
 	return list
 }
 
-func checkDocument(checker *gateway.Checker, d *documents.TrustedDocument, budgets map[string]budget, server serverLimits) checkedDocument {
+func checkDocument(checker *gateway.Checker, d *documents.TrustedDocument, budgets map[string]budget,
+	server serverLimits) checkedDocument {
 	out := checkedDocument{ID: d.ID, Name: d.Name, Calls: map[string]int64{}, text: d.Text}
 	operations, errs := checker.Check(d.Text)
 	for _, e := range errs {
@@ -173,10 +174,12 @@ func checkDocument(checker *gateway.Checker, d *documents.TrustedDocument, budge
 		}
 	}
 	if server.cost > 0 && out.Cost > server.cost {
-		out.Problems = append(out.Problems, fmt.Sprintf("can cost %d points and is refused by the server: MAX_COST is %d", out.Cost, server.cost))
+		out.Problems = append(out.Problems, fmt.Sprintf("can cost %d points and is refused by the server: MAX_COST is %d",
+			out.Cost, server.cost))
 	}
 	if n := out.totalCalls(); server.calls > 0 && n > server.calls {
-		out.Warnings = append(out.Warnings, fmt.Sprintf("can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n, server.calls))
+		out.Warnings = append(out.Warnings,
+			fmt.Sprintf("can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n, server.calls))
 	}
 	b, ok := budgets[d.ID]
 	if !ok {

@@ -99,7 +99,8 @@ func Run(ctx context.Context, p Program) (code int) {
 		fmt.Fprintln(p.Stderr, "learngraph:", usageMessage(err))
 		return ExitUsage
 	}
-	run.settings = config.Sources{Demo: c.Demo, File: c.File, Flags: flags.given(parsed), Getenv: p.Getenv, Environ: p.Environ}
+	run.settings = config.Sources{Demo: c.Demo, File: c.File, Flags: flags.given(parsed), Getenv: p.Getenv,
+		Environ: p.Environ}
 	err = parsed.Run()
 	var e exit
 	switch {

@@ -71,8 +71,8 @@ type doctor struct {
 	authorizer upstream.Authorizer
 }
 
-// run compares the configuration with the real world, with one cheap read of each backend. It writes a table or JSON to stdout
-// and its progress to stderr. The exit code is ExitOK where everything works.
+// run compares the configuration with the real world, with one cheap read of each backend. It writes a table or JSON to
+// stdout and its progress to stderr. The exit code is ExitOK where everything works.
 func (d *doctor) run(ctx context.Context, asJSON bool, stdout, stderr io.Writer) int {
 	list := d.runChecks(ctx, progressTo(stderr))
 	write := writeTable
@@ -99,7 +99,9 @@ func (d *doctor) checks() []doctorCheck {
 	}
 	list = append(list, doctorCheck{"mattr", d.mattr}, doctorCheck{"redis", d.redis}, doctorCheck{"clocks", d.checkClocks})
 	for _, backend := range d.cfg.Webhooks() {
-		list = append(list, doctorCheck{backend + " webhook", func(ctx context.Context) doctorResult { return d.webhook(ctx, backend) }})
+		list = append(list, doctorCheck{backend + " webhook", func(ctx context.Context) doctorResult {
+			return d.webhook(ctx, backend)
+		}})
 	}
 	return append(list, d.startupChecks()...)
 }
@@ -144,17 +146,19 @@ func writeResultsJSON(w io.Writer, list []doctorResult) error {
 type target struct{ backend, requires, url, credential, timeout, rate string }
 
 var (
-	targetThoughtIndustries = target{"Thought Industries", "THOUGHTINDUSTRIES_URL and THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY",
-		"THOUGHTINDUSTRIES_TIMEOUT", "THOUGHTINDUSTRIES_RATE"}
+	targetThoughtIndustries = target{"Thought Industries", "THOUGHTINDUSTRIES_URL and THOUGHTINDUSTRIES_API_KEY",
+		"THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_TIMEOUT", "THOUGHTINDUSTRIES_RATE"}
 	targetCoassemble = target{"Coassemble", "COASSEMBLE_AUTHORIZATION", "COASSEMBLE_URL", "COASSEMBLE_AUTHORIZATION",
 		"COASSEMBLE_TIMEOUT", "COASSEMBLE_RATE"}
-	targetMATTR      = target{"MATTR", "MATTR_URL and its credentials", "MATTR_URL and MATTR_PATH_PREFIX", "MATTR_TOKEN", "MATTR_TIMEOUT", "MATTR_RATE"}
+	targetMATTR = target{"MATTR", "MATTR_URL and its credentials", "MATTR_URL and MATTR_PATH_PREFIX", "MATTR_TOKEN",
+		"MATTR_TIMEOUT", "MATTR_RATE"}
 	targetMATTRToken = target{"MATTR's authorization server", "MATTR_TOKEN_URL", "MATTR_TOKEN_URL",
 		"MATTR_CLIENT_ID, MATTR_CLIENT_SECRET and MATTR_AUDIENCE", "MATTR_TIMEOUT", "MATTR_RATE"}
 )
 
 func (p target) notConfigured() doctorResult {
-	return doctorResult{Verdict: statusSkipped, Detail: "not configured", Remedy: "set " + p.requires + " to use " + p.backend}
+	return doctorResult{Verdict: statusSkipped, Detail: "not configured",
+		Remedy: "set " + p.requires + " to use " + p.backend}
 }
 
 // resultOf makes a diagnosis of how a read of the backend ended.
@@ -174,7 +178,8 @@ func (p target) remedy(e *upstream.Error) string {
 	case e.Status == http.StatusUnauthorized:
 		return "check " + p.credential + ": " + p.backend + " does not know it"
 	case e.Status == http.StatusForbidden:
-		return "give the credential the role for reading, and see that the plan has the API: " + p.backend + " knows " + p.credential + " and refuses it"
+		return "give the credential the role for reading, and see that the plan has the API: " + p.backend + " knows " +
+			p.credential + " and refuses it"
 	case e.Kind == upstream.Timeout, e.Kind == upstream.Deadline:
 		return "check the way to " + p.backend + ", or raise " + p.timeout
 	case e.Kind == upstream.RateLimited:
@@ -211,10 +216,13 @@ func (d *doctor) thoughtIndustries(ctx context.Context) doctorResult {
 		return p.resultOf(err)
 	}
 	var answer struct{ Valid bool }
-	_, err = rest.Do(ctx, upstream.Request{Method: http.MethodGet, Route: "/incoming/v2/ping", Path: []string{"incoming", "v2", "ping"},
-		Read: func(resp *upstream.Response) error { return upstream.DecodeJSON(resp.Body, &answer) }})
+	_, err = rest.Do(ctx, upstream.Request{Method: http.MethodGet, Route: "/incoming/v2/ping",
+		Path: []string{"incoming", "v2", "ping"}, Read: func(resp *upstream.Response) error {
+			return upstream.DecodeJSON(resp.Body, &answer)
+		}})
 	if err == nil && !answer.Valid {
-		return doctorResult{Verdict: statusFailed, Detail: "the answer to a ping does not say that the key is valid", Remedy: "check " + p.credential}
+		return doctorResult{Verdict: statusFailed, Detail: "the answer to a ping does not say that the key is valid",
+			Remedy: "check " + p.credential}
 	}
 	return p.resultOf(err)
 }
@@ -224,7 +232,8 @@ func (d *doctor) coassemble(ctx context.Context) doctorResult {
 	if !d.cfg.HasCoassemble() {
 		return p.notConfigured()
 	}
-	rest, err := d.client(upstream.Coassemble, d.cfg.Coassemble, upstream.Header("Authorization", d.cfg.CoassembleAuthorization))
+	rest, err := d.client(upstream.Coassemble, d.cfg.Coassemble,
+		upstream.Header("Authorization", d.cfg.CoassembleAuthorization))
 	if err != nil {
 		return p.resultOf(err)
 	}
@@ -234,7 +243,8 @@ func (d *doctor) coassemble(ctx context.Context) doctorResult {
 
 func (d *doctor) mattrToken(ctx context.Context) doctorResult {
 	source, err := mattr.NewTokenSource(mattr.TokenOptions{URL: d.cfg.MATTRTokenURL, ClientID: d.cfg.MATTRClientID,
-		ClientSecret: d.cfg.MATTRClientSecret, Audience: d.cfg.MATTRAudience, Transport: d.clocks.of(upstream.MATTR), Timeout: d.cfg.MATTR.Timeout})
+		ClientSecret: d.cfg.MATTRClientSecret, Audience: d.cfg.MATTRAudience, Transport: d.clocks.of(upstream.MATTR),
+		Timeout: d.cfg.MATTR.Timeout})
 	if err == nil {
 		err = source.Authorize(ctx, &http.Request{Header: http.Header{}})
 	}

@@ -51,7 +51,8 @@ func (d *doctor) keySet(ctx context.Context) doctorResult {
 	ctx, cancel := context.WithTimeout(ctx, outsideTimeout)
 	defer cancel()
 	if err := app.CheckKeySet(ctx, d.cfg); err != nil {
-		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "check JWT_JWKS, and the way to the issuer: no token can be verified"}
+		return doctorResult{Verdict: statusFailed, Detail: err.Error(),
+			Remedy: "check JWT_JWKS, and the way to the issuer: no token can be verified"}
 	}
 	return doctorResult{Verdict: statusOK, Detail: "has keys to verify tokens with"}
 }
@@ -59,14 +60,17 @@ func (d *doctor) keySet(ctx context.Context) doctorResult {
 // trustedDocuments reads the manifest as a server does, and checks its documents as the command check does.
 func (d *doctor) trustedDocuments(context.Context) doctorResult {
 	if err := app.CheckDocuments(d.cfg); err != nil {
-		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "correct the file or folder that TRUSTED_DOCUMENTS names"}
+		return doctorResult{Verdict: statusFailed, Detail: err.Error(),
+			Remedy: "correct the file or folder that TRUSTED_DOCUMENTS names"}
 	}
 	result, err := check(d.cfg.TrustedDocuments, "", limitsOf(d.cfg), progressTo(io.Discard))
 	switch {
 	case err != nil:
-		return doctorResult{Verdict: statusWarning, Detail: err.Error(), Remedy: "write the documents' manifest to where TRUSTED_DOCUMENTS points"}
+		return doctorResult{Verdict: statusWarning, Detail: err.Error(),
+			Remedy: "write the documents' manifest to where TRUSTED_DOCUMENTS points"}
 	case !result.OK:
-		return doctorResult{Verdict: statusWarning, Detail: fmt.Sprintf("%d of %d documents fail", result.failed(), len(result.Documents)),
+		return doctorResult{Verdict: statusWarning,
+			Detail: fmt.Sprintf("%d of %d documents fail", result.failed(), len(result.Documents)),
 			Remedy: "learngraph check -manifest with the path of TRUSTED_DOCUMENTS says why"}
 	}
 	return doctorResult{Verdict: statusOK, Detail: fmt.Sprintf("documents: %d", len(result.Documents))}
@@ -79,10 +83,12 @@ func (d *doctor) permissions(context.Context) doctorResult {
 		info, err := os.Stat(paths[name])
 		switch {
 		case err != nil:
-			return doctorResult{Verdict: statusFailed, Detail: "the file of " + name + " cannot be read", Remedy: "let the user of this program read it"}
+			return doctorResult{Verdict: statusFailed, Detail: "the file of " + name + " cannot be read",
+				Remedy: "let the user of this program read it"}
 		case info.Mode().Perm()&0o007 != 0:
-			return doctorResult{Verdict: statusWarning, Detail: fmt.Sprintf("any user of this machine can read or change the file of %s (mode %04o)", name, info.Mode().Perm()),
-				Remedy: "chmod o= on that file"}
+			return doctorResult{Verdict: statusWarning,
+				Detail: fmt.Sprintf("any user of this machine can read or change the file of %s (mode %04o)", name,
+					info.Mode().Perm()), Remedy: "chmod o= on that file"}
 		}
 	}
 	return doctorResult{Verdict: statusOK, Detail: "secrets in files are for their owner and group"}
@@ -94,9 +100,11 @@ func (d *doctor) collector(ctx context.Context) doctorResult {
 	wanted, err := telemetry.CheckCollector(ctx, d.getenv)
 	switch {
 	case !wanted:
-		return doctorResult{Verdict: statusSkipped, Detail: "not configured", Remedy: "set OTEL_EXPORTER_OTLP_ENDPOINT to send traces"}
+		return doctorResult{Verdict: statusSkipped, Detail: "not configured",
+			Remedy: "set OTEL_EXPORTER_OTLP_ENDPOINT to send traces"}
 	case err != nil:
-		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS, and that the collector runs"}
+		return doctorResult{Verdict: statusFailed, Detail: err.Error(),
+			Remedy: "check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS, and that the collector runs"}
 	}
 	return doctorResult{Verdict: statusOK, Detail: "takes traces"}
 }
@@ -120,9 +128,11 @@ func canListen(ctx context.Context, setting, scheme, address string) doctorResul
 	defer cancel()
 	switch {
 	case !errors.Is(err, syscall.EADDRINUSE):
-		return doctorResult{Verdict: statusFailed, Detail: "this program cannot listen there", Remedy: "set " + setting + " to an address of this machine, and a port that its user may open"}
+		return doctorResult{Verdict: statusFailed, Detail: "this program cannot listen there",
+			Remedy: "set " + setting + " to an address of this machine, and a port that its user may open"}
 	case probe(ctx, scheme, address, "/healthz") == nil:
 		return doctorResult{Verdict: statusOK, Detail: "a server answers there already"}
 	}
-	return doctorResult{Verdict: statusFailed, Detail: "another program has the address", Remedy: "stop that program, or change " + setting}
+	return doctorResult{Verdict: statusFailed, Detail: "another program has the address",
+		Remedy: "stop that program, or change " + setting}
 }

@@ -20,25 +20,31 @@ func (d *doctor) webhook(ctx context.Context, backend string) doctorResult {
 	case d.cfg.Cache.Redis != nil && d.cfg.Cache.Redis.URL != "":
 		var trouble cache.PingError
 		if at, trouble = cache.Moment(ctx, *d.cfg.Cache.Redis, app.WebhookMoment(backend)); trouble != cache.PingOK {
-			return doctorResult{Verdict: statusSkipped, Detail: "Redis, which knows it, does not tell", Remedy: "mend Redis first"}
+			return doctorResult{Verdict: statusSkipped, Detail: "Redis, which knows it, does not tell",
+				Remedy: "mend Redis first"}
 		}
 	case d.cfg.MetricsListen != "":
 		var ok bool
 		if at, ok = d.lastDelivery(ctx, backend); !ok {
-			return doctorResult{Verdict: statusSkipped, Detail: "the server, which knows it, does not answer on METRICS_LISTEN", Remedy: "start the server first"}
+			return doctorResult{Verdict: statusSkipped, Detail: "the server, which knows it, does not answer on METRICS_LISTEN",
+				Remedy: "start the server first"}
 		}
 	default:
-		return doctorResult{Verdict: statusSkipped, Detail: "not known: neither Redis nor METRICS_LISTEN is configured", Remedy: "set REDIS_URL or METRICS_LISTEN"}
+		return doctorResult{Verdict: statusSkipped, Detail: "not known: neither Redis nor METRICS_LISTEN is configured",
+			Remedy: "set REDIS_URL or METRICS_LISTEN"}
 	}
 	if at.IsZero() {
-		return doctorResult{Verdict: statusWarning, Detail: "never heard of", Remedy: "register /webhooks/" + backend + " with the vendor, or send a test delivery; docs/how-to/webhooks.md says how"}
+		return doctorResult{Verdict: statusWarning, Detail: "never heard of",
+			Remedy: "register /webhooks/" + backend +
+				" with the vendor, or send a test delivery; docs/how-to/webhooks.md says how"}
 	}
 	return doctorResult{Verdict: statusOK, Detail: "last heard of at " + at.UTC().Format(time.RFC3339)}
 }
 
 // lastDelivery asks the server's /status.
 func (d *doctor) lastDelivery(ctx context.Context, backend string) (at time.Time, ok bool) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+onThisMachine(d.cfg.MetricsListen)+"/status", nil)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+onThisMachine(d.cfg.MetricsListen)+"/status",
+		nil)
 	if err != nil {
 		return at, false
 	}

@@ -29,7 +29,8 @@ func newSettingFlags() settingFlags {
 			if s.Switch {
 				tag += fmt.Sprintf(" type:%q", switchType)
 			}
-			fields = append(fields, reflect.StructField{Name: name, Type: reflect.TypeFor[string](), Tag: reflect.StructTag(tag)})
+			fields = append(fields, reflect.StructField{Name: name, Type: reflect.TypeFor[string](),
+				Tag: reflect.StructTag(tag)})
 			f.names[config.FlagName(name)] = name
 		}
 	}
@@ -51,8 +52,8 @@ func (f settingFlags) given(parsed *kong.Context) map[string]string {
 	return values
 }
 
-// switchMapper reads a flag that needs no value as text: whether it is true or false the setting finds out, as from its other
-// sources.
+// switchMapper reads a flag that needs no value as text: whether it is true or false the setting finds out, as from its
+// other sources.
 type switchMapper struct{}
 
 func (switchMapper) IsBool() bool { return true }
@@ -69,8 +70,8 @@ func (switchMapper) Decode(ctx *kong.DecodeContext, target reflect.Value) error 
 // longFlag is a flag with one dash or two, and perhaps its value.
 var longFlag = regexp.MustCompile(`^--?([A-Za-z][A-Za-z0-9_-]+)(=.*)?$`)
 
-// normalize writes flags as kong reads them: -name as --name, and the value of a flag that needs one in the same word, for a value
-// may begin with a dash.
+// normalize writes flags as kong reads them: -name as --name, and the value of a flag that needs one in the same word,
+// for a value may begin with a dash.
 func normalize(app *kong.Application, args []string) []string {
 	needsValue := map[string]bool{}
 	var visit func(*kong.Node)

@@ -65,7 +65,8 @@ func (h helpWriter) program(app *kong.Application) {
 			}
 		}
 	}
-	h.line("\nTraces follow the standard OTEL_* variables, and the memory of the process GOMEMLIMIT and GOGC where they are set.")
+	h.line(
+		"\nTraces follow the standard OTEL_* variables, and the memory of the process GOMEMLIMIT and GOGC where they are set.")
 }
 
 // command explains one command.

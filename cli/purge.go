@@ -23,7 +23,8 @@ func (c *purgeCommand) Run(ctx context.Context, p *process) error {
 	return p.with(func(e *environment) error { return exitWith(c.purge(ctx, e.cfg, p.Schema, e.log, p.Stdout, p.Stderr)) })
 }
 
-func (c *purgeCommand) purge(ctx context.Context, cfg *config.Config, schema string, log *slog.Logger, stdout, stderr io.Writer) int {
+func (c *purgeCommand) purge(ctx context.Context, cfg *config.Config, schema string, log *slog.Logger,
+	stdout, stderr io.Writer) int {
 	if cfg.Cache.Redis == nil {
 		fmt.Fprintln(stderr, "learngraph: REDIS_URL is missing: without it, POST to /purge on each replica's METRICS_LISTEN")
 		return ExitUsage
@@ -46,7 +47,8 @@ func (c *purgeCommand) purge(ctx context.Context, cfg *config.Config, schema str
 	if held {
 		fmt.Fprintln(stdout, "purged: there was something cached of this", c.Type)
 	} else {
-		fmt.Fprintf(stdout, "nothing was cached of this %s; lists that could show it are dropped. Is it the right id? See learngraph help purge\n", c.Type)
+		fmt.Fprintf(stdout,
+			"nothing was cached of this %s; lists that could show it are dropped. Is it the right id? See learngraph help purge\n", c.Type)
 	}
 	return ExitOK
 }

@@ -100,7 +100,8 @@ func replayFile(ctx context.Context, f *capture.File) (replayedFile, error) {
 	out := replayedFile{DifferedAtOnce: f.Differs, Missing: now.Missing, Additional: now.Additional,
 		Differences: capture.Compare(f.Result.Body, now.Result.Body)}
 	if f.Result.Status != now.Result.Status {
-		out.Differences = append(out.Differences, capture.Difference{Path: "(status)", Recorded: fmt.Sprint(f.Result.Status), Now: fmt.Sprint(now.Result.Status)})
+		out.Differences = append(out.Differences,
+			capture.Difference{Path: "(status)", Recorded: fmt.Sprint(f.Result.Status), Now: fmt.Sprint(now.Result.Status)})
 	}
 	out.Same = len(out.Differences)+len(out.Missing)+len(out.Additional) == 0
 	return out, nil

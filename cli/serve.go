@@ -93,8 +93,9 @@ func reloadAt(ctx context.Context, hangups <-chan os.Signal, s *app.Server) erro
 	}
 }
 
-// AdoptStandardLog sends the lines of libraries that use the log package to the program's log, and those of the Redis library
-// to its finest level: that library writes a line for each failed connection, while the cache reports an outage once.
+// AdoptStandardLog sends the lines of libraries that use the log package to the program's log, and those of the Redis
+// library to its finest level: that library writes a line for each failed connection, while the cache reports an outage
+// once.
 func AdoptStandardLog(to *slog.Logger) {
 	cache.ReportLibrary(func(line string) { telemetry.ReportLibrary(to, "go-redis", line) })
 	log.SetFlags(0)

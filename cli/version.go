@@ -37,7 +37,8 @@ func buildOf(p Program) build {
 		}
 	}
 	sum := sha256.Sum256([]byte(p.Schema))
-	return build{cmp.Or(version, "unknown"), cmp.Or(commit, "unknown") + modified, runtime.Version(), "sha256:" + hex.EncodeToString(sum[:])}
+	return build{cmp.Or(version, "unknown"), cmp.Or(commit, "unknown") + modified, runtime.Version(),
+		"sha256:" + hex.EncodeToString(sum[:])}
 }
 
 func versionText(p Program) string {

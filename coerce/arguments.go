@@ -7,7 +7,8 @@ import (
 
 // Arguments returns the values of a field's arguments for the variables of an execution. An argument that is not given
 // and has no default is not among them. The operation must be valid.
-func Arguments(schema *ast.Schema, defs ast.ArgumentDefinitionList, given ast.ArgumentList, variables map[string]any) (map[string]any, error) {
+func Arguments(schema *ast.Schema, defs ast.ArgumentDefinitionList, given ast.ArgumentList,
+	variables map[string]any) (map[string]any, error) {
 	values := make(map[string]any, len(defs))
 	for _, def := range defs {
 		value, ok, err := Argument(schema, def, given, variables)
@@ -22,7 +23,8 @@ func Arguments(schema *ast.Schema, defs ast.ArgumentDefinitionList, given ast.Ar
 }
 
 // Argument returns the value of one argument, and whether it has one.
-func Argument(schema *ast.Schema, def *ast.ArgumentDefinition, given ast.ArgumentList, variables map[string]any) (any, bool, error) {
+func Argument(schema *ast.Schema, def *ast.ArgumentDefinition, given ast.ArgumentList,
+	variables map[string]any) (any, bool, error) {
 	value, ok, err := argument(schema, def, given, variables)
 	if err != nil {
 		return nil, false, within(err, def.Name)
@@ -30,7 +32,8 @@ func Argument(schema *ast.Schema, def *ast.ArgumentDefinition, given ast.Argumen
 	return value, ok, nil
 }
 
-func argument(schema *ast.Schema, def *ast.ArgumentDefinition, given ast.ArgumentList, variables map[string]any) (any, bool, *scalar.InputError) {
+func argument(schema *ast.Schema, def *ast.ArgumentDefinition, given ast.ArgumentList,
+	variables map[string]any) (any, bool, *scalar.InputError) {
 	c := coercion{schema}
 	if arg := given.ForName(def.Name); arg != nil {
 		if arg.Value.Kind != ast.Variable {
@@ -101,8 +104,8 @@ func Enabled(d *ast.Directive, variables map[string]any) (bool, error) {
 }
 
 // Literal returns the value of a literal in the form of a decoded request: json.Number, string, bool, nil, []any and
-// map[string]any, with the values of variables as they are. An element that is a variable without a value is null, such a
-// member is left out.
+// map[string]any, with the values of variables as they are. An element that is a variable without a value is null, such
+// a member is left out.
 func Literal(v *ast.Value, variables map[string]any) any {
 	switch v.Kind {
 	case ast.Variable:

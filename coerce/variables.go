@@ -15,8 +15,8 @@ import (
 // number is a number as it is written.
 type number = json.Number
 
-// Variables returns the values of an operation's variables from those of a request. Variables that the operation does not
-// declare are ignored.
+// Variables returns the values of an operation's variables from those of a request. Variables that the operation does
+// not declare are ignored.
 func Variables(schema *ast.Schema, op *ast.OperationDefinition, given map[string]any) (map[string]any, error) {
 	c := coercion{schema}
 	values := make(map[string]any, len(op.VariableDefinitions))
@@ -46,7 +46,8 @@ func missingError(t *ast.Type) *scalar.InputError { return fault("must be given:
 type coercion struct{ schema *ast.Schema }
 
 // into adds the value that a variable or an input field has: the given one, else its default, else none.
-func (c coercion) into(values map[string]any, name string, t *ast.Type, fallback *ast.Value, value any, given bool) *scalar.InputError {
+func (c coercion) into(values map[string]any, name string, t *ast.Type, fallback *ast.Value, value any,
+	given bool) *scalar.InputError {
 	if !given && fallback != nil {
 		value, given = Literal(fallback, nil), true
 	}

@@ -191,8 +191,8 @@ func (c *Config) Scopes() map[upstream.Backend]string {
 	return map[upstream.Backend]string{
 		upstream.ThoughtIndustries: digest(c.ThoughtIndustries.URL, c.ThoughtIndustriesKey),
 		upstream.Coassemble:        digest(c.Coassemble.URL, c.CoassembleAuthorization),
-		upstream.MATTR: digest(c.MATTR.URL, c.MATTRPathPrefix, c.MATTRToken, c.MATTRTokenURL, c.MATTRClientID, c.MATTRClientSecret,
-			c.Link.User, c.Link.UserProvider),
+		upstream.MATTR: digest(c.MATTR.URL, c.MATTRPathPrefix, c.MATTRToken, c.MATTRTokenURL, c.MATTRClientID,
+			c.MATTRClientSecret, c.Link.User, c.Link.UserProvider),
 	}
 }
 

@@ -10,8 +10,8 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// readFile returns the settings of a configuration file by their names in the environment. A setting has its own name in
-// lower case, at the top or in its group.
+// readFile returns the settings of a configuration file by their names in the environment. A setting has its own name
+// in lower case, at the top or in its group.
 func readFile(path string) (map[string]string, error) {
 	if path == "" {
 		return nil, nil

@@ -64,7 +64,8 @@ func credential(name, usage string, field func(*Config) *string) Setting {
 	return s
 }
 
-// webhookSecret is a secret that a backend signs with, or a credential for another service. It does not locate a backend, so
+// webhookSecret is a secret that a backend signs with, or a credential for another service. It does not locate a
+// backend, so
 // -demo accepts it too.
 func webhookSecret(name, usage string, field func(*Config) *string) Setting {
 	s := credential(name, usage, field)
@@ -171,7 +172,8 @@ func origins(name, usage string, field func(*Config) *[]string) Setting {
 		*field(c) = items(v)
 		for _, item := range items(v) {
 			if item != "*" && !origin.MatchString(item) {
-				return errors.New("must be origins as browsers send them, such as https://app.example or http://localhost:3000, without a path")
+				return errors.New(
+					"must be origins as browsers send them, such as https://app.example or http://localhost:3000, without a path")
 			}
 		}
 		return nil

@@ -47,7 +47,8 @@ type Value struct {
 // hidden replaces a secret in output.
 const hidden = "(secret)"
 
-// Load reads the settings. Its error names the one that is wrong, its value unless that is a secret, and what would be right.
+// Load reads the settings. Its error names the one that is wrong, its value unless that is a secret, and what would be
+// right.
 func Load(from Sources) (*Config, error) {
 	c, err := Read(from)
 	if err != nil {
@@ -56,13 +57,15 @@ func Load(from Sources) (*Config, error) {
 	return c, c.validate()
 }
 
-// Read reads the settings for what serves nothing: each is right by itself, and some that belong together may be missing.
+// Read reads the settings for what serves nothing: each is right by itself, and some that belong together may be
+// missing.
 func Read(from Sources) (*Config, error) {
 	file, err := readFile(from.File)
 	if err != nil {
 		return nil, err
 	}
-	c := &Config{Demo: from.Demo, given: map[string]bool{}, secretPaths: map[string]string{}, Warnings: misspelledNames(from.Environ)}
+	c := &Config{Demo: from.Demo, given: map[string]bool{}, secretPaths: map[string]string{},
+		Warnings: misspelledNames(from.Environ)}
 	l := loader{config: c, layers: []layer{
 		{FromFlag, func(name string) string { return from.Flags[name] }},
 		{FromEnvironment, from.Getenv},
@@ -80,7 +83,8 @@ func Read(from Sources) (*Config, error) {
 		c.Cache.Redis = nil
 	}
 	if (c.MATTRWebhookJWKS == "") != (c.MATTRWebhookID == "") {
-		c.Warnings = append(c.Warnings, "/webhooks/mattr is not served: one of MATTR_WEBHOOK_JWKS and MATTR_WEBHOOK_ID is set, and it needs both")
+		c.Warnings = append(c.Warnings,
+			"/webhooks/mattr is not served: one of MATTR_WEBHOOK_JWKS and MATTR_WEBHOOK_ID is set, and it needs both")
 	}
 	c.Warnings = append(c.Warnings, c.cdnWarnings()...)
 	if c.MATTRAudience == "" {
@@ -184,7 +188,8 @@ func (l *loader) readSecret(s Setting, path string) (string, error) {
 	}
 	l.config.secretPaths[s.Name+"_FILE"] = path
 	if s.upstream || s.reread {
-		l.config.SecretFiles = append(l.config.SecretFiles, SecretFile{Name: s.Name + "_FILE", Path: path, Value: value, set: s.set})
+		l.config.SecretFiles = append(l.config.SecretFiles,
+			SecretFile{Name: s.Name + "_FILE", Path: path, Value: value, set: s.set})
 	}
 	return value, nil
 }

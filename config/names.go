@@ -33,8 +33,8 @@ func nearest(name string, known []string, most int) string {
 	return best
 }
 
-// didYouMean suggests a name of a file: that of the group's setting, or one that is spelled alike. Two letters in each other's place are
-// two changes.
+// didYouMean suggests a name of a file: that of the group's setting, or one that is spelled alike. Two letters in each
+// other's place are two changes.
 func didYouMean(group, name string, known []string) string {
 	if slices.Contains(known, group+"_"+name) {
 		return fmt.Sprintf("; did you mean %q?", group+"_"+name)
@@ -46,7 +46,8 @@ func didYouMean(group, name string, known []string) string {
 }
 
 // families are beginnings of names that no other program has a use for.
-var families = []string{"LEARNGRAPH_", "THOUGHTINDUSTRIES_", "COASSEMBLE_", "MATTR_", "CACHE_", "OPERATION_", "UPSTREAM_", "LINK_", "TRUSTED_", "CORS_", "JWT_"}
+var families = []string{"LEARNGRAPH_", "THOUGHTINDUSTRIES_", "COASSEMBLE_", "MATTR_", "CACHE_", "OPERATION_",
+	"UPSTREAM_", "LINK_", "TRUSTED_", "CORS_", "JWT_"}
 
 // minComparedLength is the shortest name for which being spelled alike is no accident.
 const minComparedLength = 6
@@ -73,9 +74,11 @@ func misspelledNames(environ []string) (warnings []string) {
 		}
 		switch {
 		case near != "":
-			warnings = append(warnings, fmt.Sprintf("the environment has %s, which is no setting and has no effect; did you mean %s?", name, near))
+			warnings = append(warnings,
+				fmt.Sprintf("the environment has %s, which is no setting and has no effect; did you mean %s?", name, near))
 		case inFamily:
-			warnings = append(warnings, fmt.Sprintf("the environment has %s, which is no setting and has no effect; learngraph help lists them", name))
+			warnings = append(warnings,
+				fmt.Sprintf("the environment has %s, which is no setting and has no effect; learngraph help lists them", name))
 		}
 	}
 	return warnings

@@ -27,7 +27,8 @@ func Schema() []byte {
 		Description: "A setting stands in its group or at the top, once. A flag and the environment win over the file.",
 		Type:        []string{"object", "null"}, Properties: map[string]*jsonSchema{}, Closed: &closed}
 	for _, g := range Groups() {
-		root.Properties[g.Name] = &jsonSchema{Title: g.Title, Type: []string{"object", "null"}, Properties: map[string]*jsonSchema{}, Closed: &closed}
+		root.Properties[g.Name] = &jsonSchema{Title: g.Title, Type: []string{"object", "null"},
+			Properties: map[string]*jsonSchema{}, Closed: &closed}
 	}
 	for _, s := range Settings() {
 		for _, name := range s.Names() {

@@ -21,7 +21,8 @@ func (c *Config) validate() error {
 		return err
 	}
 	if !c.Demo && c.Auth == "none" && !upstream.IsLoopback(host) && !c.given["AUTH"] {
-		return fmt.Errorf("LISTEN is not a loopback address: anyone who reaches %q could use your backends; set AUTH, or say AUTH=none to allow that", c.Listen)
+		return fmt.Errorf(
+			"LISTEN is not a loopback address: anyone who reaches %q could use your backends; set AUTH, or say AUTH=none to allow that", c.Listen)
 	}
 	if err := errors.Join(c.validateCapture(host), c.validateCDN()); err != nil {
 		return err
@@ -32,8 +33,8 @@ func (c *Config) validate() error {
 	return c.validateBackends()
 }
 
-// validateCapture checks at the start that a file can be written. Without AUTH anyone who reaches the server could fill the
-// disk, so captures are for this machine alone then.
+// validateCapture checks at the start that a file can be written. Without AUTH anyone who reaches the server could fill
+// the disk, so captures are for this machine alone then.
 func (c *Config) validateCapture(host string) error {
 	switch {
 	case c.CaptureDir == "":
@@ -45,7 +46,8 @@ func (c *Config) validateCapture(host string) error {
 	}
 	probe, err := os.CreateTemp(c.CaptureDir, ".probe-*")
 	if err != nil {
-		return fmt.Errorf("CAPTURE_DIR must be a folder that files can be written to; it is %q: %w", c.CaptureDir, reload.Cause(err))
+		return fmt.Errorf("CAPTURE_DIR must be a folder that files can be written to; it is %q: %w", c.CaptureDir,
+			reload.Cause(err))
 	}
 	return errors.Join(probe.Close(), os.Remove(probe.Name()))
 }
@@ -62,7 +64,8 @@ func (c *Config) validateCDN() error {
 // cdnWarnings are warnings about settings that have no effect alone.
 func (c *Config) cdnWarnings() (list []string) {
 	if c.CDN.TagHeader != "" && !c.PublicCatalog {
-		list = append(list, "no answer has tags: CDN_TAG_HEADER is set, and only with PUBLIC_CATALOG may a shared cache keep an answer")
+		list = append(list,
+			"no answer has tags: CDN_TAG_HEADER is set, and only with PUBLIC_CATALOG may a shared cache keep an answer")
 	}
 	if c.CDN.PurgeURL != "" && c.CDN.TagHeader == "" {
 		list = append(list, "CDN_PURGE_URL purges tags that no answer has: CDN_TAG_HEADER is not set")
@@ -83,7 +86,8 @@ func (c *Config) validateCallers() error {
 }
 
 func (c *Config) validateBackends() error {
-	for _, pair := range [][2]string{{"THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY"}, {"THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_URL"}} {
+	for _, pair := range [][2]string{{"THOUGHTINDUSTRIES_URL", "THOUGHTINDUSTRIES_API_KEY"},
+		{"THOUGHTINDUSTRIES_API_KEY", "THOUGHTINDUSTRIES_URL"}} {
 		if c.given[pair[0]] && !c.given[pair[1]] {
 			return fmt.Errorf("%s is missing: %s is set", pair[1], pair[0])
 		}
@@ -92,7 +96,8 @@ func (c *Config) validateBackends() error {
 		return err
 	}
 	if !c.HasThoughtIndustries() && !c.HasCoassemble() && !c.HasMATTR() {
-		return errors.New("no backend is configured: set THOUGHTINDUSTRIES_URL, COASSEMBLE_AUTHORIZATION or MATTR_URL with what belongs to them, or start with -demo")
+		return errors.New(
+			"no backend is configured: set THOUGHTINDUSTRIES_URL, COASSEMBLE_AUTHORIZATION or MATTR_URL with what belongs to them, or start with -demo")
 	}
 	return nil
 }

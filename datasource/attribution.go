@@ -15,8 +15,8 @@ type parents struct {
 	of      int
 }
 
-// WithParents returns a context under which a Load attributes each key to one of a field's parents: places are theirs among
-// all of them. It does nothing unless the operation is explained.
+// WithParents returns a context under which a Load attributes each key to one of a field's parents: places are theirs
+// among all of them. It does nothing unless the operation is explained.
 func WithParents(ctx context.Context, places []int, of int) context.Context {
 	if !upstream.IsExplained(ctx) {
 		return ctx

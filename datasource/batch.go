@@ -11,8 +11,8 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// plan answers keys by the fewest calls: from a scan where one pays, and what that leaves open by single reads, of the keys at
-// these places.
+// plan answers keys by the fewest calls: from a scan where one pays, and what that leaves open by single reads, of the
+// keys at these places.
 func plan[K comparable, V any](ctx context.Context, keys []K, scan func(keys []K) (scanned[K, V], error),
 	single func(rest []int) []cache.Answer[V]) []cache.Answer[V] {
 	seen, err := scanForRound(ctx, keys, scan)
@@ -45,7 +45,8 @@ type scanned[K comparable, V any] struct {
 }
 
 // each reads every key on its own, all at once; the limiter bounds the calls.
-func each[V any](ctx context.Context, keys []string, read func(ctx context.Context, i int) (cache.Entry[V], error)) []cache.Answer[V] {
+func each[V any](ctx context.Context, keys []string,
+	read func(ctx context.Context, i int) (cache.Entry[V], error)) []cache.Answer[V] {
 	answers := make([]cache.Answer[V], len(keys))
 	do := func(i int) error {
 		f, err := read(upstream.WithKeys(ctx, keys[i]), i)

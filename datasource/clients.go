@@ -36,16 +36,17 @@ type clientLists struct {
 }
 
 func (s *Source) newClients(c *cache.Cache, o spaceOptions) *clientLists {
-	documents := cache.SpaceOptions[*document.Document]{Kind: "client", Backend: string(o.backend), Scope: o.scope, Personal: o.personal,
-		Encode: func(d *document.Document) ([]byte, error) { return d.JSON(), nil },
+	documents := cache.SpaceOptions[*document.Document]{Kind: "client", Backend: string(o.backend), Scope: o.scope,
+		Personal: o.personal, Encode: func(d *document.Document) ([]byte, error) { return d.JSON(), nil },
 		Decode: func(data []byte) (*document.Document, error) { return s.ThoughtIndustries.Parse(data) },
 		Size:   (*document.Document).Size}
 	l := &clientLists{items: cache.NewSpace(c, documents), list: s.tag(upstream.ThoughtIndustries, "clients"),
 		ids:     newSpace(c, "clientKey", o, jsonOf[string], fromJSON[string], footprint.Text),
 		index:   newSpace(c, "clientWalk", o, jsonOf[clientIndex], fromJSON[clientIndex], clientIndex.size),
 		lookups: flights[lookupPage](c, "clientLookup", o)}
-	l.pages = cache.NewCollection(c, cache.CollectionOptions[ClientQuery, *document.Document]{Pages: ofKind(documents, "clientPage"), Text: ClientQuery.text,
-		Items: l.items, Key: s.clientKey, Filed: s.storeClientIDs})
+	l.pages = cache.NewCollection(c,
+		cache.CollectionOptions[ClientQuery, *document.Document]{Pages: ofKind(documents, "clientPage"),
+			Text: ClientQuery.text, Items: l.items, Key: s.clientKey, Filed: s.storeClientIDs})
 	return l
 }
 
@@ -55,17 +56,19 @@ func (s *Source) Catalogue() cache.Tag { return s.clients.list }
 // ClientPage reads a part of the list of clients.
 func (s *Source) ClientPage(ctx context.Context, q ClientQuery) (Page[*document.Document], error) {
 	tags := func(ClientQuery) []cache.Tag { return []cache.Tag{s.clients.list} }
-	return pageOf(s.withListPurpose(ctx), s.clients.pages, q, eachPage(tags, func(ctx context.Context, q ClientQuery, o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
-		w, meta, err := s.ThoughtIndustries.Window(ctx, q.Query, q.Offset, q.First, o)
-		if err != nil {
-			return Page[*document.Document]{}, meta, err
-		}
-		page := Page[*document.Document]{Items: w.Clients, More: w.More, Total: w.Total}
-		for _, a := range w.Aggregations {
-			page.Extra = append(page.Extra, rawDocument(a))
-		}
-		return page, meta, nil
-	}))
+	return pageOf(s.withListPurpose(ctx), s.clients.pages, q,
+		eachPage(tags, func(ctx context.Context, q ClientQuery,
+			o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
+			w, meta, err := s.ThoughtIndustries.Window(ctx, q.Query, q.Offset, q.First, o)
+			if err != nil {
+				return Page[*document.Document]{}, meta, err
+			}
+			page := Page[*document.Document]{Items: w.Clients, More: w.More, Total: w.Total}
+			for _, a := range w.Aggregations {
+				page.Extra = append(page.Extra, rawDocument(a))
+			}
+			return page, meta, nil
+		}))
 }
 
 func rawDocument(d *document.Document) json.RawMessage {

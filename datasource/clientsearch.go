@@ -20,7 +20,8 @@ type clientSearch struct {
 	partial atomic.Pointer[error]
 }
 
-// newClientSearch returns the lookup of one operation. A slug or sku leads to an id first; documents are stored by id alone.
+// newClientSearch returns the lookup of one operation. A slug or sku leads to an id first; documents are stored by id
+// alone.
 func (s *Source) newClientSearch() *clientSearch {
 	search := &clientSearch{Source: s}
 	if s.ThoughtIndustries != nil {
@@ -71,16 +72,18 @@ func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) []
 	for i, k := range named {
 		texts[i] = clientText(k)
 	}
-	for i, r := range results(s.clients.ids.Load(ctx, texts, func(ctx context.Context, missing []cache.Missing[string]) []cache.Answer[string] {
-		return s.fetchIDs(ctx, missing, named)
-	})) {
+	for i, r := range results(s.clients.ids.Load(ctx, texts,
+		func(ctx context.Context, missing []cache.Missing[string]) []cache.Answer[string] {
+			return s.fetchIDs(ctx, missing, named)
+		})) {
 		ids[others[i]] = r
 	}
 	return ids
 }
 
 // fetchIDs returns the ids that some of the keys lead to.
-func (s *clientSearch) fetchIDs(ctx context.Context, missing []cache.Missing[string], keys []thoughtindustries.Key) []cache.Answer[string] {
+func (s *clientSearch) fetchIDs(ctx context.Context, missing []cache.Missing[string],
+	keys []thoughtindustries.Key) []cache.Answer[string] {
 	ctx = scanning(ctx, missingKeys(missing))
 	index, at, scanned := s.clients.index.Cached(ctx, scanKey)
 	answers := make([]cache.Answer[string], len(missing))
@@ -103,7 +106,8 @@ func (s *clientSearch) fetchIDs(ctx context.Context, missing []cache.Missing[str
 	return answers
 }
 
-func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Missing[*document.Document]) []cache.Answer[*document.Document] {
+func (s *clientSearch) fetchByID(ctx context.Context,
+	missing []cache.Missing[*document.Document]) []cache.Answer[*document.Document] {
 	ctx = scanning(ctx, missingKeys(missing))
 	index, _, scanned := s.clients.index.Cached(ctx, scanKey)
 	var unknown []thoughtindustries.Key
@@ -127,7 +131,9 @@ func (s *clientSearch) fetchByID(ctx context.Context, missing []cache.Missing[*d
 
 // search asks the backend, and stores the other clients that were read. The lifetime takes earlier reads of the lookup
 // into account too.
-func (s *clientSearch) search(ctx context.Context, keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, map[thoughtindustries.Key]error, upstream.Meta) {
+func (s *clientSearch) search(ctx context.Context,
+	keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, map[thoughtindustries.Key]error,
+	upstream.Meta) {
 	if len(keys) == 0 {
 		return nil, nil, upstream.Meta{}
 	}
@@ -174,7 +180,8 @@ type lookupPage struct {
 }
 
 // readLookupPage reads a page of a lookup among clients, together with the operations that look there for others.
-func (s *Source) readLookupPage(ctx context.Context, q thoughtindustries.Query, number, count int) (*thoughtindustries.Page, upstream.Meta, error) {
+func (s *Source) readLookupPage(ctx context.Context, q thoughtindustries.Query,
+	number, count int) (*thoughtindustries.Page, upstream.Meta, error) {
 	key := fmt.Sprintf("%d.%d.%q.%q", number, count, q.Search, q.Sort)
 	seen := func(p lookupPage) []cache.Tag {
 		tags := []cache.Tag{s.clients.list}
@@ -184,17 +191,20 @@ func (s *Source) readLookupPage(ctx context.Context, q thoughtindustries.Query, 
 		return tags
 	}
 	p, err := coalesce(ctx, s.clients.lookups, key, seen, func(ctx context.Context) (lookupPage, error) {
-		page, meta, err := revisit(ctx, s.clients.pages, s.clients.list, key, nil, func(o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
-			p, meta, err := s.ThoughtIndustries.Page(ctx, q, number, count, o)
-			if err != nil {
-				return Page[*document.Document]{}, meta, err
-			}
-			return Page[*document.Document]{Items: p.Clients, More: p.HasMore, Total: p.Total, Number: p.Number, Size: p.PerPage}, meta, nil
-		})
+		page, meta, err := revisit(ctx, s.clients.pages, s.clients.list, key, nil,
+			func(o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
+				p, meta, err := s.ThoughtIndustries.Page(ctx, q, number, count, o)
+				if err != nil {
+					return Page[*document.Document]{}, meta, err
+				}
+				return Page[*document.Document]{Items: p.Clients, More: p.HasMore, Total: p.Total, Number: p.Number,
+					Size: p.PerPage}, meta, nil
+			})
 		if err != nil {
 			return lookupPage{}, err
 		}
-		return lookupPage{&thoughtindustries.Page{Clients: page.Items, Total: page.Total, HasMore: page.More, Number: page.Number, PerPage: page.Size}, meta}, nil
+		return lookupPage{&thoughtindustries.Page{Clients: page.Items, Total: page.Total, HasMore: page.More,
+			Number: page.Number, PerPage: page.Size}, meta}, nil
 	})
 	return p.Page, p.meta, err
 }

@@ -33,16 +33,18 @@ func (l coassembleList[K, V]) resource(c *cache.Cache, o spaceOptions) *resource
 		Pages: ofKind(records, l.kind+"Page"), Text: l.text, Items: r.items, Key: l.key, Tags: l.tags})
 	r.scan = scanner[V]{size: new(scanSize), key: l.key, seen: r.pageTags, flights: flights[*scan[V]](c, l.kind+"Walk", o),
 		read: func(ctx context.Context, cursor string) (*Page[V], upstream.Meta, error) {
-			return revisit(ctx, r.pages, r.list, cursor, nil, func(o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
-				number, _ := strconv.Atoi(cursor)
-				page.Items, meta, err = l.listAll(ctx, coassemble.Page{Number: number, Length: coassemble.MaxLength}, o)
-				if len(page.Items) == coassemble.MaxLength {
-					page.Next = strconv.Itoa(number + 1)
-				}
-				return page, meta, err
-			})
+			return revisit(ctx, r.pages, r.list, cursor, nil,
+				func(o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
+					number, _ := strconv.Atoi(cursor)
+					page.Items, meta, err = l.listAll(ctx, coassemble.Page{Number: number, Length: coassemble.MaxLength}, o)
+					if len(page.Items) == coassemble.MaxLength {
+						page.Next = strconv.Itoa(number + 1)
+					}
+					return page, meta, err
+				})
 		}}
-	r.fetch = eachPage(l.pages, func(ctx context.Context, k K, o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
+	r.fetch = eachPage(l.pages, func(ctx context.Context, k K,
+		o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
 		page.Items, page.More, meta, err = l.listPart(ctx, k, o)
 		return page, meta, err
 	})
@@ -63,7 +65,8 @@ func (s *Source) newEmbedClients(c *cache.Cache, o spaceOptions) *resource[part,
 		pages: func(part) []cache.Tag { return []cache.Tag{list} },
 		size:  (*coassemble.EmbedClient).Size, decode: recordFrom[coassemble.EmbedClient],
 		single: s.Coassemble.Client, listAll: s.Coassemble.Clients,
-		listPart: func(ctx context.Context, p part, o upstream.Option) ([]*coassemble.EmbedClient, bool, upstream.Meta, error) {
+		listPart: func(ctx context.Context, p part, o upstream.Option) ([]*coassemble.EmbedClient, bool, upstream.Meta,
+			error) {
 			return s.Coassemble.ClientWindow(ctx, p.offset, p.first, o)
 		},
 	}.resource(c, o)

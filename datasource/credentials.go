@@ -26,10 +26,12 @@ func (k CredentialPageKey) text() string {
 // newCredentials returns the pages of credentials. No route reads one alone, so that they have no keys of their own.
 func newCredentials(c *cache.Cache, o spaceOptions) *cache.Collection[CredentialPageKey, *mattr.Credential] {
 	return cache.NewCollection(c, cache.CollectionOptions[CredentialPageKey, *mattr.Credential]{
-		Pages: recordSpace(o, "credentialPage", (*mattr.Credential).Size, recordFrom[mattr.Credential]), Text: CredentialPageKey.text})
+		Pages: recordSpace(o, "credentialPage", (*mattr.Credential).Size, recordFrom[mattr.Credential]),
+		Text:  CredentialPageKey.text})
 }
 
-func (s *Source) fetchCredentialPages(ctx context.Context, keys []CredentialPageKey) []loader.Result[Page[*mattr.Credential]] {
+func (s *Source) fetchCredentialPages(ctx context.Context,
+	keys []CredentialPageKey) []loader.Result[Page[*mattr.Credential]] {
 	tags := func(k CredentialPageKey) []cache.Tag {
 		return []cache.Tag{s.identityTag(k.Identity), s.credentialsTag(k.Identity)}
 	}
@@ -42,7 +44,8 @@ func (s *Source) credentialsTag(id string) cache.Tag {
 }
 
 // readCredentials reads a page of an identity's credentials. A key that is malformed names no identity.
-func (s *Source) readCredentials(ctx context.Context, k CredentialPageKey, o upstream.Option) (Page[*mattr.Credential], upstream.Meta, error) {
+func (s *Source) readCredentials(ctx context.Context, k CredentialPageKey,
+	o upstream.Option) (Page[*mattr.Credential], upstream.Meta, error) {
 	p, meta, err := s.MATTR.Credentials(ctx, k.Identity, k.Limit, k.Token, o)
 	if k.Token == "" && malformed(err) {
 		err = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.NotFound}

@@ -77,18 +77,19 @@ func (s *Source) newIdentities(c *cache.Cache, o spaceOptions) *identityLists {
 	records := func(kind string) cache.SpaceOptions[*mattr.Identity] {
 		return recordSpace(o, kind, (*mattr.Identity).Size, recordFrom[mattr.Identity])
 	}
-	r := &resource[listKey, *mattr.Identity]{list: s.tag(upstream.MATTR, "identities"), tags: s.identityTags, normal: strings.ToLower,
-		single: s.IdentityByID, requestedOnly: true, items: cache.NewSpace(c, records("identity"))}
-	r.pages = cache.NewCollection(c, cache.CollectionOptions[listKey, *mattr.Identity]{Pages: records("identityPage"), Text: listKey.text,
-		Items: r.items, Key: identityKey, Tags: r.tags})
+	r := &resource[listKey, *mattr.Identity]{list: s.tag(upstream.MATTR, "identities"), tags: s.identityTags,
+		normal: strings.ToLower, single: s.IdentityByID, requestedOnly: true, items: cache.NewSpace(c, records("identity"))}
+	r.pages = cache.NewCollection(c, cache.CollectionOptions[listKey, *mattr.Identity]{Pages: records("identityPage"),
+		Text: listKey.text, Items: r.items, Key: identityKey, Tags: r.tags})
 	l := &identityLists{resource: r,
-		searches: cache.NewCollection(c, cache.CollectionOptions[listKey, *mattr.Identity]{Pages: records("foundIdentityPage"), Text: listKey.text}),
-		byUser:   cache.NewSpace(c, records("userIdentity")),
-		flights:  flights[*scan[*mattr.Identity]](c, "userIdentityWalk", o),
-		index:    newSpace(c, "identityWalk", o, jsonOf[identityIndex], fromJSON[identityIndex], identityIndex.size),
+		searches: cache.NewCollection(c,
+			cache.CollectionOptions[listKey, *mattr.Identity]{Pages: records("foundIdentityPage"), Text: listKey.text}),
+		byUser:  cache.NewSpace(c, records("userIdentity")),
+		flights: flights[*scan[*mattr.Identity]](c, "userIdentityWalk", o),
+		index:   newSpace(c, "identityWalk", o, jsonOf[identityIndex], fromJSON[identityIndex], identityIndex.size),
 	}
-	l.scans = cache.NewCollection(c, cache.CollectionOptions[string, *mattr.Identity]{Pages: records("userIdentityPage"), Text: sameText,
-		Items: l.byUser, Key: s.linkedUser, Tags: r.tags})
+	l.scans = cache.NewCollection(c, cache.CollectionOptions[string, *mattr.Identity]{Pages: records("userIdentityPage"),
+		Text: sameText, Items: l.byUser, Key: s.linkedUser, Tags: r.tags})
 	r.scan = scanner[*mattr.Identity]{size: new(scanSize), key: identityKey, seen: s.seenIdentities,
 		flights: flights[*scan[*mattr.Identity]](c, "identityWalkFlight", o),
 		read: func(ctx context.Context, cursor string) (*Page[*mattr.Identity], upstream.Meta, error) {
@@ -106,14 +107,16 @@ func (s *Source) seenIdentities(items []*mattr.Identity) []cache.Tag {
 	return tags
 }
 
-func (s *Source) identityPage(ctx context.Context, limit int, token string, options ...upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
+func (s *Source) identityPage(ctx context.Context, limit int, token string,
+	options ...upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
 	p, meta, err := s.MATTR.Identities(ctx, limit, token, options...)
 	return Page[*mattr.Identity]{Items: p.Items, Next: p.Next}, meta, err
 }
 
 // IdentityByID takes a key that the backend calls malformed for one that does not exist: the customer's own identifiers
 // need not be ids of this backend.
-func (s *Source) IdentityByID(ctx context.Context, id string, options ...upstream.Option) (*mattr.Identity, upstream.Meta, error) {
+func (s *Source) IdentityByID(ctx context.Context, id string,
+	options ...upstream.Option) (*mattr.Identity, upstream.Meta, error) {
 	i, meta, err := s.MATTR.Identity(ctx, id, options...)
 	if malformed(err) {
 		err = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.NotFound}
@@ -139,11 +142,12 @@ func (s *Source) IdentityPage(ctx context.Context, q IdentityQuery) (Page[*mattr
 		key.criteria, pages = string(text), s.identities.searches
 	}
 	tags := func(listKey) []cache.Tag { return []cache.Tag{s.identities.list} }
-	return pageOf(s.withListPurpose(ctx), pages, key, eachPage(tags, func(ctx context.Context, k listKey, o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
-		if q.Filter == nil {
-			return s.identityPage(ctx, k.limit, k.token, o)
-		}
-		p, meta, err := s.MATTR.Search(ctx, *q.Filter, k.limit, k.token)
-		return Page[*mattr.Identity]{Items: p.Items, Next: p.Next}, meta, err
-	}))
+	return pageOf(s.withListPurpose(ctx), pages, key,
+		eachPage(tags, func(ctx context.Context, k listKey, o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
+			if q.Filter == nil {
+				return s.identityPage(ctx, k.limit, k.token, o)
+			}
+			p, meta, err := s.MATTR.Search(ctx, *q.Filter, k.limit, k.token)
+			return Page[*mattr.Identity]{Items: p.Items, Next: p.Next}, meta, err
+		}))
 }

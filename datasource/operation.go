@@ -38,8 +38,8 @@ type loaders struct {
 
 type operationKey struct{}
 
-// Begin returns the context of a new operation over ctx. Where tenant is not nil, users are looked up for a caller who may
-// see those of these clients alone.
+// Begin returns the context of a new operation over ctx. Where tenant is not nil, users are looked up for a caller who
+// may see those of these clients alone.
 func (s *Source) Begin(ctx context.Context, tenant []string) context.Context {
 	o := &Operation{source: s, tenant: tenant}
 	o.ctx = context.WithValue(ctx, operationKey{}, o)
@@ -58,16 +58,18 @@ func (o *Operation) reset() {
 
 // Clients loads clients of Thought Industries by any of their keys.
 func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Document] {
-	return lazy(o, &o.loaders.clients, "clients", clientText, func(o *Operation) loader.Fetch[thoughtindustries.Key, *document.Document] {
-		return configured(upstream.ThoughtIndustries, o.source.ThoughtIndustries != nil, o.source.newClientSearch().find)
-	})
+	return lazy(o, &o.loaders.clients, "clients", clientText,
+		func(o *Operation) loader.Fetch[thoughtindustries.Key, *document.Document] {
+			return configured(upstream.ThoughtIndustries, o.source.ThoughtIndustries != nil, o.source.newClientSearch().find)
+		})
 }
 
 // EmbedClients loads clients of Coassemble by identifier.
 func (o *Operation) EmbedClients() *loader.Loader[string, *coassemble.EmbedClient] {
-	return lazy(o, &o.loaders.embedClients, "embedClients", sameText, func(o *Operation) loader.Fetch[string, *coassemble.EmbedClient] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.source.embedClients.load))
-	})
+	return lazy(o, &o.loaders.embedClients, "embedClients", sameText,
+		func(o *Operation) loader.Fetch[string, *coassemble.EmbedClient] {
+			return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.source.embedClients.load))
+		})
 }
 
 // Users loads users by identifier.
@@ -79,34 +81,39 @@ func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
 
 // UserPages loads parts of clients' users.
 func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
-	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text, func(o *Operation) loader.Fetch[UserPageKey, Page[*coassemble.User]] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.fetchUserPages))
-	})
+	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text,
+		func(o *Operation) loader.Fetch[UserPageKey, Page[*coassemble.User]] {
+			return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.fetchUserPages))
+		})
 }
 
 // Identities loads identities by id.
 func (o *Operation) Identities() *loader.Loader[string, *mattr.Identity] {
-	return lazy(o, &o.loaders.identities, "identities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-		return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.identities.load))
-	})
+	return lazy(o, &o.loaders.identities, "identities", sameText,
+		func(o *Operation) loader.Fetch[string, *mattr.Identity] {
+			return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.identities.load))
+		})
 }
 
 // UserIdentities loads identities by the identifier of their user.
 func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
-	return lazy(o, &o.loaders.userIdentities, "userIdentities", sameText, func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-		return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.fetchUserIdentities))
-	})
+	return lazy(o, &o.loaders.userIdentities, "userIdentities", sameText,
+		func(o *Operation) loader.Fetch[string, *mattr.Identity] {
+			return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.fetchUserIdentities))
+		})
 }
 
 // CredentialPages loads parts of identities' credentials.
 func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*mattr.Credential]] {
-	return lazy(o, &o.loaders.credentialPages, "credentialPages", CredentialPageKey.text, func(o *Operation) loader.Fetch[CredentialPageKey, Page[*mattr.Credential]] {
-		return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.fetchCredentialPages))
-	})
+	return lazy(o, &o.loaders.credentialPages, "credentialPages", CredentialPageKey.text,
+		func(o *Operation) loader.Fetch[CredentialPageKey, Page[*mattr.Credential]] {
+			return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.fetchCredentialPages))
+		})
 }
 
 // lazy returns the loader in slot, which it makes the first time. text returns the name of a key in the cache.
-func lazy[K comparable, V any](o *Operation, slot **loader.Loader[K, V], kind string, text func(K) string, fetch func(*Operation) loader.Fetch[K, V]) *loader.Loader[K, V] {
+func lazy[K comparable, V any](o *Operation, slot **loader.Loader[K, V], kind string, text func(K) string,
+	fetch func(*Operation) loader.Fetch[K, V]) *loader.Loader[K, V] {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if *slot == nil {

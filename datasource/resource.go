@@ -93,13 +93,15 @@ func (r *resource[K, V]) selectKeys(ctx context.Context, w *scan[V], keys []stri
 
 // revisit reads a page of a scan, again only if the backend has another.
 func revisit[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], list cache.Tag, cursor string,
-	keep func(*Page[V]) *Page[V], read func(upstream.Option) (Page[V], upstream.Meta, error)) (*Page[V], upstream.Meta, error) {
+	keep func(*Page[V]) *Page[V], read func(upstream.Option) (Page[V], upstream.Meta, error)) (*Page[V], upstream.Meta,
+	error) {
 	var meta upstream.Meta
-	f, err := pages.Revisit(ctx, "scan:"+cursor, []cache.Tag{list}, keep, func(_ context.Context, etag string) (cache.Entry[*Page[V]], error) {
-		page, m, err := read(upstream.IfNoneMatch(etag))
-		meta = m
-		return conditional(&page, m, err, func(*Page[V]) []cache.Tag { return nil })
-	})
+	f, err := pages.Revisit(ctx, "scan:"+cursor, []cache.Tag{list}, keep,
+		func(_ context.Context, etag string) (cache.Entry[*Page[V]], error) {
+			page, m, err := read(upstream.IfNoneMatch(etag))
+			meta = m
+			return conditional(&page, m, err, func(*Page[V]) []cache.Tag { return nil })
+		})
 	return f.Value, meta, err
 }
 
@@ -114,7 +116,8 @@ func (r *resource[K, V]) pageTags(items []V) []cache.Tag {
 }
 
 // pageOf returns one page of a list that no batch waits for.
-func pageOf[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], key K, fetch cache.FetchPages[K, V]) (Page[V], error) {
+func pageOf[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], key K,
+	fetch cache.FetchPages[K, V]) (Page[V], error) {
 	return readOnce(ctx, pageRead{pages, key}, func() (Page[V], error) {
 		r := pages.Load(ctx, []K{key}, fetch)[0]
 		return r.Value, r.Err

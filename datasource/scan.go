@@ -15,8 +15,8 @@ type scan[V any] struct {
 	pages int
 	// done is set if no more follow.
 	done bool
-	// unusable is set if the list shows keys alone, so that it cannot answer who belongs where, or if a page brought nothing
-	// new. Either ends the scan.
+	// unusable is set if the list shows keys alone, so that it cannot answer who belongs where, or if a page brought
+	// nothing new. Either ends the scan.
 	unusable bool
 }
 
@@ -30,8 +30,8 @@ const (
 	unusableSize = 1 << 30
 )
 
-// bound is how many pages of the list may be read where the other way takes n calls: as many as that at the most, so that
-// not knowing the size costs twice the cheapest way at most. It is 0 where the list is known to be longer.
+// bound is how many pages of the list may be read where the other way takes n calls: as many as that at the most, so
+// that not knowing the size costs twice the cheapest way at most. It is 0 where the list is known to be longer.
 func (s *scanSize) bound(n int) int {
 	n = min(n, maxScanPages)
 	if n < 2 || int(s.pages.Load()) > n {
@@ -40,8 +40,8 @@ func (s *scanSize) bound(n int) int {
 	return n
 }
 
-// learn records the size that a scan found, or that the list is longer than the pages read. Such a list is taken for twice
-// as long: all scans that read in vain then have less than twice the pages of the longest.
+// learn records the size that a scan found, or that the list is longer than the pages read. Such a list is taken for
+// twice as long: all scans that read in vain then have less than twice the pages of the longest.
 func (s *scanSize) learn(pages int, done, unusable bool) {
 	switch {
 	case unusable:
@@ -130,13 +130,14 @@ func (s scanner[V]) readPage(ctx context.Context, cursor string) (*Page[V], upst
 
 // flights returns a space that shares values only while they are fetched. It stores nothing.
 func flights[W any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[W] {
-	return cache.NewSpace(c, cache.SpaceOptions[W]{Kind: kind, Backend: string(o.backend), Scope: o.scope, Personal: o.personal,
-		Local: true, NoStale: true, Size: func(W) int { return 0 }})
+	return cache.NewSpace(c, cache.SpaceOptions[W]{Kind: kind, Backend: string(o.backend), Scope: o.scope,
+		Personal: o.personal, Local: true, NoStale: true, Size: func(W) int { return 0 }})
 }
 
 // coalesce runs do unless another caller is running it under the key; then it waits for that one. seen are the tags of
 // the result. A caller that comes after one of them was dropped does it again.
-func coalesce[W any](ctx context.Context, space *cache.Space[W], key string, seen func(W) []cache.Tag, do func(context.Context) (W, error)) (W, error) {
+func coalesce[W any](ctx context.Context, space *cache.Space[W], key string, seen func(W) []cache.Tag,
+	do func(context.Context) (W, error)) (W, error) {
 	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Missing[W]) []cache.Answer[W] {
 		w, err := do(ctx)
 		if err != nil {

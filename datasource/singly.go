@@ -8,8 +8,9 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// fetchSingly returns a fetch that loads each key on its own where the loader wants each result as soon as it is there. Whether one
-// scan takes the place of their single reads is decided for all of them together, once each has been looked for in the cache.
+// fetchSingly returns a fetch that loads each key on its own where the loader wants each result as soon as it is there.
+// Whether one scan takes the place of their single reads is decided for all of them together, once each has been looked
+// for in the cache.
 func fetchSingly[K comparable, V any](fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
 	return func(ctx context.Context, keys []K) []loader.Result[V] {
 		if len(keys) < 2 || !loader.DeliversEarly(ctx) {
@@ -90,7 +91,8 @@ func (s *roundMember) take(keys []any) (awaited bool) {
 }
 
 // scanForRound calls scan for the keys of all loads of a round, once, where ctx belongs to one.
-func scanForRound[K comparable, V any](ctx context.Context, keys []K, scan func([]K) (scanned[K, V], error)) (scanned[K, V], error) {
+func scanForRound[K comparable, V any](ctx context.Context, keys []K,
+	scan func([]K) (scanned[K, V], error)) (scanned[K, V], error) {
 	s, _ := ctx.Value(roundKey{}).(*roundMember)
 	if s == nil {
 		return scan(keys)

@@ -77,13 +77,15 @@ type spaceOptions struct {
 	personal bool
 }
 
-func newSpace[V any](c *cache.Cache, kind string, o spaceOptions, encode func(V) ([]byte, error), decode func([]byte) (V, error), size func(V) int) *cache.Space[V] {
-	return cache.NewSpace(c, cache.SpaceOptions[V]{Kind: kind, Backend: string(o.backend), Scope: o.scope, Personal: o.personal,
-		Encode: encode, Decode: decode, Size: size})
+func newSpace[V any](c *cache.Cache, kind string, o spaceOptions, encode func(V) ([]byte, error),
+	decode func([]byte) (V, error), size func(V) int) *cache.Space[V] {
+	return cache.NewSpace(c, cache.SpaceOptions[V]{Kind: kind, Backend: string(o.backend), Scope: o.scope,
+		Personal: o.personal, Encode: encode, Decode: decode, Size: size})
 }
 
 // recordSpace describes a space of records, which have a JSON form of their own.
-func recordSpace[V any](o spaceOptions, kind string, size func(V) int, decode func([]byte) (V, error)) cache.SpaceOptions[V] {
+func recordSpace[V any](o spaceOptions, kind string, size func(V) int,
+	decode func([]byte) (V, error)) cache.SpaceOptions[V] {
 	return cache.SpaceOptions[V]{Kind: kind, Backend: string(o.backend), Scope: o.scope, Personal: o.personal,
 		Encode: jsonOf[V], Decode: decode, Size: size}
 }

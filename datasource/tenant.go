@@ -10,15 +10,16 @@ import (
 	"github.com/learngraph/learngraph/upstream/coassemble"
 )
 
-// A caller who is bound to clients must not find out whether a record of somebody else exists. So a lookup by key makes the
-// same calls for a record that is not there and for one that is not the caller's, whatever the cache has of either.
+// A caller who is bound to clients must not find out whether a record of somebody else exists. So a lookup by key makes
+// the same calls for a record that is not there and for one that is not the caller's, whatever the cache has of either.
 
 // owns reports whether a user belongs to a client of the operation's tenant.
 func (o *Operation) owns(u *coassemble.User) bool {
 	return slices.Contains(o.tenant, clientOf(u))
 }
 
-// fetchTenantUsers reads users that the cache has as the tenant's own like any user, every other one with a call of its own.
+// fetchTenantUsers reads users that the cache has as the tenant's own like any user, every other one with a call of its
+// own.
 func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) []loader.Result[*coassemble.User] {
 	s := o.source
 	cached := s.users.items.Stored(ctx, keys...)

@@ -17,9 +17,10 @@ func (s *Source) fetchUserIdentities(ctx context.Context, users []string) []load
 	return results(s.identities.byUser.Load(ctx, users, s.readUserIdentities))
 }
 
-// readUserIdentities searches for each user, or scans all identities where that takes fewer calls and the list shows the key
-// that joins.
-func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing[*mattr.Identity]) []cache.Answer[*mattr.Identity] {
+// readUserIdentities searches for each user, or scans all identities where that takes fewer calls and the list shows
+// the key that joins.
+func (s *Source) readUserIdentities(ctx context.Context,
+	missing []cache.Missing[*mattr.Identity]) []cache.Answer[*mattr.Identity] {
 	users := missingKeys(missing)
 	ctx = fetching(ctx)
 	if index, _, ok := s.identities.index.Cached(ctx, scanKey); ok {
@@ -47,8 +48,10 @@ func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing
 	})
 }
 
-// eachUser finds the identity of each user on its own. The route need not be the same again, so that there is no validator.
-func (s *Source) eachUser(ctx context.Context, users []string, find func(context.Context, string) (*mattr.Identity, upstream.Meta, error)) []cache.Answer[*mattr.Identity] {
+// eachUser finds the identity of each user on its own. The route need not be the same again, so that there is no
+// validator.
+func (s *Source) eachUser(ctx context.Context, users []string,
+	find func(context.Context, string) (*mattr.Identity, upstream.Meta, error)) []cache.Answer[*mattr.Identity] {
 	return each(ctx, users, func(ctx context.Context, n int) (cache.Entry[*mattr.Identity], error) {
 		i, meta, err := find(ctx, users[n])
 		if err != nil {
@@ -72,7 +75,8 @@ func (s *Source) fromIndex(ctx context.Context, users []string, index identityIn
 	})
 }
 
-// scanForUsers returns the whole list of identities, nil where searches take fewer calls or the list does not show the key that joins.
+// scanForUsers returns the whole list of identities, nil where searches take fewer calls or the list does not show the
+// key that joins.
 func (s *Source) scanForUsers(ctx context.Context, users []string) (*scan[*mattr.Identity], error) {
 	l := s.identities
 	if l.unlinked.Load() || l.scan.size.bound(len(users)) == 0 {
@@ -82,9 +86,12 @@ func (s *Source) scanForUsers(ctx context.Context, users []string) (*scan[*mattr
 	for _, u := range users {
 		asked[u] = true
 	}
-	scanner := scanner[*mattr.Identity]{size: l.scan.size, key: identityKey, seen: s.seenIdentities, flights: l.flights, worthReading: s.carriesKeys,
-		read: func(ctx context.Context, cursor string) (*Page[*mattr.Identity], upstream.Meta, error) {
-			return revisit(ctx, l.scans, l.list, cursor, func(p *Page[*mattr.Identity]) *Page[*mattr.Identity] { return s.requestedPart(p, asked) },
+	scanner := scanner[*mattr.Identity]{size: l.scan.size, key: identityKey, seen: s.seenIdentities, flights: l.flights,
+		worthReading: s.carriesKeys, read: func(ctx context.Context,
+			cursor string) (*Page[*mattr.Identity], upstream.Meta, error) {
+			return revisit(ctx, l.scans, l.list, cursor, func(p *Page[*mattr.Identity]) *Page[*mattr.Identity] {
+				return s.requestedPart(p, asked)
+			},
 				func(o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
 					return s.identityPage(ctx, mattr.MaxLimit, cursor, o)
 				})
@@ -170,7 +177,8 @@ var (
 	errTwoIdentities = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract, Err: upstream.ErrAmbiguous}
 )
 
-// exactlyOne takes the only match. Two that carry one key cannot both be meant, and the first need not be the right one.
+// exactlyOne takes the only match. Two that carry one key cannot both be meant, and the first need not be the right
+// one.
 func exactlyOne(matches []*mattr.Identity, err error) (*mattr.Identity, error) {
 	switch {
 	case err != nil:

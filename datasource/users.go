@@ -50,10 +50,12 @@ func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey,
 		key:   func(u *coassemble.User) (key string, stub bool) { return u.Identifier, u.Bare },
 		pages: func(k UserPageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Client)} },
 		size:  (*coassemble.User).Size, decode: recordFrom[coassemble.User], single: s.Coassemble.User,
-		listAll: func(ctx context.Context, p coassemble.Page, options ...upstream.Option) ([]*coassemble.User, upstream.Meta, error) {
+		listAll: func(ctx context.Context, p coassemble.Page,
+			options ...upstream.Option) ([]*coassemble.User, upstream.Meta, error) {
 			return s.Coassemble.Users(ctx, "", p, options...)
 		},
-		listPart: func(ctx context.Context, k UserPageKey, o upstream.Option) ([]*coassemble.User, bool, upstream.Meta, error) {
+		listPart: func(ctx context.Context, k UserPageKey,
+			o upstream.Option) ([]*coassemble.User, bool, upstream.Meta, error) {
 			return s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First, o)
 		},
 	}.resource(c, o)
@@ -80,7 +82,8 @@ func (o *Operation) fetchUserPages(ctx context.Context, keys []UserPageKey) []lo
 
 // readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
 // are fewer.
-func (s *Source) readUserPages(ctx context.Context, missing []cache.Miss[UserPageKey]) []cache.Answer[*Page[*coassemble.User]] {
+func (s *Source) readUserPages(ctx context.Context,
+	missing []cache.Miss[UserPageKey]) []cache.Answer[*Page[*coassemble.User]] {
 	keys := make([]UserPageKey, len(missing))
 	for i := range missing {
 		keys[i] = missing[i].Key
@@ -98,13 +101,15 @@ func (s *Source) readUserPages(ctx context.Context, missing []cache.Miss[UserPag
 		if all == nil || err != nil {
 			return seen, err
 		}
-		return scanned[UserPageKey, *Page[*coassemble.User]]{s.partsOf(all, meta, ofClients), len(ofClients) == len(keys)}, nil
+		return scanned[UserPageKey, *Page[*coassemble.User]]{s.partsOf(all, meta, ofClients), len(ofClients) == len(keys)},
+			nil
 	}, func(rest []int) []cache.Answer[*Page[*coassemble.User]] { return s.users.fetch(ctx, at(missing, rest)) })
 }
 
 // allUsers returns the finished list of all users, stored or scanned; nil where neither is to be had in n calls. The
 // lifetime is that of the list's records.
-func (s *Source) allUsers(ctx context.Context, n int) (users []*coassemble.User, lifetime cache.Entry[*Page[*coassemble.User]], err error) {
+func (s *Source) allUsers(ctx context.Context,
+	n int) (users []*coassemble.User, lifetime cache.Entry[*Page[*coassemble.User]], err error) {
 	if n == 0 {
 		return nil, lifetime, nil
 	}
@@ -122,7 +127,8 @@ func (s *Source) allUsers(ctx context.Context, n int) (users []*coassemble.User,
 }
 
 // partsOf returns parts of single clients' users, as filtered lists would have shown them.
-func (s *Source) partsOf(all []*coassemble.User, lifetime cache.Entry[*Page[*coassemble.User]], keys []UserPageKey) map[UserPageKey]cache.Answer[*Page[*coassemble.User]] {
+func (s *Source) partsOf(all []*coassemble.User, lifetime cache.Entry[*Page[*coassemble.User]],
+	keys []UserPageKey) map[UserPageKey]cache.Answer[*Page[*coassemble.User]] {
 	byClient := map[string][]*coassemble.User{}
 	for _, u := range all {
 		client := clientOf(u)

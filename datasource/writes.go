@@ -49,7 +49,8 @@ func (s *Source) DeleteIdentity(ctx context.Context, key string) error {
 // invalidation drops the values that a write may have changed, in every replica.
 type invalidation func(ctx context.Context, s *Source)
 
-func (s *Source) writeCoassemble(ctx context.Context, invalidate invalidation, write func(*coassemble.Client) error) error {
+func (s *Source) writeCoassemble(ctx context.Context, invalidate invalidation,
+	write func(*coassemble.Client) error) error {
 	if s.Coassemble == nil {
 		return NotConfigured(upstream.Coassemble)
 	}
@@ -64,8 +65,8 @@ func (s *Source) writeMATTR(ctx context.Context, invalidate invalidation, write 
 }
 
 // invalidateAfter invalidates after a write with this outcome, and returns the outcome. A write that failed may have
-// happened, unless it certainly never left; then everything stays, since cached values are worth most while a backend cannot
-// be reached.
+// happened, unless it certainly never left; then everything stays, since cached values are worth most while a backend
+// cannot be reached.
 func (s *Source) invalidateAfter(ctx context.Context, invalidate invalidation, err error) error {
 	if wasNotSent(err) {
 		return err
@@ -127,8 +128,8 @@ func (s *Source) InvalidateUser(ctx context.Context, key string) {
 // InvalidateUserRecord drops a user whose own members alone may have changed.
 func (s *Source) InvalidateUserRecord(ctx context.Context, key string) { s.users.items.Drop(ctx, key) }
 
-// invalidateUserUpdate drops as much as InvalidateUser where the user moves: two embed clients count their users anew, and
-// one may have come to exist.
+// invalidateUserUpdate drops as much as InvalidateUser where the user moves: two embed clients count their users anew,
+// and one may have come to exist.
 func (s *Source) invalidateUserUpdate(ctx context.Context, key string, update coassemble.UserUpdate) {
 	if update.ClientIdentifier == nil {
 		s.InvalidateUserRecord(ctx, key)

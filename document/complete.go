@@ -8,8 +8,8 @@ import (
 	"slices"
 )
 
-// completer finds the objects of a document with the same key, and makes references to them lead to the members of all of
-// them. A backend embeds an object whole in one place and in part in others; a normalizing client cache would lose
+// completer finds the objects of a document with the same key, and makes references to them lead to the members of all
+// of them. A backend embeds an object whole in one place and in part in others; a normalizing client cache would lose
 // members if one object had two contents.
 type completer struct {
 	objects []keyed  // in the order of their references

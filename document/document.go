@@ -14,8 +14,8 @@
 //     too. Below a [Member.JSON] repeated members stay as they were sent.
 //   - Strings keep their escapes; only invalid UTF-8 and lone surrogate escapes are rewritten, to U+FFFD. Numbers keep
 //     the form in which they were sent. Nulls stay in the text.
-//   - Objects of one [Shape.Key] are completed by each other: they are one object, wherever the text has it. What several of
-//     them have is that of the one with the most members that are not null.
+//   - Objects of one [Shape.Key] are completed by each other: they are one object, wherever the text has it. What
+//     several of them have is that of the one with the most members that are not null.
 //   - Arrays nest, and every object in them has the shape of the member.
 package document
 
@@ -61,8 +61,8 @@ func (d *Document) offset(ref uint32) uint32 {
 	return ref
 }
 
-// Object is a handle on one object of a Document; reading it allocates nothing. Its shape is in the handle and not in the
-// index, which saves a word per object there: a caller has the shape before it looks a member up.
+// Object is a handle on one object of a Document; reading it allocates nothing. Its shape is in the handle and not in
+// the index, which saves a word per object there: a caller has the shape before it looks a member up.
 type Object struct {
 	d     *Document
 	shape *Shape

@@ -33,8 +33,9 @@ var (
 	IntLeaf     = &Leaf{name: "Int", append: appendInt}         // an integral number of 32 bits: 5, 5.0, 5e2
 	FloatLeaf   = &Leaf{name: "Float", append: appendFloat}     // a number that is finite in 64 bits
 	BooleanLeaf = &Leaf{name: "Boolean", append: appendBoolean} // true or false
-	IDLeaf      = &Leaf{name: "ID", append: appendID}           // a string, or an integral number as a string of its digits
-	JSONLeaf    = &Leaf{name: "JSON", append: appendJSON}       // anything
+	// a string, or an integral number as a string of its digits
+	IDLeaf   = &Leaf{name: "ID", append: appendID}
+	JSONLeaf = &Leaf{name: "JSON", append: appendJSON} // anything
 )
 
 // NewEnum returns the leaf of an enum: a string that is one of names after its escapes are resolved.

@@ -1,8 +1,8 @@
 package document
 
-// Nodes wraps the elements of a list of objects one by one. A null element is the zero T, and so is one of another kind,
-// whose *Mismatch is at its index in the errors; these are nil where every element is right. A null v returns nil and
-// nil; a v that is no array returns nil and one error.
+// Nodes wraps the elements of a list of objects one by one. A null element is the zero T, and so is one of another
+// kind, whose *Mismatch is at its index in the errors; these are nil where every element is right. A null v returns nil
+// and nil; a v that is no array returns nil and one error.
 func Nodes[T any](v Value, wrap func(Object) T) ([]T, []error) {
 	return elements(v, func(e Value) (T, error) {
 		o, err := e.Object()
@@ -14,9 +14,9 @@ func Nodes[T any](v Value, wrap func(Object) T) ([]T, []error) {
 	})
 }
 
-// Leaves reads the elements of a list of leaves one by one. A null element is nil, and so is one that read refuses, whose
-// error is at its index in the errors; these are nil where every element is right. A null v returns nil and nil; a v that
-// is no array returns nil and one error.
+// Leaves reads the elements of a list of leaves one by one. A null element is nil, and so is one that read refuses,
+// whose error is at its index in the errors; these are nil where every element is right. A null v returns nil and nil;
+// a v that is no array returns nil and one error.
 func Leaves[T any](v Value, read func(Value) (T, error)) ([]*T, []error) {
 	return elements(v, func(e Value) (*T, error) { return Optional(e, read) })
 }

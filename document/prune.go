@@ -34,8 +34,8 @@ type pruner struct {
 // inserted.
 type edit struct{ from, to, inserted uint32 }
 
-// slot is a member or an element of an object or array that is still open. That of a member is valid from when the member
-// was seen.
+// slot is a member or an element of an object or array that is still open. That of a member is valid from when the
+// member was seen.
 type slot struct {
 	ref uint32
 	at  uint32 // the offset of the member's name, from the start of the document
@@ -70,8 +70,10 @@ func prune(src *source, i, depth int, s *Shape, unknown func(*Shape, []byte)) (*
 
 func (p *pruner) release() {
 	p.same.reset()
-	*p = pruner{edits: p.edits[:0], inserted: p.inserted[:0], index: p.index[:0], slots: p.slots[:0], marks: p.marks[:0], scratch: p.scratch[:0], same: p.same}
-	if 12*cap(p.edits)+cap(p.inserted)+4*cap(p.index)+8*cap(p.slots)+4*cap(p.marks)+cap(p.scratch)+p.same.size() <= maxScratch {
+	*p = pruner{edits: p.edits[:0], inserted: p.inserted[:0], index: p.index[:0], slots: p.slots[:0], marks: p.marks[:0],
+		scratch: p.scratch[:0], same: p.same}
+	if 12*cap(p.edits)+cap(p.inserted)+4*cap(p.index)+8*cap(p.slots)+4*cap(p.marks)+cap(p.scratch)+
+		p.same.size() <= maxScratch {
 		pruners.Put(p)
 	}
 }
@@ -102,8 +104,8 @@ func (p *pruner) text(end int) []byte {
 	return append(text, source[last.to:]...)
 }
 
-// join makes the text at i follow the kept text, up to end, after the separator. The source has a comma there if there is
-// one in the text; so where it has no more bytes than the separator, these are the right ones.
+// join makes the text at i follow the kept text, up to end, after the separator. The source has a comma there if there
+// is one in the text; so where it has no more bytes than the separator, these are the right ones.
 func (p *pruner) join(end, i int, separator string) {
 	if i-end != len(separator) {
 		p.replace(end, i, separator)
@@ -185,8 +187,8 @@ func (p *pruner) keepMember(s *Shape, o open, k, i, value, depth int) (next int,
 	return next, nil
 }
 
-// supersede notes a member that a later one of the same name replaces. As later offsets count on it, the document is read
-// a second time without it; repeated names are a rarity.
+// supersede notes a member that a later one of the same name replaces. As later offsets count on it, the document is
+// read a second time without it; repeated names are a rarity.
 func (p *pruner) supersede(at uint32) {
 	if p.superseded == nil {
 		p.superseded = map[uint32]bool{}
@@ -194,8 +196,8 @@ func (p *pruner) supersede(at uint32) {
 	p.superseded[at] = true
 }
 
-// closeObject moves the slots of the object that begins at at in the text into the index. An object that has nothing but
-// nulls needs no entry.
+// closeObject moves the slots of the object that begins at at in the text into the index. An object that has nothing
+// but nulls needs no entry.
 func (p *pruner) closeObject(s *Shape, at int, o open) uint32 {
 	slots, marks, entry := p.slots[o.slots:], p.marks[o.marks:], len(p.index)
 	p.slots, p.marks = p.slots[:o.slots], p.marks[:o.marks]

@@ -340,10 +340,10 @@ const (
 	highBits = 0x8080808080808080
 )
 
-// indexSpecial returns the offset of the first byte from i on that is a quote, a backslash, a control character or beyond
-// ASCII; len(data) where there is none. It looks at eight bytes at once: in each difference a byte that is looked for
-// borrows its own high bit, a byte beyond ASCII has it anyway, and only such bytes can disturb the ones above them. So
-// the lowest high bit is always a true one.
+// indexSpecial returns the offset of the first byte from i on that is a quote, a backslash, a control character or
+// beyond ASCII; len(data) where there is none. It looks at eight bytes at once: in each difference a byte that is
+// looked for borrows its own high bit, a byte beyond ASCII has it anyway, and only such bytes can disturb the ones
+// above them. So the lowest high bit is always a true one.
 func indexSpecial(data []byte, i int) int {
 	for ; i+8 <= len(data); i += 8 {
 		w := binary.LittleEndian.Uint64(data[i:])

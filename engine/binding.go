@@ -8,8 +8,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Schema describes how the fields of every object type are read. It is generated next to the executable schema, and safe
-// for concurrent use.
+// Schema describes how the fields of every object type are read. It is generated next to the executable schema, and
+// safe for concurrent use.
 type Schema struct {
 	Definition *ast.Schema
 	Objects    map[string]*Object
@@ -72,8 +72,8 @@ const (
 	infoEnd
 )
 
-// Binding is how one field is had. Which members are set depends on the kind, and on whether the field's type is a leaf,
-// an object or a list.
+// Binding is how one field is had. Which members are set depends on the kind, and on whether the field's type is a
+// leaf, an object or a list.
 type Binding struct {
 	Kind Kind
 

@@ -188,19 +188,23 @@ func (d *Delivery) begin(b *branch) {
 // execution returns one for a plan of the operation, with errors of its own.
 func (d *Delivery) execution(ctx context.Context, p *Plan) *execution {
 	x := executions.Get().(*execution)
-	x.ctx, x.op, x.schema, x.watch, x.onError, x.delivery = d.reporting(ctx), d.op, d.engine.schema.Definition, d.engine.Watch, OnErrorOf(ctx), d
+	x.ctx, x.op, x.schema, x.watch, x.onError, x.delivery = d.reporting(ctx), d.op, d.engine.schema.Definition,
+		d.engine.Watch, OnErrorOf(ctx), d
 	x.prepare(p)
 	return x
 }
 
 // reporting returns a context with errors of its own.
 func (d *Delivery) reporting(ctx context.Context) context.Context {
-	return graphql.WithResponseContext(ctx, d.opts.Present, func(ctx context.Context, p any) error { return graphql.DefaultRecover(ctx, p) })
+	return graphql.WithResponseContext(ctx, d.opts.Present, func(ctx context.Context, p any) error {
+		return graphql.DefaultRecover(ctx, p)
+	})
 }
 
 // writeSplit writes an object whose parts are delivered apart. field writes one of its fields, object all that another
 // selection has of it.
-func (x *execution) writeSplit(s *Selection, row int, field func(x *execution, f *Field, row int) bool, object func(*execution, *Selection) bool) bool {
+func (x *execution) writeSplit(s *Selection, row int, field func(x *execution, f *Field, row int) bool,
+	object func(*execution, *Selection) bool) bool {
 	if x.allWritten {
 		return x.writeAll(s, row, field)
 	}
@@ -269,7 +273,8 @@ func (x *execution) writeAll(s *Selection, row int, field func(x *execution, f *
 				y, r = x.forBranch(x.branch(p)), rows[j]
 			}
 		}
-		ok = x.with(y, func() bool { return y.writeMember(piece.field, func() bool { return field(y, piece.field, r) }) }) && ok
+		ok = x.with(y, func() bool { return y.writeMember(piece.field, func() bool { return field(y, piece.field, r) }) }) &&
+			ok
 	}
 	x.buf = append(x.buf, '}')
 	return ok

@@ -11,8 +11,8 @@ type Buffer struct {
 	Bytes []byte
 	// Max is the most bytes that an answer may have; 0 is any number.
 	Max int
-	// Reserve is asked for room whenever the answer takes more bytes of memory than before. Its error is that of the operation,
-	// whose answer is null then. nil has room for any number.
+	// Reserve is asked for room whenever the answer takes more bytes of memory than before. Its error is that of the
+	// operation, whose answer is null then. nil has room for any number.
 	Reserve func(bytes int) error
 }
 
@@ -41,7 +41,8 @@ func (b *Buffer) Free() {
 
 type bufferKey struct{}
 
-// WithBuffer lets the operation of ctx write its answer into b, over what b held. The Data of the response is b's bytes.
+// WithBuffer lets the operation of ctx write its answer into b, over what b held. The Data of the response is b's
+// bytes.
 func WithBuffer(ctx context.Context, b *Buffer) context.Context {
 	return context.WithValue(ctx, bufferKey{}, b)
 }

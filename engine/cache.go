@@ -39,8 +39,8 @@ type variants struct {
 	size  int
 }
 
-// Plan returns the plan of an operation that is validated and whose variables are coerced, for an answer that is delivered
-// whole.
+// Plan returns the plan of an operation that is validated and whose variables are coerced, for an answer that is
+// delivered whole.
 func (e *Engine) Plan(op *graphql.OperationContext) *Plan { return e.plan(op, Whole) }
 
 func (e *Engine) plan(op *graphql.OperationContext, format Format) *Plan {
@@ -65,8 +65,8 @@ func (e *Engine) plan(op *graphql.OperationContext, format Format) *Plan {
 	return plan
 }
 
-// key appends the values of the variables in conditions. A null is neither true nor false: a plan has an error there. One
-// that is not given has the default of its directive.
+// key appends the values of the variables in conditions. A null is neither true nor false: a plan has an error there.
+// One that is not given has the default of its directive.
 func (v *variants) key(dst []byte, variables map[string]any) []byte {
 	for _, name := range v.names {
 		switch value, given := variables[name]; {

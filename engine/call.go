@@ -66,15 +66,15 @@ func (o *outcome) partialErrorAt(i int) error {
 	return nil
 }
 
-// isPartial reports whether an error accompanies a value, as the error of a list does that lacks some of its nodes. Such
-// an error has a method IsPartial.
+// isPartial reports whether an error accompanies a value, as the error of a list does that lacks some of its nodes.
+// Such an error has a method IsPartial.
 func isPartial(err error) bool {
 	var partial interface{ IsPartial() }
 	return errors.As(err, &partial)
 }
 
-// run makes the calls of a segment. A call starts as soon as all its parents are known, and the fields below it continue
-// as soon as it is back. Only the goroutine that calls run reads values and touches x.
+// run makes the calls of a segment. A call starts as soon as all its parents are known, and the fields below it
+// continue as soon as it is back. Only the goroutine that calls run reads values and touches x.
 func (x *execution) run(fields []*Field) {
 	ready := x.groupIntoCalls(fields)
 	running := 0
@@ -282,13 +282,15 @@ func (c *call) accept(values []any, err error) {
 	}
 	f := c.fields[0]
 	if len(values) != len(c.parents) {
-		c.err = fmt.Errorf("batch resolver %s.%s returned %d results for %d parents", f.Object, f.Name, len(values), len(c.parents))
+		c.err = fmt.Errorf("batch resolver %s.%s returned %d results for %d parents", f.Object, f.Name, len(values),
+			len(c.parents))
 		return
 	}
 	c.values = values
 	if ok {
 		if c.errs = batch.Errors(); len(c.errs) != len(c.parents) {
-			c.err = fmt.Errorf("batch resolver %s.%s returned %d errors for %d parents", f.Object, f.Name, len(c.errs), len(c.parents))
+			c.err = fmt.Errorf("batch resolver %s.%s returned %d errors for %d parents", f.Object, f.Name, len(c.errs),
+				len(c.parents))
 		}
 	}
 }

@@ -2,8 +2,9 @@ package engine
 
 import "github.com/learngraph/learngraph/loader"
 
-// cohort are the branches of one part that differ in the element of a list that they are for. A call of one starts together
-// with those that the others make before a backend answers, so that their loads are one batch, as if one branch made them.
+// cohort are the branches of one part that differ in the element of a list that they are for. A call of one starts
+// together with those that the others make before a backend answers, so that their loads are one batch, as if one
+// branch made them.
 type cohort struct {
 	outer   *cohort           // of the branches that begin those of this one
 	inner   map[*part]*cohort // that begin in its branches
@@ -53,8 +54,8 @@ func (c *cohort) startIfReady() {
 	}
 }
 
-// updateCohort records in the cohort of a branch whether the branch is busy. A call of it that waits for a backend does not make
-// it busy.
+// updateCohort records in the cohort of a branch whether the branch is busy. A call of it that waits for a backend does
+// not make it busy.
 func (a *activity) updateCohort() {
 	busy := !a.over && !a.inCohort && a.waiting == 0
 	if a.cohort == nil || busy == a.busy {
@@ -84,8 +85,8 @@ func (x *execution) awaitCohort(calls []*call) {
 	<-gone
 }
 
-// joinByClass joins the calls of one class, which differ in their arguments or in their branch, into groups: their loads are
-// one batch.
+// joinByClass joins the calls of one class, which differ in their arguments or in their branch, into groups: their
+// loads are one batch.
 func joinByClass(calls []*call) {
 	byClass := map[int][]*call{}
 	for _, c := range calls {

@@ -65,7 +65,8 @@ func (c *collector) collect(set ast.SelectionSet, within *deferral) {
 	}
 }
 
-// spread collects a fragment once for each @defer that it is spread under, and not at all where it was spread without one.
+// spread collects a fragment once for each @defer that it is spread under, and not at all where it was spread without
+// one.
 func (c *collector) spread(s *ast.FragmentSpread, within *deferral) {
 	if c.visited[visit{fragment: s.Name}] || !c.includes(s.Directives) {
 		return
@@ -146,7 +147,9 @@ func (c *collector) applies(condition string) bool {
 	if condition == "" || condition == c.object || c.object == "" {
 		return true
 	}
-	return slices.ContainsFunc(c.schema.PossibleTypes[condition], func(d *ast.Definition) bool { return d.Name == c.object })
+	return slices.ContainsFunc(c.schema.PossibleTypes[condition], func(d *ast.Definition) bool {
+		return d.Name == c.object
+	})
 }
 
 // includes evaluates @skip and @include.
@@ -158,8 +161,8 @@ func (c *collector) includes(directives ast.DirectiveList) bool {
 	return ok
 }
 
-// conditionVariables are the names of the variables in the conditions of an operation. Those of @defer and @stream count where
-// it is delivered in parts.
+// conditionVariables are the names of the variables in the conditions of an operation. Those of @defer and @stream
+// count where it is delivered in parts.
 func conditionVariables(op *ast.OperationDefinition, format Format) []string {
 	var names []string
 	for sel := range syntax.Selections(op.SelectionSet) {
@@ -167,7 +170,8 @@ func conditionVariables(op *ast.OperationDefinition, format Format) []string {
 			if !isCondition(d, format) {
 				continue
 			}
-			if arg := d.Arguments.ForName("if"); arg != nil && arg.Value.Kind == ast.Variable && !slices.Contains(names, arg.Value.Raw) {
+			if arg := d.Arguments.ForName("if"); arg != nil && arg.Value.Kind == ast.Variable &&
+				!slices.Contains(names, arg.Value.Raw) {
 				names = append(names, arg.Value.Raw)
 			}
 		}

@@ -19,8 +19,8 @@ type Incremental struct {
 	Present graphql.ErrorPresenterFunc
 }
 
-// Delivery is an operation whose answer is delivered in parts. The first part is there when [Engine.Deliver] returns. It is
-// for one goroutine. Calls under way end with the context of the operation.
+// Delivery is an operation whose answer is delivered in parts. The first part is there when [Engine.Deliver] returns.
+// It is for one goroutine. Calls under way end with the context of the operation.
 type Delivery struct {
 	engine *Engine
 	op     *graphql.OperationContext
@@ -114,8 +114,8 @@ type Completed struct {
 	Errors gqlerror.List
 }
 
-// Deliver executes the operation up to its first part. Where nothing else is left by then, or the engine works in order, the
-// answer is whole.
+// Deliver executes the operation up to its first part. Where nothing else is left by then, or the engine works in
+// order, the answer is whole.
 func (e *Engine) Deliver(ctx context.Context, op *graphql.OperationContext, opts Incremental) *Delivery {
 	if e.InOrder {
 		opts.Format = Whole
@@ -147,9 +147,9 @@ func (d *Delivery) execute(ctx context.Context) {
 	d.finishFirst(x)
 }
 
-// unite returns an execution of the whole operation in place of one whose parts overlap: a field that several parts have is
-// written once. All calls are back, so that the resolvers find their keys in the operation's loaders. What several writes of a
-// mutation have read between them is not there any more: these are delivered in parts.
+// unite returns an execution of the whole operation in place of one whose parts overlap: a field that several parts
+// have is written once. All calls are back, so that the resolvers find their keys in the operation's loaders. What
+// several writes of a mutation have read between them is not there any more: these are delivered in parts.
 func (d *Delivery) unite(x *execution) *execution {
 	if len(x.plan.segments) > 1 {
 		x.allWritten = false
@@ -267,8 +267,8 @@ func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave fun
 	}
 }
 
-// signal wakes what waits for the activity: calls of later parts for that of the first, the goroutine that takes payloads for
-// that of the others.
+// signal wakes what waits for the activity: calls of later parts for that of the first, the goroutine that takes
+// payloads for that of the others.
 func (d *Delivery) signal(a *activity) {
 	if a != &d.first {
 		d.changed.Signal()
@@ -320,7 +320,8 @@ func (d *Delivery) Next() *Payload {
 		d.complete(p)
 	}
 	d.complete(p)
-	if i := slices.IndexFunc(p.Completed, func(c Completed) bool { return len(c.Errors) > 0 }); i >= 0 && OnErrorOf(d.ctx) == Abort {
+	if i := slices.IndexFunc(p.Completed, func(c Completed) bool { return len(c.Errors) > 0 }); i >= 0 &&
+		OnErrorOf(d.ctx) == Abort {
 		p.Completed = append(p.Completed, d.Abort(p.Completed[i].Errors[0]).Completed...)
 	}
 	if len(p.Incremental)+len(p.Completed) == 0 {
@@ -334,10 +335,12 @@ func (d *Delivery) Next() *Payload {
 func (d *Delivery) Abort(err *gqlerror.Error) *Payload {
 	p := &Payload{}
 	for _, g := range d.pending {
-		p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label, Errors: gqlerror.List{err}})
+		p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label,
+			Errors: gqlerror.List{err}})
 	}
 	for _, s := range d.streams {
-		p.Completed = append(p.Completed, Completed{ID: s.id, Path: pathOf(s.path), Label: s.label, List: true, Errors: gqlerror.List{err}})
+		p.Completed = append(p.Completed, Completed{ID: s.id, Path: pathOf(s.path), Label: s.label, List: true,
+			Errors: gqlerror.List{err}})
 	}
 	d.pending, d.streams = nil, nil
 	return p
@@ -480,7 +483,8 @@ func increment(g *group, u *unit) Increment {
 			best = other
 		}
 	}
-	return Increment{ID: best.id, SubPath: pathOf(u.path[len(best.path):]), Path: pathOf(u.path), Label: g.label, Data: u.data, Errors: u.errs}
+	return Increment{ID: best.id, SubPath: pathOf(u.path[len(best.path):]), Path: pathOf(u.path), Label: g.label,
+		Data: u.data, Errors: u.errs}
 }
 
 // fail ends a group, and what depends on it.

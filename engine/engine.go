@@ -189,8 +189,8 @@ func (x *execution) finish() {
 	}
 }
 
-// full reports whether the answer is larger than it may be, or than there is room for. Once it is, nothing that follows is
-// written.
+// full reports whether the answer is larger than it may be, or than there is room for. Once it is, nothing that follows
+// is written.
 func (x *execution) full() bool {
 	if x.reserve != nil && cap(x.buf) > x.reserveMemory {
 		x.reserveMemory = cap(x.buf)
@@ -236,8 +236,8 @@ func (x *execution) release() {
 	clear(x.pages)
 	clear(x.auths)
 	clear(x.branches)
-	*x = execution{columns: x.columns, outcomes: x.outcomes, pages: x.pages, auths: x.auths, branches: x.branches, scratch: x.scratch,
-		output: output{path: x.path[:0]}, stack: reset(x.stack), visible: reset(x.visible)}
+	*x = execution{columns: x.columns, outcomes: x.outcomes, pages: x.pages, auths: x.auths, branches: x.branches,
+		scratch: x.scratch, output: output{path: x.path[:0]}, stack: reset(x.stack), visible: reset(x.visible)}
 	executions.Put(x)
 }
 

@@ -46,8 +46,8 @@ func (x *execution) fail(f *Field, err error) bool {
 	return false
 }
 
-// located wraps err with the path and the location. A GraphQL error from a resolver keeps its message and extensions, and
-// its own path where it has one.
+// located wraps err with the path and the location. A GraphQL error from a resolver keeps its message and extensions,
+// and its own path where it has one.
 func (x *execution) located(f *Field, err error) *gqlerror.Error {
 	out := &gqlerror.Error{Err: &FieldError{f.Object, f.Name + x.lists(), err}, Message: err.Error()}
 	var own *gqlerror.Error

@@ -12,8 +12,8 @@ type fieldAuth struct {
 	err   error
 }
 
-// refusal asks the middleware once about the field and returns its error. The middleware sees no values, since there are
-// many; those of a call it sees when the call is made.
+// refusal asks the middleware once about the field and returns its error. The middleware sees no values, since there
+// are many; those of a call it sees when the call is made.
 func (x *execution) refusal(f *Field) error {
 	if x.op.ResolverMiddleware == nil || f.Kind == Constant || f.Kind == Resolve {
 		return nil

@@ -9,8 +9,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Introspection is answered from the schema's definition, by the September 2025 edition: what does not apply to the kind of
-// a type is null, and nothing is announced that the edition does not have but @defer and @stream.
+// Introspection is answered from the schema's definition, by the September 2025 edition: what does not apply to the
+// kind of a type is null, and nothing is announced that the edition does not have but @defer and @stream.
 
 // unknownLocation is a place of directives that gqlparser declares and the edition does not have.
 const unknownLocation = "DIRECTIVE_DEFINITION"
@@ -75,7 +75,8 @@ func (x *execution) introspectedFields(object string, set ast.SelectionSet) []in
 		if first.Name == "__typename" {
 			a.prefix = AppendString(a.prefix, object)
 		} else {
-			args, _ := coerce.Arguments(x.schema, first.Definition.Arguments, first.Arguments, x.op.Variables) // the one there is may be null
+			// the one there is may be null
+			args, _ := coerce.Arguments(x.schema, first.Definition.Arguments, first.Arguments, x.op.Variables)
 			a.deprecated, _ = args["includeDeprecated"].(bool)
 			var merged ast.SelectionSet
 			for _, f := range group.fields {
@@ -224,7 +225,8 @@ func (t typeValue) fields(deprecated bool) any {
 func (t typeValue) enumValues(deprecated bool) any {
 	list := []any{}
 	for _, v := range t.def.EnumValues {
-		if (deprecated || !isDeprecated(v.Directives)) && !(t.def.Name == "__DirectiveLocation" && v.Name == unknownLocation) {
+		if (deprecated || !isDeprecated(v.Directives)) &&
+			!(t.def.Name == "__DirectiveLocation" && v.Name == unknownLocation) {
 			list = append(list, v)
 		}
 	}
@@ -260,7 +262,9 @@ func (d directiveValue) field(name string, deprecated bool) any {
 	case "args":
 		return arguments(d.schema, d.def.Arguments, deprecated)
 	case "locations":
-		locations := slices.DeleteFunc(slices.Clone(d.def.Locations), func(l ast.DirectiveLocation) bool { return l == unknownLocation })
+		locations := slices.DeleteFunc(slices.Clone(d.def.Locations), func(l ast.DirectiveLocation) bool {
+			return l == unknownLocation
+		})
 		return listOf(locations, func(l ast.DirectiveLocation) any { return string(l) })
 	}
 	return described(name, d.def.Name, d.def.Description, nil)

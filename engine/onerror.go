@@ -8,8 +8,8 @@ import (
 // OnError is what becomes of the fields around a field that failed.
 type OnError uint8
 
-// The kinds of error behavior. Propagate is that of the specification: a null where none may be makes the value around it
-// null. Null leaves the null where the field failed, Abort makes the data null at the first error.
+// The kinds of error behavior. Propagate is that of the specification: a null where none may be makes the value around
+// it null. Null leaves the null where the field failed, Abort makes the data null at the first error.
 const (
 	Propagate OnError = iota
 	Null
@@ -50,8 +50,8 @@ func (x *execution) aborts(c *call) bool {
 	return failed
 }
 
-// ParseOnError returns the error behavior of the request parameter onError; empty is PROPAGATE. ok reports whether there is such a
-// value.
+// ParseOnError returns the error behavior of the request parameter onError; empty is PROPAGATE. ok reports whether
+// there is such a value.
 func ParseOnError(value string) (behavior OnError, ok bool) {
 	switch value {
 	case "", "PROPAGATE":

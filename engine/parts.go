@@ -115,8 +115,8 @@ func overlaps(fields []occurrence) bool {
 	return slices.ContainsFunc(fields, func(f occurrence) bool { return f.deferral != fields[0].deferral })
 }
 
-// usagesOf are the @defers that deliver a field: none where it is selected without one, and none that another one of them
-// is around, since that is delivered first.
+// usagesOf are the @defers that deliver a field: none where it is selected without one, and none that another one of
+// them is around, since that is delivered first.
 func usagesOf(fields []occurrence) []*deferral {
 	var usages []*deferral
 	for _, f := range fields {
@@ -153,7 +153,8 @@ func (c *compiler) split(s *Selection, groups []collected, divisions []division,
 	s.split.order = s.pieces(groups)
 }
 
-// pieces lists the fields of all parts in the order of the operation. One that is in several parts is that of the first.
+// pieces lists the fields of all parts in the order of the operation. One that is in several parts is that of the
+// first.
 func (s *Selection) pieces(groups []collected) []piece {
 	byKey := make(map[string]piece, len(groups))
 	for _, p := range slices.Backward(s.split.parts) {

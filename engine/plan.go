@@ -29,8 +29,8 @@ type Plan struct {
 
 	overlaps bool // a field is in several parts
 
-	// In the plan of a part element is the list whose elements a stream delivers, and ready are the parts within it whose parents
-	// need no call.
+	// In the plan of a part element is the list whose elements a stream delivers, and ready are the parts within it whose
+	// parents need no call.
 	element *Field
 	ready   []*part
 
@@ -133,7 +133,8 @@ type position struct {
 var (
 	pageRoles = map[string]Kind{"edges": pageEdges, "nodes": pageNodes, "pageInfo": pageInfo, "totalCount": pageTotal}
 	edgeRoles = map[string]Kind{"cursor": edgeCursor, "node": edgeNode}
-	infoRoles = map[string]Kind{"hasNextPage": infoNext, "hasPreviousPage": infoPrevious, "startCursor": infoStart, "endCursor": infoEnd}
+	infoRoles = map[string]Kind{"hasNextPage": infoNext, "hasPreviousPage": infoPrevious, "startCursor": infoStart,
+		"endCursor": infoEnd}
 )
 
 func compile(schema *Schema, op *graphql.OperationContext, format Format) *Plan {
@@ -164,7 +165,8 @@ func (c *compiler) finish() *Plan {
 
 // segment lists the calls in the order of their levels.
 func (c *compiler) segment() {
-	if c.op.Operation.Operation == ast.Mutation && c.plan.Root != nil && len(c.plan.Root.Fields) > 0 && c.plan.Root.Fields[0].root {
+	if c.op.Operation.Operation == ast.Mutation && c.plan.Root != nil && len(c.plan.Root.Fields) > 0 &&
+		c.plan.Root.Fields[0].root {
 		for _, f := range c.plan.Root.calls {
 			c.plan.segments = append(c.plan.segments, breadthFirst([]*Field{f}))
 		}
@@ -182,7 +184,8 @@ func breadthFirst(fields []*Field) []*Field {
 }
 
 func (c *compiler) selectionOf(o *Object, sets []scope, at position) *Selection {
-	collector := collector{schema: c.schema.Definition, variables: c.op.Variables, object: o.Name, defers: c.format != Whole}
+	collector := collector{schema: c.schema.Definition, variables: c.op.Variables, object: o.Name,
+		defers: c.format != Whole}
 	for _, s := range sets {
 		collector.collect(s.set, s.deferral)
 	}
@@ -244,7 +247,8 @@ func (f *Field) leads() bool {
 func (c *compiler) field(s *Selection, group collected, at position) *Field {
 	first := group.fields[0]
 	c.plan.fields++
-	f := &Field{id: c.plan.fields - 1, Key: group.key, Name: first.Name, Object: s.Object, selection: s, caller: at.caller, parent: at.context, root: at.root}
+	f := &Field{id: c.plan.fields - 1, Key: group.key, Name: first.Name, Object: s.Object, selection: s, caller: at.caller,
+		parent: at.context, root: at.root}
 	if first.Name == "__typename" {
 		f.Type, f.constant, f.Source = ast.NonNullNamedType("String", nil), AppendString(nil, s.Object), first.Field
 		return f

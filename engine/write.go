@@ -10,9 +10,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// The methods of this file append one value to the answer and report whether it is valid there. False means that an error
-// is noted and the value is null in a non-null position: the nearest nullable ancestor truncates the output. The rest of
-// an object or list is visited all the same, since each field's error counts and each parent's place does.
+// The methods of this file append one value to the answer and report whether it is valid there. False means that an
+// error is noted and the value is null in a non-null position: the nearest nullable ancestor truncates the output. The
+// rest of an object or list is visited all the same, since each field's error counts and each parent's place does.
 
 var errNull = errors.New("must not be null")
 
@@ -86,8 +86,8 @@ func (x *execution) splitMembers(s *Selection, part func(*execution, *Field) boo
 		func(x *execution, s *Selection) bool { return x.splitMembers(s, part) })
 }
 
-// retract puts null in place of the output since start, removes the records since mark, and reports whether null is valid
-// there.
+// retract puts null in place of the output since start, removes the records since mark, and reports whether null is
+// valid there.
 func (x *execution) retract(t *ast.Type, start, mark int) bool {
 	x.buf = append(x.buf[:start], "null"...)
 	if len(x.records) > mark {
@@ -157,7 +157,9 @@ func (x *execution) writeDocument(f *Field, t *ast.Type, v document.Value) bool 
 			return x.fail(f, &document.Mismatch{Want: "array", Got: kind})
 		}
 		if f.stream != nil && t == f.Type {
-			return x.streamElements(f, v.Len(), func(x *execution, f *Field, i int) bool { return x.writeDocument(f, t.Elem, v.At(i)) })
+			return x.streamElements(f, v.Len(), func(x *execution, f *Field, i int) bool {
+				return x.writeDocument(f, t.Elem, v.At(i))
+			})
 		}
 		return x.elements(t, v.Len(), func(i int) bool { return x.writeDocument(f, t.Elem, v.At(i)) })
 	case f.child == nil:
@@ -204,7 +206,9 @@ func (x *execution) writeValue(f *Field, t *ast.Type, v any) bool {
 	if t.Elem != nil {
 		list := v.([]any)
 		if f.stream != nil && t == f.Type {
-			return x.streamElements(f, len(list), func(x *execution, f *Field, i int) bool { return x.writeValue(f, t.Elem, list[i]) })
+			return x.streamElements(f, len(list), func(x *execution, f *Field, i int) bool {
+				return x.writeValue(f, t.Elem, list[i])
+			})
 		}
 		return x.elements(t, len(list), func(i int) bool { return x.writeValue(f, t.Elem, list[i]) })
 	}
@@ -264,7 +268,9 @@ func (x *execution) writeList(f *Field, parent any) bool {
 	}
 	if f.stream != nil {
 		list := slices.Clone(x.stack[base:])
-		return x.streamElements(f, n, func(x *execution, f *Field, i int) bool { return x.writeValue(f, f.Type.Elem, list[i]) })
+		return x.streamElements(f, n, func(x *execution, f *Field, i int) bool {
+			return x.writeValue(f, f.Type.Elem, list[i])
+		})
 	}
 	return x.elements(f.Type, n, func(i int) bool { return x.writeValue(f, f.Type.Elem, x.stack[base+i]) })
 }

@@ -1,5 +1,5 @@
-// Package explorer is the query page: GraphiQL with a panel that draws the backend calls of an operation. The built page
-// is part of the program and asks no other host for anything.
+// Package explorer is the query page: GraphiQL with a panel that draws the backend calls of an operation. The built
+// page is part of the program and asks no other host for anything.
 package explorer
 
 import (
@@ -17,8 +17,8 @@ import (
 	"time"
 )
 
-// dist is what build.sh makes of src, each file compressed by Brotli: a fifth of its size in the program, and what browsers
-// take as it is.
+// dist is what build.sh makes of src, each file compressed by Brotli: a fifth of its size in the program, and what
+// browsers take as it is.
 //
 //go:embed dist
 var dist embed.FS
@@ -56,9 +56,9 @@ type asset struct {
 	recoded      map[string]func() []byte
 }
 
-// Handler serves the page at / and its files below /assets/, licences (/assets/LICENSES.txt) among them; every other path
-// is 404. The page finds GraphQL at graphql and plans at graphql/plan, relative to its own address. It reads nothing but
-// the embedded build, and panics if that is broken.
+// Handler serves the page at / and its files below /assets/, licences (/assets/LICENSES.txt) among them; every other
+// path is 404. The page finds GraphQL at graphql and plans at graphql/plan, relative to its own address. It reads
+// nothing but the embedded build, and panics if that is broken.
 func Handler() http.Handler { return embedded() }
 
 // embedded is the build, whose files are recoded once for all handlers.

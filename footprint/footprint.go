@@ -1,6 +1,6 @@
 // Package footprint computes the heap size of values. The heap serves a request with a block of the next larger size
-// class, and one beyond 32 KiB with whole pages; so a text of 49 bytes takes 64. Long-lived values are counted by blocks,
-// because their bound is one on memory.
+// class, and one beyond 32 KiB with whole pages; so a text of 49 bytes takes 64. Long-lived values are counted by
+// blocks, because their bound is one on memory.
 package footprint
 
 import (

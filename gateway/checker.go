@@ -17,7 +17,8 @@ type Checker struct {
 
 // NewChecker makes a checker for a schema.
 func NewChecker(schema *ast.Schema, limits limits.Limits) *Checker {
-	return &Checker{documents.New(schema, limits.WithDefaults(), true, documents.DefaultMemory, nil), cost.NewEstimator(schema)}
+	return &Checker{documents.New(schema, limits.WithDefaults(), true, documents.DefaultMemory, nil),
+		cost.NewEstimator(schema)}
 }
 
 // CheckedOperation is an operation with its greatest possible cost, whatever its variables are.
@@ -34,7 +35,8 @@ func (c *Checker) Check(text string) ([]CheckedOperation, gqlerror.List) {
 	}
 	list := make([]CheckedOperation, len(doc.Operations))
 	for i, op := range doc.Operations {
-		list[i] = CheckedOperation{op.Name, c.costs.EstimateWith(op, selection.Collector{Schema: c.costs.Schema, Unbound: true})}
+		list[i] = CheckedOperation{op.Name,
+			c.costs.EstimateWith(op, selection.Collector{Schema: c.costs.Schema, Unbound: true})}
 	}
 	return list, nil
 }

@@ -1,6 +1,6 @@
 // Package gateway is GraphQL over HTTP in front of an executable schema: it reads requests, knows who asks, keeps
-// documents, refuses what passes a limit before any resolver runs, and writes answers. It knows kinds of backend errors,
-// no backend.
+// documents, refuses what passes a limit before any resolver runs, and writes answers. It knows kinds of backend
+// errors, no backend.
 package gateway
 
 import (
@@ -76,7 +76,8 @@ type Options struct {
 	Draining <-chan struct{}
 	// Closing is closed when subscribers have to go to another replica; nil never is.
 	Closing <-chan struct{}
-	// Subscriptions are the bounds of subscriptions, and the cache whose drops they follow; without a cache there are none.
+	// Subscriptions are the bounds of subscriptions, and the cache whose drops they follow; without a cache there are
+	// none.
 	Subscriptions live.Options
 	// Explain allows callers to see the calls and facts of an operation.
 	Explain bool
@@ -109,8 +110,10 @@ func New(opts Options) *Gateway {
 	opts.Limits = opts.Limits.WithDefaults()
 	schema := opts.Schema.Schema()
 	g := &Gateway{opts: opts, sources: documents.NewSources(opts.Trusted, opts.Persisted, opts.Log),
-		documents: documents.New(schema, opts.Limits, opts.Introspection, opts.memoryShare(4, documents.DefaultMemory), opts.Reserve),
-		costs:     cost.NewEstimator(schema), charger: cost.NewCharger(opts.Cost), guard: access.NewGuard(schema), runner: newRunner(&opts), requests: newRequestCache(opts)}
+		documents: documents.New(schema, opts.Limits, opts.Introspection, opts.memoryShare(4, documents.DefaultMemory),
+			opts.Reserve),
+		costs: cost.NewEstimator(schema), charger: cost.NewCharger(opts.Cost), guard: access.NewGuard(schema),
+		runner: newRunner(&opts), requests: newRequestCache(opts)}
 	if opts.Digest != nil {
 		g.auditor = access.NewAuditor(schema, opts.Digest, opts.Log)
 	}
@@ -161,7 +164,8 @@ type operationHandler struct {
 	cached func(context.Context, http.Header, [sha256.Size]byte) *httpapi.Result
 }
 
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) { //nolint:gocyclo // the steps of a request, in their order
+//nolint:gocyclo // the steps of a request, in their order
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) {
 	x := httpapi.NewResponseWriter(w, r)
 	if !allowsMethod(x, w, r.Method) {
 		return
@@ -229,13 +233,15 @@ func allowsMethod(x *httpapi.ResponseWriter, w http.ResponseWriter, method strin
 	case http.MethodOptions:
 		httpapi.WriteAllow(w, allowedMethods)
 	default:
-		x.Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest, Allow: allowedMethods, Message: "use GET or POST"})
+		x.Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest, Allow: allowedMethods,
+			Message: "use GET or POST"})
 	}
 	return false
 }
 
 // executeBatch executes the operations of a batch in parallel.
-func (g *Gateway) executeBatch(ctx context.Context, r *http.Request, list []*httpapi.Request, answer operationHandler) []*httpapi.Result {
+func (g *Gateway) executeBatch(ctx context.Context, r *http.Request, list []*httpapi.Request,
+	answer operationHandler) []*httpapi.Result {
 	replies := make([]*httpapi.Result, len(list))
 	var group task.Group
 	for i, req := range list {
@@ -252,7 +258,8 @@ func (g *Gateway) executeBatch(ctx context.Context, r *http.Request, list []*htt
 	return replies
 }
 
-// authenticate returns a context with the caller of a request, and the request without headers that the caller may not use.
+// authenticate returns a context with the caller of a request, and the request without headers that the caller may not
+// use.
 func (g *Gateway) authenticate(r *http.Request) (context.Context, *http.Request, *httpapi.Error) {
 	who := auth.AllowAll
 	if g.opts.Authenticate != nil {

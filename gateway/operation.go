@@ -37,7 +37,8 @@ func constantsOf(doc *documents.Document, op *ast.OperationDefinition, c *cost.E
 	if known, ok := doc.Memo.Load(op); ok {
 		return known.(*constants)
 	}
-	k := &constants{digest: sha256.Sum256(append(doc.Digest[:], op.Name...)), claims: selection.SelectsClaims(op), delivers: selection.Delivers(op), cost: c.Constant(op)}
+	k := &constants{digest: sha256.Sum256(append(doc.Digest[:], op.Name...)), claims: selection.SelectsClaims(op),
+		delivers: selection.Delivers(op), cost: c.Constant(op)}
 	known, _ := doc.Memo.LoadOrStore(op, k)
 	return known.(*constants)
 }
@@ -69,11 +70,14 @@ func (p *prepared) cacheKey() string {
 }
 
 func (g *Gateway) answer(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts) *httpapi.Result {
-	return g.instrument(ctx, func(ctx context.Context, f *Stats) *httpapi.Result { return g.answerOperation(ctx, r, req, parts, f) })
+	return g.instrument(ctx, func(ctx context.Context, f *Stats) *httpapi.Result {
+		return g.answerOperation(ctx, r, req, parts, f)
+	})
 }
 
 // instrument has the figures of an operation taken while it is answered.
-func (g *Gateway) instrument(ctx context.Context, answer func(context.Context, *Stats) *httpapi.Result) *httpapi.Result {
+func (g *Gateway) instrument(ctx context.Context,
+	answer func(context.Context, *Stats) *httpapi.Result) *httpapi.Result {
 	if g.opts.Begin != nil {
 		ctx = g.opts.Begin(ctx)
 	}
@@ -88,7 +92,8 @@ func (g *Gateway) instrument(ctx context.Context, answer func(context.Context, *
 	return out
 }
 
-func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts, f *Stats) *httpapi.Result {
+func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts,
+	f *Stats) *httpapi.Result {
 	op, refusal := g.prepare(ctx, r.Method, req)
 	if refusal != nil {
 		return refusal
@@ -171,7 +176,8 @@ func (g *Gateway) prepare(ctx context.Context, method string, req *httpapi.Reque
 }
 
 // prepareText makes an operation of a document's text.
-func (g *Gateway) prepareText(ctx context.Context, method string, req *httpapi.Request, text string) (*prepared, *httpapi.Result) {
+func (g *Gateway) prepareText(ctx context.Context, method string, req *httpapi.Request,
+	text string) (*prepared, *httpapi.Result) {
 	doc, errs := g.documents.Load(text)
 	if len(errs) > 0 {
 		return nil, g.refused(errs)
@@ -181,8 +187,8 @@ func (g *Gateway) prepareText(ctx context.Context, method string, req *httpapi.R
 		return nil, g.refused(gqlerror.List{err})
 	}
 	if op.Operation == ast.Mutation && method != http.MethodPost {
-		return nil, httpapi.Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest, Allow: http.MethodPost,
-			Message: "a mutation must be sent by POST"})
+		return nil, httpapi.Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest,
+			Allow: http.MethodPost, Message: "a mutation must be sent by POST"})
 	}
 	variables, fault := coerce.Variables(g.opts.Schema.Schema(), op, req.Variables)
 	if fault != nil {
@@ -206,7 +212,8 @@ func (g *Gateway) prepareText(ctx context.Context, method string, req *httpapi.R
 	}
 	oc.ResolverMiddleware = g.guard.Middleware(ctx, oc, g.auditor)
 	onError, _ := engine.ParseOnError(cmp.Or(req.FixedOnError, req.OnError))
-	return &prepared{OperationContext: oc, constants: constantsOf(doc, op, g.costs), onError: onError, drops: g.opts.Edge.DropCount()}, nil
+	return &prepared{OperationContext: oc, constants: constantsOf(doc, op, g.costs), onError: onError,
+		drops: g.opts.Edge.DropCount()}, nil
 }
 
 func (g *Gateway) refused(errs gqlerror.List) *httpapi.Result {

@@ -18,8 +18,8 @@ import (
 // heartbeat is the longest time without a byte on an event stream.
 const heartbeat = 10 * time.Second
 
-// isFinal is the extension by which Relay knows that nothing follows an answer to an operation with @defer or @stream; without
-// it Relay reads nothing.
+// isFinal is the extension by which Relay knows that nothing follows an answer to an operation with @defer or @stream;
+// without it Relay reads nothing.
 const isFinal = "is_final"
 
 // parts sends the answer to one operation in parts.
@@ -41,13 +41,15 @@ func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
 	return &parts{g: g, x: x, request: r}
 }
 
-// run executes the operation. It leaves the answer in out where nothing is left for later, else it has sent all of it when
-// it returns.
-func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used *provenance.Provenance, out *httpapi.Result) {
+// run executes the operation. It leaves the answer in out where nothing is left for later, else it has sent all of it
+// when it returns.
+func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used *provenance.Provenance,
+	out *httpapi.Result) {
 	p.op, p.charge, p.provenance, p.out = op, spent, used, out
 	ctx = p.g.runner.prepare(ctx, op.OperationContext, out)
 	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
-	d := p.g.opts.Schema.(*engine.Engine).Deliver(ctx, op.OperationContext, engine.Incremental{Format: p.x.Protocol.Format(), Present: p.g.runner.present})
+	d := p.g.opts.Schema.(*engine.Engine).Deliver(ctx, op.OperationContext,
+		engine.Incremental{Format: p.x.Protocol.Format(), Present: p.g.runner.present})
 	data, errs := d.Data()
 	out.Response = &graphql.Response{Data: data, Errors: errs}
 	first := d.First()
@@ -65,7 +67,8 @@ func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used 
 func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payload) {
 	out := p.out
 	out.Sent = true
-	out.Policy, out.ProxyStatus = p.g.runner.policy(ctx, p.op, p.provenance, out), provenance.ProxyStatus(out.Response.Errors, p.provenance.Facts.List())
+	out.Policy, out.ProxyStatus = p.g.runner.policy(ctx, p.op, p.provenance, out),
+		provenance.ProxyStatus(out.Response.Errors, p.provenance.Facts.List())
 	w := p.x.Begin(out)
 	defer w.Close()
 	p.g.opts.Limits.TrimErrors(out.Response)
@@ -87,7 +90,8 @@ func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payl
 			case <-p.request.Context().Done():
 				return
 			case <-p.g.opts.Draining:
-				payload = d.Abort(&gqlerror.Error{Message: "the server shuts down: this was not delivered", Extensions: map[string]any{"code": gqlerrors.CodeDeadline}})
+				payload = d.Abort(&gqlerror.Error{Message: "the server shuts down: this was not delivered",
+					Extensions: map[string]any{"code": gqlerrors.CodeDeadline}})
 			}
 		}
 		if payload == nil {

@@ -14,8 +14,8 @@ import (
 
 const plannedMethods = "POST, OPTIONS"
 
-// PlanHandler answers POST /graphql/plan: the same requests as the gateway itself, and in data the cost of the operation
-// and the most backend calls that it would make, by backend and by field. It makes none.
+// PlanHandler answers POST /graphql/plan: the same requests as the gateway itself, and in data the cost of the
+// operation and the most backend calls that it would make, by backend and by field. It makes none.
 func (g *Gateway) PlanHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
@@ -24,7 +24,8 @@ func (g *Gateway) PlanHandler() http.Handler {
 		case http.MethodOptions:
 			httpapi.WriteAllow(w, plannedMethods)
 		default:
-			httpapi.NewResponseWriter(w, r).Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest, Allow: plannedMethods, Message: "use POST"})
+			httpapi.NewResponseWriter(w, r).Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed,
+				Code: gqlerrors.CodeBadRequest, Allow: plannedMethods, Message: "use POST"})
 		}
 	})
 }
@@ -46,7 +47,8 @@ func (g *Gateway) warnings(c *cost.Estimate) (list []string) {
 		list = append(list, fmt.Sprintf("it can cost %d points and is refused: MAX_COST is %d", c.Points, allowed))
 	}
 	if allowed, n := int64(g.opts.MaxCalls), c.TotalCalls(); allowed > 0 && n > allowed {
-		list = append(list, fmt.Sprintf("it can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n, allowed))
+		list = append(list, fmt.Sprintf("it can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n,
+			allowed))
 	}
 	return list
 }
@@ -57,7 +59,8 @@ func (g *Gateway) plan(ctx context.Context, r *http.Request, req *httpapi.Reques
 		return refusal
 	}
 	estimate := g.estimate(op)
-	data, err := json.Marshal(map[string]planned{"plan": {cost.Report{Requested: estimate.Points}, estimate.Calls, estimate.Fields, g.opts.Cost.Max, g.warnings(estimate)}})
+	data, err := json.Marshal(map[string]planned{"plan": {cost.Report{Requested: estimate.Points}, estimate.Calls,
+		estimate.Fields, g.opts.Cost.Max, g.warnings(estimate)}})
 	if err != nil {
 		return httpapi.Refuse(nil)
 	}

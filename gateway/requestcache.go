@@ -16,8 +16,9 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// requestCache finds requests by the digest of their bytes, so that one that comes again and whose answer is cached need not be
-// read, coerced and estimated again. A nil *requestCache holds none. No variables are kept: they hold personal data.
+// requestCache finds requests by the digest of their bytes, so that one that comes again and whose answer is cached
+// need not be read, coerced and estimated again. A nil *requestCache holds none. No variables are kept: they hold
+// personal data.
 type requestCache struct {
 	requests *lru.Cache[[sha256.Size]byte, *cachedRequest]
 }
@@ -25,12 +26,12 @@ type requestCache struct {
 // defaultRequestCache bounds their memory, in bytes, where no other bound is set.
 const defaultRequestCache = 8 << 20
 
-// cachedRequestSize is the approximate size of an entry besides its document's text, which may be kept with the document
-// as well.
+// cachedRequestSize is the approximate size of an entry besides its document's text, which may be kept with the
+// document as well.
 const cachedRequestSize = 1 << 10
 
-// maxCachedDocument is the longest document, in bytes, whose requests are known: a text stays with them when its document is
-// no longer kept.
+// maxCachedDocument is the longest document, in bytes, whose requests are known: a text stays with them when its
+// document is no longer kept.
 const maxCachedDocument = 16 << 10
 
 // cachedRequest is the constant part of all repetitions of a request for a query.
@@ -54,7 +55,8 @@ func newRequestCache(opts Options) *requestCache {
 	if opts.Answers == nil || opts.Trusted.Logs() {
 		return nil
 	}
-	return &requestCache{lru.New[[sha256.Size]byte, *cachedRequest](opts.memoryShare(16, defaultRequestCache), opts.Reserve)}
+	return &requestCache{lru.New[[sha256.Size]byte, *cachedRequest](opts.memoryShare(16, defaultRequestCache),
+		opts.Reserve)}
 }
 
 // remember caches the parsed form of a request.
@@ -85,8 +87,9 @@ func documentText(op *graphql.OperationContext) string {
 	return op.RawQuery
 }
 
-// answerFromCache answers a request that came before with the whole answer that is kept, where memory has it fresh and the
-// request's headers ask for nothing else. Otherwise it is nil, nothing was done, and the request is one like any other.
+// answerFromCache answers a request that came before with the whole answer that is kept, where memory has it fresh and
+// the request's headers ask for nothing else. Otherwise it is nil, nothing was done, and the request is one like any
+// other.
 func (g *Gateway) answerFromCache(ctx context.Context, h http.Header, sum [sha256.Size]byte) *httpapi.Result {
 	if g.requests == nil || hasOverrides(h) {
 		return nil
@@ -96,7 +99,8 @@ func (g *Gateway) answerFromCache(ctx context.Context, h http.Header, sum [sha25
 		return nil
 	}
 	req := again.req
-	if text, refusal := g.sources.Text(ctx, &req); refusal != nil || text != again.text || req.FixedOnError != again.req.FixedOnError {
+	if text, refusal := g.sources.Text(ctx, &req); refusal != nil || text != again.text ||
+		req.FixedOnError != again.req.FixedOnError {
 		return nil // the trusted documents have changed
 	}
 	if g.sources.Registers(ctx, &req) {
@@ -129,7 +133,8 @@ func (again *cachedRequest) answerName(ctx context.Context, answers *cache.Space
 }
 
 // answerWith returns a stored answer, and charges for it as for any operation that makes no calls.
-func (g *Gateway) answerWith(ctx context.Context, a *responses.Answer, estimate *cost.Estimate, f *Stats) *httpapi.Result {
+func (g *Gateway) answerWith(ctx context.Context, a *responses.Answer, estimate *cost.Estimate,
+	f *Stats) *httpapi.Result {
 	out := &httpapi.Result{Response: a.Response(), Stored: a, Policy: a.Policy}
 	if estimate == nil {
 		return out

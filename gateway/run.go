@@ -44,13 +44,15 @@ func newRunner(opts *Options) *runner {
 	present := gqlerrors.WatchMismatches(opts.Mismatch, gqlerrors.Presenter(opts.Log))
 	exec.SetErrorPresenter(present)
 	exec.SetRecoverFunc(gqlerrors.Recover)
-	return &runner{exec: exec, present: present, answers: opts.Answers, inflight: opts.Inflight, log: opts.Log, begin: opts.Operation, maxData: opts.Limits.Answer,
-		explain: opts.Explain, publicCatalog: opts.PublicCatalog, edge: opts.Edge, digest: opts.Digest}
+	return &runner{exec: exec, present: present, answers: opts.Answers, inflight: opts.Inflight, log: opts.Log,
+		begin: opts.Operation, maxData: opts.Limits.Answer, explain: opts.Explain, publicCatalog: opts.PublicCatalog,
+		edge: opts.Edge, digest: opts.Digest}
 }
 
-// run answers an operation from a stored whole answer that is as fresh as executing would make it, from an execution of the same
-// under way, or by executing it. A caller with more time than the one whose execution it shared tries again.
-func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) context.Context {
+// run answers an operation from a stored whole answer that is as fresh as executing would make it, from an execution of
+// the same under way, or by executing it. A caller with more time than the one whose execution it shared tries again.
+func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provenance,
+	out *httpapi.Result) context.Context {
 	if r.answers == nil || !repeatable(ctx, op) {
 		return r.execute(ctx, op, out)
 	}
@@ -76,16 +78,16 @@ func (r *runner) loadAnswer(ctx context.Context, op *prepared, key string) cache
 	return r.answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[0]
 }
 
-// repeatable reports whether our own memory may store the answer for callers of the same scope: it writes nothing, and its
-// caller wants no other freshness and no explain view.
+// repeatable reports whether our own memory may store the answer for callers of the same scope: it writes nothing, and
+// its caller wants no other freshness and no explain view.
 func repeatable(ctx context.Context, op *prepared) bool {
 	return isQuery(op) && cache.DirectivesFrom(ctx) == (cache.Directives{}) && !provenance.Explains(ctx)
 }
 
 func isQuery(op *prepared) bool { return op.Operation.Operation == ast.Query }
 
-// receiversMayStore reports whether HTTP caches may store the answer. None may store personal claims; our own memory may,
-// within their lifetime, since writes and purges remove them from there.
+// receiversMayStore reports whether HTTP caches may store the answer. None may store personal claims; our own memory
+// may, within their lifetime, since writes and purges remove them from there.
 func receiversMayStore(op *prepared) bool {
 	return isQuery(op) && !op.claims
 }
@@ -101,7 +103,8 @@ func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*res
 	used, out := new(cache.Facts), &httpapi.Result{}
 	r.execute(cache.WithFacts(ctx, used), op, out)
 	now, facts := time.Now(), slices.Clone(used.List()) // kept: no longer than it need be
-	allowed := cachecontrol.FromFacts(facts, r.publicCatalog, now).Unless(!receiversMayStore(op)).Tagged(r.edge, op.drops, used.Tags)
+	allowed := cachecontrol.FromFacts(facts, r.publicCatalog, now).Unless(!receiversMayStore(op)).Tagged(r.edge, op.drops,
+		used.Tags)
 	a := responses.New(out.Response, facts, allowed, now)
 	a.Truncated = len(out.Response.Errors) > 0 && outOfTime(ctx)
 	if out.Free != nil {
@@ -147,7 +150,8 @@ func (r *runner) addExtensions(ctx context.Context, op *prepared, used *provenan
 }
 
 // policy is the cache policy of the answer, and how it was served.
-func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) cachecontrol.Policy {
+func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Provenance,
+	out *httpapi.Result) cachecontrol.Policy {
 	if op.Operation.Operation == ast.Mutation {
 		return cachecontrol.Policy{Served: cachecontrol.Written}
 	}
@@ -168,7 +172,8 @@ func (r *runner) execute(ctx context.Context, op *prepared, out *httpapi.Result)
 	respond, ctx := r.exec.DispatchOperation(ctx, op.OperationContext)
 	if out.Response = respond(ctx); out.Response == nil {
 		// gqlgen returns no response at all once the context has ended.
-		out.Response = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{gqlerrors.Presenter(r.log)(ctx, context.Cause(ctx))}}
+		out.Response = &graphql.Response{Data: []byte("null"),
+			Errors: gqlerror.List{gqlerrors.Presenter(r.log)(ctx, context.Cause(ctx))}}
 	}
 	if op.delivers {
 		out.Extend(isFinal, true)
@@ -200,8 +205,9 @@ func (r *runner) count(buffer *engine.Buffer, must bool) (free func()) {
 			return nil
 		}
 		state := r.inflight.State()
-		return &upstream.Error{Kind: upstream.LimitExceeded, Local: true, RetryAfter: httpapi.WaitForMemory, Err: httpapi.ErrOverMemory,
-			Limit: &upstream.Limit{Name: upstream.LimitInflight, Reached: state.Bytes, Allowed: state.MaxBytes}}
+		return &upstream.Error{Kind: upstream.LimitExceeded, Local: true, RetryAfter: httpapi.WaitForMemory,
+			Err: httpapi.ErrOverMemory, Limit: &upstream.Limit{Name: upstream.LimitInflight, Reached: state.Bytes,
+				Allowed: state.MaxBytes}}
 	}
 	return func() {
 		buffer.Free()

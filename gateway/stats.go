@@ -19,7 +19,8 @@ const (
 	OutcomeRefused = "refused" // not executed
 )
 
-// Stats are what one operation was, for metrics, traces and the log. Nothing in them but its name is the caller's own text.
+// Stats are what one operation was, for metrics, traces and the log. Nothing in them but its name is the caller's own
+// text.
 type Stats struct {
 	// Caller is the name of the caller's API key, or one for all tokens or for anyone.
 	Caller string
@@ -71,7 +72,8 @@ const (
 
 // logged returns the operation's part of the log.
 func (f *Stats) logged() *requestid.Operation {
-	o := &requestid.Operation{Name: f.Name, Kind: f.Kind, Document: f.Document, Cache: f.Cache, Cost: f.Cost, Calls: f.Calls}
+	o := &requestid.Operation{Name: f.Name, Kind: f.Kind, Document: f.Document, Cache: f.Cache, Cost: f.Cost,
+		Calls: f.Calls}
 	if len(f.Codes) > 0 {
 		o.Code = f.Codes[0]
 	}

@@ -28,8 +28,8 @@ import (
 )
 
 const (
-	// subscriptionBeat is the longest time without a byte on the stream of a subscription. The caller's credential is checked
-	// as often.
+	// subscriptionBeat is the longest time without a byte on the stream of a subscription. The caller's credential is
+	// checked as often.
 	subscriptionBeat = 5 * time.Second
 	// Subscribers of a server that shuts down come back after reconnectAfter and a random part of reconnectSpread, so that
 	// they do not all reach the next replica at once.
@@ -60,9 +60,10 @@ type subscriber struct {
 	began   time.Time
 }
 
-// subscribe sends the answer to a subscription, and again each time that it has changed. It returns when the caller leaves, may
-// not see the answer any longer, or the server shuts down.
-func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req *httpapi.Request, f *Stats) *httpapi.Result {
+// subscribe sends the answer to a subscription, and again each time that it has changed. It returns when the caller
+// leaves, may not see the answer any longer, or the server shuts down.
+func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req *httpapi.Request,
+	f *Stats) *httpapi.Result {
 	if parts == nil {
 		return httpapi.Fail(httpapi.BadRequest("a subscription has a stream of its own: it cannot be one of a batch"))
 	}
@@ -70,7 +71,8 @@ func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req
 		return notAcceptable()
 	}
 	who := auth.FromContext(ctx)
-	s := &subscriber{g: g, f: f, began: time.Now(), request: parts.request, who: who, x: parts.x, out: &httpapi.Result{Sent: true, Response: &graphql.Response{}}}
+	s := &subscriber{g: g, f: f, began: time.Now(), request: parts.request, who: who, x: parts.x,
+		out: &httpapi.Result{Sent: true, Response: &graphql.Response{}}}
 	sub, err := g.hub.Subscribe(who.Name, answerKey(ctx, op), g.asker(who, op, req))
 	parts.x.Leave() // an open subscription has a bound of its own
 	s.w = parts.x.Begin(s.out)
@@ -115,7 +117,8 @@ func (s *subscriber) run(sub *live.Subscription) {
 				s.end(err)
 				return
 			}
-			if s.w.SendFrame(state.Frames.Get(int(s.x.Protocol), func() []byte { return s.x.Protocol.Event(state.Body) })) != nil {
+			if s.w.SendFrame(state.Frames.Get(int(s.x.Protocol), func() []byte { return s.x.Protocol.Event(state.Body) })) !=
+				nil {
 				return
 			}
 			if sent, body = state, state.Body; s.f.Duration == 0 {
@@ -146,8 +149,8 @@ func (s *subscriber) run(sub *live.Subscription) {
 	}
 }
 
-// refused returns why the caller may not see the answer any longer: its credential was withdrawn or has expired, or has other
-// rights by now.
+// refused returns why the caller may not see the answer any longer: its credential was withdrawn or has expired, or has
+// other rights by now.
 func (s *subscriber) refused() *gqlerror.Error {
 	if s.g.opts.Authenticate == nil {
 		return nil
@@ -180,7 +183,8 @@ func (s *subscriber) reconnect() {
 		return
 	}
 	s.end(&gqlerror.Error{Message: "the server shuts down: subscribe again",
-		Extensions: map[string]any{"code": gqlerrors.CodeDeadline, "retryAfter": int((after + time.Second - 1) / time.Second)}})
+		Extensions: map[string]any{"code": gqlerrors.CodeDeadline,
+			"retryAfter": int((after + time.Second - 1) / time.Second)}})
 }
 
 // previousAnswer is the part of a topic's last answer that its next execution needs.
@@ -217,7 +221,8 @@ func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) li
 }
 
 // event executes an operation for one event.
-func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.Answer, f *Stats) (*live.Answer, *httpapi.Result) {
+func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.Answer,
+	f *Stats) (*live.Answer, *httpapi.Result) {
 	op, refusal := g.prepareText(ctx, http.MethodPost, req, req.Query)
 	if refusal != nil {
 		return newAnswer(refusal.Response, nil, nil), refusal
@@ -235,8 +240,8 @@ func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.An
 	return newAnswer(out.Response, used, last), out
 }
 
-// newAnswer returns the answer of a question. Where a backend fails it is the last one that lacked nothing, with a note of its
-// age.
+// newAnswer returns the answer of a question. Where a backend fails it is the last one that lacked nothing, with a note
+// of its age.
 func newAnswer(resp *graphql.Response, used *provenance.Provenance, last *live.Answer) *live.Answer {
 	a := &live.Answer{}
 	if used != nil {
@@ -259,7 +264,8 @@ func newAnswer(resp *graphql.Response, used *provenance.Provenance, last *live.A
 	if keeps {
 		for _, backend := range now.backends {
 			if !slices.ContainsFunc(stale, func(s provenance.Staleness) bool { return s.Backend == backend }) {
-				stale = append(stale, provenance.Staleness{Backend: backend, AgeSeconds: int(time.Since(now.at) / time.Second), Reason: cache.Failed})
+				stale = append(stale, provenance.Staleness{Backend: backend, AgeSeconds: int(time.Since(now.at) / time.Second),
+					Reason: cache.Failed})
 			}
 		}
 	}
@@ -301,8 +307,8 @@ func failingBackends(errs gqlerror.List) (failed bool, backends []string) {
 	return failed, backends
 }
 
-// render returns an answer as it is sent, and a text that is equal for two answers that are not worth two events: ages alone
-// differ.
+// render returns an answer as it is sent, and a text that is equal for two answers that are not worth two events: ages
+// alone differ.
 func render(now previousAnswer, stale []provenance.Staleness) (body []byte, sameness string) {
 	var out bytes.Buffer
 	httpapi.WriteResponse(&out, &graphql.Response{Data: now.data, Errors: withoutRetryAfter(now.errs)})

@@ -13,8 +13,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// SubgraphResolver answers the root fields of a subgraph of Apollo Federation. gqlgen makes no resolver for these fields,
-// so that the resolver of Query has it.
+// SubgraphResolver answers the root fields of a subgraph of Apollo Federation. gqlgen makes no resolver for these
+// fields, so that the resolver of Query has it.
 type SubgraphResolver interface {
 	Entities(ctx context.Context, representations []json.RawMessage) ([]model.Node, error)
 	Service(ctx context.Context) (*model.Service, error)
@@ -73,7 +73,9 @@ var withoutFederation = sync.OnceValue(func() *ast.Schema {
 	s.Query = &query
 	s.Types[query.Name], s.PossibleTypes[query.Name] = &query, []*ast.Definition{&query}
 	for name, abstract := range s.Implements {
-		s.Implements[name] = slices.DeleteFunc(slices.Clone(abstract), func(d *ast.Definition) bool { return slices.Contains(federationNames, d.Name) })
+		s.Implements[name] = slices.DeleteFunc(slices.Clone(abstract), func(d *ast.Definition) bool {
+			return slices.Contains(federationNames, d.Name)
+		})
 	}
 	return &s
 })

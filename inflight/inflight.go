@@ -7,8 +7,8 @@ import "sync/atomic"
 // Small is the size in bytes up to which a body or an answer is not counted: the number of requests bounds these.
 const Small = 16 << 10
 
-// Must is up to how many bytes a holder finds room whose Must is set. A backend, or fields that a caller asks for, can make
-// what follows a write as long as anything else.
+// Must is up to how many bytes a holder finds room whose Must is set. A backend, or fields that a caller asks for, can
+// make what follows a write as long as anything else.
 const Must = 1 << 20
 
 // Load is the number and the memory of requests under way. It is safe for concurrent use; a nil *Load bounds and counts
@@ -24,8 +24,8 @@ type Load struct {
 // step is by how much the bytes must change for changed to be called.
 const step = 1 << 20
 
-// New returns a Load with bounds, each 0 for none. changed, which may be nil, is called after the bytes that are held have
-// changed by about a MiB, by several goroutines at once where several change them.
+// New returns a Load with bounds, each 0 for none. changed, which may be nil, is called after the bytes that are held
+// have changed by about a MiB, by several goroutines at once where several change them.
 func New(maxRequests int, maxBytes int64, changed func()) *Load {
 	return &Load{maxRequests: int64(maxRequests), maxBytes: maxBytes, changed: changed}
 }
@@ -89,7 +89,8 @@ func (l *Load) State() State {
 	if l == nil {
 		return State{}
 	}
-	return State{l.requests.Load(), l.maxRequests, l.bytes.Load(), l.maxBytes, l.refusedRequests.Load(), l.refusedBytes.Load(), l.cutOff.Load()}
+	return State{l.requests.Load(), l.maxRequests, l.bytes.Load(), l.maxBytes, l.refusedRequests.Load(),
+		l.refusedBytes.Load(), l.cutOff.Load()}
 }
 
 // Hold is the bytes that one holder has. It is for one goroutine at a time, and nil holds nothing.

@@ -12,7 +12,8 @@ import (
 
 // Answer is the result of an execution.
 type Answer struct {
-	// Body is the answer as it is sent. Fingerprint is equal for two answers that differ in nothing that is worth an event.
+	// Body is the answer as it is sent. Fingerprint is equal for two answers that differ in nothing that is worth an
+	// event.
 	Body        []byte
 	Fingerprint string
 	// Facts are the answer's facts, Tags its dependencies.
@@ -124,8 +125,8 @@ const (
 	minPause = 200 * time.Millisecond
 	// remoteDropDelay is the head start of the replica that dropped: it may be fetching already.
 	remoteDropDelay = 50 * time.Millisecond
-	// reconnectDelay is when topics are executed again after drops of other replicas may have been missed: their caches trust
-	// their values again by then.
+	// reconnectDelay is when topics are executed again after drops of other replicas may have been missed: their caches
+	// trust their values again by then.
 	reconnectDelay = 2500 * time.Millisecond
 	// pollInterval is how often a replica looks whether another one has finished its fetch, maxWait for how long.
 	pollInterval = 50 * time.Millisecond

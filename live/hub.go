@@ -1,10 +1,10 @@
 // Package live keeps questions open. Subscribers of one question share its execution and the bytes of its answer. A
 // question is asked again when the first fact of its answer is no longer fresh, and at once when something that the
-// answer depends on was dropped, here or by another replica. Of several replicas that have it open one asks the backends;
-// the others find its values in Redis.
+// answer depends on was dropped, here or by another replica. Of several replicas that have it open one asks the
+// backends; the others find its values in Redis.
 //
-// Subscribers get states, not changes: one that reads slowly gets the newest state when it is ready, and no queue grows.
-// The package knows no query language and no HTTP.
+// Subscribers get states, not changes: one that reads slowly gets the newest state when it is ready, and no queue
+// grows. The package knows no query language and no HTTP.
 package live
 
 import (
@@ -103,8 +103,9 @@ func (h *Hub) Close() {
 // Done returns a channel that is closed when the hub is.
 func (h *Hub) Done() <-chan struct{} { return h.done }
 
-// Subscribe opens a question for a caller, who must Close the subscription. Questions of one key have the same answer at any
-// time. ask answers it as long as it is open, under a context of the hub's own; that of the first subscriber is used.
+// Subscribe opens a question for a caller, who must Close the subscription. Questions of one key have the same answer
+// at any time. ask answers it as long as it is open, under a context of the hub's own; that of the first subscriber is
+// used.
 func (h *Hub) Subscribe(caller, key string, ask Ask) (*Subscription, error) {
 	if h == nil {
 		return nil, &FullError{Name: "subscriptions"}
@@ -196,8 +197,8 @@ func (h *Hub) dropped(d cache.Invalidation) {
 	}
 }
 
-// executed counts one execution of a question with so many subscribers, for which the others, or all where another replica
-// asked, needed none.
+// executed counts one execution of a question with so many subscribers, for which the others, or all where another
+// replica asked, needed none.
 func (h *Hub) executed(q *topic, elsewhere, changed bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -201,8 +201,8 @@ func (q *topic) wait() bool {
 	return true
 }
 
-// publish takes an answer over, which is from after the first so many of the pending drops, and reports whether subscribers
-// get a new state.
+// publish takes an answer over, which is from after the first so many of the pending drops, and reports whether
+// subscribers get a new state.
 func (q *topic) publish(answer *Answer, answered int) (changed bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

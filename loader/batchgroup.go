@@ -5,8 +5,9 @@ import (
 	"sync"
 )
 
-// BatchGroup is a group of callers that begin at one moment. The keys that they load first are one batch of each loader, which is
-// fetched once each caller has asked for keys or has none to ask for. No timer is needed: the group counts its members.
+// BatchGroup is a group of callers that begin at one moment. The keys that they load first are one batch of each
+// loader, which is fetched once each caller has asked for keys or has none to ask for. No timer is needed: the group
+// counts its members.
 type BatchGroup struct {
 	mu       sync.Mutex
 	awaited  int
@@ -24,7 +25,8 @@ type member struct {
 	once  sync.Once
 }
 
-// Enter makes the caller under ctx a member of the group. leave ends that when the caller asks for no more keys; it may be called again.
+// Enter makes the caller under ctx a member of the group. leave ends that when the caller asks for no more keys; it may
+// be called again.
 func (p *BatchGroup) Enter(ctx context.Context) (_ context.Context, leave func()) {
 	g := &member{group: p}
 	return context.WithValue(ctx, memberKey{}, g), func() { g.arrive() }

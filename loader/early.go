@@ -28,7 +28,8 @@ func (b *batch[K, V]) addEarly(i int) dataloader.Thunk[Result[V]] {
 	}
 }
 
-// DeliversEarly reports whether the batch of a Fetch, under ctx, has callers who want each result as soon as it is there.
+// DeliversEarly reports whether the batch of a Fetch, under ctx, has callers who want each result as soon as it is
+// there.
 func DeliversEarly(ctx context.Context) bool { return ctx.Value(earlyKey{}) != nil }
 
 // DeliverEarly delivers the result of a key to the callers of a batch that DeliversEarly, once.

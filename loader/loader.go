@@ -58,8 +58,9 @@ type Result[V any] struct {
 	Err   error
 }
 
-// Load returns the result of each key, in the keys' order. Keys that were not asked for before are fetched at once, as one
-// batch, or with those of the caller's BatchGroup. When ctx ends first, the keys that are not there yet get its error.
+// Load returns the result of each key, in the keys' order. Keys that were not asked for before are fetched at once, as
+// one batch, or with those of the caller's BatchGroup. When ctx ends first, the keys that are not there yet get its
+// error.
 func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	keyCounterOf(ctx).add(len(keys))
 	if task.IsWatched(ctx) {

@@ -7,8 +7,8 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// waits notifies the callers of a loader when a batch waits for a backend. Which batch a caller's keys are in is not looked
-// at: a caller counts as waiting while any batch does.
+// waits notifies the callers of a loader when a batch waits for a backend. Which batch a caller's keys are in is not
+// looked at: a caller counts as waiting while any batch does.
 type waits struct {
 	mu      sync.Mutex
 	callers map[*context.Context]struct{} // in a Load

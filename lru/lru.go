@@ -7,8 +7,8 @@ import (
 	"github.com/hashicorp/golang-lru/v2/simplelru"
 )
 
-// Cache keeps values by key up to a number of bytes in all, and evicts the least recently used. It is safe for concurrent
-// use.
+// Cache keeps values by key up to a number of bytes in all, and evicts the least recently used. It is safe for
+// concurrent use.
 type Cache[K comparable, V any] struct {
 	// MaxPerOwner bounds the bytes of one owner, 0 for no bound. Set it before the first use.
 	MaxPerOwner int
@@ -29,7 +29,8 @@ type entry[V any] struct {
 // EntryOverhead is the approximate size of an entry besides its value and its key, in bytes.
 const EntryOverhead = 256
 
-// New returns a cache of at most maxBytes. reserve, which may be nil, is called with each change of the bytes that it holds.
+// New returns a cache of at most maxBytes. reserve, which may be nil, is called with each change of the bytes that it
+// holds.
 func New[K comparable, V any](maxBytes int, reserve func(by int64)) *Cache[K, V] {
 	if reserve == nil {
 		reserve = func(int64) {}

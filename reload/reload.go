@@ -43,9 +43,9 @@ type Value[T any] struct {
 	lastErr   error             // why the value is not that of these files
 }
 
-// New reads the file called name in fsys, or all files that end in .json where it is a folder. parse makes the value; its
-// error must not repeat the files' content. A later change that cannot be read or parsed leaves the old value in place,
-// and failed is called, once for each change.
+// New reads the file called name in fsys, or all files that end in .json where it is a folder. parse makes the value;
+// its error must not repeat the files' content. A later change that cannot be read or parsed leaves the old value in
+// place, and failed is called, once for each change.
 func New[T any](fsys fs.FS, name string, parse func([]File) (T, error), failed func(error)) (*Value[T], error) {
 	if failed == nil {
 		return nil, errors.New("nothing takes the failures of later reads")
@@ -71,8 +71,8 @@ func (v *Value[T]) Get() T {
 	return *v.current.Load()
 }
 
-// Check looks at the files now, however lately that was done. It reports whether the value is another one since the last look, or
-// why the files as they are cannot be used.
+// Check looks at the files now, however lately that was done. It reports whether the value is another one since the
+// last look, or why the files as they are cannot be used.
 func (v *Value[T]) Check() (changed bool, err error) {
 	if v.once {
 		return false, nil
@@ -102,8 +102,8 @@ func (v *Value[T]) refresh() (changed bool, err error) {
 	return err == nil, err
 }
 
-// digest names the contents of files. Their sizes and times do not reveal a change: a tool that swaps or copies files may
-// keep both.
+// digest names the contents of files. Their sizes and times do not reveal a change: a tool that swaps or copies files
+// may keep both.
 func digest(files []File) (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, f := range files {

@@ -14,8 +14,8 @@ import (
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
-// A caller who is bound to clients sees their records alone; all else does not exist, whichever way leads there. Clients
-// are named by what Coassemble calls them, which is what LINK_CLIENT joins on.
+// A caller who is bound to clients sees their records alone; all else does not exist, whichever way leads there.
+// Clients are named by what Coassemble calls them, which is what LINK_CLIENT joins on.
 
 // bound reports whether the caller sees only some clients.
 func bound(ctx context.Context) bool { return auth.FromContext(ctx).Bound }
@@ -49,7 +49,8 @@ func canSeeUser(ctx context.Context, u *coassemble.User) bool {
 	return err == nil && ok && canSeeClientKey(ctx, client)
 }
 
-// canSeeIdentities asks for the users whom identities belong to: an identity belongs to its user's client, else to none.
+// canSeeIdentities asks for the users whom identities belong to: an identity belongs to its user's client, else to
+// none.
 func (r *Resolver) canSeeIdentities(ctx context.Context, list []*mattr.Identity) ([]bool, error) {
 	seen := make([]bool, len(list))
 	if !bound(ctx) {
@@ -65,8 +66,8 @@ func (r *Resolver) canSeeIdentities(ctx context.Context, list []*mattr.Identity)
 	return seen, err
 }
 
-// canSeeIdentity looks through the caller's own identities where a route does not show whom an identity belongs to: a read by
-// id need not show the provider that a search shows.
+// canSeeIdentity looks through the caller's own identities where a route does not show whom an identity belongs to: a
+// read by id need not show the provider that a search shows.
 func (r *Resolver) canSeeIdentity(ctx context.Context, i *mattr.Identity) (bool, error) {
 	if i == nil {
 		return true, nil
@@ -91,9 +92,9 @@ func visibleOnly[T any](ctx context.Context, list []*T, err error, sees func(con
 	return list, err
 }
 
-// The right to write rests on records that are read at the backend for it, never on cached ones: somebody may have moved
-// them to another client with the vendor's own tools. What cannot be read is not written. A write to a record that the
-// caller may not see is refused as one to a record that does not exist.
+// The right to write rests on records that are read at the backend for it, never on cached ones: somebody may have
+// moved them to another client with the vendor's own tools. What cannot be read is not written. A write to a record
+// that the caller may not see is refused as one to a record that does not exist.
 
 func errNotFound() error { return &upstream.Error{Kind: upstream.NotFound} }
 
@@ -147,8 +148,9 @@ func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
 	return r.ownsUser(ctx, user)
 }
 
-// currentOwner returns the user whom an identity belongs to at the backend, empty where it belongs to none. A read by id need not
-// show the key that joins; then a search confirms that it still is that of the user who is known to have had it.
+// currentOwner returns the user whom an identity belongs to at the backend, empty where it belongs to none. A read by
+// id need not show the key that joins; then a search confirms that it still is that of the user who is known to have
+// had it.
 func (r mutationResolver) currentOwner(ctx context.Context, id, known string) (string, error) {
 	i, _, err := r.IdentityByID(ctx, id)
 	if err != nil {

@@ -16,7 +16,8 @@ func (r clientResolver) Embed(ctx context.Context, objs []*model.Client) ([]*coa
 }
 
 // Users are the client's users in Coassemble.
-func (r clientResolver) Users(ctx context.Context, objs []*model.Client, first *int, after *string) ([]*model.UserConnection, error) {
+func (r clientResolver) Users(ctx context.Context, objs []*model.Client, first *int,
+	after *string) ([]*model.UserConnection, error) {
 	return usersOf(ctx, objs, "Client.users", r.visibleKey(ctx), first, after)
 }
 

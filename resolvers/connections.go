@@ -56,7 +56,8 @@ func credentialConnection(p page[*model.Credential]) *model.CredentialConnection
 }
 
 // usersOf pages through the users of each parent's client.
-func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (string, bool, error), first *int, after *string) ([]*model.UserConnection, error) {
+func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (string, bool, error), first *int,
+	after *string) ([]*model.UserConnection, error) {
 	size, err := scalar.First(first, 1)
 	if err != nil {
 		return nil, err
@@ -204,7 +205,8 @@ func (l *userList) fill(whole map[string]loader.Result[*coassemble.User]) {
 	l.filter(func(u *coassemble.User) bool { return u == nil || l.key.Client == "" || belongs(u, l.key.Client) })
 }
 
-// needsHydration reports whether the nodes of the connection that is being resolved are asked for more than these fields.
+// needsHydration reports whether the nodes of the connection that is being resolved are asked for more than these
+// fields.
 func needsHydration(ctx context.Context, node string, fields []string) bool {
 	op := graphql.GetOperationContext(ctx)
 	field := graphql.GetFieldContext(ctx).Field
@@ -230,10 +232,11 @@ func needsHydration(ctx context.Context, node string, fields []string) bool {
 }
 
 // readScopes are the scopes for reading a mutation's payload.
-var readScopes = map[string]string{"embedClient": auth.ClientsRead, "user": auth.UsersRead, "identity": auth.IdentitiesRead}
+var readScopes = map[string]string{"embedClient": auth.ClientsRead, "user": auth.UsersRead,
+	"identity": auth.IdentitiesRead}
 
-// selects reports whether the payload that is being resolved has the field selected, by a caller who may read it. Who may
-// write need not be allowed to read.
+// selects reports whether the payload that is being resolved has the field selected, by a caller who may read it. Who
+// may write need not be allowed to read.
 func selects(ctx context.Context, object, field string) bool {
 	if !auth.FromContext(ctx).Has(readScopes[field]) {
 		return false
@@ -248,7 +251,8 @@ func selects(ctx context.Context, object, field string) bool {
 }
 
 // credentialsOf pages through the credentials of each parent's identity.
-func credentialsOf[P any](ctx context.Context, parents []P, list string, key func(P) (string, bool, error), first *int, after *string) ([]*model.CredentialConnection, error) {
+func credentialsOf[P any](ctx context.Context, parents []P, list string, key func(P) (string, bool, error), first *int,
+	after *string) ([]*model.CredentialConnection, error) {
 	size, err := scalar.First(first, 1)
 	if err != nil {
 		return nil, err
@@ -293,8 +297,8 @@ func credentialConnections(pages []credentialPage, err error) ([]*model.Credenti
 }
 
 // cursorPage is what follows c in the page that c's token leads to. The page was read from its start: a place inside it
-// has no token of its own. Where the backend's next page is the same page again, the list ends with an error in addition
-// to the nodes.
+// has no token of its own. Where the backend's next page is the same page again, the list ends with an error in
+// addition to the nodes.
 func cursorPage[T any](p datasource.Page[T], c scalar.Cursor, continued bool) (page[T], error) {
 	var err error
 	if p.Next != "" && p.Next == c.Token {

@@ -25,8 +25,8 @@ type naming interface {
 	Document() *document.Document
 }
 
-// namedClients are the clients that content names: the one around it, else one that is read like any other. A client that
-// the backend embeds has fewer members than the client itself, under the same global id.
+// namedClients are the clients that content names: the one around it, else one that is read like any other. A client
+// that the backend embeds has fewer members than the client itself, under the same global id.
 func namedClients[P naming](ctx context.Context, r *Resolver, objs []P) ([]*model.Client, error) {
 	around := make([]*model.Client, len(objs))
 	keys := make([]thoughtindustries.Key, len(objs))

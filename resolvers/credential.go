@@ -53,7 +53,8 @@ func credentialNodes(ctx context.Context, keys []string) []nodeResult {
 
 // pickCredentials takes the wanted credentials from a page of each identity, and returns the pages that follow where
 // some are not found yet.
-func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, wanted map[string]map[string][]int, found []nodeResult, last bool) (next []datasource.CredentialPageKey) {
+func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, wanted map[string]map[string][]int,
+	found []nodeResult, last bool) (next []datasource.CredentialPageKey) {
 	for i, result := range datasource.From(ctx).CredentialPages().Load(ctx, pages) {
 		identity := pages[i].Identity
 		for _, c := range result.Value.Items {

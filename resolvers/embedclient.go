@@ -32,7 +32,8 @@ func (r embedClientResolver) Client(ctx context.Context, objs []*coassemble.Embe
 }
 
 // Users are the client's users.
-func (r embedClientResolver) Users(ctx context.Context, objs []*coassemble.EmbedClient, first *int, after *string) ([]*model.UserConnection, error) {
+func (r embedClientResolver) Users(ctx context.Context, objs []*coassemble.EmbedClient, first *int,
+	after *string) ([]*model.UserConnection, error) {
 	key := func(c *coassemble.EmbedClient) (string, bool, error) { return c.Identifier, c.Identifier != "", nil }
 	return usersOf(ctx, objs, "EmbedClient.users", key, first, after)
 }
@@ -56,9 +57,10 @@ func nodeID(t scalar.NodeType, key string, b upstream.Backend) (string, error) {
 // stubEmbedClientFields are those that a client who was listed by name alone can answer.
 var stubEmbedClientFields = []string{"__typename", "id", "sourceId", "client", "users"}
 
-// hydrateEmbedClients reads the clients that a list showed by name alone, where more than that is selected, and leaves out those that
-// are gone, with their cursors.
-func hydrateEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient, cursors []string) ([]*coassemble.EmbedClient, []string) {
+// hydrateEmbedClients reads the clients that a list showed by name alone, where more than that is selected, and leaves
+// out those that are gone, with their cursors.
+func hydrateEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient,
+	cursors []string) ([]*coassemble.EmbedClient, []string) {
 	if !needsHydration(ctx, "EmbedClient", stubEmbedClientFields) {
 		return clients, cursors
 	}

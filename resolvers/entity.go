@@ -76,8 +76,8 @@ func fieldsSelected(ctx context.Context, t scalar.NodeType) []string {
 	return names
 }
 
-// entityOf returns an object of its key alone where nothing else is selected, so that no call is made. To a caller who is bound
-// to clients it must first be known to belong to one of these.
+// entityOf returns an object of its key alone where nothing else is selected, so that no call is made. To a caller who
+// is bound to clients it must first be known to belong to one of these.
 func (r *Resolver) entityOf(ctx context.Context, rep scalar.Representation, key nodeKey, selected []string) model.Node {
 	if slices.ContainsFunc(selected, func(f string) bool { return !rep.Gives(f) }) || bound(ctx) && !r.belongs(ctx, key) {
 		return nil
@@ -107,7 +107,9 @@ func (r *Resolver) entityOf(ctx context.Context, rep scalar.Representation, key 
 	return &mattr.Identity{ID: key.key}
 }
 
-// belongs reports whether the key alone proves that the object belongs to one of the clients that the caller is bound to.
+// belongs reports whether the key alone proves that the object belongs to one of the clients that the caller is bound
+// to.
 func (r *Resolver) belongs(ctx context.Context, key nodeKey) bool {
-	return (key.NodeType == scalar.EmbedClientNode || key.NodeType == scalar.ClientNode && key.field == r.Link.Client) && canSeeClientKey(ctx, key.key)
+	return (key.NodeType == scalar.EmbedClientNode || key.NodeType == scalar.ClientNode && key.field == r.Link.Client) &&
+		canSeeClientKey(ctx, key.key)
 }

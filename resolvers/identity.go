@@ -29,7 +29,8 @@ func (r identityResolver) User(ctx context.Context, objs []*mattr.Identity) ([]*
 }
 
 // Credentials are the credentials issued to the identity. One that is gone has none.
-func (r identityResolver) Credentials(ctx context.Context, objs []*mattr.Identity, first *int, after *string) ([]*model.CredentialConnection, error) {
+func (r identityResolver) Credentials(ctx context.Context, objs []*mattr.Identity, first *int,
+	after *string) ([]*model.CredentialConnection, error) {
 	key := func(i *mattr.Identity) (string, bool, error) { return i.ID, i.ID != "", nil }
 	pages, err := credentialsOf(ctx, objs, "Identity.credentials", key, first, after)
 	errs, _ := err.(graphql.BatchErrorList)

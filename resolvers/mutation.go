@@ -12,7 +12,8 @@ import (
 )
 
 // UpdateEmbedClient replaces a client's metadata.
-func (r mutationResolver) UpdateEmbedClient(ctx context.Context, input model.UpdateEmbedClientInput) (*model.UpdateEmbedClientPayload, error) {
+func (r mutationResolver) UpdateEmbedClient(ctx context.Context,
+	input model.UpdateEmbedClientInput) (*model.UpdateEmbedClientPayload, error) {
 	payload := &model.UpdateEmbedClientPayload{}
 	key, err := keyBy(scalar.EmbedClientNode, input.By.ID, input.By.SourceID)
 	if err == nil {
@@ -32,7 +33,8 @@ func (r mutationResolver) UpdateEmbedClient(ctx context.Context, input model.Upd
 }
 
 // DeleteEmbedClient deletes all objects of a client.
-func (r mutationResolver) DeleteEmbedClient(ctx context.Context, input model.DeleteEmbedClientInput) (*model.DeleteEmbedClientPayload, error) {
+func (r mutationResolver) DeleteEmbedClient(ctx context.Context,
+	input model.DeleteEmbedClientInput) (*model.DeleteEmbedClientPayload, error) {
 	if err := r.checkDeletes(); err != nil {
 		return nil, err
 	}
@@ -53,7 +55,8 @@ func (r mutationResolver) DeleteEmbedClient(ctx context.Context, input model.Del
 }
 
 // UpdateUser changes a user of Coassemble.
-func (r mutationResolver) UpdateUser(ctx context.Context, input model.UpdateUserInput) (*model.UpdateUserPayload, error) {
+func (r mutationResolver) UpdateUser(ctx context.Context,
+	input model.UpdateUserInput) (*model.UpdateUserPayload, error) {
 	payload := &model.UpdateUserPayload{}
 	key, err := keyBy(scalar.UserNode, input.By.ID, input.By.SourceID)
 	var update coassemble.UserUpdate
@@ -106,7 +109,8 @@ func userUpdate(input model.UpdateUserInput) (update coassemble.UserUpdate, err 
 }
 
 // DeleteUser deletes a user of Coassemble.
-func (r mutationResolver) DeleteUser(ctx context.Context, input model.DeleteUserInput) (*model.DeleteUserPayload, error) {
+func (r mutationResolver) DeleteUser(ctx context.Context,
+	input model.DeleteUserInput) (*model.DeleteUserPayload, error) {
 	if err := r.checkDeletes(); err != nil {
 		return nil, err
 	}
@@ -128,7 +132,8 @@ func (r mutationResolver) DeleteUser(ctx context.Context, input model.DeleteUser
 	payload.DeletedID = deletedID(scalar.UserNode, key, err)
 	if heir != "" && upstream.KindOf(err) == upstream.NotFound {
 		// The backend answers alike for either.
-		payload.UserErrors = []*model.UserError{{Code: "NOT_FOUND", Message: "by or reallocateTo names nothing that exists", Path: inputPath()}}
+		payload.UserErrors = []*model.UserError{{Code: "NOT_FOUND", Message: "by or reallocateTo names nothing that exists",
+			Path: inputPath()}}
 		return payload, nil
 	}
 	payload.UserErrors, err = userErrors(err)
@@ -163,7 +168,8 @@ func reallocateTo(input model.DeleteUserInput) (string, error) {
 }
 
 // UpdateIdentity changes what MATTR keeps of an identity.
-func (r mutationResolver) UpdateIdentity(ctx context.Context, input model.UpdateIdentityInput) (*model.UpdateIdentityPayload, error) {
+func (r mutationResolver) UpdateIdentity(ctx context.Context,
+	input model.UpdateIdentityInput) (*model.UpdateIdentityPayload, error) {
 	payload := &model.UpdateIdentityPayload{}
 	key, err := keyBy(scalar.IdentityNode, input.By.ID, input.By.SourceID)
 	var update mattr.Update
@@ -209,7 +215,8 @@ func identityUpdate(input model.UpdateIdentityInput) (update mattr.Update, err e
 }
 
 // DeleteIdentity deletes an identity of MATTR.
-func (r mutationResolver) DeleteIdentity(ctx context.Context, input model.DeleteIdentityInput) (*model.DeleteIdentityPayload, error) {
+func (r mutationResolver) DeleteIdentity(ctx context.Context,
+	input model.DeleteIdentityInput) (*model.DeleteIdentityPayload, error) {
 	if err := r.checkDeletes(); err != nil {
 		return nil, err
 	}

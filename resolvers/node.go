@@ -122,7 +122,8 @@ func (k nodeKey) client() thoughtindustries.Key {
 }
 
 // loadNodes leaves a missing node a nil interface: a nil pointer in one would be an object.
-func loadNodes[K comparable, V, N any](ctx context.Context, l *loader.Loader[K, V], keys []K, shape func(K, V) N) []nodeResult {
+func loadNodes[K comparable, V, N any](ctx context.Context, l *loader.Loader[K, V], keys []K,
+	shape func(K, V) N) []nodeResult {
 	found := make([]nodeResult, len(keys))
 	for i, result := range l.Load(ctx, keys) {
 		found[i].err = result.Err

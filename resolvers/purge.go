@@ -18,9 +18,9 @@ var purges = map[scalar.NodeType]struct {
 	scalar.IdentityNode:    {(*datasource.Source).HoldsIdentity, (*datasource.Source).InvalidateIdentity},
 }
 
-// Purge removes a record from the cache of every replica, after it was changed in the vendor's own tools. id is a global id
-// of the type or the backend's own key. It reports whether this replica or Redis held something of the record; the lists
-// that could show it are dropped in any case.
+// Purge removes a record from the cache of every replica, after it was changed in the vendor's own tools. id is a
+// global id of the type or the backend's own key. It reports whether this replica or Redis held something of the
+// record; the lists that could show it are dropped in any case.
 func (r *Resolver) Purge(ctx context.Context, typeName, id string) (held bool, err error) {
 	t := scalar.NodeType(typeName)
 	purge, ok := purges[t]

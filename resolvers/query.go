@@ -16,7 +16,8 @@ import (
 )
 
 // Clients lists or searches clients.
-func (r queryResolver) Clients(ctx context.Context, first *int, after *string, query *string, sort *string) (*model.ClientConnection, error) {
+func (r queryResolver) Clients(ctx context.Context, first *int, after *string, query *string,
+	sort *string) (*model.ClientConnection, error) {
 	const name = "Query.clients"
 	q := thoughtindustries.Query{Search: value(query), Sort: value(sort)}
 	size, err := scalar.First(first, 1)
@@ -85,7 +86,8 @@ func clientConnection(p page[*document.Document]) *model.ClientConnection {
 	edge := func(cursor string, c *model.Client) *model.ClientEdge {
 		return &model.ClientEdge{Cursor: cursor, Node: c}
 	}
-	return &model.ClientConnection{Edges: edges(page[*model.Client]{nodes: nodes, cursors: p.cursors}, edge), Nodes: nodes, PageInfo: p.info}
+	return &model.ClientConnection{Edges: edges(page[*model.Client]{nodes: nodes, cursors: p.cursors}, edge), Nodes: nodes,
+		PageInfo: p.info}
 }
 
 // aggregations reads the facets that came with a page; one that is no object is null.
@@ -103,7 +105,8 @@ func aggregations(list []json.RawMessage) []*model.Aggregation {
 }
 
 // EmbedClients lists the clients of Coassemble.
-func (r queryResolver) EmbedClients(ctx context.Context, first *int, after *string) (*model.EmbedClientConnection, error) {
+func (r queryResolver) EmbedClients(ctx context.Context, first *int,
+	after *string) (*model.EmbedClientConnection, error) {
 	const list = "Query.embedClients"
 	size, err := scalar.First(first, 1)
 	if err != nil {
@@ -145,7 +148,8 @@ func embedClientConnection(p page[*coassemble.EmbedClient]) *model.EmbedClientCo
 }
 
 // Users lists users, of one client or of all.
-func (r queryResolver) Users(ctx context.Context, first *int, after *string, clientIdentifier *string) (*model.UserConnection, error) {
+func (r queryResolver) Users(ctx context.Context, first *int, after *string,
+	clientIdentifier *string) (*model.UserConnection, error) {
 	const list = "Query.users"
 	size, err := scalar.First(first, 1)
 	if err != nil {
@@ -184,7 +188,8 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string, cli
 }
 
 // Identities lists or searches identities.
-func (r queryResolver) Identities(ctx context.Context, first *int, after *string, filter *model.IdentityFilter) (*model.IdentityConnection, error) {
+func (r queryResolver) Identities(ctx context.Context, first *int, after *string,
+	filter *model.IdentityFilter) (*model.IdentityConnection, error) {
 	const list = "Query.identities"
 	size, err := scalar.First(first, 1)
 	if err != nil {
@@ -211,7 +216,8 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 	return &model.IdentityConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}, nil
 }
 
-func (r queryResolver) identityList(ctx context.Context, filter *mattr.Criteria, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+func (r queryResolver) identityList(ctx context.Context, filter *mattr.Criteria, c scalar.Cursor, size int,
+	continued bool) (page[*mattr.Identity], error) {
 	own := tenantKeys(ctx)
 	switch {
 	case own != nil && filter.Empty():

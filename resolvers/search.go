@@ -23,13 +23,16 @@ func (r *Resolver) mentions(d *document.Document, text string) bool {
 	})
 }
 
-// sorting returns the order of clients by a member, from the last to the first behind a "-"; that of "" keeps what there is.
+// sorting returns the order of clients by a member, from the last to the first behind a "-"; that of "" keeps what
+// there is.
 func sorting(by string) (func(a, b *document.Document) int, error) {
 	if by == "" {
 		return func(*document.Document, *document.Document) int { return 0 }, nil
 	}
 	name, down := strings.CutPrefix(by, "-")
-	i := slices.IndexFunc(model.Shapes.Client.Members, func(m document.Member) bool { return m.Name == name && m.Shape == nil && !m.JSON })
+	i := slices.IndexFunc(model.Shapes.Client.Members, func(m document.Member) bool {
+		return m.Name == name && m.Shape == nil && !m.JSON
+	})
 	if i < 0 {
 		return nil, scalar.Input("must be a field of a client that has an order, such as name or createdAt", "sort")
 	}
@@ -48,5 +51,6 @@ func compareValues(a, b document.Value) int {
 	if a.Kind() == document.KindNumber && b.Kind() == document.KindNumber && errX == nil && errY == nil {
 		return cmp.Compare(x, y)
 	}
-	return cmp.Or(cmp.Compare(min(a.Kind(), 1), min(b.Kind(), 1)), bytes.Compare(bytes.ToLower(a.Raw()), bytes.ToLower(b.Raw())))
+	return cmp.Or(cmp.Compare(min(a.Kind(), 1), min(b.Kind(), 1)),
+		bytes.Compare(bytes.ToLower(a.Raw()), bytes.ToLower(b.Raw())))
 }

@@ -19,8 +19,8 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// A bound caller must not find out whether a record of somebody else exists. So a lookup by key makes the same calls for
-// a record that is not there and for one that is not the caller's, whatever the cache knows of either.
+// A bound caller must not find out whether a record of somebody else exists. So a lookup by key makes the same calls
+// for a record that is not there and for one that is not the caller's, whatever the cache knows of either.
 
 // tenantClient looks a client up for a bound caller, among the caller's own alone.
 func (r *Resolver) tenantClient(ctx context.Context, key thoughtindustries.Key) (*document.Document, error) {
@@ -35,7 +35,8 @@ func (r *Resolver) tenantClient(ctx context.Context, key thoughtindustries.Key) 
 	}
 	var err error
 	for _, result := range datasource.From(ctx).Clients().Load(ctx, keys) {
-		if result.Found && r.ThoughtIndustries.KeyOf(result.Value, key.Field) == key.Value && r.canSeeDocument(ctx, result.Value) {
+		if result.Found && r.ThoughtIndustries.KeyOf(result.Value, key.Field) == key.Value &&
+			r.canSeeDocument(ctx, result.Value) {
 			return result.Value, result.Err
 		}
 		if err == nil {
@@ -45,8 +46,8 @@ func (r *Resolver) tenantClient(ctx context.Context, key thoughtindustries.Key) 
 	return nil, err
 }
 
-// tenantIdentity looks an identity up for a bound caller, among those of the caller's own users: reading another's would
-// take calls that a missing one does not, and so reveal it.
+// tenantIdentity looks an identity up for a bound caller, among those of the caller's own users: reading another's
+// would take calls that a missing one does not, and so reveal it.
 func (r *Resolver) tenantIdentity(ctx context.Context, id string) (*mattr.Identity, error) {
 	if r.Link.User == "id" {
 		if u, err := load(ctx, datasource.From(ctx).Users(), id); u == nil || err != nil {
@@ -130,8 +131,8 @@ func cursorBinding(ctx context.Context, values ...string) []string {
 	return append(values, "clients:"+strings.Join(tenantKeys(ctx), "\x00"))
 }
 
-// matches reports whether an identity meets a filter as MATTR compares: every claim and key that is given is equal. Where
-// the record does not show a requested key, only a search for this identity decides.
+// matches reports whether an identity meets a filter as MATTR compares: every claim and key that is given is equal.
+// Where the record does not show a requested key, only a search for this identity decides.
 func (r *Resolver) matches(ctx context.Context, f *mattr.Criteria, i *mattr.Identity) (bool, error) {
 	claims, err := i.Claims()
 	if err != nil || f.Claims != nil && !contains(claims, f.Claims) {
@@ -144,7 +145,8 @@ func (r *Resolver) matches(ctx context.Context, f *mattr.Criteria, i *mattr.Iden
 	if (f.ProviderID == nil || provider != nil) && (f.SubjectID == nil || subject != nil) {
 		return true, nil
 	}
-	found, _, err := r.MATTR.Search(ctx, mattr.Criteria{Claims: claims, ProviderID: f.ProviderID, SubjectID: cmp.Or(f.SubjectID, subject)}, searchPage, "")
+	found, _, err := r.MATTR.Search(ctx,
+		mattr.Criteria{Claims: claims, ProviderID: f.ProviderID, SubjectID: cmp.Or(f.SubjectID, subject)}, searchPage, "")
 	return slices.ContainsFunc(found.Items, func(o *mattr.Identity) bool { return strings.EqualFold(o.ID, i.ID) }), err
 }
 
@@ -167,7 +169,8 @@ func differs(shown, wanted *string, same func(a, b string) bool) bool {
 
 func equal(a, b string) bool { return a == b }
 
-// contains reports whether every member of a wanted object is in the shown one, at every depth; other values must be equal.
+// contains reports whether every member of a wanted object is in the shown one, at every depth; other values must be
+// equal.
 func contains(shown, wanted json.RawMessage) bool {
 	var got, want any
 	return decode(shown, &got) == nil && decode(wanted, &want) == nil && includes(got, want)

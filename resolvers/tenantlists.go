@@ -19,9 +19,9 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// The lists of a caller who is bound to clients are made from those clients. A page of the backend's list with the others
-// left out would reveal them: in its length, in whether another follows, in cursors, which count those before or hold the
-// backend's own. And a caller with records at its end would page through many empty pages.
+// The lists of a caller who is bound to clients are made from those clients. A page of the backend's list with the
+// others left out would reveal them: in its length, in whether another follows, in cursors, which count those before or
+// hold the backend's own. And a caller with records at its end would page through many empty pages.
 
 // tenantKeys are the clients that a bound caller sees, in order; nil is a caller who sees all.
 func tenantKeys(ctx context.Context) []string {
@@ -35,7 +35,8 @@ func tenantKeys(ctx context.Context) []string {
 }
 
 // tenantPage is a page of the records of the keys. Keys that lead to nothing take no place on it.
-func tenantPage[K comparable, V any](ctx context.Context, l *loader.Loader[K, V], keys []K, c scalar.Cursor, size int, continued bool) (page[V], error) {
+func tenantPage[K comparable, V any](ctx context.Context, l *loader.Loader[K, V], keys []K, c scalar.Cursor, size int,
+	continued bool) (page[V], error) {
 	var nodes []V
 	var cursors []string
 	at := min(c.Offset, len(keys))
@@ -69,9 +70,10 @@ func pageOf[V any](all []V, c scalar.Cursor, size int, continued bool) page[V] {
 // searchPage is how many records a search for a bound caller reads at once.
 const searchPage = 100
 
-// tenantClients are the clients of a bound caller. A search looks at these alone: the backend's own would also find others,
-// and take calls for them.
-func (r queryResolver) tenantClients(ctx context.Context, own []string, q thoughtindustries.Query, c scalar.Cursor, size int, continued bool) (page[*document.Document], error) {
+// tenantClients are the clients of a bound caller. A search looks at these alone: the backend's own would also find
+// others, and take calls for them.
+func (r queryResolver) tenantClients(ctx context.Context, own []string, q thoughtindustries.Query, c scalar.Cursor,
+	size int, continued bool) (page[*document.Document], error) {
 	keys := make([]thoughtindustries.Key, len(own))
 	for i, k := range own {
 		keys[i] = r.Link.ClientKey(k)
@@ -165,7 +167,8 @@ func (l *userList) tenantCursor(c scalar.Cursor, i int) string {
 }
 
 // tenantUserPage is a page of the users of a bound caller's clients.
-func tenantUserPage(ctx context.Context, own []string, c scalar.Cursor, size int, continued bool) (page[*coassemble.User], error) {
+func tenantUserPage(ctx context.Context, own []string, c scalar.Cursor, size int,
+	continued bool) (page[*coassemble.User], error) {
 	users := tenantUsersAfter(ctx, own, c)
 	var nodes []*coassemble.User
 	var cursors []string
@@ -184,7 +187,8 @@ func tenantUserPage(ctx context.Context, own []string, c scalar.Cursor, size int
 }
 
 // tenantIdentityPage is a page of the identities of these users.
-func tenantIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+func tenantIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size int,
+	continued bool) (page[*mattr.Identity], error) {
 	users := tenantUsersAfter(ctx, own, c)
 	var nodes []*mattr.Identity
 	var cursors []string
@@ -206,8 +210,8 @@ func tenantIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size
 	return newPage(nodes, cursors, users.more(), continued), nil
 }
 
-// findOwner returns which of the users has the identity of the id, empty where none has. A user whose identity cannot be
-// read matters only where no other has it.
+// findOwner returns which of the users has the identity of the id, empty where none has. A user whose identity cannot
+// be read matters only where no other has it.
 func findOwner(ctx context.Context, users *tenantUsers, id string) (string, error) {
 	var failed error
 	for users.more() {
@@ -238,9 +242,10 @@ func identifiers(users []*coassemble.User) []string {
 	return keys
 }
 
-// tenantMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these alone,
-// so that neither calls nor time reveal others.
-func (r queryResolver) tenantMatches(ctx context.Context, own []string, filter *mattr.Criteria, c scalar.Cursor, size int, continued bool) (page[*mattr.Identity], error) {
+// tenantMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these
+// alone, so that neither calls nor time reveal others.
+func (r queryResolver) tenantMatches(ctx context.Context, own []string, filter *mattr.Criteria, c scalar.Cursor,
+	size int, continued bool) (page[*mattr.Identity], error) {
 	var all []*mattr.Identity
 	for users := tenantUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
 		l, err := users.next(searchPage)
@@ -264,7 +269,8 @@ func (r queryResolver) tenantMatches(ctx context.Context, own []string, filter *
 }
 
 // matching returns the identities that match a filter. It compares them all at once.
-func (r *Resolver) matching(ctx context.Context, filter *mattr.Criteria, list []*mattr.Identity) ([]*mattr.Identity, error) {
+func (r *Resolver) matching(ctx context.Context, filter *mattr.Criteria,
+	list []*mattr.Identity) ([]*mattr.Identity, error) {
 	matches := make([]bool, len(list))
 	var failed error
 	var group task.Group

@@ -46,7 +46,8 @@ func (r userResolver) Identity(ctx context.Context, objs []*coassemble.User) ([]
 }
 
 // Credentials are those of the user's identity.
-func (r userResolver) Credentials(ctx context.Context, objs []*coassemble.User, first *int, after *string) ([]*model.CredentialConnection, error) {
+func (r userResolver) Credentials(ctx context.Context, objs []*coassemble.User, first *int,
+	after *string) ([]*model.CredentialConnection, error) {
 	if r.Link.User == "id" {
 		return credentialsOf(ctx, objs, "User.credentials", userKey, first, after)
 	}

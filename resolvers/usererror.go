@@ -32,8 +32,10 @@ func userErrors(err error) ([]*model.UserError, error) {
 	switch {
 	case refused.Kind == upstream.NotFound:
 		return []*model.UserError{{Code: "NOT_FOUND", Message: "by names nothing that exists", Path: inputPath("by")}}, nil
-	case refused.Kind == upstream.Rejected && refused.Status == http.StatusForbidden && refused.Backend == upstream.Coassemble:
-		return []*model.UserError{{Code: "PLAN_REQUIRED", Message: "the Coassemble plan of this server does not include this operation"}}, nil
+	case refused.Kind == upstream.Rejected && refused.Status == http.StatusForbidden &&
+		refused.Backend == upstream.Coassemble:
+		return []*model.UserError{{Code: "PLAN_REQUIRED",
+			Message: "the Coassemble plan of this server does not include this operation"}}, nil
 	case refused.Kind == upstream.Invalid:
 		return refusedInput(refused), nil
 	}
@@ -43,7 +45,8 @@ func userErrors(err error) ([]*model.UserError, error) {
 // refusedInput names the parts of the input that the backend does not accept.
 func refusedInput(err *upstream.Error) []*model.UserError {
 	if len(err.Details) == 0 {
-		return []*model.UserError{{Code: "BAD_USER_INPUT", Message: "the backend does not accept this input", Path: inputPath()}}
+		return []*model.UserError{{Code: "BAD_USER_INPUT", Message: "the backend does not accept this input",
+			Path: inputPath()}}
 	}
 	list := make([]*model.UserError, len(err.Details))
 	for i, d := range err.Details {

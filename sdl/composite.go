@@ -22,8 +22,8 @@ directive @is(field: FieldSelectionMap!) on ARGUMENT_DEFINITION
 directive @shareable repeatable on OBJECT | FIELD_DEFINITION
 `
 
-// compose writes a source schema of the GraphQL composite schemas specification: a field by is a lookup by each of its keys,
-// one that leads to any object is a lookup by id.
+// compose writes a source schema of the GraphQL composite schemas specification: a field by is a lookup by each of its
+// keys, one that leads to any object is a lookup by id.
 func (e *edit) compose() {
 	e.addKeys()
 	e.addShareable()

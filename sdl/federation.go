@@ -37,14 +37,18 @@ func (e *edit) federate(version string, more ...string) {
 		e.addScopes()
 	}
 	e.remove("range", "scopes", "calls", "defer", "stream")
-	e.Directives = slices.DeleteFunc(e.Directives, func(d *ast.DirectiveDefinition) bool { return d.Name == "cost" || d.Name == "listSize" })
+	e.Directives = slices.DeleteFunc(e.Directives, func(d *ast.DirectiveDefinition) bool {
+		return d.Name == "cost" || d.Name == "listSize"
+	})
 	imports := append([]string{"@key", "@shareable", "@cost", "@listSize"}, more...)
-	e.define(fmt.Sprintf(`extend schema @link(url: "https://specs.apollo.dev/federation/v%s", import: ["%s"])`, version, strings.Join(imports, `", "`)))
+	e.define(fmt.Sprintf(`extend schema @link(url: "https://specs.apollo.dev/federation/v%s", import: ["%s"])`, version,
+		strings.Join(imports, `", "`)))
 }
 
 // integerWeight is @cost as Federation has it: whole numbers, which ours are.
 func integerWeight(d *ast.Directive) *ast.Directive {
-	return directive("cost", &ast.Argument{Name: "weight", Value: &ast.Value{Kind: ast.IntValue, Raw: d.Arguments.ForName("weight").Value.Raw}})
+	return directive("cost",
+		&ast.Argument{Name: "weight", Value: &ast.Value{Kind: ast.IntValue, Raw: d.Arguments.ForName("weight").Value.Raw}})
 }
 
 // fitSizes writes the length of a list whose argument decides it: in Federation a slicing argument is a number.
@@ -81,8 +85,8 @@ func (e *edit) addShareable() {
 	}
 }
 
-// addCacheTags adds the tags by which a router forgets answers. A tag may name a field of the object only where each key has
-// it, and an argument only where it is never null.
+// addCacheTags adds the tags by which a router forgets answers. A tag may name a field of the object only where each
+// key has it, and an argument only where it is never null.
 func (e *edit) addCacheTags() {
 	for _, def := range e.objects() {
 		switch keys := scalar.Keys(scalar.NodeType(def.Name)); {

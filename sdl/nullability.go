@@ -24,10 +24,12 @@ func (e *edit) declareNullability(o Options) {
 	for _, def := range e.Definitions {
 		for _, f := range def.Fields {
 			switch {
-			case slices.Contains(claims, def.Name+"."+f.Name), isNullableOnError(def, f), hasSuffix(def.Name, "Edge") && f.Name == "node":
+			case slices.Contains(claims, def.Name+"."+f.Name), isNullableOnError(def, f), hasSuffix(def.Name, "Edge") &&
+				f.Name == "node":
 				f.Directives = append(f.Directives, directive("semanticNonNull"))
 			case hasSuffix(def.Name, "Connection") && f.Name == "nodes":
-				f.Directives = append(f.Directives, directive("semanticNonNull", &ast.Argument{Name: "levels", Value: list(&ast.Value{Kind: ast.IntValue, Raw: "1"})}))
+				f.Directives = append(f.Directives,
+					directive("semanticNonNull", &ast.Argument{Name: "levels", Value: list(&ast.Value{Kind: ast.IntValue, Raw: "1"})}))
 			}
 		}
 	}
@@ -36,6 +38,7 @@ func (e *edit) declareNullability(o Options) {
 
 // isNullableOnError reports whether a root field is null only where it failed: a list, or the outcome of a write.
 func isNullableOnError(def *ast.Definition, f *ast.FieldDefinition) bool {
-	return slices.Contains([]string{"Query", "Subscription"}, def.Name) && (f.Type.Elem != nil || hasSuffix(f.Type.Name(), "Connection")) ||
+	return slices.Contains([]string{"Query", "Subscription"}, def.Name) &&
+		(f.Type.Elem != nil || hasSuffix(f.Type.Name(), "Connection")) ||
 		def.Name == "Mutation" && !f.Type.NonNull
 }

@@ -89,7 +89,9 @@ func (e *edit) remove(names ...string) {
 		}
 		return d
 	})
-	e.Directives = slices.DeleteFunc(e.Directives, func(d *ast.DirectiveDefinition) bool { return slices.Contains(names, d.Name) })
+	e.Directives = slices.DeleteFunc(e.Directives, func(d *ast.DirectiveDefinition) bool {
+		return slices.Contains(names, d.Name)
+	})
 }
 
 // replace puts another directive in the place of each; nil takes it away.

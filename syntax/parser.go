@@ -24,8 +24,8 @@ func Parse(text string) (*ast.QueryDocument, *gqlerror.Error) {
 	}
 }
 
-// parser reads a document by recursive descent. It always has the token that comes next. After an error that is the end of
-// the document, so that nothing is read any more.
+// parser reads a document by recursive descent. It always has the token that comes next. After an error that is the end
+// of the document, so that nothing is read any more.
 type parser struct {
 	scanner *Scanner
 	token   lexer.Token
@@ -155,7 +155,8 @@ func (p *parser) definition(doc *ast.QueryDocument) {
 	case p.atKeyword("fragment"):
 		doc.Fragments = append(doc.Fragments, p.fragment(start, description))
 	case p.at(lexer.BraceL) && !described:
-		doc.Operations = append(doc.Operations, &ast.OperationDefinition{Position: p.position(), Operation: ast.Query, SelectionSet: p.selectionSet()})
+		doc.Operations = append(doc.Operations,
+			&ast.OperationDefinition{Position: p.position(), Operation: ast.Query, SelectionSet: p.selectionSet()})
 	case described && (p.at(lexer.BraceL) || p.at(lexer.Name)):
 		p.fail(start, "A description stands before a query, mutation, subscription or fragment alone.")
 	default:
@@ -173,7 +174,8 @@ func (p *parser) description() (text string, ok bool) {
 }
 
 func (p *parser) operation(start lexer.Token, description string) *ast.OperationDefinition {
-	op := &ast.OperationDefinition{Position: &start.Pos, Description: description, Operation: ast.Operation(p.expect(lexer.Name))}
+	op := &ast.OperationDefinition{Position: &start.Pos, Description: description,
+		Operation: ast.Operation(p.expect(lexer.Name))}
 	if p.at(lexer.Name) {
 		op.Name = p.expect(lexer.Name)
 	}

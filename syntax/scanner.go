@@ -22,8 +22,8 @@ type Scanner struct {
 	pos    position
 }
 
-// position is an offset in a text with its line and column. Columns count UTF-16 code units, as the reference implementation
-// does.
+// position is an offset in a text with its line and column. Columns count UTF-16 code units, as the reference
+// implementation does.
 type position struct{ offset, line, column int }
 
 // NewScanner returns a scanner of a text in UTF-8.
@@ -55,7 +55,8 @@ func (s *Scanner) errorAt(offset int, message string) *gqlerror.Error {
 }
 
 func errorAt(pos ast.Position, message string) *gqlerror.Error {
-	return &gqlerror.Error{Message: "Syntax Error: " + message, Locations: []gqlerror.Location{{Line: pos.Line, Column: pos.Column}}}
+	return &gqlerror.Error{Message: "Syntax Error: " + message,
+		Locations: []gqlerror.Location{{Line: pos.Line, Column: pos.Column}}}
 }
 
 // position returns that of an offset, which is not before one that was asked for.
@@ -108,8 +109,9 @@ func lineLength(text string) int {
 	return len(text)
 }
 
-var punctuators = map[byte]lexer.Type{'!': lexer.Bang, '$': lexer.Dollar, '&': lexer.Amp, '(': lexer.ParenL, ')': lexer.ParenR, ':': lexer.Colon,
-	'=': lexer.Equals, '@': lexer.At, '[': lexer.BracketL, ']': lexer.BracketR, '{': lexer.BraceL, '|': lexer.Pipe, '}': lexer.BraceR}
+var punctuators = map[byte]lexer.Type{'!': lexer.Bang, '$': lexer.Dollar, '&': lexer.Amp, '(': lexer.ParenL,
+	')': lexer.ParenR, ':': lexer.Colon, '=': lexer.Equals, '@': lexer.At, '[': lexer.BracketL, ']': lexer.BracketR,
+	'{': lexer.BraceL, '|': lexer.Pipe, '}': lexer.BraceR}
 
 // read reads what begins at s.next.
 func (s *Scanner) read() (lexer.Type, string, *fault) {
@@ -212,8 +214,8 @@ func (s *Scanner) describe(offset int) string {
 
 const endOfDocument = "end of document"
 
-// NameAfter returns the position of the first name after another one, in the text from a position on; where the other one is
-// empty that of the first name. It is nil where there is none.
+// NameAfter returns the position of the first name after another one, in the text from a position on; where the other
+// one is empty that of the first name. It is nil where there is none.
 func NameAfter(p *ast.Position, word string) *ast.Position {
 	s := &Scanner{source: p.Src, text: p.Src.Input, next: p.Start, pos: position{p.Start, p.Line, p.Column}}
 	for found := word == ""; ; {

@@ -5,7 +5,8 @@ import (
 	"github.com/vektah/gqlparser/v2/lexer"
 )
 
-var literals = map[lexer.Type]ast.ValueKind{lexer.Int: ast.IntValue, lexer.Float: ast.FloatValue, lexer.String: ast.StringValue, lexer.BlockString: ast.BlockValue}
+var literals = map[lexer.Type]ast.ValueKind{lexer.Int: ast.IntValue, lexer.Float: ast.FloatValue,
+	lexer.String: ast.StringValue, lexer.BlockString: ast.BlockValue}
 
 // value reads a value. A constant one has no variables.
 func (p *parser) value(constant bool) *ast.Value {

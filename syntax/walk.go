@@ -6,8 +6,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Selections returns each selection of the sets and of the sets below, those of fragments included, from the top down. The
-// selections of a fragment that is spread several times come once.
+// Selections returns each selection of the sets and of the sets below, those of fragments included, from the top down.
+// The selections of a fragment that is spread several times come once.
 func Selections(sets ...ast.SelectionSet) iter.Seq[ast.Selection] { return walk(sets, true) }
 
 // Level returns the selections of the sets and of the fragments in them, without those below fields.

@@ -10,8 +10,8 @@ type Work struct {
 	Later bool
 	// Singly is set if the work is on one of several values that are wanted each as soon as it is there.
 	Singly bool
-	// Waits is called when the work begins to wait for a backend, and when it goes on. It may be called more than once, and
-	// also after the work.
+	// Waits is called when the work begins to wait for a backend, and when it goes on. It may be called more than once,
+	// and also after the work.
 	Waits func(waiting bool)
 }
 

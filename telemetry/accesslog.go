@@ -101,7 +101,8 @@ func appendSimpleValue(line []byte, v slog.Value) ([]byte, bool) {
 	return line, false
 }
 
-// needsNoEscape reports whether JSON has nothing to escape in a text, which is true of ASCII without quotes and backslashes.
+// needsNoEscape reports whether JSON has nothing to escape in a text, which is true of ASCII without quotes and
+// backslashes.
 func needsNoEscape(text string) bool {
 	for _, c := range []byte(text) {
 		if c < ' ' || c > '~' || c == '"' || c == '\\' {
@@ -120,8 +121,8 @@ const (
 	maxWaiting = 1 << 20
 )
 
-// LineWriter writes lines in their order, one by one or many together. No caller waits for a write: a log that is not read
-// must not stop requests. It is safe for concurrent use.
+// LineWriter writes lines in their order, one by one or many together. No caller waits for a write: a log that is not
+// read must not stop requests. It is safe for concurrent use.
 type LineWriter struct {
 	to io.Writer
 
@@ -223,7 +224,8 @@ func (w *LineWriter) writeAll() error {
 
 // appendDroppedLine adds the line that reports dropped lines.
 func appendDroppedLine(lines []byte, lost uint64) []byte {
-	r := slog.NewRecord(time.Now(), slog.LevelWarn, "lines of the log were dropped: it is not read as fast as it is written", 0)
+	r := slog.NewRecord(time.Now(), slog.LevelWarn,
+		"lines of the log were dropped: it is not read as fast as it is written", 0)
 	r.AddAttrs(slog.Uint64("lines", lost))
 	var line bytes.Buffer
 	_ = slog.NewJSONHandler(&line, nil).Handle(context.Background(), r) // a buffer takes everything

@@ -57,8 +57,10 @@ func (m *Metrics) Build(schema string) {
 		}
 	}
 	sum := sha256.Sum256([]byte(schema))
-	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "learngraph_build_info", Help: "1, with what tells this build apart.",
-		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "goversion": runtime.Version(), "schema": hex.EncodeToString(sum[:])[:16]}})
+	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "learngraph_build_info",
+		Help: "1, with what tells this build apart.",
+		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "goversion": runtime.Version(),
+			"schema": hex.EncodeToString(sum[:])[:16]}})
 	build.Set(1)
 	m.registry.MustRegister(build)
 }

@@ -56,7 +56,8 @@ func (r *KeySetReport) KeySet(err error) {
 		return
 	}
 	if err != nil {
-		r.log.Warn("the key set of "+r.signed+" cannot be had; keys that are known stay", "setting", r.setting, "cause", cause)
+		r.log.Warn("the key set of "+r.signed+" cannot be had; keys that are known stay", "setting", r.setting,
+			"cause", cause)
 	} else if r.read {
 		r.log.Info("the key set of "+r.signed+" is read again", "setting", r.setting)
 	}

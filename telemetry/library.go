@@ -14,8 +14,8 @@ var address = regexp.MustCompile(`[A-Za-z][A-Za-z0-9+.-]*://[^\s"']+`)
 // longestReport is how much of a library's text is logged, in bytes.
 const longestReport = 500
 
-// FromLibrary returns a logger for a library that writes lines of text: each is a warning that names the library, without
-// URLs.
+// FromLibrary returns a logger for a library that writes lines of text: each is a warning that names the library,
+// without URLs.
 func FromLibrary(to *slog.Logger, library string) *log.Logger {
 	return log.New(libraryWriter{to, library}, "", 0)
 }

@@ -1,5 +1,6 @@
-// Package telemetry has the metrics, the traces and the log lines of the program. No label, span or line holds an identifier
-// of a record; of a caller's own texts the line of a request has its path and the name of its operation, cut.
+// Package telemetry has the metrics, the traces and the log lines of the program. No label, span or line holds an
+// identifier of a record; of a caller's own texts the line of a request has its path and the name of its operation,
+// cut.
 package telemetry
 
 import (
@@ -33,8 +34,8 @@ const maxCallers = 200
 
 // knownCodes are the values of extensions.code; a code that is none of them is counted as unknown.
 var knownCodes = nameSet("BAD_REQUEST", "GRAPHQL_PARSE_FAILED", "GRAPHQL_VALIDATION_FAILED", "BAD_USER_INPUT",
-	"LIMIT_EXCEEDED", "RATE_LIMITED", "DEADLINE_EXCEEDED", "PERSISTED_QUERY_NOT_FOUND", "DOCUMENT_NOT_TRUSTED", "NOT_CACHED",
-	"UNAUTHENTICATED", "FORBIDDEN", "BACKEND_NOT_CONFIGURED", "UPSTREAM_TIMEOUT", "UPSTREAM_UNAVAILABLE",
+	"LIMIT_EXCEEDED", "RATE_LIMITED", "DEADLINE_EXCEEDED", "PERSISTED_QUERY_NOT_FOUND", "DOCUMENT_NOT_TRUSTED",
+	"NOT_CACHED", "UNAUTHENTICATED", "FORBIDDEN", "BACKEND_NOT_CONFIGURED", "UPSTREAM_TIMEOUT", "UPSTREAM_UNAVAILABLE",
 	"UPSTREAM_RATE_LIMITED", "UPSTREAM_REJECTED", "UPSTREAM_CONTRACT", "WRITE_OUTCOME_UNKNOWN", "INTERNAL")
 
 func nameSet(names ...string) map[string]bool {
@@ -87,11 +88,14 @@ var sizes = []float64{0, 1, 2, 5, 10, 25, 50, 100, 250, 500}
 
 // NewMetrics makes the figures, all zero, and adds those of Go and of the process.
 func NewMetrics() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}, names: map[string]bool{}, series: map[operationLabels]operationSeries{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}, names: map[string]bool{},
+		series: map[operationLabels]operationSeries{}}
 	m.operations = m.counter("operations_total", "Operations that ended.", "document", "type", "outcome")
-	m.callers = m.counter("caller_operations_total", "Operations that ended, by the name of the caller's API key; all tokens are one caller.", "caller")
+	m.callers = m.counter("caller_operations_total",
+		"Operations that ended, by the name of the caller's API key; all tokens are one caller.", "caller")
 	m.operationErrors = m.counter("operation_errors_total", "Errors in answers to operations.", "code")
-	m.operationSeconds = m.histogram("operation_duration_seconds", "From an operation's parsing to its answer.", durations, "document")
+	m.operationSeconds = m.histogram("operation_duration_seconds", "From an operation's parsing to its answer.", durations,
+		"document")
 	m.operationPoints = m.histogram("operation_cost_points", "What operations could cost, as estimated before they ran.",
 		prometheus.ExponentialBuckets(10, 4, 9), "document")
 	m.operationCalls = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "learngraph_operation_backend_calls",
@@ -99,13 +103,18 @@ func NewMetrics() *Metrics {
 	m.calls = m.counter("backend_calls_total", "Exchanges with a backend that ended.", "backend", "class", "status")
 	m.failures = m.counter("backend_failures_total", "Exchanges with a backend that failed.", "backend", "kind")
 	m.retries = m.counter("backend_retries_total", "Exchanges that repeated one that had failed.", "backend")
-	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' bodies, before inflating.", "backend", "class")
-	m.subscriptionLag = m.histogram("subscription_lag_seconds", "From a change that was noticed to the event that shows it.", durations)
-	m.callSeconds = m.histogram("backend_call_duration_seconds", "From the sending of a call to the last byte of its answer.", durations, "backend", "class")
+	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' bodies, before inflating.", "backend",
+		"class")
+	m.subscriptionLag = m.histogram("subscription_lag_seconds",
+		"From a change that was noticed to the event that shows it.", durations)
+	m.callSeconds = m.histogram("backend_call_duration_seconds",
+		"From the sending of a call to the last byte of its answer.", durations, "backend", "class")
 	m.batchKeys = m.histogram("batch_keys", "Distinct keys that went out together.", sizes, "kind")
 	m.keySetReads = m.counter("key_set_reads_total", "Reads of the key set of tokens.", "outcome")
-	m.reloads = m.counter("reloads_total", "Files and key sets that were read again because the process was asked to.", "setting", "outcome")
-	m.webhooks = m.counter("webhook_deliveries_total", "Deliveries of backends' webhooks, by what became of them.", "backend", "outcome")
+	m.reloads = m.counter("reloads_total", "Files and key sets that were read again because the process was asked to.",
+		"setting", "outcome")
+	m.webhooks = m.counter("webhook_deliveries_total", "Deliveries of backends' webhooks, by what became of them.",
+		"backend", "outcome")
 	// A figure that begins at 1 has not grown, as Prometheus sees it: the first error would raise no alert.
 	for code := range knownCodes {
 		m.operationErrors.WithLabelValues(code)
@@ -122,7 +131,8 @@ func (m *Metrics) counter(name, help string, labels ...string) *prometheus.Count
 }
 
 func (m *Metrics) histogram(name, help string, buckets []float64, labels ...string) *prometheus.HistogramVec {
-	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "learngraph_" + name, Help: help, Buckets: buckets}, labels)
+	v := prometheus.NewHistogramVec(prometheus.HistogramOpts{Name: "learngraph_" + name, Help: help, Buckets: buckets},
+		labels)
 	m.registry.MustRegister(v)
 	return v
 }
@@ -157,7 +167,8 @@ func (m *Metrics) seriesOf(l operationLabels) operationSeries {
 	defer m.mu.Unlock()
 	s, ok := m.series[l]
 	if !ok {
-		s.count, s.seconds = m.operations.WithLabelValues(l.document, l.kind, l.outcome), m.operationSeconds.WithLabelValues(l.document)
+		s.count, s.seconds = m.operations.WithLabelValues(l.document, l.kind, l.outcome),
+			m.operationSeconds.WithLabelValues(l.document)
 		if l.outcome != gateway.OutcomeRefused {
 			s.points = m.operationPoints.WithLabelValues(l.document)
 		}
@@ -182,8 +193,8 @@ func (m *Metrics) document(id string) string {
 	return m.bounded(m.documents, id, maxDocuments)
 }
 
-// bounded returns a name as a label, which is one for all past the most: a file that can change while the program runs has
-// any number.
+// bounded returns a name as a label, which is one for all past the most: a file that can change while the program runs
+// has any number.
 func (m *Metrics) bounded(seen map[string]bool, name string, most int) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -285,14 +296,17 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	descCircuit     = newDesc("backend_circuit_open", "1 while calls of the class are answered without asking the backend.", "backend", "class")
+	descCircuit = newDesc("backend_circuit_open",
+		"1 while calls of the class are answered without asking the backend.", "backend", "class")
 	descLeft        = newDesc("backend_budget_left", "Calls that the window of a rate allows now.", "backend", "window")
 	descUsable      = newDesc("backend_budget_usable", "Calls of a rate that we use.", "backend", "window")
 	descHeld        = newDesc("backend_held", "1 while the backend's own words keep us from calling it.", "backend")
 	descWaiting     = newDesc("backend_calls_waiting", "Calls that wait for the budget or a slot.", "backend")
 	descUnderWay    = newDesc("backend_calls_under_way", "Exchanges under way.", "backend")
-	descLastSuccess = newDesc("backend_last_success_timestamp_seconds", "When the backend last did its part, 0 for never.", "backend")
-	descLastFailure = newDesc("backend_last_failure_timestamp_seconds", "When the backend last did not do its part, 0 for never.", "backend")
+	descLastSuccess = newDesc("backend_last_success_timestamp_seconds", "When the backend last did its part, 0 for never.",
+		"backend")
+	descLastFailure = newDesc("backend_last_failure_timestamp_seconds",
+		"When the backend last did not do its part, 0 for never.", "backend")
 
 	descLookups       = newDesc("cache_lookups_total", "Keys looked up, by where the answer came from.", "kind", "verdict")
 	descMemoryBytes   = newDesc("cache_memory_bytes", "Bytes kept in the process.")
@@ -304,27 +318,32 @@ var (
 	descRedisDropped  = newDesc("redis_dropped_writes_total", "Values that Redis did not get.")
 	descRedisPending  = newDesc("redis_pending_drops", "Drops that Redis does not know of yet.")
 
-	descContract = newDesc("contract_breaks_total", "Values and members of a backend's answers that the schema does not expect.", "backend", "kind")
-	descLeftOut  = newDesc("contract_paths_left_out_total", "Contract breaks on paths past the number that is kept.")
+	descContract = newDesc("contract_breaks_total",
+		"Values and members of a backend's answers that the schema does not expect.", "backend", "kind")
+	descLeftOut = newDesc("contract_paths_left_out_total", "Contract breaks on paths past the number that is kept.")
 
 	descInflight        = newDesc("inflight_requests", "Requests under way.")
 	descInflightMost    = newDesc("inflight_requests_limit", "Requests that may be under way at once.")
 	descInflightBytes   = newDesc("inflight_bytes", "Bytes of bodies, answers and backends' pages under way.")
 	descBytesMost       = newDesc("inflight_bytes_limit", "Bytes that requests under way may hold.")
-	descInflightRefused = newDesc("inflight_refused_total", "Times that requests under way left no room, by what was too much.", "bound")
-	descSlowReaders     = newDesc("slow_readers_total", "Answers that were cut off because they were read too slowly.")
+	descInflightRefused = newDesc("inflight_refused_total",
+		"Times that requests under way left no room, by what was too much.", "bound")
+	descSlowReaders = newDesc("slow_readers_total", "Answers that were cut off because they were read too slowly.")
 
-	descSubscriptions     = newDesc("subscriptions", "Subscriptions that are open.")
-	descQuestions         = newDesc("subscription_questions", "Different questions that subscriptions have open.")
-	descEvents            = newDesc("subscription_events_total", "Answers of subscriptions that had changed.")
-	descExecutions        = newDesc("subscription_executions_total", "Executions of operations for subscriptions.")
-	descSaved             = newDesc("subscription_executions_saved_total", "Executions that subscribers shared with others, or that another replica made.")
+	descSubscriptions = newDesc("subscriptions", "Subscriptions that are open.")
+	descQuestions     = newDesc("subscription_questions", "Different questions that subscriptions have open.")
+	descEvents        = newDesc("subscription_events_total", "Answers of subscriptions that had changed.")
+	descExecutions    = newDesc("subscription_executions_total", "Executions of operations for subscriptions.")
+	descSaved         = newDesc("subscription_executions_saved_total",
+		"Executions that subscribers shared with others, or that another replica made.")
 	descSubscriptionsFull = newDesc("subscriptions_refused_total", "Subscriptions that there was no room for.")
 
-	descLogDropped = newDesc("log_lines_dropped_total", "Lines of the log that were dropped because it was not read, or could not be written.")
+	descLogDropped = newDesc("log_lines_dropped_total",
+		"Lines of the log that were dropped because it was not read, or could not be written.")
 )
 
-var descWebhookLast = newDesc("webhook_last_delivery_timestamp_seconds", "When the backend's webhook last had a delivery with a right signature, 0 for never.", "backend")
+var descWebhookLast = newDesc("webhook_last_delivery_timestamp_seconds",
+	"When the backend's webhook last had a delivery with a right signature, 0 for never.", "backend")
 
 var (
 	descPurges     = newDesc("cdn_purges_total", "Requests to purge tags from the caches in front.", "outcome")
@@ -333,9 +352,9 @@ var (
 	descPurgesToDo = newDesc("cdn_pending_tags", "Tags that wait to be purged.")
 )
 
-var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay, descLastSuccess,
-	descLastFailure, descLookups, descMemoryBytes, descMemoryEntries, descRefreshes, descRedisUp, descRedisErrors,
-	descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut, descInflight,
+var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay,
+	descLastSuccess, descLastFailure, descLookups, descMemoryBytes, descMemoryEntries, descRefreshes, descRedisUp,
+	descRedisErrors, descRedisOutages, descRedisDropped, descRedisPending, descContract, descLeftOut, descInflight,
 	descInflightMost, descInflightBytes, descBytesMost, descInflightRefused, descSlowReaders, descLogDropped,
 	descSubscriptions, descQuestions, descEvents, descExecutions, descSaved, descSubscriptionsFull, descWebhookLast,
 	descPurges, descPurged, descPurgesLost, descPurgesToDo}

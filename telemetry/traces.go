@@ -28,8 +28,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// Tracer makes the spans of operations, levels, batches, cache rounds and backend calls. nil makes none and costs nothing. No span holds a
-// URL, an identifier, a variable or a document.
+// Tracer makes the spans of operations, levels, batches, cache rounds and backend calls. nil makes none and costs
+// nothing. No span holds a URL, an identifier, a variable or a document.
 type Tracer struct {
 	provider *sdktrace.TracerProvider
 	spans    trace.Tracer
@@ -38,8 +38,8 @@ type Tracer struct {
 // w3c reads and writes traceparent and tracestate.
 var w3c propagation.TraceContext
 
-// NewTracer follows the standard environment variables; nil where none of them names a collector. The exporter reads the
-// process's own environment, so getenv only decides whether there is one.
+// NewTracer follows the standard environment variables; nil where none of them names a collector. The exporter reads
+// the process's own environment, so getenv only decides whether there is one.
 func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger) (*Tracer, error) {
 	if !tracesEnabled(getenv) {
 		return nil, nil
@@ -57,8 +57,8 @@ func NewTracer(ctx context.Context, getenv func(string) string, log *slog.Logger
 	return TracerTo(sdktrace.NewBatchSpanProcessor(exporter)), nil
 }
 
-// CheckEnvironment reports mistakes in the standard variables of traces, where traces are enabled. Values that may hold a
-// credential are not shown.
+// CheckEnvironment reports mistakes in the standard variables of traces, where traces are enabled. Values that may hold
+// a credential are not shown.
 func CheckEnvironment(getenv func(string) string) error {
 	if !tracesEnabled(getenv) {
 		return nil
@@ -69,7 +69,10 @@ func CheckEnvironment(getenv func(string) string) error {
 	}{
 		{"PROTOCOL", "http/protobuf", func(v string) bool { return v == "http/protobuf" }},
 		{"ENDPOINT", "an http or https URL, such as http://127.0.0.1:4318", isCollector},
-		{"TIMEOUT", "a whole number of milliseconds above zero", func(v string) bool { n, err := strconv.Atoi(v); return err == nil && n > 0 }},
+		{"TIMEOUT", "a whole number of milliseconds above zero", func(v string) bool {
+			n, err := strconv.Atoi(v)
+			return err == nil && n > 0
+		}},
 		{"COMPRESSION", "gzip or none", func(v string) bool { return v == "gzip" || v == "none" }},
 	} {
 		name, value := otlpSetting(getenv, check.what)
@@ -89,14 +92,16 @@ func isCollector(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Hostname() != ""
 }
 
-// tracesEnabled reports whether the environment asks for traces to a collector: by an exporter, which may be one of several,
-// or without one by an endpoint.
+// tracesEnabled reports whether the environment asks for traces to a collector: by an exporter, which may be one of
+// several, or without one by an endpoint.
 func tracesEnabled(getenv func(string) string) bool {
 	if disabled := strings.TrimSpace(getenv("OTEL_SDK_DISABLED")); strings.EqualFold(disabled, "true") {
 		return false
 	}
 	if exporters := strings.TrimSpace(getenv("OTEL_TRACES_EXPORTER")); exporters != "" {
-		return slices.ContainsFunc(strings.Split(exporters, ","), func(name string) bool { return strings.TrimSpace(name) == "otlp" })
+		return slices.ContainsFunc(strings.Split(exporters, ","), func(name string) bool {
+			return strings.TrimSpace(name) == "otlp"
+		})
 	}
 	_, endpoint := otlpSetting(getenv, "ENDPOINT")
 	return endpoint != ""
@@ -116,7 +121,8 @@ func otlpSetting(getenv func(string) string, what string) (name, value string) {
 func TracerTo(processor sdktrace.SpanProcessor) *Tracer {
 	// The environment comes last: OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES win.
 	described, err := resource.New(context.Background(),
-		resource.WithAttributes(attribute.String("service.name", "learngraph")), resource.WithTelemetrySDK(), resource.WithFromEnv())
+		resource.WithAttributes(attribute.String("service.name", "learngraph")), resource.WithTelemetrySDK(),
+		resource.WithFromEnv())
 	if err != nil {
 		described = resource.Default()
 	}
@@ -213,7 +219,8 @@ func noop() {}
 
 // level starts the span of one resolver's call for all its parents at a level of an operation.
 func (t *Tracer) level(ctx context.Context, object, field string, parents int) (context.Context, func()) {
-	ctx, span := t.spans.Start(ctx, "level "+object+"."+field, trace.WithAttributes(attribute.Int("learngraph.level.parents", parents)))
+	ctx, span := t.spans.Start(ctx, "level "+object+"."+field,
+		trace.WithAttributes(attribute.Int("learngraph.level.parents", parents)))
 	return ctx, func() { span.End() }
 }
 
@@ -222,7 +229,8 @@ func (t *Tracer) within(operation, field context.Context) context.Context {
 	return trace.ContextWithSpan(operation, trace.SpanFromContext(field))
 }
 
-// round starts the span of one round of the cache, which the function that it returns ends with how often each verdict was.
+// round starts the span of one round of the cache, which the function that it returns ends with how often each verdict
+// was.
 func (t *Tracer) round(ctx context.Context, kind string, keys int) (context.Context, func([]cache.Fact)) {
 	ctx, span := t.spans.Start(ctx, "cache "+kind, trace.WithAttributes(
 		attribute.String("learngraph.cache.kind", kind), attribute.Int("learngraph.cache.keys", keys)))
@@ -290,7 +298,8 @@ type tracedTransport struct {
 // RoundTrip makes a span of one exchange, from its sending to the end of its body.
 func (t *tracedTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	ctx, span := t.spans.Start(r.Context(), t.backend+" "+r.Method, trace.WithSpanKind(trace.SpanKindClient),
-		trace.WithAttributes(attribute.String("learngraph.backend", t.backend), attribute.String("http.request.method", r.Method),
+		trace.WithAttributes(attribute.String("learngraph.backend", t.backend),
+			attribute.String("http.request.method", r.Method),
 			attribute.String("url.template", urlTemplate(r.URL.EscapedPath()))))
 	r = r.Clone(ctx)
 	if t.propagate {
@@ -331,8 +340,8 @@ func (b *tracedBody) Close() error {
 }
 
 // literals are the words of the backends' routes; any other segment of a path may be an identifier.
-var literals = nameSet("api", "incoming", "v1", "v2", "ping", "headless", "client", "clients", "user", "users", "core", "search",
-	"credentials", "oauth", "token")
+var literals = nameSet("api", "incoming", "v1", "v2", "ping", "headless", "client", "clients", "user", "users", "core",
+	"search", "credentials", "oauth", "token")
 
 // urlTemplate is a path without what identifies an object.
 func urlTemplate(path string) string {

@@ -10,8 +10,8 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// CheckCollector sends one span, named doctor, to the collector that the standard variables name, with their headers and certificates. It reports
-// whether there is a collector, and why it does not take the span. Its error shows no URL.
+// CheckCollector sends one span, named doctor, to the collector that the standard variables name, with their headers
+// and certificates. It reports whether there is a collector, and why it does not take the span. Its error shows no URL.
 func CheckCollector(ctx context.Context, getenv func(string) string) (wanted bool, err error) {
 	if !tracesEnabled(getenv) {
 		return false, nil

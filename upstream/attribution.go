@@ -14,8 +14,8 @@ type FieldPath struct {
 	Parent, Of int
 }
 
-// Attribution has the fields that wait for each key of one kind of object, in one operation. The zero value is ready; it is safe
-// for concurrent use.
+// Attribution has the fields that wait for each key of one kind of object, in one operation. The zero value is ready;
+// it is safe for concurrent use.
 type Attribution struct {
 	mu     sync.Mutex
 	fields map[string][]FieldPath
@@ -49,8 +49,8 @@ type Purpose struct {
 // NewPurpose is the purpose of a call that is to answer those of the claims that wait for the keys.
 func NewPurpose(c *Attribution, keys ...string) Purpose { return Purpose{len(keys), c, keys} }
 
-// For narrows the purpose to other keys: to a part of its own, or to those that its own led to, which the same places wait
-// for.
+// For narrows the purpose to other keys: to a part of its own, or to those that its own led to, which the same places
+// wait for.
 func (p Purpose) For(keys ...string) Purpose {
 	p.BatchSize = len(keys)
 	if p.claims != nil && p.claims.contains(keys) {
@@ -78,8 +78,8 @@ func WithPurpose(ctx context.Context, p Purpose) context.Context {
 	return withScope(ctx, func(s *scope) { s.purpose = p })
 }
 
-// WithKeys narrows the purpose of the calls under the returned context to the fields of these keys. A call that answers one key
-// needs no purpose where the operation is not explained.
+// WithKeys narrows the purpose of the calls under the returned context to the fields of these keys. A call that answers
+// one key needs no purpose where the operation is not explained.
 func WithKeys(ctx context.Context, keys ...string) context.Context {
 	s := scopeOf(ctx)
 	if len(keys) == max(s.purpose.BatchSize, 1) && !s.explained {

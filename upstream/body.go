@@ -9,9 +9,9 @@ import (
 	"github.com/learngraph/learngraph/inflight"
 )
 
-// partSize is the size of the buffers into which a body without a declared length is read, in bytes. Buffers of one size
-// can be used again, and a long body is copied once, where a buffer that doubles would be copied at each step and be up to
-// three times as large as what came.
+// partSize is the size of the buffers into which a body without a declared length is read, in bytes. Buffers of one
+// size can be used again, and a long body is copied once, where a buffer that doubles would be copied at each step and
+// be up to three times as large as what came.
 const partSize = 32 << 10
 
 var spareParts = sync.Pool{New: func() any { return new([partSize]byte) }}
@@ -28,8 +28,8 @@ type parts struct {
 // errTooLarge means that a body is larger than its bound.
 var errTooLarge = errors.New("the body is larger than its bound")
 
-// readAll reads a body to its end. Its error is errTooLarge for one of more than limit bytes, and errOverMemory where held has no
-// room for it.
+// readAll reads a body to its end. Its error is errTooLarge for one of more than limit bytes, and errOverMemory where
+// held has no room for it.
 func readAll(r io.Reader, declared, limit int64, held *inflight.Hold) ([]byte, error) {
 	p := &parts{held: held}
 	defer p.free()
@@ -64,8 +64,8 @@ func (p *parts) declare(length int) bool {
 	return true
 }
 
-// Bodies of these sizes, in bytes, are used again: those of single records, and large ones, which cost as much to clear as to
-// read. A longer one would hold its memory for too short answers.
+// Bodies of these sizes, in bytes, are used again: those of single records, and large ones, which cost as much to clear
+// as to read. A longer one would hold its memory for too short answers.
 const (
 	smallSpare = 4 << 10
 	leastSpare = 64 << 10

@@ -37,7 +37,8 @@ const (
 	// calmPeriod is how long a circuit must have been closed for the probes to begin again with firstProbe: probes can
 	// succeed where calls fail.
 	calmPeriod = 30 * time.Second
-	// maxSlowThreshold is the most that a call must have been under way for the end of its operation to count as a failure.
+	// maxSlowThreshold is the most that a call must have been under way for the end of its operation to count as a
+	// failure.
 	maxSlowThreshold = 5 * time.Second
 	// slowFactor is how many times as long as the backend's answers take, on average, that must have been.
 	slowFactor = 2
@@ -53,8 +54,8 @@ type circuit struct {
 	since           time.Time
 }
 
-// record counts a call, and opens the circuit if that is one failure too many. With so many slots a backend that hangs never
-// lets minVolume calls end in a span, so a whole set of calls in a row that ran out of time opens it as well.
+// record counts a call, and opens the circuit if that is one failure too many. With so many slots a backend that hangs
+// never lets minVolume calls end in a span, so a whole set of calls in a row that ran out of time opens it as well.
 func (k *circuit) record(now time.Time, v outcomeClass, slots int) {
 	k.calls.add(now)
 	if v.failed {
@@ -99,11 +100,11 @@ type outcomeClass struct {
 	slow           bool // failed by running out of time
 }
 
-// classifyOutcome weighs a call's end. Connection failures, timeouts, 5xx and bodies that cannot be read are failures; a 4xx is
-// the backend's answer, a 429 the budget's business. The end of the operation counts only if the call had been under
-// way for longer than the client's slow threshold by then, and longer than answers of this backend take: a backend that is
-// slow but healthy must not be closed to all because calls of one operation began late. A deadline that a caller chose
-// counts never.
+// classifyOutcome weighs a call's end. Connection failures, timeouts, 5xx and bodies that cannot be read are failures;
+// a 4xx is the backend's answer, a 429 the budget's business. The end of the operation counts only if the call had been
+// under way for longer than the client's slow threshold by then, and longer than answers of this backend take: a
+// backend that is slow but healthy must not be closed to all because calls of one operation began late. A deadline that
+// a caller chose counts never.
 func (c *Client) classifyOutcome(err *Error) outcomeClass {
 	switch {
 	case err == nil:
@@ -227,9 +228,9 @@ func (h *health) end() {
 	}
 }
 
-// ProbeWith sets the request that decides whether the backend works again after a circuit opened: one cheap read, made in
-// the background and out of the budget. Once started it may take as long as any call, or a backend that is slow would
-// never be found well. Without one no circuit opens. Set it before the first call.
+// ProbeWith sets the request that decides whether the backend works again after a circuit opened: one cheap read, made
+// in the background and out of the budget. Once started it may take as long as any call, or a backend that is slow
+// would never be found well. Without one no circuit opens. Set it before the first call.
 func (c *Client) ProbeWith(req Request) {
 	req.Write = false
 	req.probe = true

@@ -233,7 +233,8 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 // newCall returns the exchange that begins now, and that could have begun when it was ready.
 func (c *Client) newCall(ctx context.Context, req *Request, ready time.Time, n int) Call {
 	s := scopeOf(ctx)
-	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(), Purpose: s.purpose, Number: numbers.Add(1)}
+	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(),
+		Purpose: s.purpose, Number: numbers.Add(1)}
 	call.Wait = call.Start.Sub(ready)
 	if s.explained {
 		call.Parameters = req.parameters()
@@ -330,7 +331,8 @@ func (c *Client) roundTrip(r *http.Request, req *Request, call *Call, quota *ope
 		return a, err
 	}
 	quota.countUntilEnd(held, int64(len(body)))
-	a.response = Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend, watch: c.opts.Watch}
+	a.response = Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend,
+		watch: c.opts.Watch}
 	return a, nil
 }
 
@@ -363,20 +365,23 @@ func origin(u *url.URL) [3]string {
 }
 
 // transportError classifies an exchange that brought no whole answer in the time that it was under way.
-func (c *Client) transportError(ctx context.Context, req *Request, sent *requestTrace, err error, under time.Duration) error {
+func (c *Client) transportError(ctx context.Context, req *Request, sent *requestTrace, err error,
+	under time.Duration) error {
 	var known *Error
 	if !errors.As(err, &known) {
 		known = transportFailure(ctx, err)
 	}
 	e := *known
-	e.detail = failureDetail{kind: e.Kind, since: under, shortDeadline: scopeOf(ctx).shortDeadline, unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
+	e.detail = failureDetail{kind: e.Kind, since: under, shortDeadline: scopeOf(ctx).shortDeadline,
+		unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
 	if req.Write && !e.detail.unsent {
 		return &Error{Kind: OutcomeUnknown, Status: e.Status, Err: e.Err, detail: e.detail}
 	}
 	return &e
 }
 
-// transportFailure is the failure behind a transport's error. A context that ended explains the error better than itself.
+// transportFailure is the failure behind a transport's error. A context that ended explains the error better than
+// itself.
 func transportFailure(ctx context.Context, err error) *Error {
 	if ctx.Err() != nil {
 		return contextError(ctx)

@@ -98,8 +98,8 @@ type failureDetail struct {
 	shortDeadline bool // the operation had less time than operations have, by its caller's choice
 }
 
-// Detail is one part of the input that a backend does not accept. It holds neither the part's value nor the backend's text
-// about it, which may repeat the value.
+// Detail is one part of the input that a backend does not accept. It holds neither the part's value nor the backend's
+// text about it, which may repeat the value.
 type Detail struct {
 	// Param names the part, Location where it was: "params", "query" or "body".
 	Param, Location string
@@ -157,8 +157,8 @@ func KindOf(err error) Kind {
 	return Unknown
 }
 
-// NotFoundAsRejected is the failure of a call for a list. A list is there even where nothing is in it, so a backend that does not
-// find it was asked in the wrong place: NotFound becomes Rejected.
+// NotFoundAsRejected is the failure of a call for a list. A list is there even where nothing is in it, so a backend
+// that does not find it was asked in the wrong place: NotFound becomes Rejected.
 func NotFoundAsRejected(err error) error {
 	var e *Error
 	if !errors.As(err, &e) || e.Kind != NotFound {
@@ -169,8 +169,8 @@ func NotFoundAsRejected(err error) error {
 	return &refused
 }
 
-// ContractError is the error of an answer that breaks the backend's contract. The reason is a sentence of ours and holds
-// nothing of the answer.
+// ContractError is the error of an answer that breaks the backend's contract. The reason is a sentence of ours and
+// holds nothing of the answer.
 func ContractError(reason string) error { return &Error{Kind: Contract, Err: errors.New(reason)} }
 
 // statusKind is the kind of an answer that is not 2xx.

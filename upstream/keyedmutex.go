@@ -10,8 +10,8 @@ import (
 // maxOrdered bounds the changes of one object that wait for each other.
 const maxOrdered = 16
 
-// keyedMutex sends the changes of one object one after the other, as they came. Two that are under way at once could arrive
-// in either order, and the one that was meant to be the last be lost.
+// keyedMutex sends the changes of one object one after the other, as they came. Two that are under way at once could
+// arrive in either order, and the one that was meant to be the last be lost.
 type keyedMutex struct {
 	mu     sync.Mutex
 	queues map[string][]chan struct{} // an entry per object that is being changed
@@ -32,7 +32,8 @@ func (o *keyedMutex) enter(ctx context.Context, object string) (leave func(), er
 	}
 	if len(queue) >= maxOrdered {
 		o.mu.Unlock()
-		return nil, &Error{Kind: RateLimited, Local: true, Err: errors.New("too many changes of one object wait for each other")}
+		return nil, &Error{Kind: RateLimited, Local: true,
+			Err: errors.New("too many changes of one object wait for each other")}
 	}
 	turn := make(chan struct{})
 	o.queues[object] = append(queue, turn)

@@ -20,8 +20,8 @@ const (
 	sweepDivisor = 4
 )
 
-// limiter admits the calls of one backend: a semaphore of slots, a sliding log of the starts that the rates count, and a
-// fair queue per priority in front. A call costs constant time however many wait. The lock is never held over the
+// limiter admits the calls of one backend: a semaphore of slots, a sliding log of the starts that the rates count, and
+// a fair queue per priority in front. A call costs constant time however many wait. The lock is never held over the
 // network.
 //
 // A call that cannot start before its deadline fails at once, by an estimate of its start that is never too late. Where
@@ -49,14 +49,16 @@ type limiter struct {
 // permit is the permission to start one call now. It holds a slot.
 type permit struct {
 	limiter *limiter
-	// Of the lease that the start is from: a call answered after until counts from its answer on. settle is nil without one.
+	// Of the lease that the start is from: a call answered after until counts from its answer on. settle is nil without
+	// one.
 	until time.Time
 	move  func(n int, at time.Time)
 }
 
 func newLimiter(slots int, rates []Rate, budget Budget) *limiter {
 	l := &limiter{free: slots, slots: slots, log: slidingLog{rates: rates}, lease: newLease(budget, rates)}
-	l.order = [priorities]*fairQueue{&l.queues[Write], &l.queues[Read], &l.queues[Later], &l.queues[Renewal], &l.queues[Refresh]}
+	l.order = [priorities]*fairQueue{&l.queues[Write], &l.queues[Read], &l.queues[Later], &l.queues[Renewal],
+		&l.queues[Refresh]}
 	return l
 }
 
@@ -171,7 +173,8 @@ func (l *limiter) refusal(p Priority, caller string, deadline, now time.Time) er
 	return l.missesDeadline(ahead, deadline, now)
 }
 
-// missesDeadline returns the failure of a call with so many ahead of it that cannot start before its deadline; l.mu is held.
+// missesDeadline returns the failure of a call with so many ahead of it that cannot start before its deadline; l.mu is
+// held.
 func (l *limiter) missesDeadline(ahead int, deadline, now time.Time) error {
 	if at := l.start(now, ahead); at.After(deadline) && at.After(now) {
 		return l.limited(at.Sub(now))
@@ -186,8 +189,8 @@ func (l *limiter) missesDeadline(ahead int, deadline, now time.Time) error {
 	return nil
 }
 
-// start returns the earliest moment from now on at which a call with so many ahead of it can start, slots aside; l.mu is
-// held.
+// start returns the earliest moment from now on at which a call with so many ahead of it can start, slots aside; l.mu
+// is held.
 func (l *limiter) start(now time.Time, ahead int) time.Time {
 	at := now
 	if until, open := l.pauses.open(now, l.underway); !open {
@@ -238,7 +241,8 @@ func (l *limiter) lastQuarter(now time.Time) bool {
 }
 
 func (l *limiter) limited(wait time.Duration) error {
-	e := &Error{Kind: RateLimited, Local: true, RetryAfter: max(wait, 0), Err: errors.New("no call can start before the deadline")}
+	e := &Error{Kind: RateLimited, Local: true, RetryAfter: max(wait, 0),
+		Err: errors.New("no call can start before the deadline")}
 	if l.pauses.closedBy == Unavailable && l.pauses.closed.After(time.Now()) {
 		e.Kind, e.Err = Unavailable, errors.New("the backend asked for a pause")
 	}
@@ -277,7 +281,8 @@ func (l *limiter) dispatch() {
 	l.sweepIfDue(now, at)
 }
 
-// sweepIfDue sweeps the queue once enough of it starts later than estimated; at is when the next call starts. l.mu is held.
+// sweepIfDue sweeps the queue once enough of it starts later than estimated; at is when the next call starts. l.mu is
+// held.
 func (l *limiter) sweepIfDue(now, at time.Time) {
 	due := at.After(l.swept) && at.After(now) && l.pausing(now) || sweepDivisor*l.delayed >= l.waiting() && l.delayed > 0
 	if due && !l.soonest.IsZero() && l.start(now, l.waiting()-1).After(l.soonest) {

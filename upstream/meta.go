@@ -26,8 +26,8 @@ type Meta struct {
 	Partial error
 }
 
-// MergeMeta returns the Meta of something that is made of several answers: the shortest lifetime, and no ETag, since none
-// names them all.
+// MergeMeta returns the Meta of something that is made of several answers: the shortest lifetime, and no ETag, since
+// none names them all.
 func MergeMeta(all ...Meta) Meta {
 	if len(all) == 1 {
 		return all[0]

@@ -25,7 +25,8 @@ type Call struct {
 	// Bytes are those of the body as received, before inflating.
 	Bytes int64
 	Purpose
-	// Kind is the failure of the exchange, Unknown if it brought a 2xx or the 304 that was asked for. What reading its body finds later is not in it.
+	// Kind is the failure of the exchange, Unknown if it brought a 2xx or the 304 that was asked for. What reading its
+	// body finds later is not in it.
 	Kind Kind
 	// Number identifies an exchange within this process.
 	Number uint64
@@ -37,8 +38,8 @@ var numbers atomic.Uint64
 // observer is called with an exchange, and with the context that it was made under.
 type observer func(context.Context, Call)
 
-// WithObserver has f called at the end of each exchange made under the returned context, with the exchange's own context,
-// besides the observers that ctx already has. Calls run in parallel, so f must be safe for concurrent use.
+// WithObserver has f called at the end of each exchange made under the returned context, with the exchange's own
+// context, besides the observers that ctx already has. Calls run in parallel, so f must be safe for concurrent use.
 func WithObserver(ctx context.Context, f func(context.Context, Call)) context.Context {
 	return withScope(ctx, func(s *scope) {
 		outer := s.observe
@@ -74,9 +75,9 @@ type outcomes struct {
 	last, success, failure Outcome
 }
 
-// LastOutcome is that of the exchange that ended last, probes included; false before the first. Calls that were cancelled
-// or that we refused are not counted, and neither are those that ran out of the operation's time before they had been
-// under way for half of their own (at most five seconds).
+// LastOutcome is that of the exchange that ended last, probes included; false before the first. Calls that were
+// cancelled or that we refused are not counted, and neither are those that ran out of the operation's time before they
+// had been under way for half of their own (at most five seconds).
 func (c *Client) LastOutcome() (Outcome, bool) {
 	c.outcomes.mu.Lock()
 	defer c.outcomes.mu.Unlock()
@@ -84,7 +85,9 @@ func (c *Client) LastOutcome() (Outcome, bool) {
 }
 
 // recordOutcome keeps the outcome of a try, with the verdict that the breaker has on it.
-func (c *Client) recordOutcome(req *Request, err *Error, v outcomeClass) { //nolint:gocyclo // a case for each kind of error
+//
+//nolint:gocyclo // a case for each kind of error
+func (c *Client) recordOutcome(req *Request, err *Error, v outcomeClass) {
 	o := Outcome{At: time.Now()}
 	if err != nil {
 		switch {
@@ -97,7 +100,8 @@ func (c *Client) recordOutcome(req *Request, err *Error, v outcomeClass) { //nol
 		case req.Write && err.Status == http.StatusForbidden:
 			// A plan without the entitlement refuses some writes; the backend is well.
 		case err.Kind == Invalid, err.Kind == NotFound:
-		case err.Kind == Rejected && err.Status >= 400 && err.Status != http.StatusUnauthorized && err.Status != http.StatusForbidden:
+		case err.Kind == Rejected && err.Status >= 400 && err.Status != http.StatusUnauthorized &&
+			err.Status != http.StatusForbidden:
 		default:
 			o.Failure = err.Kind
 		}

@@ -32,8 +32,8 @@ type pauses struct {
 // left returns the remaining calls by the backend's reports: calls under way may not be counted in them.
 func (p *pauses) left(underway int) int { return p.low - underway - p.missing }
 
-// open reports whether the backend accepts calls; if not, also from when on, the zero time if only an answer can end the
-// pause.
+// open reports whether the backend accepts calls; if not, also from when on, the zero time if only an answer can end
+// the pause.
 func (p *pauses) open(now time.Time, underway int) (until time.Time, open bool) {
 	if p.closed.After(now) {
 		return p.closed, false

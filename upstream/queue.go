@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// waiter is a call that waits for its start. It is its own element of a list, so that serving one that waited long touches
-// little memory.
+// waiter is a call that waits for its start. It is its own element of a list, so that serving one that waited long
+// touches little memory.
 type waiter struct {
 	caller       string
 	deadline     time.Time // the zero time is none
@@ -54,8 +54,8 @@ func (l *line) remove(w *waiter) {
 }
 
 // fairQueue lets the calls of one priority go caller by caller (round robin): with many waiting calls a caller holds up
-// others by one call at a time. Every operation but walk takes constant time, ahead a scan of small integers at most. The
-// zero value is ready to use.
+// others by one call at a time. Every operation but walk takes constant time, ahead a scan of small integers at most.
+// The zero value is ready to use.
 type fairQueue struct {
 	lines map[string]*line // of the callers that wait
 	turns list.List        // of *line; the front is served next

@@ -34,16 +34,16 @@ type operationQuota struct {
 	calls, bytes       atomic.Int64
 }
 
-// WithOperationQuota bounds the calls made under the returned context and the bytes that they receive; 0 bounds neither.
-// A call past a bound fails with LimitExceeded. Repeated and redirected calls count, as every exchange does.
+// WithOperationQuota bounds the calls made under the returned context and the bytes that they receive; 0 bounds
+// neither. A call past a bound fails with LimitExceeded. Repeated and redirected calls count, as every exchange does.
 func WithOperationQuota(ctx context.Context, calls int, bytes int64) context.Context {
 	return withScope(ctx, func(s *scope) {
 		s.quota = &operationQuota{operation: ctx, maxCalls: int64(calls), maxBytes: bytes}
 	})
 }
 
-// WithShortDeadline marks the calls under the returned context as having less time than operations have as a rule, because
-// their caller asked for that. Running out of it does not count against the backend.
+// WithShortDeadline marks the calls under the returned context as having less time than operations have as a rule,
+// because their caller asked for that. Running out of it does not count against the backend.
 func WithShortDeadline(ctx context.Context) context.Context {
 	return withScope(ctx, func(s *scope) { s.shortDeadline = true })
 }
@@ -80,8 +80,8 @@ func (a *operationQuota) receive(n int) error {
 	return nil
 }
 
-// countUntilEnd has an answer of n bytes counted until the operation ends, which reads its values. One that no operation waits
-// for is not counted any more.
+// countUntilEnd has an answer of n bytes counted until the operation ends, which reads its values. One that no
+// operation waits for is not counted any more.
 func (a *operationQuota) countUntilEnd(held *inflight.Hold, n int64) {
 	switch {
 	case held == nil:

@@ -54,8 +54,8 @@ func (r *Request) class() Class {
 // MaxIdentifier is the longest identifier that is sent, in bytes.
 const MaxIdentifier = 512
 
-// CheckIdentifier reports whether s can be part of a path. Identifiers are the customers' own, so everything that can be
-// escaped without changing its meaning is accepted. The error describes valid identifiers and does not repeat s.
+// CheckIdentifier reports whether s can be part of a path. Identifiers are the customers' own, so everything that can
+// be escaped without changing its meaning is accepted. The error describes valid identifiers and does not repeat s.
 func CheckIdentifier(s string) error {
 	switch {
 	case s == "":
@@ -96,7 +96,8 @@ func (c *Client) target(req *Request) (*url.URL, error) {
 	return &u, nil
 }
 
-// appendEscaped escapes all but the unreserved characters; url.PathEscape leaves some that servers treat in different ways.
+// appendEscaped escapes all but the unreserved characters; url.PathEscape leaves some that servers treat in different
+// ways.
 func appendEscaped(to []byte, segment string) []byte {
 	const digits = "0123456789ABCDEF"
 	for i := range len(segment) {

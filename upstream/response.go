@@ -23,8 +23,8 @@ const maxErrorBody = 64 << 10
 
 var inflaters sync.Pool
 
-// body reads an answer to its end, and counts its memory in held. Its error is an *Error if the answer breaks the contract
-// or finds no room, else the transport's.
+// body reads an answer to its end, and counts its memory in held. Its error is an *Error if the answer breaks the
+// contract or finds no room, else the transport's.
 func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) ([]byte, error) {
 	limit := c.opts.MaxBody
 	if resp.ContentLength > limit {
@@ -61,7 +61,8 @@ var errOverMemory = errors.New("requests under way hold as much as they may")
 // memoryError is the failure of a call whose answer finds no room.
 func (c *Client) memoryError() *Error {
 	state := c.opts.Inflight.State()
-	return &Error{Kind: LimitExceeded, RetryAfter: time.Second, Limit: &Limit{LimitInflight, state.Bytes, state.MaxBytes}, Err: errOverMemory}
+	return &Error{Kind: LimitExceeded, RetryAfter: time.Second, Limit: &Limit{LimitInflight, state.Bytes, state.MaxBytes},
+		Err: errOverMemory}
 }
 
 // inflate is the body without its encoding; done must be called after the last read.
@@ -88,8 +89,8 @@ func inflate(resp *http.Response, wire *counter) (r io.Reader, done func(), err 
 	return z, func() { inflaters.Put(z) }, nil
 }
 
-// refusal classifies an answer that is not 2xx. The status decides the kind; the body only explains, and nothing of it is
-// kept but a documented code and the names of wrong members.
+// refusal classifies an answer that is not 2xx. The status decides the kind; the body only explains, and nothing of it
+// is kept but a documented code and the names of wrong members.
 func refusal(resp *http.Response, wire *counter, write bool) *Error {
 	e := &Error{
 		Kind: statusKind(resp.StatusCode, write), Status: resp.StatusCode,
@@ -117,8 +118,8 @@ func refusal(resp *http.Response, wire *counter, write bool) *Error {
 	return e
 }
 
-// pauseOf returns for how long an answer's Retry-After closes the backend, 0 without one. It is not more than the limiter
-// holds back for, so that a caller gets the same number.
+// pauseOf returns for how long an answer's Retry-After closes the backend, 0 without one. It is not more than the
+// limiter holds back for, so that a caller gets the same number.
 func pauseOf(resp *http.Response) time.Duration {
 	return min(retryAfter(resp.Header.Get("Retry-After"), time.Now()), longestPause(resp.StatusCode))
 }
@@ -172,14 +173,16 @@ func retryAfterIn(body []byte) time.Duration {
 
 // codes are the words for failures in the backends' documentation; any other may be part of the request.
 var codes = map[string]bool{
-	"BAD_REQUEST": true, "UNAUTHORIZED": true, "FORBIDDEN": true, "NOT_FOUND": true, "TOO_MANY_REQUESTS": true, "INTERNAL_SERVER_ERROR": true,
-	"BadRequest": true, "NotFound": true, "access_denied": true, "rate_limit_exceeded": true,
+	"BAD_REQUEST": true, "UNAUTHORIZED": true, "FORBIDDEN": true, "NOT_FOUND": true, "TOO_MANY_REQUESTS": true,
+	"INTERNAL_SERVER_ERROR": true, "BadRequest": true, "NotFound": true, "access_denied": true,
+	"rate_limit_exceeded": true,
 }
 
 // param is the name of a part of the input, with dots where it is nested.
 var param = regexp.MustCompile(`^[A-Za-z0-9_.-]{1,64}$`)
 
-// explain takes the code and the names of the parts that are wrong from any of the shapes that the backends use for errors.
+// explain takes the code and the names of the parts that are wrong from any of the shapes that the backends use for
+// errors.
 func explain(body []byte) (code string, details []Detail) {
 	var members map[string]json.RawMessage
 	if json.Unmarshal(body, &members) != nil {
@@ -237,7 +240,8 @@ func ErrorsInstead() error {
 // part.
 func (r *Response) PartialErrors(owner string) error {
 	r.watch.Mismatch(r.backend, owner, "errors")
-	return &Error{Backend: r.backend, Kind: Rejected, Status: r.Status, Err: errors.New("the body holds errors beside data")}
+	return &Error{Backend: r.backend, Kind: Rejected, Status: r.Status,
+		Err: errors.New("the body holds errors beside data")}
 }
 
 // DecodeJSON decodes a small body into v. An empty body, markup, anything after the value and a value of another

@@ -60,7 +60,8 @@ func (r *Request) safe() bool {
 	return r.Safe || !r.Write && (r.Method == http.MethodGet || r.Method == http.MethodHead)
 }
 
-// retryDelay reports whether a request that failed for the nth time, from 0, is sent once more, and how long to wait before.
+// retryDelay reports whether a request that failed for the nth time, from 0, is sent once more, and how long to wait
+// before.
 func (c *Client) retryDelay(ctx context.Context, req *Request, err *Error, n int) (wait time.Duration, ok bool) {
 	if n >= c.opts.Retries || ctx.Err() != nil || !repeatable(req, err) || c.health.isOpen(req.class()) {
 		return 0, false

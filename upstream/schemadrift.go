@@ -75,8 +75,8 @@ func NewSchemaDrift(o SchemaDriftOptions) *SchemaDrift {
 // identifierName are the names that may be shown. A name of another form may be data: some objects use keys for values.
 var identifierName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
-// unknown returns the function that a document.Reader calls for undeclared members of one answer. Each member of a shape
-// is counted once per answer: a page repeats its members for every object.
+// unknown returns the function that a document.Reader calls for undeclared members of one answer. Each member of a
+// shape is counted once per answer: a page repeats its members for every object.
 func (w *SchemaDrift) unknown(b Backend) func(*document.Shape, []byte) {
 	if w == nil {
 		return nil
@@ -103,8 +103,8 @@ func (w *SchemaDrift) unknown(b Backend) func(*document.Shape, []byte) {
 	}
 }
 
-// Mismatch counts a value that its field does not accept: owner is the name of the type, name that of the field, with []
-// for each list that the value is an element of.
+// Mismatch counts a value that its field does not accept: owner is the name of the type, name that of the field, with
+// [] for each list that the value is an element of.
 func (w *SchemaDrift) Mismatch(b Backend, owner, name string) {
 	if w == nil || !identifierName.MatchString(owner) || !identifierName.MatchString(strings.TrimRight(name, "[]")) {
 		return
@@ -149,7 +149,8 @@ func (w *SchemaDrift) List() (list []Drift, dropped int64) {
 		list = append(list, s.Drift)
 	}
 	slices.SortFunc(list, func(a, b Drift) int {
-		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Path, b.Path), cmp.Compare(a.First.UnixNano(), b.First.UnixNano()))
+		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Path, b.Path),
+			cmp.Compare(a.First.UnixNano(), b.First.UnixNano()))
 	})
 	return list, w.unlisted
 }

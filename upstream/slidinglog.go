@@ -6,8 +6,8 @@ import (
 )
 
 // slidingLog remembers when the latest calls were answered, in a ring, as many as its rates look back at. When a call
-// reaches its backend is not known to the moment: one under way may arrive only now, and one that was answered was there
-// before. No window of the backend holds more arrivals than a rate allows if every start finds room.
+// reaches its backend is not known to the moment: one under way may arrive only now, and one that was answered was
+// there before. No window of the backend holds more arrivals than a rate allows if every start finds room.
 type slidingLog struct {
 	rates []Rate
 	ring  []time.Time
@@ -53,8 +53,8 @@ func (l *slidingLog) grow() {
 // at returns the i-th oldest answer.
 func (l *slidingLog) at(i int) time.Time { return l.ring[(l.first+i)%len(l.ring)] }
 
-// earliest returns the earliest moment from now on at which every rate can have room for one call more than the pending ones,
-// which are under way or start before it.
+// earliest returns the earliest moment from now on at which every rate can have room for one call more than the pending
+// ones, which are under way or start before it.
 func (l *slidingLog) earliest(now time.Time, pending int) time.Time {
 	room := now
 	for _, r := range l.rates {

@@ -36,8 +36,8 @@ type BudgetStatus struct {
 	Left, Usable int
 }
 
-// Failing reports whether the backend is known not to do its part: a circuit for reading is open, or its last call failed
-// less than so long ago.
+// Failing reports whether the backend is known not to do its part: a circuit for reading is open, or its last call
+// failed less than so long ago.
 func (s Status) Failing(recent time.Duration) bool {
 	for _, k := range s.Circuits {
 		if k.Open && k.Class == Reads {

@@ -1,7 +1,7 @@
 // Package upstream is the REST client that the three backends share: one place that builds requests, waits for a
-// backend's budget, sends, repeats safe requests, bounds and classifies answers, and stops calling a backend that fails.
-// It is the only code that touches net/http on the way out, and it knows nothing of GraphQL. A package per backend below
-// this one turns operations into requests and bodies into records.
+// backend's budget, sends, repeats safe requests, bounds and classifies answers, and stops calling a backend that
+// fails. It is the only code that touches net/http on the way out, and it knows nothing of GraphQL. A package per
+// backend below this one turns operations into requests and bodies into records.
 package upstream
 
 import (

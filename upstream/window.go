@@ -21,9 +21,13 @@ const maxWindowCalls = 16
 
 // Window reads the items at positions [offset, offset+first) of a list that comes in pages, and reports whether more
 // follow. Where a page of at most limit items covers them all, the smallest such page is read, else two; only a backend
-// that makes other pages than asked for costs more. read gets a page number from 0; the client and the route of its calls
-// name the backend in errors. Options are those of the first call: the others read other parts.
-func Window[T any](ctx context.Context, c *Client, route string, offset, first, limit int, read func(ctx context.Context, page, size int, options ...Option) (Chunk[T], error), options ...Option) (items []T, more bool, meta Meta, err error) { //nolint:gocyclo // a case for each kind of page
+// that makes other pages than asked for costs more. read gets a page number from 0; the client and the route of its
+// calls name the backend in errors. Options are those of the first call: the others read other parts.
+//
+//nolint:gocyclo // a case for each kind of page
+func Window[T any](ctx context.Context, c *Client, route string, offset, first, limit int,
+	read func(ctx context.Context, page, size int, options ...Option) (Chunk[T], error),
+	options ...Option) (items []T, more bool, meta Meta, err error) {
 	if first <= 0 {
 		return nil, false, meta, nil
 	}
@@ -49,7 +53,8 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 		case got.Last || len(got.Items) == 0:
 			return items, false, MergeMeta(metas...), nil
 		case got.Size == size && got.Page != page:
-			return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route}, ContractError("the page is another than asked for"))
+			return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route},
+				ContractError("the page is another than asked for"))
 		}
 		if pos >= start && got.Page == pos/got.Size {
 			// The page is shorter than its size and yet not the last: its other positions are empty.
@@ -65,7 +70,8 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 		page, size = cover(pos, end-pos, min(limit, got.Size))
 	}
 	tooSmall := &Error{
-		Kind: LimitExceeded, Limit: &Limit{LimitPages, maxWindowCalls + 1, maxWindowCalls}, Err: errors.New("the backend's pages are too small"),
+		Kind: LimitExceeded, Limit: &Limit{LimitPages, maxWindowCalls + 1, maxWindowCalls},
+		Err: errors.New("the backend's pages are too small"),
 	}
 	return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route}, tooSmall)
 }

@@ -32,7 +32,8 @@ type Change struct {
 	Key  string
 }
 
-// changeRule is one way from an event to records: the members whose values are their keys, wherever in the event's data they are.
+// changeRule is one way from an event to records: the members whose values are their keys, wherever in the event's data
+// they are.
 type changeRule struct {
 	kind    RecordKind
 	members []string
@@ -56,8 +57,8 @@ const (
 )
 
 var (
-	// ofClient are the ways in which an event names a client of Thought Industries, whose records are read whole: its seats
-	// and licenses are part of it.
+	// ofClient are the ways in which an event names a client of Thought Industries, whose records are read whole: its
+	// seats and licenses are part of it.
 	ofClient = []changeRule{{Client, []string{"clientId", "client_id", "clientIds", "client", "clients"}}}
 	// ofLearner are the learner and the client of a course of Coassemble. A learner comes to exist by beginning a course.
 	ofLearner = []changeRule{{User, []string{"identifier"}}, {EmbedClient, []string{"clientIdentifier"}}}

@@ -53,8 +53,8 @@ func (m MATTR) verify(r *http.Request, body []byte) error {
 	return err
 }
 
-// verifyOne tries the scheme that the request came with, and then https: the vendor sends to no other, whatever a proxy in front
-// makes of it.
+// verifyOne tries the scheme that the request came with, and then https: the vendor sends to no other, whatever a proxy
+// in front makes of it.
 func (m MATTR) verifyOne(r *http.Request, body []byte, name string) error {
 	details, err := httpsign.RequestDetails(name, signed(r, body))
 	if err != nil {
@@ -80,8 +80,8 @@ func (m MATTR) verifyOne(r *http.Request, body []byte, name string) error {
 	return ErrSignature
 }
 
-// signed returns the request as its sender signed it. net/http removes the host from the headers, and the library changes
-// its input.
+// signed returns the request as its sender signed it. net/http removes the host from the headers, and the library
+// changes its input.
 func signed(r *http.Request, body []byte) *http.Request {
 	message := r.Clone(r.Context())
 	message.Header.Set("Host", r.Host)
@@ -122,8 +122,8 @@ func verifierOf(key crypto.PublicKey, details *httpsign.MessageDetails) *httpsig
 	return v
 }
 
-// addressed reports whether a delivery is one of this webhook: a tenant has several, with the same keys. The body names it, and
-// the signature covers that; the header may be missing.
+// addressed reports whether a delivery is one of this webhook: a tenant has several, with the same keys. The body names
+// it, and the signature covers that; the header may be missing.
 func (m MATTR) addressed(r *http.Request, body []byte) bool {
 	var envelope struct {
 		WebhookID string `json:"webhookId"`

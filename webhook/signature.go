@@ -13,13 +13,14 @@ import (
 // NewThoughtIndustries returns the endpoint of Thought Industries: X-TI-Signature is the HMAC-SHA256 of the body, in
 // hexadecimal. No signed member holds a time, so that a replay is found only by the memory of deliveries.
 func NewThoughtIndustries(secret string, o Options) *Endpoint {
-	return &Endpoint{vendor{name: thoughtIndustries, read: readThoughtIndustries, verify: func(r *http.Request, body []byte) error {
-		return checkMAC(secret, r.Header.Get("X-TI-Signature"), body)
-	}}, o}
+	return &Endpoint{vendor{name: thoughtIndustries, read: readThoughtIndustries,
+		verify: func(r *http.Request, body []byte) error {
+			return checkMAC(secret, r.Header.Get("X-TI-Signature"), body)
+		}}, o}
 }
 
-// NewCoassemble returns the endpoint of Coassemble: X-Coassemble-Signature is sha256= and the HMAC-SHA256 of the time in
-// X-Coassemble-Timestamp, a dot and the body, in hexadecimal.
+// NewCoassemble returns the endpoint of Coassemble: X-Coassemble-Signature is sha256= and the HMAC-SHA256 of the time
+// in X-Coassemble-Timestamp, a dot and the body, in hexadecimal.
 func NewCoassemble(secret string, o Options) *Endpoint {
 	return &Endpoint{vendor{name: coassemble, read: readCoassemble, verify: func(r *http.Request, body []byte) error {
 		stamp := r.Header.Get("X-Coassemble-Timestamp")

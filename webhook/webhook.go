@@ -1,5 +1,5 @@
-// Package webhook receives the backends' notifications: signed events that name a record. The record is then read from the
-// backend, so that nothing of an event is kept.
+// Package webhook receives the backends' notifications: signed events that name a record. The record is then read from
+// the backend, so that nothing of an event is kept.
 package webhook
 
 import (
@@ -81,8 +81,8 @@ type event struct {
 	data any
 }
 
-// ServeHTTP answers before it has the records dropped: vendors wait for a few seconds only. The connection takes no further
-// request before that is done, so that the bound on requests bounds this work too.
+// ServeHTTP answers before it has the records dropped: vendors wait for a few seconds only. The connection takes no
+// further request before that is done, so that the bound on requests bounds this work too.
 func (e *Endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Content-Length", "0")

@@ -1,5 +1,5 @@
-// Package stock is the server that a team writes first: gqlgen as it is, a resolver per field that calls the backend with
-// net/http, and structs of the wanted members for encoding/json. The measurements compare with it.
+// Package stock is the server that a team writes first: gqlgen as it is, a resolver per field that calls the backend
+// with net/http, and structs of the wanted members for encoding/json. The measurements compare with it.
 package stock
 
 import (
@@ -37,7 +37,8 @@ func New(base string, c Credentials) (*Resolver, error) {
 	var token struct {
 		AccessToken string `json:"access_token"`
 	}
-	body := map[string]string{"grant_type": "client_credentials", "client_id": c.ClientID, "client_secret": c.ClientSecret, "audience": c.Audience}
+	body := map[string]string{"grant_type": "client_credentials", "client_id": c.ClientID, "client_secret": c.ClientSecret,
+		"audience": c.Audience}
 	err := r.call(context.Background(), http.MethodPost, "/oauth/token", "", body, &token)
 	r.token = "Bearer " + token.AccessToken
 	return r, err
@@ -49,7 +50,8 @@ func (r *Resolver) TwoCalls(ctx context.Context, identifier string) error {
 	if err != nil || len(user) == 0 {
 		return err
 	}
-	_, err = r.read(ctx, http.MethodPost, searchPath, r.token, []byte(`{"authenticationProvider":{"subjectId":"`+identifier+`"},"limit":2}`))
+	_, err = r.read(ctx, http.MethodPost, searchPath, r.token,
+		[]byte(`{"authenticationProvider":{"subjectId":"`+identifier+`"},"limit":2}`))
 	return err
 }
 
@@ -193,7 +195,8 @@ func (r queryResolver) Clients(ctx context.Context, first *int) (*ClientConnecti
 	var page struct {
 		Data struct{ Clients struct{ Clients []*Client } }
 	}
-	err := r.call(ctx, http.MethodGet, fmt.Sprint("/incoming/v2/clients?page=1&count=", *first), "Bearer "+r.credentials.ThoughtIndustries, nil, &page)
+	err := r.call(ctx, http.MethodGet, fmt.Sprint("/incoming/v2/clients?page=1&count=", *first),
+		"Bearer "+r.credentials.ThoughtIndustries, nil, &page)
 	return &ClientConnection{page.Data.Clients.Clients}, err
 }
 

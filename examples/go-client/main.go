@@ -55,7 +55,8 @@ func report(ctx context.Context, out io.Writer, client graphql.Client, query str
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s: %d of %d seats, %s\n", text(c.Name), value(c.SeatsUsedCount), value(c.SeatsLimit), license(c.LicenseEndDate))
+		fmt.Fprintf(out, "%s: %d of %d seats, %s\n", text(c.Name), value(c.SeatsUsedCount), value(c.SeatsLimit),
+			license(c.LicenseEndDate))
 		for u, err := range users(ctx, client, c.Id) {
 			if err != nil {
 				return err
@@ -90,8 +91,8 @@ func users(ctx context.Context, client graphql.Client, id string) iter.Seq2[*lea
 	})
 }
 
-// pages walks a connection: read returns a page and the cursor of the next one, nil after the last. An element that could
-// not be read is null, with an error that genqlient returns before.
+// pages walks a connection: read returns a page and the cursor of the next one, nil after the last. An element that
+// could not be read is null, with an error that genqlient returns before.
 func pages[T any](read func(after *string) ([]*T, *string, error)) iter.Seq2[*T, error] {
 	return func(yield func(*T, error) bool) {
 		var after *string
@@ -122,7 +123,8 @@ func next(more bool, cursor *string) *string {
 }
 
 // renameUser changes the name of a user. Mistakes in the input come back as user errors.
-func renameUser(ctx context.Context, client graphql.Client, u *learngraph.User, name string) ([]learngraph.UserError, error) {
+func renameUser(ctx context.Context, client graphql.Client, u *learngraph.User,
+	name string) ([]learngraph.UserError, error) {
 	// The backend may replace the metadata or merge it: all of it is sent.
 	whole := members(u.Metadata)
 	whole["name"] = name
@@ -131,7 +133,8 @@ func renameUser(ctx context.Context, client graphql.Client, u *learngraph.User, 
 		return nil, err
 	}
 	metadata := json.RawMessage(text)
-	answer, err := learngraph.UpdateUser(ctx, client, learngraph.UpdateUserInput{By: learngraph.UserBy{Id: &u.Id}, Metadata: &metadata})
+	answer, err := learngraph.UpdateUser(ctx, client,
+		learngraph.UpdateUserInput{By: learngraph.UserBy{Id: &u.Id}, Metadata: &metadata})
 	if err != nil {
 		return nil, err
 	}

@@ -58,8 +58,8 @@ type Tab struct {
 	problems []string
 }
 
-// ofBrowser are hosts from which Chromium itself requests updates whatever its flags. The page's requests are observed a
-// second time, without this exception, in its own events.
+// ofBrowser are hosts from which Chromium itself requests updates whatever its flags. The page's requests are observed
+// a second time, without this exception, in its own events.
 var ofBrowser = regexp.MustCompile(`\.(google|googleapis|gvt1)\.com(:443)?$`)
 
 // Open starts a browser with a window of this size in CSS pixels and loads the page of the server.
@@ -116,8 +116,8 @@ func (p *Tab) Close() {
 	p.leave()
 }
 
-// profileFolder is removed as well as it can be: processes of the browser may write to it after the first of them ended,
-// for which t.TempDir would fail the test.
+// profileFolder is removed as well as it can be: processes of the browser may write to it after the first of them
+// ended, for which t.TempDir would fail the test.
 func profileFolder(t *testing.T) string {
 	t.Helper()
 	folder, err := os.MkdirTemp("", "explorer")
@@ -214,7 +214,9 @@ func (p *Tab) Shoot(name string) []byte {
 func (p *Tab) Texts(selector string) []string {
 	p.t.Helper()
 	var got []string
-	p.Do("read "+selector, chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map(e => e.innerText.replace(/\s+/g, ' ').trim())`, selector), &got))
+	p.Do("read "+selector,
+		chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map(e => e.innerText.replace(/\s+/g, ' ').trim())`,
+			selector), &got))
 	return got
 }
 
@@ -222,7 +224,9 @@ func (p *Tab) Texts(selector string) []string {
 func (p *Tab) Attributes(selector, attribute string) []string {
 	p.t.Helper()
 	var got []string
-	p.Do("read "+selector, chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map(e => e.getAttribute(%q))`, selector, attribute), &got))
+	p.Do("read "+selector,
+		chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map(e => e.getAttribute(%q))`, selector, attribute),
+			&got))
 	return got
 }
 
@@ -275,12 +279,15 @@ func (p *Tab) NoSidewaysScroll() {
 	var out []string
 	p.Do("measure", chromedp.Evaluate(`(() => {
 		const root = document.scrollingElement, width = root.clientWidth;
-		const wide = [...document.querySelectorAll('.lg-header *, .lg-panel *, .graphiql-sidebar *, .graphiql-response, .graphiql-editors')]
+		const parts = '.lg-header *, .lg-panel *, .graphiql-sidebar *, .graphiql-response, .graphiql-editors';
+		const wide = [...document.querySelectorAll(parts)]
 			.filter(e => !e.closest('.lg-scroll') && e.getClientRects().length && getComputedStyle(e).visibility !== 'hidden')
 			.filter(e => { const r = e.getBoundingClientRect(); return r.left < -0.5 || r.right > width + 0.5 })
 			.map(e => e.tagName + '.' + e.className);
 		const labels = [...document.querySelectorAll('.lg-axis span')].map(e => e.getBoundingClientRect());
-		labels.sort((a, b) => a.left - b.left).forEach((r, i) => { if (i && labels[i - 1].right > r.left) wide.push('labels of the axis overlap') });
+		labels.sort((a, b) => a.left - b.left).forEach((r, i) => {
+			if (i && labels[i - 1].right > r.left) wide.push('labels of the axis overlap')
+		});
 		scrollTo(1000, scrollY);
 		if (root.scrollWidth > width || scrollX > 0) wide.push('the page: ' + root.scrollWidth);
 		return wide;

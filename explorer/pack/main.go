@@ -1,5 +1,5 @@
-// Command pack compresses each file of a folder by Brotli, in place of the file. The version of the library in go.mod makes
-// the bytes the same on every machine.
+// Command pack compresses each file of a folder by Brotli, in place of the file. The version of the library in go.mod
+// makes the bytes the same on every machine.
 package main
 
 import (

@@ -14,8 +14,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Guard checks the scopes that each field needs, from the schema's @scopes: those of the field, of the type that it leads
-// to, of its search arguments, and of the objects that its global ids name.
+// Guard checks the scopes that each field needs, from the schema's @scopes: those of the field, of the type that it
+// leads to, of its search arguments, and of the objects that its global ids name.
 type Guard struct {
 	schema *ast.Schema
 	types  map[string][]string
@@ -25,7 +25,8 @@ type Guard struct {
 
 // NewGuard reads the directives of a schema.
 func NewGuard(schema *ast.Schema) *Guard {
-	g := &Guard{schema: schema, types: map[string][]string{}, fields: map[*ast.FieldDefinition][]string{}, inputs: map[string]map[string][]string{}}
+	g := &Guard{schema: schema, types: map[string][]string{}, fields: map[*ast.FieldDefinition][]string{},
+		inputs: map[string]map[string][]string{}}
 	for name, def := range schema.Types {
 		g.types[name] = requiredScopes(def.Directives)
 	}
@@ -56,7 +57,8 @@ func requiredScopes(directives ast.DirectiveList) []string {
 }
 
 // Check refuses a field that the caller of ctx lacks a scope for. It has to come before the field's resolver.
-func (g *Guard) Check(ctx context.Context, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) error {
+func (g *Guard) Check(ctx context.Context, field *ast.Field, definition *ast.FieldDefinition,
+	variables map[string]any) error {
 	who := auth.FromContext(ctx)
 	if who == auth.AllowAll || definition == nil {
 		return nil
@@ -83,7 +85,8 @@ func missingScopeError(scope string) error {
 	return &scalar.ForbiddenError{Message: "the caller lacks the scope " + scope}
 }
 
-func (g *Guard) missingScope(who *auth.Caller, field *ast.Field, definition *ast.FieldDefinition, variables map[string]any) string {
+func (g *Guard) missingScope(who *auth.Caller, field *ast.Field, definition *ast.FieldDefinition,
+	variables map[string]any) string {
 	if lacking := who.MissingScope(g.fields[definition]); lacking != "" {
 		return lacking
 	}
@@ -147,8 +150,8 @@ func (g *Guard) forbidden(ctx context.Context, op *graphql.OperationContext) boo
 	return false
 }
 
-// Middleware wraps each field of an operation: a field that the caller may not read is refused before its resolver, and a
-// mutation is logged. It is nil where there is nothing to do for any field.
+// Middleware wraps each field of an operation: a field that the caller may not read is refused before its resolver, and
+// a mutation is logged. It is nil where there is nothing to do for any field.
 func (g *Guard) Middleware(ctx context.Context, op *graphql.OperationContext, audit *Auditor) graphql.FieldMiddleware {
 	guarded := g.forbidden(ctx, op)
 	audited := op.Operation.Operation == ast.Mutation && audit != nil

@@ -1,5 +1,5 @@
-// Package cachecontrol reads the Cache-Control of requests and writes the caching headers of responses: Cache-Control and
-// Age (RFC 9111), CDN-Cache-Control (RFC 9213) with the tags of the answer, and Cache-Status (RFC 9211).
+// Package cachecontrol reads the Cache-Control of requests and writes the caching headers of responses: Cache-Control
+// and Age (RFC 9111), CDN-Cache-Control (RFC 9213) with the tags of the answer, and Cache-Status (RFC 9211).
 package cachecontrol
 
 import (
@@ -14,7 +14,8 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// The values of Cache-Control that most answers have. An answer that shares them allocates none; adding to one makes a copy.
+// The values of Cache-Control that most answers have. An answer that shares them allocates none; adding to one makes a
+// copy.
 var (
 	NoStore        = []string{"no-store"}
 	privateNoStore = []string{"private, no-store"}
@@ -28,7 +29,8 @@ type Policy struct {
 	Cacheable, public bool
 	// private is set for an answer to a caller who is bound to clients.
 	private bool
-	// oldest is when the backend sent the oldest fact, fresh until when the least fresh one is; the zero time without facts.
+	// oldest is when the backend sent the oldest fact, fresh until when the least fresh one is; the zero time without
+	// facts.
 	oldest, freshUntil time.Time
 	// Served is the part of our own cache in the answer, Detail is why it is stale.
 	Served Served
@@ -61,8 +63,8 @@ type Edge struct {
 // reveal those of others.
 var PrivateNoStore = Policy{private: true}
 
-// FromFacts takes the least fresh fact for all, whose ages are those of now. What holds no fact has no lifetime that anyone
-// knows.
+// FromFacts takes the least fresh fact for all, whose ages are those of now. What holds no fact has no lifetime that
+// anyone knows.
 func FromFacts(facts []cache.Fact, publicCatalog bool, now time.Time) Policy {
 	if len(facts) == 0 {
 		return Policy{}
@@ -93,8 +95,9 @@ func (e *Edge) DropCount() cache.DropCount {
 	return e.Cache.DropCount()
 }
 
-// Tagged is the policy of an answer that depends on these tags and was begun at that count of drops. Values dropped since
-// then may be purged from shared caches before the answer reaches them; they must not store it, for it would stay there.
+// Tagged is the policy of an answer that depends on these tags and was begun at that count of drops. Values dropped
+// since then may be purged from shared caches before the answer reaches them; they must not store it, for it would stay
+// there.
 func (p Policy) Tagged(e *Edge, began cache.DropCount, tags func() []cache.Tag) Policy {
 	if e == nil || !p.Public() {
 		return p

@@ -8,8 +8,8 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// Requested reads how fresh the caller asks the answer to be (RFC 9111, section 5.2.1). Unknown and malformed directives
-// are ignored: a cache directive is a wish.
+// Requested reads how fresh the caller asks the answer to be (RFC 9111, section 5.2.1). Unknown and malformed
+// directives are ignored: a cache directive is a wish.
 func Requested(h http.Header) (w cache.Directives, asked bool) {
 	for name, value := range upstream.CacheControl(h) {
 		switch name {

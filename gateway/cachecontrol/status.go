@@ -22,8 +22,8 @@ const (
 
 // handled are the values of Cache-Status for each (RFC 9211, section 2).
 var handled = [...]string{
-	Bypassed: "fwd=bypass", Hit: "hit", HitStale: "hit", Renewed: "fwd=stale; fwd-status=304", Missed: "fwd=miss", Demanded: "fwd=request",
-	Written: "fwd=method",
+	Bypassed: "fwd=bypass", Hit: "hit", HitStale: "hit", Renewed: "fwd=stale; fwd-status=304", Missed: "fwd=miss",
+	Demanded: "fwd=request", Written: "fwd=method",
 }
 
 // cacheName is how Cache-Status and Proxy-Status name this program.

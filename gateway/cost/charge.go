@@ -14,10 +14,10 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// DefaultMax is the most that one operation may cost by its estimate, which takes every list for full and every call for
-// made. A page of 25 clients with users, identities and credentials, 25 a list unless the query sets less, is estimated
-// at 210,000 points; the same with 100 a list, at sixteen times that, is refused. The default of the calls that an
-// operation may make is as many as these points buy: an admitted operation does not fail in part.
+// DefaultMax is the most that one operation may cost by its estimate, which takes every list for full and every call
+// for made. A page of 25 clients with users, identities and credentials, 25 a list unless the query sets less, is
+// estimated at 210,000 points; the same with 100 a list, at sixteen times that, is refused. The default of the calls
+// that an operation may make is as many as these points buy: an admitted operation does not fail in part.
 const DefaultMax = 10000 * CallPoints
 
 // Options bound what operations cost. The zero value bounds nothing.
@@ -74,8 +74,10 @@ func (c *Charger) Charge(ctx context.Context, estimate *Estimate) (*Charge, *htt
 	o := c.opts
 	s := &Charge{Estimate: estimate}
 	if o.Max > 0 && s.Estimate.Points > o.Max && !o.Measure {
-		return nil, httpapi.Refuse(gqlerror.List{gqlerrors.OverLimit(fmt.Sprintf("the operation can cost more than %d points (MAX_COST)", o.Max),
-			gqlerrors.Limit{Name: "cost", Reached: s.Estimate.Points, Allowed: o.Max})})
+		return nil,
+			httpapi.Refuse(gqlerror.List{gqlerrors.OverLimit(fmt.Sprintf("the operation can cost more than %d points (MAX_COST)",
+				o.Max),
+				gqlerrors.Limit{Name: "cost", Reached: s.Estimate.Points, Allowed: o.Max})})
 	}
 	if o.Bucket == nil {
 		return s, nil
@@ -93,7 +95,8 @@ func (c *Charger) Charge(ctx context.Context, estimate *Estimate) (*Charge, *htt
 	fault := &httpapi.Error{Status: http.StatusTooManyRequests, Code: gqlerrors.CodeRateLimited,
 		Message: fmt.Sprintf("the operation can cost %d points, and %d are left", s.Estimate.Points, taken.Left)}
 	if s.Estimate.Points > int64(s.limit.Capacity) {
-		fault.Message = fmt.Sprintf("the operation can cost %d points, and a full bucket of this caller has %d: waiting does not help, ask for less at once",
+		fault.Message = fmt.Sprintf(
+			"the operation can cost %d points, and a full bucket of this caller has %d: waiting does not help, ask for less at once",
 			s.Estimate.Points, s.limit.Capacity)
 		fault.Limit = &gqlerrors.Limit{Name: "points", Reached: s.Estimate.Points, Allowed: int64(s.limit.Capacity)}
 	} else if taken.Wait > 0 {

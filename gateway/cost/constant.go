@@ -66,12 +66,13 @@ func (c *Estimator) fieldVaries(f *ast.Field) bool {
 // fieldArgument names an argument of all fields of a name, whichever type has them.
 type fieldArgument struct{ field, argument string }
 
-// decides notes the arguments of a field that affect its cost: those that set the length of a list, continue a list, weigh
-// by themselves or name objects whose types cost differently.
+// decides notes the arguments of a field that affect its cost: those that set the length of a list, continue a list,
+// weigh by themselves or name objects whose types cost differently.
 func (c *Estimator) decides(f *ast.FieldDefinition, cost fieldCost) {
 	for _, arg := range f.Arguments {
 		_, weighs := cost.arguments[arg.Name]
-		if weighs || slices.Contains(cost.slicing, arg.Name) || slices.Contains([]string{"after", "id", "ids", "representations"}, arg.Name) {
+		if weighs || slices.Contains(cost.slicing, arg.Name) ||
+			slices.Contains([]string{"after", "id", "ids", "representations"}, arg.Name) {
 			c.costArguments[fieldArgument{f.Name, arg.Name}] = true
 		}
 	}
@@ -84,5 +85,7 @@ func conditional(directives ast.DirectiveList) bool {
 }
 
 func hasVariable(v *ast.Value) bool {
-	return v.Kind == ast.Variable || slices.ContainsFunc(v.Children, func(child *ast.ChildValue) bool { return hasVariable(child.Value) })
+	return v.Kind == ast.Variable || slices.ContainsFunc(v.Children, func(child *ast.ChildValue) bool {
+		return hasVariable(child.Value)
+	})
 }

@@ -88,7 +88,8 @@ const maxPages = 100
 
 // NewEstimator reads the costs in a schema's directives.
 func NewEstimator(schema *ast.Schema) *Estimator {
-	c := &Estimator{Schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{}, costArguments: map[fieldArgument]bool{}}
+	c := &Estimator{Schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{},
+		costArguments: map[fieldArgument]bool{}}
 	for name, def := range schema.Types {
 		t := typeCost{calls: readCalls(def.Directives)}
 		if def.IsCompositeType() {
@@ -108,7 +109,8 @@ func NewEstimator(schema *ast.Schema) *Estimator {
 }
 
 func readFieldCost(f *ast.FieldDefinition) fieldCost {
-	cost := fieldCost{weight: readWeight(f.Directives), calls: readCalls(f.Directives), assumed: unsizedList, arguments: map[string]float64{}}
+	cost := fieldCost{weight: readWeight(f.Directives), calls: readCalls(f.Directives), assumed: unsizedList,
+		arguments: map[string]float64{}}
 	if d := f.Directives.ForName("listSize"); d != nil {
 		if n, ok := selection.Number(selection.DirectiveArgument(d, "assumedSize")); ok {
 			cost.assumed = float64(n)
@@ -229,7 +231,8 @@ type sharedCalls struct {
 	index   int
 }
 
-// selectionContext is what surrounds a selection: how many objects it is read of, and how long the lists of a connection are.
+// selectionContext is what surrounds a selection: how many objects it is read of, and how long the lists of a
+// connection are.
 type selectionContext struct {
 	path    string
 	parents float64
@@ -339,8 +342,8 @@ func (e *estimation) field(g *selection.Group, def *ast.FieldDefinition, args ma
 	e.below(g, args, named, below)
 }
 
-// below goes on with the field's value. Where it may be of several types the dearest counts, but for objects whose types
-// are known from their global ids.
+// below goes on with the field's value. Where it may be of several types the dearest counts, but for objects whose
+// types are known from their global ids.
 func (e *estimation) below(g *selection.Group, args map[string]any, named string, at selectionContext) {
 	if !e.schema().Types[named].IsAbstractType() {
 		e.selections(named, g.Selections, at)
@@ -417,9 +420,10 @@ func (e *estimation) nodes(ids map[string]int, path string, times float64) {
 	}
 }
 
-// slice returns the length that a slicing argument sets for the field's list, or for those of its connection. Null is the
-// argument's default: resolvers take it so.
-func (e *estimation) slice(f *ast.Field, def *ast.FieldDefinition, args map[string]any, cost fieldCost) (float64, bool) {
+// slice returns the length that a slicing argument sets for the field's list, or for those of its connection. Null is
+// the argument's default: resolvers take it so.
+func (e *estimation) slice(f *ast.Field, def *ast.FieldDefinition, args map[string]any,
+	cost fieldCost) (float64, bool) {
 	longest, found := 0.0, false
 	for _, name := range cost.slicing {
 		if e.IsUnbound(f, name) {

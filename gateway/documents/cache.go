@@ -1,5 +1,5 @@
-// Package documents finds the text of a request's document (in the request, by hash or by trusted id), parses and validates it,
-// and caches the result.
+// Package documents finds the text of a request's document (in the request, by hash or by trusted id), parses and
+// validates it, and caches the result.
 package documents
 
 import (
@@ -114,8 +114,8 @@ func (d *Cache) Read(text string) (*ast.QueryDocument, gqlerror.List) {
 	return doc, nil
 }
 
-// deduplicated leaves out repeated errors of the same position: the validator walks a fragment by itself and where it is
-// spread.
+// deduplicated leaves out repeated errors of the same position: the validator walks a fragment by itself and where it
+// is spread.
 func deduplicated(list gqlerror.List) gqlerror.List {
 	seen := map[string]bool{}
 	return slices.DeleteFunc(list, func(err *gqlerror.Error) bool {
@@ -153,8 +153,8 @@ func introspectionField(set ast.SelectionSet) *ast.Field {
 	return nil
 }
 
-// SelectOperation picks the operation that the request names. That there is none is a request error of GraphQL's, not one of
-// HTTP's.
+// SelectOperation picks the operation that the request names. That there is none is a request error of GraphQL's, not
+// one of HTTP's.
 func SelectOperation(doc *ast.QueryDocument, name string) (*ast.OperationDefinition, *gqlerror.Error) {
 	undetermined := func(message string) *gqlerror.Error {
 		return &gqlerror.Error{Message: message, Extensions: map[string]any{"code": gqlerrors.CodeBadRequest}}

@@ -44,14 +44,14 @@ func (m *Manifest) Documents() []*TrustedDocument {
 	return list
 }
 
-// Document returns the document of an id, nil if there is none. A prefix of the id's algorithm, such as sha256:, may be there or be
-// left out.
+// Document returns the document of an id, nil if there is none. A prefix of the id's algorithm, such as sha256:, may be
+// there or be left out.
 func (m *Manifest) Document(id string) *TrustedDocument { return m.documents[withoutAlgorithm(id)] }
 
 func (m *Manifest) has(hash string) bool { return m.hashes[hash] }
 
-// withoutAlgorithm removes the algorithm from an id: code generators can be configured to write it there, and their clients
-// to send it.
+// withoutAlgorithm removes the algorithm from an id: code generators can be configured to write it there, and their
+// clients to send it.
 func withoutAlgorithm(id string) string {
 	for _, algorithm := range []string{"sha256:", "sha1:", "md5:"} {
 		if bare, ok := strings.CutPrefix(id, algorithm); ok {
@@ -64,7 +64,8 @@ func withoutAlgorithm(id string) string {
 // apolloFormat is what Apollo's generator writes into its manifests.
 const apolloFormat = "apollo-persisted-query-manifest"
 
-var errManifest = errors.New("the manifest is neither of Relay or GraphQL Code Generator (an object of ids and texts) nor of Apollo")
+var errManifest = errors.New(
+	"the manifest is neither of Relay or GraphQL Code Generator (an object of ids and texts) nor of Apollo")
 
 // Add takes a manifest over, where a document may fix its error behavior with "onError": {"ID": "text", …} or
 // {"ID": {"body": "text", "onError": "NULL"}, …} of Relay and of GraphQL Code Generator, or Apollo's
@@ -105,7 +106,8 @@ func (m *Manifest) Add(text []byte) error {
 
 func readManifest(text []byte, operations strictjson.Members) ([]*TrustedDocument, error) {
 	var format string
-	if raw := operations.Get("format"); raw != nil && json.Unmarshal(raw, &format) == nil && operations.Get("operations") != nil {
+	if raw := operations.Get("format"); raw != nil && json.Unmarshal(raw, &format) == nil &&
+		operations.Get("operations") != nil {
 		return readApollo(format, text)
 	}
 	list := make([]*TrustedDocument, 0, len(operations))

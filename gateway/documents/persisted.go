@@ -34,8 +34,8 @@ type localText struct {
 
 var _ Store = (*Memory)(nil)
 
-// NewMemory returns a store of at most maxBytes, maxPerCaller of them for one caller, 0 for no such bound. reserve, if not nil, is
-// called with each change of the bytes in use.
+// NewMemory returns a store of at most maxBytes, maxPerCaller of them for one caller, 0 for no such bound. reserve, if
+// not nil, is called with each change of the bytes in use.
 func NewMemory(maxBytes, maxPerCaller int, reserve func(by int64)) *Memory {
 	m := &Memory{lru.New[string, localText](maxBytes, reserve)}
 	m.texts.MaxPerOwner = maxPerCaller
@@ -79,7 +79,8 @@ const (
 // NewShared makes a store in the Redis of c. The scope is as that of a space.
 func NewShared(c *cache.Cache, scope string) *Shared {
 	return &Shared{local: NewMemory(localDocuments, documentsOfCaller, c.Reserve),
-		remote: cache.NewTexts(c, cache.TextsOptions{Scope: scope, OfCaller: documentsOfCaller, Of: sharedDocuments, Life: sharedLife})}
+		remote: cache.NewTexts(c, cache.TextsOptions{Scope: scope, OfCaller: documentsOfCaller, Of: sharedDocuments,
+			Life: sharedLife})}
 }
 
 // Close frees the memory of the process's texts. It keeps none from then on.
@@ -139,7 +140,8 @@ func (s *Sources) Text(ctx context.Context, req *httpapi.Request) (string, *http
 		return d.Text, nil
 	}
 	if s.trusted.only() {
-		return "", unknown(gqlerrors.CodeNotTrusted, "this server takes the documents of its manifest by their id, and no others")
+		return "", unknown(gqlerrors.CodeNotTrusted,
+			"this server takes the documents of its manifest by their id, and no others")
 	}
 	if req.Query != "" {
 		if p != nil && Hash(req.Query) != p.Hash {
@@ -167,7 +169,8 @@ func (s *Sources) persistedText(ctx context.Context, p *httpapi.PersistedQuery) 
 }
 
 func notPersisted(message string) *httpapi.Result {
-	out := httpapi.Refuse(gqlerror.List{{Message: message, Extensions: map[string]any{"code": gqlerrors.CodeNotPersisted}}})
+	out := httpapi.Refuse(gqlerror.List{{Message: message,
+		Extensions: map[string]any{"code": gqlerrors.CodeNotPersisted}}})
 	out.Retryable = true
 	return out
 }

@@ -1,5 +1,5 @@
-// Package gqlerrors maps errors to the errors that a caller sees: a message, a code and the numbers of a limit. The cause
-// goes to the log alone.
+// Package gqlerrors maps errors to the errors that a caller sees: a message, a code and the numbers of a limit. The
+// cause goes to the log alone.
 package gqlerrors
 
 import (
@@ -52,24 +52,26 @@ type presentation struct{ code, message string }
 
 // presentations is the one table from a failure at a backend to the caller's error.
 var presentations = map[upstream.Kind]presentation{
-	upstream.Timeout:        {"UPSTREAM_TIMEOUT", "the backend did not answer in time"},
-	upstream.Deadline:       {CodeDeadline, "the operation ran out of time"},
-	upstream.Canceled:       {CodeDeadline, "the request was given up"},
-	upstream.Unavailable:    {CodeUnavailable, "the backend could not be reached or failed"},
-	upstream.RateLimited:    {"UPSTREAM_RATE_LIMITED", "the backend's rate limit leaves no room for this call"},
-	upstream.Rejected:       {"UPSTREAM_REJECTED", "the backend refused the call"},
-	upstream.Invalid:        {"UPSTREAM_REJECTED", "the backend refused the call's input"},
-	upstream.NotFound:       {"UPSTREAM_REJECTED", "the backend does not have what the call is about"},
-	upstream.Contract:       {codeContract, "the backend's answer is not what its documentation promises"},
-	upstream.OutcomeUnknown: {"WRITE_OUTCOME_UNKNOWN", "the backend's answer was lost: the write may have happened; read again before repeating it"},
-	upstream.NotConfigured:  {"BACKEND_NOT_CONFIGURED", "this server has no configuration for the backend"},
-	upstream.LimitExceeded:  {CodeLimitExceeded, "the operation reached a limit of this server on what it may ask the backend"},
-	upstream.Mismatch:       {codeContract, "the backend's value does not fit the schema"},
+	upstream.Timeout:     {"UPSTREAM_TIMEOUT", "the backend did not answer in time"},
+	upstream.Deadline:    {CodeDeadline, "the operation ran out of time"},
+	upstream.Canceled:    {CodeDeadline, "the request was given up"},
+	upstream.Unavailable: {CodeUnavailable, "the backend could not be reached or failed"},
+	upstream.RateLimited: {"UPSTREAM_RATE_LIMITED", "the backend's rate limit leaves no room for this call"},
+	upstream.Rejected:    {"UPSTREAM_REJECTED", "the backend refused the call"},
+	upstream.Invalid:     {"UPSTREAM_REJECTED", "the backend refused the call's input"},
+	upstream.NotFound:    {"UPSTREAM_REJECTED", "the backend does not have what the call is about"},
+	upstream.Contract:    {codeContract, "the backend's answer is not what its documentation promises"},
+	upstream.OutcomeUnknown: {"WRITE_OUTCOME_UNKNOWN",
+		"the backend's answer was lost: the write may have happened; read again before repeating it"},
+	upstream.NotConfigured: {"BACKEND_NOT_CONFIGURED", "this server has no configuration for the backend"},
+	upstream.LimitExceeded: {CodeLimitExceeded,
+		"the operation reached a limit of this server on what it may ask the backend"},
+	upstream.Mismatch: {codeContract, "the backend's value does not fit the schema"},
 }
 
-// Transient reports whether an error is of a backend, of time or of this server's load, and may be gone when the operation
-// is executed again. A whole answer that breaks the backend's contract is a failure of the backend; a value that does not
-// fit and a key that two records carry are part of its answer.
+// Transient reports whether an error is of a backend, of time or of this server's load, and may be gone when the
+// operation is executed again. A whole answer that breaks the backend's contract is a failure of the backend; a value
+// that does not fit and a key that two records carry are part of its answer.
 func Transient(err *gqlerror.Error) bool {
 	var backend *upstream.Error
 	if errors.As(err.Err, &backend) {
@@ -85,8 +87,8 @@ func Transient(err *gqlerror.Error) bool {
 	return code == CodeUnavailable || code == CodeDeadline
 }
 
-var transientKinds = []upstream.Kind{upstream.Timeout, upstream.Deadline, upstream.Canceled, upstream.Unavailable, upstream.RateLimited,
-	upstream.Rejected, upstream.Invalid, upstream.NotFound}
+var transientKinds = []upstream.Kind{upstream.Timeout, upstream.Deadline, upstream.Canceled, upstream.Unavailable,
+	upstream.RateLimited, upstream.Rejected, upstream.Invalid, upstream.NotFound}
 
 // Presenter turns an error of a resolver into the caller's error. The cause goes to the log, joined by the request id.
 func Presenter(log *slog.Logger) graphql.ErrorPresenterFunc {
@@ -116,7 +118,8 @@ func Present(err error) *gqlerror.Error {
 }
 
 // WatchMismatches returns a presenter that reports values that break the schema before next presents them.
-func WatchMismatches(tell func(backend upstream.Backend, object, field string), next graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
+func WatchMismatches(tell func(backend upstream.Backend, object, field string),
+	next graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
 	if tell == nil {
 		return next
 	}
@@ -129,8 +132,8 @@ func WatchMismatches(tell func(backend upstream.Backend, object, field string), 
 	}
 }
 
-// mismatchedBackend is the backend whose value does not fit the schema; empty where that is not what went wrong. A value of a
-// document has no backend of its own to name: there is one that has documents.
+// mismatchedBackend is the backend whose value does not fit the schema; empty where that is not what went wrong. A
+// value of a document has no backend of its own to name: there is one that has documents.
 func mismatchedBackend(err error) upstream.Backend {
 	var backend *upstream.Error
 	var mismatch *document.Mismatch

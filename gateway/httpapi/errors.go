@@ -56,7 +56,8 @@ func Unauthenticated(err error) *Error {
 		return &Error{Status: http.StatusServiceUnavailable, Code: gqlerrors.CodeUnavailable, Message: err.Error(),
 			RetryAfter: int((unavailable.RetryAfter + time.Second - 1) / time.Second)}
 	}
-	return &Error{Status: http.StatusUnauthorized, Code: gqlerrors.CodeUnauthenticated, Message: err.Error(), challenge: true}
+	return &Error{Status: http.StatusUnauthorized, Code: gqlerrors.CodeUnauthenticated, Message: err.Error(),
+		challenge: true}
 }
 
 // Write answers with the error alone, outside of the exchange of an operation.

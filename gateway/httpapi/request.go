@@ -1,5 +1,5 @@
-// Package httpapi is GraphQL over HTTP: it reads the operations of a request and writes results and errors in the media type
-// and content coding that were negotiated.
+// Package httpapi is GraphQL over HTTP: it reads the operations of a request and writes results and errors in the media
+// type and content coding that were negotiated.
 package httpapi
 
 import (
@@ -185,8 +185,8 @@ func readBody(x *ResponseWriter, r *http.Request, limits limits.Limits) ([]byte,
 	return nil, BadRequest("the body could not be read to its end")
 }
 
-// readAll reads a body to its end, or until it is longer than most. A short one gets its memory at once; the memory of a
-// longer one is counted as it arrives.
+// readAll reads a body to its end, or until it is longer than most. A short one gets its memory at once; the memory of
+// a longer one is counted as it arrives.
 func readAll(x *ResponseWriter, r *http.Request, most int64) ([]byte, error) {
 	size := min(most+1, inflight.Small)
 	if n := r.ContentLength; n > 0 && n <= min(most, inflight.Small) {
@@ -238,8 +238,8 @@ func parseBody(data []byte, batchLimit int) (*Requests, *Error) {
 // longestRefusal bounds the errors that a batch of too many operations gets.
 const longestRefusal = 1000
 
-// parseBatch reads an array of operations. One that is malformed refuses them all: they came as one request. A batch of too
-// many comes back as that many places for the error.
+// parseBatch reads an array of operations. One that is malformed refuses them all: they came as one request. A batch of
+// too many comes back as that many places for the error.
 func parseBatch(data []byte, limitOfBatch int) (*Requests, *Error) {
 	var items []json.RawMessage
 	if err := strictjson.Unmarshal(data, &items); err != nil {

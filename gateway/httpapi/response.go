@@ -44,7 +44,8 @@ type ResponseWriter struct {
 
 // NewResponseWriter answers r as application/json in full until negotiate is called.
 func NewResponseWriter(w http.ResponseWriter, r *http.Request) *ResponseWriter {
-	return &ResponseWriter{w: w, head: r.Method == http.MethodHead, media: representation.MediaJSON, visit: requestid.VisitOf(r.Context())}
+	return &ResponseWriter{w: w, head: r.Method == http.MethodHead, media: representation.MediaJSON,
+		visit: requestid.VisitOf(r.Context())}
 }
 
 // Negotiate picks the media type and the content coding of the answer, which has an ETag where the request is a GET. It
@@ -61,7 +62,8 @@ func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) *Error {
 	x.codings, x.compressAbove = representation.NegotiateCoding(r.Header), compressAbove
 	if media := representation.NegotiateMediaType(r.Header); media != "" {
 		x.media = media
-	} else if x.eventsOnly = x.Protocol == incremental.Events; x.Protocol == incremental.None && x.subscription == incremental.None {
+	} else if x.eventsOnly = x.Protocol == incremental.Events; x.Protocol == incremental.None &&
+		x.subscription == incremental.None {
 		return &Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
 			Message: "Accept must allow " + representation.MediaGraphQLResponse + " or " + representation.MediaJSON +
 				", and for a subscription text/event-stream or multipart/mixed;subscriptionSpec=1.0"}
@@ -69,9 +71,9 @@ func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) *Error {
 	return nil
 }
 
-// BeginEvents makes the answer the events of a subscription, and reports whether the caller takes them. They have no content
-// coding unless the caller refuses them without: an encoder for each subscriber takes more memory than all else of it, and
-// subscribers could not share the bytes of an event.
+// BeginEvents makes the answer the events of a subscription, and reports whether the caller takes them. They have no
+// content coding unless the caller refuses them without: an encoder for each subscriber takes more memory than all else
+// of it, and subscribers could not share the bytes of an event.
 func (x *ResponseWriter) BeginEvents() bool {
 	x.Protocol, x.endless, x.codings = x.subscription, true, x.codings.Plain()
 	return x.Protocol != incremental.None
@@ -125,8 +127,8 @@ func (x *ResponseWriter) Send(out *Result) {
 	x.write(status, out.Policy, resolve(frame, parts), out.Mutation)
 }
 
-// sendRefusal sends why an operation is not executed as an event: a client of event streams that gets another media type
-// connects again and again.
+// sendRefusal sends why an operation is not executed as an event: a client of event streams that gets another media
+// type connects again and again.
 func (x *ResponseWriter) sendRefusal(out *Result) {
 	x.Protocol = incremental.Events
 	w := x.Begin(out)
@@ -294,12 +296,14 @@ func (x *ResponseWriter) write(status int, policy cachecontrol.Policy, pieces []
 			return
 		}
 	}
-	x.finish(status, policy, representation.Body{Pieces: pieces, Size: size, Coding: coding, Length: []string{strconv.Itoa(size)},
-		Digest: func() string { return representation.Digest(pieces) }, Plain: func() string { return representation.Digest(plain) }})
+	x.finish(status, policy, representation.Body{Pieces: pieces, Size: size, Coding: coding,
+		Length: []string{strconv.Itoa(size)}, Digest: func() string {
+			return representation.Digest(pieces)
+		}, Plain: func() string { return representation.Digest(plain) }})
 }
 
-// implicitLengthMax is the size in bytes up to which the length of an answer is left to net/http, which sets it for "a few
-// KB" by itself and outside the map of headers.
+// implicitLengthMax is the size in bytes up to which the length of an answer is left to net/http, which sets it for "a
+// few KB" by itself and outside the map of headers.
 const implicitLengthMax = 1 << 10
 
 func (x *ResponseWriter) finish(status int, policy cachecontrol.Policy, b representation.Body) {
@@ -334,9 +338,9 @@ func (x *ResponseWriter) permitted(policy cachecontrol.Policy) cachecontrol.Poli
 	return policy
 }
 
-// etag is a strong validator where the answer goes to its caller alone: it differs for media types and codings, whose bytes
-// differ. A shared cache may decode an answer and encode it in another way, and asks again with the validator of the one it
-// got; so that of an answer which it may keep is weak and the same for all codings.
+// etag is a strong validator where the answer goes to its caller alone: it differs for media types and codings, whose
+// bytes differ. A shared cache may decode an answer and encode it in another way, and asks again with the validator of
+// the one it got; so that of an answer which it may keep is weak and the same for all codings.
 func (x *ResponseWriter) etag(policy cachecontrol.Policy, b representation.Body) string {
 	media := x.media[len("application/")]
 	if policy.Public() {

@@ -13,7 +13,8 @@ type Result struct {
 	Err *Error
 	// Refused is set if nothing was executed.
 	Refused bool
-	// Retryable is set where a client sends its request again with the text of the document, which some do on status 200 alone.
+	// Retryable is set where a client sends its request again with the text of the document, which some do on status 200
+	// alone.
 	Retryable bool
 	Response  *graphql.Response
 	// Policy is the cache policy of the answer to a single operation.
@@ -35,7 +36,8 @@ type Result struct {
 // Fail returns the result of an operation that is refused for a fault.
 func Fail(fault *Error) *Result { return &Result{Err: fault, Response: fault.response()} }
 
-// RefuseEach refuses each operation of a batch for the same fault: clients match answers with operations by their place.
+// RefuseEach refuses each operation of a batch for the same fault: clients match answers with operations by their
+// place.
 func RefuseEach(list []*Request, fault *Error) []*Result {
 	replies := make([]*Result, len(list))
 	for i := range replies {

@@ -65,8 +65,8 @@ func (x *ResponseWriter) refuseBody(r *http.Request) {
 	x.Fail(Overloaded(x.Load))
 }
 
-// hold counts n more bytes until the exchange ends, and reports whether there is room for them; for what must be held there
-// always is.
+// hold counts n more bytes until the exchange ends, and reports whether there is room for them; for what must be held
+// there always is.
 func (x *ResponseWriter) hold(n int, must bool) bool {
 	if x.Load == nil || n <= inflight.Small {
 		return true
@@ -87,7 +87,8 @@ func (x *ResponseWriter) releaseHeld() {
 // decodedValue is the approximate size of a decoded JSON value, in bytes, besides its text.
 const decodedValue = 64
 
-// HoldDecoded counts what decoding a request takes, and reports whether there is room: a short text can hold very many values.
+// HoldDecoded counts what decoding a request takes, and reports whether there is room: a short text can hold very many
+// values.
 func (x *ResponseWriter) HoldDecoded(r Raw) bool {
 	values := len(r.query) / 4 // where a comma may be three bytes
 	for _, c := range []byte{',', '[', '{'} {
@@ -120,8 +121,8 @@ func (r *Result) empty() bool {
 	return true
 }
 
-// hold counts the memory of an answer that is kept, once for all who are sent it at the same time: by then others may have
-// taken its place in the cache.
+// hold counts the memory of an answer that is kept, once for all who are sent it at the same time: by then others may
+// have taken its place in the cache.
 func (r *Result) hold(load *inflight.Load) bool {
 	if load == nil || r.Stored == nil || len(r.Stored.WithoutExtensions.Text) <= inflight.Small {
 		return true
@@ -148,8 +149,8 @@ const (
 	chunk = 128 << 10
 )
 
-// sendBody sends a body. A reader who takes it more slowly than the least rate is cut off, since its memory is not free for
-// others. Short ones have the server's own time.
+// sendBody sends a body. A reader who takes it more slowly than the least rate is cut off, since its memory is not free
+// for others. Short ones have the server's own time.
 func (x *ResponseWriter) sendBody(b representation.Body) {
 	if b.Size <= inflight.Small {
 		for _, p := range b.Pieces {

@@ -1,4 +1,5 @@
-// Package incremental is the formats in which an answer is delivered in parts: two of multipart/mixed, and server-sent events.
+// Package incremental is the formats in which an answer is delivered in parts: two of multipart/mixed, and server-sent
+// events.
 package incremental
 
 import (
@@ -14,12 +15,13 @@ type Protocol uint8
 
 // The protocols. Of several that are accepted with equal weight the first is used.
 const (
-	None      Protocol = iota
-	V02                // multipart/mixed; incrementalSpec=v0.2
-	V01                // multipart/mixed; deferSpec=20220824
-	Plain              // multipart/mixed without a parameter, with the payloads of V01
-	Events             // text/event-stream, the distinct connections mode of GraphQL over Server-Sent Events, with the payloads of V02
-	Multipart          // multipart/mixed; subscriptionSpec=1.0, for subscriptions alone
+	None  Protocol = iota
+	V02            // multipart/mixed; incrementalSpec=v0.2
+	V01            // multipart/mixed; deferSpec=20220824
+	Plain          // multipart/mixed without a parameter, with the payloads of V01
+	// text/event-stream, the distinct connections mode of GraphQL over Server-Sent Events, with the payloads of V02
+	Events
+	Multipart // multipart/mixed; subscriptionSpec=1.0, for subscriptions alone
 )
 
 // Format returns how the engine has to divide the answer.
@@ -50,8 +52,8 @@ func (p Protocol) contentType() string {
 	return "text/event-stream; charset=utf-8"
 }
 
-// NegotiateSubscription picks the protocol of a subscription that an Accept header asks for with the most weight: Events where
-// both have the same, None where it allows neither.
+// NegotiateSubscription picks the protocol of a subscription that an Accept header asks for with the most weight:
+// Events where both have the same, None where it allows neither.
 func NegotiateSubscription(accept []string) Protocol {
 	if !namesParts(accept) {
 		return None
@@ -73,8 +75,8 @@ func NegotiateSubscription(accept []string) Protocol {
 	return picked
 }
 
-// namesParts reports whether an Accept header names a format of parts. Where it does not, which nearly all do, nothing else of it
-// matters here.
+// namesParts reports whether an Accept header names a format of parts. Where it does not, which nearly all do, nothing
+// else of it matters here.
 func namesParts(accept []string) bool {
 	return slices.ContainsFunc(accept, func(value string) bool {
 		value = strings.ToLower(value)
@@ -82,7 +84,8 @@ func namesParts(accept []string) bool {
 	})
 }
 
-// Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more weight.
+// Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more
+// weight.
 func Negotiate(accept []string) Protocol {
 	if !namesParts(accept) {
 		return None

@@ -15,8 +15,8 @@ import (
 	"github.com/vektah/gqlparser/v2/lexer"
 )
 
-// Limits bound one request before any resolver runs, and the errors in its answer. 0 is no limit, but for Body, Depth and
-// Selections: the last two bound the measuring itself, and 0 is their default.
+// Limits bound one request before any resolver runs, and the errors in its answer. 0 is no limit, but for Body, Depth
+// and Selections: the last two bound the measuring itself, and 0 is their default.
 type Limits struct {
 	// Body is the size of a request's body, in bytes.
 	Body int64
@@ -67,7 +67,8 @@ func (l Limits) Check(name string, reached, allowed int) *gqlerror.Error {
 	if allowed == 0 || reached <= allowed {
 		return nil
 	}
-	return gqlerrors.OverLimit(fmt.Sprintf("the limit on %s is %d", name, allowed), gqlerrors.Limit{Name: name, Reached: int64(reached), Allowed: int64(allowed)})
+	return gqlerrors.OverLimit(fmt.Sprintf("the limit on %s is %d", name, allowed),
+		gqlerrors.Limit{Name: name, Reached: int64(reached), Allowed: int64(allowed)})
 }
 
 // CheckText reads a document's text once token by token, before it is parsed. Nesting is bounded here too,
@@ -149,8 +150,8 @@ var introspectionLists = map[string]bool{"fields": true, "inputFields": true, "i
 // introspectionNesting is how often they may: query editors ask for the fields of each type, and no deeper.
 const introspectionNesting = 1
 
-// CheckDocument measures every operation of a parsed document with its fragments written out. It needs no schema, and so
-// comes before the validator, one of whose rules compares fields pair by pair.
+// CheckDocument measures every operation of a parsed document with its fragments written out. It needs no schema, and
+// so comes before the validator, one of whose rules compares fields pair by pair.
 func (l Limits) CheckDocument(doc *ast.QueryDocument) *gqlerror.Error {
 	for _, op := range doc.Operations {
 		m := &selectionMeasure{limits: l, fragments: doc.Fragments, spreading: map[string]bool{}}
@@ -277,8 +278,9 @@ func (l Limits) TrimErrors(resp *graphql.Response) {
 			}
 		}
 		if allowed > 0 && (name == "errorBytes" || i == allowed) {
-			resp.Errors = append(resp.Errors[:i:i], gqlerrors.OverLimit(fmt.Sprintf("%d more errors are left out", len(resp.Errors)-i),
-				gqlerrors.Limit{Name: name, Reached: int64(reached), Allowed: int64(allowed)}))
+			resp.Errors = append(resp.Errors[:i:i],
+				gqlerrors.OverLimit(fmt.Sprintf("%d more errors are left out", len(resp.Errors)-i),
+					gqlerrors.Limit{Name: name, Reached: int64(reached), Allowed: int64(allowed)}))
 			return
 		}
 	}

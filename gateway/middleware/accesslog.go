@@ -14,9 +14,10 @@ import (
 // AccessMessage is the message of a request's line, at the level of information.
 const AccessMessage = "request"
 
-// AccessLog writes a line per request. Addresses that proxies forward are taken from those that are trusted. The query string is left out: it may hold variables of a GET. Answers close their
-// connection while closing reports true, which may be nil, and to a request whose length came as chunks: net/http does not
-// show whether it had a Content-Length too, as requests have that a proxy may read in another way than we do.
+// AccessLog writes a line per request. Addresses that proxies forward are taken from those that are trusted. The query
+// string is left out: it may hold variables of a GET. Answers close their connection while closing reports true, which
+// may be nil, and to a request whose length came as chunks: net/http does not show whether it had a Content-Length too,
+// as requests have that a proxy may read in another way than we do.
 func AccessLog(log *slog.Logger, closing func() bool, proxies []netip.Prefix, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		start := time.Now()
@@ -36,13 +37,16 @@ func AccessLog(log *slog.Logger, closing func() bool, proxies []netip.Prefix, ne
 }
 
 // accessRecord is made by hand, for a Logger would walk the stack for a place in the source that no line shows.
-func accessRecord(r *http.Request, answered *countingWriter, start time.Time, level slog.Level, proxies []netip.Prefix) slog.Record {
+func accessRecord(r *http.Request, answered *countingWriter, start time.Time, level slog.Level,
+	proxies []netip.Prefix) slog.Record {
 	now := time.Now()
 	record := slog.NewRecord(now, level, AccessMessage, 0)
 	var attrs [20]slog.Attr
 	list := append(attrs[:0], slog.String("requestId", requestid.FromContext(r.Context())),
-		slog.String("method", requestid.Cut(r.Method, longestMethod)), slog.String("path", requestid.Cut(r.URL.Path, longestPath)), slog.Int("status", cmp.Or(answered.status, http.StatusOK)),
-		slog.Int64("bytes", answered.bytes), slog.Float64("durationMs", float64(now.Sub(start).Microseconds())/1000),
+		slog.String("method", requestid.Cut(r.Method, longestMethod)),
+		slog.String("path", requestid.Cut(r.URL.Path, longestPath)),
+		slog.Int("status", cmp.Or(answered.status, http.StatusOK)), slog.Int64("bytes", answered.bytes),
+		slog.Float64("durationMs", float64(now.Sub(start).Microseconds())/1000),
 		slog.String("remote", remoteAddress(r, proxies)))
 	record.AddAttrs(requestid.VisitOf(r.Context()).AppendTo(list)...)
 	return record

@@ -9,5 +9,6 @@ import (
 
 // RefuseBusy answers a request with 429 and RATE_LIMITED, and asks its sender to come back in a second.
 func RefuseBusy(w http.ResponseWriter, r *http.Request, message string) {
-	httpapi.NewResponseWriter(w, r).Fail(&httpapi.Error{Status: http.StatusTooManyRequests, Code: gqlerrors.CodeRateLimited, Message: message, RetryAfter: 1})
+	httpapi.NewResponseWriter(w, r).Fail(&httpapi.Error{Status: http.StatusTooManyRequests,
+		Code: gqlerrors.CodeRateLimited, Message: message, RetryAfter: 1})
 }

@@ -12,17 +12,18 @@ import (
 )
 
 // The headers that scripts of other origins may send: those of the API, of GraphQL clients and of tracing.
-var corsRequestHeaders = []string{"Content-Type", "Authorization", "X-API-Key", "X-Request-Id", "X-Learngraph-Timeout", "X-Learngraph-Explain",
-	"X-Learngraph-Capture", "Cache-Control", "If-None-Match", "Traceparent", "Tracestate", "Baggage", "Sentry-Trace", "Apollographql-Client-Name",
-	"Apollographql-Client-Version", "Apollo-Require-Preflight", "X-Apollo-Operation-Name", "X-Apollo-Operation-Id", "X-Apollo-Operation-Type",
-	"GraphQL-Require-Preflight"}
+var corsRequestHeaders = []string{"Content-Type", "Authorization", "X-API-Key", "X-Request-Id", "X-Learngraph-Timeout",
+	"X-Learngraph-Explain", "X-Learngraph-Capture", "Cache-Control", "If-None-Match", "Traceparent", "Tracestate",
+	"Baggage", "Sentry-Trace", "Apollographql-Client-Name", "Apollographql-Client-Version", "Apollo-Require-Preflight",
+	"X-Apollo-Operation-Name", "X-Apollo-Operation-Id", "X-Apollo-Operation-Type", "GraphQL-Require-Preflight"}
 
 const (
 	// corsRequestPrefix begins the names that GraphQL clients give headers of their own.
 	corsRequestPrefix = "graphql-"
 	// corsExposeHeaders are those that scripts of other origins may read, besides those that browsers always show.
-	corsExposeHeaders = "X-Request-Id, X-Learngraph-Capture, Retry-After, Age, ETag, Cache-Status, Proxy-Status, Allow, WWW-Authenticate, Date, Content-Encoding"
-	corsMaxAge        = "600"
+	corsExposeHeaders = "X-Request-Id, X-Learngraph-Capture, Retry-After, Age, ETag, Cache-Status, Proxy-Status, " +
+		"Allow, WWW-Authenticate, Date, Content-Encoding"
+	corsMaxAge = "600"
 )
 
 // Origins are the pages of other sites that may call.
@@ -80,8 +81,8 @@ func VaryByOrigin(origins Origins, next http.Handler) http.Handler {
 }
 
 // AllowOrigins lets pages of these origins call next, and no other page. A request that a browser marks as
-// another site's is refused, so that a link or an image cannot spend a backend's budget either. No cookie is read here, so none
-// is allowed.
+// another site's is refused, so that a link or an image cannot spend a backend's budget either. No cookie is read here,
+// so none is allowed.
 func AllowOrigins(origins Origins, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		origin := firstOf(r.Header["Origin"])
@@ -93,7 +94,8 @@ func AllowOrigins(origins Origins, next http.Handler) http.Handler {
 			if preflight(r) {
 				h.Add("Vary", "Access-Control-Request-Headers")
 				h.Set("Access-Control-Allow-Methods", "GET, HEAD, POST")
-				h.Set("Access-Control-Allow-Headers", origins.requestHeaders(strings.Join(r.Header["Access-Control-Request-Headers"], ",")))
+				h.Set("Access-Control-Allow-Headers",
+					origins.requestHeaders(strings.Join(r.Header["Access-Control-Request-Headers"], ",")))
 				h.Set("Access-Control-Max-Age", corsMaxAge)
 				w.WriteHeader(http.StatusNoContent)
 				return
@@ -158,5 +160,6 @@ func isLoopbackHost(hostport string) bool {
 }
 
 func deny(w http.ResponseWriter, r *http.Request, message string) {
-	httpapi.NewResponseWriter(w, r).Fail(&httpapi.Error{Status: http.StatusForbidden, Code: gqlerrors.CodeForbidden, Message: message})
+	httpapi.NewResponseWriter(w, r).Fail(&httpapi.Error{Status: http.StatusForbidden, Code: gqlerrors.CodeForbidden,
+		Message: message})
 }

@@ -34,7 +34,8 @@ func Recovery(log *slog.Logger, next http.Handler) http.Handler {
 		if counted.status != 0 {
 			panic(http.ErrAbortHandler)
 		}
-		internal := &httpapi.Error{Status: http.StatusInternalServerError, Code: gqlerrors.CodeInternal, Message: gqlerrors.InternalMessage}
+		internal := &httpapi.Error{Status: http.StatusInternalServerError, Code: gqlerrors.CodeInternal,
+			Message: gqlerrors.InternalMessage}
 		internal.Write(counted, map[string]any{"requestId": requestid.FromContext(r.Context())})
 	})
 }
@@ -42,7 +43,8 @@ func Recovery(log *slog.Logger, next http.Handler) http.Handler {
 // isAbort reports whether a handler ended its connection on purpose.
 func isAbort(err error) bool {
 	p, ok := err.(*task.PanicError)
-	return ok && p.Value == http.ErrAbortHandler //nolint:errorlint // the value of a panic, which net/http compares in this way
+	return ok &&
+		p.Value == http.ErrAbortHandler //nolint:errorlint // the value of a panic, which net/http compares in this way
 }
 
 // Authenticated lets those requests through whose caller authenticate knows; nil lets all through.

@@ -58,8 +58,8 @@ type explainedParameter struct {
 // longestValue bounds the part of a parameter's value that is shown, in bytes.
 const longestValue = 1 << 10
 
-// Parameters returns a function that shows the parameters of a call to the caller of ctx. digest may be nil, which leaves
-// values out that the caller may not read.
+// Parameters returns a function that shows the parameters of a call to the caller of ctx. digest may be nil, which
+// leaves values out that the caller may not read.
 func Parameters(ctx context.Context, digest func(string) string) func(upstream.Call) []explainedParameter {
 	who := auth.FromContext(ctx)
 	open := !who.Bound
@@ -93,9 +93,11 @@ type explainedFact struct {
 	Reason     cache.Reason  `json:"reason,omitempty"`
 }
 
-// Explain describes the calls and facts so far of an answer with this data. parameters returns the parameters of a call.
+// Explain describes the calls and facts so far of an answer with this data. parameters returns the parameters of a
+// call.
 func (p *Provenance) Explain(data []byte, parameters func(upstream.Call) []explainedParameter) explanation {
-	e := explanation{Calls: []explainedCall{}, Facts: []explainedFact{}, CallsNaive: p.requested.Keys(), BytesSent: len(data)}
+	e := explanation{Calls: []explainedCall{}, Facts: []explainedFact{}, CallsNaive: p.requested.Keys(),
+		BytesSent: len(data)}
 	served := newPathIndex(data)
 	at := map[uint64]int{}
 	for _, c := range p.Calls() {
@@ -124,12 +126,14 @@ func (p *Provenance) Explain(data []byte, parameters func(upstream.Call) []expla
 	return e
 }
 
-func (p *Provenance) explainCall(c upstream.Call, served *pathIndex, parameters func(upstream.Call) []explainedParameter) explainedCall {
+func (p *Provenance) explainCall(c upstream.Call, served *pathIndex,
+	parameters func(upstream.Call) []explainedParameter) explainedCall {
 	start, end := c.Start.Sub(p.began), c.Start.Sub(p.began)+c.Duration
 	start = max(start, 0)
-	return explainedCall{Backend: c.Backend, Route: c.Method + " " + c.Route, StartMs: milliseconds(start), DurationMs: milliseconds(max(end-start, 0)),
-		Status: c.Status, Bytes: c.Bytes, Retries: c.Retries, BatchSize: c.BatchSize,
-		WaitMs: milliseconds(c.Wait), Parameters: parameters(c), Paths: bounded(served.paths(c.Purpose))}
+	return explainedCall{Backend: c.Backend, Route: c.Method + " " + c.Route, StartMs: milliseconds(start),
+		DurationMs: milliseconds(max(end-start, 0)), Status: c.Status, Bytes: c.Bytes, Retries: c.Retries,
+		BatchSize: c.BatchSize, WaitMs: milliseconds(c.Wait), Parameters: parameters(c),
+		Paths: bounded(served.paths(c.Purpose))}
 }
 
 // bounded takes each path once, and no more than are shown.

@@ -87,7 +87,8 @@ type Staleness struct {
 	Reason         cache.Reason `json:"reason"`
 }
 
-// StaleFacts lists the stale facts, the oldest of each backend and reason. It is empty exactly when all facts are fresh.
+// StaleFacts lists the stale facts, the oldest of each backend and reason. It is empty exactly when all facts are
+// fresh.
 func StaleFacts(facts []cache.Fact) []Staleness {
 	var list []Staleness
 	for _, f := range facts {

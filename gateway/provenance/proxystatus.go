@@ -38,8 +38,8 @@ func proxyError(failed *upstream.Error) string {
 	return proxyErrors[failed.Kind]
 }
 
-// ProxyStatus returns the value of Proxy-Status for an answer: each backend that failed, once for each way, with the status
-// that came from there. It is empty where none failed.
+// ProxyStatus returns the value of Proxy-Status for an answer: each backend that failed, once for each way, with the
+// status that came from there. It is empty where none failed.
 func ProxyStatus(errs gqlerror.List, facts []cache.Fact) string {
 	var members []string
 	seen := map[string]bool{}

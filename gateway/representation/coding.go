@@ -33,12 +33,14 @@ type resetter interface {
 // brotliLevel costs about what gzip does and packs better; the levels above it are for files that are packed once.
 const brotliLevel = 4
 
-// The bounds of compression, in bytes: its memory must not grow with an answer beyond the memory of reading it. Brotli as
-// above packs 27 MB a second on the machine that these were measured on, brotli without a search for repetitions 85, the
-// others 150.
+// The bounds of compression, in bytes: its memory must not grow with an answer beyond the memory of reading it. Brotli
+// as above packs 27 MB a second on the machine that these were measured on, brotli without a search for repetitions 85,
+// the others 150.
 const (
-	longestBrotli = 1 << 20  // longer answers are packed by another coding, or with less care where brotli alone is accepted
-	longestPacked = 32 << 20 // as long as one answer may be; the answers of a batch that are longer together go as they are
+	// longer answers are packed by another coding, or with less care where brotli alone is accepted
+	longestBrotli = 1 << 20
+	// as long as one answer may be; the answers of a batch that are longer together go as they are
+	longestPacked = 32 << 20
 )
 
 // zstdWindow bounds the memory of one writer, in bytes, and that of the reader.
@@ -47,7 +49,8 @@ const zstdWindow = 1 << 20
 // coders are in the order in which they are preferred where the caller has no preference: cheapest for its size first.
 var coders = []coder{
 	{zstdCoding, &sync.Pool{New: func() any {
-		w, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow), zstd.WithEncoderLevel(zstd.SpeedFastest))
+		w, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow),
+			zstd.WithEncoderLevel(zstd.SpeedFastest))
 		return w
 	}}},
 	{brotliCoding, &sync.Pool{New: func() any { return brotli.NewWriterLevel(nil, brotliLevel) }}},
@@ -70,10 +73,12 @@ func CodingIndex(name string) int {
 	return slices.IndexFunc(coders, func(c coder) bool { return c.name == name })
 }
 
-var quickBrotli = coder{brotliCoding, &sync.Pool{New: func() any { return brotli.NewWriterLevel(nil, brotli.BestSpeed) }}}
+var quickBrotli = coder{brotliCoding, &sync.Pool{New: func() any {
+	return brotli.NewWriterLevel(nil, brotli.BestSpeed)
+}}}
 
-// Codings are the content codings of an answer: the one that its caller likes best, and the best of those that pack a long
-// answer in time. "" is none.
+// Codings are the content codings of an answer: the one that its caller likes best, and the best of those that pack a
+// long answer in time. "" is none.
 type Codings struct {
 	Best, long string
 	required   bool // no answer as it is
@@ -128,8 +133,8 @@ func NegotiateCoding(h http.Header) (picked Codings) {
 	return picked
 }
 
-// prefersZstd reports whether zstd is named and has a greater weight than brotli. Libraries list both without weights on
-// runtimes that unpack brotli alone, such as Node 20, where an answer in zstd ends the program.
+// prefersZstd reports whether zstd is named and has a greater weight than brotli. Libraries list both without weights
+// on runtimes that unpack brotli alone, such as Node 20, where an answer in zstd ends the program.
 func prefersZstd(accepted []string) bool {
 	q, named := codingQuality(accepted, zstdCoding)
 	brotliQ, _ := codingQuality(accepted, brotliCoding)
@@ -182,8 +187,8 @@ type Encoder struct {
 	pool *sync.Pool
 }
 
-// NewEncoder returns an encoder that writes to w, nil where answers as long as they come are to be sent without a content coding:
-// where compressAbove is 0 and the caller does not insist on one, or accepts none.
+// NewEncoder returns an encoder that writes to w, nil where answers as long as they come are to be sent without a
+// content coding: where compressAbove is 0 and the caller does not insist on one, or accepts none.
 func (c Codings) NewEncoder(w io.Writer, compressAbove int) (e *Encoder, coding string) {
 	if c.Best == "" || compressAbove <= 0 && !c.required {
 		return nil, ""

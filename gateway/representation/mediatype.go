@@ -1,4 +1,5 @@
-// Package representation negotiates the media type and content coding of a response (RFC 9110, section 12) and encodes its body.
+// Package representation negotiates the media type and content coding of a response (RFC 9110, section 12) and encodes
+// its body.
 package representation
 
 import (
@@ -15,9 +16,9 @@ const (
 	MediaGraphQLResponse = "application/graphql-response+json"
 )
 
-// NegotiateMediaType picks the media type of the answer from the Accept header: by weight, then by the more specific range, then
-// by the caller's order. Without the header, with nothing in it, and for a wildcard, it is application/json, which every client reads.
-// Nothing acceptable is "".
+// NegotiateMediaType picks the media type of the answer from the Accept header: by weight, then by the more specific
+// range, then by the caller's order. Without the header, with nothing in it, and for a wildcard, it is
+// application/json, which every client reads. Nothing acceptable is "".
 func NegotiateMediaType(h http.Header) string {
 	values := h["Accept"]
 	if len(values) == 1 && (values[0] == MediaJSON || values[0] == "*/*") {

@@ -91,8 +91,8 @@ func (v *Visit) AppendTo(list []slog.Attr) []slog.Attr {
 	v.mu.Lock()
 	defer v.mu.Unlock()
 	for _, text := range [...]struct{ name, value string }{
-		{"caller", v.caller}, {"refused", v.refused}, {"operation", Cut(v.first.Name, maxName)}, {"kind", v.first.Kind}, {"document", v.first.Document},
-		{"cache", v.first.Cache}, {"code", v.code},
+		{"caller", v.caller}, {"refused", v.refused}, {"operation", Cut(v.first.Name, maxName)}, {"kind", v.first.Kind},
+		{"document", v.first.Document}, {"cache", v.first.Cache}, {"code", v.code},
 	} {
 		if text.value != "" {
 			list = append(list, slog.String(text.name, text.value))

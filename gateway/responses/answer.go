@@ -38,8 +38,8 @@ func NewSpace(c *cache.Cache, scope string) *cache.Space[*Answer] {
 	if c.Idle() {
 		return nil
 	}
-	return cache.NewSpace(c, cache.SpaceOptions[*Answer]{Kind: "answer", Scope: scope, Personal: true, Local: true, NoStale: true,
-		Size: (*Answer).Size})
+	return cache.NewSpace(c, cache.SpaceOptions[*Answer]{Kind: "answer", Scope: scope, Personal: true, Local: true,
+		NoStale: true, Size: (*Answer).Size})
 }
 
 const (
@@ -51,7 +51,8 @@ const (
 
 // Size returns the bytes of an answer on the heap, with room for its compressed forms.
 func (a *Answer) Size() int {
-	n := footprint.Of[Answer]() + footprint.Slice(a.WithoutExtensions.Text) + encodingSize + policySize + a.Policy.TagsSize() + footprint.Slice(a.facts)
+	n := footprint.Of[Answer]() + footprint.Slice(a.WithoutExtensions.Text) + encodingSize + policySize +
+		a.Policy.TagsSize() + footprint.Slice(a.facts)
 	if a.storesEncodings() {
 		n += footprint.Slice(a.WithoutExtensions.Text) + representation.NumCodings*(footprint.Of[Encoding]()+encodingSize)
 	}
@@ -77,8 +78,8 @@ func New(resp *graphql.Response, facts []cache.Fact, allowed cachecontrol.Policy
 	for i := range facts {
 		facts[i].Tags = nil // the cache has them, and they would keep those of other values
 	}
-	return &Answer{WithoutExtensions: newEncoding(text, ""), data: text[len(before) : len(text)-len(after)], errors: resp.Errors, extensions: extensions,
-		facts: facts, at: now, Policy: allowed.Memoized()}
+	return &Answer{WithoutExtensions: newEncoding(text, ""), data: text[len(before) : len(text)-len(after)],
+		errors: resp.Errors, extensions: extensions, facts: facts, at: now, Policy: allowed.Memoized()}
 }
 
 // Lifetime is how long every fact stays fresh; 0 where one is not, must not be kept, or none is known.

@@ -8,8 +8,8 @@ import (
 	"github.com/learngraph/learngraph/gateway/representation"
 )
 
-// Encoding is a whole answer as it is sent under one content coding, again and again: its digest is made once, when somebody
-// first asks for it.
+// Encoding is a whole answer as it is sent under one content coding, again and again: its digest is made once, when
+// somebody first asks for it.
 type Encoding struct {
 	Text []byte
 	Body representation.Body
@@ -18,8 +18,8 @@ type Encoding struct {
 func newEncoding(text []byte, coding string) Encoding {
 	pieces := [][]byte{text}
 	digest := sync.OnceValue(func() string { return representation.Digest(pieces) })
-	return Encoding{Text: text, Body: representation.Body{Pieces: pieces, Size: len(text), Coding: coding, Length: []string{strconv.Itoa(len(text))},
-		Digest: digest, Plain: digest}}
+	return Encoding{Text: text, Body: representation.Body{Pieces: pieces, Size: len(text), Coding: coding,
+		Length: []string{strconv.Itoa(len(text))}, Digest: digest, Plain: digest}}
 }
 
 // storesEncodings reports whether packed forms of the answer are kept: shorter ones are not sent packed, as a rule.
@@ -27,8 +27,8 @@ func (a *Answer) storesEncodings() bool {
 	return len(a.WithoutExtensions.Text) > representation.DefaultCompressAbove
 }
 
-// Encoding returns the answer under a coding; "" is as it is. It is packed once, and kept with the answer unless it packs
-// badly: all forms together are no larger than the answer.
+// Encoding returns the answer under a coding; "" is as it is. It is packed once, and kept with the answer unless it
+// packs badly: all forms together are no larger than the answer.
 func (a *Answer) Encoding(coding string) *Encoding {
 	i := representation.CodingIndex(coding)
 	if i < 0 {

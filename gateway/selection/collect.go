@@ -1,5 +1,5 @@
-// Package selection reads the selections of operations: the fields that execution merges, their arguments, and directives of the
-// schema.
+// Package selection reads the selections of operations: the fields that execution merges, their arguments, and
+// directives of the schema.
 package selection
 
 import (
@@ -102,7 +102,8 @@ func (c Collector) Definition(object string, f *ast.Field) *ast.FieldDefinition 
 	return c.Schema.Types[object].Fields.ForName(f.Name)
 }
 
-// Arguments returns the values of a field's arguments. Where variables are not known they are the values of the literals.
+// Arguments returns the values of a field's arguments. Where variables are not known they are the values of the
+// literals.
 func (c Collector) Arguments(f *ast.Field, def *ast.FieldDefinition) (map[string]any, error) {
 	if len(def.Arguments) == 0 {
 		return nil, nil
@@ -129,8 +130,8 @@ func DefaultOf(d *ast.ArgumentDefinition) any {
 	return coerce.Literal(d.DefaultValue, nil)
 }
 
-// CheckConditions returns the error of a condition without a value among the selections that take part, and below their fields
-// too where deep is set.
+// CheckConditions returns the error of a condition without a value among the selections that take part, and below their
+// fields too where deep is set.
 func (c Collector) CheckConditions(set ast.SelectionSet, deep bool) error {
 	for _, sel := range set {
 		var directives ast.DirectiveList

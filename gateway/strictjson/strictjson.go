@@ -1,5 +1,5 @@
-// Package strictjson reads JSON texts whose meaning must not depend on the reader: an object that has a member twice, half a
-// surrogate pair and bytes after the end are errors, and numbers keep their digits.
+// Package strictjson reads JSON texts whose meaning must not depend on the reader: an object that has a member twice,
+// half a surrogate pair and bytes after the end are errors, and numbers keep their digits.
 package strictjson
 
 import (
@@ -18,8 +18,8 @@ var ByteOrderMark = []byte("\xef\xbb\xbf")
 // IsNull reports whether a JSON text is null.
 func IsNull(raw json.RawMessage) bool { return string(bytes.TrimSpace(raw)) == "null" }
 
-// HasLoneSurrogate reports whether a well-formed JSON text has an escape sequence of half a surrogate pair. The decoder would
-// replace it by U+FFFD.
+// HasLoneSurrogate reports whether a well-formed JSON text has an escape sequence of half a surrogate pair. The decoder
+// would replace it by U+FFFD.
 func HasLoneSurrogate(raw []byte) bool {
 	for i := 0; ; i += len(`\u`) {
 		n := bytes.IndexByte(raw[i:], '\\')
@@ -72,8 +72,8 @@ func Unmarshal(raw json.RawMessage, target any) error {
 
 var errTrailing = errors.New("something follows after its end")
 
-// HasDuplicateMember reports whether an object in a JSON text that is well-formed has a member twice. It reads bytes: the decoder's
-// tokens cost more than decoding the text.
+// HasDuplicateMember reports whether an object in a JSON text that is well-formed has a member twice. It reads bytes:
+// the decoder's tokens cost more than decoding the text.
 func HasDuplicateMember(raw []byte) bool {
 	var open []map[string]bool // the names so far of each object around the place
 	for i := 0; i < len(raw); i++ {
@@ -197,8 +197,8 @@ func whyInvalid(data []byte) error {
 	return errors.New("it is not valid JSON")
 }
 
-// valueEnd returns the place after the value that begins at start or after white space, in an object that is well-formed:
-// that of the comma or brace which follows.
+// valueEnd returns the place after the value that begins at start or after white space, in an object that is
+// well-formed: that of the comma or brace which follows.
 func valueEnd(data []byte, start int) int {
 	depth := 0
 	for i := start; ; i++ {

@@ -15,7 +15,8 @@ import (
 // the calls for its parents were made. Fields that @skip or @include leave out are not looked at. A variable without a
 // value is an error of its field.
 func CheckArguments(schema *ast.Schema, op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
-	c := argumentCheck{Collector: selection.Collector{Schema: schema, Variables: variables}, seen: map[*ast.FragmentDefinition]bool{}}
+	c := argumentCheck{Collector: selection.Collector{Schema: schema, Variables: variables},
+		seen: map[*ast.FragmentDefinition]bool{}}
 	c.selections(op.SelectionSet)
 	return c.err
 }

@@ -92,7 +92,8 @@ func (r *deliveryRules) checkRoot(op *ast.OperationDefinition) {
 func (r *deliveryRules) checkSubscription(op *ast.OperationDefinition) {
 	for sel := range syntax.Selections(op.SelectionSet) {
 		if d := selection.DeliveryDirective(sel); d != nil && !isOff(d, true) {
-			r.fail(d, `Directive "@%s" is not supported on subscriptions. Disable it by setting the "if" argument to false.`, d.Name)
+			r.fail(d, `Directive "@%s" is not supported on subscriptions. Disable it by setting the "if" argument to false.`,
+				d.Name)
 		}
 	}
 }
@@ -106,8 +107,8 @@ func isOff(d *ast.Directive, variable bool) bool {
 	return arg.Value.Kind == ast.BooleanValue && arg.Value.Raw == "false" || variable && arg.Value.Kind == ast.Variable
 }
 
-// checkMerged refuses fields of one response key that differ in their @stream. The size of the operation with its fragments
-// written out bounds the time.
+// checkMerged refuses fields of one response key that differ in their @stream. The size of the operation with its
+// fragments written out bounds the time.
 func (r *deliveryRules) checkMerged(sets []ast.SelectionSet) {
 	var keys []string
 	fields := map[string][]*ast.Field{}

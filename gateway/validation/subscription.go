@@ -6,8 +6,9 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// CheckSubscriptions returns where a subscription of the document has more than one root field, or one that variables decide about
-// (GraphQL specification, 5.2.4.1). The rule of gqlparser counts names, which two fields with aliases share.
+// CheckSubscriptions returns where a subscription of the document has more than one root field, or one that variables
+// decide about (GraphQL specification, 5.2.4.1). The rule of gqlparser counts names, which two fields with aliases
+// share.
 func CheckSubscriptions(doc *ast.QueryDocument) (errs gqlerror.List) {
 	for _, op := range doc.Operations {
 		if op.Operation == ast.Subscription {
@@ -22,7 +23,8 @@ func checkRootFields(op *ast.OperationDefinition) (errs gqlerror.List) {
 	for sel := range syntax.Level(op.SelectionSet) {
 		for _, d := range syntax.Directives(sel) {
 			if d.Name == "skip" || d.Name == "include" {
-				errs = append(errs, gqlerror.ErrorPosf(d.Position, "The root field of a subscription must not depend on @%s.", d.Name))
+				errs = append(errs, gqlerror.ErrorPosf(d.Position, "The root field of a subscription must not depend on @%s.",
+					d.Name))
 			}
 		}
 		if f, ok := sel.(*ast.Field); ok {

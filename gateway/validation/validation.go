@@ -19,7 +19,8 @@ func Rules(suggest bool) *rules.Rules {
 	return withNames(withValues(r, suggest), suggest)
 }
 
-// withNames replaces those of the library's rules that put the error of a name at the field, variable or fragment around it.
+// withNames replaces those of the library's rules that put the error of a name at the field, variable or fragment
+// around it.
 func withNames(r *rules.Rules, suggest bool) *rules.Rules {
 	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, knownArguments(suggest))
 	r.ReplaceRule(rules.KnownTypeNamesRule.Name, knownTypes(suggest))
@@ -111,10 +112,13 @@ func knownFragments(observers *core.Events, addError core.AddErrFunc) {
 func compositeConditions(observers *core.Events, addError core.AddErrFunc) {
 	check := func(w *core.Walker, condition, fragment string, at *ast.Position) {
 		if def := w.Schema.Types[condition]; def != nil && !def.IsCompositeType() {
-			addError(core.Message(`%s cannot condition on non composite type "%s".`, fragment, condition), core.At(syntax.NameAfter(at, "on")))
+			addError(core.Message(`%s cannot condition on non composite type "%s".`, fragment, condition),
+				core.At(syntax.NameAfter(at, "on")))
 		}
 	}
-	observers.OnInlineFragment(func(w *core.Walker, f *ast.InlineFragment) { check(w, f.TypeCondition, "Fragment", f.Position) })
+	observers.OnInlineFragment(func(w *core.Walker, f *ast.InlineFragment) {
+		check(w, f.TypeCondition, "Fragment", f.Position)
+	})
 	observers.OnFragment(func(w *core.Walker, f *ast.FragmentDefinition) {
 		check(w, f.TypeCondition, `Fragment "`+f.Name+`"`, f.Position)
 	})

@@ -9,8 +9,8 @@ import (
 	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
-// valuesOfCorrectType is the specification's section 5.6 in place of the library's rule, which takes an empty object for
-// anything, an object for a scalar or an enum, and any digits for an Int.
+// valuesOfCorrectType is the specification's section 5.6 in place of the library's rule, which takes an empty object
+// for anything, an object for a scalar or an enum, and any digits for an Int.
 func valuesOfCorrectType(suggest bool) core.RuleFunc {
 	return func(observers *core.Events, addError core.AddErrFunc) {
 		checked := map[*ast.Value]bool{} // a fragment is walked by itself and where it is spread
@@ -94,7 +94,8 @@ func (c valueCheck) object(t *ast.Type, def *ast.Definition, v *ast.Value) {
 	}
 	for _, f := range def.Fields {
 		if f.Type.NonNull && f.DefaultValue == nil && v.Children.ForName(f.Name) == nil {
-			c.add(core.Message(`Field "%s.%s" of required type "%s" was not provided.`, def.Name, f.Name, f.Type), core.At(v.Position))
+			c.add(core.Message(`Field "%s.%s" of required type "%s" was not provided.`, def.Name, f.Name, f.Type),
+				core.At(v.Position))
 		}
 	}
 	for _, child := range v.Children {
@@ -110,7 +111,8 @@ func (c valueCheck) object(t *ast.Type, def *ast.Definition, v *ast.Value) {
 }
 
 func (c valueCheck) unknownField(def *ast.Definition, child *ast.ChildValue) {
-	options := []core.ErrorOption{core.Message(`Field "%s" is not defined by type "%s".`, child.Name, def.Name), core.At(child.Position)}
+	options := []core.ErrorOption{core.Message(`Field "%s" is not defined by type "%s".`, child.Name, def.Name),
+		core.At(child.Position)}
 	if c.suggest {
 		names := make([]string, len(def.Fields))
 		for i, f := range def.Fields {

@@ -44,7 +44,8 @@ type binder struct {
 }
 
 func newBinder(data *codegen.Data) *binder {
-	b := &binder{Data: data, model: data.Config.Model.ImportPath(), owners: shapeOwner(data.Schema), shapes: map[string]contentShape{}}
+	b := &binder{Data: data, model: data.Config.Model.ImportPath(), owners: shapeOwner(data.Schema),
+		shapes: map[string]contentShape{}}
 	for _, s := range newContentData(data.Schema).Shapes {
 		b.shapes[s.Name] = s
 	}
@@ -109,7 +110,8 @@ func args(f *codegen.Field) string {
 	if len(f.Args) == 0 {
 		return ""
 	}
-	return fmt.Sprintf(`Args: func(ctx context.Context, op *graphql.OperationContext, raw map[string]any) (map[string]any, error) {
+	return fmt.Sprintf(
+		`Args: func(ctx context.Context, op *graphql.OperationContext, raw map[string]any) (map[string]any, error) {
 		return newExecutionContext(op, e, nil).%s(ctx, raw)
 	},`, f.ArgsFunc())
 }
@@ -142,7 +144,8 @@ func (b *binder) root(f *codegen.Field) string {
 	if !f.IsResolver {
 		method = "subgraph(e.Resolvers)." + templates.ToGo(f.Name) // gqlgen has no resolver for _entities and _service
 	}
-	return fmt.Sprintf(`{Kind: engine.Resolve, %s Resolve: func(ctx context.Context, _ []engine.Parent, args map[string]any) ([]any, error) {
+	return fmt.Sprintf(
+		`{Kind: engine.Resolve, %s Resolve: func(ctx context.Context, _ []engine.Parent, args map[string]any) ([]any, error) {
 		v, err := %s(%s)
 		return engine.One(%s, err)
 	}}`, args(f), method, callArguments(f, "ctx"), result)
@@ -160,7 +163,8 @@ func (b *binder) batch(f *codegen.Field) string {
 		t := goType(deref(f.Object.Reference()))
 		parents = fmt.Sprintf("engine.Documents(parents, func(d document.Object) %s { return %s{Object: d} })", t, t)
 	}
-	return fmt.Sprintf(`{Kind: engine.Resolve, %s Resolve: func(ctx context.Context, parents []engine.Parent, args map[string]any) ([]any, error) {
+	return fmt.Sprintf(
+		`{Kind: engine.Resolve, %s Resolve: func(ctx context.Context, parents []engine.Parent, args map[string]any) ([]any, error) {
 		v, err := %s.%s(%s)
 		return engine.Pointers(v), err
 	}}`, args(f), resolver(f.Object), f.GoFieldName, callArguments(f, "ctx", parents))
@@ -237,7 +241,8 @@ func (b *binder) connection(f *codegen.Field, shape contentShape) string {
 		filters += fmt.Sprintf(`{Member: %d, Leaf: %s, Values: func(args map[string]any) []string { return %s(%s) }},
 			`, nodes.index(memberName(field)), b.leaf(field.Type.Name()), b.inModel("Names"), argument(a))
 	}
-	cursors := fmt.Sprintf("%s(%q, parent.Member(%d)%s)", b.inModel("NewEmbeddedCursors"), qualifiedName(f), shape.index("id"), bounds)
+	cursors := fmt.Sprintf("%s(%q, parent.Member(%d)%s)", b.inModel("NewEmbeddedCursors"), qualifiedName(f),
+		shape.index("id"), bounds)
 	return fmt.Sprintf(`{Kind: engine.Page, Member: %d, %s Connection: &engine.Connection{
 		Size: func(args map[string]any) (int, error) { return scalar.First(args["first"].(*int), 0) },
 		After: func(parent document.Object, args map[string]any) (int, bool, error) {
@@ -324,7 +329,8 @@ func appendFunc(f *codegen.Field, t types.Type) string {
 		panic("gen: no binding for a leaf of type " + t.String() + ": " + qualifiedName(f))
 	}
 	names := map[types.BasicKind]string{
-		types.String: "String", types.Int: "Int", types.Int32: "Int", types.Int64: "Int", types.Bool: "Bool", types.Float64: "Float",
+		types.String: "String", types.Int: "Int", types.Int32: "Int", types.Int64: "Int", types.Bool: "Bool",
+		types.Float64: "Float",
 	}
 	name, ok := names[basic.Kind()]
 	if !ok {
@@ -347,7 +353,8 @@ func (b *binder) Cases(i *codegen.Interface) []string {
 	var cases []string
 	for _, impl := range i.Implementors {
 		if config.IsNilable(impl.Type) {
-			cases = append(cases, fmt.Sprintf("case %s:\nif v != nil {\nreturn %q\n}\nreturn \"\"", goType(impl.Type), impl.Name))
+			cases = append(cases, fmt.Sprintf("case %s:\nif v != nil {\nreturn %q\n}\nreturn \"\"", goType(impl.Type),
+				impl.Name))
 		}
 	}
 	return cases

@@ -128,7 +128,8 @@ func accessor(schema *ast.Schema, owner string, f *ast.FieldDefinition, shape *c
 	case resolvedField:
 		return ""
 	case referenceField:
-		return fmt.Sprintf("func (o *%s) ClientKeys() (*ClientKeys, error) { return object(%s, func(d document.Object) *ClientKeys { return &ClientKeys{d} }) }", owner, member)
+		return fmt.Sprintf(
+			"func (o *%s) ClientKeys() (*ClientKeys, error) { return object(%s, func(d document.Object) *ClientKeys { return &ClientKeys{d} }) }", owner, member)
 	case groupField:
 		return fmt.Sprintf("%s() *%s { return &%s{o.Object} }", head, target, target)
 	case connectionField:

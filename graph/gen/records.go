@@ -31,7 +31,8 @@ var (
 	keyFields = map[string]bool{"User.clientIdentifier": true}
 	// moments are times that a backend writes under either of two names, as a text or a number.
 	moments = map[string]string{
-		"EmbedClient.created": "createdAt", "EmbedClient.updated": "updatedAt", "User.created": "createdAt", "User.updated": "updatedAt",
+		"EmbedClient.created": "createdAt", "EmbedClient.updated": "updatedAt", "User.created": "createdAt",
+		"User.updated": "updatedAt",
 	}
 )
 
@@ -124,7 +125,8 @@ func (b *recordBuilder) accessor(t *recordType, f *ast.FieldDefinition) string {
 	if m.JSON {
 		return fmt.Sprintf("%s (json.RawMessage, error) { return upstream.RawJSON(%s), nil }", head, value)
 	}
-	return fmt.Sprintf("%s (*%s, error) { return upstream.Optional(upstream.%s, %s, %s) }", head, goType, b.backend, value, read)
+	return fmt.Sprintf("%s (*%s, error) { return upstream.Optional(upstream.%s, %s, %s) }", head, goType, b.backend, value,
+		read)
 }
 
 func (t *recordType) value(member int) string {
@@ -138,7 +140,8 @@ func (t *recordType) value(member int) string {
 func (b *recordBuilder) reader(place, target string, object bool) (goType, read string) {
 	switch {
 	case object:
-		return target, fmt.Sprintf("func(v document.Value) (%[1]s, error) {\no, err := v.Object()\nreturn %[1]s{o}, err\n}", target)
+		return target, fmt.Sprintf("func(v document.Value) (%[1]s, error) {\no, err := v.Object()\nreturn %[1]s{o}, err\n}",
+			target)
 	case keyFields[place]:
 		return "string", "document.Value.ID"
 	case moments[place] != "":

@@ -10,8 +10,8 @@ import (
 // reached from them through embedded fields is content too.
 var contentRoots = []string{"Client", "Aggregation"}
 
-// The differences of the schema from the backend's body, all of them: a field that is named here, and a field that leads
-// to a connection, which pages through the array of the same name.
+// The differences of the schema from the backend's body, all of them: a field that is named here, and a field that
+// leads to a connection, which pages through the array of the same name.
 var (
 	// globalIDs show the member "id" as a global id of their type.
 	globalIDs = map[string]bool{"Client.id": true}

@@ -143,8 +143,8 @@ type embedded[T any] struct {
 	total   int
 }
 
-// embeddedPage is one page of an embedded list. The list is all there, so that totals and hasNextPage are exact. Where the
-// backend embedded no list there is no page.
+// embeddedPage is one page of an embedded list. The list is all there, so that totals and hasNextPage are exact. Where
+// the backend embedded no list there is no page.
 func embeddedPage[T any](ctx context.Context, l embeddedList[T], first *int, after *string) (*embedded[T], error) {
 	size, err := scalar.First(first, 0)
 	if err != nil {

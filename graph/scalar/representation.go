@@ -40,8 +40,8 @@ type Representation struct {
 	gives      []string
 }
 
-// ReadRepresentation reads a value of _Any, as literals and variables are decoded. Where it has several keys the first in the
-// order of the schema counts.
+// ReadRepresentation reads a value of _Any, as literals and variables are decoded. Where it has several keys the first
+// in the order of the schema counts.
 func ReadRepresentation(v any) (Representation, error) {
 	object, ok := v.(map[string]any)
 	if !ok {
@@ -50,7 +50,8 @@ func ReadRepresentation(v any) (Representation, error) {
 	name, _ := object["__typename"].(string)
 	keys, ok := entityKeys[NodeType(name)]
 	if !ok {
-		return Representation{}, errors.New("must have a __typename that is Client, EmbedClient, User, Identity or Credential")
+		return Representation{},
+			errors.New("must have a __typename that is Client, EmbedClient, User, Identity or Credential")
 	}
 	for _, key := range keys {
 		given, ok := object[key.field]

@@ -30,7 +30,8 @@ type Client struct{ rest *upstream.Client }
 // New returns a client over rest, whose base URL ends before "/v1". It sets the probe of rest.
 func New(rest *upstream.Client) *Client {
 	rest.ProbeWith(upstream.Request{
-		Method: http.MethodGet, Route: routeClients, Path: []string{"v1", "headless", "clients"}, Query: pageQuery(Page{0, 1}),
+		Method: http.MethodGet, Route: routeClients, Path: []string{"v1", "headless", "clients"},
+		Query: pageQuery(Page{0, 1}),
 	})
 	return &Client{rest}
 }
@@ -39,12 +40,14 @@ func New(rest *upstream.Client) *Client {
 type Page struct{ Number, Length int }
 
 // Clients reads one page of the embed clients.
-func (c *Client) Clients(ctx context.Context, page Page, options ...upstream.Option) ([]*EmbedClient, upstream.Meta, error) {
+func (c *Client) Clients(ctx context.Context, page Page,
+	options ...upstream.Option) ([]*EmbedClient, upstream.Meta, error) {
 	return list(ctx, c.rest, routeClients, "clients", pageQuery(page), embedClientShape, newClient, options)
 }
 
 // Users reads one page of the users, of one client unless clientIdentifier is empty.
-func (c *Client) Users(ctx context.Context, clientIdentifier string, page Page, options ...upstream.Option) ([]*User, upstream.Meta, error) {
+func (c *Client) Users(ctx context.Context, clientIdentifier string, page Page,
+	options ...upstream.Option) ([]*User, upstream.Meta, error) {
 	q := pageQuery(page)
 	if clientIdentifier != "" {
 		q.Set("clientIdentifier", clientIdentifier)
@@ -52,29 +55,35 @@ func (c *Client) Users(ctx context.Context, clientIdentifier string, page Page, 
 	return list(ctx, c.rest, routeUsers, "users", q, userShape, newUser, options)
 }
 
-// ClientWindow reads the embed clients at positions [offset, offset+first) with one call, or two where no page of at most
-// MaxLength covers them. more may be true where nothing follows, since a full page may be the last.
-func (c *Client) ClientWindow(ctx context.Context, offset, first int, options ...upstream.Option) (items []*EmbedClient, more bool, meta upstream.Meta, err error) {
+// ClientWindow reads the embed clients at positions [offset, offset+first) with one call, or two where no page of at
+// most MaxLength covers them. more may be true where nothing follows, since a full page may be the last.
+func (c *Client) ClientWindow(ctx context.Context, offset, first int,
+	options ...upstream.Option) (items []*EmbedClient, more bool, meta upstream.Meta, err error) {
 	return window(ctx, c.rest, routeClients, offset, first, c.Clients, options)
 }
 
 // UserWindow reads users in the manner of ClientWindow, of one client unless clientIdentifier is empty.
-func (c *Client) UserWindow(ctx context.Context, clientIdentifier string, offset, first int, options ...upstream.Option) (items []*User, more bool, meta upstream.Meta, err error) {
-	return window(ctx, c.rest, routeUsers, offset, first, func(ctx context.Context, page Page, options ...upstream.Option) ([]*User, upstream.Meta, error) {
-		return c.Users(ctx, clientIdentifier, page, options...)
-	}, options)
+func (c *Client) UserWindow(ctx context.Context, clientIdentifier string, offset, first int,
+	options ...upstream.Option) (items []*User, more bool, meta upstream.Meta, err error) {
+	return window(ctx, c.rest, routeUsers, offset, first,
+		func(ctx context.Context, page Page, options ...upstream.Option) ([]*User, upstream.Meta, error) {
+			return c.Users(ctx, clientIdentifier, page, options...)
+		}, options)
 }
 
 func window[T any](ctx context.Context, rest *upstream.Client, route string, offset, first int,
-	read func(context.Context, Page, ...upstream.Option) ([]T, upstream.Meta, error), options []upstream.Option) ([]T, bool, upstream.Meta, error) {
-	return upstream.Window(ctx, rest, route, offset, first, MaxLength, func(ctx context.Context, page, size int, options ...upstream.Option) (upstream.Chunk[T], error) {
-		items, meta, err := read(ctx, Page{Number: page, Length: size}, options...)
-		return upstream.Chunk[T]{Items: items, Page: page, Size: size, Last: len(items) < size, Meta: meta}, err
-	}, options...)
+	read func(context.Context, Page, ...upstream.Option) ([]T, upstream.Meta, error),
+	options []upstream.Option) ([]T, bool, upstream.Meta, error) {
+	return upstream.Window(ctx, rest, route, offset, first, MaxLength,
+		func(ctx context.Context, page, size int, options ...upstream.Option) (upstream.Chunk[T], error) {
+			items, meta, err := read(ctx, Page{Number: page, Length: size}, options...)
+			return upstream.Chunk[T]{Items: items, Page: page, Size: size, Last: len(items) < size, Meta: meta}, err
+		}, options...)
 }
 
 // Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
-func (c *Client) Client(ctx context.Context, identifier string, options ...upstream.Option) (*EmbedClient, upstream.Meta, error) {
+func (c *Client) Client(ctx context.Context, identifier string,
+	options ...upstream.Option) (*EmbedClient, upstream.Meta, error) {
 	id, r, meta, err := c.single(ctx, routeClient, "client", identifier, embedClientShape, embedClientKeys, options)
 	if err != nil {
 		return nil, meta, err
@@ -83,7 +92,8 @@ func (c *Client) Client(ctx context.Context, identifier string, options ...upstr
 }
 
 // User reads one user, in the manner of Client.
-func (c *Client) User(ctx context.Context, identifier string, options ...upstream.Option) (*User, upstream.Meta, error) {
+func (c *Client) User(ctx context.Context, identifier string,
+	options ...upstream.Option) (*User, upstream.Meta, error) {
 	id, r, meta, err := c.single(ctx, routeUser, "user", identifier, userShape, userKeys, options)
 	if err != nil {
 		return nil, meta, err
@@ -141,7 +151,8 @@ func (c *Client) write(ctx context.Context, method, route, resource, identifier 
 	return err
 }
 
-func (c *Client) single(ctx context.Context, route, resource, identifier string, shape *document.Shape, keys []int, options []upstream.Option) (id string, record upstream.Record, meta upstream.Meta, err error) {
+func (c *Client) single(ctx context.Context, route, resource, identifier string, shape *document.Shape, keys []int,
+	options []upstream.Option) (id string, record upstream.Record, meta upstream.Meta, err error) {
 	resp, err := c.rest.Do(ctx, upstream.Request{
 		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource, identifier},
 		Read: func(resp *upstream.Response) error {
@@ -180,7 +191,8 @@ func pageQuery(p Page) url.Values {
 	return url.Values{"page": {strconv.Itoa(p.Number)}, "length": {strconv.Itoa(p.Length)}}
 }
 
-func list[T any](ctx context.Context, rest *upstream.Client, route, resource string, q url.Values, shape *document.Shape, wrap func(element) T, options []upstream.Option) (items []T, meta upstream.Meta, err error) {
+func list[T any](ctx context.Context, rest *upstream.Client, route, resource string, q url.Values,
+	shape *document.Shape, wrap func(element) T, options []upstream.Option) (items []T, meta upstream.Meta, err error) {
 	resp, err := rest.Do(ctx, upstream.Request{
 		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource}, Query: q,
 		Read: func(resp *upstream.Response) error {

@@ -14,8 +14,8 @@ import (
 	"time"
 )
 
-// answer is a response before it is sent. Its body is kept in parts: a page is put together from bytes that were encoded
-// when the catalogue was made. A part is not changed.
+// answer is a response before it is sent. Its body is kept in parts: a page is put together from bytes that were
+// encoded when the catalogue was made. A part is not changed.
 type answer struct {
 	status      int
 	contentType string
@@ -56,7 +56,8 @@ func textAnswer(status int, contentType, body string) answer {
 func tooMany(b Backend, retryAfter int) answer {
 	a := failure(b, "", http.StatusTooManyRequests, "too many requests")
 	if b == ThoughtIndustries {
-		a = recordAnswer(http.StatusTooManyRequests, record{"error", "rate_limit_exceeded", "message", "Rate limit exceeded, slow down.", "retryAfter", retryAfter})
+		a = recordAnswer(http.StatusTooManyRequests,
+			record{"error", "rate_limit_exceeded", "message", "Rate limit exceeded, slow down.", "retryAfter", retryAfter})
 	}
 	a.retryAfter = strconv.Itoa(retryAfter)
 	return a
@@ -65,7 +66,8 @@ func tooMany(b Backend, retryAfter int) answer {
 // codes are the names that the backends give to a status, in snake case.
 var codes = map[int]string{
 	http.StatusBadRequest: "bad_request", http.StatusUnauthorized: "unauthorized", http.StatusForbidden: "forbidden",
-	http.StatusNotFound: "not_found", http.StatusMethodNotAllowed: "method_not_allowed", http.StatusTooManyRequests: "too_many_requests",
+	http.StatusNotFound: "not_found", http.StatusMethodNotAllowed: "method_not_allowed",
+	http.StatusTooManyRequests: "too_many_requests",
 }
 
 func codeOf(status int) string {
@@ -85,7 +87,8 @@ func failure(b Backend, template string, status int, message string) answer {
 	case template == tokenRoute && status < 500:
 		return recordAnswer(status, record{"error", "access_denied", "error_description", "Unauthorized"})
 	case b == Coassemble:
-		return recordAnswer(status, record{"message", message, "error", record{"code", strings.ToUpper(code), "status", status}})
+		return recordAnswer(status, record{"message", message, "error",
+			record{"code", strings.ToUpper(code), "status", status}})
 	case b == ThoughtIndustries && status == http.StatusUnauthorized:
 		return answer{status: status}
 	case b == ThoughtIndustries:
@@ -220,7 +223,9 @@ func pause(ctx context.Context, d time.Duration) bool {
 }
 
 // number reads a query parameter between low and high, where absent means standard.
-func number(x *exchange, name string, standard, low, high int) (int, error) { //nolint:unparam // each list names both of its bounds
+//
+//nolint:unparam // each list names both of its bounds
+func number(x *exchange, name string, standard, low, high int) (int, error) {
 	s := x.r.URL.Query().Get(name)
 	if s == "" {
 		return standard, nil

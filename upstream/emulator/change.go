@@ -7,8 +7,8 @@ import (
 	"strconv"
 )
 
-// Enroll has one more seat of a client of Thought Industries used, as an enrolment in the vendor's own tools does. It reports
-// whether there is the client.
+// Enroll has one more seat of a client of Thought Industries used, as an enrolment in the vendor's own tools does. It
+// reports whether there is the client.
 func (e *Emulator) Enroll(clientID string) bool {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -32,7 +32,8 @@ func (e *Emulator) Commence(client, identifier string) {
 		return
 	}
 	g := newGenerator(e.options.Seed, "learner", len(e.co.users))
-	e.co.addUser(&embedUser{identifier: identifier, client: client, metadata: metadata{}, created: g.date(0, 200), updated: g.date(201, 500)})
+	e.co.addUser(&embedUser{identifier: identifier, client: client, metadata: metadata{}, created: g.date(0, 200),
+		updated: g.date(201, 500)})
 }
 
 // Rename changes the name of a user of Coassemble.
@@ -50,5 +51,6 @@ func (e *Emulator) Issue(identityID string) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	n := len(e.mattr.credentials[identityID])
-	e.mattr.credentials[identityID] = append(e.mattr.credentials[identityID], newCredential(newGenerator(e.options.Seed, fmt.Sprint("issued", identityID), n), n))
+	e.mattr.credentials[identityID] = append(e.mattr.credentials[identityID],
+		newCredential(newGenerator(e.options.Seed, fmt.Sprint("issued", identityID), n), n))
 }

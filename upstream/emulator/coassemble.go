@@ -53,14 +53,16 @@ func (m metadata) member(name string) any {
 
 func (c *embedClient) encode() {
 	c.raw = appendRecord(nil, record{
-		"clientIdentifier", c.identifier, "userCount", c.users, "metadata", c.metadata.json(), "created", c.created, "updated", c.updated,
+		"clientIdentifier", c.identifier, "userCount", c.users, "metadata", c.metadata.json(), "created", c.created,
+		"updated", c.updated,
 	})
 }
 
 func (u *embedUser) encode() {
 	u.raw = appendRecord(nil, record{
-		"identifier", u.identifier, "clientIdentifier", u.client, "metadata", u.metadata.json(), "name", u.metadata.member("name"),
-		"avatar", u.metadata.member("avatar"), "testMode", u.testMode, "created", u.created, "updated", u.updated,
+		"identifier", u.identifier, "clientIdentifier", u.client, "metadata", u.metadata.json(), "name",
+		u.metadata.member("name"), "avatar", u.metadata.member("avatar"), "testMode", u.testMode, "created", u.created,
+		"updated", u.updated,
 	})
 }
 

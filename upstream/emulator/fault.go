@@ -18,20 +18,21 @@ type FaultKind int
 // The faults. Where one needs the right body, that is the body of the answer without the fault; a write that is not
 // applied has an empty object instead.
 const (
-	FaultStatus       FaultKind = iota // Status in the backend's own error shape, or with Body and ContentType; RetryAfter if set
-	FaultReset                         // the connection is reset before any byte
-	FaultHangHeaders                   // nothing is sent until the request's context or the connection ends
-	FaultHangBody                      // headers and half of the body, then as FaultHangHeaders
-	FaultSlowDrip                      // the right body, one byte a second
-	FaultTruncated                     // the connection ends in the middle of the body
-	FaultInvalidJSON                   // half of the body, as if it were whole
-	FaultHTML                          // 200 with a web page
-	FaultEmpty                         // 200 without a body
-	FaultContentType                   // the right body as text/plain
-	FaultHuge                          // 200 with 256 MiB that look like JSON and never close
-	FaultRedirect                      // 302 to another host
-	FaultExpiredToken                  // MATTR: 401 for every token issued before SetFault
-	FaultErrors200                     // 200 with {"errors":[…],"data":null}
+	// Status in the backend's own error shape, or with Body and ContentType; RetryAfter if set
+	FaultStatus       FaultKind = iota
+	FaultReset                  // the connection is reset before any byte
+	FaultHangHeaders            // nothing is sent until the request's context or the connection ends
+	FaultHangBody               // headers and half of the body, then as FaultHangHeaders
+	FaultSlowDrip               // the right body, one byte a second
+	FaultTruncated              // the connection ends in the middle of the body
+	FaultInvalidJSON            // half of the body, as if it were whole
+	FaultHTML                   // 200 with a web page
+	FaultEmpty                  // 200 without a body
+	FaultContentType            // the right body as text/plain
+	FaultHuge                   // 200 with 256 MiB that look like JSON and never close
+	FaultRedirect               // 302 to another host
+	FaultExpiredToken           // MATTR: 401 for every token issued before SetFault
+	FaultErrors200              // 200 with {"errors":[…],"data":null}
 )
 
 // Fault is what goes wrong on a route.
@@ -91,7 +92,8 @@ func (f *faults) take(x *exchange) (Fault, bool) {
 	rt := x.route
 	backend := string(rt.backend)
 	keys := []string{
-		backend + " " + rt.method + " " + rt.template, backend + " " + rt.template, rt.method + " " + rt.template, rt.template, backend, "",
+		backend + " " + rt.method + " " + rt.template, backend + " " + rt.template, rt.method + " " + rt.template,
+		rt.template, backend, "",
 	}
 	for i, key := range keys {
 		if i < 5 && key == "" || i == 4 && rt.template == tokenRoute {
@@ -181,7 +183,8 @@ func (f Fault) response(x *exchange, right answer) answer {
 		right.parts = [][]byte{right.head(right.size() / 2)}
 		return right
 	case FaultHTML:
-		return textAnswer(http.StatusOK, "text/html; charset=utf-8", "<!DOCTYPE html><html><head><title>Please sign in</title></head><body><h1>Please sign in</h1></body></html>")
+		return textAnswer(http.StatusOK, "text/html; charset=utf-8",
+			"<!DOCTYPE html><html><head><title>Please sign in</title></head><body><h1>Please sign in</h1></body></html>")
 	case FaultEmpty:
 		return answer{status: http.StatusOK, contentType: jsonType}
 	case FaultContentType:

@@ -36,8 +36,9 @@ func (e *Emulator) fill() {
 func (e *Emulator) fillEmbedClient(t tiClient, identifier string, index int) {
 	g := newGenerator(e.options.Seed, "embed", index)
 	m := metadata{
-		"plan": appendString(nil, g.pick([]string{"pilot", "standard", "campus"})), "accountManager": appendString(nil, g.person()),
-		"locale": appendJSON(nil, record{"language", t.language, "timeZone", "Europe/London"}),
+		"plan":           appendString(nil, g.pick([]string{"pilot", "standard", "campus"})),
+		"accountManager": appendString(nil, g.person()),
+		"locale":         appendJSON(nil, record{"language", t.language, "timeZone", "Europe/London"}),
 	}
 	e.co.addClient(&embedClient{identifier: identifier, metadata: m, created: t.createdAt, updated: t.updatedAt})
 	for k := range e.options.UsersPerClient {
@@ -59,10 +60,13 @@ func (e *Emulator) fillUser(client string, n int) {
 	if linked && e.options.LinkUser == "id" {
 		p.identifier = p.identityID
 	}
-	u := &embedUser{identifier: p.identifier, client: client, testMode: n%11 == 7, created: g.date(0, 200), updated: g.date(201, 500)}
+	u := &embedUser{identifier: p.identifier, client: client, testMode: n%11 == 7, created: g.date(0, 200),
+		updated: g.date(201, 500)}
 	u.metadata = metadata{
-		"name": appendString(nil, p.given+" "+p.family), "avatar": appendString(nil, fmt.Sprintf("https://avatars.example/u/%d.png", n+1)),
-		"department": appendString(nil, g.pick([]string{"Operations", "Nursing", "R&D", "Vertrieb", "Estates"})), "level": appendJSON(nil, g.between(1, 9)),
+		"name":       appendString(nil, p.given+" "+p.family),
+		"avatar":     appendString(nil, fmt.Sprintf("https://avatars.example/u/%d.png", n+1)),
+		"department": appendString(nil, g.pick([]string{"Operations", "Nursing", "R&D", "Vertrieb", "Estates"})),
+		"level":      appendJSON(nil, g.between(1, 9)),
 	}
 	if n%9 == 6 {
 		delete(u.metadata, "avatar")
@@ -76,8 +80,8 @@ func (e *Emulator) fillUser(client string, n int) {
 	e.users[client] = append(e.users[client], ref)
 }
 
-// identifierOf is the identifier that a customer of Coassemble chose: mostly a subject of the identity provider, at times
-// something that must be escaped in a path.
+// identifierOf is the identifier that a customer of Coassemble chose: mostly a subject of the identity provider, at
+// times something that must be escaped in a path.
 func identifierOf(p person, n int) string {
 	switch n % 8 {
 	case 3:
@@ -90,8 +94,10 @@ func identifierOf(p person, n int) string {
 
 func (e *Emulator) fillIdentity(g *generator, p person, n int) {
 	claims := record{
-		"givenName", p.given, "familyName", p.family, "dob", fmt.Sprintf("%d-%02d-%02d", g.between(1960, 2004), g.between(1, 12), g.between(1, 28)),
-		"email", fmt.Sprintf("person%d@mail.example", n+1), "address", record{"street_name", g.pick([]string{"Queen Street", "Rue de l'Église", "Harbour Road"}), "city", g.pick(cities)},
+		"givenName", p.given, "familyName", p.family, "dob",
+		fmt.Sprintf("%d-%02d-%02d", g.between(1960, 2004), g.between(1, 12), g.between(1, 28)), "email",
+		fmt.Sprintf("person%d@mail.example", n+1), "address",
+		record{"street_name", g.pick([]string{"Queen Street", "Rue de l'Église", "Harbour Road"}), "city", g.pick(cities)},
 	}
 	if n%7 == 6 {
 		claims = record{} // by default MATTR persists no claims
@@ -144,16 +150,18 @@ func moment(n int) string {
 func newCredential(g *generator, k int) credential {
 	c := credential{id: g.uuid(), createdAt: moment(k)}
 	if k%2 == 0 {
-		c.raw = appendRecord(nil, record{"id", c.id, "type", "CourseCredential", "profile", []string{"web-semantic", "compact", "compact-semantic"}[k/2%3]})
+		c.raw = appendRecord(nil, record{"id", c.id, "type", "CourseCredential", "profile",
+			[]string{"web-semantic", "compact", "compact-semantic"}[k/2%3]})
 		return c
 	}
 	namespace := record{"digestID", g.between(0, 40), "digest", g.bytes(32)}
 	c.raw = appendRecord(nil, record{
-		"id", c.id, "type", "org.iso.18013.5.1.mDL", "profile", "mobile", "sessionId", g.uuid(), "credentialConfigurationId", g.uuid(), "offerId", g.uuid(),
-		"devicePublicKey", record{"kty", "EC", "crv", "P-256", "x", g.bytes(32), "y", g.bytes(32)},
-		"namespaces", record{"org.iso.18013.5.1", record{"family_name", namespace, "given_name", record{"digestID", 41, "digest", g.bytes(32)}}},
-		"msoHash", g.bytes(32), "issuedDate", g.date(0, 100), "validFrom", g.date(101, 120), "validUntil", g.date(1500, 1600),
-		"status", []string{"valid", "suspended", "invalid"}[k/2%3],
+		"id", c.id, "type", "org.iso.18013.5.1.mDL", "profile", "mobile", "sessionId", g.uuid(), "credentialConfigurationId",
+		g.uuid(), "offerId", g.uuid(), "devicePublicKey",
+		record{"kty", "EC", "crv", "P-256", "x", g.bytes(32), "y", g.bytes(32)}, "namespaces",
+		record{"org.iso.18013.5.1", record{"family_name", namespace, "given_name",
+			record{"digestID", 41, "digest", g.bytes(32)}}}, "msoHash", g.bytes(32), "issuedDate", g.date(0, 100), "validFrom",
+		g.date(101, 120), "validUntil", g.date(1500, 1600), "status", []string{"valid", "suspended", "invalid"}[k/2%3],
 	})
 	return c
 }

@@ -20,7 +20,8 @@ var (
 	}
 	institutions = []string{
 		"University", "Health Trust", "Logistics", "Academy", "Energy", "Polytechnic", "Insurance Group", "Credit Union",
-		"Manufacturing", "Airways", "Pharma", "Housing Association", `"Safety First" Institute`, "Retail", "Law School", "Software",
+		"Manufacturing", "Airways", "Pharma", "Housing Association", `"Safety First" Institute`, "Retail", "Law School",
+		"Software",
 	}
 	cities = []string{
 		"Leeds", "Auckland", "Toronto", "Lisbon", "Nairobi", "Osaka", "Denver", "Gdańsk", "Adelaide", "Bristol",
@@ -46,16 +47,21 @@ var (
 		"Putting it into practice", "Summary and next steps", "Meet your instructor",
 	}
 	givenNames = []string{
-		"Patrick John", "Amara", "Zoë", "Mateusz", "Hana", "Oluwaseun", "Ingrid", "José", "Priya", "Callum", "Mei-Ling", "Siân",
+		"Patrick John", "Amara", "Zoë", "Mateusz", "Hana", "Oluwaseun", "Ingrid", "José", "Priya", "Callum", "Mei-Ling",
+		"Siân",
 	}
 	familyNames = []string{
-		"Smith", "Okafor", "Lindström", "Nowak", "Suzuki", "O'Connor", "García", "Patel", "Fraser", "Chen", "Dubois", "Evans", "Haddad",
+		"Smith", "Okafor", "Lindström", "Nowak", "Suzuki", "O'Connor", "García", "Patel", "Fraser", "Chen", "Dubois", "Evans",
+		"Haddad",
 	}
 	languages  = []string{"en", "fr", "es", "de", "pt-BR"}
-	languageOf = map[string]string{"en": "English", "fr": "Français", "es": "Español", "de": "Deutsch", "pt-BR": "Português (Brasil)"}
-	tagLabels  = []string{"Compliance", "Leadership", "Health & Safety", "Onboarding", "Technical skills", "Sprachen", "Customer care"}
-	kinds      = []string{
-		"microCourse", "webinarCourse", "inPersonEventCourse", "courseGroup", "video", "article", "shareableContentObject", "xApiObject",
+	languageOf = map[string]string{"en": "English", "fr": "Français", "es": "Español", "de": "Deutsch",
+		"pt-BR": "Português (Brasil)"}
+	tagLabels = []string{"Compliance", "Leadership", "Health & Safety", "Onboarding", "Technical skills", "Sprachen",
+		"Customer care"}
+	kinds = []string{
+		"microCourse", "webinarCourse", "inPersonEventCourse", "courseGroup", "video", "article", "shareableContentObject",
+		"xApiObject",
 	}
 )
 
@@ -131,7 +137,8 @@ func clientName(i int) string {
 	return name
 }
 
-var folding = strings.NewReplacer("ü", "u", "á", "a", "ø", "o", "é", "e", "ó", "o", "ń", "n", "ö", "o", "ç", "c", "ñ", "n", "<em>", "", "</em>", "")
+var folding = strings.NewReplacer("ü", "u", "á", "a", "ø", "o", "é", "e", "ó", "o", "ń", "n", "ö", "o", "ç", "c", "ñ",
+	"n", "<em>", "", "</em>", "")
 
 // slugOf is the ASCII form of a title, as a backend makes it for its addresses.
 func slugOf(title string) string {

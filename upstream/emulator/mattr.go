@@ -60,7 +60,8 @@ func (e *Emulator) issueToken(x *exchange) answer {
 		GrantType    string `json:"grant_type"`
 	}
 	err := x.object(&body)
-	if err != nil || body.ClientID != ClientID || body.ClientSecret != ClientSecret || body.Audience != Audience || body.GrantType != "client_credentials" {
+	if err != nil || body.ClientID != ClientID || body.ClientSecret != ClientSecret || body.Audience != Audience ||
+		body.GrantType != "client_credentials" {
 		return x.route.failure(http.StatusUnauthorized, "")
 	}
 	e.mu.Lock()
@@ -70,7 +71,8 @@ func (e *Emulator) issueToken(x *exchange) answer {
 	d.issued++
 	name := fmt.Sprintf("emulator-token-%d-%s", d.issued, newGenerator(e.options.Seed, "token", d.issued).uuid())
 	d.tokens[name] = token{number: d.issued, expires: time.Now().Add(tokenLifetime)}
-	return recordAnswer(http.StatusOK, record{"access_token", name, "expires_in", int(tokenLifetime / time.Second), "token_type", "Bearer"})
+	return recordAnswer(http.StatusOK, record{"access_token", name, "expires_in", int(tokenLifetime / time.Second),
+		"token_type", "Bearer"})
 }
 
 // tokenNumber returns the number of the token in an Authorization header, if it is in force.
@@ -88,7 +90,8 @@ func (e *Emulator) tokenNumber(header string) (int, bool) {
 // invalid is a 400 that names the wrong parameter.
 func invalid(param, location, msg string, value any) answer {
 	return recordAnswer(http.StatusBadRequest, record{
-		"code", "BadRequest", "message", "Validation Error", "details", list{{"value", value, "msg", msg, "param", param, "location", location}},
+		"code", "BadRequest", "message", "Validation Error", "details",
+		list{{"value", value, "msg", msg, "param", param, "location", location}},
 	})
 }
 
@@ -242,7 +245,8 @@ func (e *Emulator) searchIdentities(x *exchange) answer {
 		if p == nil {
 			p = &provider{}
 		}
-		return (wanted.SubjectID == "" || wanted.SubjectID == p.SubjectID) && (wanted.ProviderID == "" || wanted.ProviderID == p.ProviderID) && includes(i.claims, claims)
+		return (wanted.SubjectID == "" || wanted.SubjectID == p.SubjectID) &&
+			(wanted.ProviderID == "" || wanted.ProviderID == p.ProviderID) && includes(i.claims, claims)
 	})
 }
 

@@ -20,8 +20,9 @@ type memoryServer struct {
 	running    sync.WaitGroup // one for each connection
 }
 
-// Transport reaches the emulator over in-memory connections, whatever the host; https is served as plain HTTP. The first
-// call starts a server that lives until Close; it can run inside a synctest bubble, and then belongs to that bubble.
+// Transport reaches the emulator over in-memory connections, whatever the host; https is served as plain HTTP. The
+// first call starts a server that lives until Close; it can run inside a synctest bubble, and then belongs to that
+// bubble.
 func (e *Emulator) Transport() *http.Transport {
 	m := &e.memory
 	m.mu.Lock()

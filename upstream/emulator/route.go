@@ -28,15 +28,18 @@ func (rt route) failure(status int, message string) answer {
 }
 
 var routes = map[string]map[string]handler{
-	"/incoming/v2/clients":                {http.MethodGet: (*Emulator).listClients},
-	"/incoming/v2/ping":                   {http.MethodGet: (*Emulator).ping},
-	"/v1/headless/clients":                {http.MethodGet: (*Emulator).listEmbedClients},
-	"/v1/headless/client/{identifier}":    {http.MethodGet: (*Emulator).getEmbedClient, http.MethodPut: (*Emulator).putEmbedClient, http.MethodDelete: (*Emulator).deleteEmbedClient},
-	"/v1/headless/users":                  {http.MethodGet: (*Emulator).listUsers},
-	"/v1/headless/user/{identifier}":      {http.MethodGet: (*Emulator).getUser, http.MethodPut: (*Emulator).putUser, http.MethodDelete: (*Emulator).deleteUser},
-	"/core/v1/users":                      {http.MethodGet: (*Emulator).listIdentities},
-	"/core/v1/users/search":               {http.MethodPost: (*Emulator).searchIdentities},
-	"/core/v1/users/{id}":                 {http.MethodGet: (*Emulator).getIdentity, http.MethodPut: (*Emulator).putIdentity, http.MethodDelete: (*Emulator).deleteIdentity},
+	"/incoming/v2/clients": {http.MethodGet: (*Emulator).listClients},
+	"/incoming/v2/ping":    {http.MethodGet: (*Emulator).ping},
+	"/v1/headless/clients": {http.MethodGet: (*Emulator).listEmbedClients},
+	"/v1/headless/client/{identifier}": {http.MethodGet: (*Emulator).getEmbedClient,
+		http.MethodPut: (*Emulator).putEmbedClient, http.MethodDelete: (*Emulator).deleteEmbedClient},
+	"/v1/headless/users": {http.MethodGet: (*Emulator).listUsers},
+	"/v1/headless/user/{identifier}": {http.MethodGet: (*Emulator).getUser, http.MethodPut: (*Emulator).putUser,
+		http.MethodDelete: (*Emulator).deleteUser},
+	"/core/v1/users":        {http.MethodGet: (*Emulator).listIdentities},
+	"/core/v1/users/search": {http.MethodPost: (*Emulator).searchIdentities},
+	"/core/v1/users/{id}": {http.MethodGet: (*Emulator).getIdentity,
+		http.MethodPut: (*Emulator).putIdentity, http.MethodDelete: (*Emulator).deleteIdentity},
 	"/core/v1/users/{userId}/credentials": {http.MethodGet: (*Emulator).listCredentials},
 	tokenRoute:                            {http.MethodPost: (*Emulator).issueToken},
 }

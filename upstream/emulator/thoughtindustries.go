@@ -97,7 +97,8 @@ func (e *Emulator) aggregations(positions []int) list {
 	buckets := list{}
 	for _, l := range languages {
 		if counts[l] > 0 {
-			buckets = append(buckets, record{"query", "defaultLanguage:" + l, "value", l, "label", languageOf[l], "description", "Clients whose default language is " + languageOf[l], "count", counts[l]})
+			buckets = append(buckets, record{"query", "defaultLanguage:" + l, "value", l, "label", languageOf[l], "description",
+				"Clients whose default language is " + languageOf[l], "count", counts[l]})
 		}
 	}
 	return list{{"key", "defaultLanguage", "label", "Default language", "buckets", buckets}}

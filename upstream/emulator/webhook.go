@@ -35,7 +35,8 @@ func (d Delivery) ThoughtIndustries(ctx context.Context, secret string) (*http.R
 
 // Coassemble signs the time and the body with the secret.
 func (d Delivery) Coassemble(ctx context.Context, secret string) (*http.Request, error) {
-	body := map[string]any{"id": d.ID, "type": d.Event, "occurredAt": d.At.UTC().Format(time.RFC3339), "workspaceId": 4821, "data": d.Data}
+	body := map[string]any{"id": d.ID, "type": d.Event, "occurredAt": d.At.UTC().Format(time.RFC3339), "workspaceId": 4821,
+		"data": d.Data}
 	return d.request(ctx, body, func(r *http.Request, raw []byte) {
 		stamp := fmt.Sprint(d.At.Unix())
 		r.Header.Set("X-Coassemble-Event", d.Event)
@@ -53,13 +54,15 @@ type Tenant struct {
 
 // NewTenant returns a tenant whose key the seed determines.
 func NewTenant(webhookID string, seed byte) Tenant {
-	return Tenant{webhookID, fmt.Sprintf("key-%d", seed), ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))}
+	return Tenant{webhookID, fmt.Sprintf("key-%d", seed),
+		ed25519.NewKeyFromSeed(bytes.Repeat([]byte{seed}, ed25519.SeedSize))}
 }
 
 // JWKS is the tenant's key set.
 func (t Tenant) JWKS() []byte {
-	raw, _ := json.Marshal(map[string]any{"keys": []map[string]string{{"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": t.KeyID,
-		"x": base64.RawURLEncoding.EncodeToString(t.Key.Public().(ed25519.PublicKey))}}})
+	raw, _ := json.Marshal(
+		map[string]any{"keys": []map[string]string{{"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": t.KeyID,
+			"x": base64.RawURLEncoding.EncodeToString(t.Key.Public().(ed25519.PublicKey))}}})
 	return raw
 }
 
@@ -79,8 +82,11 @@ func (d Delivery) MATTR(ctx context.Context, t Tenant) (*http.Request, error) {
 
 // WithoutExtensions is the encoded answer without extensions.
 func (t Tenant) sign(r *http.Request, at time.Time) {
-	params := fmt.Sprintf(`("@request-target" "content-type" "host" "@method" "content-digest");alg="ed25519";keyid="%s";created=%d`, t.KeyID, at.Unix())
-	base := fmt.Sprintf("\"@request-target\": %s\n\"content-type\": %s\n\"host\": %s\n\"@method\": %s\n\"content-digest\": %s\n\"@signature-params\": %s",
+	params := fmt.Sprintf(
+		`("@request-target" "content-type" "host" "@method" "content-digest");alg="ed25519";keyid="%s";created=%d`, t.KeyID,
+		at.Unix())
+	base := fmt.Sprintf(
+		"\"@request-target\": %s\n\"content-type\": %s\n\"host\": %s\n\"@method\": %s\n\"content-digest\": %s\n\"@signature-params\": %s",
 		r.URL.RequestURI(), r.Header.Get("Content-Type"), r.Host, r.Method, r.Header.Get("Content-Digest"), params)
 	r.Header.Set("Signature-Input", "sig="+params)
 	r.Header.Set("Signature", "sig=:"+base64.StdEncoding.EncodeToString(ed25519.Sign(t.Key, []byte(base)))+":")

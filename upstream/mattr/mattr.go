@@ -45,7 +45,8 @@ type Page[T any] struct {
 }
 
 // Identities reads a page of all identities; limit is 1 to MaxLimit, cursor that of the page before or "".
-func (c *Client) Identities(ctx context.Context, limit int, cursor string, options ...upstream.Option) (Page[*Identity], upstream.Meta, error) {
+func (c *Client) Identities(ctx context.Context, limit int, cursor string,
+	options ...upstream.Option) (Page[*Identity], upstream.Meta, error) {
 	return c.identities(ctx, c.request(http.MethodGet, "/users", "users").paged(limit, cursor), options...)
 }
 
@@ -75,7 +76,8 @@ func providerOf(providerID, subjectID *string) *provider {
 }
 
 // Search reads a page of the identities that meet the criteria; without any they all do.
-func (c *Client) Search(ctx context.Context, criteria Criteria, limit int, cursor string) (Page[*Identity], upstream.Meta, error) {
+func (c *Client) Search(ctx context.Context, criteria Criteria, limit int,
+	cursor string) (Page[*Identity], upstream.Meta, error) {
 	req := c.request(http.MethodPost, "/users/search", "users", "search")
 	req.Safe, req.Search = true, true
 	req.Body = struct {
@@ -87,13 +89,15 @@ func (c *Client) Search(ctx context.Context, criteria Criteria, limit int, curso
 	return c.identities(ctx, req)
 }
 
-func (c *Client) identities(ctx context.Context, req request, options ...upstream.Option) (Page[*Identity], upstream.Meta, error) {
+func (c *Client) identities(ctx context.Context, req request,
+	options ...upstream.Option) (Page[*Identity], upstream.Meta, error) {
 	page, meta, err := list(ctx, c, req, identityShape, newIdentity, options)
 	return page, meta, upstream.NotFoundAsRejected(err)
 }
 
 // Identity reads one identity. A record without an id, or with another than asked for, breaks the contract.
-func (c *Client) Identity(ctx context.Context, id string, options ...upstream.Option) (i *Identity, meta upstream.Meta, err error) {
+func (c *Client) Identity(ctx context.Context, id string,
+	options ...upstream.Option) (i *Identity, meta upstream.Meta, err error) {
 	req := c.request(http.MethodGet, "/users/{id}", "users", id)
 	req.Read = func(resp *upstream.Response) error {
 		i, err = readIdentity(resp, id)
@@ -142,8 +146,8 @@ type Update struct {
 // Provider names an authentication provider and a person there. A nil member is not sent.
 type Provider struct{ ProviderID, SubjectID *string }
 
-// UpdateIdentity writes the update. It may be sent twice: the effect of members that are not sent is the same again. The
-// write is done whatever the answer shows.
+// UpdateIdentity writes the update. It may be sent twice: the effect of members that are not sent is the same again.
+// The write is done whatever the answer shows.
 func (c *Client) UpdateIdentity(ctx context.Context, id string, update Update) error {
 	req := c.request(http.MethodPut, "/users/{id}", "users", id)
 	req.Write, req.Safe = true, true
@@ -168,7 +172,8 @@ func (c *Client) DeleteIdentity(ctx context.Context, id string) error {
 }
 
 // Credentials reads a page of an identity's credentials. An unknown identity has none.
-func (c *Client) Credentials(ctx context.Context, id string, limit int, cursor string, options ...upstream.Option) (Page[*Credential], upstream.Meta, error) {
+func (c *Client) Credentials(ctx context.Context, id string, limit int, cursor string,
+	options ...upstream.Option) (Page[*Credential], upstream.Meta, error) {
 	req := c.request(http.MethodGet, "/users/{userId}/credentials", "users", id, "credentials").paged(limit, cursor)
 	page, meta, err := list(ctx, c, req, credentialShape, newCredential, options)
 	var e *upstream.Error
@@ -244,7 +249,8 @@ func (r request) paged(limit int, cursor string) request {
 	return r
 }
 
-func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(upstream.Record) T, options []upstream.Option) (page Page[T], meta upstream.Meta, err error) {
+func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(upstream.Record) T,
+	options []upstream.Option) (page Page[T], meta upstream.Meta, err error) {
 	var flaw error
 	req.Read = func(resp *upstream.Response) error {
 		page, flaw, err = readPage(resp, shape, wrap)
@@ -259,7 +265,8 @@ func list[T any](ctx context.Context, c *Client, req request, shape *document.Sh
 
 // readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything. flaw is set
 // where errors came with the data.
-func readPage[T any](resp *upstream.Response, shape *document.Shape, wrap func(upstream.Record) T) (page Page[T], flaw, err error) {
+func readPage[T any](resp *upstream.Response, shape *document.Shape,
+	wrap func(upstream.Record) T) (page Page[T], flaw, err error) {
 	r, err := resp.Document()
 	if err != nil {
 		return page, nil, err

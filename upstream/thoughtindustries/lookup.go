@@ -21,8 +21,8 @@ const searchCount = 25
 // Key names a client: Field is "id", "slug" or "sku".
 type Key struct{ Field, Value string }
 
-// Lookup finds clients by key, for one operation: it does not read a client again, so it must not live longer. It is safe
-// for concurrent use.
+// Lookup finds clients by key, for one operation: it does not read a client again, so it must not live longer. It is
+// safe for concurrent use.
 //
 // One key is searched for, and what comes back is compared with it. A search need not find by every field, so a key
 // that it does not bring up is looked for in all pages of the list. There is one walk over the pages: it stops when
@@ -59,7 +59,8 @@ type step struct {
 
 // NewLookup returns a Lookup that has seen nothing.
 func (c *Client) NewLookup() *Lookup {
-	return &Lookup{Read: c.readPage, client: c, seen: map[Key]*seenClient{}, searched: map[Key]bool{}, paged: map[string]bool{}, next: 1, left: -1}
+	return &Lookup{Read: c.readPage, client: c, seen: map[Key]*seenClient{}, searched: map[Key]bool{},
+		paged: map[string]bool{}, next: 1, left: -1}
 }
 
 func (c *Client) readPage(ctx context.Context, q Query, number, count int) (*Page, upstream.Meta, error) {
@@ -336,7 +337,8 @@ func (l *Lookup) advance(page *Page) error {
 }
 
 func ambiguous() error {
-	return &upstream.Error{Backend: upstream.ThoughtIndustries, Kind: upstream.Contract, Method: "GET", Route: route, Err: upstream.ErrAmbiguous}
+	return &upstream.Error{Backend: upstream.ThoughtIndustries, Kind: upstream.Contract, Method: "GET", Route: route,
+		Err: upstream.ErrAmbiguous}
 }
 
 func (l *Lookup) failure(kind upstream.Kind, reason string) error {

@@ -1,6 +1,6 @@
-// Package thoughtindustries speaks the clients API of a Thought Industries instance. Its one list returns whole clients,
-// often megabytes of them; they become documents, pruned by the caller's shape. There is no read of a single client: a
-// Lookup finds clients by key.
+// Package thoughtindustries speaks the clients API of a Thought Industries instance. Its one list returns whole
+// clients, often megabytes of them; they become documents, pruned by the caller's shape. There is no read of a single
+// client: a Lookup finds clients by key.
 package thoughtindustries
 
 import (
@@ -41,10 +41,11 @@ type Client struct {
 }
 
 // New returns a client over rest, whose base URL ends before "/incoming/v2". A Lookup finds clients by those of the
-// members id, slug and sku that shapes.Client declares. It sets the probe of rest: a page of clients can be megabytes, so
-// that is the route that only checks the key.
+// members id, slug and sku that shapes.Client declares. It sets the probe of rest: a page of clients can be megabytes,
+// so that is the route that only checks the key.
 func New(rest *upstream.Client, shapes Shapes) *Client {
-	rest.ProbeWith(upstream.Request{Method: http.MethodGet, Route: "/incoming/v2/ping", Path: []string{"incoming", "v2", "ping"}})
+	rest.ProbeWith(upstream.Request{Method: http.MethodGet, Route: "/incoming/v2/ping",
+		Path: []string{"incoming", "v2", "ping"}})
 	c := &Client{rest: rest, shapes: shapes, keys: map[string]int{}}
 	for i, m := range shapes.Client.Members {
 		switch m.Name {
@@ -60,8 +61,8 @@ func (c *Client) Parse(data []byte) (*document.Document, error) {
 	return document.Parse(data, c.shapes.Client)
 }
 
-// Query selects and orders clients. Search is compared with names and the other texts that the backend indexes; Sort is a
-// field of the backend's choice, and an unknown one is Invalid.
+// Query selects and orders clients. Search is compared with names and the other texts that the backend indexes; Sort is
+// a field of the backend's choice, and an unknown one is Invalid.
 type Query struct{ Search, Sort string }
 
 // Page is one page of the list, as the backend made it.
@@ -78,7 +79,8 @@ type Page struct {
 }
 
 // Page reads one page with one call: number from 1, count up to MaxCount.
-func (c *Client) Page(ctx context.Context, q Query, number, count int, options ...upstream.Option) (page *Page, meta upstream.Meta, err error) {
+func (c *Client) Page(ctx context.Context, q Query, number, count int,
+	options ...upstream.Option) (page *Page, meta upstream.Meta, err error) {
 	query := url.Values{"page": {strconv.Itoa(number)}, "count": {strconv.Itoa(count)}}
 	if q.Search != "" {
 		query.Set("query", q.Search)
@@ -116,16 +118,18 @@ type chunk = upstream.Chunk[*document.Document]
 
 // Window reads the clients at positions [offset, offset+first), in one call where a page of at most MaxCount covers
 // them, else in two.
-func (c *Client) Window(ctx context.Context, q Query, offset, first int, options ...upstream.Option) (*Window, upstream.Meta, error) {
+func (c *Client) Window(ctx context.Context, q Query, offset, first int,
+	options ...upstream.Option) (*Window, upstream.Meta, error) {
 	w := &Window{Offset: offset}
-	clients, more, meta, err := upstream.Window(ctx, c.rest, route, offset, first, MaxCount, func(ctx context.Context, number, size int, options ...upstream.Option) (chunk, error) {
-		p, meta, err := c.Page(ctx, q, number+1, size, options...)
-		if err != nil {
-			return chunk{Meta: meta}, err
-		}
-		w.Total, w.Aggregations = p.Total, p.Aggregations
-		return chunk{Items: p.Clients, Page: p.Number - 1, Size: p.PerPage, Last: !p.HasMore, Meta: meta}, nil
-	}, options...)
+	clients, more, meta, err := upstream.Window(ctx, c.rest, route, offset, first, MaxCount,
+		func(ctx context.Context, number, size int, options ...upstream.Option) (chunk, error) {
+			p, meta, err := c.Page(ctx, q, number+1, size, options...)
+			if err != nil {
+				return chunk{Meta: meta}, err
+			}
+			w.Total, w.Aggregations = p.Total, p.Aggregations
+			return chunk{Items: p.Clients, Page: p.Number - 1, Size: p.PerPage, Last: !p.HasMore, Meta: meta}, nil
+		}, options...)
 	if err != nil {
 		return nil, meta, err
 	}

@@ -38,7 +38,8 @@ func check(image v1.Image) error {
 	if err != nil {
 		return err
 	}
-	return errors.Join(checkConfig(file.Config), checkFiles(files), checkProgram(files[program]), checkAuthorities(files[authorities]))
+	return errors.Join(checkConfig(file.Config), checkFiles(files), checkProgram(files[program]),
+		checkAuthorities(files[authorities]))
 }
 
 func checkConfig(c v1.Config) error {
@@ -48,9 +49,11 @@ func checkConfig(c v1.Config) error {
 			wrong = append(wrong, fmt.Errorf(format, values...))
 		}
 	}
-	refuse(!regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`).MatchString(c.User), "the user %q is not one that is not root, by numbers", c.User)
+	refuse(!regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`).MatchString(c.User),
+		"the user %q is not one that is not root, by numbers", c.User)
 	refuse(!slices.Equal(c.Entrypoint, []string{"/" + program}), "the entrypoint is %q", c.Entrypoint)
-	refuse(c.Healthcheck == nil || !slices.Equal(c.Healthcheck.Test, []string{"CMD", "/" + program, "health"}), "the health check is not the program's own")
+	refuse(c.Healthcheck == nil || !slices.Equal(c.Healthcheck.Test, []string{"CMD", "/" + program, "health"}),
+		"the health check is not the program's own")
 	for _, port := range []string{"8080/tcp", "9090/tcp"} {
 		_, exposed := c.ExposedPorts[port]
 		refuse(!exposed, "port %s is not exposed", port)
@@ -91,7 +94,8 @@ func extracted(image v1.Image) (map[string]file, error) {
 	}
 }
 
-// checkFiles holds the image to its three files, so there is no shell and no package manager, and to their owner and modes.
+// checkFiles holds the image to its three files, so there is no shell and no package manager, and to their owner and
+// modes.
 func checkFiles(files map[string]file) error {
 	var wrong []error
 	total := 0
@@ -102,7 +106,8 @@ func checkFiles(files map[string]file) error {
 		case mode == 0:
 			wrong = append(wrong, fmt.Errorf("%s is not to be in the image", name))
 		case f.header.Mode != mode || f.header.Uid != 0 || f.header.Gid != 0:
-			wrong = append(wrong, fmt.Errorf("%s has mode %o and belongs to %d:%d; it is to be %o and root's", name, f.header.Mode, f.header.Uid, f.header.Gid, mode))
+			wrong = append(wrong, fmt.Errorf("%s has mode %o and belongs to %d:%d; it is to be %o and root's", name,
+				f.header.Mode, f.header.Uid, f.header.Gid, mode))
 		}
 	}
 	fmt.Fprintf(os.Stderr, "files: %d, of %d bytes, of at most %d\n", len(files), total, mostBytes)

@@ -12,8 +12,8 @@ import (
 	v1 "github.com/google/go-containerregistry/pkg/v1"
 )
 
-// lastStage returns the configuration of the image that the last stage of a Dockerfile builds. An instruction that is not
-// known here is an error.
+// lastStage returns the configuration of the image that the last stage of a Dockerfile builds. An instruction that is
+// not known here is an error.
 func lastStage(path string) (v1.Config, error) {
 	config := v1.Config{}
 	text, err := os.ReadFile(path)

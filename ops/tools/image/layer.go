@@ -16,7 +16,8 @@ import (
 
 const architecture = runtime.GOARCH
 
-// layerOf returns the files of a folder as a layer. They belong to root and have no times, as the folder's own are those of this build.
+// layerOf returns the files of a folder as a layer. They belong to root and have no times, as the folder's own are
+// those of this build.
 func layerOf(folder string) (v1.Layer, error) {
 	var packed bytes.Buffer
 	w := tar.NewWriter(&packed)
@@ -36,7 +37,9 @@ func layerOf(folder string) (v1.Layer, error) {
 	if err := w.Close(); err != nil {
 		return nil, err
 	}
-	return tarball.LayerFromOpener(func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(packed.Bytes())), nil },
+	return tarball.LayerFromOpener(func() (io.ReadCloser, error) {
+		return io.NopCloser(bytes.NewReader(packed.Bytes())), nil
+	},
 		tarball.WithMediaType(types.OCILayer))
 }
 
@@ -50,7 +53,8 @@ func add(w *tar.Writer, path, name string, entry fs.DirEntry) error {
 		return err
 	}
 	// Of the header of a file of this machine its kind, mode and size alone are part of an image.
-	header = &tar.Header{Typeflag: header.Typeflag, Name: name, Mode: header.Mode, Size: header.Size, Format: tar.FormatPAX}
+	header = &tar.Header{Typeflag: header.Typeflag, Name: name, Mode: header.Mode, Size: header.Size,
+		Format: tar.FormatPAX}
 	if entry.IsDir() {
 		header.Name += "/"
 		return w.WriteHeader(header)

@@ -1,6 +1,6 @@
-// Command image makes an image of a folder without a container engine: its layer is the folder, its configuration that of the last stage of a
-// Dockerfile. It writes the image as an OCI layout, reads that again, checks layers and configuration, and writes
-// the file system that a container would see to standard output, as tar.
+// Command image makes an image of a folder without a container engine: its layer is the folder, its configuration that
+// of the last stage of a Dockerfile. It writes the image as an OCI layout, reads that again, checks layers and
+// configuration, and writes the file system that a container would see to standard output, as tar.
 package main
 
 import (

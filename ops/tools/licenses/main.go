@@ -1,5 +1,5 @@
-// Command licenses writes the licences of all modules that the program is built from to standard output. A module without a
-// licence, or with one that is not allowed, is an error. It runs at the root of the program's module.
+// Command licenses writes the licences of all modules that the program is built from to standard output. A module
+// without a licence, or with one that is not allowed, is an error. It runs at the root of the program's module.
 package main
 
 import (
@@ -59,8 +59,8 @@ func write(w io.Writer) error {
 
 const rule = "================================================================================"
 
-// list returns the modules of all packages that the program imports on any platform, by path. The standard library is one of
-// them.
+// list returns the modules of all packages that the program imports on any platform, by path. The standard library is
+// one of them.
 func list() ([]module, error) {
 	seen := map[string]module{}
 	for _, platform := range platforms {

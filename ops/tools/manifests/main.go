@@ -1,6 +1,6 @@
-// Command manifests checks Kubernetes objects, as YAML documents on its standard input, against the schemas that Kubernetes,
-// the Gateway API and the Prometheus operator publish. A member that no schema knows is an error, as it is for a server
-// that is asked to be strict.
+// Command manifests checks Kubernetes objects, as YAML documents on its standard input, against the schemas that
+// Kubernetes, the Gateway API and the Prometheus operator publish. A member that no schema knows is an error, as it is
+// for a server that is asked to be strict.
 package main
 
 import (
@@ -180,8 +180,10 @@ func (s *schemas) addSwagger(file string) error {
 			s.at[fmt.Sprint(version, " ", k["kind"])] = "kubernetes.json#/definitions/" + name
 		}
 	}
-	document.Definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"] = map[string]any{"type": []any{"string", "integer"}}
-	document.Definitions["io.k8s.apimachinery.pkg.api.resource.Quantity"] = map[string]any{"type": []any{"string", "number"}}
+	document.Definitions["io.k8s.apimachinery.pkg.util.intstr.IntOrString"] = map[string]any{"type": []any{"string",
+		"integer"}}
+	document.Definitions["io.k8s.apimachinery.pkg.api.resource.Quantity"] = map[string]any{"type": []any{"string",
+		"number"}}
 	definitions := map[string]any{}
 	for name, definition := range document.Definitions {
 		definitions[name] = definition
