@@ -6190,82 +6190,82 @@ func sourceData(filename string) string {
 }
 
 var sources = []*ast.Source{
-	{Name: "../schema.graphqls", Input: `"""Reads. Root fields are nullable: when a backend fails, only the fields that it answers are null."""
+	{Name: "../schema.graphqls", Input: `"""Reads. Root fields are nullable: when a backend fails, only its own fields are null."""
 type Query {
   """
-  Clients of Thought Industries with everything embedded in them. Without ` + "`" + `query` + "`" + ` every client is
-  listed. Learngraph fetches whole clients from the backend whatever is selected here.
+  Clients of Thought Industries with their embedded content. Without ` + "`" + `query` + "`" + ` all clients are listed. Learngraph fetches
+  whole clients from the backend, whatever the selection.
   """
   clients(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
-    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `query` + "`" + ` and ` + "`" + `sort` + "`" + `."""
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, requested with the same ` + "`" + `query` + "`" + ` and ` + "`" + `sort` + "`" + `."""
     after: String
     """
-    Search text, matched by the backend against the name and other indexed fields; for callers who are bound to clients,
-    against name, id, slug and sku of theirs.
+    Search text. The backend matches it against the name and other indexed fields; for a caller bound to clients,
+    Learngraph matches it against their name, id, slug and sku.
     """
     query: String
     """
-    Field to sort by, such as ` + "`" + `name` + "`" + ` or ` + "`" + `createdAt` + "`" + `. Passed through as it is; what the backend refuses is
-    ` + "`" + `BAD_USER_INPUT` + "`" + `. How to ask for descending order is not documented.
+    Field to sort by, such as ` + "`" + `name` + "`" + ` or ` + "`" + `createdAt` + "`" + `. It is sent to the backend unchanged; a value that the backend
+    rejects is ` + "`" + `BAD_USER_INPUT` + "`" + `. The vendor documents no descending order.
     """
     sort: String
   ): ClientConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "thoughtindustries", most: 2, atStart: 1)
-  """Clients known to Coassemble, in the backend's order, which it does not promise."""
+  """Clients of Coassemble, in the backend's order, which may change between calls."""
   embedClients(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
     """The ` + "`" + `endCursor` + "`" + ` of the previous page."""
     after: String
   ): EmbedClientConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1)
-  """Users known to Coassemble, in the backend's order, which it does not promise."""
+  """Users of Coassemble, in the backend's order, which may change between calls."""
   users(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
-    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `clientIdentifier` + "`" + `."""
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, requested with the same ` + "`" + `clientIdentifier` + "`" + `."""
     after: String
     """Only users of this client: the ` + "`" + `sourceId` + "`" + ` of an ` + "`" + `EmbedClient` + "`" + `."""
     clientIdentifier: String
   ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1, list: "users")
-  """Identities kept by MATTR VII."""
+  """Identities of MATTR VII."""
   identities(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
-    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `filter` + "`" + `."""
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, requested with the same ` + "`" + `filter` + "`" + `."""
     after: String
-    """Only identities that match every criterion given here. Without a filter all are listed."""
+    """Only identities that match all criteria. Without a filter all identities are listed."""
     filter: IdentityFilter
   ): IdentityConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "mattr")
   """
-  One client of Thought Industries; null where there is none. That backend has no read of a single
-  client, so a lookup outside the cache may have to read several pages of clients.
+  One client of Thought Industries; null if it does not exist. The backend has no read of a single client, so a lookup
+  that is not cached may read several pages of clients.
   """
   client(
     """Exactly one key."""
     by: ClientBy!
   ): Client @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation")
-  """One client of Coassemble; null where there is none."""
+  """One client of Coassemble; null if it does not exist."""
   embedClient(
     """Exactly one key."""
     by: EmbedClientBy!
   ): EmbedClient @calls(backend: "coassemble", list: "embedClients")
-  """One user of Coassemble; null where there is none."""
+  """One user of Coassemble; null if it does not exist."""
   user(
     """Exactly one key."""
     by: UserBy!
   ): User @calls(backend: "coassemble", list: "users")
-  """One identity of MATTR VII; null where there is none."""
+  """One identity of MATTR VII; null if it does not exist."""
   identity(
     """Exactly one key."""
     by: IdentityBy!
   ): Identity @calls(backend: "mattr", list: "identities")
-  """The object with this global id; null where it no longer exists."""
+  """The object with this global id; null if it no longer exists."""
   node(
     """The ` + "`" + `id` + "`" + ` of a ` + "`" + `Client` + "`" + `, ` + "`" + `EmbedClient` + "`" + `, ` + "`" + `User` + "`" + `, ` + "`" + `Identity` + "`" + ` or ` + "`" + `Credential` + "`" + `."""
     id: ID!
   ): Node
-  """The objects with these global ids, in the order asked, null for each that no longer exists."""
+  """The objects with these global ids, in the order of ` + "`" + `ids` + "`" + `, null for each that no longer exists."""
   nodes(
     """At most 100 values of ` + "`" + `id` + "`" + `."""
     ids: [ID!]!
@@ -6273,155 +6273,152 @@ type Query {
 }
 
 """
-Writes. What the caller can mend comes back in ` + "`" + `userErrors` + "`" + `; a failing backend is an error with the
-field null. An omitted input field is not sent; an explicit null is ` + "`" + `BAD_USER_INPUT` + "`" + `. When an answer is
-lost, the code is ` + "`" + `WRITE_OUTCOME_UNKNOWN` + "`" + `: read again before repeating.
+Writes. Errors that the caller can correct are in ` + "`" + `userErrors` + "`" + `; when the backend fails, the field is null with an error.
+An omitted input field is not sent; an explicit null is ` + "`" + `BAD_USER_INPUT` + "`" + `. When the backend's response is lost, the code
+is ` + "`" + `WRITE_OUTCOME_UNKNOWN` + "`" + `: read the object before you repeat the write.
 """
 type Mutation {
-  """Replaces the whole metadata of a Coassemble client: a key that is not sent is lost."""
+  """Replaces all metadata of a Coassemble client; a key that is not sent is deleted."""
   updateEmbedClient(
     """The client and its new metadata."""
     input: UpdateEmbedClientInput!
   ): UpdateEmbedClientPayload @scopes(scopes: ["clients:write"]) @calls(backend: "coassemble", most: 2)
   """
-  Deletes a Coassemble client and every object associated with it. There is no undo. Refused with
-  ` + "`" + `FORBIDDEN` + "`" + ` unless the server was started with ` + "`" + `ALLOW_DELETES` + "`" + `; ` + "`" + `PLAN_REQUIRED` + "`" + ` where the Coassemble
-  plan has no deletes.
+  Deletes a Coassemble client and every object associated with it. This cannot be undone. ` + "`" + `FORBIDDEN` + "`" + ` unless the server
+  runs with ` + "`" + `ALLOW_DELETES` + "`" + `; ` + "`" + `PLAN_REQUIRED` + "`" + ` if the Coassemble plan has no deletes.
   """
   deleteEmbedClient(
     """The client, and its name repeated."""
     input: DeleteEmbedClientInput!
   ): DeleteEmbedClientPayload @scopes(scopes: ["clients:write", "delete"]) @calls(backend: "coassemble")
   """
-  Changes a Coassemble user. The vendor's documentation says of ` + "`" + `metadata` + "`" + ` both that it replaces what is
-  there and that it is merged into it; Learngraph sends what it is given and adds nothing. To be safe
-  under either reading, send all the metadata, with ` + "`" + `name` + "`" + ` and ` + "`" + `avatar` + "`" + `.
+  Changes a Coassemble user. The vendor documents both that ` + "`" + `metadata` + "`" + ` replaces the user's metadata and that it is merged
+  into it; Learngraph sends the input unchanged. Send all metadata, with ` + "`" + `name` + "`" + ` and ` + "`" + `avatar` + "`" + `, to be safe in both cases.
   """
   updateUser(
-    """The user and what to change."""
+    """The user and the changes."""
     input: UpdateUserInput!
   ): UpdateUserPayload @scopes(scopes: ["users:write"]) @calls(backend: "coassemble", most: 3)
   """
-  Deletes a Coassemble user; ` + "`" + `action` + "`" + ` says what becomes of the user's courses. Refused with ` + "`" + `FORBIDDEN` + "`" + `
-  unless the server was started with ` + "`" + `ALLOW_DELETES` + "`" + `; ` + "`" + `PLAN_REQUIRED` + "`" + ` where the Coassemble plan has no
-  deletes.
+  Deletes a Coassemble user; ` + "`" + `action` + "`" + ` decides about the user's courses. ` + "`" + `FORBIDDEN` + "`" + ` unless the server runs with
+  ` + "`" + `ALLOW_DELETES` + "`" + `; ` + "`" + `PLAN_REQUIRED` + "`" + ` if the Coassemble plan has no deletes.
   """
   deleteUser(
-    """The user, and what becomes of the courses."""
+    """The user, and the action on the user's courses."""
     input: DeleteUserInput!
   ): DeleteUserPayload @scopes(scopes: ["users:write", "delete"]) @calls(backend: "coassemble", most: 3)
   """
-  Changes the claims of a MATTR identity and, where given, its authentication provider. The vendor does
-  not say whether claims that are left out survive: send them all.
+  Changes the claims of a MATTR identity and, if given, its authentication provider. Send all claims: whether omitted
+  claims are deleted is not documented.
   """
   updateIdentity(
     """The identity and its new claims."""
     input: UpdateIdentityInput!
   ): UpdateIdentityPayload @scopes(scopes: ["identities:write"]) @calls(backend: "mattr", most: 4) @calls(backend: "coassemble", most: 3)
   """
-  Deletes a MATTR identity and the data kept about it. Credentials that were issued to it remain valid.
-  Refused with ` + "`" + `FORBIDDEN` + "`" + ` unless the server was started with ` + "`" + `ALLOW_DELETES` + "`" + `.
+  Deletes a MATTR identity and the data stored about it. Credentials issued to it remain valid. ` + "`" + `FORBIDDEN` + "`" + ` unless the
+  server runs with ` + "`" + `ALLOW_DELETES` + "`" + `.
   """
   deleteIdentity(
-    """Which identity."""
+    """The key of the identity."""
     input: DeleteIdentityInput!
   ): DeleteIdentityPayload @scopes(scopes: ["identities:write", "delete"]) @calls(backend: "mattr", most: 3) @calls(backend: "coassemble")
 }
 
 """
-Questions that are kept open. The first event is the answer now; another one follows whenever the answer has changed, with
-all that was selected. Events tell states, not changes: a state between two events may be skipped.
+Live queries. The first event is the current result; each later event is the whole result after a change. States between
+two events may be skipped.
 """
 type Subscription {
   """
-  Clients of Thought Industries with everything embedded in them. Without ` + "`" + `query` + "`" + ` every client is
-  listed. Learngraph fetches whole clients from the backend whatever is selected here.
+  Clients of Thought Industries with their embedded content. Without ` + "`" + `query` + "`" + ` all clients are listed. Learngraph fetches
+  whole clients from the backend, whatever the selection.
   """
   clients(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
-    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `query` + "`" + ` and ` + "`" + `sort` + "`" + `."""
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, requested with the same ` + "`" + `query` + "`" + ` and ` + "`" + `sort` + "`" + `."""
     after: String
     """
-    Search text, matched by the backend against the name and other indexed fields; for callers who are bound to clients,
-    against name, id, slug and sku of theirs.
+    Search text. The backend matches it against the name and other indexed fields; for a caller bound to clients,
+    Learngraph matches it against their name, id, slug and sku.
     """
     query: String
     """
-    Field to sort by, such as ` + "`" + `name` + "`" + ` or ` + "`" + `createdAt` + "`" + `. Passed through as it is; what the backend refuses is
-    ` + "`" + `BAD_USER_INPUT` + "`" + `. How to ask for descending order is not documented.
+    Field to sort by, such as ` + "`" + `name` + "`" + ` or ` + "`" + `createdAt` + "`" + `. It is sent to the backend unchanged; a value that the backend
+    rejects is ` + "`" + `BAD_USER_INPUT` + "`" + `. The vendor documents no descending order.
     """
     sort: String
   ): ClientConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "thoughtindustries", most: 2, atStart: 1)
-  """Clients known to Coassemble, in the backend's order, which it does not promise."""
+  """Clients of Coassemble, in the backend's order, which may change between calls."""
   embedClients(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
     """The ` + "`" + `endCursor` + "`" + ` of the previous page."""
     after: String
   ): EmbedClientConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1)
-  """Users known to Coassemble, in the backend's order, which it does not promise."""
+  """Users of Coassemble, in the backend's order, which may change between calls."""
   users(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
-    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `clientIdentifier` + "`" + `."""
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, requested with the same ` + "`" + `clientIdentifier` + "`" + `."""
     after: String
     """Only users of this client: the ` + "`" + `sourceId` + "`" + ` of an ` + "`" + `EmbedClient` + "`" + `."""
     clientIdentifier: String
   ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1, list: "users")
-  """Identities kept by MATTR VII."""
+  """Identities of MATTR VII."""
   identities(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
-    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `filter` + "`" + `."""
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, requested with the same ` + "`" + `filter` + "`" + `."""
     after: String
-    """Only identities that match every criterion given here. Without a filter all are listed."""
+    """Only identities that match all criteria. Without a filter all identities are listed."""
     filter: IdentityFilter
   ): IdentityConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "mattr")
   """
-  One client of Thought Industries; null where there is none. That backend has no read of a single
-  client, so a lookup outside the cache may have to read several pages of clients.
+  One client of Thought Industries; null if it does not exist. The backend has no read of a single client, so a lookup
+  that is not cached may read several pages of clients.
   """
   client(
     """Exactly one key."""
     by: ClientBy!
   ): Client @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation")
-  """One client of Coassemble; null where there is none."""
+  """One client of Coassemble; null if it does not exist."""
   embedClient(
     """Exactly one key."""
     by: EmbedClientBy!
   ): EmbedClient @calls(backend: "coassemble", list: "embedClients")
-  """One user of Coassemble; null where there is none."""
+  """One user of Coassemble; null if it does not exist."""
   user(
     """Exactly one key."""
     by: UserBy!
   ): User @calls(backend: "coassemble", list: "users")
-  """One identity of MATTR VII; null where there is none."""
+  """One identity of MATTR VII; null if it does not exist."""
   identity(
     """Exactly one key."""
     by: IdentityBy!
   ): Identity @calls(backend: "mattr", list: "identities")
-  """The object with this global id; null where it no longer exists."""
+  """The object with this global id; null if it no longer exists."""
   node(
     """The ` + "`" + `id` + "`" + ` of a ` + "`" + `Client` + "`" + `, ` + "`" + `EmbedClient` + "`" + `, ` + "`" + `User` + "`" + `, ` + "`" + `Identity` + "`" + ` or ` + "`" + `Credential` + "`" + `."""
     id: ID!
   ): Node
 }
 
-"""An object that can be read again by its global id. Content inside a client is not one: no backend reads it alone."""
+"""An object that can be read by its global id. Content inside a client is no ` + "`" + `Node` + "`" + `: no backend reads it alone."""
 interface Node {
-  """Opaque and unique across all types; ` + "`" + `sourceId` + "`" + ` is the backend's own key."""
+  """Global id, opaque and unique across all types; ` + "`" + `sourceId` + "`" + ` is the backend's own key."""
   id: ID!
 }
 
-"""Where a page stands in its list. Paging is forward only."""
+"""The position of a page in its list. Paging is forward only."""
 type PageInfo @cost(weight: "0") {
   """
-  Whether more may follow. Exact for lists of Thought Industries; for lists of Coassemble and MATTR a full
-  last page may say true, and the page after it is empty.
+  Whether another page may follow. Exact for lists of Thought Industries; for lists of Coassemble and MATTR it may be
+  true on a full last page, and the next page is empty.
   """
   hasNextPage: Boolean!
-  """Paging is forward only: true on a page that was asked with ` + "`" + `after` + "`" + `."""
+  """Whether the page was requested with ` + "`" + `after` + "`" + `; paging is forward only."""
   hasPreviousPage: Boolean!
   """Cursor of the first edge; null on an empty page."""
   startCursor: String
@@ -6436,17 +6433,17 @@ type ClientConnection @scopes(scopes: ["clients:read"]) {
   """The objects of this page, without their cursors."""
   nodes: [Client]!
   pageInfo: PageInfo!
-  """Clients on all pages; null where the backend does not say."""
+  """Number of clients on all pages; null if the backend does not send it."""
   totalCount: Int
-  """Counts by facet, as the backend gives them with the list."""
+  """Counts by facet, as the backend sends them with the list."""
   aggregations: [Aggregation]
 }
 
 """One element of a ` + "`" + `ClientConnection` + "`" + `."""
 type ClientEdge {
-  """Opaque; valid for the list and arguments that it came from."""
+  """Opaque; valid only with the list and arguments it was returned for."""
   cursor: String!
-  """Null where this one could not be read; an error says why."""
+  """Null if the object could not be read; ` + "`" + `errors` + "`" + ` has the reason."""
   node: Client
 }
 
@@ -6459,11 +6456,11 @@ type EmbedClientConnection @scopes(scopes: ["clients:read"]) {
   pageInfo: PageInfo!
 }
 
-"""One element of a ` + "`" + `EmbedClientConnection` + "`" + `."""
+"""One element of an ` + "`" + `EmbedClientConnection` + "`" + `."""
 type EmbedClientEdge {
-  """Opaque; valid for the list and arguments that it came from."""
+  """Opaque; valid only with the list and arguments it was returned for."""
   cursor: String!
-  """Null where this one could not be read; an error says why."""
+  """Null if the object could not be read; ` + "`" + `errors` + "`" + ` has the reason."""
   node: EmbedClient
 }
 
@@ -6478,9 +6475,9 @@ type UserConnection @scopes(scopes: ["users:read"]) {
 
 """One element of a ` + "`" + `UserConnection` + "`" + `."""
 type UserEdge {
-  """Opaque; valid for the list and arguments that it came from."""
+  """Opaque; valid only with the list and arguments it was returned for."""
   cursor: String!
-  """Null where this one could not be read; an error says why."""
+  """Null if the object could not be read; ` + "`" + `errors` + "`" + ` has the reason."""
   node: User
 }
 
@@ -6493,11 +6490,11 @@ type IdentityConnection @scopes(scopes: ["identities:read"]) {
   pageInfo: PageInfo!
 }
 
-"""One element of a ` + "`" + `IdentityConnection` + "`" + `."""
+"""One element of an ` + "`" + `IdentityConnection` + "`" + `."""
 type IdentityEdge {
-  """Opaque; valid for the list and arguments that it came from."""
+  """Opaque; valid only with the list and arguments it was returned for."""
   cursor: String!
-  """Null where this one could not be read; an error says why."""
+  """Null if the object could not be read; ` + "`" + `errors` + "`" + ` has the reason."""
   node: Identity
 }
 
@@ -6512,9 +6509,9 @@ type CredentialConnection @scopes(scopes: ["identities:read"]) {
 
 """One element of a ` + "`" + `CredentialConnection` + "`" + `."""
 type CredentialEdge {
-  """Opaque; valid for the list and arguments that it came from."""
+  """Opaque; valid only with the list and arguments it was returned for."""
   cursor: String!
-  """Null where this one could not be read; an error says why."""
+  """Null if the object could not be read; ` + "`" + `errors` + "`" + ` has the reason."""
   node: Credential
 }
 
@@ -6525,15 +6522,15 @@ type CourseConnection {
   """The objects of this page, without their cursors."""
   nodes: [Course]!
   pageInfo: PageInfo!
-  """Courses on all pages that match the arguments."""
+  """Number of courses on all pages that match the arguments."""
   totalCount: Int!
 }
 
 """One element of a ` + "`" + `CourseConnection` + "`" + `."""
 type CourseEdge {
-  """Opaque; valid for the list and arguments that it came from."""
+  """Opaque; valid only with the list and arguments it was returned for."""
   cursor: String!
-  """Null where this one could not be read; an error says why."""
+  """Null if the object could not be read; ` + "`" + `errors` + "`" + ` has the reason."""
   node: Course
 }
 
@@ -6544,15 +6541,15 @@ type LearningPathConnection {
   """The objects of this page, without their cursors."""
   nodes: [LearningPath]!
   pageInfo: PageInfo!
-  """Learning paths on all pages that match the arguments."""
+  """Number of learning paths on all pages that match the arguments."""
   totalCount: Int!
 }
 
 """One element of a ` + "`" + `LearningPathConnection` + "`" + `."""
 type LearningPathEdge {
-  """Opaque; valid for the list and arguments that it came from."""
+  """Opaque; valid only with the list and arguments it was returned for."""
   cursor: String!
-  """Null where this one could not be read; an error says why."""
+  """Null if the object could not be read; ` + "`" + `errors` + "`" + ` has the reason."""
   node: LearningPath
 }
 
@@ -6575,7 +6572,7 @@ type AggregationBucket {
 
 """
 A client of Thought Industries: an organisation with its courses, learning paths, licenses and settings.
-Beside the joins to other backends, a field is null where Thought Industries sent no value for it.
+Except for the joins to other backends, a field is null if Thought Industries sent no value for it.
 """
 type Client implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
@@ -6583,8 +6580,8 @@ type Client implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "t
   """Thought Industries' own id of the client."""
   sourceId: ID!
   """
-  The same client in Coassemble, joined by the key that the server is configured with (the client's id
-  unless set otherwise). Null where Coassemble has none.
+  The same client in Coassemble, joined by the key that ` + "`" + `LINK_CLIENT` + "`" + ` sets (default: the client's id). Null if
+  Coassemble has none.
   """
   embed: EmbedClient @calls(backend: "coassemble", list: "embedClients")
   """Users of this client in Coassemble."""
@@ -6594,36 +6591,36 @@ type Client implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "t
     """The ` + "`" + `endCursor` + "`" + ` of the previous page."""
     after: String
   ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1, list: "users")
-  """Courses as embedded in the client."""
+  """Courses embedded in the client."""
   courses(
     """Page size, 0 to 100; 0 for ` + "`" + `totalCount` + "`" + ` alone."""
     first: Int = 25 @range(min: 0, max: 100)
-    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `status` + "`" + ` and ` + "`" + `kind` + "`" + `."""
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, requested with the same ` + "`" + `status` + "`" + ` and ` + "`" + `kind` + "`" + `."""
     after: String
     """Only courses in one of these states."""
     status: [Status!]
     """Only courses of one of these kinds."""
     kind: [CourseGroupKind!]
   ): CourseConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])
-  """Learning paths as embedded in the client."""
+  """Learning paths embedded in the client."""
   learningPaths(
     """Page size, 0 to 100; 0 for ` + "`" + `totalCount` + "`" + ` alone."""
     first: Int = 25 @range(min: 0, max: 100)
-    """The ` + "`" + `endCursor` + "`" + ` of the previous page, asked with the same ` + "`" + `status` + "`" + `."""
+    """The ` + "`" + `endCursor` + "`" + ` of the previous page, requested with the same ` + "`" + `status` + "`" + `."""
     after: String
     """Only learning paths in one of these states."""
     status: [Status!]
   ): LearningPathConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"])
-  """The feature flags, on or off."""
+  """The client's feature flags."""
   features: ClientFeatures
   name: String
-  """Name of the client's school; a license may carry another."""
+  """Name of the client's school; a license may have another."""
   schoolName: String
-  """Ids of ` + "`" + `learningPaths` + "`" + `, in one list without pages."""
+  """Ids of all ` + "`" + `learningPaths` + "`" + `, in one list."""
   learningPathIds: [ID]
-  """Ids of ` + "`" + `courses` + "`" + `, in one list without pages."""
+  """Ids of all ` + "`" + `courses` + "`" + `, in one list."""
   courseIds: [ID]
-  """With their text; ` + "`" + `courseTagIds` + "`" + ` has the ids alone."""
+  """Tags of courses; ` + "`" + `courseTagIds` + "`" + ` has only their ids."""
   courseTags: [Tag]
   """Ids of ` + "`" + `courseTags` + "`" + `."""
   courseTagIds: [ID]
@@ -6631,75 +6628,75 @@ type Client implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "t
   purchasableContentIds: [ID]
   """Ids of ` + "`" + `purchasableTags` + "`" + `."""
   purchasableTagIds: [ID]
-  """With their text; ` + "`" + `purchasableTagIds` + "`" + ` has the ids alone."""
+  """Tags of content that can be bought; ` + "`" + `purchasableTagIds` + "`" + ` has only their ids."""
   purchasableTags: [Tag]
-  """When the right to use the content ends."""
+  """End of the right to use the content."""
   licenseEndDate: Date
-  """One of ` + "`" + `licenses` + "`" + `; may be there when the list is not."""
+  """One of ` + "`" + `licenses` + "`" + `; may be present when the list is null."""
   primaryLicense: License
-  """Credits that were given out."""
+  """Credits allocated so far."""
   allocatedCredits: Float
-  """Colours, fonts and pictures."""
+  """Colours, fonts and images."""
   appearance: AppearanceSettings
-  """How the catalog is filtered, sorted and shown."""
+  """Settings of the catalog: filters, sort order and display."""
   catalog: CatalogSettings
   """Ids of the learning paths that the client's administrators may allocate."""
   clientAdminAllocatableLearningPaths: [ID]
   createdAt: Date
-  """Next to ` + "`" + `startingBalance` + "`" + `. The unit is not documented."""
+  """Balance now; ` + "`" + `startingBalance` + "`" + ` is the first one. The unit is not documented."""
   currentBalance: Float
-  """About the signed-in learner. Learngraph asks with an API key, so it is unlikely to tell anything."""
+  """About the signed-in learner; probably always null, since Learngraph signs in with an API key."""
   currentUserManagerAllocatedLicenseTree: [LicenseNode]
-  """Host name of the client's own."""
+  """The client's own host name."""
   customHost: String
-  """Id only; the layout is not embedded."""
+  """Id of the layout, which is not embedded."""
   dashboardLayoutId: ID
   """BCP 47 tag, such as ` + "`" + `en-GB` + "`" + `."""
   defaultLanguage: String
   """Sender, header and footer of e-mails."""
   emailLayout: EmailLayoutSettings
-  """As text; the vendor promises BCP 47 only for ` + "`" + `defaultLanguage` + "`" + `."""
+  """Language codes; the vendor documents BCP 47 only for ` + "`" + `defaultLanguage` + "`" + `."""
   languages: [String]
-  """All licenses as a flat list of nodes with depth and parent."""
+  """All licenses, as a flat list of nodes with depth and parent."""
   licenseTree: [LicenseNode]
-  """Null where the backend embedded none; ` + "`" + `primaryLicense` + "`" + ` may still be there."""
+  """Null if the backend embedded none; ` + "`" + `primaryLicense` + "`" + ` may still be present."""
   licenses: [License]
   """E-mail addresses, separated by commas."""
   notificationEmails: String
-  """Work that the backend has not finished for this client."""
+  """Background jobs of this client that are not finished."""
   pendingJobs: [BackgroundJob]
-  """Id only; the layout is not embedded."""
+  """Id of the layout, which is not embedded."""
   redemptionLayoutId: ID
-  """Seats that were given out."""
+  """Number of seats allocated."""
   seatsAllocatedCount: Int
   """Number of seats; 0 means no limit."""
   seatsLimit: Int
-  """Seats that are taken."""
+  """Number of seats taken."""
   seatsUsedCount: Int
-  """Stock keeping unit; one of the keys by which the client can be joined to Coassemble."""
+  """Stock keeping unit; ` + "`" + `LINK_CLIENT` + "`" + ` can make it the join key to Coassemble."""
   sku: String
-  """Name for use in URLs; one of the keys by which the client can be joined to Coassemble."""
+  """Name for use in URLs; ` + "`" + `LINK_CLIENT` + "`" + ` can make it the join key to Coassemble."""
   slug: String
   """Single sign-on, without its secrets."""
   sso: SSOSettings
-  """The unit is not documented."""
+  """First balance; ` + "`" + `currentBalance` + "`" + ` is the one now. The unit is not documented."""
   startingBalance: Float
-  """For those of its courses see ` + "`" + `courseTags` + "`" + `."""
+  """Tags of the client; ` + "`" + `courseTags` + "`" + ` are those of its courses."""
   tags: [Tag]
   updatedAt: Date
 }
 
-"""The switches of a client, under the names that Thought Industries gives them. Null where it sent none."""
+"""Feature flags of a client, under Thought Industries' own names. A flag that was not sent is null."""
 type ClientFeatures {
   enableSegmentation: Boolean
   enableEcommerce: Boolean
-  """A license has its own switch of this name."""
+  """A license has its own flag of this name."""
   enableBranding: Boolean
   enableOnboardingSurvey: Boolean
   enableGlobalLinks: Boolean
   enableNavLinks: Boolean
   panorama: Boolean
-  """Whether the client is switched off; Thought Industries calls its states ` + "`" + `active` + "`" + ` and ` + "`" + `disabled` + "`" + `."""
+  """Whether the client is disabled; Thought Industries names its states ` + "`" + `active` + "`" + ` and ` + "`" + `disabled` + "`" + `."""
   disabled: Boolean
   enableDiscussions: Boolean
   enableCommunitiesSegmentation: Boolean
@@ -6707,7 +6704,7 @@ type ClientFeatures {
   enableContentDetailPage: Boolean
   enableLicenseDashboards: Boolean
   enableCreditPurchasing: Boolean
-  """E-mail settings of the client's own, see ` + "`" + `Client.emailLayout` + "`" + `."""
+  """Whether the client has its own e-mail settings, see ` + "`" + `Client.emailLayout` + "`" + `."""
   enableCustomEmailSettings: Boolean
   """See also ` + "`" + `Client.languages` + "`" + ` and ` + "`" + `Client.defaultLanguage` + "`" + `."""
   languageSelectorEnabled: Boolean
@@ -6715,7 +6712,7 @@ type ClientFeatures {
   clientSubscriptionNeedsSetup: Boolean
 }
 
-"""A client as Coassemble knows it: an identifier of the customer's own, and metadata."""
+"""A client of Coassemble: an identifier chosen by the customer, and metadata."""
 type EmbedClient implements Node @scopes(scopes: ["clients:read"]) @calls(backend: "coassemble", list: "embedClients") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
@@ -6723,16 +6720,13 @@ type EmbedClient implements Node @scopes(scopes: ["clients:read"]) @calls(backen
   sourceId: ID!
   """Free key-value pairs."""
   metadata: JSON
-  """Number of users, where the backend tells it."""
+  """Number of users; null if the backend does not send it."""
   userCount: Int
-  """When the record was made, as the backend writes it; a number is shown as its digits."""
+  """Creation time, in the backend's format; a number is returned as its digits."""
   created: String
-  """When the record was last changed, as the backend writes it; a number is shown as its digits."""
+  """Time of the last change, in the backend's format; a number is returned as its digits."""
   updated: String
-  """
-  The same client in Thought Industries, joined by the key that the server is configured with. Null where
-  there is none.
-  """
+  """The same client in Thought Industries, joined by the key that ` + "`" + `LINK_CLIENT` + "`" + ` sets. Null if there is none."""
   client: Client @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation")
   """Users of this client in Coassemble."""
   users(
@@ -6743,32 +6737,32 @@ type EmbedClient implements Node @scopes(scopes: ["clients:read"]) @calls(backen
   ): UserConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "coassemble", most: 2, atStart: 1, list: "users")
 }
 
-"""A user as Coassemble knows them."""
+"""A user of Coassemble."""
 type User implements Node @scopes(scopes: ["users:read"]) @calls(backend: "coassemble", list: "users") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """Coassemble's user identifier, chosen by the customer."""
   sourceId: ID!
-  """The ` + "`" + `sourceId` + "`" + ` of the ` + "`" + `EmbedClient` + "`" + ` that the user belongs to; null where the backend names none."""
+  """The ` + "`" + `sourceId` + "`" + ` of the ` + "`" + `EmbedClient` + "`" + ` that the user belongs to; null if the backend sends none."""
   clientIdentifier: String
   """Display name; the same as ` + "`" + `metadata.name` + "`" + `."""
   name: String
-  """URL of a picture; the same as ` + "`" + `metadata.avatar` + "`" + `."""
+  """URL of an image; the same as ` + "`" + `metadata.avatar` + "`" + `."""
   avatar: String
   """Free key-value pairs."""
   metadata: JSON
   testMode: Boolean
-  """When the record was made, as the backend writes it; a number is shown as its digits."""
+  """Creation time, in the backend's format; a number is returned as its digits."""
   created: String
-  """When the record was last changed, as the backend writes it; a number is shown as its digits."""
+  """Time of the last change, in the backend's format; a number is returned as its digits."""
   updated: String
-  """The user's client in Thought Industries, joined over ` + "`" + `clientIdentifier` + "`" + `. Null where there is none."""
+  """The user's client in Thought Industries, joined by ` + "`" + `clientIdentifier` + "`" + `. Null if there is none."""
   client: Client @calls(backend: "thoughtindustries", base: 50, most: 150, per: "operation")
-  """The user's client in Coassemble. Null where ` + "`" + `clientIdentifier` + "`" + ` is null or there is no such client."""
+  """The user's client in Coassemble. Null if ` + "`" + `clientIdentifier` + "`" + ` is null or the client does not exist."""
   embedClient: EmbedClient @calls(backend: "coassemble", list: "embedClients")
-  """The same person in MATTR, joined by the key that the server is configured with. Null where there is none."""
+  """The same person in MATTR, joined by the key that ` + "`" + `LINK_USER` + "`" + ` sets. Null if there is none."""
   identity: Identity @calls(backend: "mattr", list: "identities")
-  """Credentials of the user's identity in MATTR. Null where the user has no identity."""
+  """Credentials of the user's identity in MATTR. Null if the user has no identity."""
   credentials(
     """Page size, 1 to 100."""
     first: Int = 25 @range(min: 1, max: 100)
@@ -6777,22 +6771,22 @@ type User implements Node @scopes(scopes: ["users:read"]) @calls(backend: "coass
   ): CredentialConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "mattr", most: 2, list: "identities")
 }
 
-"""A user of MATTR VII: the claims about a person, to whom credentials are issued. Personal data."""
+"""A user of MATTR VII: claims about a person, to whom credentials are issued. Personal data."""
 type Identity implements Node @scopes(scopes: ["identities:read"]) @calls(backend: "mattr", list: "identities") {
   """Global id, see ` + "`" + `Node` + "`" + `."""
   id: ID!
   """MATTR's id of the user, a UUID."""
   sourceId: ID!
-  """Claims under the tenant's own keys, which may nest. Empty is normal: by default MATTR keeps none."""
+  """Claims under the tenant's own keys, which may nest. Often empty: by default MATTR stores none."""
   claims: JSON @scopes(scopes: ["claims:read"])
   """
-  Who vouches for the person. May be null or partial: MATTR promises it only in search results, and there
-  only the ` + "`" + `subjectId` + "`" + `. Where a tenant's list and single read do not show it, it depends on the route.
+  The authentication provider of the person. May be null or partial: MATTR documents it only for search results, and
+  there only ` + "`" + `subjectId` + "`" + `. If a tenant's list and single read omit it, its presence depends on the route.
   """
   authenticationProvider: AuthenticationProvider
   """
-  The same person in Coassemble, joined by the key that the server is configured with. Null where there is
-  none, and where MATTR does not show that key.
+  The same person in Coassemble, joined by the key that ` + "`" + `LINK_USER` + "`" + ` sets. Null if there is none, and if MATTR does not
+  send that key.
   """
   user: User @calls(backend: "coassemble", list: "users")
   """Credentials issued to this identity."""
@@ -6804,22 +6798,22 @@ type Identity implements Node @scopes(scopes: ["identities:read"]) @calls(backen
   ): CredentialConnection @listSize(slicingArguments: ["first"], sizedFields: ["edges", "nodes"]) @calls(backend: "mattr")
 }
 
-"""The service at which a person signed in, and who they are there."""
+"""The service at which a person signed in, and their key there."""
 type AuthenticationProvider {
   """MATTR's id of the provider, a UUID."""
   providerId: ID
-  """Address of the provider."""
+  """URL of the provider."""
   url: String
   """The person's key at the provider, such as ` + "`" + `example-university-oauth2|123456789` + "`" + `."""
   subjectId: String
 }
 
 """
-What MATTR records about an issued credential, never the claims in it. The fields after ` + "`" + `profile` + "`" + ` are
-filled for mobile credentials only.
+MATTR's record of an issued credential, without the claims in it. The fields after ` + "`" + `profile` + "`" + ` are null except for mobile
+credentials.
 """
 type Credential implements Node @scopes(scopes: ["identities:read"]) @calls(backend: "mattr", most: 2) {
-  """Global id, see ` + "`" + `Node` + "`" + `. It holds that of the identity: no credential is read alone."""
+  """Global id, see ` + "`" + `Node` + "`" + `. It contains the identity's id, since the backend does not read a credential alone."""
   id: ID!
   """MATTR's own id, a UUID."""
   sourceId: ID!
@@ -6828,32 +6822,32 @@ type Credential implements Node @scopes(scopes: ["identities:read"]) @calls(back
   type, such as ` + "`" + `CourseCredential` + "`" + `.
   """
   type: String
-  """Format. Seen so far: ` + "`" + `mobile` + "`" + `, ` + "`" + `compact` + "`" + `, ` + "`" + `compact-semantic` + "`" + `, ` + "`" + `web-semantic` + "`" + `."""
+  """Format. Known values: ` + "`" + `mobile` + "`" + `, ` + "`" + `compact` + "`" + `, ` + "`" + `compact-semantic` + "`" + `, ` + "`" + `web-semantic` + "`" + `."""
   profile: String
-  """Issuance session, a UUID."""
+  """Id of the issuance session, a UUID."""
   sessionId: ID
-  """Configuration that the credential was issued with, a UUID."""
+  """Id of the configuration that the credential was issued with, a UUID."""
   credentialConfigurationId: ID
-  """Offer that led to the issuance, a UUID."""
+  """Id of the offer that led to the issuance, a UUID."""
   offerId: ID
   """Public key of the holder's device, a JSON Web Key."""
   devicePublicKey: JSON
-  """Namespace to element to ` + "`" + `{ digestID, digest }` + "`" + `, the digest in base64. Values are not in it."""
+  """An object by namespace, then by element, of ` + "`" + `{ digestID, digest }` + "`" + `, the digest in base64. It contains no values."""
   namespaces: JSON
   """Hash of the mobile security object."""
   msoHash: String
   issuedDate: Date
-  """Before this moment the credential is not valid."""
+  """Start of the credential's validity."""
   validFrom: Date
-  """After this moment the credential is not valid."""
+  """End of the credential's validity."""
   validUntil: Date
   """` + "`" + `valid` + "`" + `, ` + "`" + `suspended` + "`" + ` or ` + "`" + `invalid` + "`" + `, which is final."""
   status: String
 }
 
 """
-A course as Thought Industries embeds it in a client or another course. It cannot be read alone. Where one client has the
-same course several times, each shows what all of them have; what none has is null, and is never fetched.
+A course, embedded in a client or another course. It cannot be read alone. If a client embeds the same course several
+times, each occurrence has the fields of all of them; a field that none has is null, and is never fetched.
 """
 type Course {
   """Thought Industries' own id."""
@@ -6866,51 +6860,51 @@ type Course {
   status: Status
   """See also ` + "`" + `courseGroupTitle` + "`" + `."""
   title: String
-  """Whether this session has a title of its own, apart from ` + "`" + `courseGroupTitle` + "`" + `."""
+  """Whether this session has its own title, different from ` + "`" + `courseGroupTitle` + "`" + `."""
   sessionIsTitled: Boolean
-  """The lesson offered as a sample, where the backend embedded it."""
+  """The sample lesson; null if the backend did not embed it."""
   sampleLesson: Lesson
-  """Id of ` + "`" + `sampleLesson` + "`" + `; may be there when the object is not."""
+  """Id of ` + "`" + `sampleLesson` + "`" + `; may be present when the object is null."""
   sampleLessonId: ID
-  """The parts of the course, which hold its lessons."""
+  """The parts of the course, with its lessons."""
   sections: [Section]
-  """Id of a content block; the block itself is not offered."""
+  """Id of a content block, which is not in this schema."""
   appearanceBlock: ID
   appearanceHash: String
-  """Id of a content block; the block itself is not offered."""
+  """Id of a content block, which is not in this schema."""
   paywallsBlock: ID
-  """Id of a content block; the block itself is not offered."""
+  """Id of a content block, which is not in this schema."""
   termsBlock: ID
-  """Id of a content block; the block itself is not offered."""
+  """Id of a content block, which is not in this schema."""
   confirmationBlock: ID
-  """When the course itself starts; enrolling has its own dates."""
+  """Start of the course; enrollment has its own dates."""
   courseStartDate: Date
-  """When the course itself ends; ` + "`" + `gracePeriodEndDate` + "`" + ` may be later."""
+  """End of the course; ` + "`" + `gracePeriodEndDate` + "`" + ` may be later."""
   courseEndDate: Date
-  """From when learners can enrol."""
+  """Learners can enroll from this time on."""
   enrollmentStartDate: Date
-  """Until when learners can enrol."""
+  """Learners can enroll until this time."""
   enrollmentEndDate: Date
-  """When the time that is granted after ` + "`" + `courseEndDate` + "`" + ` is over."""
+  """End of the grace period that follows ` + "`" + `courseEndDate` + "`" + `."""
   gracePeriodEndDate: Date
-  """Number of seats. The vendor says only of a client that 0 means no limit."""
+  """Number of seats. The vendor documents only for clients that 0 means no limit."""
   seatsLimit: Int
-  """People who wait for a seat."""
+  """Number of people on the waitlist."""
   waitlistCount: Int
   """Whether all seats are taken."""
   seatsLimitMet: Boolean
-  """Whether people can wait for a seat."""
+  """Whether the course has a waitlist."""
   waitlistingEnabled: Boolean
   waitlistingTriggered: Boolean
   """Whether tax applies."""
   taxable: Boolean
   """Whether it can be bought."""
   purchasable: Boolean
-  """Id only; the category is not offered."""
+  """Id of the category, which is not in this schema."""
   taxCategory: ID
-  """Id only; on a learning path the field of this name is the object."""
+  """An id here; on a learning path the field of this name is the object."""
   fulfillmentCenter: ID
-  """What the courses of one title share."""
+  """The group of courses with the same title."""
   courseGroup: CourseGroup
   syllabusTitlesEnabled: Boolean
   galleryEnabled: Boolean
@@ -6921,28 +6915,28 @@ type Course {
   discussionsEnabled: Boolean
   resourcesEnabled: Boolean
   meetingsOverviewEnabled: Boolean
-  """How the session repeats, as text for machines. The format is not documented."""
+  """Rule by which the session repeats, in an undocumented format."""
   recurrenceRule: String
-  """How the session repeats, as an object. Its keys are not documented."""
+  """Rule by which the session repeats, as an object with undocumented keys."""
   recurrence: JSON
-  """How the session repeats, in words."""
+  """Rule by which the session repeats, in words."""
   readableRecurrenceString: String
   instructorAccessEnabled: Boolean
-  """Addresses of the instructors. Personal data."""
+  """E-mail addresses of the instructors. Personal data."""
   instructorEmails: [String]
-  """Whether a learner who is registered pays nothing."""
+  """Whether it is free for registered learners."""
   freeWithRegistration: Boolean
-  """In cents of the default currency; ` + "`" + `prices` + "`" + ` has the other currencies."""
+  """Price in cents of the default currency; ` + "`" + `prices` + "`" + ` has the other currencies."""
   priceInCents: Int
-  """What access as an instructor costs, in cents of the default currency."""
+  """Price of access as an instructor, in cents of the default currency."""
   instructorAccessPriceInCents: Int
-  """In cents of the default currency; not what is charged, which is ` + "`" + `priceInCents` + "`" + `."""
+  """Recommended price in cents of the default currency; ` + "`" + `priceInCents` + "`" + ` is charged."""
   suggestedRetailPriceInCents: Int
-  """` + "`" + `membership` + "`" + ` is the only value that the vendor lists."""
+  """The vendor documents only the value ` + "`" + `membership` + "`" + `."""
   alternativePricingType: AlternativePricingType
-  """Number that goes with ` + "`" + `alternativePricingType` + "`" + `; the vendor does not say what it counts."""
+  """Number for ` + "`" + `alternativePricingType` + "`" + `; its meaning is not documented."""
   alternativePricingRef: Int
-  """Days that a learner has access."""
+  """Days of access for a learner."""
   accessDays: Int
   showProgress: Boolean
   annotationsEnabled: Boolean
@@ -6952,17 +6946,17 @@ type Course {
   completionTimePerPage: Int
   askLearnerPassword: Boolean
   roster: Boolean
-  """Id of ` + "`" + `topicGroup` + "`" + `; may be there when the object is not."""
+  """Id of ` + "`" + `topicGroup` + "`" + `; may be present when the object is null."""
   topicGroupId: ID
   """Stock keeping unit."""
   sku: String
-  """Courses to finish first, where the backend embedded them."""
+  """Courses to finish first; null if the backend did not embed them."""
   prerequisiteCourses: [Course]
-  """Learning paths to finish first, where the backend embedded them."""
+  """Learning paths to finish first; null if the backend did not embed them."""
   prerequisiteLearningPaths: [LearningPath]
-  """Id of the course that this one is a child of; the parent is not embedded."""
+  """Id of the parent course, which is not embedded."""
   parentCourseId: ID
-  """Whether ` + "`" + `parentCourseId` + "`" + ` names a parent."""
+  """Whether the course has a parent, see ` + "`" + `parentCourseId` + "`" + `."""
   isChild: Boolean
   """Whether ` + "`" + `prices` + "`" + ` has more than the default currency."""
   hasMultipleCurrencies: Boolean
@@ -6972,15 +6966,15 @@ type Course {
   waitlistActive: Boolean
   """One range per date of the webinar; see also ` + "`" + `webinarTimeZone` + "`" + `."""
   webinarDates: [DateRange]
-  """The zone in which the dates of the webinar are meant."""
+  """Time zone of the webinar's dates."""
   webinarTimeZone: String
   """Meetings of this session, without their attendees."""
   meetings: [Meeting]
-  """Picture and subtitle of an in-person event."""
+  """Image and subtitle of an in-person event."""
   inPersonEventInfo: InPersonEventInfo
-  """About the signed-in learner. Learngraph asks with an API key, so it is unlikely to tell anything."""
+  """About the signed-in learner; probably always null, since Learngraph signs in with an API key."""
   currentUserHasAccess: Boolean
-  """Where people meet."""
+  """Place of the course."""
   location: Location
   """Whether to show ` + "`" + `location` + "`" + ` on a map."""
   displayMap: Boolean
@@ -6989,62 +6983,62 @@ type Course {
   futurePublishDate: Date
   """The unit is not documented."""
   balanceRequirement: Float
-  """Awards that a learner can claim, by range."""
+  """Awards that a learner can claim, one element per range."""
   awardClaimingOptions: [CourseAwardClaimingOption]
-  """Free text: its values are not documented."""
+  """Text with undocumented values."""
   availabilityStatus: String
   embeddedEnabled: Boolean
   displayResults: Boolean
-  """Whether seats can be bought in number, see ` + "`" + `seatTiers` + "`" + ` and ` + "`" + `seatPackages` + "`" + `."""
+  """Whether several seats can be bought at once, see ` + "`" + `seatTiers` + "`" + ` and ` + "`" + `seatPackages` + "`" + `."""
   bulkPurchasingEnabled: Boolean
   """Prices by number of seats."""
   seatTiers: [SeatTier]
-  """Numbers of seats that are sold as one."""
+  """Packages of seats that are sold as one."""
   seatPackages: [SeatPackage]
-  """Goes with ` + "`" + `seatTiers` + "`" + `; in cents of the default currency."""
+  """Price of the last of ` + "`" + `seatTiers` + "`" + `, in cents of the default currency."""
   lastTierPriceInCents: Int
-  """Key of the webinar, as text; ` + "`" + `webinarDetails` + "`" + ` has more."""
+  """Id of the webinar; see also ` + "`" + `webinarDetails` + "`" + `."""
   webinarId: String
-  """Whether other courses name this one as their parent."""
+  """Whether the course is the parent of other courses."""
   hasChildren: Boolean
   """The customer's own fields, as a JSON object."""
   customFields: JSON
   """` + "`" + `Client.courses` + "`" + ` can be filtered by it."""
   kind: CourseGroupKind
   rosterSubmittedDate: Date
-  """Reference to the assessment, as text."""
+  """Reference to the final assessment."""
   finalAssessment: String
   scormCollectUserDetails: Boolean
-  """Seats that are taken."""
+  """Number of seats taken."""
   seatsUsedCount: Int
-  """Seats that were given out."""
+  """Number of seats allocated."""
   seatsAllocatedCount: Int
-  """How the webinar is held, without passwords and host keys."""
+  """Settings of the webinar, without passwords and host keys."""
   webinarDetails: WebinarBlock
-  """Whether the syllabus can be seen before enrolling."""
+  """Whether the syllabus is visible before enrollment."""
   showSyllabusWhileUnenrolled: Boolean
-  """May be null although ` + "`" + `topicGroupId` + "`" + ` is not."""
+  """Null if the backend did not embed it; see also ` + "`" + `topicGroupId` + "`" + `."""
   topicGroup: TopicGroup
-  """Title of ` + "`" + `courseGroup` + "`" + `; may be there when the object is not."""
+  """Title of ` + "`" + `courseGroup` + "`" + `; may be present when the object is null."""
   courseGroupTitle: String
-  """About the signed-in learner. Learngraph asks with an API key, so it is unlikely to tell anything."""
+  """About the signed-in learner; probably always null, since Learngraph signs in with an API key."""
   currentUserDueDate: Date
 }
 
 """
-A learning path as Thought Industries embeds it in a client, license or course. It cannot be read alone. Where one client
-has the same learning path several times, each shows what all of them have; what none has is null, and is never fetched.
+A learning path, embedded in a client, license or course. It cannot be read alone. If a client embeds the same learning
+path several times, each occurrence has the fields of all of them; a field that none has is null, and is never fetched.
 """
 type LearningPath {
   """Thought Industries' own id."""
   sourceId: ID
-  """Id of ` + "`" + `layout` + "`" + `; may be there when the object is not."""
+  """Id of ` + "`" + `layout` + "`" + `; may be present when the object is null."""
   layoutId: ID
-  """May be null although ` + "`" + `layoutId` + "`" + ` is not."""
+  """Null if the backend did not embed it; see also ` + "`" + `layoutId` + "`" + `."""
   layout: Layout
-  """Id of ` + "`" + `learnerLayout` + "`" + `; may be there when the object is not."""
+  """Id of ` + "`" + `learnerLayout` + "`" + `; may be present when the object is null."""
   learnerLayoutId: ID
-  """May be null although ` + "`" + `learnerLayoutId` + "`" + ` is not."""
+  """Null if the backend did not embed it; see also ` + "`" + `learnerLayoutId` + "`" + `."""
   learnerLayout: Layout
   name: String
   """Stock keeping unit."""
@@ -7054,8 +7048,8 @@ type LearningPath {
   """Name for use in URLs."""
   slug: String
   """
-  The client that the backend names here: the client around it where it is the same, which takes no call, else read as
-  any other. Null where there is none.
+  The client that the backend names here. It takes no call if it is the enclosing client, else a read of that client.
+  Null if there is none.
   """
   client: Client @calls(backend: "thoughtindustries", most: 150, per: "operation")
   createdAt: Date
@@ -7063,38 +7057,38 @@ type LearningPath {
   metaTitle: String
   """Text for search engines."""
   metaDescription: String
-  """URL of a picture."""
+  """URL of an image."""
   asset: String
-  """Text for readers who cannot see ` + "`" + `asset` + "`" + `."""
+  """Alternative text of ` + "`" + `asset` + "`" + `."""
   assetAltText: String
-  """Goes with ` + "`" + `asset` + "`" + `; an id, not a URL."""
+  """Id of ` + "`" + `asset` + "`" + ` in the library, not a URL."""
   assetLibraryId: ID
-  """URL of the picture on the detail page."""
+  """URL of the image on the detail page."""
   detailAsset: String
-  """Text for readers who cannot see ` + "`" + `detailAsset` + "`" + `."""
+  """Alternative text of ` + "`" + `detailAsset` + "`" + `."""
   detailAssetAltText: String
-  """Goes with ` + "`" + `detailAsset` + "`" + `; an id, not a URL."""
+  """Id of ` + "`" + `detailAsset` + "`" + ` in the library, not a URL."""
   detailAssetLibraryId: ID
-  """URL of the picture at the head of the page."""
+  """URL of the image at the top of the page."""
   heroAsset: String
-  """Text for readers who cannot see ` + "`" + `heroAsset` + "`" + `."""
+  """Alternative text of ` + "`" + `heroAsset` + "`" + `."""
   heroAssetAltText: String
-  """In cents of the default currency; ` + "`" + `prices` + "`" + ` has the other currencies."""
+  """Price in cents of the default currency; ` + "`" + `prices` + "`" + ` has the other currencies."""
   priceInCents: Int
-  """In cents of the default currency; not what is charged, which is ` + "`" + `priceInCents` + "`" + `."""
+  """Recommended price in cents of the default currency; ` + "`" + `priceInCents` + "`" + ` is charged."""
   suggestedRetailPriceInCents: Int
-  """` + "`" + `membership` + "`" + ` is the only value that the vendor lists."""
+  """The vendor documents only the value ` + "`" + `membership` + "`" + `."""
   alternativePricingType: AlternativePricingType
-  """Number that goes with ` + "`" + `alternativePricingType` + "`" + `; the vendor does not say what it counts."""
+  """Number for ` + "`" + `alternativePricingType` + "`" + `; its meaning is not documented."""
   alternativePricingRef: Int
-  """Days that a learner has access."""
+  """Days of access for a learner."""
   accessDays: Int
   shortDescription: String
   longDescription: String
   tags: [Tag]
   """` + "`" + `Client.learningPaths` + "`" + ` can be filtered by it."""
   status: Status
-  """Whether a learner who is registered pays nothing."""
+  """Whether it is free for registered learners."""
   freeWithRegistration: Boolean
   """Whether ` + "`" + `prices` + "`" + ` has more than the default currency."""
   hasMultipleCurrencies: Boolean
@@ -7102,23 +7096,23 @@ type LearningPath {
   prices: [ItemPrice]
   """The customer's own fields, as a JSON object."""
   customFields: JSON
-  """Free text: its values are not documented."""
+  """Text with undocumented values."""
   contentType: String
-  """HTML from the backend as it is: clean it before showing it."""
+  """HTML, unchanged from the backend: sanitize it before display."""
   confirmationHtml: String
-  """When the path itself starts; enrolling has its own dates."""
+  """Start of the path; enrollment has its own dates."""
   startDate: Date
-  """When the path itself ends."""
+  """When the path ends."""
   endDate: Date
-  """From when learners can enrol."""
+  """Learners can enroll from this time on."""
   enrollmentStartDate: Date
-  """Until when learners can enrol."""
+  """Learners can enroll until this time."""
   enrollmentEndDate: Date
   """The steps of the path."""
   milestones: [Milestone]
-  """Free text: its values are not documented."""
+  """Text with undocumented values."""
   availabilityStatus: String
-  """About the signed-in learner. Learngraph asks with an API key, so it is unlikely to tell anything."""
+  """About the signed-in learner; probably always null, since Learngraph signs in with an API key."""
   currentUserStartActionDate: Date
   isPayAsYouGo: Boolean
   language: String
@@ -7129,66 +7123,66 @@ type LearningPath {
   taxable: Boolean
   """An object here; on a course the field of this name is the id."""
   fulfillmentCenter: FulfillmentCenter
-  """Id only; the category is not offered."""
+  """Id of the category, which is not in this schema."""
   taxCategory: ID
-  """About the signed-in learner. Learngraph asks with an API key, so it is unlikely to tell anything."""
+  """About the signed-in learner; probably always null, since Learngraph signs in with an API key."""
   currentUserPendingCertificate: Boolean
-  """About the signed-in learner. Learngraph asks with an API key, so it is unlikely to tell anything."""
+  """About the signed-in learner; probably always null, since Learngraph signs in with an API key."""
   currentUserEarnedCertificate: Boolean
-  """About the signed-in learner. Learngraph asks with an API key, so it is unlikely to tell anything."""
+  """About the signed-in learner; probably always null, since Learngraph signs in with an API key."""
   currentUserDueDate: Date
-  """Whether seats can be bought in number, see ` + "`" + `seatTiers` + "`" + ` and ` + "`" + `seatPackages` + "`" + `."""
+  """Whether several seats can be bought at once, see ` + "`" + `seatTiers` + "`" + ` and ` + "`" + `seatPackages` + "`" + `."""
   bulkPurchasingEnabled: Boolean
   """Prices by number of seats."""
   seatTiers: [SeatTier]
-  """Numbers of seats that are sold as one."""
+  """Packages of seats that are sold as one."""
   seatPackages: [SeatPackage]
-  """Goes with ` + "`" + `seatTiers` + "`" + `; in cents of the default currency."""
+  """Price of the last of ` + "`" + `seatTiers` + "`" + `, in cents of the default currency."""
   lastTierPriceInCents: Int
-  """Courses to finish first, where the backend embedded them."""
+  """Courses to finish first; null if the backend did not embed them."""
   prerequisiteCourses: [Course]
-  """Learning paths to finish first, where the backend embedded them."""
+  """Learning paths to finish first; null if the backend did not embed them."""
   prerequisiteLearningPaths: [LearningPath]
-  """Free text: its values are not documented."""
+  """Text with undocumented values."""
   resourceType: String
-  """Number of seats. The vendor says only of a client that 0 means no limit."""
+  """Number of seats. The vendor documents only for clients that 0 means no limit."""
   seatsLimit: Int
   """Id of a video, not its URL."""
   videoAsset: ID
-  """Search that finds content related to this."""
+  """Search query for related content."""
   relatedQuery: String
-  """Goes with ` + "`" + `relatedQuery` + "`" + `."""
+  """The vendor's signature of ` + "`" + `relatedQuery` + "`" + `."""
   relatedQuerySignature: String
-  """Free text: its values are not documented."""
+  """Text with undocumented values."""
   source: String
-  """Names as text."""
+  """Names of the authors."""
   authors: [String]
   publishDate: Date
-  """Address of a detail page outside Thought Industries."""
+  """URL of a detail page outside Thought Industries."""
   externalDetailUrl: String
-  """Address outside Thought Industries; the condition is not documented."""
+  """URL of a redirect out of Thought Industries, under an undocumented condition."""
   externalConditionalRedirectUrl: String
-  """Free text: its values are not documented."""
+  """Text with undocumented values."""
   kind: String
   """The tabs of the path's page."""
   tabs: LearningPathTabs
   updatedAt: Date
-  """The day by which learners are to finish; see also ` + "`" + `dueDateDays` + "`" + `."""
+  """Date by which learners must finish; see also ` + "`" + `dueDateDays` + "`" + `."""
   dueDate: Date
-  """The due date as a number of days; from when they count is not documented."""
+  """Due date in days, from an undocumented start."""
   dueDateDays: Int
   """Whether milestones can be taken in any order."""
   allowUnorderedMilestoneAccess: Boolean
   """Id of a client; the client is not embedded."""
   authoringClient: ID
   isTemplate: Boolean
-  """Address of a shop outside Thought Industries."""
+  """URL of a shop outside Thought Industries."""
   externalPurchaseUrl: String
 }
 
 """
-A license of a client of Thought Industries, as embedded in the client. Where one client has the same license several
-times, each shows what all of them have; what none has is null, and is never fetched.
+A license, embedded in a client of Thought Industries. If a client embeds the same license several times, each occurrence
+has the fields of all of them; a field that none has is null, and is never fetched.
 """
 type License {
   """Thought Industries' own id."""
@@ -7198,64 +7192,64 @@ type License {
   """Stock keeping unit."""
   sku: String
   """
-  The client that the backend names here: the client around it where it is the same, which takes no call, else read as
-  any other. Null where there is none.
+  The client that the backend names here. It takes no call if it is the enclosing client, else a read of that client.
+  Null if there is none.
   """
   client: Client @calls(backend: "thoughtindustries", most: 150, per: "operation")
   createdAt: Date
   updatedAt: Date
-  """Days that a learner has access."""
+  """Days of access for a learner."""
   accessDays: Int
-  """When the license ends."""
+  """End of the license."""
   expirationDate: Date
-  """Number of seats under this license. The vendor says only of a client that 0 means no limit."""
+  """Number of seats of this license. The vendor documents only for clients that 0 means no limit."""
   seatsLimit: Int
-  """Id only; the layout is not embedded."""
+  """Id of the layout, which is not embedded."""
   dashboardLayoutId: ID
-  """The client has its own switch of this name, in ` + "`" + `features` + "`" + `."""
+  """The client has its own flag of this name, in ` + "`" + `features` + "`" + `."""
   enableBranding: Boolean
   """May differ from the name on the client."""
   schoolName: String
   isDefault: Boolean
-  """What the backend embedded, as a plain list; see also ` + "`" + `learningPathIds` + "`" + `."""
+  """Learning paths that the backend embedded; see also ` + "`" + `learningPathIds` + "`" + `."""
   learningPaths: [LearningPath]
-  """May name learning paths that are not embedded."""
+  """Ids of learning paths, also of those that are not embedded."""
   learningPathIds: [ID]
-  """Colours, fonts and pictures."""
+  """Colours, fonts and images."""
   appearance: AppearanceSettings
-  """What the backend embedded, as a plain list; see also ` + "`" + `courseIds` + "`" + `."""
+  """Courses that the backend embedded; see also ` + "`" + `courseIds` + "`" + `."""
   courses: [Course]
-  """May name courses that are not embedded."""
+  """Ids of courses, also of those that are not embedded."""
   courseIds: [ID]
-  """With their text; ` + "`" + `courseTagIds` + "`" + ` has the ids alone."""
+  """Tags of courses; ` + "`" + `courseTagIds` + "`" + ` has only their ids."""
   courseTags: [Tag]
   """Ids of ` + "`" + `courseTags` + "`" + `."""
   courseTagIds: [ID]
-  """The license above this one, where the backend embedded it; see also ` + "`" + `parentLicenseId` + "`" + `."""
+  """The parent license; null if the backend did not embed it; see also ` + "`" + `parentLicenseId` + "`" + `."""
   parentLicense: License
-  """The licenses below this one, where the backend embedded them."""
+  """The child licenses; null if the backend did not embed them."""
   childLicenses: [License]
-  """Id of the license above this one; null at the top."""
+  """Id of the parent license; null at the top."""
   parentLicenseId: ID
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref1: String
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref2: String
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref3: String
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref4: String
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref5: String
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref6: String
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref7: String
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref8: String
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref9: String
-  """Free text; its use is not documented."""
+  """Text with an undocumented use."""
   ref10: String
 }
 
@@ -7263,15 +7257,15 @@ type License {
 type Tag {
   """Thought Industries' own id."""
   sourceId: ID
-  """The text to show."""
+  """Display text."""
   label: String
-  """A folder groups tags."""
+  """Whether it is a folder, which groups tags."""
   isFolder: Boolean
   updatedAt: Date
   description: String
 }
 
-"""Colours, fonts and pictures of a client or license."""
+"""Colours, fonts and images of a client or license."""
 type AppearanceSettings {
   accentColor: String
   altFont: String
@@ -7289,7 +7283,7 @@ type AppearanceSettings {
   secondaryColor: String
 }
 
-"""How a client's catalog is filtered, sorted and shown."""
+"""Settings of a client's catalog: filters, sort order and display."""
 type CatalogSettings {
   boostRibbon: String
   categories: [CatalogCategory]
@@ -7315,7 +7309,7 @@ type CatalogSettings {
   sortUpdatedAtEnabled: Boolean
 }
 
-"""One license in a tree of licenses that is written as a flat list; ` + "`" + `depth` + "`" + ` and ` + "`" + `parentLicenseId` + "`" + ` give the shape."""
+"""One license in a tree that is sent as a flat list; ` + "`" + `depth` + "`" + ` and ` + "`" + `parentLicenseId` + "`" + ` give its position."""
 type LicenseNode {
   ancestorIds: [ID]
   createdAt: Date
@@ -7337,7 +7331,7 @@ type EmailLayoutSettings {
   sourceId: ID
 }
 
-"""Work that Thought Industries does for a client in the background."""
+"""A background job of Thought Industries for a client."""
 type BackgroundJob {
   createdAt: Date
   description: String
@@ -7349,8 +7343,8 @@ type BackgroundJob {
 }
 
 """
-Single sign-on of a client: CAS, OpenID Connect or SAML. The client secret, the authorization parameters and
-the certificate are not offered.
+Single sign-on of a client: CAS, OpenID Connect or SAML. The client secret, the authorization parameters and the
+certificate are not in this schema.
 """
 type SSOSettings {
   bundle: Bundle
@@ -7381,7 +7375,7 @@ type SSOSettings {
   samlSingleSignonUrl: String
 }
 
-"""A lesson of a course. Its topics are not offered."""
+"""A lesson of a course. Its topics are not in this schema."""
 type Lesson {
   accessLevel: AccessLevel
   sourceId: ID
@@ -7391,7 +7385,7 @@ type Lesson {
   title: String
 }
 
-"""A part of a course that holds lessons."""
+"""A part of a course that contains lessons."""
 type Section {
   sourceId: ID
   lessons: [Lesson]
@@ -7400,7 +7394,7 @@ type Section {
   title: String
 }
 
-"""What the courses (sessions) of one title have in common."""
+"""A group of courses (sessions) with the same title."""
 type CourseGroup {
   allowRescheduling: Boolean
   archived: Boolean
@@ -7456,13 +7450,13 @@ type ItemPrice {
   variations: [ItemPriceVariation]
 }
 
-"""From one moment to another."""
+"""A range of time."""
 type DateRange {
   endDate: Date
   startDate: Date
 }
 
-"""A meeting that belongs to a course. Its attendees are not offered."""
+"""A meeting of a course. Its attendees are not in this schema."""
 type Meeting {
   attendeeInfo: String
   course: Course
@@ -7477,13 +7471,13 @@ type Meeting {
   title: String
 }
 
-"""How an in-person event is presented."""
+"""Image and subtitle of an in-person event."""
 type InPersonEventInfo {
   heroAsset: String
   subtitle: String
 }
 
-"""A place where people meet."""
+"""A place of a meeting or an event."""
 type Location {
   address1: String
   address2: String
@@ -7497,7 +7491,7 @@ type Location {
   zipCode: String
 }
 
-"""Awards of one type that can be claimed for a course."""
+"""Awards of one type that learners can claim for a course."""
 type CourseAwardClaimingOption {
   awardAmounts: [Float]
   awardType: AwardType
@@ -7511,12 +7505,12 @@ type SeatTier {
   seats: Int
 }
 
-"""A number of seats that is sold as one."""
+"""A package of seats that is sold as one."""
 type SeatPackage {
   seats: Int
 }
 
-"""How a course's webinar is held. Passwords, host keys and the organizer's dial-in are not offered."""
+"""Settings of a course's webinar. Passwords, host keys and the organizer's dial-in are not in this schema."""
 type WebinarBlock {
   attendeeDialIn: String
   coOrganizers: [String]
@@ -7536,7 +7530,7 @@ type WebinarBlock {
   webinarType: String
 }
 
-"""A group of topics that a course refers to."""
+"""A group of topics of a course."""
 type TopicGroup {
   categories: [TopicGroupCategory]
   companyId: ID
@@ -7552,7 +7546,7 @@ type Layout {
   widgets: JSON
 }
 
-"""A coloured label that is shown on a piece of content."""
+"""A coloured label on content."""
 type Ribbon {
   color: String
   contrastColor: String
@@ -7577,7 +7571,7 @@ type Milestone {
   requirement: MilestoneRequirement
 }
 
-"""The place that physical goods are sent from."""
+"""The place from which physical goods are shipped."""
 type FulfillmentCenter {
   address1: String
   address2: String
@@ -7598,7 +7592,7 @@ type LearningPathTabs {
   tabs: [LearningPathTab]
 }
 
-"""The owner of appearance settings. The vendor's blocks, layouts and organization are not offered."""
+"""The owner of appearance settings. The vendor's blocks, layouts and organization are not in this schema."""
 type Company {
   appearanceSettings: AppearanceSettings
   catalogVisibilityEmails: [String]
@@ -7615,14 +7609,14 @@ type GlobalNavigationLink {
   label: String
 }
 
-"""A category of a catalog. Its subcategories are not offered."""
+"""A category of a catalog. Its subcategories are not in this schema."""
 type CatalogCategory {
   sourceId: ID
   label: String
   slug: String
 }
 
-"""Content that is sold together. Its variations are not offered."""
+"""Content that is sold together. Its variations are not in this schema."""
 type Bundle {
   annualPlanId: ID
   annualPriceInCents: Int
@@ -7637,13 +7631,13 @@ type Bundle {
   weight: Float
 }
 
-"""Ties an attribute of the sign-on service to a key."""
+"""The mapping of an attribute of the sign-on service to a key."""
 type SSOAttributeMapping {
   keyAttribute: String
   keyName: String
 }
 
-"""A kind of content, with the vendor's template for it."""
+"""A kind of content and the vendor's template for it."""
 type ContentType {
   assetAspectRatio: String
   description: String
@@ -7653,7 +7647,7 @@ type ContentType {
   usageCount: Int
 }
 
-"""A bundle as it is advertised beside other content."""
+"""A bundle as it is advertised next to other content."""
 type DisplayBundle {
   annualPlanId: ID
   annualPriceInCents: Int
@@ -7665,7 +7659,7 @@ type DisplayBundle {
   slug: String
 }
 
-"""A tab of a course's page. Its instructors, products and testimonials are not offered."""
+"""A tab of a course's page. Its instructors, products and testimonials are not in this schema."""
 type CourseTab {
   body: String
   sourceId: ID
@@ -7680,7 +7674,7 @@ type ItemPriceVariation {
   priceInCents: Int
 }
 
-"""What can be earned: its label and icon."""
+"""A type of award: its label and icon."""
 type AwardType {
   deleted: Boolean
   icon: AwardTypeIcon
@@ -7690,20 +7684,20 @@ type AwardType {
   pluralLabel: String
 }
 
-"""One date of a webinar. The webinar services' own keys are not offered."""
+"""One date of a webinar. The webinar services' own keys are not in this schema."""
 type WebinarDate {
   endTime: Date
   meeting: ID
   startTime: Date
 }
 
-"""A category within a topic group. Its subcategories are not offered."""
+"""A category of a topic group. Its subcategories are not in this schema."""
 type TopicGroupCategory {
   kind: String
   label: String
 }
 
-"""What has to be reached for a milestone to count as complete."""
+"""A condition for a milestone to count as complete."""
 type MilestoneCompletionCriteria {
   awardType: AwardType
   sourceId: ID
@@ -7711,7 +7705,7 @@ type MilestoneCompletionCriteria {
   type: MilestoneCompletionCriteriaType
 }
 
-"""An entry of a catalog, whatever its kind, flattened to one shape."""
+"""An entry of a catalog; all kinds share this type."""
 type Content {
   acceptBadgeUrl: String
   altDescriptionBody: String
@@ -7783,7 +7777,7 @@ type Content {
   waitlistingTriggered: Boolean
 }
 
-"""How a milestone shows its assessment. The assessment itself is not offered."""
+"""The presentation of a milestone's assessment, which itself is not in this schema."""
 type MilestoneCompetencyAssessment {
   allowRetakes: Boolean
   asset: String
@@ -7811,7 +7805,7 @@ type MilestoneCourse {
   requirement: MilestoneRequirement
 }
 
-"""A tab of a learning path's page. Its instructors and products are not offered."""
+"""A tab of a learning path's page. Its instructors and products are not in this schema."""
 type LearningPathTab {
   body: String
   sourceId: ID
@@ -7820,8 +7814,8 @@ type LearningPathTab {
 }
 
 """
-How far content has come on its way to the learner. A value that the backend sends and this list lacks is an
-error on that field alone; the same holds for every enum of content.
+Publication state of content. A value that is not in this list is an error on that field alone; so it is for every enum
+of content.
 """
 enum Status {
   archived
@@ -7833,7 +7827,7 @@ enum Status {
   published
 }
 
-"""What sort of content a course or course group is."""
+"""The kind of a course or course group."""
 enum CourseGroupKind {
   article
   courseGroup
@@ -7849,19 +7843,19 @@ enum CourseGroupKind {
   xApiObject
 }
 
-"""A way of pricing other than by amount."""
+"""A way of pricing other than an amount."""
 enum AlternativePricingType {
   membership
 }
 
-"""How a catalog lays out its results."""
+"""The layout of a catalog's results."""
 enum ContentItemDisplayType {
   calendar
   grid
   list
 }
 
-"""How far a background job has come."""
+"""The state of a background job."""
 enum BackgroundJobStatus {
   complete
   failed
@@ -7869,14 +7863,14 @@ enum BackgroundJobStatus {
   queued
 }
 
-"""Who may open a lesson."""
+"""The audience that may open a lesson."""
 enum AccessLevel {
   emailCaptureOpen
   open
   studentsOnly
 }
 
-"""The page that a layout is for."""
+"""The page that a layout is made for."""
 enum LayoutKind {
   InPersonEventLayout
   articleLayout
@@ -7897,19 +7891,19 @@ enum LayoutKind {
   transcriptLayout
 }
 
-"""What a milestone consists of."""
+"""The kind of a milestone's content."""
 enum MilestoneKind {
   competencyAssessment
   content
 }
 
-"""Whether a learner may leave it out."""
+"""Whether a learner may skip a milestone or item."""
 enum MilestoneRequirement {
   elective
   required
 }
 
-"""The picture beside an award; the names are the vendor's."""
+"""The icon of an award; the names are the vendor's."""
 enum AwardTypeIcon {
   businessuser
   check
@@ -7929,7 +7923,7 @@ enum AwardTypeIcon {
   tag
 }
 
-"""What a completion criterion counts."""
+"""The subject of a completion criterion."""
 enum MilestoneCompletionCriteriaType {
   award
   electives
@@ -7939,7 +7933,7 @@ enum MilestoneCompletionCriteriaType {
   requiredCourses
 }
 
-"""What sort of entry this is."""
+"""The kind of an entry."""
 enum ContentKind {
   article
   bundle
@@ -7962,31 +7956,31 @@ enum ContentKind {
   xApiObject
 }
 
-"""How an assessment is announced."""
+"""The form in which an assessment is announced."""
 enum MilestoneCompetencyAssessmentDisplayType {
   image
   text
 }
 
-"""What an assessment consists of."""
+"""The kind of an assessment."""
 enum MilestoneCompetencyAssessmentType {
   assessment
   dynamicContent
 }
 
-"""What ` + "`" + `contentId` + "`" + ` of a milestone course is the id of."""
+"""The type that ` + "`" + `contentId` + "`" + ` of a milestone course refers to."""
 enum MilestoneContentGrouping {
   course
   courseGroup
 }
 
-"""What becomes of the courses of a deleted user."""
+"""The action on the courses of a deleted user."""
 enum UserCoursesAction {
-  """Hand them to the user named in ` + "`" + `reallocateTo` + "`" + `."""
+  """Transfer them to the user named in ` + "`" + `reallocateTo` + "`" + `."""
   reallocate
   """Delete them too."""
   delete
-  """Do nothing with them."""
+  """Leave them unchanged."""
   ignore
 }
 
@@ -7997,7 +7991,7 @@ input ClientBy @oneOf {
   """Thought Industries' own id."""
   sourceId: ID
   slug: String
-  """Stock keeping unit, as the client carries it."""
+  """Stock keeping unit of the client."""
   sku: String
 }
 
@@ -8025,15 +8019,15 @@ input IdentityBy @oneOf {
   sourceId: ID
 }
 
-"""Criteria of a search in MATTR. An identity has to match all that are given."""
+"""Criteria of a search in MATTR. An identity must match all given criteria."""
 input IdentityFilter {
-  """An object of claims, which may nest; text has to match exactly. Keys are the tenant's own."""
+  """An object of claims, which may nest, under the tenant's own keys; text must match exactly."""
   claims: JSON @scopes(scopes: ["claims:read"])
-  """The person's sign-in."""
+  """The person's authentication provider."""
   authenticationProvider: AuthenticationProviderInput
 }
 
-"""A person's sign-in, as a search criterion or as the new value."""
+"""A person's authentication provider, as a search criterion or as the new value."""
 input AuthenticationProviderInput {
   """MATTR's id of the provider, a UUID."""
   providerId: ID
@@ -8043,215 +8037,207 @@ input AuthenticationProviderInput {
 
 """New metadata for a client of Coassemble."""
 input UpdateEmbedClientInput {
-  """Which client."""
+  """Key of the client."""
   by: EmbedClientBy!
-  """An object; it takes the place of all metadata that is there."""
+  """An object that replaces all metadata."""
   metadata: JSON!
 }
 
-"""Which client of Coassemble to delete."""
+"""The client of Coassemble to delete."""
 input DeleteEmbedClientInput {
-  """Which client."""
+  """Key of the client."""
   by: EmbedClientBy!
-  """The client's ` + "`" + `sourceId` + "`" + ` once more, as a guard against a wrong key."""
+  """The client's ` + "`" + `sourceId` + "`" + ` again, as a guard against a wrong key."""
   confirm: String!
 }
 
-"""Changes to a user of Coassemble. What is omitted is not sent."""
+"""Changes to a user of Coassemble. An omitted field is not sent."""
 input UpdateUserInput {
-  """Which user."""
+  """Key of the user."""
   by: UserBy!
-  """The ` + "`" + `sourceId` + "`" + ` of the ` + "`" + `EmbedClient` + "`" + ` that the user belongs to from now on."""
+  """The ` + "`" + `sourceId` + "`" + ` of the user's new ` + "`" + `EmbedClient` + "`" + `."""
   clientIdentifier: String
-  """An object. Whether other keys survive is not certain, see ` + "`" + `updateUser` + "`" + `."""
+  """An object. It may delete other keys, see ` + "`" + `updateUser` + "`" + `."""
   metadata: JSON
-  """Display name; short for ` + "`" + `metadata.name` + "`" + `."""
+  """Display name; the same as ` + "`" + `metadata.name` + "`" + `."""
   name: String
-  """URL of a picture; short for ` + "`" + `metadata.avatar` + "`" + `."""
+  """URL of an image; the same as ` + "`" + `metadata.avatar` + "`" + `."""
   avatar: String
 }
 
-"""Which user of Coassemble to delete."""
+"""The user of Coassemble to delete."""
 input DeleteUserInput {
-  """Which user."""
+  """Key of the user."""
   by: UserBy!
-  """What becomes of the user's courses."""
+  """The action on the user's courses."""
   action: UserCoursesAction!
-  """The ` + "`" + `sourceId` + "`" + ` of the user who receives the courses. Needed with ` + "`" + `reallocate` + "`" + `."""
+  """The ` + "`" + `sourceId` + "`" + ` of the user who receives the courses. Required with ` + "`" + `reallocate` + "`" + `."""
   reallocateTo: String
 }
 
 """New data for an identity of MATTR."""
 input UpdateIdentityInput {
-  """Which identity."""
+  """Key of the identity."""
   by: IdentityBy!
   """An object of claims under the tenant's own keys."""
   claims: JSON!
-  """The person's sign-in. What is omitted is not sent."""
+  """The person's authentication provider. An omitted field is not sent."""
   authenticationProvider: AuthenticationProviderInput
 }
 
-"""Which identity of MATTR to delete."""
+"""The identity of MATTR to delete."""
 input DeleteIdentityInput {
-  """Which identity."""
+  """Key of the identity."""
   by: IdentityBy!
 }
 
-"""Outcome of ` + "`" + `updateEmbedClient` + "`" + `."""
+"""Result of ` + "`" + `updateEmbedClient` + "`" + `."""
 type UpdateEmbedClientPayload {
-  """The client after the change; null where the change failed."""
+  """The client after the change; null if the change failed."""
   embedClient: EmbedClient
   """Empty when the write succeeded."""
   userErrors: [UserError!]!
 }
 
-"""Outcome of ` + "`" + `deleteEmbedClient` + "`" + `."""
+"""Result of ` + "`" + `deleteEmbedClient` + "`" + `."""
 type DeleteEmbedClientPayload {
-  """Global id of the deleted client; null where nothing was deleted."""
+  """Global id of the deleted client; null if nothing was deleted."""
   deletedId: ID
   """Empty when the delete succeeded."""
   userErrors: [UserError!]!
 }
 
-"""Outcome of ` + "`" + `updateUser` + "`" + `."""
+"""Result of ` + "`" + `updateUser` + "`" + `."""
 type UpdateUserPayload {
-  """The user after the change; null where the change failed."""
+  """The user after the change; null if the change failed."""
   user: User
   """Empty when the write succeeded."""
   userErrors: [UserError!]!
 }
 
-"""Outcome of ` + "`" + `deleteUser` + "`" + `."""
+"""Result of ` + "`" + `deleteUser` + "`" + `."""
 type DeleteUserPayload {
-  """Global id of the deleted user; null where nothing was deleted."""
+  """Global id of the deleted user; null if nothing was deleted."""
   deletedId: ID
   """Empty when the delete succeeded."""
   userErrors: [UserError!]!
 }
 
-"""Outcome of ` + "`" + `updateIdentity` + "`" + `."""
+"""Result of ` + "`" + `updateIdentity` + "`" + `."""
 type UpdateIdentityPayload {
-  """The identity after the change; null where the change failed."""
+  """The identity after the change; null if the change failed."""
   identity: Identity
   """Empty when the write succeeded."""
   userErrors: [UserError!]!
 }
 
-"""Outcome of ` + "`" + `deleteIdentity` + "`" + `."""
+"""Result of ` + "`" + `deleteIdentity` + "`" + `."""
 type DeleteIdentityPayload {
-  """Global id of the deleted identity; null where nothing was deleted."""
+  """Global id of the deleted identity; null if nothing was deleted."""
   deletedId: ID
   """Empty when the delete succeeded."""
   userErrors: [UserError!]!
 }
 
-"""Something about a mutation that the caller can mend."""
+"""An error of a mutation that the caller can correct."""
 type UserError {
-  """` + "`" + `BAD_USER_INPUT` + "`" + `, ` + "`" + `NOT_FOUND` + "`" + ` or ` + "`" + `PLAN_REQUIRED` + "`" + ` (the backend's plan has no such operation)."""
+  """` + "`" + `BAD_USER_INPUT` + "`" + `, ` + "`" + `NOT_FOUND` + "`" + ` or ` + "`" + `PLAN_REQUIRED` + "`" + ` (the backend's plan lacks the operation)."""
   code: String!
-  """One sentence in English, naming the argument and what would be right."""
+  """One English sentence with the argument and the values it accepts."""
   message: String!
-  """Where in the arguments, from ` + "`" + `input` + "`" + ` on; null where no single place is to blame."""
+  """Path of the argument, from ` + "`" + `input` + "`" + ` on; null if no single argument is wrong."""
   path: [String!]
 }
 
 """
-Delivers a fragment after the rest of the answer, to a client whose ` + "`" + `Accept` + "`" + ` header allows an answer in parts. For every
-other client it has no effect. A null that may not stand in the fragment ends the fragment alone.
+Delivers a fragment after the rest of the response, if the client's ` + "`" + `Accept` + "`" + ` header allows incremental delivery; else it
+has no effect. A null at a non-null position of the fragment affects only the fragment.
 """
 directive @defer(
   """False delivers the fragment with the rest."""
   if: Boolean! = true
-  """A name for the fragment in the answer. No two ` + "`" + `@defer` + "`" + ` or ` + "`" + `@stream` + "`" + ` of a document have the same."""
+  """Name of the fragment in the response, unique among the ` + "`" + `@defer` + "`" + ` and ` + "`" + `@stream` + "`" + ` of a document."""
   label: String
 ) on FRAGMENT_SPREAD | INLINE_FRAGMENT
 
 """
-Delivers the elements of a list after the rest of the answer, to a client whose ` + "`" + `Accept` + "`" + ` header allows an answer in parts.
-For every other client it has no effect.
+Delivers the elements of a list after the rest of the response, if the client's ` + "`" + `Accept` + "`" + ` header allows incremental
+delivery; else it has no effect.
 """
 directive @stream(
   """False delivers the list with the rest."""
   if: Boolean! = true
-  """A name for the list in the answer. No two ` + "`" + `@defer` + "`" + ` or ` + "`" + `@stream` + "`" + ` of a document have the same."""
+  """Name of the list in the response, unique among the ` + "`" + `@defer` + "`" + ` and ` + "`" + `@stream` + "`" + ` of a document."""
   label: String
-  """How many elements are delivered with the rest."""
+  """Number of elements delivered with the rest."""
   initialCount: Int! = 0
 ) on FIELD
 
-"""
-Bounds of a whole number. Learngraph refuses an operation outside of them with ` + "`" + `BAD_USER_INPUT` + "`" + ` before it calls a
-backend.
-"""
+"""Bounds of an integer. A value out of bounds is ` + "`" + `BAD_USER_INPUT` + "`" + `, and no backend is called."""
 directive @range(
-  """The least value."""
+  """The minimum."""
   min: Int!
-  """The greatest value."""
+  """The maximum."""
   max: Int!
 ) on ARGUMENT_DEFINITION
 
 """
-Scopes that a caller needs, all of them. On a type it is what every field needs that leads to the type. Without them the
-field is null with ` + "`" + `FORBIDDEN` + "`" + `, and no backend is called for it. A server that takes anyone asks for none.
+Scopes that a caller needs, all of them; on a type, for every field of that type. Without them the field is null with
+` + "`" + `FORBIDDEN` + "`" + `, and no backend is called for it. A server with ` + "`" + `AUTH=none` + "`" + ` requires no scopes.
 """
 directive @scopes(
-  """Such as ` + "`" + `clients:read` + "`" + `."""
+  """Names of scopes, such as ` + "`" + `clients:read` + "`" + `."""
   scopes: [String!]!
 ) on OBJECT | FIELD_DEFINITION | INPUT_FIELD_DEFINITION
 
 """
-The most calls of a backend that reading a field takes, from the second page on where there are pages, as long as the
-backend makes its pages as asked and lists whole records; on a type, what reading one object by its global id takes. A
-caller who is bound to clients may need more reads to find out what belongs to them. Each call costs 100 points.
+The maximum number of calls of a backend to read a field, if the backend returns pages of the requested size and whole
+records; for a paged field, from the second page on; on a type, to read one object by its global id. A caller bound to
+clients may need more reads to find their records. Each call costs 100 points.
 """
 directive @calls(
   """` + "`" + `thoughtindustries` + "`" + `, ` + "`" + `coassemble` + "`" + ` or ` + "`" + `mattr` + "`" + `."""
   backend: String!
-  """For each object that the field is asked of."""
+  """Calls for each object that the field is selected on."""
   most: Int! = 1
-  """The same where the argument ` + "`" + `after` + "`" + ` is not given."""
+  """The same without the argument ` + "`" + `after` + "`" + `."""
   atStart: Int
-  """` + "`" + `object` + "`" + `, or ` + "`" + `operation` + "`" + ` where all such fields of an operation share the calls."""
+  """` + "`" + `object` + "`" + `, or ` + "`" + `operation` + "`" + ` if all such fields of an operation share the calls."""
   per: String! = "object"
   """
-  Calls of an operation besides one for each object, ` + "`" + `most` + "`" + ` in all. Unless it is given they are ` + "`" + `most` + "`" + ` whatever the number
-  of objects is.
+  Calls of an operation in addition to one for each object, ` + "`" + `most` + "`" + ` in total. Without it there are ` + "`" + `most` + "`" + ` calls,
+  whatever the number of objects.
   """
   base: Int
   """
-  The list whose pages are read instead where that may take fewer calls. How long it is may turn out on the way: then as
-  many pages as an operation asks for objects come on top, 100 at the most, and none for a single object.
+  The list whose pages are read instead, if that may take fewer calls. If its length is unknown before the read, one page
+  per object is added, at most 100, and none for a single object.
   """
   list: String
 ) repeatable on OBJECT | FIELD_DEFINITION
 
-"""
-Points of one field or object, as in IBM's GraphQL Cost Directives. Unless it says otherwise an object costs 1 and a leaf
-0.
-"""
+"""Points of one field or object, as in IBM's GraphQL Cost Directives. Without it an object costs 1 and a leaf 0."""
 directive @cost(
   """A number."""
   weight: String!
 ) on ARGUMENT_DEFINITION | ENUM | FIELD_DEFINITION | INPUT_FIELD_DEFINITION | OBJECT | SCALAR
 
-"""
-How long a list can be, as in IBM's GraphQL Cost Directives. A list of which nothing is said counts as 10 long.
-"""
+"""The maximum length of a list, as in IBM's GraphQL Cost Directives. A list without it counts as 10 long."""
 directive @listSize(
-  """Its length where no argument says it."""
+  """The length, if no argument gives it."""
   assumedSize: Int
-  """Arguments that say it: a number, or a list of which there is one result each."""
+  """Arguments that give the length: a number, or a list with one result per element."""
   slicingArguments: [String!]
-  """The lists of the field's object that the length is meant for."""
+  """The lists of the field's object that have this length."""
   sizedFields: [String!]
-  """Whether exactly one of the arguments has to be given."""
+  """Whether exactly one of the arguments must be given."""
   requireOneSlicingArgument: Boolean = true
 ) on FIELD_DEFINITION
 
-"""Of an input object exactly one field is given, and it is not null."""
+"""An input object of which exactly one field must be given, and not null."""
 directive @oneOf on INPUT_OBJECT
 
-"""A moment or day, the string as the backend sent it: ISO 8601, such as ` + "`" + `2024-01-01T00:00:00.000Z` + "`" + `."""
+"""A time or date, as the string that the backend sent: ISO 8601, such as ` + "`" + `2024-01-01T00:00:00.000Z` + "`" + `."""
 scalar Date @specifiedBy(url: "https://www.iso.org/iso-8601-date-and-time-format.html")
 
 """Any JSON value, as the backend sent it."""

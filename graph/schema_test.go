@@ -699,7 +699,7 @@ func TestOnlyRepeats(t *testing.T) {
 		{"Course", "priceInCents", "The course's price, in cents", true},
 		{"Course", "seatsUsedCount", "Count of the used seats.", true},
 		{"Course", "priceInCents", "In cents of the default currency.", false},
-		{"Tag", "label", "The text to show.", false},
+		{"Tag", "label", "Display text.", false},
 	} {
 		if got := onlyRepeats(tt.description, tt.owner, tt.name); got != tt.want {
 			t.Errorf("onlyRepeats(%q, %q, %q) = %t, want %t", tt.description, tt.owner, tt.name, got, tt.want)

@@ -10,13 +10,13 @@ import (
 const compositeDirectives = `
 """Keys of an object, as a selection of its fields."""
 scalar FieldSelectionSet
-"""How an argument follows from the fields of an object."""
+"""The mapping of an object's fields to an argument."""
 scalar FieldSelectionMap
 """The fields identify the object in each source schema."""
 directive @key(fields: FieldSelectionSet!) repeatable on OBJECT | INTERFACE
 """The field finds an object by a key."""
 directive @lookup on FIELD_DEFINITION
-"""The fields of the object that the argument is."""
+"""The fields of the object that the argument is made of."""
 directive @is(field: FieldSelectionMap!) on ARGUMENT_DEFINITION
 """Other source schemas may have the same field."""
 directive @shareable repeatable on OBJECT | FIELD_DEFINITION

@@ -10,7 +10,7 @@ import (
 )
 
 // cacheTagDefinition is for compositions that do not have the directive.
-const cacheTagDefinition = `"""A tag by which a router forgets an answer."""
+const cacheTagDefinition = `"""A tag by which a router invalidates a cached response."""
 directive @cacheTag (format: String!) repeatable on OBJECT | FIELD_DEFINITION
 `
 

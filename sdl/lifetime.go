@@ -7,20 +7,20 @@ import (
 )
 
 const cacheDirectives = `
-"""Who may keep an answer; clients do not look at it."""
+"""The caches that may store a response; clients ignore it."""
 enum CacheControlScope { PUBLIC PRIVATE }
-"""How long a client may keep the field, or each field of the type."""
+"""The time that a client may cache the field, or each field of the type."""
 directive @cacheControl(
   """In seconds."""
   maxAge: Int
   scope: CacheControlScope
-  """As long as the object that the field belongs to."""
+  """Whether the lifetime is that of the object that the field belongs to."""
   inheritMaxAge: Boolean
 ) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
 `
 
-// declareLifetimes writes how long clients may keep objects: records of a backend as long as its answers are fresh, and
-// the objects inside them as long.
+// declareLifetimes writes the time that clients may cache objects: records of a backend as long as its answers are fresh,
+// and the objects inside them as long.
 func (e *edit) declareLifetimes(lifetime time.Duration) {
 	fresh := func() *ast.Directive { return directive("cacheControl", number("maxAge", int(lifetime/time.Second))) }
 	with := func() *ast.Directive { return directive("cacheControl", boolean("inheritMaxAge", true)) }

@@ -7,7 +7,7 @@ import (
 )
 
 const nullabilityDirective = `
-"""At these levels of its type the field is null beside an error alone: 0 is the field, 1 the elements of its list."""
+"""At these levels of its type the field is null only with an error: 0 is the field, 1 the elements of its list."""
 directive @semanticNonNull(levels: [Int!]! = [0]) on FIELD_DEFINITION
 `
 

@@ -14,11 +14,11 @@ import (
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
-// An object that can be read again by its global id. Content inside a client is not one: no backend reads it alone.
+// An object that can be read by its global id. Content inside a client is no `Node`: no backend reads it alone.
 type Node interface {
 }
 
-// A person's sign-in, as a search criterion or as the new value.
+// A person's authentication provider, as a search criterion or as the new value.
 type AuthenticationProviderInput struct {
 	// MATTR's id of the provider, a UUID.
 	ProviderID graphql.Omittable[*string] `json:"providerId"`
@@ -33,7 +33,7 @@ type ClientBy struct {
 	// Thought Industries' own id.
 	SourceID graphql.Omittable[*string] `json:"sourceId"`
 	Slug     graphql.Omittable[*string] `json:"slug"`
-	// Stock keeping unit, as the client carries it.
+	// Stock keeping unit of the client.
 	Sku graphql.Omittable[*string] `json:"sku"`
 }
 
@@ -44,17 +44,17 @@ type ClientConnection struct {
 	// The objects of this page, without their cursors.
 	Nodes    []*Client `json:"nodes"`
 	PageInfo *PageInfo `json:"pageInfo"`
-	// Clients on all pages; null where the backend does not say.
+	// Number of clients on all pages; null if the backend does not send it.
 	TotalCount *int `json:"totalCount"`
-	// Counts by facet, as the backend gives them with the list.
+	// Counts by facet, as the backend sends them with the list.
 	Aggregations []*Aggregation `json:"aggregations"`
 }
 
 // One element of a `ClientConnection`.
 type ClientEdge struct {
-	// Opaque; valid for the list and arguments that it came from.
+	// Opaque; valid only with the list and arguments it was returned for.
 	Cursor string `json:"cursor"`
-	// Null where this one could not be read; an error says why.
+	// Null if the object could not be read; `errors` has the reason.
 	Node *Client `json:"node"`
 }
 
@@ -65,15 +65,15 @@ type CourseConnection struct {
 	// The objects of this page, without their cursors.
 	Nodes    []*Course `json:"nodes"`
 	PageInfo *PageInfo `json:"pageInfo"`
-	// Courses on all pages that match the arguments.
+	// Number of courses on all pages that match the arguments.
 	TotalCount int `json:"totalCount"`
 }
 
 // One element of a `CourseConnection`.
 type CourseEdge struct {
-	// Opaque; valid for the list and arguments that it came from.
+	// Opaque; valid only with the list and arguments it was returned for.
 	Cursor string `json:"cursor"`
-	// Null where this one could not be read; an error says why.
+	// Null if the object could not be read; `errors` has the reason.
 	Node *Course `json:"node"`
 }
 
@@ -88,55 +88,55 @@ type CredentialConnection struct {
 
 // One element of a `CredentialConnection`.
 type CredentialEdge struct {
-	// Opaque; valid for the list and arguments that it came from.
+	// Opaque; valid only with the list and arguments it was returned for.
 	Cursor string `json:"cursor"`
-	// Null where this one could not be read; an error says why.
+	// Null if the object could not be read; `errors` has the reason.
 	Node *Credential `json:"node"`
 }
 
-// Which client of Coassemble to delete.
+// The client of Coassemble to delete.
 type DeleteEmbedClientInput struct {
-	// Which client.
+	// Key of the client.
 	By *EmbedClientBy `json:"by"`
-	// The client's `sourceId` once more, as a guard against a wrong key.
+	// The client's `sourceId` again, as a guard against a wrong key.
 	Confirm string `json:"confirm"`
 }
 
-// Outcome of `deleteEmbedClient`.
+// Result of `deleteEmbedClient`.
 type DeleteEmbedClientPayload struct {
-	// Global id of the deleted client; null where nothing was deleted.
+	// Global id of the deleted client; null if nothing was deleted.
 	DeletedID *string `json:"deletedId"`
 	// Empty when the delete succeeded.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
-// Which identity of MATTR to delete.
+// The identity of MATTR to delete.
 type DeleteIdentityInput struct {
-	// Which identity.
+	// Key of the identity.
 	By *IdentityBy `json:"by"`
 }
 
-// Outcome of `deleteIdentity`.
+// Result of `deleteIdentity`.
 type DeleteIdentityPayload struct {
-	// Global id of the deleted identity; null where nothing was deleted.
+	// Global id of the deleted identity; null if nothing was deleted.
 	DeletedID *string `json:"deletedId"`
 	// Empty when the delete succeeded.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
-// Which user of Coassemble to delete.
+// The user of Coassemble to delete.
 type DeleteUserInput struct {
-	// Which user.
+	// Key of the user.
 	By *UserBy `json:"by"`
-	// What becomes of the user's courses.
+	// The action on the user's courses.
 	Action UserCoursesAction `json:"action"`
-	// The `sourceId` of the user who receives the courses. Needed with `reallocate`.
+	// The `sourceId` of the user who receives the courses. Required with `reallocate`.
 	ReallocateTo graphql.Omittable[*string] `json:"reallocateTo"`
 }
 
-// Outcome of `deleteUser`.
+// Result of `deleteUser`.
 type DeleteUserPayload struct {
-	// Global id of the deleted user; null where nothing was deleted.
+	// Global id of the deleted user; null if nothing was deleted.
 	DeletedID *string `json:"deletedId"`
 	// Empty when the delete succeeded.
 	UserErrors []*UserError `json:"userErrors"`
@@ -159,11 +159,11 @@ type EmbedClientConnection struct {
 	PageInfo *PageInfo                 `json:"pageInfo"`
 }
 
-// One element of a `EmbedClientConnection`.
+// One element of an `EmbedClientConnection`.
 type EmbedClientEdge struct {
-	// Opaque; valid for the list and arguments that it came from.
+	// Opaque; valid only with the list and arguments it was returned for.
 	Cursor string `json:"cursor"`
-	// Null where this one could not be read; an error says why.
+	// Null if the object could not be read; `errors` has the reason.
 	Node *coassemble.EmbedClient `json:"node"`
 }
 
@@ -184,19 +184,19 @@ type IdentityConnection struct {
 	PageInfo *PageInfo         `json:"pageInfo"`
 }
 
-// One element of a `IdentityConnection`.
+// One element of an `IdentityConnection`.
 type IdentityEdge struct {
-	// Opaque; valid for the list and arguments that it came from.
+	// Opaque; valid only with the list and arguments it was returned for.
 	Cursor string `json:"cursor"`
-	// Null where this one could not be read; an error says why.
+	// Null if the object could not be read; `errors` has the reason.
 	Node *mattr.Identity `json:"node"`
 }
 
-// Criteria of a search in MATTR. An identity has to match all that are given.
+// Criteria of a search in MATTR. An identity must match all given criteria.
 type IdentityFilter struct {
-	// An object of claims, which may nest; text has to match exactly. Keys are the tenant's own.
+	// An object of claims, which may nest, under the tenant's own keys; text must match exactly.
 	Claims graphql.Omittable[json.RawMessage] `json:"claims"`
-	// The person's sign-in.
+	// The person's authentication provider.
 	AuthenticationProvider graphql.Omittable[*AuthenticationProviderInput] `json:"authenticationProvider"`
 }
 
@@ -207,24 +207,24 @@ type LearningPathConnection struct {
 	// The objects of this page, without their cursors.
 	Nodes    []*LearningPath `json:"nodes"`
 	PageInfo *PageInfo       `json:"pageInfo"`
-	// Learning paths on all pages that match the arguments.
+	// Number of learning paths on all pages that match the arguments.
 	TotalCount int `json:"totalCount"`
 }
 
 // One element of a `LearningPathConnection`.
 type LearningPathEdge struct {
-	// Opaque; valid for the list and arguments that it came from.
+	// Opaque; valid only with the list and arguments it was returned for.
 	Cursor string `json:"cursor"`
-	// Null where this one could not be read; an error says why.
+	// Null if the object could not be read; `errors` has the reason.
 	Node *LearningPath `json:"node"`
 }
 
-// Where a page stands in its list. Paging is forward only.
+// The position of a page in its list. Paging is forward only.
 type PageInfo struct {
-	// Whether more may follow. Exact for lists of Thought Industries; for lists of Coassemble and MATTR a full
-	// last page may say true, and the page after it is empty.
+	// Whether another page may follow. Exact for lists of Thought Industries; for lists of Coassemble and MATTR it may be
+	// true on a full last page, and the next page is empty.
 	HasNextPage bool `json:"hasNextPage"`
-	// Paging is forward only: true on a page that was asked with `after`.
+	// Whether the page was requested with `after`; paging is forward only.
 	HasPreviousPage bool `json:"hasPreviousPage"`
 	// Cursor of the first edge; null on an empty page.
 	StartCursor *string `json:"startCursor"`
@@ -234,15 +234,15 @@ type PageInfo struct {
 
 // New metadata for a client of Coassemble.
 type UpdateEmbedClientInput struct {
-	// Which client.
+	// Key of the client.
 	By *EmbedClientBy `json:"by"`
-	// An object; it takes the place of all metadata that is there.
+	// An object that replaces all metadata.
 	Metadata json.RawMessage `json:"metadata"`
 }
 
-// Outcome of `updateEmbedClient`.
+// Result of `updateEmbedClient`.
 type UpdateEmbedClientPayload struct {
-	// The client after the change; null where the change failed.
+	// The client after the change; null if the change failed.
 	EmbedClient *coassemble.EmbedClient `json:"embedClient"`
 	// Empty when the write succeeded.
 	UserErrors []*UserError `json:"userErrors"`
@@ -250,39 +250,39 @@ type UpdateEmbedClientPayload struct {
 
 // New data for an identity of MATTR.
 type UpdateIdentityInput struct {
-	// Which identity.
+	// Key of the identity.
 	By *IdentityBy `json:"by"`
 	// An object of claims under the tenant's own keys.
 	Claims json.RawMessage `json:"claims"`
-	// The person's sign-in. What is omitted is not sent.
+	// The person's authentication provider. An omitted field is not sent.
 	AuthenticationProvider graphql.Omittable[*AuthenticationProviderInput] `json:"authenticationProvider"`
 }
 
-// Outcome of `updateIdentity`.
+// Result of `updateIdentity`.
 type UpdateIdentityPayload struct {
-	// The identity after the change; null where the change failed.
+	// The identity after the change; null if the change failed.
 	Identity *mattr.Identity `json:"identity"`
 	// Empty when the write succeeded.
 	UserErrors []*UserError `json:"userErrors"`
 }
 
-// Changes to a user of Coassemble. What is omitted is not sent.
+// Changes to a user of Coassemble. An omitted field is not sent.
 type UpdateUserInput struct {
-	// Which user.
+	// Key of the user.
 	By *UserBy `json:"by"`
-	// The `sourceId` of the `EmbedClient` that the user belongs to from now on.
+	// The `sourceId` of the user's new `EmbedClient`.
 	ClientIdentifier graphql.Omittable[*string] `json:"clientIdentifier"`
-	// An object. Whether other keys survive is not certain, see `updateUser`.
+	// An object. It may delete other keys, see `updateUser`.
 	Metadata graphql.Omittable[json.RawMessage] `json:"metadata"`
-	// Display name; short for `metadata.name`.
+	// Display name; the same as `metadata.name`.
 	Name graphql.Omittable[*string] `json:"name"`
-	// URL of a picture; short for `metadata.avatar`.
+	// URL of an image; the same as `metadata.avatar`.
 	Avatar graphql.Omittable[*string] `json:"avatar"`
 }
 
-// Outcome of `updateUser`.
+// Result of `updateUser`.
 type UpdateUserPayload struct {
-	// The user after the change; null where the change failed.
+	// The user after the change; null if the change failed.
 	User *coassemble.User `json:"user"`
 	// Empty when the write succeeded.
 	UserErrors []*UserError `json:"userErrors"`
@@ -307,23 +307,23 @@ type UserConnection struct {
 
 // One element of a `UserConnection`.
 type UserEdge struct {
-	// Opaque; valid for the list and arguments that it came from.
+	// Opaque; valid only with the list and arguments it was returned for.
 	Cursor string `json:"cursor"`
-	// Null where this one could not be read; an error says why.
+	// Null if the object could not be read; `errors` has the reason.
 	Node *coassemble.User `json:"node"`
 }
 
-// Something about a mutation that the caller can mend.
+// An error of a mutation that the caller can correct.
 type UserError struct {
-	// `BAD_USER_INPUT`, `NOT_FOUND` or `PLAN_REQUIRED` (the backend's plan has no such operation).
+	// `BAD_USER_INPUT`, `NOT_FOUND` or `PLAN_REQUIRED` (the backend's plan lacks the operation).
 	Code string `json:"code"`
-	// One sentence in English, naming the argument and what would be right.
+	// One English sentence with the argument and the values it accepts.
 	Message string `json:"message"`
-	// Where in the arguments, from `input` on; null where no single place is to blame.
+	// Path of the argument, from `input` on; null if no single argument is wrong.
 	Path []string `json:"path"`
 }
 
-// Who may open a lesson.
+// The audience that may open a lesson.
 type AccessLevel string
 
 const (
@@ -381,7 +381,7 @@ func (e AccessLevel) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// A way of pricing other than by amount.
+// A way of pricing other than an amount.
 type AlternativePricingType string
 
 const (
@@ -435,7 +435,7 @@ func (e AlternativePricingType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// The picture beside an award; the names are the vendor's.
+// The icon of an award; the names are the vendor's.
 type AwardTypeIcon string
 
 const (
@@ -519,7 +519,7 @@ func (e AwardTypeIcon) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// How far a background job has come.
+// The state of a background job.
 type BackgroundJobStatus string
 
 const (
@@ -579,7 +579,7 @@ func (e BackgroundJobStatus) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// How a catalog lays out its results.
+// The layout of a catalog's results.
 type ContentItemDisplayType string
 
 const (
@@ -637,7 +637,7 @@ func (e ContentItemDisplayType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What sort of entry this is.
+// The kind of an entry.
 type ContentKind string
 
 const (
@@ -725,7 +725,7 @@ func (e ContentKind) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What sort of content a course or course group is.
+// The kind of a course or course group.
 type CourseGroupKind string
 
 const (
@@ -799,7 +799,7 @@ func (e CourseGroupKind) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// The page that a layout is for.
+// The page that a layout is made for.
 type LayoutKind string
 
 const (
@@ -885,7 +885,7 @@ func (e LayoutKind) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// How an assessment is announced.
+// The form in which an assessment is announced.
 type MilestoneCompetencyAssessmentDisplayType string
 
 const (
@@ -941,7 +941,7 @@ func (e MilestoneCompetencyAssessmentDisplayType) MarshalJSON() ([]byte, error) 
 	return buf.Bytes(), nil
 }
 
-// What an assessment consists of.
+// The kind of an assessment.
 type MilestoneCompetencyAssessmentType string
 
 const (
@@ -997,7 +997,7 @@ func (e MilestoneCompetencyAssessmentType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What a completion criterion counts.
+// The subject of a completion criterion.
 type MilestoneCompletionCriteriaType string
 
 const (
@@ -1061,7 +1061,7 @@ func (e MilestoneCompletionCriteriaType) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What `contentId` of a milestone course is the id of.
+// The type that `contentId` of a milestone course refers to.
 type MilestoneContentGrouping string
 
 const (
@@ -1117,7 +1117,7 @@ func (e MilestoneContentGrouping) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What a milestone consists of.
+// The kind of a milestone's content.
 type MilestoneKind string
 
 const (
@@ -1173,7 +1173,7 @@ func (e MilestoneKind) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// Whether a learner may leave it out.
+// Whether a learner may skip a milestone or item.
 type MilestoneRequirement string
 
 const (
@@ -1229,8 +1229,8 @@ func (e MilestoneRequirement) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// How far content has come on its way to the learner. A value that the backend sends and this list lacks is an
-// error on that field alone; the same holds for every enum of content.
+// Publication state of content. A value that is not in this list is an error on that field alone; so it is for every enum
+// of content.
 type Status string
 
 const (
@@ -1296,15 +1296,15 @@ func (e Status) MarshalJSON() ([]byte, error) {
 	return buf.Bytes(), nil
 }
 
-// What becomes of the courses of a deleted user.
+// The action on the courses of a deleted user.
 type UserCoursesAction string
 
 const (
-	// Hand them to the user named in `reallocateTo`.
+	// Transfer them to the user named in `reallocateTo`.
 	UserCoursesActionReallocate UserCoursesAction = "reallocate"
 	// Delete them too.
 	UserCoursesActionDelete UserCoursesAction = "delete"
-	// Do nothing with them.
+	// Leave them unchanged.
 	UserCoursesActionIgnore UserCoursesAction = "ignore"
 )
 
