@@ -32,8 +32,8 @@ func Replay(ctx context.Context, f *capture.File) (*ReplayResult, error) {
 		return nil, err
 	}
 	cfg.Retries = -1
-	tape := capture.NewTape(f)
-	s, err := New(cfg, Options{Transport: tape, Log: slog.New(slog.DiscardHandler)})
+	transport := capture.NewReplayTransport(f)
+	s, err := New(cfg, Options{Transport: transport, Log: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +49,7 @@ func Replay(ctx context.Context, f *capture.File) (*ReplayResult, error) {
 	answer := &bufferedWriter{header: http.Header{}, status: http.StatusOK}
 	gateway.New(options).ServeHTTP(answer, r)
 	out := &ReplayResult{Result: capture.Result{Status: answer.status, Body: bytes.TrimSpace(answer.body.Bytes())},
-		Missing: tape.Missing(), Additional: tape.Additional()}
+		Missing: transport.Missing(), Additional: transport.Additional()}
 	return out, s.Close()
 }
 

@@ -71,7 +71,7 @@ func (s *Server) endpoints(cfg *config.Config, root *resolvers.Resolver) http.Ha
 			Observe: func(outcome webhook.Outcome) { s.webhooks.received.Delivered(backend, string(outcome)) },
 			Received: func(ctx context.Context) {
 				s.webhooks.received.Received(backend)
-				s.Cache.NoteMoment(ctx, WebhookMoment(backend))
+				s.Cache.SetTimestamp(ctx, WebhookTimestamp(backend))
 			}, Inflight: s.Inflight}
 		var endpoint *webhook.Endpoint
 		switch upstream.Backend(backend) {
@@ -87,8 +87,8 @@ func (s *Server) endpoints(cfg *config.Config, root *resolvers.Resolver) http.Ha
 	return mux
 }
 
-// WebhookMoment is the name in Redis of the time of a webhook's last delivery.
-func WebhookMoment(backend string) string { return "webhook:" + backend }
+// WebhookTimestamp is the name in Redis of the time of a webhook's last delivery.
+func WebhookTimestamp(backend string) string { return "webhook:" + backend }
 
 // invalidate drops the cached values of a record.
 func invalidate(ctx context.Context, root *resolvers.Resolver, t webhook.Change) {

@@ -15,10 +15,10 @@
 // succeeds.
 //
 // A replica that may have missed a Drop answers from neither level: it asks the backend, and falls back on stored
-// values, marked stale, where that fails, is slow or has no budget. It is in doubt while the channel has been silent
+// values, marked stale, where that fails, is slow or has no budget. It is out of sync while the channel has been silent
 // for six tenths of a second, for two seconds after, and while another replica reports that its drops are incomplete.
 // After ten seconds without Redis it serves values that are at most ten seconds old: that is then how late a write
-// elsewhere shows. A fetch that other callers of the replica wait for is still shared in doubt. A writer that alone is
+// elsewhere shows. A fetch that other callers of the replica wait for is shared all the same. A writer that alone is
 // cut off from Redis for over a second is not noticed by the others; they see its write when it is back, or when their
 // copy is no longer fresh. A Redis that evicts tombstones, because its memory is full, loses the protection against
 // late fills of other replicas and nothing else.

@@ -67,18 +67,18 @@ func TestOnceIsBounded(t *testing.T) {
 	})
 }
 
-func TestMomentsAreWrittenForWhoAsksLater(t *testing.T) {
+func TestTimestampsAreReadByAnotherProcess(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
 		c := replica(t, m)
 		where := *c.o.Redis
-		if at, trouble := Moment(t.Context(), where, "x"); trouble != PingOK || !at.IsZero() {
+		if at, trouble := Timestamp(t.Context(), where, "x"); trouble != PingOK || !at.IsZero() {
 			t.Errorf("got %v %q for what never happened", at, trouble)
 		}
-		c.NoteMoment(context.Background(), "x")
-		if at, trouble := Moment(t.Context(), where, "x"); trouble != PingOK || !at.Equal(time.Now().Truncate(time.Second)) {
+		c.SetTimestamp(context.Background(), "x")
+		if at, trouble := Timestamp(t.Context(), where, "x"); trouble != PingOK || !at.Equal(time.Now().Truncate(time.Second)) {
 			t.Errorf("got %v %q", at, trouble)
 		}
-		open(t, options()).NoteMoment(context.Background(), "x") // has nowhere to write
+		open(t, options()).SetTimestamp(context.Background(), "x") // has nowhere to write
 	})
 }

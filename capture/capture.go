@@ -1,7 +1,7 @@
 // Package capture holds one operation in a file: the request, each backend call with its answer, and the result, all
 // without a credential and with pseudonyms in place of personal values. A Recording gathers the calls of an operation,
-// a Masker replaces values, and a Tape answers the same calls again. It knows the backends' routes, and nothing of
-// GraphQL: the caller interprets documents and opaque ids.
+// a Masker replaces values, and a ReplayTransport answers the same calls again. It knows the backends' routes, and
+// nothing of GraphQL: the caller interprets documents and opaque ids.
 package capture
 
 import (

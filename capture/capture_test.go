@@ -202,20 +202,20 @@ func TestACallWithoutARouteIsNotRecorded(t *testing.T) {
 	}
 }
 
-func TestATapeAnswersInOrderAndNotesStrays(t *testing.T) {
+func TestAReplayAnswersInOrderAndNotesStrays(t *testing.T) {
 	t.Parallel()
 	call := func(retry, status int) capture.Call {
 		return capture.Call{Backend: upstream.Coassemble, Method: http.MethodGet, Route: "/v1/headless/users", Path: "/v1/headless/users", Query: "page=0", Retry: retry, Status: status}
 	}
 	never := call(0, 200)
 	never.Query = "page=9"
-	tape := capture.NewTape(&capture.File{Backends: []upstream.Backend{upstream.Coassemble}, Calls: []capture.Call{call(0, 503), call(1, 201), call(0, 202), never}})
+	replay := capture.NewReplayTransport(&capture.File{Backends: []upstream.Backend{upstream.Coassemble}, Calls: []capture.Call{call(0, 503), call(1, 201), call(0, 202), never}})
 	get := func(target string) string {
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, target, nil)
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := tape.RoundTrip(r)
+		resp, err := replay.RoundTrip(r)
 		if err != nil {
 			return err.Error()
 		}
@@ -232,16 +232,16 @@ func TestATapeAnswersInOrderAndNotesStrays(t *testing.T) {
 			t.Errorf("%s: got %s", target, got)
 		}
 	}
-	if diff := cmp.Diff([]capture.Count{{Route: "coassemble GET /v1/headless/users", Calls: 1}}, tape.Missing()); diff != "" {
+	if diff := cmp.Diff([]capture.Count{{Route: "coassemble GET /v1/headless/users", Calls: 1}}, replay.Missing()); diff != "" {
 		t.Errorf("missing (-want +got):\n%s", diff)
 	}
 	want := []capture.Count{{Route: " GET /v1/headless/users", Calls: 1}, {Route: "coassemble GET /v1/headless/user/{}", Calls: 1}, {Route: "coassemble GET /v1/headless/users", Calls: 1}}
-	if diff := cmp.Diff(want, tape.Additional()); diff != "" {
+	if diff := cmp.Diff(want, replay.Additional()); diff != "" {
 		t.Errorf("additional (-want +got):\n%s", diff)
 	}
 }
 
-func TestATapeComparesBodiesByValue(t *testing.T) {
+func TestAReplayComparesBodiesByValue(t *testing.T) {
 	t.Parallel()
 	tests := []struct {
 		recorded, sent string
@@ -256,13 +256,13 @@ func TestATapeComparesBodiesByValue(t *testing.T) {
 		{`{"n":1e999}`, `{"n":1e999}`, true},
 	}
 	for _, test := range tests {
-		tape := capture.NewTape(&capture.File{Backends: []upstream.Backend{upstream.Coassemble},
+		replay := capture.NewReplayTransport(&capture.File{Backends: []upstream.Backend{upstream.Coassemble},
 			Calls: []capture.Call{{Backend: upstream.Coassemble, Method: http.MethodPut, Path: "/u", Body: []byte(test.recorded), Status: http.StatusOK}}})
 		r, err := http.NewRequestWithContext(t.Context(), http.MethodPut, "https://coassemble.invalid/u", strings.NewReader(test.sent))
 		if err != nil {
 			t.Fatal(err)
 		}
-		resp, err := tape.RoundTrip(r)
+		resp, err := replay.RoundTrip(r)
 		if err == nil {
 			resp.Body.Close()
 		}
@@ -319,7 +319,7 @@ func TestAnInvalidFileIsRefusedByName(t *testing.T) {
 	}
 }
 
-// A file that is read is written and read again unchanged, and no content makes a tape or an archive fail.
+// A file that is read is written and read again unchanged, and no content makes a replay or an archive fail.
 func FuzzRead(f *testing.F) {
 	f.Add([]byte(small))
 	f.Add([]byte(`{"version":1}`))
@@ -342,17 +342,17 @@ func FuzzRead(f *testing.F) {
 		if err := file.WriteHAR(io.Discard); err != nil {
 			t.Error(err)
 		}
-		tape := capture.NewTape(file)
+		replay := capture.NewReplayTransport(file)
 		for _, c := range file.Calls {
 			r, err := http.NewRequestWithContext(t.Context(), c.Method, "https://"+capture.Host(c.Backend)+c.Path+"?"+c.Query, bytes.NewReader(c.Body))
 			if err != nil {
 				continue
 			}
-			if resp, err := tape.RoundTrip(r); err == nil {
+			if resp, err := replay.RoundTrip(r); err == nil {
 				resp.Body.Close()
 			}
 		}
-		tape.Missing()
+		replay.Missing()
 	})
 }
 

@@ -19,7 +19,7 @@ func (d *doctor) webhook(ctx context.Context, backend string) doctorResult {
 	switch {
 	case d.cfg.Cache.Redis != nil && d.cfg.Cache.Redis.URL != "":
 		var trouble cache.PingError
-		if at, trouble = cache.Moment(ctx, *d.cfg.Cache.Redis, app.WebhookMoment(backend)); trouble != cache.PingOK {
+		if at, trouble = cache.Timestamp(ctx, *d.cfg.Cache.Redis, app.WebhookTimestamp(backend)); trouble != cache.PingOK {
 			return doctorResult{Verdict: statusSkipped, Detail: "Redis, which knows it, does not tell",
 				Remedy: "mend Redis first"}
 		}

@@ -57,8 +57,8 @@ func replayTestdata(t *testing.T, name string) {
 	}
 }
 
-// tape is the path of a capture of one page of clients with their users, and its text.
-func tape(t *testing.T) (name string, text []byte) {
+// captured returns the path of a capture of one page of clients with their users, and its text.
+func captured(t *testing.T) (name string, text []byte) {
 	t.Helper()
 	s := startStudio(t, setup{Emulator: emulator.Options{Clients: 2, UsersPerClient: 1, CoursesPerClient: -1, Linked: true}})
 	_, name = s.ask(t, `{ clients { nodes { name users { nodes { name } } } } }`, nil, nil)
@@ -71,7 +71,7 @@ func tape(t *testing.T) (name string, text []byte) {
 
 func TestReplayListsDifferences(t *testing.T) {
 	t.Parallel()
-	name, text := tape(t)
+	name, text := captured(t)
 	f, err := readCapture(name)
 	if err != nil {
 		t.Fatal(err)
@@ -120,7 +120,7 @@ func TestReplayListsDifferences(t *testing.T) {
 
 func TestReplayWritesTheCallsAsAnHTTPArchive(t *testing.T) {
 	t.Parallel()
-	name, _ := tape(t)
+	name, _ := captured(t)
 	har := filepath.Join(t.TempDir(), "calls.har")
 	var stdout, stderr bytes.Buffer
 	if code := run(t.Context(), []string{"replay", "-har", har, name}, func(string) string { return "" }, &stdout, &stderr); code != cli.ExitOK {

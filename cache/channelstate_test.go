@@ -85,7 +85,7 @@ func TestNoReplicaAnswersFromBeforeAWrite(t *testing.T) {
 	}
 }
 
-func TestAReplicaInDoubtServesCachedValuesOnFailure(t *testing.T) {
+func TestAReplicaOutOfSyncServesCachedValuesOnFailure(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		s := words(replica(t, m))
@@ -121,7 +121,7 @@ func TestInAnOutageMemoryServesWhatIsYoung(t *testing.T) {
 	})
 }
 
-func TestAReplicaIsInDoubtWhileDropsOfAnotherAreIncomplete(t *testing.T) {
+func TestAReplicaIsOutOfSyncWhileDropsOfAnotherAreIncomplete(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m, b := newMemoryRedis(t), &backend{}
 		first, second := replica(t, m), replica(t, m)

@@ -16,11 +16,11 @@ import (
 // Host is where a replay finds a backend: nowhere, should a call ever leave.
 func Host(b upstream.Backend) string { return string(b) + ".invalid" }
 
-// Tape is a transport that answers as the backends did, call by call: each of several equal calls gets its own answer,
-// in order. A call that was sent again after a failure is one call with the answer that it got last, so that a replay
-// waits for nothing; it has to be made by a client that repeats none. A call that was not recorded fails. Tape is safe
-// for concurrent use.
-type Tape struct {
+// ReplayTransport is a transport that answers as the backends did, call by call: each of several equal calls gets its
+// own answer, in order. A call that was sent again after a failure is one call with the answer that it got last, so
+// that a replay waits for nothing; it has to be made by a client that repeats none. A call that was not recorded fails.
+// ReplayTransport is safe for concurrent use.
+type ReplayTransport struct {
 	backends []upstream.Backend
 
 	mu         sync.Mutex
@@ -34,9 +34,9 @@ type Count struct {
 	Calls int    `json:"calls"`
 }
 
-// NewTape makes the tape of a file.
-func NewTape(f *File) *Tape {
-	t := &Tape{backends: f.Backends, calls: map[string][]*Call{}}
+// NewReplayTransport returns a transport that answers the calls of a file.
+func NewReplayTransport(f *File) *ReplayTransport {
+	t := &ReplayTransport{backends: f.Backends, calls: map[string][]*Call{}}
 	for i := range f.Calls {
 		c := &f.Calls[i]
 		key := c.key()
@@ -53,8 +53,8 @@ func NewTape(f *File) *Tape {
 // errNotRecorded is the failure of a call that was not recorded.
 var errNotRecorded = errors.New("no such call was recorded")
 
-// RoundTrip answers a call from the tape.
-func (t *Tape) RoundTrip(r *http.Request) (*http.Response, error) {
+// RoundTrip returns the recorded answer of a call.
+func (t *ReplayTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 	c, err := t.callOf(r)
 	if err != nil {
 		return nil, err
@@ -78,7 +78,7 @@ func (t *Tape) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // callOf is the call that a request makes.
-func (t *Tape) callOf(r *http.Request) (*Call, error) {
+func (t *ReplayTransport) callOf(r *http.Request) (*Call, error) {
 	c := &Call{Method: r.Method, Path: r.URL.EscapedPath(), Query: r.URL.Query().Encode()}
 	if i := slices.IndexFunc(t.backends, func(b upstream.Backend) bool { return Host(b) == r.URL.Hostname() }); i >= 0 {
 		c.Backend = t.backends[i]
@@ -92,7 +92,7 @@ func (t *Tape) callOf(r *http.Request) (*Call, error) {
 }
 
 // take returns the next recorded call that equals c, or nil, which is noted, where there is none.
-func (t *Tape) take(c *Call) *Call {
+func (t *ReplayTransport) take(c *Call) *Call {
 	key := c.key()
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -126,7 +126,7 @@ func add(list []Count, route string) []Count {
 }
 
 // Missing are the recorded calls that were not made, Additional those that were made and not recorded, by route.
-func (t *Tape) Missing() []Count {
+func (t *ReplayTransport) Missing() []Count {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	var list []Count
@@ -139,7 +139,7 @@ func (t *Tape) Missing() []Count {
 }
 
 // Additional are the calls that were made and not recorded.
-func (t *Tape) Additional() []Count {
+func (t *ReplayTransport) Additional() []Count {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return sorted(slices.Clone(t.unexpected))

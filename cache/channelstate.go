@@ -8,11 +8,12 @@ import (
 
 const (
 	// invalidationTimeout is how long a drop may take before it is left to be repeated. It is longer than a replica takes
-	// to notice that the channel is silent: before the writer's timeout each replica has received the drop or is in doubt.
+	// to notice that the channel is silent: before the writer's timeout each replica has received the drop or is out of
+	// sync.
 	invalidationTimeout = time.Second
 	// retryDelay is the pause before drops that failed are sent again.
 	retryDelay = 250 * time.Millisecond
-	// reconnectGrace is how long a replica stays in doubt after the channel is back: others need an attempt that still
+	// reconnectGrace is how long a replica stays out of sync after the channel is back: others need an attempt that still
 	// hangs, the pause and one more attempt to send their pending drops.
 	reconnectGrace = 2 * time.Second
 	// outageAfter is how long the channel is away before that is an outage rather than a hiccup or a failover.
@@ -39,13 +40,13 @@ func (d *channelState) begin() {
 	d.until.Store(forever)
 }
 
-// disconnect begins a doubt without an end, unless there is one.
+// disconnect leaves the replica out of sync until the channel is back.
 func (d *channelState) disconnect() {
 	d.disconnected = true
 	d.enter(forever)
 }
 
-// suspend keeps the replica in doubt while another one reports that its drops are incomplete.
+// suspend keeps the replica out of sync while another one reports that its drops are incomplete.
 func (d *channelState) suspend() { d.enter(time.Now().Add(reconnectGrace).UnixNano()) }
 
 func (d *channelState) enter(until int64) {
@@ -56,7 +57,7 @@ func (d *channelState) enter(until int64) {
 	d.until.Store(until)
 }
 
-// reconnect ends a loss, after the time that others need. A first connection leaves no doubt.
+// reconnect ends a loss, after the time that others need. A first connection is in sync at once.
 func (d *channelState) reconnect() {
 	if !d.disconnected {
 		d.until.Store(0)
