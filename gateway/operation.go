@@ -115,21 +115,21 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	out := &httpapi.Result{}
 	ctx, used := provenance.With(engine.WithOnError(g.runner.withDirectives(ctx, r.Header), op.onError))
 	if parts != nil && parts.x.Protocol != incremental.None && op.delivers && g.divides() {
+		parts.cancel = cancel
 		parts.run(ctx, op, spent, used, out)
 	} else {
 		g.runner.run(ctx, op, used, out)
 		g.requests.remember(req, op, spent)
 	}
-	f.Calls = int64(len(used.Calls()))
+	f.Calls = used.CallsMade()
 	if spent != nil {
 		f.Cost = spent.Estimate.Points
 	}
-	if out.Sent {
-		return out
+	if !out.Sent {
+		g.charger.Settle(ctx, spent, f.Calls, out.Response)
+		g.opts.Limits.TrimErrors(out.Response)
+		g.runner.addExtensions(ctx, op, used, out)
 	}
-	g.charger.Settle(ctx, spent, f.Calls, out.Response)
-	g.opts.Limits.TrimErrors(out.Response)
-	g.runner.addExtensions(ctx, op, used, out)
 	switch {
 	case out.Response.Extensions["freshness"] != nil:
 		f.Cache = cacheStale

@@ -28,8 +28,9 @@ type parts struct {
 	x       *httpapi.ResponseWriter
 	request *http.Request // whose context ends when the caller leaves
 
+	cancel     context.CancelFunc // ends the operation
 	op         *prepared
-	charge     *cost.Charge
+	charge     *cost.Charge // until it is settled
 	provenance *provenance.Provenance
 	out        *httpapi.Result
 	merged     *incremental.Answer // the answer so far; nil unless the answer is explained
@@ -46,6 +47,7 @@ func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
 func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used *provenance.Provenance,
 	out *httpapi.Result) {
 	p.op, p.charge, p.provenance, p.out = op, spent, used, out
+	defer p.cancel() // calls for parts that are not delivered end, and no more of them begin
 	ctx = p.g.runner.prepare(ctx, op.OperationContext, out)
 	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
 	d := p.g.opts.Schema.(*engine.Engine).Deliver(ctx, op.OperationContext,
@@ -71,6 +73,7 @@ func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payl
 		provenance.ProxyStatus(out.Response.Errors, p.provenance.Facts.List())
 	w := p.x.Begin(out)
 	defer w.Close()
+	defer p.settle(ctx, out.Response)
 	p.g.opts.Limits.TrimErrors(out.Response)
 	p.errors = len(out.Response.Errors)
 	if w.Send(p.x.Protocol.First(out.Response.Data, out.Response.Errors, first), false) != nil {
@@ -122,9 +125,17 @@ func (p *parts) payload(ctx context.Context, payload *engine.Payload) []byte {
 	if p.merged != nil {
 		last.Response.Data = p.merged.JSON()
 	}
-	p.g.charger.Settle(ctx, p.charge, int64(len(p.provenance.Calls())), last.Response)
+	p.settle(ctx, last.Response)
 	p.g.runner.addExtensions(ctx, p.op, p.provenance, last)
+	p.out.Response.Extensions = last.Response.Extensions // for the figures of the operation
 	return p.x.Protocol.Next(payload, last.Response.Extensions)
+}
+
+// settle ends the operation, and charges its caller for the calls that it has made.
+func (p *parts) settle(ctx context.Context, resp *graphql.Response) {
+	p.cancel()
+	p.g.charger.Settle(ctx, p.charge, p.provenance.CallsMade(), resp)
+	p.charge = nil
 }
 
 // trim bounds the errors of all payloads together, and keeps them for the figures of the operation.

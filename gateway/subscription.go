@@ -235,7 +235,7 @@ func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.An
 	if out.Free != nil {
 		out.Free() // the operation's figures are taken after this
 	}
-	f.Calls = int64(len(used.Calls()))
+	f.Calls = used.CallsMade()
 	g.opts.Limits.TrimErrors(out.Response)
 	return newAnswer(out.Response, used, last), out
 }

@@ -233,6 +233,9 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 // newCall returns the exchange that begins now, and that could have begun when it was ready.
 func (c *Client) newCall(ctx context.Context, req *Request, ready time.Time, n int) Call {
 	s := scopeOf(ctx)
+	if s.begun != nil {
+		s.begun.Add(1)
+	}
 	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(),
 		Purpose: s.purpose, Number: numbers.Add(1)}
 	call.Wait = call.Start.Sub(ready)

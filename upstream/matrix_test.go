@@ -222,7 +222,7 @@ func want(fault string, op operation, ends [3]end) end {
 func perform(t *testing.T, op operation) end {
 	t.Helper()
 	var calls atomic.Int64
-	ctx := upstream.WithObserver(t.Context(), func(_ context.Context, c upstream.Call) {
+	ctx := upstream.WithObserver(t.Context(), nil, func(_ context.Context, c upstream.Call) {
 		if n := int(calls.Add(1)); c.Kind != fine && c.Status != http.StatusUnauthorized && c.Retries != n-1 {
 			t.Errorf("exchange %d says that it is retry %d", n, c.Retries)
 		}

@@ -39,9 +39,13 @@ var numbers atomic.Uint64
 type observer func(context.Context, Call)
 
 // WithObserver has f called at the end of each exchange made under the returned context, with the exchange's own
-// context, besides the observers that ctx already has. Calls run in parallel, so f must be safe for concurrent use.
-func WithObserver(ctx context.Context, f func(context.Context, Call)) context.Context {
+// context, besides the observers that ctx already has, and has begun count the exchanges as they begin, in place of the
+// counter of ctx; begun may be nil. Calls run in parallel, so f must be safe for concurrent use.
+func WithObserver(ctx context.Context, begun *atomic.Int64, f func(context.Context, Call)) context.Context {
 	return withScope(ctx, func(s *scope) {
+		if begun != nil {
+			s.begun = begun
+		}
 		outer := s.observe
 		if s.observe = f; outer != nil {
 			s.observe = func(ctx context.Context, c Call) { outer(ctx, c); f(ctx, c) }

@@ -1,6 +1,9 @@
 package upstream
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 // scope holds this package's values of a context. It is not changed once a context has it.
 type scope struct {
@@ -8,6 +11,7 @@ type scope struct {
 	priority      Priority
 	quota         *operationQuota // nil bounds nothing
 	observe       observer        // nil observes nothing
+	begun         *atomic.Int64   // counts exchanges as they begin; nil counts none
 	purpose       Purpose
 	explained     bool
 	shortDeadline bool

@@ -275,7 +275,7 @@ func TestBodiesAreInflatedAndBounded(t *testing.T) {
 					return r, nil
 				})})
 				var call Call
-				resp, err := c.Do(WithObserver(t.Context(), func(_ context.Context, c Call) { call = c }), get)
+				resp, err := c.Do(WithObserver(t.Context(), nil, func(_ context.Context, c Call) { call = c }), get)
 				if KindOf(err) != tt.kind {
 					t.Fatalf("got %v, want %v", err, tt.kind)
 				}
@@ -368,7 +368,7 @@ func TestReadsFollowRedirectsWithinTheBackendOnly(t *testing.T) {
 	c := newClient(t, Options{BaseURL: home.URL, Authorizer: Header("Authorization", "token")})
 	for _, tt := range tests {
 		calls := 0
-		ctx := WithObserver(t.Context(), func(context.Context, Call) { calls++ })
+		ctx := WithObserver(t.Context(), nil, func(context.Context, Call) { calls++ })
 		_, err := c.Do(ctx, Request{Method: tt.method, Route: "/" + tt.path, Path: []string{tt.path}})
 		if KindOf(err) != tt.want || calls != tt.calls {
 			t.Errorf("%s %s: got %v after %d calls, want %v after %d", tt.method, tt.path, err, calls, tt.want, tt.calls)
@@ -466,8 +466,8 @@ func TestObserversSeeEveryExchange(t *testing.T) {
 	t.Parallel()
 	var all, outer, inner []Call
 	c := newClient(t, Options{Transport: always(503, "busy"), Retries: -1, Observer: func(c Call) { all = append(all, c) }})
-	ctx := WithObserver(t.Context(), func(_ context.Context, c Call) { outer = append(outer, c) })
-	ctx = WithObserver(ctx, func(_ context.Context, c Call) { inner = append(inner, c) })
+	ctx := WithObserver(t.Context(), nil, func(_ context.Context, c Call) { outer = append(outer, c) })
+	ctx = WithObserver(ctx, nil, func(_ context.Context, c Call) { inner = append(inner, c) })
 	_, _ = c.Do(ctx, get)
 	want := Call{Backend: Coassemble, Method: "GET", Route: get.Route, Status: 503, Bytes: 4, Kind: Unavailable}
 	for _, calls := range [][]Call{all, outer, inner} {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
@@ -20,8 +21,9 @@ type Provenance struct {
 	// requested is how often a key was asked for, which is the number of calls of a server without batches and a cache.
 	requested loader.KeyCounter
 
+	begun atomic.Int64 // calls
 	mu    sync.Mutex
-	calls []upstream.Call
+	calls []upstream.Call // that have ended
 	// shared are the calls that this operation waited for besides, each with what this operation wanted of it. They are
 	// gathered only where the cost of the operation is requested.
 	shared []upstream.Call
@@ -35,7 +37,7 @@ func With(ctx context.Context) (context.Context, *Provenance) {
 	if Explains(ctx) {
 		ctx = cache.WithNotes(upstream.WithExplanation(ctx), p.addShared)
 	}
-	return upstream.WithObserver(ctx, p.addCall), p
+	return upstream.WithObserver(ctx, &p.begun, p.addCall), p
 }
 
 // addCall takes a call of the operation's own, and leaves it for those who share the fetch that it is made for.
@@ -65,7 +67,10 @@ func (p *Provenance) addShared(ctx context.Context, keys []string, notes []any) 
 	}
 }
 
-// Calls returns the operation's own calls so far. It must not be changed.
+// CallsMade returns how many calls the operation has begun. Those that were given up count.
+func (p *Provenance) CallsMade() int64 { return p.begun.Load() }
+
+// Calls returns the operation's own calls that have ended. It must not be changed.
 func (p *Provenance) Calls() []upstream.Call {
 	p.mu.Lock()
 	defer p.mu.Unlock()
