@@ -62,7 +62,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Caller, error) {
 	}
 	scheme, token, _ := strings.Cut(tokens[0], " ")
 	if a.Tokens == nil || !strings.EqualFold(scheme, "Bearer") {
-		return nil, &badToken{"no bearer token, or none are taken"}
+		return nil, &badToken{"no bearer token, or tokens are not accepted"}
 	}
 	return a.Tokens.Verify(r.Context(), strings.TrimSpace(token))
 }

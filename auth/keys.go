@@ -48,12 +48,12 @@ func jsonCause(err error) string {
 	var kind *json.UnmarshalTypeError
 	switch {
 	case errors.As(err, &syntax):
-		return fmt.Sprintf("; it is broken at byte %d", syntax.Offset)
+		return fmt.Sprintf("; it is invalid JSON at byte %d", syntax.Offset)
 	case errors.As(err, &kind):
 		of, _, _ := strings.Cut(kind.Value, " ") // a number comes with its value
 		return fmt.Sprintf("; %s has the type %s", cmp.Or(kind.Field, "it"), of)
 	case err != nil && strings.HasPrefix(err.Error(), "json: unknown field "):
-		return "; there is no member " + strings.TrimPrefix(err.Error(), "json: unknown field ")
+		return "; unknown member " + strings.TrimPrefix(err.Error(), "json: unknown field ")
 	}
 	return ""
 }
@@ -89,7 +89,7 @@ func parseKeys(text []byte) ([]apiKey, error) {
 			jsonCause(err))
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return nil, errors.New("something follows after the array of API keys")
+		return nil, errors.New("there is data after the array of API keys")
 	}
 	names := map[string]bool{}
 	sums := map[[sha256.Size]byte]bool{}
@@ -98,17 +98,17 @@ func parseKeys(text []byte) ([]apiKey, error) {
 		sum, err := hex.DecodeString(e.SHA256)
 		switch {
 		case e.Name == "" || names[e.Name]:
-			return nil, fmt.Errorf("API key %d needs a name of its own; it has %q", i, e.Name)
+			return nil, fmt.Errorf("API key %d must have a unique name; it has %q", i, e.Name)
 		case err != nil || len(sum) != sha256.Size:
 			return nil, fmt.Errorf("API key %d: sha256 must be 64 hexadecimal digits", i)
 		case sums[[sha256.Size]byte(sum)]:
-			return nil, fmt.Errorf("API key %d is there twice", i)
+			return nil, fmt.Errorf("API key %d is a duplicate", i)
 		case e.Points < 0:
 			return nil, fmt.Errorf("API key %d: points must not be negative", i)
 		}
 		for _, s := range e.Scopes {
 			if !slices.Contains(Scopes, s) {
-				return nil, fmt.Errorf("API key %d has the scope %q, which does not exist; there are %s", i, s,
+				return nil, fmt.Errorf("API key %d has the unknown scope %q; the scopes are %s", i, s,
 					strings.Join(Scopes, ", "))
 			}
 		}

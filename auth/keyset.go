@@ -209,7 +209,7 @@ func (r *remoteKeys) reload(ctx context.Context) (bool, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.failures > 0 {
-		return false, errors.New("the key set cannot be had")
+		return false, errors.New("the key set is unavailable")
 	}
 	return !slices.EqualFunc(before, r.keys, func(a, b signingKey) bool {
 		return a.digest == b.digest && a.KeyID == b.KeyID
@@ -260,7 +260,7 @@ func (r *remoteKeys) fetch(ctx context.Context) (keySet, error) {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, errors.New("the key set was answered with another status than 200")
+		return nil, errors.New("the key set's URL answered with a status other than 200")
 	}
 	text, err := io.ReadAll(io.LimitReader(resp.Body, keysSize+1))
 	if err != nil || len(text) > keysSize {

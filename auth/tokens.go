@@ -127,9 +127,9 @@ func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	parsed, err := jwt.ParseSigned(token, t.algorithms)
 	switch {
 	case err != nil || len(parsed.Headers) != 1:
-		return nil, &badToken{"token that is not signed, or by an algorithm that is not taken"}
+		return nil, &badToken{"token without a signature, or with an algorithm that is not accepted"}
 	case !t.typed(parsed.Headers[0]):
-		return nil, &badToken{"token of another type"}
+		return nil, &badToken{"token with a wrong type"}
 	}
 	keys, err := t.keys.find(ctx, parsed.Headers[0].KeyID, parsed.Headers[0].Algorithm)
 	if err != nil {
@@ -184,21 +184,21 @@ func (t *Tokens) verify(token *jwt.JSONWebToken, keys keySet) (verifiedToken, er
 }
 
 var (
-	errNoKey     = errors.New("token of a key that the key set lacks")
-	errSignature = errors.New("token whose signature does not fit its key")
+	errNoKey     = errors.New("token with a key that the key set lacks")
+	errSignature = errors.New("token with a wrong signature")
 )
 
 // claimError returns why a token is rejected, without values from the token.
 func claimError(err error) string {
 	for known, reason := range map[error]string{jwt.ErrExpired: "expired token",
-		jwt.ErrInvalidIssuer: "token of another issuer", jwt.ErrInvalidAudience: "token for another audience",
-		jwt.ErrNotValidYet: "token that is not valid yet", jwt.ErrIssuedInTheFuture: "token from the future",
+		jwt.ErrInvalidIssuer: "token with a wrong issuer", jwt.ErrInvalidAudience: "token with a wrong audience",
+		jwt.ErrNotValidYet: "token that is not valid yet", jwt.ErrIssuedInTheFuture: "token issued in the future",
 		errNoKey: errNoKey.Error(), errSignature: errSignature.Error()} {
 		if errors.Is(err, known) {
 			return reason
 		}
 	}
-	return "token with a claim that is not taken"
+	return "token with an invalid claim"
 }
 
 func (t *Tokens) caller(claims *jwt.Claims, all map[string]any) *Caller {

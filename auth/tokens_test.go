@@ -126,10 +126,10 @@ func TestATokenIsTakenOnlyIfAllOfItIsRight(t *testing.T) {
 	good := func() string { return sign(t, jose.RS256, rs, kid("rsa"), goodClaims()) }
 	signed := good()
 	payload := strings.Split(signed, ".")[1]
-	reasons := map[string]string{"expired": "expired token", "no expiry": "expired token", "not yet valid": "token that is not valid yet", "issued in the future": "token from the future",
-		"another issuer": "token of another issuer", "another audience": "token for another audience", "an unknown key": "token of a key that the key set lacks",
-		"another person's key": "token whose signature does not fit its key", "another payload": "token whose signature does not fit its key",
-		"none": "token that is not signed, or by an algorithm that is not taken", "endless": "token longer than 16 KiB"}
+	reasons := map[string]string{"expired": "expired token", "no expiry": "expired token", "not yet valid": "token that is not valid yet", "issued in the future": "token issued in the future",
+		"another issuer": "token with a wrong issuer", "another audience": "token with a wrong audience", "an unknown key": "token with a key that the key set lacks",
+		"another person's key": "token with a wrong signature", "another payload": "token with a wrong signature",
+		"none": "token without a signature, or with an algorithm that is not accepted", "endless": "token longer than 16 KiB"}
 	for _, test := range []struct {
 		name, token string
 		want        bool

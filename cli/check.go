@@ -179,7 +179,7 @@ func checkDocument(checker *gateway.Checker, d *documents.TrustedDocument, budge
 	}
 	if n := out.totalCalls(); server.calls > 0 && n > server.calls {
 		out.Warnings = append(out.Warnings,
-			fmt.Sprintf("can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n, server.calls))
+			fmt.Sprintf("can make %d backend calls and fails in part after %d (OPERATION_CALLS)", n, server.calls))
 	}
 	b, ok := budgets[d.ID]
 	if !ok {

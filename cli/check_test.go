@@ -178,7 +178,7 @@ func TestCheckComparesDocumentsWithTheLimitsOfTheServer(t *testing.T) {
 		code int
 		want []string
 	}{
-		{nil, ExitFailed, []string{"everyone.graphql Everyone", "and is refused by the server: MAX_COST is 1000000", "WARN can make", "that is OPERATION_CALLS", "2 documents checked, 1 failed"}},
+		{nil, ExitFailed, []string{"everyone.graphql Everyone", "and is refused by the server: MAX_COST is 1000000", "WARN can make", "(OPERATION_CALLS)", "2 documents checked, 1 failed"}},
 		{[]string{"-max-cost", "0"}, ExitOK, []string{"WARN can make", "2 documents checked, 0 failed"}},
 		{[]string{"-cost-mode", "measure", "-operation-calls", "1000000"}, ExitOK, []string{"2 documents checked, 0 failed"}},
 	} {

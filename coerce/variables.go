@@ -114,7 +114,7 @@ func (c coercion) object(def *ast.Definition, v any) (any, *scalar.InputError) {
 	}
 	for name := range given {
 		if def.Fields.ForName(name) == nil {
-			return nil, fault("has a field that %s does not have", def.Name)
+			return nil, fault("has a field that is not in %s", def.Name)
 		}
 	}
 	if def.Directives.ForName("oneOf") != nil {

@@ -84,7 +84,7 @@ func TestAWrongVariableIsNamedWithoutItsValue(t *testing.T) {
 		{"$box: Box", `{"box": {"by": {"id": "a", "name": "secret"}}}`, "variables.box.by must have exactly one of id, name"},
 		{"$box: Box", `{"box": {"by": {}}}`, "variables.box.by must have exactly one"},
 		{"$box: Box", `{"box": {"by": {"id": null}}}`, "variables.box.by must have exactly one"},
-		{"$box: Box", `{"box": {"by": {"id": "a"}, "secret": 1}}`, "variables.box has a field that Box does not have"},
+		{"$box: Box", `{"box": {"by": {"id": "a"}, "secret": 1}}`, "variables.box has a field that is not in Box"},
 	} {
 		_, message := variablesOf(t, test.declaration, test.given)
 		if !strings.HasPrefix(message, test.names) || strings.Contains(message, "secret") {

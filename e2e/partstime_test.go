@@ -194,7 +194,7 @@ func TestADrainEndsAnswersInParts(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				ended := strings.Contains(string(text), "the server shuts down")
+				ended := strings.Contains(string(text), "the server is shutting down")
 				if took := time.Since(epoch(t)); ended != (takes > 20*time.Second) || took > 20*time.Second {
 					t.Errorf("%s: after %s: %s", accept, took, text)
 				}

@@ -207,7 +207,7 @@ func TestACallersPointsComeBackWithTimeAndWithWhatWasNotNeeded(t *testing.T) {
 		}
 		large := post(t, g, "{ users(first: 100) { nodes { sourceId } } }", "") // more than a full bucket
 		a := read(t, large)
-		if a.code() != "RATE_LIMITED" || large.Header().Get("Retry-After") != "" || !strings.Contains(large.Body.String(), "a full bucket of this caller has 200: waiting does not help") ||
+		if a.code() != "RATE_LIMITED" || large.Header().Get("Retry-After") != "" || !strings.Contains(large.Body.String(), "the caller's full bucket has 200: waiting does not help") ||
 			!strings.Contains(large.Body.String(), `"limit":{"name":"points"`) {
 			t.Errorf("got %d %s, Retry-After %q", large.Code, large.Body, large.Header().Get("Retry-After"))
 		}

@@ -219,7 +219,7 @@ func TestAChangedManifestIsTakenOverAndABadOneIsNot(t *testing.T) {
 		if diff := cmp.Diff([]string{"a", "b", "b", "c"}, got); diff != "" {
 			t.Errorf("known ids (-want +got):\n%s", diff)
 		}
-		if n := strings.Count(w.logged(), "the old ones stay"); n != 1 {
+		if n := strings.Count(w.logged(), "the previous ones stay in use"); n != 1 {
 			t.Errorf("the bad file was logged %d times", n)
 		}
 	})

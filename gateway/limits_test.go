@@ -151,9 +151,9 @@ func TestErrorsAreBoundedInNumberAndBytes(t *testing.T) {
 		want   []string
 	}{
 		"as many as allowed": {limits.Limits{Errors: 3}, 3, []string{"e", "e", "e"}},
-		"one more":           {limits.Limits{Errors: 3}, 4, []string{"e", "e", "e", "1 more errors are left out"}},
-		"many more":          {limits.Limits{Errors: 1}, 9, []string{"e", "8 more errors are left out"}},
-		"bytes":              {limits.Limits{ErrorBytes: 2 * len(`{"message":"e"}`)}, 3, []string{"e", "e", "1 more errors are left out"}},
+		"one more":           {limits.Limits{Errors: 3}, 4, []string{"e", "e", "e", "further errors omitted: 1"}},
+		"many more":          {limits.Limits{Errors: 1}, 9, []string{"e", "further errors omitted: 8"}},
+		"bytes":              {limits.Limits{ErrorBytes: 2 * len(`{"message":"e"}`)}, 3, []string{"e", "e", "further errors omitted: 1"}},
 		"no limit":           {limits.Limits{}, 3, []string{"e", "e", "e"}},
 	} {
 		out := httpapi.Refuse(nil)

@@ -93,7 +93,7 @@ func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payl
 			case <-p.request.Context().Done():
 				return
 			case <-p.g.opts.Draining:
-				payload = d.Abort(&gqlerror.Error{Message: "the server shuts down: this was not delivered",
+				payload = d.Abort(&gqlerror.Error{Message: "the server is shutting down: this part was not delivered",
 					Extensions: map[string]any{"code": gqlerrors.CodeDeadline}})
 			}
 		}

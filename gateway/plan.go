@@ -44,11 +44,11 @@ type planned struct {
 // warnings compares the greatest cost of an operation with the limits of the server.
 func (g *Gateway) warnings(c *cost.Estimate) (list []string) {
 	if allowed := g.opts.Cost.Max; allowed > 0 && c.Points > allowed && !g.opts.Cost.Measure {
-		list = append(list, fmt.Sprintf("it can cost %d points and is refused: MAX_COST is %d", c.Points, allowed))
+		list = append(list, fmt.Sprintf("the operation can cost %d points and is refused: MAX_COST is %d", c.Points, allowed))
 	}
 	if allowed, n := int64(g.opts.MaxCalls), c.TotalCalls(); allowed > 0 && n > allowed {
-		list = append(list, fmt.Sprintf("it can make %d backend calls and fails in part after %d: that is OPERATION_CALLS", n,
-			allowed))
+		list = append(list, fmt.Sprintf(
+			"the operation can make %d backend calls and fails in part after %d (OPERATION_CALLS)", n, allowed))
 	}
 	return list
 }

@@ -65,7 +65,7 @@ type subscriber struct {
 func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req *httpapi.Request,
 	f *Stats) *httpapi.Result {
 	if parts == nil {
-		return httpapi.Fail(httpapi.BadRequest("a subscription has a stream of its own: it cannot be one of a batch"))
+		return httpapi.Fail(httpapi.BadRequest("a subscription cannot be part of a batch: it has its own stream"))
 	}
 	if !parts.x.BeginEvents() {
 		return notAcceptable()
@@ -163,7 +163,7 @@ func (s *subscriber) refused() *gqlerror.Error {
 	case err != nil:
 		return &gqlerror.Error{Message: err.Error(), Extensions: map[string]any{"code": gqlerrors.CodeUnauthenticated}}
 	case who.Scope() != s.who.Scope():
-		return &gqlerror.Error{Message: "the credential has other rights by now: subscribe again",
+		return &gqlerror.Error{Message: "the credential's rights have changed: subscribe again",
 			Extensions: map[string]any{"code": gqlerrors.CodeUnauthenticated}}
 	}
 	return nil
@@ -182,7 +182,7 @@ func (s *subscriber) reconnect() {
 		_ = s.w.SendFrame(incremental.Retry(after)) // a stream that ends without "complete" is opened again
 		return
 	}
-	s.end(&gqlerror.Error{Message: "the server shuts down: subscribe again",
+	s.end(&gqlerror.Error{Message: "the server is shutting down: subscribe again",
 		Extensions: map[string]any{"code": gqlerrors.CodeDeadline,
 			"retryAfter": int((after + time.Second - 1) / time.Second)}})
 }

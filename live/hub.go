@@ -64,9 +64,9 @@ type FullError struct {
 
 func (e *FullError) Error() string {
 	if e.Allowed == 0 {
-		return "no subscription can be opened here"
+		return "subscriptions are disabled on this server"
 	}
-	return fmt.Sprintf("%d subscriptions are open, the most that there may be", e.Allowed)
+	return fmt.Sprintf("%d subscriptions are open, which is the limit", e.Allowed)
 }
 
 // New returns a Hub without questions.

@@ -318,5 +318,5 @@ func cursorPage[T any](p datasource.Page[T], c scalar.Cursor, continued bool) (p
 
 // errNoAdvance is the failure of a list whose next page brings nothing new.
 func errNoAdvance(b upstream.Backend) error {
-	return &upstream.Error{Backend: b, Kind: upstream.Contract, Err: errors.New("a page brought nothing new")}
+	return &upstream.Error{Backend: b, Kind: upstream.Contract, Err: errors.New("a page has no new records")}
 }

@@ -69,14 +69,14 @@ func jsonObject(raw json.RawMessage, path ...string) (json.RawMessage, error) {
 // notNull takes an input field that may be left out and must not be null.
 func notNull(field graphql.Omittable[*string], path ...string) (*string, error) {
 	if field.IsSet() && field.Value() == nil {
-		return nil, scalar.Input("must be left out or given, not null", path...)
+		return nil, scalar.Input("must not be null: omit it or send a value", path...)
 	}
 	return field.Value(), nil
 }
 
 func authenticationProvider(p *model.AuthenticationProviderInput, path ...string) (*mattr.Provider, error) {
 	if p == nil {
-		return nil, scalar.Input("must be left out or given, not null", path...)
+		return nil, scalar.Input("must not be null: omit it or send a value", path...)
 	}
 	provider, err := notNull(p.ProviderID, append(path[:len(path):len(path)], "providerId")...)
 	if err != nil {

@@ -132,8 +132,8 @@ func (r mutationResolver) DeleteUser(ctx context.Context,
 	payload.DeletedID = deletedID(scalar.UserNode, key, err)
 	if heir != "" && upstream.KindOf(err) == upstream.NotFound {
 		// The backend answers alike for either.
-		payload.UserErrors = []*model.UserError{{Code: "NOT_FOUND", Message: "by or reallocateTo names nothing that exists",
-			Path: inputPath()}}
+		payload.UserErrors = []*model.UserError{{Code: "NOT_FOUND",
+			Message: "the record of by or of reallocateTo does not exist", Path: inputPath()}}
 		return payload, nil
 	}
 	payload.UserErrors, err = userErrors(err)
@@ -158,9 +158,9 @@ func reallocateTo(input model.DeleteUserInput) (string, error) {
 	reallocate := input.Action == model.UserCoursesActionReallocate
 	switch {
 	case reallocate && heir == nil:
-		return "", scalar.Input("must be given where action is reallocate", "reallocateTo")
+		return "", scalar.Input("is required with action reallocate", "reallocateTo")
 	case !reallocate && heir != nil:
-		return "", scalar.Input("must be left out unless action is reallocate", "reallocateTo")
+		return "", scalar.Input("must be omitted unless action is reallocate", "reallocateTo")
 	case heir == nil:
 		return "", nil
 	}
@@ -237,5 +237,5 @@ func (r mutationResolver) checkDeletes() error {
 	if r.AllowDeletes {
 		return nil
 	}
-	return &scalar.ForbiddenError{Message: "deletes are switched off on this server"}
+	return &scalar.ForbiddenError{Message: "deletes are disabled on this server (ALLOW_DELETES)"}
 }

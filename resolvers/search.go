@@ -34,7 +34,7 @@ func sorting(by string) (func(a, b *document.Document) int, error) {
 		return m.Name == name && m.Shape == nil && !m.JSON
 	})
 	if i < 0 {
-		return nil, scalar.Input("must be a field of a client that has an order, such as name or createdAt", "sort")
+		return nil, scalar.Input("must be a sortable field of a client, such as name or createdAt", "sort")
 	}
 	return func(a, b *document.Document) int {
 		if down {

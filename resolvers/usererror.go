@@ -31,7 +31,8 @@ func userErrors(err error) ([]*model.UserError, error) {
 	}
 	switch {
 	case refused.Kind == upstream.NotFound:
-		return []*model.UserError{{Code: "NOT_FOUND", Message: "by names nothing that exists", Path: inputPath("by")}}, nil
+		return []*model.UserError{{Code: "NOT_FOUND", Message: "the record that by names does not exist",
+			Path: inputPath("by")}}, nil
 	case refused.Kind == upstream.Rejected && refused.Status == http.StatusForbidden &&
 		refused.Backend == upstream.Coassemble:
 		return []*model.UserError{{Code: "PLAN_REQUIRED",

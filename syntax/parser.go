@@ -138,7 +138,7 @@ func (p *parser) anyList(open, end lexer.Type, item func()) {
 // nested reads what may hold itself.
 func (p *parser) nested(read func()) {
 	if p.nesting++; p.nesting > maxNesting {
-		p.fail(p.token, "The document is nested more than %d deep.", maxNesting)
+		p.fail(p.token, "The document is nested more than %d levels deep.", maxNesting)
 	}
 	if p.err == nil {
 		read()
@@ -158,7 +158,7 @@ func (p *parser) definition(doc *ast.QueryDocument) {
 		doc.Operations = append(doc.Operations,
 			&ast.OperationDefinition{Position: p.position(), Operation: ast.Query, SelectionSet: p.selectionSet()})
 	case described && (p.at(lexer.BraceL) || p.at(lexer.Name)):
-		p.fail(start, "A description stands before a query, mutation, subscription or fragment alone.")
+		p.fail(start, "A description must be followed by a query, mutation, subscription or fragment.")
 	default:
 		p.unexpected(p.token)
 	}

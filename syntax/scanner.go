@@ -160,7 +160,7 @@ func (s *Scanner) number() (lexer.Type, string, *fault) {
 	}
 	if s.at(s.next) == '0' {
 		if s.next++; isDigit(s.at(s.next)) {
-			return kind, "", &fault{s.next, "A number does not begin with a zero and another digit."}
+			return kind, "", &fault{s.next, "A number must not begin with a zero and another digit."}
 		}
 	} else if err := s.digits(); err != nil {
 		return kind, "", err
@@ -181,7 +181,7 @@ func (s *Scanner) number() (lexer.Type, string, *fault) {
 		}
 	}
 	if c := s.at(s.next); c == '.' || isNameStart(c) {
-		return kind, "", &fault{s.next, "A number is not followed by " + s.describe(s.next) + "."}
+		return kind, "", &fault{s.next, "A number must not be followed by " + s.describe(s.next) + "."}
 	}
 	return kind, s.text[start:s.next], nil
 }

@@ -9,9 +9,9 @@ import (
 )
 
 const (
-	endlessString = "The string has no end."
-	badEscape     = "The string has an escape sequence that there is not."
-	badUnicode    = "The string has a Unicode escape sequence of no character."
+	endlessString = "Unterminated string."
+	badEscape     = "The string has an invalid escape sequence."
+	badUnicode    = "The string has an invalid Unicode escape sequence."
 )
 
 // string reads a string that begins at s.next, and returns its value.

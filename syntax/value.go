@@ -40,7 +40,7 @@ func (p *parser) constantVariable() {
 	dollar := p.token
 	p.advance()
 	if p.at(lexer.Name) {
-		p.fail(dollar, "A constant value holds no variable.")
+		p.fail(dollar, "A constant value must not contain a variable.")
 	} else {
 		p.unexpected(dollar)
 	}

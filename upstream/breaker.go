@@ -44,7 +44,7 @@ const (
 	slowFactor = 2
 )
 
-var errOpen = errors.New("the backend has been failing; it is being probed")
+var errOpen = errors.New("the circuit is open: the backend has been failing")
 
 // circuit is the breaker of one class. No user's call tries whether it may close: the probe closes it.
 type circuit struct {

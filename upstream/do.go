@@ -29,7 +29,7 @@ type Response struct {
 const maxRedirects = 3
 
 // errTimeout is the cause that distinguishes a call's own timeout from the operation's.
-var errTimeout = errors.New("the call's own time ended")
+var errTimeout = errors.New("the call timed out")
 
 // Do makes the call and returns its 2xx answer, or an *Error. Where a request with IfNoneMatch is answered
 // with 304 it returns the Response, without a body, and ErrNotModified.

@@ -130,10 +130,10 @@ func (e *Error) Error() string {
 func (e *Error) Unwrap() error { return e.Err }
 
 // ErrAmbiguous is behind a Contract where one record is wanted and two carry the key.
-var ErrAmbiguous = errors.New("two records carry the same key")
+var ErrAmbiguous = errors.New("two records have the same key")
 
 // ErrNoSlot is behind a RateLimited where the budget has room and every slot is taken by calls that are under way.
-var ErrNoSlot = errors.New("no slot comes free in time")
+var ErrNoSlot = errors.New("no slot becomes free in time")
 
 func noSlot(wait time.Duration) error {
 	return &Error{Kind: RateLimited, Local: true, RetryAfter: wait, Err: ErrNoSlot}

@@ -33,7 +33,7 @@ func (o *keyedMutex) enter(ctx context.Context, object string) (leave func(), er
 	if len(queue) >= maxOrdered {
 		o.mu.Unlock()
 		return nil, &Error{Kind: RateLimited, Local: true,
-			Err: errors.New("too many changes of one object wait for each other")}
+			Err: errors.New("too many writes of one object are waiting")}
 	}
 	turn := make(chan struct{})
 	o.queues[object] = append(queue, turn)

@@ -16,7 +16,7 @@ const (
 	LimitCalls = "upstreamCalls" // calls of one operation
 	LimitBytes = "upstreamBytes" // bytes received by one operation, before inflating
 	LimitPages = "upstreamPages" // pages of one walk over a list
-	// LimitInflight is the bytes that all requests under way hold.
+	// LimitInflight is the bytes that all requests in flight hold.
 	LimitInflight = "inflightBytes"
 )
 
@@ -96,6 +96,6 @@ func (a *operationQuota) countUntilEnd(held *inflight.Hold, n int64) {
 func exceeded(name string, reached, allowed int64, unasked bool) error {
 	return &Error{
 		Kind: LimitExceeded, Local: unasked, Limit: &Limit{name, reached, allowed},
-		Err: errors.New("the operation asks the backends for too much"),
+		Err: errors.New("the operation reached its limit of backend calls or bytes"),
 	}
 }

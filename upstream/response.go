@@ -55,8 +55,8 @@ func (c *Client) body(resp *http.Response, wire *counter, held *inflight.Hold) (
 	return nil, &Error{Kind: Contract, Status: resp.StatusCode, Err: errors.New("the body cannot be inflated")}
 }
 
-// errOverMemory means that requests under way hold as much as they may.
-var errOverMemory = errors.New("requests under way hold as much as they may")
+// errOverMemory means that requests in flight are at their limit of bytes.
+var errOverMemory = errors.New("requests in flight are at their limit of bytes")
 
 // memoryError is the failure of a call whose answer finds no room.
 func (c *Client) memoryError() *Error {
@@ -98,7 +98,7 @@ func refusal(resp *http.Response, wire *counter, write bool) *Error {
 		detail:     failureDetail{kind: statusKind(resp.StatusCode, false)},
 	}
 	if resp.StatusCode == http.StatusNotModified {
-		e.Err = errors.New("not modified, which was not asked")
+		e.Err = errors.New("304 to a request without a condition")
 		return e
 	}
 	if resp.StatusCode >= 300 && resp.StatusCode <= 399 {
@@ -233,7 +233,7 @@ func (r *Response) Document() (*document.Reader, error) {
 
 // ErrorsInstead is the failure of an answer with a status of success and a body of errors instead of data.
 func ErrorsInstead() error {
-	return &Error{Kind: Rejected, Err: errors.New("the body holds errors instead of data")}
+	return &Error{Kind: Rejected, Err: errors.New("the body has errors instead of data")}
 }
 
 // PartialErrors counts an answer of a type that has errors in addition to data, and returns the failure of the missing
@@ -241,7 +241,7 @@ func ErrorsInstead() error {
 func (r *Response) PartialErrors(owner string) error {
 	r.watch.Mismatch(r.backend, owner, "errors")
 	return &Error{Backend: r.backend, Kind: Rejected, Status: r.Status,
-		Err: errors.New("the body holds errors beside data")}
+		Err: errors.New("the body has both errors and data")}
 }
 
 // DecodeJSON decodes a small body into v. An empty body, markup, anything after the value and a value of another

@@ -54,7 +54,7 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 			return items, false, MergeMeta(metas...), nil
 		case got.Size == size && got.Page != page:
 			return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route},
-				ContractError("the page is another than asked for"))
+				ContractError("the page is not the requested one"))
 		}
 		if pos >= start && got.Page == pos/got.Size {
 			// The page is shorter than its size and yet not the last: its other positions are empty.

@@ -96,7 +96,7 @@ func (c *Charger) Charge(ctx context.Context, estimate *Estimate) (*Charge, *htt
 		Message: fmt.Sprintf("the operation can cost %d points, and %d are left", s.Estimate.Points, taken.Left)}
 	if s.Estimate.Points > int64(s.limit.Capacity) {
 		fault.Message = fmt.Sprintf(
-			"the operation can cost %d points, and a full bucket of this caller has %d: waiting does not help, ask for less at once",
+			"the operation can cost %d points, and the caller's full bucket has %d: waiting does not help, select less at once",
 			s.Estimate.Points, s.limit.Capacity)
 		fault.Limit = &gqlerrors.Limit{Name: "points", Reached: s.Estimate.Points, Allowed: int64(s.limit.Capacity)}
 	} else if taken.Wait > 0 {

@@ -138,7 +138,7 @@ func (d *Cache) checkIntrospection(op *ast.OperationDefinition) *gqlerror.Error 
 		return nil
 	}
 	if f := introspectionField(op.SelectionSet); f != nil {
-		return gqlerror.ErrorPosf(f.Position, "introspection is switched off on this server: %s is not available", f.Name)
+		return gqlerror.ErrorPosf(f.Position, "introspection is disabled on this server: %s is not available", f.Name)
 	}
 	return nil
 }

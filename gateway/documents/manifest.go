@@ -65,7 +65,7 @@ func withoutAlgorithm(id string) string {
 const apolloFormat = "apollo-persisted-query-manifest"
 
 var errManifest = errors.New(
-	"the manifest is neither of Relay or GraphQL Code Generator (an object of ids and texts) nor of Apollo")
+	"the manifest must be of Relay or GraphQL Code Generator (an object of ids and texts) or of Apollo")
 
 // Add takes a manifest over, where a document may fix its error behavior with "onError": {"ID": "text", …} or
 // {"ID": {"body": "text", "onError": "NULL"}, …} of Relay and of GraphQL Code Generator, or Apollo's

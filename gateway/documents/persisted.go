@@ -131,7 +131,7 @@ func (s *Sources) Text(ctx context.Context, req *httpapi.Request) (string, *http
 	id := req.DocumentID
 	switch {
 	case id != "" && (p != nil || req.Query != ""):
-		return "", httpapi.Fail(httpapi.BadRequest("documentId stands alone: leave out query and extensions.persistedQuery"))
+		return "", httpapi.Fail(httpapi.BadRequest("documentId must not be sent with query or extensions.persistedQuery"))
 	case id == "" && p != nil:
 		id = p.Hash
 	}
@@ -141,7 +141,7 @@ func (s *Sources) Text(ctx context.Context, req *httpapi.Request) (string, *http
 	}
 	if s.trusted.only() {
 		return "", unknown(gqlerrors.CodeNotTrusted,
-			"this server takes the documents of its manifest by their id, and no others")
+			"this server runs only the documents of its manifest, by their id")
 	}
 	if req.Query != "" {
 		if p != nil && Hash(req.Query) != p.Hash {

@@ -60,12 +60,12 @@ func NewTrusted(opts TrustedOptions) (*Trusted, error) {
 			}
 		}
 		if opts.Mode == TrustedOnly && len(m.Documents()) == 0 {
-			return nil, errors.New("there is no document, and the mode only refuses all others")
+			return nil, errors.New("there is no document, and the mode only refuses every other one")
 		}
 		return m, nil
 	}
 	manifest, err := reload.New(opts.Files, opts.Name, parse, func(err error) {
-		opts.Log.Error("the trusted documents changed and cannot be used; the old ones stay", "cause", err.Error())
+		opts.Log.Error("the changed trusted documents are invalid; the previous ones stay in use", "cause", err.Error())
 	})
 	if err != nil {
 		return nil, err

@@ -42,10 +42,10 @@ const (
 )
 
 // InternalMessage is the message of errors whose cause is for the log alone.
-const InternalMessage = "something went wrong on this server"
+const InternalMessage = "internal error of this server"
 
 // OverMemoryMessage is the message of an error for want of room in what requests under way may hold.
-const OverMemoryMessage = "this server has as many requests under way, or holds as much for them, as it may: try again"
+const OverMemoryMessage = "this server is at its limit of requests in flight or of their bytes: try again"
 
 // presentation is how a kind of failure looks to the caller.
 type presentation struct{ code, message string }
@@ -54,18 +54,18 @@ type presentation struct{ code, message string }
 var presentations = map[upstream.Kind]presentation{
 	upstream.Timeout:     {"UPSTREAM_TIMEOUT", "the backend did not answer in time"},
 	upstream.Deadline:    {CodeDeadline, "the operation ran out of time"},
-	upstream.Canceled:    {CodeDeadline, "the request was given up"},
+	upstream.Canceled:    {CodeDeadline, "the request was canceled"},
 	upstream.Unavailable: {CodeUnavailable, "the backend could not be reached or failed"},
-	upstream.RateLimited: {"UPSTREAM_RATE_LIMITED", "the backend's rate limit leaves no room for this call"},
+	upstream.RateLimited: {"UPSTREAM_RATE_LIMITED", "the backend's rate limit allows no further call in time"},
 	upstream.Rejected:    {"UPSTREAM_REJECTED", "the backend refused the call"},
 	upstream.Invalid:     {"UPSTREAM_REJECTED", "the backend refused the call's input"},
-	upstream.NotFound:    {"UPSTREAM_REJECTED", "the backend does not have what the call is about"},
-	upstream.Contract:    {codeContract, "the backend's answer is not what its documentation promises"},
+	upstream.NotFound:    {"UPSTREAM_REJECTED", "the backend has no such record"},
+	upstream.Contract:    {codeContract, "the backend's answer breaks its documented contract"},
 	upstream.OutcomeUnknown: {"WRITE_OUTCOME_UNKNOWN",
-		"the backend's answer was lost: the write may have happened; read again before repeating it"},
-	upstream.NotConfigured: {"BACKEND_NOT_CONFIGURED", "this server has no configuration for the backend"},
+		"the backend's answer was lost: the write may have succeeded; read again before repeating it"},
+	upstream.NotConfigured: {"BACKEND_NOT_CONFIGURED", "the backend is not configured on this server"},
 	upstream.LimitExceeded: {CodeLimitExceeded,
-		"the operation reached a limit of this server on what it may ask the backend"},
+		"the operation reached this server's limit on backend calls or bytes"},
 	upstream.Mismatch: {codeContract, "the backend's value does not fit the schema"},
 }
 
@@ -169,10 +169,10 @@ func Describe(err error) (string, map[string]any) {
 	case errors.As(err, &ready) && ready.Extensions["code"] != nil:
 		return ready.Message, maps.Clone(ready.Extensions)
 	case errors.As(err, &tooLarge):
-		return "the answer is too large: ask for less at once",
+		return "the answer is too large: select less at once",
 			map[string]any{"code": CodeLimitExceeded, "limit": Limit{"answer", int64(tooLarge.Reached), int64(tooLarge.Max)}}
 	case errors.Is(err, cache.ErrNotCached):
-		return "what the field needs is not kept, and the caller wants nothing fetched", map[string]any{"code": codeNotCached}
+		return "the field's data is not cached, and the request has only-if-cached", map[string]any{"code": codeNotCached}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
 		return presentations[upstream.Deadline].message, map[string]any{"code": CodeDeadline}
 	}

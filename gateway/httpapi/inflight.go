@@ -16,8 +16,8 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// ErrOverMemory means that requests under way hold as much as they may.
-var ErrOverMemory = errors.New("requests under way hold as much as they may")
+// ErrOverMemory means that requests in flight are at their limit of bytes.
+var ErrOverMemory = errors.New("requests in flight are at their limit of bytes")
 
 // WaitForMemory is after how long a caller who found no room may try again.
 const WaitForMemory = time.Second

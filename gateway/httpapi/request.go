@@ -151,7 +151,7 @@ func checkContentType(h http.Header) *Error {
 	}
 	if coding := strings.Join(h["Content-Encoding"], ","); coding != "" && !strings.EqualFold(coding, "identity") {
 		return &Error{Status: http.StatusUnsupportedMediaType, Code: gqlerrors.CodeBadRequest, AcceptEncoding: "identity",
-			Message: "the body must come without a Content-Encoding"}
+			Message: "the body must have no Content-Encoding"}
 	}
 	return nil
 }
@@ -323,7 +323,7 @@ func parseParams(member func(name string) json.RawMessage) (*Request, *Error) {
 			return nil, BadRequest("%s must be %s", p.name, p.want)
 		}
 		if strictjson.HasLoneSurrogate(raw) {
-			return nil, BadRequest("%s has an escape sequence of half a character", p.name)
+			return nil, BadRequest("%s has an escape sequence with half of a surrogate pair", p.name)
 		}
 		if strings.HasPrefix(p.want, "an object") && strictjson.HasDuplicateMember(raw) {
 			return nil, BadRequest("%s has a member more than once", p.name)

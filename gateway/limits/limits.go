@@ -279,7 +279,7 @@ func (l Limits) TrimErrors(resp *graphql.Response) {
 		}
 		if allowed > 0 && (name == "errorBytes" || i == allowed) {
 			resp.Errors = append(resp.Errors[:i:i],
-				gqlerrors.OverLimit(fmt.Sprintf("%d more errors are left out", len(resp.Errors)-i),
+				gqlerrors.OverLimit(fmt.Sprintf("further errors omitted: %d", len(resp.Errors)-i),
 					gqlerrors.Limit{Name: name, Reached: int64(reached), Allowed: int64(allowed)}))
 			return
 		}

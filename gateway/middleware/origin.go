@@ -101,7 +101,7 @@ func AllowOrigins(origins Origins, next http.Handler) http.Handler {
 				return
 			}
 		case fromAnotherSite(r):
-			deny(w, r, "this server does not answer pages of that origin; CORS_ORIGINS lists those that it answers")
+			deny(w, r, "the origin is not allowed: CORS_ORIGINS must list it")
 			return
 		}
 		next.ServeHTTP(w, r)

@@ -70,7 +70,7 @@ func Unmarshal(raw json.RawMessage, target any) error {
 	return nil
 }
 
-var errTrailing = errors.New("something follows after its end")
+var errTrailing = errors.New("there is data after its end")
 
 // HasDuplicateMember reports whether an object in a JSON text that is well-formed has a member twice. It reads bytes:
 // the decoder's tokens cost more than decoding the text.

@@ -67,7 +67,7 @@ func ReadRepresentation(v any) (Representation, error) {
 func (r *Representation) read(v any) error {
 	text, ok := keyText(v)
 	if !ok {
-		return errors.New("must have a text as its " + r.Field)
+		return errors.New("must have a string as its " + r.Field)
 	}
 	r.Key = text
 	if r.Field != "id" {

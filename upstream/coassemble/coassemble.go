@@ -172,7 +172,7 @@ func (c *Client) single(ctx context.Context, route, resource, identifier string,
 			case "":
 				return unidentified(resp)
 			}
-			return upstream.ContractError("the record is another than asked for")
+			return upstream.ContractError("the record is not the requested one")
 		},
 	}.Apply(options))
 	return id, record, resp.Meta(), err

@@ -127,7 +127,7 @@ func readIdentity(resp *upstream.Response, id string) (*Identity, error) {
 	case strings.EqualFold(i.ID, id):
 		return i, r.End()
 	case i.ID != "":
-		return nil, upstream.ContractError("the record is another than asked for")
+		return nil, upstream.ContractError("the record is not the requested one")
 	}
 	var object map[string]json.RawMessage
 	if err := upstream.DecodeJSON(resp.Body, &object); err != nil {

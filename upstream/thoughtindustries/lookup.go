@@ -272,7 +272,7 @@ func (l *Lookup) readPages(ctx context.Context, enough func() bool) error {
 			return &upstream.Error{
 				Backend: upstream.ThoughtIndustries, Kind: upstream.LimitExceeded, Method: "GET", Route: route,
 				Limit: &upstream.Limit{Name: upstream.LimitPages, Reached: reached, Allowed: allowed},
-				Err:   errors.New("the walk over the pages ended at its bound"),
+				Err:   errors.New("the scan of the pages ended at its limit"),
 			}
 		}
 		s := &step{done: make(chan struct{})}
@@ -324,7 +324,7 @@ func (l *Lookup) advance(page *Page) error {
 		}
 	}
 	if page.HasMore && (page.Number != l.next || len(l.paged) == before) {
-		return l.failure(upstream.Contract, "a page brought nothing new")
+		return l.failure(upstream.Contract, "a page has no new records")
 	}
 	l.remember(page.Clients)
 	l.next++
