@@ -348,10 +348,29 @@ func TestRandomDocumentsEqualTheReference(t *testing.T) {
 	}
 }
 
+func TestStringsEqualTheReferenceAtEveryOffset(t *testing.T) {
+	t.Parallel()
+	for _, part := range []string{
+		`\"`, `\u003c`, `\uABcd`, `\ud83d\ude00`, `\ud800`, `\udfff`, `\ud83d\u0041`, `\ud83d\ud83d\ude00`, `\u12`, `\u12g4`, `\x`, `\`, "\x1f", "\x7f",
+		"\u00fc", "\u2028", "\u5b89\u5168", "\U0001F393", "\xff", "\xc0\x80", "\xe2\x80", "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xf0\x9f\x8e", "\u00fc\xfc\u00fc",
+	} {
+		for before := range 10 {
+			for after := range 10 {
+				text := `{"name":"` + strings.Repeat("b", before) + part + strings.Repeat("a", after) + `"}`
+				checkParse(t, []byte(text), &clientShape)
+				checkParse(t, []byte(strings.Replace(text, "name", "undeclared", 1)), &clientShape)
+				checkParse(t, []byte(text[:9+before+len(part)]), &clientShape)
+			}
+		}
+	}
+}
+
 func FuzzParse(f *testing.F) {
 	for _, seed := range []string{
 		`{}`, `{"id":1,"name":"n","courses":[{"title":"t","client":{"id":2}},null],"settings":{"a":[1]},"tags":[[1]],"secret":{"x":1}}`,
 		`{"id":1,"id":2,"main":{"title":"\ud800"},"main":"x"}`, "\uFEFF{\"\\u0069d\":\"\xff\"}", `{"tags":[-0,1e5,{"a":1}]}`,
+		`{"name":"\uD83D\uDE00\ud800\u0041\udc00\ud83d"}`, `{"name":"1234567\u00`, `{"name":"\ud83d\u12"}`, `{"name":"\uABCDEF\u00fg"}`,
+		"{\"name\":\"\u2028\x7f \u00e9\xe9 \xe2\x80 \xed\xa0\x80 \xf4\x90\x80\x80 \xc0\x80\"}", `{"name":"` + strings.Repeat("plain ", 50) + `\n"}`,
 	} {
 		f.Add([]byte(seed))
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"fmt"
 	"math/bits"
+	"unicode"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -204,32 +205,21 @@ func (src *source) digits(i int) int {
 
 // skipString checks the string at i. It is clean if it can be kept unchanged, and not if some of it is no Unicode.
 func (src *source) skipString(i int) (next int, clean bool, err error) {
-	end := indexSpecial(src.data, i+1)
-	if end < len(src.data) && src.data[end] == '"' {
-		return end + 1, true, nil
-	}
-	return src.skipRest(end)
-}
-
-// skipRest checks the string of which everything before i is plain.
-func (src *source) skipRest(i int) (next int, clean bool, err error) {
-	for clean = true; ; i = indexSpecial(src.data, i) {
-		if i >= len(src.data) {
-			return 0, false, src.unexpected(i, "the end of a string")
-		}
-		c := src.data[i]
-		if c == '"' {
+	data := src.data
+	for i, clean = indexSpecial(data, i+1), true; i < len(data); i = indexSpecial(data, i) {
+		switch c := data[i]; {
+		case c == '"':
 			return i + 1, clean, nil
-		}
-		if c < ' ' {
+		case c < ' ':
 			return 0, false, &Error{i, "control character in a string"}
 		}
-		end, valid, err := src.character(i)
-		if err != nil {
-			return 0, false, err
+		end, valid := character(data, i)
+		if end == i {
+			return 0, false, &Error{i, "unknown escape in a string"}
 		}
 		i, clean = end, clean && valid
 	}
+	return 0, false, src.unexpected(i, "the end of a string")
 }
 
 // appendString appends the string at i, which is checked, with its quotes and escapes, and with U+FFFD for invalid
@@ -241,7 +231,7 @@ func (src *source) appendString(dst []byte, i int) []byte {
 		if src.data[i] == '"' {
 			return append(dst, src.data[kept:i+1]...)
 		}
-		end, valid, _ := src.character(i)
+		end, valid := character(src.data, i)
 		if !valid {
 			dst = append(append(dst, src.data[kept:i]...), replacement...)
 			kept = end
@@ -266,54 +256,48 @@ func (src *source) name(i int, scratch *[]byte) ([]byte, int, error) {
 }
 
 // character checks the escape, or the run of characters beyond ASCII, at i. Where that is no Unicode, end is behind the
-// part to be replaced.
-func (src *source) character(i int) (end int, valid bool, err error) {
-	if src.data[i] == '\\' {
-		if end, err = src.escape(i); err != nil || end == i+2 {
-			return end, true, err
-		}
-		end, valid = src.surrogates(i)
-		return end, valid, nil
+// part to be replaced; where it is no escape, end is i.
+func character(data []byte, i int) (end int, valid bool) {
+	if data[i] != '\\' {
+		return beyondASCII(data, i)
 	}
-	for end = i; end < len(src.data) && src.data[end] >= utf8.RuneSelf; {
-		r, n := utf8.DecodeRune(src.data[end:])
+	if i+1 < len(data) && unescaped[data[i+1]] != 0 {
+		return i + 2, true
+	}
+	return unicodeEscape(data, i)
+}
+
+func beyondASCII(data []byte, i int) (end int, valid bool) {
+	for end = i; end < len(data) && data[end] >= utf8.RuneSelf; {
+		r, n := utf8.DecodeRune(data[end:])
 		if r == utf8.RuneError && n == 1 {
-			if end == i {
-				return i + 1, false, nil
-			}
-			break
+			return max(end, i+1), end > i
 		}
 		end += n
 	}
-	return end, true, nil
+	return end, true
 }
 
-// escape checks the escape sequence at i.
-func (src *source) escape(i int) (int, error) {
-	if i+1 < len(src.data) {
-		switch src.data[i+1] {
-		case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
-			return i + 2, nil
-		case 'u':
-			if hex4(src.data[i+2:]) >= 0 {
-				return i + 6, nil
-			}
-		}
-	}
-	return 0, &Error{i, "unknown escape in a string"}
-}
-
-// surrogates returns the end of the checked \u escape at i, or of the pair that it opens; a lone half is not valid.
-func (src *source) surrogates(i int) (end int, valid bool) {
-	r := hex4(src.data[i+2:])
-	if !utf16.IsSurrogate(r) {
+// unicodeEscape checks the \u escape at i, or the pair of them that is one character; a lone half is not valid.
+func unicodeEscape(data []byte, i int) (end int, valid bool) {
+	r := escapedRune(data, i)
+	switch {
+	case r < 0:
+		return i, false
+	case !utf16.IsSurrogate(r):
 		return i + 6, true
+	case utf16.DecodeRune(r, escapedRune(data, i+6)) == utf8.RuneError:
+		return i + 6, false
 	}
-	if second := src.data[i+6:]; len(second) >= 6 && second[0] == '\\' && second[1] == 'u' &&
-		utf16.DecodeRune(r, hex4(second[2:])) != utf8.RuneError {
-		return i + 12, true
+	return i + 12, true
+}
+
+// escapedRune returns the value of the \u escape at i, -1 where there is none.
+func escapedRune(data []byte, i int) rune {
+	if i+6 > len(data) || data[i] != '\\' || data[i+1] != 'u' {
+		return -1
 	}
-	return i + 6, false
+	return hex4(data[i+2 : i+6])
 }
 
 // hex4 returns the value of the four hexadecimal digits that b begins with, -1 where it does not.
@@ -321,19 +305,19 @@ func hex4(b []byte) rune {
 	if len(b) < 4 {
 		return -1
 	}
-	var r rune
-	for _, c := range b[:4] {
-		switch {
-		case c-'0' <= 9:
-			r = r<<4 | rune(c-'0')
-		case c|0x20 >= 'a' && c|0x20 <= 'f':
-			r = r<<4 | rune(c|0x20-'a'+10)
-		default:
-			return -1
-		}
-	}
-	return r
+	return max(-1, hexDigit[b[0]]<<12|hexDigit[b[1]]<<8|hexDigit[b[2]]<<4|hexDigit[b[3]])
 }
+
+// hexDigit maps a hexadecimal digit to its value, and everything else to -1.
+var hexDigit = func() (values [256]rune) {
+	for c := range values {
+		values[c] = -1
+	}
+	for v, c := range "0123456789abcdef" {
+		values[c], values[unicode.ToUpper(c)] = rune(v), rune(v)
+	}
+	return values
+}()
 
 const (
 	lowBits  = 0x0101010101010101
