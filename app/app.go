@@ -21,6 +21,8 @@ import (
 type Options struct {
 	// Schema is the text of the schema.
 	Schema string
+	// Version is that of the program; empty is that of the build information.
+	Version string
 	// Transport carries the calls to the backends; nil is the network.
 	Transport http.RoundTripper
 	// Traces gets the spans; nil makes none.
@@ -73,7 +75,7 @@ func New(cfg *config.Config, o Options) (s *Server, err error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	s.metrics.Watch(s.sources())
-	s.metrics.Build(o.Schema)
+	s.metrics.Build(o.Schema, o.Version)
 	s.Handler = s.routes()
 	return s, nil
 }

@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 
@@ -42,16 +43,16 @@ func (*configCheck) Run(p *process) error {
 
 type configShow struct{}
 
-// Run prints the settings.
+// Run prints the settings, also where they do not fit each other: then it fails with the reason.
 func (*configShow) Run(p *process) error {
 	cfg, err := config.Load(p.settings)
-	if err != nil {
+	if cfg == nil {
 		return err
 	}
 	if p.Prepare != nil {
 		p.Prepare(cfg)
 	}
-	return cfg.Show(p.Stdout)
+	return errors.Join(cfg.Show(p.Stdout), err)
 }
 
 type configSchema struct{}

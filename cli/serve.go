@@ -60,7 +60,8 @@ func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.S
 	if err != nil {
 		return err
 	}
-	s, err := app.New(e.cfg, app.Options{Schema: p.Schema, Transport: e.transport, Traces: traces, Log: e.log})
+	s, err := app.New(e.cfg, app.Options{Schema: p.Schema, Version: b.version, Transport: e.transport, Traces: traces,
+		Log: e.log})
 	if err != nil {
 		return err
 	}

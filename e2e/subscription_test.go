@@ -203,6 +203,37 @@ func TestASubscriptionHasOneRootField(t *testing.T) {
 	}
 }
 
+// A caller who accepts event streams alone gets the answer to a query or mutation as one event and the end of the stream.
+func TestAWholeAnswerIsTheOnlyEventOfAStream(t *testing.T) {
+	t.Parallel()
+	p, subscribe := subscribed(t, nil)
+	id, name := firstUser(t, p)
+	user := fmt.Sprintf(`{"data":{"user":{"name":%q}}`, name)
+	query := fmt.Sprintf(`{ user(by: {sourceId: %q}) { name } }`, id)
+	for _, c := range []struct{ accept, query, media, want string }{
+		{events, query, events, user + "}"},
+		{events, query, events, user + "}"}, // from the stored answer
+		{events + "; charset=utf-8", query, events, user + "}"},
+		{events, fmt.Sprintf(`{ user(by: {sourceId: %q}) { ...@defer { name } } }`, id), events, user},
+		{events, `{ node(id: "none") { id } }`, events, "BAD_USER_INPUT"},
+		{events, `mutation { updateUser(input: {by: {sourceId: "none"}, name: "X"}) { userErrors { code } } }`, events, "NOT_FOUND"},
+		{events + ", application/json", query, "application/json", user + "}"},
+		{events + ", */*;q=0.1", query, "application/json", user + "}"},
+	} {
+		s := subscribe(c.accept, c.query)
+		first := s.next()
+		if media := s.Header.Get("Content-Type"); !strings.HasPrefix(media, c.media) || !strings.Contains(first, c.want) {
+			t.Errorf("%s %s: got %s %s", c.accept, c.query, media, first)
+		}
+		if more := s.next(); more != "" {
+			t.Errorf("%s %s: then got %s", c.accept, c.query, more)
+		}
+		if c.media == events && (s.Header.Get("Cache-Control") != "no-store" || s.Header.Get("Etag") != "") {
+			t.Errorf("%s: got %v", c.query, s.Header)
+		}
+	}
+}
+
 // A change that the program does not make is seen when the facts of the answer have reached the end of their lifetime.
 func TestAChangeOfABackendIsSeenWithinALifetime(t *testing.T) {
 	t.Parallel()

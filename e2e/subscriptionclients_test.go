@@ -37,6 +37,17 @@ func TestClientsFollowAnAnswer(t *testing.T) {
 	subscribers(t, "changes", s.URL, id, name)
 }
 
+// A client that sends queries and mutations as it sends subscriptions gets their answers as event streams too.
+func TestClientsOfEventStreamsSendQueriesAndMutations(t *testing.T) {
+	t.Parallel()
+	needNode(t)
+	p, _ := subscribed(t, nil)
+	s := httptest.NewServer(p.Handler)
+	t.Cleanup(s.Close)
+	id, name := firstUser(t, p)
+	subscribers(t, "operations", s.URL, id, name)
+}
+
 func TestClientsShowThatSubscriptionsAreFull(t *testing.T) {
 	t.Parallel()
 	needNode(t)

@@ -45,11 +45,11 @@ func (m *Metrics) Reloaded(setting, outcome string) {
 	m.reloads.WithLabelValues(setting, outcome).Inc()
 }
 
-// Build makes the metric of the build.
-func (m *Metrics) Build(schema string) {
-	version, commit := "unknown", "unknown"
+// Build makes the metric of the build. An empty version is that of the build information.
+func (m *Metrics) Build(schema, version string) {
+	commit := "unknown"
 	if info, ok := debug.ReadBuildInfo(); ok {
-		version = cmp.Or(info.Main.Version, version)
+		version = cmp.Or(version, info.Main.Version)
 		for _, s := range info.Settings {
 			if s.Key == "vcs.revision" {
 				commit = s.Value
@@ -59,7 +59,7 @@ func (m *Metrics) Build(schema string) {
 	sum := sha256.Sum256([]byte(schema))
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "learngraph_build_info",
 		Help: "1, with what tells this build apart.",
-		ConstLabels: prometheus.Labels{"version": version, "commit": commit, "goversion": runtime.Version(),
+		ConstLabels: prometheus.Labels{"version": cmp.Or(version, "unknown"), "commit": commit, "goversion": runtime.Version(),
 			"schema": hex.EncodeToString(sum[:])[:16]}})
 	build.Set(1)
 	m.registry.MustRegister(build)

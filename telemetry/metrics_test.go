@@ -203,7 +203,7 @@ func TestMetricsOfAProgramWithoutRedisLackItsSeries(t *testing.T) {
 func labelsOf(t *testing.T) map[string]map[string]bool {
 	t.Helper()
 	m, _ := busy()
-	m.Build("type Query { a: Int }")
+	m.Build("type Query { a: Int }", "")
 	m.Reloaded("API_KEYS_FILE", "changed")
 	m.WithRequests(http.NotFoundHandler()).ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/graphql", nil))
 	families, err := m.registry.Gather()

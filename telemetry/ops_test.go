@@ -121,7 +121,7 @@ func TestNoPanelMixesUnitsAndStatesAreWords(t *testing.T) {
 func TestHTTPRequestsBuildAndReloadsAreMetrics(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics()
-	m.Build("type Query { a: Int }")
+	m.Build("type Query { a: Int }", "1.2.3")
 	m.Reloaded("API_KEYS_FILE", "failed")
 	counted := m.WithRequests(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) }))
 	for _, path := range []string{"/graphql", "/graphql", "/assets/a.js", "/someone@mail.example"} {
@@ -138,8 +138,10 @@ func TestHTTPRequestsBuildAndReloadsAreMetrics(t *testing.T) {
 			t.Errorf("%s: got %q, want %s", name, got[name], want)
 		}
 	}
-	if !slices.ContainsFunc(slices.Collect(maps.Keys(got)), func(name string) bool { return strings.HasPrefix(name, "build_info{") }) {
-		t.Error("there is no build_info")
+	if !slices.ContainsFunc(slices.Collect(maps.Keys(got)), func(name string) bool {
+		return strings.HasPrefix(name, "build_info{") && strings.Contains(name, `version="1.2.3"`)
+	}) {
+		t.Error("there is no build_info with the version of the program")
 	}
 }
 

@@ -104,12 +104,12 @@ func (x *ResponseWriter) Send(out *Result) {
 		x.Fail(Overloaded(x.Load))
 		return
 	}
-	if out.Stored != nil && len(out.Response.Errors) == 0 && len(out.Response.Extensions) == 0 {
-		x.sendStored(out)
+	if x.eventsOnly && out.Err == nil {
+		x.sendEvent(out)
 		return
 	}
-	if x.eventsOnly && out.Refused {
-		x.sendRefusal(out)
+	if out.Stored != nil && len(out.Response.Errors) == 0 && len(out.Response.Extensions) == 0 {
+		x.sendStored(out)
 		return
 	}
 	status := http.StatusOK
@@ -127,13 +127,20 @@ func (x *ResponseWriter) Send(out *Result) {
 	x.write(status, out.Policy, resolve(frame, parts), out.Mutation)
 }
 
-// sendRefusal sends why an operation is not executed as an event: a client of event streams that gets another media
-// type connects again and again.
-func (x *ResponseWriter) sendRefusal(out *Result) {
+// sendEvent sends a whole answer as the only event of a stream: a client of event streams that gets another media type
+// fails, or connects again and again.
+func (x *ResponseWriter) sendEvent(out *Result) {
+	frame := representation.Buffers.Get().(*bytes.Buffer)
+	defer representation.Release(frame)
+	WriteResponse(frame, out.Response)
+	if !x.hold(2*frame.Len(), out.Mutation) && !out.Mutation {
+		x.Fail(Overloaded(x.Load))
+		return
+	}
 	x.Protocol = incremental.Events
 	w := x.Begin(out)
 	defer w.Close()
-	_ = w.SendFrame(x.Protocol.End(out.Response.Errors)) // a caller who has left needs no answer
+	_ = w.SendFrame(incremental.Only(frame.Bytes())) // a caller who has left needs no answer
 }
 
 // sendStored sends a whole answer as it is kept.

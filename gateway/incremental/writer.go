@@ -89,6 +89,9 @@ func (p Protocol) Event(answer []byte) []byte {
 	return frame(`{"payload":` + string(answer) + "}")
 }
 
+// Only returns the whole stream of events with a single answer.
+func Only(answer []byte) []byte { return append(Events.Event(answer), complete...) }
+
 // End returns the frame that ends a subscription with errors.
 func (p Protocol) End(errs gqlerror.List) []byte {
 	text, _ := json.Marshal(errs)

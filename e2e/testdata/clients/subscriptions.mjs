@@ -1,7 +1,7 @@
 // Subscribes to the program with real clients, as they are, and prints for each a finding: what is wrong, or null.
 // Run as: node --experimental-eventsource subscriptions.mjs MODE PROXY_URL SCHEMA.graphqls SOURCE_ID NAME
-// MODE is changes (events, renames), bounds (a subscription that there is no room for) or drain (PROXY_URL/drain has one replica
-// shut down and another take over).
+// MODE is changes (events, renames), bounds (a subscription that there is no room for), drain (PROXY_URL/drain has one replica
+// shut down and another take over) or operations (queries and mutations of a client that takes event streams alone).
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -163,6 +163,31 @@ const modes = {
       }, open);
     }
     close();
+  },
+  async operations() {
+    const query = text.replace('subscription', 'query');
+    const mutation = 'mutation($id: ID!) { updateUser(input: {by: {sourceId: $id}, name: "Renamed"}) { user { name } } }';
+    const fault = query.replace('id name', 'nope');
+    const sse = createClient({ url });
+    const one = async (q) => {
+      const steps = [];
+      for await (const r of sse.iterate({ query: q, variables })) steps.push(r.errors?.[0].extensions.code ?? r.data.user?.name ?? r.data.updateUser.user.name);
+      return steps.join();
+    };
+    const urql = new Client({ url, preferGetMethod: false, exchanges: [subscriptionExchange({
+      enableAllOperations: true,
+      forwardSubscription: ({ query: q, variables: v }) => ({ subscribe: (sink) => ({ unsubscribe: sse.subscribe({ query: q, variables: v }, sink) }) }),
+    })] });
+    for (const [client, run, wanted] of [
+      ['graphql-sse query', () => one(query), name],
+      ['graphql-sse query again', () => one(query), name],
+      ['urql query by graphql-sse', async () => (await urql.query(query, variables).toPromise()).data?.user?.name, name],
+      ['graphql-sse wrong query', () => one(fault), 'GRAPHQL_VALIDATION_FAILED'],
+      ['graphql-sse mutation', () => one(mutation), 'Renamed'],
+      ['graphql-sse query after a mutation', () => one(query), 'Renamed'],
+    ]) {
+      await found(client, async () => want(await run(), wanted), () => () => {});
+    }
   },
   async drain() {
     const all = Object.entries(clients).map(([client, open]) => {
