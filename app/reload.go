@@ -66,12 +66,7 @@ func (s *Server) reloadables() (list []reloadable) {
 		}
 	}
 	if s.certificate != nil {
-		add("TLS_CERT_FILE", s.certificate.chain.Check)
-		add("TLS_KEY_FILE", func() (bool, error) {
-			changed, err := s.certificate.key.Check()
-			_, _ = s.certificate.get(nil) // takes both over, or logs that they do not belong together
-			return changed, err
-		})
+		list = append(list, s.certificate.reloadables()...)
 	}
 	return list
 }

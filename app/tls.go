@@ -1,6 +1,8 @@
 package app
 
 import (
+	"cmp"
+	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -18,6 +20,7 @@ type certificate struct {
 	mu      sync.Mutex
 	loaded  [2]*string
 	current *tls.Certificate
+	err     error // why current is not that of the files
 }
 
 // newCertificate reads the files in PEM. Its errors name settings and hold nothing of a file's content.
@@ -67,11 +70,27 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 		if c.current != nil {
 			c.log.Info("the certificate was read again", "notAfter", pair.Leaf.NotAfter)
 		}
-		c.current = &pair
+		c.current, c.err = &pair, nil
 	case c.current == nil:
 		return nil, errors.New("TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and its key in PEM")
 	default:
-		c.log.Warn("TLS_CERT_FILE and TLS_KEY_FILE do not belong together; the last certificate stays in use")
+		c.err = errors.New("TLS_CERT_FILE and TLS_KEY_FILE do not belong together")
+		c.log.Warn(c.err.Error() + "; the last certificate stays in use")
 	}
 	return c.current, nil
+}
+
+// reloadables are the two files. Both are read before either is judged: neither is of use without the other.
+func (c *certificate) reloadables() []reloadable {
+	var keyChanged bool
+	var keyErr, unfit error
+	return []reloadable{{"TLS_CERT_FILE", func(context.Context) (bool, error) {
+		changed, err := c.chain.Check()
+		keyChanged, keyErr = c.key.Check()
+		_, _ = c.get(nil) // there is one, if need be the last
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		unfit = c.err
+		return changed, cmp.Or(err, unfit)
+	}}, {"TLS_KEY_FILE", func(context.Context) (bool, error) { return keyChanged, cmp.Or(keyErr, unfit) }}}
 }

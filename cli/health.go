@@ -20,7 +20,8 @@ const healthTimeout = 2 * time.Second
 
 // Run asks the server of the same settings on this machine, for schedulers of containers without a shell.
 func (c *healthCommand) Run(ctx context.Context, p *process) error {
-	cfg, err := config.Load(p.settings)
+	// A container's health check has none of its program's flags: the settings may name no backend.
+	cfg, err := config.Read(p.settings)
 	if err != nil {
 		return err
 	}

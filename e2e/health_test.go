@@ -49,6 +49,10 @@ func TestHealthAsksTheServerOfTheSameSettings(t *testing.T) {
 			if code, text := health(); code != cli.ExitOK {
 				t.Errorf("got exit code %d while the server answers: %s", code, text)
 			}
+			// In a container whose program has its settings as flags.
+			if code := run(t.Context(), []string{"health"}, func(name string) string { return settings[name] }, io.Discard, io.Discard); code != cli.ExitOK {
+				t.Errorf("got exit code %d without the settings of a backend", code)
+			}
 			p.backends.SetFault("", emulator.Fault{Status: 403})
 			p.post(t, `{ clients { nodes { name } } users { nodes { name } } identities { nodes { id } } }`, nil)
 			if code, text := health("-ready"); code != cli.ExitFailed || !strings.Contains(text, "status 503") {

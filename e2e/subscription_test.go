@@ -214,7 +214,7 @@ func TestAWholeAnswerIsTheOnlyEventOfAStream(t *testing.T) {
 		{events, query, events, user + "}"},
 		{events, query, events, user + "}"}, // from the stored answer
 		{events + "; charset=utf-8", query, events, user + "}"},
-		{events, fmt.Sprintf(`{ user(by: {sourceId: %q}) { ...@defer { name } } }`, id), events, user},
+		{events, fmt.Sprintf(`{ user(by: {sourceId: %q}) { ...@defer { name } } }`, id), "application/json", user},
 		{events, `{ node(id: "none") { id } }`, events, "BAD_USER_INPUT"},
 		{events, `mutation { updateUser(input: {by: {sourceId: "none"}, name: "X"}) { userErrors { code } } }`, events, "NOT_FOUND"},
 		{events + ", application/json", query, "application/json", user + "}"},

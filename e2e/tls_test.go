@@ -193,8 +193,17 @@ func TestACertificateThatChangesIsShownWithoutARestart(t *testing.T) {
 		}
 		return strings.Contains(p.logged.String(), "do not belong together")
 	})
+	p.Reload(t.Context())
+	for _, want := range []string{`"changed":[]`, `"TLS_CERT_FILE":"TLS_CERT_FILE and TLS_KEY_FILE do not belong together"`, `"TLS_KEY_FILE":"TLS_CERT_FILE and`} {
+		if logged := p.logged.String(); !strings.Contains(logged, want) {
+			t.Errorf("a reload meanwhile lacks %s: %s", want, logged)
+		}
+	}
 	moveFile(t, filepath.Join(half, "tls.crt"), filepath.Join(dir, "tls.crt"))
-	until(t, func() bool { return serial(next) == 2 })
+	p.Reload(t.Context())
+	if got := serial(next); got != 2 {
+		t.Errorf("got serial %d after a reload", got)
+	}
 	if err := stop(); err != nil {
 		t.Error(err)
 	}

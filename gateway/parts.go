@@ -18,10 +18,6 @@ import (
 // heartbeat is the longest time without a byte on an event stream.
 const heartbeat = 10 * time.Second
 
-// isFinal is the extension by which Relay knows that nothing follows an answer to an operation with @defer or @stream;
-// without it Relay reads nothing.
-const isFinal = "is_final"
-
 // parts sends the answer to one operation in parts.
 type parts struct {
 	g       *Gateway
@@ -56,7 +52,7 @@ func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used 
 	out.Response = &graphql.Response{Data: data, Errors: errs}
 	first := d.First()
 	if !first.HasNext {
-		out.Extend(isFinal, true)
+		out.Extend(httpapi.IsFinal, true)
 		return
 	}
 	if provenance.Explains(ctx) {

@@ -176,7 +176,7 @@ func (r *runner) execute(ctx context.Context, op *prepared, out *httpapi.Result)
 			Errors: gqlerror.List{gqlerrors.Presenter(r.log)(ctx, context.Cause(ctx))}}
 	}
 	if op.delivers {
-		out.Extend(isFinal, true)
+		out.Extend(httpapi.IsFinal, true)
 	}
 	return ctx
 }

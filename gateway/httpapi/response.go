@@ -104,7 +104,8 @@ func (x *ResponseWriter) Send(out *Result) {
 		x.Fail(Overloaded(x.Load))
 		return
 	}
-	if x.eventsOnly && out.Err == nil {
+	// An operation with @defer or @stream that has nothing left to deliver has a plain answer whatever is accepted.
+	if x.eventsOnly && out.Err == nil && out.Response.Extensions[IsFinal] == nil {
 		x.sendEvent(out)
 		return
 	}

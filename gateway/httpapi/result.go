@@ -51,6 +51,10 @@ func Refuse(errs gqlerror.List) *Result {
 	return &Result{Refused: true, Response: &graphql.Response{Errors: errs}}
 }
 
+// IsFinal is the extension by which Relay knows that nothing follows an answer to an operation with @defer or @stream;
+// without it Relay reads nothing.
+const IsFinal = "is_final"
+
 // Extend adds a member to the answer's extensions.
 func (r *Result) Extend(name string, value any) {
 	if r.Response.Extensions == nil {
