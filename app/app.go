@@ -86,9 +86,7 @@ func (s *Server) wire() (err error) {
 			return err
 		}
 	}
-	c := connector{cfg: s.cfg, transport: s.transport, traces: s.traces, observe: s.metrics.Call, cache: s.Cache,
-		inflight: s.Inflight, watch: s.watch}
-	if s.backends, err = c.connect(); err != nil {
+	if s.backends, err = s.connect(); err != nil {
 		return err
 	}
 	if s.callers, err = newCallers(s.cfg, s.log, s.metrics); err != nil {
@@ -111,7 +109,7 @@ func (s *Server) Close() error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.ShutdownTimeout)
 	defer cancel()
-	s.closeEdge(ctx)
+	s.purger.Close(ctx)
 	return errors.Join(s.Cache.Close(), s.traces.Close(ctx))
 }
 

@@ -10,37 +10,24 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/capture"
 	"github.com/learngraph/learngraph/config"
-	"github.com/learngraph/learngraph/inflight"
-	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// connector makes the clients of the backends.
-type connector struct {
-	cfg       *config.Config
-	transport http.RoundTripper // nil is the network
-	traces    *telemetry.Tracer
-	observe   func(upstream.Call)
-	cache     *cache.Cache
-	inflight  *inflight.Load
-	watch     *upstream.SchemaDrift
-}
-
 // connect makes a client for each backend that is configured, which sends no credential yet.
-func (c connector) connect() (clients []*upstream.Client, err error) {
+func (s *Server) connect() (clients []*upstream.Client, err error) {
 	for _, b := range []struct {
 		backend    upstream.Backend
 		configured bool
 		cfg        config.Backend
 	}{
-		{upstream.ThoughtIndustries, c.cfg.HasThoughtIndustries(), c.cfg.ThoughtIndustries},
-		{upstream.Coassemble, c.cfg.HasCoassemble(), c.cfg.Coassemble},
-		{upstream.MATTR, c.cfg.HasMATTR(), c.cfg.MATTR},
+		{upstream.ThoughtIndustries, s.cfg.HasThoughtIndustries(), s.cfg.ThoughtIndustries},
+		{upstream.Coassemble, s.cfg.HasCoassemble(), s.cfg.Coassemble},
+		{upstream.MATTR, s.cfg.HasMATTR(), s.cfg.MATTR},
 	} {
 		if !b.configured {
 			continue
 		}
-		client, err := c.newClient(b.backend, b.cfg)
+		client, err := s.newClient(b.backend, b.cfg)
 		if err != nil {
 			return nil, err
 		}
@@ -49,39 +36,39 @@ func (c connector) connect() (clients []*upstream.Client, err error) {
 	return clients, nil
 }
 
-func (c connector) newClient(b upstream.Backend, cfg config.Backend) (*upstream.Client, error) {
-	transport := c.transport
-	if c.traces != nil {
-		transport = c.traces.Transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)),
-			slices.Contains(c.cfg.TraceBackends, string(b)))
+func (s *Server) newClient(b upstream.Backend, cfg config.Backend) (*upstream.Client, error) {
+	transport := s.transport
+	if s.traces != nil {
+		transport = s.traces.Transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)),
+			slices.Contains(s.cfg.TraceBackends, string(b)))
 	}
-	if c.cfg.CaptureDir != "" {
+	if s.cfg.CaptureDir != "" {
 		transport = capture.Transport(b, basePath(cfg.URL), cmp.Or(transport, newTransport(cfg.Concurrency)))
 	}
-	return upstream.New(upstream.Options{Backend: b, Retries: c.cfg.Retries, BaseURL: cfg.URL, Transport: transport,
-		Observer: c.observe, Timeout: cfg.Timeout, OperationTimeout: c.cfg.OperationTimeout, Concurrency: cfg.Concurrency,
-		Rates: c.localRates(cfg.Rates), Budget: c.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: c.cfg.UpstreamMaxBody,
-		Inflight: c.inflight, Watch: c.watch})
+	return upstream.New(upstream.Options{Backend: b, Retries: s.cfg.Retries, BaseURL: cfg.URL, Transport: transport,
+		Observer: s.metrics.Call, Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency,
+		Rates: s.localRates(cfg.Rates), Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip, MaxBody: s.cfg.UpstreamMaxBody,
+		Inflight: s.Inflight, Watch: s.watch})
 }
 
 // localRates are the rates that this process keeps to by itself: without Redis its share of them.
-func (c connector) localRates(rates []upstream.Rate) []upstream.Rate {
-	if c.cfg.Cache.Redis != nil {
+func (s *Server) localRates(rates []upstream.Rate) []upstream.Rate {
+	if s.cfg.Cache.Redis != nil {
 		return rates
 	}
 	own := make([]upstream.Rate, len(rates))
 	for i, r := range rates {
-		own[i] = upstream.Rate{Count: max(r.Count/c.cfg.Replicas, 1), Per: r.Per}
+		own[i] = upstream.Rate{Count: max(r.Count/s.cfg.Replicas, 1), Per: r.Per}
 	}
 	return own
 }
 
 // sharedBudget is the budget that all replicas share; nil, without Redis, leaves each process to its own.
-func (c connector) sharedBudget(b upstream.Backend, rates []upstream.Rate) upstream.Budget {
-	if c.cfg.Cache.Redis == nil || len(rates) == 0 {
+func (s *Server) sharedBudget(b upstream.Backend, rates []upstream.Rate) upstream.Budget {
+	if s.cfg.Cache.Redis == nil || len(rates) == 0 {
 		return nil
 	}
-	return cache.NewWindow(c.cache, "budget:"+string(b)+":"+c.cfg.Scopes()[b], sharedRates(rates), c.cfg.Replicas)
+	return cache.NewWindow(s.Cache, "budget:"+string(b)+":"+s.cfg.Scopes()[b], sharedRates(rates), s.cfg.Replicas)
 }
 
 // maxTransit is how long a call may take to reach its backend for the rates to hold there whichever replica made it, or

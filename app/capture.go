@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -29,7 +28,6 @@ import (
 	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/resolvers"
 	"github.com/learngraph/learngraph/syntax"
-	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator"
@@ -52,16 +50,8 @@ const captureCacheDivisor = 8
 // budgets. The answer is sent after the capture was replayed; the replay shows whether the file holds everything that
 // the answer depends on.
 type capturer struct {
-	cfg         *config.Config
-	log         *slog.Logger
-	cache       *cache.Cache
-	inflight    *inflight.Load
-	backends    []upstream.Backend
-	callers     *callers
-	credentials *credentials
-	// operation prepares the context of an operation that these resolvers answer.
-	operation func(*resolvers.Resolver) func(context.Context) context.Context
-	routes    *capture.Routes
+	*Server
+	backendRoutes *capture.Routes
 
 	// running is held by the one capture that runs: each has a whole cache and a second program for its replay.
 	running sync.Mutex
@@ -76,13 +66,9 @@ func (s *Server) withCapture(next http.Handler) http.Handler {
 		return next
 	}
 	schema := s.credentials.generation().gateway.Schema.Schema()
-	c := &capturer{cfg: s.cfg, log: s.log, cache: s.Cache, inflight: s.Inflight, callers: s.callers,
-		credentials: s.credentials, operation: s.operation,
-		routes: capture.NewRoutes(mattrPrefix(s.cfg), thoughtindustries.Shapes{Client: model.Shapes.Client,
-			Aggregation: model.Shapes.Aggregation}, capture.UnmaskedMembers(schema))}
-	for _, b := range s.backends {
-		c.backends = append(c.backends, b.Backend())
-	}
+	c := &capturer{Server: s, backendRoutes: capture.NewRoutes(mattrPrefix(s.cfg),
+		thoughtindustries.Shapes{Client: model.Shapes.Client, Aggregation: model.Shapes.Aggregation},
+		capture.UnmaskedMembers(schema))}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, asked := c.requestedBy(r)
 		if !asked || !c.hasCapacity(r.Context()) {
@@ -142,14 +128,14 @@ func (c *capturer) hasCapacity(ctx context.Context) bool {
 
 // serve answers a request and keeps its operation. What goes wrong with the capture is logged, and changes no answer.
 func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Caller) {
-	recorded := c.inflight.Hold()
+	recorded := c.Inflight.Hold()
 	defer recorded.Free()
 	x := &captured{Recording: capture.NewRecording(recorded.Grow), who: who, header: r.Header}
 	// The answer is compared uncompressed and complete, so these headers are dropped.
 	r = r.Clone(capture.NewContext(r.Context(), x.Recording))
 	r.Header.Del("Accept-Encoding")
 	r.Header.Del("If-None-Match")
-	answer := &bufferedWriter{to: w, header: w.Header(), status: http.StatusOK, held: c.inflight.Hold()}
+	answer := &bufferedWriter{to: w, header: w.Header(), status: http.StatusOK, held: c.Inflight.Hold()}
 	defer answer.held.Free()
 	if err := c.execute(answer, r, x); err != nil {
 		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()),
@@ -223,8 +209,8 @@ func (c *capturer) execute(w http.ResponseWriter, r *http.Request, x *captured) 
 	o := c.cfg.Cache
 	o.Redis, o.Log, o.Classify = nil, c.log, staleReason
 	o.Memory /= captureCacheDivisor
-	c.cache.Reserve(o.Memory)
-	defer c.cache.Reserve(-o.Memory)
+	c.Cache.Reserve(o.Memory)
+	defer c.Cache.Reserve(-o.Memory)
 	cold, err := cache.New(o)
 	if err != nil {
 		return err
@@ -322,9 +308,12 @@ func withoutExplain(body []byte) json.RawMessage {
 // file is everything but the result. The calls are recorded first, because cursors are bound to keys in their answers.
 func (c *capturer) file(x *captured) (*capture.File, error) {
 	m := capture.NewMasker()
-	f := &capture.File{Version: capture.Version, Captured: x.Began().UTC(), Backends: c.backends, Settings: c.settings(m)}
+	f := &capture.File{Version: capture.Version, Captured: x.Began().UTC(), Settings: c.settings(m)}
+	for _, b := range c.backends {
+		f.Backends = append(f.Backends, b.Backend())
+	}
 	var err error
-	if f.Calls, err = x.Calls(m, c.routes); err != nil {
+	if f.Calls, err = x.Calls(m, c.backendRoutes); err != nil {
 		return nil, err
 	}
 	f.Caller = capture.Caller{Scopes: x.who.Scopes, Bound: x.who.Bound}

@@ -33,8 +33,7 @@ func TuneGC(getenv func(string) string) {
 	onGC(adjust)
 }
 
-// A credential that changes in its file is used from then on, without a restart, and answers for another credential are
-// not served any more.
+// growthFor returns the percentage by which a heap of this size may grow before it is collected.
 func growthFor(live uint64) int {
 	return int(min(max(heapAllowance*100/max(live, 1), minGrowth), maxGrowth))
 }
