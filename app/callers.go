@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"strings"
 
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/config"
@@ -80,14 +79,9 @@ func newKeys(cfg *config.Config, log *slog.Logger) (*auth.Keys, error) {
 }
 
 func newTokens(cfg *config.Config, digest func(string) string, report auth.Reporter) (*auth.Tokens, error) {
-	o := auth.TokenOptions{Issuer: cfg.JWTIssuer, Audience: cfg.JWTAudience, Algorithms: cfg.JWTAlgorithms,
-		Type: cfg.JWTType, ScopesClaim: cfg.JWTScopesClaim, ClientsClaim: cfg.JWTClientsClaim, Digest: digest}
-	if strings.Contains(cfg.JWKS, "://") {
-		o.URL = cfg.JWKS
-	} else {
-		o.Files, o.Name = reload.At(cfg.JWKS)
-	}
-	tokens, err := auth.NewTokens(o, report)
+	tokens, err := auth.NewTokens(auth.TokenOptions{KeySetOptions: auth.KeySetAt(cfg.JWKS), Issuer: cfg.JWTIssuer,
+		Audience: cfg.JWTAudience, Algorithms: cfg.JWTAlgorithms, Type: cfg.JWTType, ScopesClaim: cfg.JWTScopesClaim,
+		ClientsClaim: cfg.JWTClientsClaim, Digest: digest}, report)
 	if err != nil {
 		return nil, fmt.Errorf("JWT_JWKS is %q: %w", cfg.JWKS, reload.Cause(err))
 	}

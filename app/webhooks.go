@@ -39,14 +39,9 @@ func (s *Server) newWebhooks() (*webhooks, error) {
 	if s.cfg.MATTRWebhookJWKS == "" || s.cfg.MATTRWebhookID == "" {
 		return w, nil
 	}
-	var o auth.KeySetOptions
-	if strings.Contains(s.cfg.MATTRWebhookJWKS, "://") {
-		o.URL = s.cfg.MATTRWebhookJWKS
-	} else {
-		o.Files, o.Name = reload.At(s.cfg.MATTRWebhookJWKS)
-	}
 	var err error
-	if w.keys, err = auth.NewPublicKeys(o, telemetry.NewWebhookKeysReport(s.log)); err != nil {
+	w.keys, err = auth.NewPublicKeys(auth.KeySetAt(s.cfg.MATTRWebhookJWKS), telemetry.NewWebhookKeysReport(s.log))
+	if err != nil {
 		return nil, fmt.Errorf("MATTR_WEBHOOK_JWKS is %q: %w", s.cfg.MATTRWebhookJWKS, reload.Cause(err))
 	}
 	return w, nil

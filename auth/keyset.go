@@ -143,8 +143,8 @@ const (
 	longestWait = time.Second
 )
 
-func newRemoteKeys(url string, transport http.RoundTripper, report Reporter) *remoteKeys {
-	return &remoteKeys{url: url, report: report, client: &http.Client{Transport: transport, Timeout: keysTimeout,
+func newRemoteKeys(o KeySetOptions, report Reporter) *remoteKeys {
+	return &remoteKeys{url: o.URL, report: report, client: &http.Client{Transport: o.Transport, Timeout: keysTimeout,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}}
 }
 

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io/fs"
 	"net/http"
+	"strings"
 
 	"github.com/learngraph/learngraph/reload"
 )
@@ -13,18 +14,30 @@ import (
 // PublicKeys are the keys of a key set that verifies signatures other than tokens'. They are safe for concurrent use.
 type PublicKeys struct{ source keySource }
 
-// KeySetOptions locate a key set: at a URL, whose redirects are not followed, or in a file.
+// KeySetOptions locate a key set.
 type KeySetOptions struct {
-	URL   string
+	// URL of the key set. Redirects are not followed.
+	URL string
+	// Files and Name are the key set in a file, which is read again when it changes.
 	Files fs.FS
 	Name  string
 	// Transport fetches the key set; nil is the network.
 	Transport http.RoundTripper
 }
 
+// KeySetAt returns the options of a key set at a URL or in a file.
+func KeySetAt(location string) (o KeySetOptions) {
+	if strings.Contains(location, "://") {
+		o.URL = location
+	} else {
+		o.Files, o.Name = reload.At(location)
+	}
+	return o
+}
+
 // NewPublicKeys returns an error where a file has no key set. One at a URL is fetched when a key is first needed.
 func NewPublicKeys(o KeySetOptions, report Reporter) (*PublicKeys, error) {
-	source, err := openKeys(o.URL, o.Files, o.Name, o.Transport, report)
+	source, err := openKeys(o, report)
 	if err != nil {
 		return nil, err
 	}
@@ -49,14 +62,14 @@ func (p *PublicKeys) Reload(ctx context.Context) (changed bool, err error) {
 	return p.source.reload(ctx)
 }
 
-func openKeys(url string, files fs.FS, name string, transport http.RoundTripper, report Reporter) (keySource, error) {
+func openKeys(o KeySetOptions, report Reporter) (keySource, error) {
 	switch {
-	case (url == "") == (files == nil):
+	case (o.URL == "") == (o.Files == nil):
 		return nil, errors.New("the key set must be at a URL or in a file")
-	case url != "":
-		return newRemoteKeys(url, transport, report), nil
+	case o.URL != "":
+		return newRemoteKeys(o, report), nil
 	}
-	file, err := reload.New(files, name, func(files []reload.File) (keySet, error) {
+	file, err := reload.New(o.Files, o.Name, func(files []reload.File) (keySet, error) {
 		if len(files) != 1 {
 			return nil, errors.New("the key set must be in one file")
 		}

@@ -5,8 +5,6 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
-	"io/fs"
-	"net/http"
 	"slices"
 	"strings"
 	"time"
@@ -33,11 +31,7 @@ type Reporter interface {
 
 // TokenOptions decide which tokens are accepted. Issuer, Audience, Digest and one of URL and Files must be set.
 type TokenOptions struct {
-	// URL of the key set. Redirects are not followed.
-	URL string
-	// Files and Name are the key set in a file, which is read again when it changes.
-	Files fs.FS
-	Name  string
+	KeySetOptions
 
 	Issuer, Audience string
 	// Algorithms are the only ones taken; empty is DefaultAlgorithms.
@@ -52,8 +46,6 @@ type TokenOptions struct {
 	ClientsClaim string
 	// Digest returns a keyed digest of the subject for logs.
 	Digest func(string) string
-	// Transport fetches the key set; nil is the network.
-	Transport http.RoundTripper
 }
 
 // Tokens verifies signed tokens. It is safe for concurrent use.
@@ -101,7 +93,7 @@ func NewTokens(opts TokenOptions, report Reporter) (*Tokens, error) {
 		t.algorithms = append(t.algorithms, jose.SignatureAlgorithm(name))
 	}
 	var err error
-	if t.keys, err = openKeys(opts.URL, opts.Files, opts.Name, opts.Transport, report); err != nil {
+	if t.keys, err = openKeys(opts.KeySetOptions, report); err != nil {
 		return nil, err
 	}
 	t.verified = lru.New[[sha256.Size]byte, verifiedToken](verifiedMemory, nil)

@@ -78,7 +78,7 @@ func newIssuer() *issuer {
 
 func (i *issuer) tokens(t *testing.T, change func(*TokenOptions)) *Tokens {
 	t.Helper()
-	opts := TokenOptions{URL: keySetURL, Issuer: "https://issuer.example", Audience: "learngraph", Transport: i,
+	opts := TokenOptions{KeySetOptions: KeySetOptions{URL: keySetURL, Transport: i}, Issuer: "https://issuer.example", Audience: "learngraph",
 		Digest: func(string) string { return "digest" }}
 	if change != nil {
 		change(&opts)
@@ -333,7 +333,7 @@ func TestUnsafeOptionsAreRefused(t *testing.T) {
 		"no key set":      func(o *TokenOptions) { o.URL = "" },
 		"two key sets":    func(o *TokenOptions) { o.Files = fstest.MapFS{} },
 	} {
-		opts := TokenOptions{URL: keySetURL, Issuer: "i", Audience: "a", Digest: func(string) string { return "" }}
+		opts := TokenOptions{KeySetOptions: KeySetOptions{URL: keySetURL}, Issuer: "i", Audience: "a", Digest: func(string) string { return "" }}
 		change(&opts)
 		if _, err := NewTokens(opts, newIssuer()); err == nil {
 			t.Errorf("%s: want an error", name)
