@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"context"
 
 	"github.com/learngraph/learngraph/cdn"
 	"github.com/learngraph/learngraph/config"
@@ -30,20 +29,4 @@ func (s *Server) purgeEdge() {
 			return s.credentials.generation().purgeToken
 		}})
 	s.Cache.Watch(s.purger.Dropped)
-}
-
-// purges are the counters of purging, nil where nothing is purged.
-func (s *Server) purges() *cdn.Counters {
-	if s.purger == nil {
-		return nil
-	}
-	c := s.purger.Counters()
-	return &c
-}
-
-// closeEdge sends the purges that are pending.
-func (s *Server) closeEdge(ctx context.Context) {
-	if s.purger != nil {
-		s.purger.Close(ctx)
-	}
 }

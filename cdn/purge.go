@@ -197,16 +197,22 @@ func (p *Purger) pause(d time.Duration) {
 }
 
 // Counters returns a snapshot.
-func (p *Purger) Counters() Counters {
+func (p *Purger) Counters() *Counters {
+	if p == nil {
+		return nil
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	c := p.counts
 	c.Pending = len(p.pending)
-	return c
+	return &c
 }
 
 // Close sends the pending tags, each request once, and returns when that is done or ctx ends.
 func (p *Purger) Close(ctx context.Context) {
+	if p == nil {
+		return
+	}
 	p.mu.Lock()
 	if !p.closed {
 		p.closed = true

@@ -125,8 +125,8 @@ func TestDropsOfOtherReplicasAreTheirs(t *testing.T) {
 		p.Dropped(cache.Invalidation{Digests: tags(1, 2), Remote: true})
 		p.Dropped(cache.Invalidation{All: true, Remote: true})
 		time.Sleep(time.Minute)
-		if e.requests() > 0 || p.Counters() != (Counters{}) {
-			t.Errorf("got %d requests, %+v", e.requests(), p.Counters())
+		if e.requests() > 0 || *p.Counters() != (Counters{}) {
+			t.Errorf("got %d requests, %+v", e.requests(), *p.Counters())
 		}
 	})
 }
@@ -141,8 +141,8 @@ func TestDropsGoOutTogether(t *testing.T) {
 				p.Dropped(cache.Invalidation{Digests: []string{tag(n), tag(n / 2)}})
 			}
 			time.Sleep(time.Second)
-			if want := (500 + batch - 1) / batch; e.requests() != want || p.Counters() != (Counters{Sent: uint64(want), Purged: 500}) {
-				t.Errorf("%s: got %d requests, want %d; %+v", header, e.requests(), want, p.Counters())
+			if want := (500 + batch - 1) / batch; e.requests() != want || *p.Counters() != (Counters{Sent: uint64(want), Purged: 500}) {
+				t.Errorf("%s: got %d requests, want %d; %+v", header, e.requests(), want, *p.Counters())
 			}
 		})
 	}
@@ -164,7 +164,7 @@ func TestWhatFailsIsSentAgain(t *testing.T) {
 		if first, asked := e.at[1].Sub(e.at[0]), e.at[3].Sub(e.at[2]); first > firstPause || first < firstPause/2 || asked < 30*time.Second || asked > 31*time.Second {
 			t.Errorf("it was sent again after %s, and after %s where 30 s were asked for", first, asked)
 		}
-		if want := (Counters{Sent: 1, Failed: 3, Purged: 3}); p.Counters() != want {
+		if want := (Counters{Sent: 1, Failed: 3, Purged: 3}); *p.Counters() != want {
 			t.Errorf("got %+v, want %+v", p.Counters(), want)
 		}
 		if lines := strings.Count(log.String(), "\n"); lines != 2 || strings.Contains(log.String(), "127.0.0.1") {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"slices"
 
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -19,7 +20,6 @@ func uses(schema *ast.Schema, doc *ast.QueryDocument) map[string]bool {
 	}
 	for _, f := range doc.Fragments {
 		u.used[f.TypeCondition] = true
-		u.selections(f.SelectionSet)
 	}
 	return u.used
 }
@@ -30,13 +30,12 @@ type usage struct {
 }
 
 func (u usage) selections(set ast.SelectionSet) {
-	for _, sel := range set {
+	for sel := range syntax.Selections(set) {
 		switch sel := sel.(type) {
 		case *ast.Field:
 			u.field(sel)
 		case *ast.InlineFragment:
 			u.used[cmp.Or(sel.TypeCondition, sel.ObjectDefinition.Name)] = true
-			u.selections(sel.SelectionSet)
 		}
 	}
 }
@@ -61,7 +60,6 @@ func (u usage) field(f *ast.Field) {
 			u.value(arg.Value, def.Type)
 		}
 	}
-	u.selections(f.SelectionSet)
 }
 
 func (u usage) value(v *ast.Value, t *ast.Type) {
@@ -163,24 +161,7 @@ func (d *difference) output(old, now *ast.Definition) {
 		if !fits(g.Type, f.Type) {
 			d.add(at, "the field's type was "+f.Type.String()+" and is "+g.Type.String())
 		}
-		d.arguments(at, f, g)
-	}
-}
-
-func (d *difference) arguments(at string, old, now *ast.FieldDefinition) {
-	for _, a := range old.Arguments {
-		b := now.Arguments.ForName(a.Name)
-		switch {
-		case b == nil:
-			d.add(at+"."+a.Name, "the argument is gone")
-		case !fits(a.Type, b.Type) && !(b.DefaultValue != nil && fits(a.Type, nullable(b.Type))):
-			d.add(at+"."+a.Name, "the argument's type was "+a.Type.String()+" and is "+b.Type.String())
-		}
-	}
-	for _, b := range now.Arguments {
-		if old.Arguments.ForName(b.Name) == nil && b.Type.NonNull && b.DefaultValue == nil {
-			d.add(at, "the argument "+b.Name+" is new and must be given")
-		}
+		d.inputs(at, "argument", fieldsOf(f.Arguments), fieldsOf(g.Arguments))
 	}
 }
 
@@ -188,20 +169,32 @@ func (d *difference) input(old, now *ast.Definition) {
 	if old.Directives.ForName("oneOf") == nil && now.Directives.ForName("oneOf") != nil {
 		d.add(old.Name, "exactly one field must be given")
 	}
-	for _, a := range old.Fields {
-		b := now.Fields.ForName(a.Name)
+	d.inputs(old.Name, "field", old.Fields, now.Fields)
+}
+
+// inputs compares the arguments of a field, or the fields of an input type.
+func (d *difference) inputs(at, kind string, old, now ast.FieldList) {
+	for _, a := range old {
+		b := now.ForName(a.Name)
 		switch {
 		case b == nil:
-			d.add(old.Name+"."+a.Name, "the field is gone")
+			d.add(at+"."+a.Name, "the "+kind+" is gone")
 		case !fits(a.Type, b.Type) && !(b.DefaultValue != nil && fits(a.Type, nullable(b.Type))):
-			d.add(old.Name+"."+a.Name, "the field's type was "+a.Type.String()+" and is "+b.Type.String())
+			d.add(at+"."+a.Name, "the "+kind+"'s type was "+a.Type.String()+" and is "+b.Type.String())
 		}
 	}
-	for _, b := range now.Fields {
-		if old.Fields.ForName(b.Name) == nil && b.Type.NonNull && b.DefaultValue == nil {
-			d.add(old.Name, "the field "+b.Name+" is new and must be given")
+	for _, b := range now {
+		if old.ForName(b.Name) == nil && b.Type.NonNull && b.DefaultValue == nil {
+			d.add(at, "the "+kind+" "+b.Name+" is new and must be given")
 		}
 	}
+}
+
+func fieldsOf(arguments ast.ArgumentDefinitionList) (list ast.FieldList) {
+	for _, a := range arguments {
+		list = append(list, &ast.FieldDefinition{Name: a.Name, Type: a.Type, DefaultValue: a.DefaultValue})
+	}
+	return list
 }
 
 // fits reports whether every value of a type is one of another.

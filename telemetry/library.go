@@ -17,7 +17,7 @@ const longestReport = 500
 // FromLibrary returns a logger for a library that writes lines of text: each is a warning that names the library,
 // without URLs.
 func FromLibrary(to *slog.Logger, library string) *log.Logger {
-	return log.New(libraryWriter{to, library}, "", 0)
+	return slog.NewLogLogger(libraryHandler{to, library}, slog.LevelWarn)
 }
 
 // ReportLibrary logs a library's line that is of use in a search for a fault alone, without URLs.
@@ -25,23 +25,12 @@ func ReportLibrary(to *slog.Logger, library, line string) {
 	to.Debug("a library reports", "library", library, "report", withoutAddresses(line))
 }
 
-type libraryWriter struct {
-	to      *slog.Logger
-	library string
-}
-
-func (w libraryWriter) Write(line []byte) (int, error) {
-	first, _, _ := strings.Cut(strings.TrimSpace(string(line)), "\n") // a stack may follow
-	w.to.Warn("a library reports", "library", w.library, "report", withoutAddresses(first))
-	return len(line), nil
-}
-
 func withoutAddresses(text string) string {
 	text = address.ReplaceAllString(text, "(URL)")
 	return strings.ToValidUTF8(text[:min(len(text), longestReport)], "")
 }
 
-// libraryHandler takes the records of a library that logs by slog. Attributes that it adds may hold anything, and are
+// libraryHandler takes the records of a library. Attributes that it adds may hold anything, and are
 // left out.
 type libraryHandler struct {
 	to      *slog.Logger
@@ -53,7 +42,8 @@ func (h libraryHandler) Enabled(_ context.Context, level slog.Level) bool {
 }
 
 func (h libraryHandler) Handle(_ context.Context, r slog.Record) error {
-	h.to.Warn("a library reports", "library", h.library, "report", withoutAddresses(r.Message))
+	first, _, _ := strings.Cut(strings.TrimSpace(r.Message), "\n") // a stack may follow
+	h.to.Warn("a library reports", "library", h.library, "report", withoutAddresses(first))
 	return nil
 }
 
