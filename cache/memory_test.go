@@ -175,8 +175,8 @@ func occurrences(root any, marker string) (n int) {
 				}
 				return
 			}
-			for i := range v.NumField() {
-				walk(v.Field(i))
+			for _, field := range v.Fields() {
+				walk(field)
 			}
 		case reflect.Slice, reflect.Array:
 			if v.Kind() == reflect.Slice && v.Type().Elem().Kind() == reflect.Uint8 {

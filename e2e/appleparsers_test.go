@@ -18,7 +18,7 @@ type bytesOf struct{ media, body string }
 
 // parameter returns a parameter of the media type without the quotes around it. Both parsers divide the header at each semicolon.
 func (b bytesOf) parameter(name string) string {
-	for _, p := range strings.Split(b.media, ";") {
+	for p := range strings.SplitSeq(b.media, ";") {
 		if value, ok := strings.CutPrefix(strings.TrimSpace(p), name+"="); ok {
 			return strings.Trim(value, `"`)
 		}
@@ -170,7 +170,7 @@ var kotlinRules = []rule{
 	{"Kotlin: headers of parts", func(b bytesOf) string {
 		for _, part := range b.parts()[1 : len(b.parts())-1] {
 			header, _, ok := strings.Cut(strings.TrimPrefix(part, "\r\n"), "\r\n\r\n")
-			for _, line := range strings.Split(header, "\r\n") {
+			for line := range strings.SplitSeq(header, "\r\n") {
 				if !ok || !strings.Contains(line, ":") {
 					return line
 				}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -28,9 +29,7 @@ import (
 func edged(t *testing.T, env map[string]string) *program {
 	t.Helper()
 	all := map[string]string{"PUBLIC_CATALOG": "true", "CDN_TAG_HEADER": "Cache-Tag"}
-	for name, value := range env {
-		all[name] = value
-	}
+	maps.Copy(all, env)
 	return webhookProgram(t, all)
 }
 

@@ -3,6 +3,7 @@ package e2e
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -220,10 +221,8 @@ func TestAnExpiredTokenIsRenewedOnce(t *testing.T) {
 	if len(a.Errors) > 0 {
 		t.Errorf("got errors %v", a.failures())
 	}
-	for _, c := range p.calls() {
-		if c == "POST /oauth/token 1" {
-			return
-		}
+	if slices.Contains(p.calls(), "POST /oauth/token 1") {
+		return
 	}
 	t.Errorf("got calls %v, want one for a token", p.calls())
 }

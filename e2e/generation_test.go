@@ -3,6 +3,7 @@ package e2e
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,9 +42,7 @@ func TestACredentialIsReadAgainWhenItsFileChanges(t *testing.T) {
 				}
 				write("not the credential\n")
 				env := map[string]string{test.setting: "", test.setting + "_FILE": file, "CACHE_TTL": "60s", "CACHE_STALE": "10m", "THOUGHTINDUSTRIES_GZIP": "false"}
-				for name, value := range test.env {
-					env[name] = value
-				}
+				maps.Copy(env, test.env)
 				p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true, UsersPerClient: 1}, Env: env})
 				right := test.right
 				if right == "" {

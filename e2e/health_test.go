@@ -3,6 +3,7 @@ package e2e
 import (
 	"context"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"path/filepath"
@@ -27,9 +28,7 @@ func TestHealthAsksTheServerOfTheSameSettings(t *testing.T) {
 			p := start(t, setup{Emulator: emulator.Options{Clients: 1}, Env: env})
 			address, stop := serveOnLoopback(t, p)
 			settings := map[string]string{"LISTEN": address}
-			for setting, value := range env {
-				settings[setting] = value
-			}
+			maps.Copy(settings, env)
 			if name == "metrics" { // the operator's listener is asked where there is one
 				operator, err := net.Listen("tcp", "127.0.0.1:0")
 				if err != nil {

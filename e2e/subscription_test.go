@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -26,9 +27,7 @@ const (
 func subscribed(t *testing.T, env map[string]string) (p *program, subscribe func(accept, query string, header ...string) *stream) {
 	t.Helper()
 	all := map[string]string{"CACHE_TTL": "1m"}
-	for name, value := range env {
-		all[name] = value
-	}
+	maps.Copy(all, env)
 	p = start(t, setup{Emulator: emulator.Options{Clients: 2, Linked: true, UsersPerClient: 3}, Env: all})
 	s := httptest.NewServer(p.Handler)
 	t.Cleanup(s.CloseClientConnections) // streams end by themselves only when their reader leaves

@@ -7,6 +7,7 @@ import (
 	"crypto/rand"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -30,9 +31,7 @@ func inFakeTime(t *testing.T, env map[string]string, test func(t *testing.T, p *
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		all := map[string]string{"CACHE_TTL": "1m"}
-		for name, value := range env {
-			all[name] = value
-		}
+		maps.Copy(all, env)
 		p := start(t, setup{Emulator: emulator.Options{Clients: 2, Linked: true, UsersPerClient: 3, CredentialsPerUser: 2}, Env: all})
 		user := p.backends.Users(p.backends.Clients()[0].Identifier)[0]
 		p.backends.Rename(user.Identifier, "Before")

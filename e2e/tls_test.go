@@ -10,6 +10,7 @@ import (
 	"crypto/x509/pkix"
 	"encoding/pem"
 	"io"
+	"maps"
 	"math/big"
 	"net"
 	"net/http"
@@ -101,9 +102,7 @@ func TestEachProtocolIsServedUnderLoadAndThroughADrain(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			env := map[string]string{"SHUTDOWN_DELAY": "500ms"}
-			for setting, value := range test.env {
-				env[setting] = value
-			}
+			maps.Copy(env, test.env)
 			p := start(t, setup{Emulator: emulator.Options{Clients: 2}, Env: env})
 			address, stop := serveOnLoopback(t, p)
 			transport := &http.Transport{Protocols: new(http.Protocols), TLSClientConfig: &tls.Config{RootCAs: pool}}

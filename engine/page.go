@@ -123,12 +123,7 @@ func (x *execution) isOneOf(v document.Value, leaf *document.Leaf, wanted []stri
 		return false
 	}
 	x.scratch = text
-	for _, w := range wanted {
-		if string(text) == w {
-			return true
-		}
-	}
-	return false
+	return slices.Contains(wanted, string(text))
 }
 
 // at returns the element at place i of the filtered list.

@@ -289,7 +289,7 @@ func TestAFrameIsMadeOnceForEachProtocol(t *testing.T) {
 		for protocol := range 2 {
 			got := f.Get(protocol, func() []byte {
 				made++
-				return []byte(fmt.Sprint("frame ", protocol))
+				return fmt.Append(nil, "frame ", protocol)
 			})
 			if string(got) != fmt.Sprint("frame ", protocol) {
 				t.Errorf("got %q", got)

@@ -99,7 +99,7 @@ func TestEachKeyOfACompositeSchemaHasALookup(t *testing.T) {
 		if is := f.Arguments[0].Directives.ForName("is"); is != nil {
 			fields = is.Arguments.ForName("field").Value.Raw
 		}
-		for _, key := range strings.Split(fields, " | ") {
+		for key := range strings.SplitSeq(fields, " | ") {
 			lookups[f.Type.Name()+" "+key] = true
 		}
 	}

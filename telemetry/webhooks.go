@@ -1,6 +1,7 @@
 package telemetry
 
 import (
+	"maps"
 	"sync"
 	"time"
 )
@@ -42,8 +43,6 @@ func (w *Webhooks) Last() map[string]time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	last := make(map[string]time.Time, len(w.last))
-	for backend, at := range w.last {
-		last[backend] = at
-	}
+	maps.Copy(last, w.last)
 	return last
 }

@@ -3,6 +3,7 @@ package cost
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 
@@ -118,9 +119,7 @@ func (c *Charger) Settle(ctx context.Context, s *Charge, made int64, resp *graph
 		s.left = c.opts.Bucket.Take(context.WithoutCancel(ctx), auth.FromContext(ctx).Name, s.limit, -rest).Left
 	}
 	extensions := s.report(actual)
-	for name, value := range resp.Extensions {
-		extensions[name] = value
-	}
+	maps.Copy(extensions, resp.Extensions)
 	resp.Extensions = extensions
 }
 

@@ -33,7 +33,7 @@ func Digest(pieces [][]byte) string {
 // Matches reports whether an If-None-Match names the tag (RFC 9110, section 13.1.2, which compares weakly).
 func Matches(header, tag string) bool {
 	tag = strings.TrimPrefix(tag, "W/")
-	for _, t := range strings.Split(header, ",") {
+	for t := range strings.SplitSeq(header, ",") {
 		t = strings.TrimSpace(t)
 		if t == "*" || strings.TrimPrefix(t, "W/") == tag {
 			return true
