@@ -69,6 +69,21 @@ type Metrics struct {
 	documents map[string]bool
 	names     map[string]bool // of keys
 	series    map[operationLabels]operationSeries
+	ofCalls   map[callLabels]callSeries
+	ofBatches map[string]prometheus.Observer // by kind
+}
+
+// callLabels are the labels of an exchange with a backend: status is the class of its status, 2 for 2xx.
+type callLabels struct {
+	backend upstream.Backend
+	class   string
+	status  int
+}
+
+// callSeries are the figures of exchanges with equal labels, looked up once.
+type callSeries struct {
+	count, received prometheus.Counter
+	seconds         prometheus.Observer
 }
 
 // operationLabels are the labels of an operation: document, kind and outcome.
@@ -89,7 +104,8 @@ var sizes = []float64{0, 1, 2, 5, 10, 25, 50, 100, 250, 500}
 // NewMetrics makes the figures, all zero, and adds those of Go and of the process.
 func NewMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}, names: map[string]bool{},
-		series: map[operationLabels]operationSeries{}}
+		series: map[operationLabels]operationSeries{}, ofCalls: map[callLabels]callSeries{},
+		ofBatches: map[string]prometheus.Observer{}}
 	m.operations = m.counter("operations_total", "Operations that ended.", "document", "type", "outcome")
 	m.callers = m.counter("caller_operations_total",
 		"Operations that ended, by the name of the caller's API key; all tokens are one caller.", "caller")
@@ -163,16 +179,25 @@ func (m *Metrics) Operation(f gateway.Stats) {
 }
 
 func (m *Metrics) seriesOf(l operationLabels) operationSeries {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	s, ok := m.series[l]
-	if !ok {
+	return lookUp(m, m.series, l, func() (s operationSeries) {
 		s.count, s.seconds = m.operations.WithLabelValues(l.document, l.kind, l.outcome),
 			m.operationSeconds.WithLabelValues(l.document)
 		if l.outcome != gateway.OutcomeRefused {
 			s.points = m.operationPoints.WithLabelValues(l.document)
 		}
-		m.series[l] = s
+		return s
+	})
+}
+
+// lookUp returns the series of labels among those that are known, and has find look it up the first time: a vector
+// hashes its labels each time.
+func lookUp[L comparable, S any](m *Metrics, known map[L]S, labels L, find func() S) S {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	s, ok := known[labels]
+	if !ok {
+		s = find()
+		known[labels] = s
 	}
 	return s
 }
@@ -209,10 +234,15 @@ func (m *Metrics) bounded(seen map[string]bool, name string, most int) string {
 
 // Call counts an exchange with a backend; it is the Observer of an upstream.Client.
 func (m *Metrics) Call(c upstream.Call) {
-	backend, class := string(c.Backend), routeClass(c.Method, c.Route)
-	m.calls.WithLabelValues(backend, class, statusClass(c.Status)).Inc()
-	m.callSeconds.WithLabelValues(backend, class).Observe(c.Duration.Seconds())
-	m.received.WithLabelValues(backend, class).Add(float64(c.Bytes))
+	backend := string(c.Backend)
+	l := callLabels{c.Backend, routeClass(c.Method, c.Route), c.Status / 100}
+	series := lookUp(m, m.ofCalls, l, func() callSeries {
+		return callSeries{m.calls.WithLabelValues(backend, l.class, statusClass(l.status*100)),
+			m.received.WithLabelValues(backend, l.class), m.callSeconds.WithLabelValues(backend, l.class)}
+	})
+	series.count.Inc()
+	series.seconds.Observe(c.Duration.Seconds())
+	series.received.Add(float64(c.Bytes))
 	if c.Kind != upstream.Unknown {
 		m.failures.WithLabelValues(backend, kindLabel(c.Kind)).Inc()
 	}
@@ -253,7 +283,8 @@ func (m *Metrics) SubscriptionLag(d time.Duration) {
 
 // batch counts the keys of one batch. kind is the loader's own name.
 func (m *Metrics) batch(kind string, keys int) {
-	m.batchKeys.WithLabelValues(kind).Observe(float64(keys))
+	lookUp(m, m.ofBatches, kind, func() prometheus.Observer { return m.batchKeys.WithLabelValues(kind) }).
+		Observe(float64(keys))
 }
 
 // Watch adds the figures that others keep: they are read whenever somebody asks. Call it once.
