@@ -34,6 +34,7 @@ type batch[K comparable, V any] struct {
 	results []Result[V]           // of keys, to be read after done
 	done    chan struct{}         // closed when the fetch ended
 	early   map[K]*earlyResult[V] // nil where no caller wants results before the batch has ended
+	wait    *batchWait            // nil where no caller reports that it waits
 }
 
 // Trace returns the context for the fetch of a caller's keys: the operation's own, with attributes of the caller.
@@ -94,10 +95,12 @@ func (l *Loader[K, V]) enter(ctx context.Context, keys []K) []dataloader.Thunk[R
 		thunk, ok := l.known.Get(ctx, key)
 		if !ok {
 			if l.next == nil {
+				var wait *batchWait
 				if task.IsWatched(ctx) {
-					fetching = l.waits.batch(fetching, ctx)
+					fetching, wait = l.waits.batch(fetching, ctx)
 				}
 				l.next = newBatch[K, V](fetching, ctx, len(keys)-i)
+				l.next.wait = wait
 			}
 			thunk = l.next.add(key)
 			l.known.Set(ctx, key, thunk)
@@ -142,7 +145,7 @@ func (b *batch[K, V]) add(key K) dataloader.Thunk[Result[V]] {
 // run calls fetch. A panic becomes every key's error.
 func (b *batch[K, V]) run(fetch Fetch[K, V]) {
 	defer close(b.done)
-	defer endBatchWait(b.ctx)
+	defer b.wait.end()
 	err := task.Run(func() error {
 		b.results = fetch(b.ctx, b.keys)[:len(b.keys)]
 		return nil

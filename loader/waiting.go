@@ -22,8 +22,6 @@ type batchWait struct {
 	over    bool
 }
 
-type batchWaitKey struct{}
-
 // enter counts a caller that reports its waiting, until leave is called.
 func (w *waits) enter(ctx context.Context) (leave func()) {
 	w.mu.Lock()
@@ -43,15 +41,14 @@ func (w *waits) enter(ctx context.Context) (leave func()) {
 	}
 }
 
-// batch returns the context of a batch that the caller begins: as urgent as the caller is.
-func (w *waits) batch(ctx, caller context.Context) context.Context {
+// batch returns a batch that the caller begins, and its context: as urgent as the caller is.
+func (w *waits) batch(ctx, caller context.Context) (context.Context, *batchWait) {
 	b := &batchWait{waits: w}
-	ctx = context.WithValue(ctx, batchWaitKey{}, b)
 	return task.WithWork(ctx, task.Work{Later: task.IsLater(caller), Waits: func(waiting bool) {
 		if waiting {
 			b.wait()
 		}
-	}})
+	}}), b
 }
 
 // wait reports that the batch waits for a backend.
@@ -68,10 +65,9 @@ func (b *batchWait) wait() {
 	}
 }
 
-// endBatchWait ends the batch of a context.
-func endBatchWait(ctx context.Context) {
-	b, ok := ctx.Value(batchWaitKey{}).(*batchWait)
-	if !ok {
+// end ends the batch, where it is one that reports its waiting.
+func (b *batchWait) end() {
+	if b == nil {
 		return
 	}
 	b.waits.mu.Lock()
