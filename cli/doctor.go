@@ -246,7 +246,7 @@ func (d *doctor) mattrToken(ctx context.Context) doctorResult {
 		ClientSecret: d.cfg.MATTRClientSecret, Audience: d.cfg.MATTRAudience, Transport: d.clocks.of(upstream.MATTR),
 		Timeout: d.cfg.MATTR.Timeout})
 	if err == nil {
-		err = source.Authorize(ctx, &http.Request{Header: http.Header{}})
+		err = source.Authorize(ctx, http.Header{})
 	}
 	if err != nil {
 		return targetMATTRToken.resultOf(err)

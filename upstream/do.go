@@ -157,7 +157,7 @@ func (c *Client) send(ctx context.Context, req *Request, u *url.URL, body []byte
 		case a.redirect != nil && redirects < maxRedirects:
 			u = a.redirect
 			redirects++
-		case a.err != nil && a.err.Status == http.StatusUnauthorized && !renewed && c.opts.Authorizer.Renew(ctx, a.request):
+		case a.err != nil && a.err.Status == http.StatusUnauthorized && !renewed && c.opts.Authorizer.Renew(ctx, a.request.Header):
 			renewed = true
 		case a.err != nil:
 			return nil, a.err
@@ -187,11 +187,8 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	if err := c.refused(req); err != nil {
 		return nil, err
 	}
-	r := c.newRequest(req.Method, u, body)
-	if req.IfNoneMatch != "" {
-		r.Header.Set("If-None-Match", req.IfNoneMatch)
-	}
-	if err := c.opts.Authorizer.Authorize(ctx, r); err != nil {
+	h := c.header(req, body)
+	if err := c.opts.Authorizer.Authorize(ctx, h); err != nil {
 		return nil, unauthorized(err)
 	}
 	quota := scopeOf(ctx).quota
@@ -211,7 +208,7 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	if !req.safe() {
 		traced = httptrace.WithClientTrace(limited, sent.trace())
 	}
-	a, err := c.roundTrip(r.WithContext(traced), req, &call, quota)
+	a, err := c.roundTrip(c.newRequest(traced, req.Method, u, h, body), req, &call, quota)
 	call.Duration = time.Since(call.Start)
 	if err != nil {
 		err = c.transportError(limited, req, &sent, err, call.Duration)
@@ -319,7 +316,7 @@ func (c *Client) roundTrip(r *http.Request, req *Request, call *Call, quota *ope
 		a.redirect = c.redirect(r, resp)
 		return a, nil
 	}
-	c.opts.Authorizer.Accepted(r)
+	c.opts.Authorizer.Accepted(r.Header)
 	if unmodified {
 		a.response = Response{Status: resp.StatusCode, Header: resp.Header}
 		return a, nil

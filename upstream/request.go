@@ -2,6 +2,7 @@ package upstream
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
@@ -133,18 +134,31 @@ var (
 	codingGzip     = []string{"gzip"}
 )
 
-// newRequest returns the request of a call without its context.
-func (c *Client) newRequest(method string, u *url.URL, body []byte) *http.Request {
-	r := &http.Request{
-		Method: method, URL: u, Host: u.Host, Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
-		// The encoding is set by us in both cases, so that no transport inflates without a bound.
-		Header: http.Header{"Accept": typeJSON, "User-Agent": c.userAgent, "Accept-Encoding": codingIdentity},
-	}
+// header returns the header of a call without its credential.
+func (c *Client) header(req *Request, body []byte) http.Header {
+	h := http.Header{"Accept": typeJSON, "User-Agent": c.userAgent, "Accept-Encoding": codingIdentity}
+	// The encoding is set by us in both cases, so that no transport inflates without a bound.
 	if c.opts.Gzip {
-		r.Header["Accept-Encoding"] = codingGzip
+		h["Accept-Encoding"] = codingGzip
 	}
 	if body != nil {
-		r.Header["Content-Type"] = typeJSON
+		h["Content-Type"] = typeJSON
+	}
+	if req.IfNoneMatch != "" {
+		h["If-None-Match"] = []string{req.IfNoneMatch}
+	}
+	return h
+}
+
+// noRequest is what WithContext makes new requests of: a request that has its context already is not copied for it.
+var noRequest http.Request
+
+// newRequest returns the request of a call.
+func (c *Client) newRequest(ctx context.Context, method string, u *url.URL, h http.Header, body []byte) *http.Request {
+	r := noRequest.WithContext(ctx)
+	r.Method, r.URL, r.Host, r.Header = method, u, u.Host, h
+	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
+	if body != nil {
 		r.ContentLength = int64(len(body))
 		r.Body = io.NopCloser(bytes.NewReader(body))
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }

@@ -184,12 +184,12 @@ func (c *Client) Backend() Backend { return c.opts.Backend }
 
 // Authorizer adds a credential to requests. It is safe for concurrent use.
 type Authorizer interface {
-	// Authorize adds the credential to a request that is about to be sent. It may wait for one, within ctx.
-	Authorize(ctx context.Context, req *http.Request) error
-	// Accepted reports that the backend took the credential of req.
-	Accepted(req *http.Request)
+	// Authorize adds the credential to the header of a request that is about to be sent. It may wait for one, within ctx.
+	Authorize(ctx context.Context, h http.Header) error
+	// Accepted reports that the backend took the credential of a header.
+	Accepted(h http.Header)
 	// Renew is asked after a 401; true means that the request should be sent once more with another credential.
-	Renew(ctx context.Context, rejected *http.Request) bool
+	Renew(ctx context.Context, rejected http.Header) bool
 }
 
 // Header is an Authorizer that sets one header to a fixed value.
@@ -202,15 +202,15 @@ type header struct {
 	values []string
 }
 
-func (h header) Authorize(_ context.Context, req *http.Request) error {
-	req.Header[h.name] = h.values
+func (h header) Authorize(_ context.Context, to http.Header) error {
+	to[h.name] = h.values
 	return nil
 }
 
-func (header) Accepted(*http.Request) {}
+func (header) Accepted(http.Header) {}
 
-func (header) Renew(context.Context, *http.Request) bool { return false }
+func (header) Renew(context.Context, http.Header) bool { return false }
 
 type anonymous struct{ header }
 
-func (anonymous) Authorize(context.Context, *http.Request) error { return nil }
+func (anonymous) Authorize(context.Context, http.Header) error { return nil }

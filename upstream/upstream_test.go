@@ -427,12 +427,12 @@ type renewing struct {
 	token    string
 }
 
-func (r *renewing) Authorize(_ context.Context, req *http.Request) error {
-	req.Header.Set("Authorization", r.token)
+func (r *renewing) Authorize(_ context.Context, h http.Header) error {
+	h.Set("Authorization", r.token)
 	return nil
 }
 
-func (r *renewing) Renew(context.Context, *http.Request) bool {
+func (r *renewing) Renew(context.Context, http.Header) bool {
 	r.renewals++
 	r.token = r.good
 	return true

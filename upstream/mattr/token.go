@@ -107,12 +107,12 @@ func NewTokenSource(o TokenOptions) (*TokenSource, error) {
 }
 
 // Authorize adds the current token, and waits for one within ctx if there is none.
-func (s *TokenSource) Authorize(ctx context.Context, req *http.Request) error {
+func (s *TokenSource) Authorize(ctx context.Context, h http.Header) error {
 	t, err := s.token(ctx)
 	if err != nil {
 		return err
 	}
-	req.Header["Authorization"] = t.header
+	h["Authorization"] = t.header
 	return nil
 }
 
@@ -161,21 +161,21 @@ func (s *TokenSource) rest(now time.Time, err error) {
 	s.restsTo, s.failure = now.Add(wait), err
 }
 
-// Accepted notes that the token of req is good.
-func (s *TokenSource) Accepted(req *http.Request) {
+// Accepted notes that the token of a header is good.
+func (s *TokenSource) Accepted(h http.Header) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.current != nil && s.current.header[0] == req.Header.Get("Authorization") {
+	if s.current != nil && s.current.header[0] == h.Get("Authorization") {
 		s.current.accepted = true
 	}
 }
 
 // Renew fetches another token if the rejected request carried the current one. It does not if that token was itself
 // fetched because of a rejection and was never accepted: the backend then rejects us, not the token.
-func (s *TokenSource) Renew(ctx context.Context, rejected *http.Request) bool {
+func (s *TokenSource) Renew(ctx context.Context, rejected http.Header) bool {
 	s.mu.Lock()
 	t, now := s.current, time.Now()
-	if t != nil && t.header[0] != rejected.Header.Get("Authorization") {
+	if t != nil && t.header[0] != rejected.Get("Authorization") {
 		s.mu.Unlock()
 		return true
 	}
