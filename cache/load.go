@@ -106,7 +106,9 @@ func (s *space) load(ctx context.Context, keys []string, fetch fetch) *load {
 	for l.sweep() && ctx.Err() == nil {
 		l.fetchOpen()
 	}
-	l.expire()
+	if l.sweep() {
+		l.expire()
+	}
 	l.record()
 	done(l.facts)
 	return l
@@ -249,6 +251,9 @@ func (s *space) storedRecords(ctx context.Context, keys []string) map[string]*re
 
 // serveStale answers what may be served stale at once.
 func (l *load) serveStale() {
+	if !slices.ContainsFunc(l.open, func(q *request) bool { return q.stored != nil }) {
+		return
+	}
 	now := time.Now()
 	var stale []*request
 	for _, q := range l.open {
