@@ -8,6 +8,7 @@ import (
 	"errors"
 	"io"
 	"strconv"
+	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
 )
@@ -52,7 +53,11 @@ func utf16Unit(raw []byte) (rune, bool) {
 
 // Unmarshal keeps numbers as they are written: a 64-bit id in variables must not lose digits.
 func Unmarshal(raw json.RawMessage, target any) error {
-	if _, ok := target.(*string); ok {
+	if s, ok := target.(*string); ok {
+		if text, ok := unquote(raw); ok {
+			*s = text
+			return nil
+		}
 		return json.Unmarshal(raw, target)
 	}
 	dec := json.NewDecoder(bytes.NewReader(raw))
@@ -68,6 +73,33 @@ func Unmarshal(raw json.RawMessage, target any) error {
 		return errTrailing
 	}
 	return nil
+}
+
+// escapes are the characters that a backslash and another one are in JSON; those of \u are left to encoding/json.
+var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
+
+// unquote decodes a JSON string as the texts of documents are: in one pass, where encoding/json makes three. It reports
+// false for what it leaves to encoding/json: other escape sequences, and whatever may be no string.
+func unquote(raw []byte) (text string, ok bool) {
+	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' || !utf8.Valid(raw) {
+		return "", false
+	}
+	raw = raw[1 : len(raw)-1]
+	var decoded strings.Builder
+	decoded.Grow(len(raw))
+	for i := 0; i < len(raw); i++ {
+		c := raw[i]
+		if c == '\\' && i+1 < len(raw) {
+			i++
+			if c = escapes[raw[i]]; c == 0 {
+				return "", false
+			}
+		} else if c < ' ' || c == '"' || c == '\\' {
+			return "", false
+		}
+		decoded.WriteByte(c)
+	}
+	return decoded.String(), true
 }
 
 var errTrailing = errors.New("there is data after its end")

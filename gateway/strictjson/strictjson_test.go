@@ -100,3 +100,18 @@ func decodedMembers(data []byte) (map[string]json.RawMessage, bool) {
 	_, err := dec.Token()
 	return members, err == io.EOF
 }
+
+// FuzzStringsAreThoseOfTheDecoder compares with encoding/json.
+func FuzzStringsAreThoseOfTheDecoder(f *testing.F) {
+	for _, text := range []string{`""`, `"a"`, `"{ user(by: {sourceId: \"a|1\"}) {\n\tname\r } }"`, `"\b\f\/\\"`, `"\u00fc\ud83c\udf93"`,
+		`"\x"`, `"a\"`, `"a" "b"`, `"a"b"`, "\"\n\"", `"ü"`, "\"\xff\"", ` "a" `, `null`, `7`, `"`, ``} {
+		f.Add([]byte(text))
+	}
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		var got, want string
+		err, wanted := Unmarshal(raw, &got), json.Unmarshal(raw, &want)
+		if (err == nil) != (wanted == nil) || got != want {
+			t.Errorf("%q: got %q, %v, want %q, %v", raw, got, err, want, wanted)
+		}
+	})
+}
