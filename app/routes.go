@@ -36,7 +36,7 @@ func (s *Server) routes() http.Handler {
 		handler = middleware.LoopbackHost(handler)
 	}
 	handler = s.withWebhooks(handler)
-	handler = s.metrics.WithRequests(middleware.VaryByOrigin(origins, middleware.Recovery(s.log, handler)))
+	handler = s.metrics.WithRequests(middleware.Recovery(s.log, middleware.VaryByOrigin(origins, handler)))
 	handler = middleware.AccessLog(s.log, s.draining.Load, s.cfg.TrustedProxies, handler)
 	return s.traces.Accept(requestid.Handler(handler))
 }

@@ -154,7 +154,7 @@ const allowedMethods = "GET, HEAD, POST, OPTIONS"
 
 // ServeHTTP answers one request. A request whose answer no media type can carry gets 406 before it is read.
 func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	g.serve(w, r, g.answers)
+	httpapi.SendRest(w, g.serve(w, r, g.answers))
 }
 
 // operationHandler makes the answer to one operation.
@@ -164,65 +164,76 @@ type operationHandler struct {
 	cached func(context.Context, http.Header, [sha256.Size]byte) *httpapi.Result
 }
 
+// serve answers a request, and returns what sends the rest of an answer in parts, nil where nothing is left.
+//
 //nolint:gocyclo // the steps of a request, in their order
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) {
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) (rest func()) {
 	x := httpapi.NewResponseWriter(w, r)
 	if !allowsMethod(x, w, r.Method) {
-		return
+		return nil
 	}
 	if fault := x.Negotiate(r, g.opts.CompressAbove); fault != nil {
 		x.Fail(fault)
-		return
+		return nil
 	}
 	if !x.Enter(r, g.opts.Inflight) {
-		return
+		return nil
 	}
-	defer x.Leave()
+	defer func() {
+		if rest == nil {
+			x.Leave()
+		}
+	}()
 	ctx, r, fault := g.authenticate(r)
 	if fault != nil {
 		x.Fail(fault)
-		return
+		return nil
 	}
 	x.PrivateOnly = auth.FromContext(ctx).Bound
 	raw, fault := httpapi.Read(x, r, g.opts.Limits)
 	if fault != nil {
 		x.Fail(fault)
-		return
+		return nil
 	}
 	sum := raw.Digest()
 	if answer.cached != nil {
 		if out := answer.cached(ctx, r.Header, sum); out != nil {
 			x.Send(out)
-			return
+			return nil
 		}
 	}
 	if !x.HoldDecoded(raw) {
 		x.Fail(httpapi.Overloaded(x.Load))
-		return
+		return nil
 	}
 	all, fault := httpapi.Parse(raw, g.opts.BatchLimit)
 	if fault != nil && all != nil && all.Batch {
 		x.SendBatch(httpapi.RefuseEach(all.List, fault))
-		return
+		return nil
 	}
 	if fault != nil {
 		x.Fail(fault)
-		return
+		return nil
 	}
 	ctx, timeout, fault := g.timeout(ctx, r.Header)
 	if fault != nil {
 		x.Fail(fault)
-		return
+		return nil
 	}
 	for _, req := range all.List {
 		req.Timeout = timeout
 	}
 	if !all.Batch {
 		all.List[0].Raw, all.List[0].Digest = raw, sum
-		x.Send(answer.execute(ctx, r, all.List[0], g.inParts(x, r)))
-		return
+		out := answer.execute(ctx, r, all.List[0], g.inParts(x, r))
+		x.Send(out)
+		if out.Rest != nil {
+			out.Finally(x.Leave)
+		}
+		return out.Rest
 	}
 	x.SendBatch(g.executeBatch(ctx, r, all.List, answer))
+	return nil
 }
 
 // allowsMethod answers a request whose method executes nothing, and reports whether it does.

@@ -84,12 +84,20 @@ func (g *Gateway) instrument(ctx context.Context,
 	var f Stats
 	began := time.Now()
 	out := answer(ctx, &f)
-	if g.opts.Observe != nil {
-		f.finish(ctx, began, out)
-		requestid.VisitOf(ctx).Operated(f.logged())
-		g.opts.Observe(ctx, f)
+	switch {
+	case g.opts.Observe == nil:
+	case out.Rest == nil:
+		g.observe(ctx, &f, began, out)
+	default:
+		out.Finally(func() { g.observe(ctx, &f, began, out) })
 	}
 	return out
+}
+
+func (g *Gateway) observe(ctx context.Context, f *Stats, began time.Time, out *httpapi.Result) {
+	f.finish(ctx, began, out)
+	requestid.VisitOf(ctx).Operated(f.logged())
+	g.opts.Observe(ctx, *f)
 }
 
 func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts,
@@ -111,8 +119,8 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 		return g.subscribe(ctx, op, parts, req, f)
 	}
 	ctx, cancel := context.WithTimeout(ctx, req.Timeout)
-	defer cancel()
 	out := &httpapi.Result{}
+	defer func() { out.Finally(cancel) }()
 	ctx, used := provenance.With(engine.WithOnError(g.runner.withDirectives(ctx, r.Header), op.onError))
 	if parts != nil && parts.x.Protocol != incremental.None && op.delivers && g.divides() {
 		parts.cancel = cancel
@@ -121,23 +129,20 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 		g.runner.run(ctx, op, used, out)
 		g.requests.remember(req, op, spent)
 	}
-	f.Calls = used.CallsMade()
 	if spent != nil {
 		f.Cost = spent.Estimate.Points
 	}
+	if out.Rest != nil {
+		out.Finally(func() { f.count(used.CallsMade(), out) })
+		return out
+	}
+	calls := used.CallsMade()
 	if !out.Sent {
-		g.charger.Settle(ctx, spent, f.Calls, out.Response)
+		g.charger.Settle(ctx, spent, calls, out.Response)
 		g.opts.Limits.TrimErrors(out.Response)
 		g.runner.addExtensions(ctx, op, used, out)
 	}
-	switch {
-	case out.Response.Extensions["freshness"] != nil:
-		f.Cache = cacheStale
-	case f.Calls > 0:
-		f.Cache = cacheMiss
-	default:
-		f.Cache = cacheHit
-	}
+	f.count(calls, out)
 	return out
 }
 

@@ -38,12 +38,11 @@ func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
 	return &parts{g: g, x: x, request: r}
 }
 
-// run executes the operation. It leaves the answer in out where nothing is left for later, else it has sent all of it
-// when it returns.
+// run executes the operation. It leaves the answer in out where nothing is left for later, else it has sent the first
+// payload when it returns, and out.Rest sends the others.
 func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used *provenance.Provenance,
 	out *httpapi.Result) {
 	p.op, p.charge, p.provenance, p.out = op, spent, used, out
-	defer p.cancel() // calls for parts that are not delivered end, and no more of them begin
 	ctx = p.g.runner.prepare(ctx, op.OperationContext, out)
 	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
 	d := p.g.opts.Schema.(*engine.Engine).Deliver(ctx, op.OperationContext,
@@ -52,29 +51,34 @@ func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used 
 	out.Response = &graphql.Response{Data: data, Errors: errs}
 	first := d.First()
 	if !first.HasNext {
+		p.cancel() // calls for parts that are not delivered end, and no more of them begin
 		out.Extend(httpapi.IsFinal, true)
 		return
 	}
 	if provenance.Explains(ctx) {
 		p.merged = incremental.NewAnswer(data)
 	}
-	p.send(ctx, d, first)
+	p.begin(ctx, d, first)
 }
 
-// send sends all payloads.
-func (p *parts) send(ctx context.Context, d *engine.Delivery, first *engine.Payload) {
+// begin sends the first payload, and leaves the others to out.Rest.
+func (p *parts) begin(ctx context.Context, d *engine.Delivery, first *engine.Payload) {
 	out := p.out
 	out.Sent = true
 	out.Policy, out.ProxyStatus = p.g.runner.policy(ctx, p.op, p.provenance, out),
 		provenance.ProxyStatus(out.Response.Errors, p.provenance.Facts.List())
 	w := p.x.Begin(out)
-	defer w.Close()
-	defer p.settle(ctx, out.Response)
 	p.g.opts.Limits.TrimErrors(out.Response)
 	p.errors = len(out.Response.Errors)
-	if w.Send(p.x.Protocol.First(out.Response.Data, out.Response.Errors, first), false) != nil {
-		return
+	if w.Send(p.x.Protocol.First(out.Response.Data, out.Response.Errors, first), false) == nil {
+		out.Rest = func() { p.rest(ctx, d, w) }
 	}
+	out.Finally(func() { p.settle(ctx, out.Response) })
+	out.Finally(w.Close)
+}
+
+// rest sends the later payloads.
+func (p *parts) rest(ctx context.Context, d *engine.Delivery, w *httpapi.Parts) {
 	beat := time.NewTicker(heartbeat)
 	defer beat.Stop()
 	for {

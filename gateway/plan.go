@@ -20,7 +20,7 @@ func (g *Gateway) PlanHandler() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch r.Method {
 		case http.MethodPost:
-			g.serve(w, r, operationHandler{execute: g.plan})
+			httpapi.SendRest(w, g.serve(w, r, operationHandler{execute: g.plan}))
 		case http.MethodOptions:
 			httpapi.WriteAllow(w, plannedMethods)
 		default:

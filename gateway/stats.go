@@ -70,6 +70,19 @@ const (
 	cacheMiss  = "miss"  // it made calls
 )
 
+// count takes what the operation used.
+func (f *Stats) count(calls int64, out *httpapi.Result) {
+	f.Calls = calls
+	switch {
+	case out.Response.Extensions["freshness"] != nil:
+		f.Cache = cacheStale
+	case f.Calls > 0:
+		f.Cache = cacheMiss
+	default:
+		f.Cache = cacheHit
+	}
+}
+
 // logged returns the operation's part of the log.
 func (f *Stats) logged() *requestid.Operation {
 	o := &requestid.Operation{Name: f.Name, Kind: f.Kind, Document: f.Document, Cache: f.Cache, Cost: f.Cost,

@@ -60,8 +60,8 @@ type subscriber struct {
 	began   time.Time
 }
 
-// subscribe sends the answer to a subscription, and again each time that it has changed. It returns when the caller
-// leaves, may not see the answer any longer, or the server shuts down.
+// subscribe opens a subscription. The rest of its result sends the answer, and again each time that it has changed,
+// until the caller leaves, may not see the answer any longer, or the server shuts down.
 func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req *httpapi.Request,
 	f *Stats) *httpapi.Result {
 	if parts == nil {
@@ -76,17 +76,17 @@ func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req
 	sub, err := g.hub.Subscribe(who.Name, answerKey(ctx, op), g.asker(who, op, req))
 	parts.x.Leave() // an open subscription has a bound of its own
 	s.w = parts.x.Begin(s.out)
-	defer s.w.Close()
-	if err == nil {
-		defer sub.Close()
-	}
 	switch opened := s.w.Open(); {
 	case opened != nil:
 	case err != nil:
 		s.end(subscriptionsFull(err))
 	default:
-		s.run(sub)
+		s.out.Rest = func() { s.run(sub) }
 	}
+	if err == nil {
+		s.out.Finally(sub.Close)
+	}
+	s.out.Finally(s.w.Close)
 	return s.out
 }
 

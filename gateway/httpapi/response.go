@@ -94,12 +94,13 @@ func (x *ResponseWriter) Fail(fault *Error) {
 	x.Send(Fail(fault))
 }
 
-// Send sends the answer to a single operation, unless it was sent in parts.
+// Send sends the answer to a single operation, unless it is sent in parts.
 func (x *ResponseWriter) Send(out *Result) {
-	defer out.release()
 	if out.Sent {
+		out.Finally(out.release)
 		return
 	}
+	defer out.release()
 	if !out.hold(x.Load) || out.failedForMemory() {
 		x.Fail(Overloaded(x.Load))
 		return

@@ -1,6 +1,8 @@
 package httpapi
 
 import (
+	"net/http"
+
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/gateway/cachecontrol"
 	"github.com/learngraph/learngraph/gateway/responses"
@@ -29,8 +31,39 @@ type Result struct {
 	counted bool
 	// Mutation is set for a mutation, whose answer is sent whatever room there is.
 	Mutation bool
-	// Sent is set where the answer was sent in parts.
+	// Sent is set where the answer is sent in parts.
 	Sent bool
+	// Rest sends the parts that are left, nil where none is.
+	Rest func()
+}
+
+// Finally calls f once the answer is sent, after what was added earlier.
+func (r *Result) Finally(f func()) {
+	rest := r.Rest
+	if rest == nil {
+		f()
+		return
+	}
+	r.Rest = func() {
+		defer f()
+		rest()
+	}
+}
+
+// Later is an http.ResponseWriter whose handler calls a function when the handlers in it have returned.
+type Later interface{ Later(f func()) }
+
+// SendRest calls rest, which may be nil: where w is a Later when the handlers on the way have returned. A stream waits
+// nearly all of its time, and the stack of all these handlers takes as much memory as the rest of it.
+func SendRest(w http.ResponseWriter, rest func()) {
+	if rest == nil {
+		return
+	}
+	if l, ok := w.(Later); ok {
+		l.Later(rest)
+		return
+	}
+	rest()
 }
 
 // Fail returns the result of an operation that is refused for a fault.

@@ -8,6 +8,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/learngraph/learngraph/gateway/httpapi"
 	"github.com/learngraph/learngraph/gateway/requestid"
 )
 
@@ -26,14 +27,18 @@ func AccessLog(log *slog.Logger, closing func() bool, proxies []netip.Prefix, ne
 			w.Header().Set("Connection", "close")
 		}
 		next.ServeHTTP(counted, r)
-		level := slog.LevelInfo
-		if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
-			level = slog.LevelDebug // probes come every few seconds
-		}
-		if handler := log.Handler(); handler.Enabled(r.Context(), level) {
-			_ = handler.Handle(r.Context(), accessRecord(r, counted, start, level, proxies))
-		}
+		logAccess(log, r, counted, start, proxies)
 	})
+}
+
+func logAccess(log *slog.Logger, r *http.Request, answered *countingWriter, start time.Time, proxies []netip.Prefix) {
+	level := slog.LevelInfo
+	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+		level = slog.LevelDebug // probes come every few seconds
+	}
+	if handler := log.Handler(); handler.Enabled(r.Context(), level) {
+		_ = handler.Handle(r.Context(), accessRecord(r, answered, start, level, proxies))
+	}
 }
 
 // accessRecord is made by hand, for a Logger would walk the stack for a place in the source that no line shows.
@@ -65,7 +70,13 @@ type countingWriter struct {
 	closing func() bool
 	status  int // 0 until there is one
 	bytes   int64
+	rest    func() // of the answer, see httpapi.SendRest
 }
+
+var _ httpapi.Later = (*countingWriter)(nil)
+
+// Later has f called by Recovery.
+func (w *countingWriter) Later(f func()) { w.rest = f }
 
 // Status returns the status of the answer, 0 until there is one.
 func (w *countingWriter) Status() int { return w.status }

@@ -21,23 +21,29 @@ func Recovery(log *slog.Logger, next http.Handler) http.Handler {
 		}
 		err := task.Run(func() error {
 			next.ServeHTTP(counted, r)
+			if counted.rest != nil {
+				counted.rest()
+			}
 			return nil
 		})
-		if err == nil {
-			return
+		if err != nil {
+			answerPanic(log, counted, r, err)
 		}
-		text, _ := gqlerrors.PanicText(err)
-		if isAbort(err) {
-			panic(http.ErrAbortHandler)
-		}
-		log.Error("panic while answering a request", "requestId", requestid.FromContext(r.Context()), "panic", text)
-		if counted.status != 0 {
-			panic(http.ErrAbortHandler)
-		}
-		internal := &httpapi.Error{Status: http.StatusInternalServerError, Code: gqlerrors.CodeInternal,
-			Message: gqlerrors.InternalMessage}
-		internal.Write(counted, map[string]any{"requestId": requestid.FromContext(r.Context())})
 	})
+}
+
+func answerPanic(log *slog.Logger, counted *countingWriter, r *http.Request, err error) {
+	text, _ := gqlerrors.PanicText(err)
+	if isAbort(err) {
+		panic(http.ErrAbortHandler)
+	}
+	log.Error("panic while answering a request", "requestId", requestid.FromContext(r.Context()), "panic", text)
+	if counted.status != 0 {
+		panic(http.ErrAbortHandler)
+	}
+	internal := &httpapi.Error{Status: http.StatusInternalServerError, Code: gqlerrors.CodeInternal,
+		Message: gqlerrors.InternalMessage}
+	internal.Write(counted, map[string]any{"requestId": requestid.FromContext(r.Context())})
 }
 
 // isAbort reports whether a handler ended its connection on purpose.
