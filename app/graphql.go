@@ -115,8 +115,8 @@ func (s *Server) subscriptions(cfg *config.Config) live.Options {
 // operation prepares the context of each operation that these resolvers answer.
 func (s *Server) operation(root *resolvers.Resolver) func(context.Context) context.Context {
 	return func(ctx context.Context) context.Context {
-		ctx = upstream.WithCaller(ctx, auth.FromContext(ctx).Name)
-		return root.WithOperation(upstream.WithOperationQuota(ctx, s.cfg.OperationCalls, s.cfg.OperationBytes))
+		caller := auth.FromContext(ctx).Name
+		return root.WithOperation(upstream.WithOperation(ctx, caller, s.cfg.OperationCalls, s.cfg.OperationBytes))
 	}
 }
 

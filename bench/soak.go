@@ -193,7 +193,7 @@ func newSoak() (*soak, error) {
 	s.gateway = gateway.New(gateway.Options{
 		Schema: graph.NewEngine(graph.Config{Resolvers: root}), Limits: limits.Default(), Timeout: soakOperation,
 		Operation: func(ctx context.Context) context.Context {
-			return root.WithOperation(upstream.WithOperationQuota(ctx, upstream.DefaultCalls, 64<<20))
+			return root.WithOperation(upstream.WithOperation(ctx, "", upstream.DefaultCalls, 64<<20))
 		},
 		Log: slog.New(slog.DiscardHandler), Answers: responses.NewSpace(s.cache, "4"),
 	})

@@ -25,7 +25,7 @@ func TestCallersTakeTurnsAndWritesGoFirst(t *testing.T) {
 				group.Go(func() {
 					ctx := t.Context()
 					if caller != "" {
-						ctx = WithCaller(ctx, caller)
+						ctx = WithOperation(ctx, caller, 0, 0)
 					}
 					_, _ = c.Do(ctx, named(req, fmt.Sprint(caller, i)))
 				})

@@ -44,9 +44,3 @@ func priorityOf(ctx context.Context, req *Request) Priority {
 	}
 	return p
 }
-
-// WithCaller names the one for whom the calls under the returned context are made. Where calls wait for a backend,
-// callers take turns; calls without a name are those of one more caller.
-func WithCaller(ctx context.Context, name string) context.Context {
-	return withScope(ctx, func(s *scope) { s.caller = name })
-}

@@ -34,10 +34,13 @@ type operationQuota struct {
 	calls, bytes       atomic.Int64
 }
 
-// WithOperationQuota bounds the calls made under the returned context and the bytes that they receive; 0 bounds
-// neither. A call past a bound fails with LimitExceeded. Repeated and redirected calls count, as every exchange does.
-func WithOperationQuota(ctx context.Context, calls int, bytes int64) context.Context {
+// WithOperation names the caller for whom the calls under the returned context are made, and bounds these calls and the
+// bytes that they receive; 0 bounds neither. Where calls wait for a backend, callers take turns; calls without a name
+// are those of one more caller. A call past a bound fails with LimitExceeded. Repeated and redirected calls count, as
+// every exchange does.
+func WithOperation(ctx context.Context, caller string, calls int, bytes int64) context.Context {
 	return withScope(ctx, func(s *scope) {
+		s.caller = caller
 		s.quota = &operationQuota{operation: ctx, maxCalls: int64(calls), maxBytes: bytes}
 	})
 }

@@ -658,7 +658,7 @@ func TestAnOperationHasAQuota(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := statuses(nil, 200)
 		c := newClient(t, Options{Transport: s})
-		ctx := WithOperationQuota(t.Context(), 3, 0)
+		ctx := WithOperation(t.Context(), "", 3, 0)
 		for range 3 {
 			if _, err := c.Do(ctx, get); err != nil {
 				t.Fatal(err)
@@ -676,11 +676,11 @@ func TestAnOperationHasAQuota(t *testing.T) {
 			t.Errorf("another operation: %v", err)
 		}
 		s = statuses(nil, 500)
-		_, _ = newClient(t, Options{Transport: s}).Do(WithOperationQuota(t.Context(), 2, 0), get)
+		_, _ = newClient(t, Options{Transport: s}).Do(WithOperation(t.Context(), "", 2, 0), get)
 		if s.calls() != 2 {
 			t.Errorf("repeated calls do not count: %d", s.calls())
 		}
-		ctx = WithOperationQuota(t.Context(), 0, 250)
+		ctx = WithOperation(t.Context(), "", 0, 250)
 		c = newClient(t, Options{Transport: always(200, strings.Repeat("x", 100))})
 		for i := range 4 {
 			_, err := c.Do(ctx, get)
