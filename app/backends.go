@@ -2,7 +2,6 @@ package app
 
 import (
 	"cmp"
-	"net/http"
 	"net/url"
 	"slices"
 	"time"
@@ -39,11 +38,11 @@ func (s *Server) connect() (clients []*upstream.Client, err error) {
 func (s *Server) newClient(b upstream.Backend, cfg config.Backend) (*upstream.Client, error) {
 	transport := s.transport
 	if s.traces != nil {
-		transport = s.traces.Transport(b, cmp.Or(transport, newTransport(cfg.Concurrency)),
+		transport = s.traces.Transport(b, cmp.Or(transport, upstream.NewTransport(cfg.Concurrency)),
 			slices.Contains(s.cfg.TraceBackends, string(b)))
 	}
 	if s.cfg.CaptureDir != "" {
-		transport = capture.Transport(b, basePath(cfg.URL), cmp.Or(transport, newTransport(cfg.Concurrency)))
+		transport = capture.Transport(b, basePath(cfg.URL), cmp.Or(transport, upstream.NewTransport(cfg.Concurrency)))
 	}
 	return upstream.New(upstream.Options{Backend: b, Retries: s.cfg.Retries, BaseURL: cfg.URL, Transport: transport,
 		Observer: s.metrics.Call, Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout, Concurrency: cfg.Concurrency,
@@ -83,13 +82,6 @@ func sharedRates(rates []upstream.Rate) []cache.Rate {
 		shared[i] = cache.Rate{Count: r.Usable(), Per: r.Per + min(maxTransit, r.Per/20)}
 	}
 	return shared
-}
-
-// newTransport is the network, with as many idle connections as calls are made at once.
-func newTransport(concurrency int) http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConnsPerHost = concurrency
-	return t
 }
 
 // basePath is the escaped path of a backend's base URL.

@@ -148,11 +148,17 @@ func withDefaults(o Options) Options {
 		o.Authorizer = anonymous{}
 	}
 	if o.Transport == nil {
-		t := http.DefaultTransport.(*http.Transport).Clone()
-		t.MaxIdleConnsPerHost = o.Concurrency
-		o.Transport = t
+		o.Transport = NewTransport(o.Concurrency)
 	}
 	return o
+}
+
+// NewTransport returns the network, with as many idle connections as calls are made at once: the default's bound of 100
+// for all hosts would close some of more, which the next calls had to open again.
+func NewTransport(concurrency int) http.RoundTripper {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, concurrency
+	return t
 }
 
 func parseBase(s string) (*url.URL, error) {

@@ -13,6 +13,8 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -587,5 +589,42 @@ func TestAReadHasNoBodyAndNoBodyHeaders(t *testing.T) {
 		if lower := strings.ToLower(text); strings.Contains(lower, "transfer-encoding") || strings.Contains(lower, "content-length") {
 			t.Errorf("sent %q", text)
 		}
+	}
+}
+
+func TestConnectionsOfAllCallsAtOnceAreUsedAgain(t *testing.T) {
+	t.Parallel()
+	const calls = 120 // more than the default transport keeps
+	var opened atomic.Int64
+	var together atomic.Pointer[sync.WaitGroup]
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		group := together.Load()
+		group.Done()
+		group.Wait()
+		_, _ = io.WriteString(w, "{}")
+	}))
+	server.Config.ConnState = func(_ net.Conn, state http.ConnState) {
+		if state == http.StateNew {
+			opened.Add(1)
+		}
+	}
+	server.Start()
+	t.Cleanup(server.Close)
+	c := newClient(t, Options{BaseURL: server.URL, Concurrency: calls})
+	for range 2 {
+		var group, running sync.WaitGroup
+		group.Add(calls)
+		together.Store(&group)
+		for range calls {
+			running.Go(func() {
+				if _, err := c.Do(t.Context(), get); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		running.Wait()
+	}
+	if got := opened.Load(); got != calls {
+		t.Errorf("%d connections were opened for %d calls at once, twice", got, calls)
 	}
 }
