@@ -26,15 +26,30 @@ func CheckKeySet(ctx context.Context, cfg *config.Config) error {
 	if err != nil {
 		return err
 	}
-	if _, err = tokens.Reload(ctx); err != nil && ctx.Err() == nil && report.err != nil {
-		return report.err
+	return report.read(ctx, tokens.Reload)
+}
+
+// CheckWebhookKeySet reads the key set of MATTR's webhooks likewise.
+func CheckWebhookKeySet(ctx context.Context, cfg *config.Config) error {
+	report := new(reloadError)
+	keys, err := newWebhookKeys(cfg, report)
+	if err != nil {
+		return err
 	}
-	return err
+	return report.read(ctx, keys.Reload)
 }
 
 // reloadError has how one read of the key set ended, set before Reload returns.
 type reloadError struct{ err error }
 
 func (r *reloadError) KeySet(err error) { r.err = err }
+
+func (r *reloadError) read(ctx context.Context, reload func(context.Context) (bool, error)) error {
+	_, err := reload(ctx)
+	if err != nil && ctx.Err() == nil && r.err != nil {
+		return r.err
+	}
+	return err
+}
 
 func (*reloadError) UnreadableClaim(string) {}

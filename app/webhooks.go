@@ -40,11 +40,16 @@ func (s *Server) newWebhooks() (*webhooks, error) {
 		return w, nil
 	}
 	var err error
-	w.keys, err = auth.NewPublicKeys(auth.KeySetAt(s.cfg.MATTRWebhookJWKS), telemetry.NewWebhookKeysReport(s.log))
+	w.keys, err = newWebhookKeys(s.cfg, telemetry.NewWebhookKeysReport(s.log))
+	return w, err
+}
+
+func newWebhookKeys(cfg *config.Config, report auth.Reporter) (*auth.PublicKeys, error) {
+	keys, err := auth.NewPublicKeys(auth.KeySetAt(cfg.MATTRWebhookJWKS), report)
 	if err != nil {
-		return nil, fmt.Errorf("MATTR_WEBHOOK_JWKS is %q: %w", s.cfg.MATTRWebhookJWKS, reload.Cause(err))
+		return nil, fmt.Errorf("MATTR_WEBHOOK_JWKS is %q: %w", cfg.MATTRWebhookJWKS, reload.Cause(err))
 	}
-	return w, nil
+	return keys, nil
 }
 
 // find returns the keys of an id.

@@ -66,6 +66,8 @@ type checkResult struct {
 	OK        bool              `json:"ok"`
 	Documents []checkedDocument `json:"documents,omitempty"`
 	Breaking  []breakingChange  `json:"breaking,omitempty"`
+
+	compared bool
 }
 
 type checkedDocument struct {
@@ -129,7 +131,7 @@ func check(manifest, against string, server serverLimits, p progress) (*checkRes
 	}
 	p.show("comparing the schemas")
 	result.Breaking = breakingChanges(old, schema, result.Documents, manifest != "")
-	result.OK = result.OK && len(result.Breaking) == 0
+	result.compared, result.OK = true, result.OK && len(result.Breaking) == 0
 	return result, nil
 }
 
@@ -341,5 +343,8 @@ func (r *checkResult) print(w io.Writer) {
 			fmt.Fprintf(w, " (used by %s)", strings.Join(c.Documents, ", "))
 		}
 		fmt.Fprintln(w)
+	}
+	if r.compared {
+		fmt.Fprintf(w, "schemas compared, breaking changes: %d\n", len(r.Breaking))
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -116,7 +117,8 @@ func TestCheckListsWhatBreaksClients(t *testing.T) {
 		dir := folder(t, map[string]string{"old.graphqls": strings.Replace(schemaText, test.old, test.now, 1)})
 		var stdout, stderr bytes.Buffer
 		code := runCommand("check", []string{"-against", filepath.Join(dir, "old.graphqls")}, &stdout, &stderr)
-		if diff := cmp.Diff(test.want, stdout.String()); diff != "" || (code == 1) != (test.want != "") {
+		want := test.want + fmt.Sprintf("schemas compared, breaking changes: %d\n", strings.Count(test.want, "BREAKING"))
+		if diff := cmp.Diff(want, stdout.String()); diff != "" || (code == 1) != (test.want != "") {
 			t.Errorf("%s: got %d %s (-want +got):\n%s", test.name, code, stderr.String(), diff)
 		}
 	}

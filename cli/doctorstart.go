@@ -9,11 +9,14 @@ import (
 	"net"
 	"os"
 	"slices"
+	"strings"
 	"syscall"
 	"time"
 
 	"github.com/learngraph/learngraph/app"
+	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/telemetry"
+	"github.com/learngraph/learngraph/upstream"
 )
 
 // startupChecks are the checks of a server's needs at its start, each where it is configured.
@@ -23,6 +26,9 @@ func (d *doctor) startupChecks() (list []doctorCheck) {
 	}
 	if d.cfg.WithTokens() {
 		list = append(list, doctorCheck{"key set", d.keySet})
+	}
+	if slices.Contains(d.cfg.Webhooks(), string(upstream.MATTR)) {
+		list = append(list, doctorCheck{"mattr webhook key set", d.webhookKeySet})
 	}
 	if d.cfg.TrustedDocuments != "" {
 		list = append(list, doctorCheck{"trusted documents", d.trustedDocuments})
@@ -48,13 +54,22 @@ func (d *doctor) apiKeys(context.Context) doctorResult {
 const outsideTimeout = 10 * time.Second
 
 func (d *doctor) keySet(ctx context.Context) doctorResult {
+	return d.keys(ctx, app.CheckKeySet, "tokens", "check JWT_JWKS, and the way to the issuer: no token can be verified")
+}
+
+func (d *doctor) webhookKeySet(ctx context.Context) doctorResult {
+	return d.keys(ctx, app.CheckWebhookKeySet, "webhooks",
+		"check MATTR_WEBHOOK_JWKS, and the way to the tenant: no delivery can be verified")
+}
+
+func (d *doctor) keys(ctx context.Context, check func(context.Context, *config.Config) error,
+	signed, remedy string) doctorResult {
 	ctx, cancel := context.WithTimeout(ctx, outsideTimeout)
 	defer cancel()
-	if err := app.CheckKeySet(ctx, d.cfg); err != nil {
-		return doctorResult{Verdict: statusFailed, Detail: err.Error(),
-			Remedy: "check JWT_JWKS, and the way to the issuer: no token can be verified"}
+	if err := check(ctx, d.cfg); err != nil {
+		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: remedy}
 	}
-	return doctorResult{Verdict: statusOK, Detail: "has keys to verify tokens with"}
+	return doctorResult{Verdict: statusOK, Detail: "has keys to verify " + signed + " with"}
 }
 
 // trustedDocuments reads the manifest as a server does, and checks its documents as the command check does.
@@ -79,6 +94,7 @@ func (d *doctor) trustedDocuments(context.Context) doctorResult {
 // permissions looks for secrets that every user of this machine can read or change.
 func (d *doctor) permissions(context.Context) doctorResult {
 	paths := d.cfg.SecretPaths()
+	var open []string
 	for _, name := range slices.Sorted(maps.Keys(paths)) {
 		info, err := os.Stat(paths[name])
 		switch {
@@ -86,10 +102,13 @@ func (d *doctor) permissions(context.Context) doctorResult {
 			return doctorResult{Verdict: statusFailed, Detail: "the file of " + name + " cannot be read",
 				Remedy: "let the user of this program read it"}
 		case info.Mode().Perm()&0o007 != 0:
-			return doctorResult{Verdict: statusWarning,
-				Detail: fmt.Sprintf("any user of this machine can read or change the file of %s (mode %04o)", name,
-					info.Mode().Perm()), Remedy: "chmod o= on that file"}
+			open = append(open, fmt.Sprintf("%s (mode %04o)", name, info.Mode().Perm()))
 		}
+	}
+	if len(open) > 0 {
+		return doctorResult{Verdict: statusWarning,
+			Detail: "any user of this machine can read or change the file of " + strings.Join(open, ", "),
+			Remedy: "chmod o= on each"}
 	}
 	return doctorResult{Verdict: statusOK, Detail: "secrets in files are for their owner and group"}
 }

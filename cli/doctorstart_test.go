@@ -62,6 +62,11 @@ func tokens(jwks string) map[string]string {
 	return map[string]string{"AUTH": "jwt", "JWT_JWKS": jwks, "JWT_ISSUER": "https://issuer.example", "JWT_AUDIENCE": "learngraph"}
 }
 
+// webhookKeys are settings of a server that takes MATTR's webhooks, signed with the keys at a place.
+func webhookKeys(jwks string) map[string]string {
+	return map[string]string{"MATTR_WEBHOOK_JWKS": jwks, "MATTR_WEBHOOK_ID": "hook"}
+}
+
 const oneKey = `[{"name": "app", "sha256": "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"}]`
 
 func TestDoctorChecksWhatAStartNeeds(t *testing.T) {
@@ -86,35 +91,44 @@ func TestDoctorChecksWhatAStartNeeds(t *testing.T) {
 		check        string
 		want, remedy string
 	}{
-		"keys":                    {map[string]string{"AUTH": "keys", "API_KEYS_FILE": written(t, "keys", oneKey, 0o600)}, "api keys", "ok", ""},
-		"keys of another form":    {map[string]string{"AUTH": "keys", "API_KEYS_FILE": written(t, "keys", `{}`, 0o600)}, "api keys", "failed", "API_KEYS_FILE"},
-		"keys that are nowhere":   {map[string]string{"AUTH": "keys", "API_KEYS_FILE": "/nowhere/keys"}, "api keys", "failed", "API_KEYS_FILE"},
-		"keys anyone can read":    {map[string]string{"AUTH": "keys", "API_KEYS_FILE": written(t, "keys", oneKey, 0o644)}, "file permissions", "warning", "chmod"},
-		"keys for the owner":      {map[string]string{"AUTH": "keys", "API_KEYS_FILE": written(t, "keys", oneKey, 0o640)}, "file permissions", "ok", ""},
-		"a secret anyone reads":   {map[string]string{"REDIS_KEY_FILE": written(t, "key", strings.Repeat("ab", 32), 0o604)}, "file permissions", "warning", "chmod"},
-		"a key set":               {tokens(answering(t, http.StatusOK, keySetText(t))), "key set", "ok", ""},
-		"a key set in a file":     {tokens(written(t, "jwks.json", keySetText(t), 0o600)), "key set", "ok", ""},
-		"a file that is none":     {tokens(written(t, "jwks.json", "{}", 0o600)), "key set", "failed", "JWT_JWKS"},
-		"a key set without a key": {tokens(answering(t, http.StatusOK, `{"keys": []}`)), "key set", "failed", "JWT_JWKS"},
-		"a page for a key set":    {tokens(answering(t, http.StatusOK, "<html>")), "key set", "failed", "JWT_JWKS"},
-		"an issuer that fails":    {tokens(answering(t, http.StatusBadGateway, "hunter2")), "key set", "failed", "JWT_JWKS"},
-		"an issuer that is gone":  {tokens("http://127.0.0.1:1/hunter2"), "key set", "failed", "JWT_JWKS"},
-		"a manifest":              {map[string]string{"TRUSTED_DOCUMENTS": manifest("{ __typename }"), "TRUSTED_MODE": "only"}, "trusted documents", "ok", ""},
-		"a document that fails":   {map[string]string{"TRUSTED_DOCUMENTS": manifest("{ nothing }")}, "trusted documents", "warning", "learngraph check"},
-		"a manifest without one":  {map[string]string{"TRUSTED_DOCUMENTS": written(t, "m.json", "{}", 0o600)}, "trusted documents", "warning", "TRUSTED_DOCUMENTS"},
-		"only, and none":          {map[string]string{"TRUSTED_DOCUMENTS": t.TempDir(), "TRUSTED_MODE": "only"}, "trusted documents", "failed", "TRUSTED_DOCUMENTS"},
-		"no manifest":             {map[string]string{"TRUSTED_DOCUMENTS": "/nowhere"}, "trusted documents", "failed", "TRUSTED_DOCUMENTS"},
-		"a metrics address":       {map[string]string{"METRICS_LISTEN": "127.0.0.1:0"}, "metrics listen", "ok", ""},
-		"another's address":       {map[string]string{"METRICS_LISTEN": busy.Addr().String()}, "metrics listen", "failed", "METRICS_LISTEN"},
-		"an address elsewhere":    {map[string]string{"METRICS_LISTEN": "192.0.2.1:9090"}, "metrics listen", "failed", "METRICS_LISTEN"},
-		"a server that runs":      {map[string]string{"METRICS_LISTEN": ours}, "metrics listen", "ok", ""},
-		"another's public one":    {map[string]string{"LISTEN": busy.Addr().String()}, "listen", "failed", "LISTEN"},
+		"keys":                  {map[string]string{"AUTH": "keys", "API_KEYS_FILE": written(t, "keys", oneKey, 0o600)}, "api keys", "ok", ""},
+		"keys of another form":  {map[string]string{"AUTH": "keys", "API_KEYS_FILE": written(t, "keys", `{}`, 0o600)}, "api keys", "failed", "API_KEYS_FILE"},
+		"keys that are nowhere": {map[string]string{"AUTH": "keys", "API_KEYS_FILE": "/nowhere/keys"}, "api keys", "failed", "API_KEYS_FILE"},
+		"keys anyone can read":  {map[string]string{"AUTH": "keys", "API_KEYS_FILE": written(t, "keys", oneKey, 0o644)}, "file permissions", "warning", "chmod"},
+		"keys for the owner":    {map[string]string{"AUTH": "keys", "API_KEYS_FILE": written(t, "keys", oneKey, 0o640)}, "file permissions", "ok", ""},
+		"a secret anyone reads": {map[string]string{"REDIS_KEY_FILE": written(t, "key", strings.Repeat("ab", 32), 0o604)}, "file permissions", "warning", "chmod"},
+		"two secrets anyone reads": {map[string]string{"AUTH": "keys", "API_KEYS_FILE": written(t, "keys", oneKey, 0o644),
+			"REDIS_KEY_FILE": written(t, "key", strings.Repeat("ab", 32), 0o604)}, "file permissions", "warning", "chmod o= on each"},
+		"keys of webhooks":         {webhookKeys(answering(t, http.StatusOK, keySetText(t))), "mattr webhook key set", "ok", ""},
+		"a page for their keys":    {webhookKeys(answering(t, http.StatusOK, "<html>")), "mattr webhook key set", "failed", "MATTR_WEBHOOK_JWKS"},
+		"a tenant that is gone":    {webhookKeys("http://127.0.0.1:1/hunter2"), "mattr webhook key set", "failed", "MATTR_WEBHOOK_JWKS"},
+		"a file without a key set": {webhookKeys(written(t, "jwks.json", "{}", 0o600)), "mattr webhook key set", "failed", "MATTR_WEBHOOK_JWKS"},
+		"a key set":                {tokens(answering(t, http.StatusOK, keySetText(t))), "key set", "ok", ""},
+		"a key set in a file":      {tokens(written(t, "jwks.json", keySetText(t), 0o600)), "key set", "ok", ""},
+		"a file that is none":      {tokens(written(t, "jwks.json", "{}", 0o600)), "key set", "failed", "JWT_JWKS"},
+		"a key set without a key":  {tokens(answering(t, http.StatusOK, `{"keys": []}`)), "key set", "failed", "JWT_JWKS"},
+		"a page for a key set":     {tokens(answering(t, http.StatusOK, "<html>")), "key set", "failed", "JWT_JWKS"},
+		"an issuer that fails":     {tokens(answering(t, http.StatusBadGateway, "hunter2")), "key set", "failed", "JWT_JWKS"},
+		"an issuer that is gone":   {tokens("http://127.0.0.1:1/hunter2"), "key set", "failed", "JWT_JWKS"},
+		"a manifest":               {map[string]string{"TRUSTED_DOCUMENTS": manifest("{ __typename }"), "TRUSTED_MODE": "only"}, "trusted documents", "ok", ""},
+		"a document that fails":    {map[string]string{"TRUSTED_DOCUMENTS": manifest("{ nothing }")}, "trusted documents", "warning", "learngraph check"},
+		"a manifest without one":   {map[string]string{"TRUSTED_DOCUMENTS": written(t, "m.json", "{}", 0o600)}, "trusted documents", "warning", "TRUSTED_DOCUMENTS"},
+		"only, and none":           {map[string]string{"TRUSTED_DOCUMENTS": t.TempDir(), "TRUSTED_MODE": "only"}, "trusted documents", "failed", "TRUSTED_DOCUMENTS"},
+		"no manifest":              {map[string]string{"TRUSTED_DOCUMENTS": "/nowhere"}, "trusted documents", "failed", "TRUSTED_DOCUMENTS"},
+		"a metrics address":        {map[string]string{"METRICS_LISTEN": "127.0.0.1:0"}, "metrics listen", "ok", ""},
+		"another's address":        {map[string]string{"METRICS_LISTEN": busy.Addr().String()}, "metrics listen", "failed", "METRICS_LISTEN"},
+		"an address elsewhere":     {map[string]string{"METRICS_LISTEN": "192.0.2.1:9090"}, "metrics listen", "failed", "METRICS_LISTEN"},
+		"a server that runs":       {map[string]string{"METRICS_LISTEN": ours}, "metrics listen", "ok", ""},
+		"another's public one":     {map[string]string{"LISTEN": busy.Addr().String()}, "listen", "failed", "LISTEN"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			v := examinedWith(t, emulated(t).Transport(), test.env, nil)
 			if v.verdicts[test.check] != test.want || !strings.Contains(v.remedies[test.check], test.remedy) {
 				t.Errorf("got %s %q, want %s %q\n%s", v.verdicts[test.check], v.remedies[test.check], test.want, test.remedy, v.stdout)
+			}
+			if name == "two secrets anyone reads" && !strings.Contains(v.stdout, "API_KEYS_FILE (mode 0644), REDIS_KEY_FILE (mode 0604)") {
+				t.Errorf("not both files are named:\n%s", v.stdout)
 			}
 			if strings.Contains(v.stdout+v.stderr, "\nredis: ") {
 				t.Errorf("a library writes:\n%s", v.stderr)
