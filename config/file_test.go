@@ -5,6 +5,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -136,5 +137,30 @@ func TestNamesThatLookLikeOursAreWarnedOf(t *testing.T) {
 		if name, value, _ := strings.Cut(entry, "="); got != "" && strings.Contains(got, "="+value) {
 			t.Errorf("%s: the warning shows the value", name)
 		}
+	}
+}
+
+// An address is shown without what may be a password or a key in it, in the record of settings too.
+func TestAnAddressIsShownWithoutItsUserAndQuery(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]string{
+		"https://cdn.example/purge?key=hunter2":         "https://cdn.example/purge?(secret)",
+		"https://cdn.example/purge?tag={tag}&k=hunter2": "https://cdn.example/purge?(secret)",
+		"https://cdn.example/purge/{tag}":               "https://cdn.example/purge/{tag}",
+		"https://cdn.example/purge":                     "https://cdn.example/purge",
+	} {
+		c, err := Load(Sources{Demo: true, Getenv: func(name string) string {
+			return map[string]string{"CDN_PURGE_URL": value, "CDN_TAG_HEADER": "Cache-Tag"}[name]
+		}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var shown strings.Builder
+		if err := c.Show(&shown); err != nil || !strings.Contains(shown.String(), "cdn_purge_url: "+strconv.Quote(want)+" # environment") {
+			t.Errorf("%s is shown as\n%s", value, shown.String())
+		}
+	}
+	if got := withoutSecrets("http://user:hunter2@collector:4318/v1"); got != "http://(secret)@collector:4318/v1" {
+		t.Errorf("got %s", got)
 	}
 }

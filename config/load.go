@@ -135,8 +135,24 @@ func (l *loader) take(s Setting, value string, source Source) error {
 	if s.Secret && value != "" {
 		value = hidden
 	}
+	value = withoutSecrets(value)
 	l.config.Values = append(l.config.Values, Value{Setting: s, Text: value, Source: source})
 	return nil
+}
+
+// withoutSecrets hides the user and the query of an address: they may hold a password or a key.
+func withoutSecrets(value string) string {
+	scheme, rest, ok := strings.Cut(value, "://")
+	if !ok {
+		return value
+	}
+	if _, host, ok := strings.Cut(rest, "@"); ok {
+		rest = hidden + "@" + host
+	}
+	if path, _, ok := strings.Cut(rest, "?"); ok {
+		rest = path + "?" + hidden
+	}
+	return scheme + "://" + rest
 }
 
 // check sets a value, or returns why it is invalid.
