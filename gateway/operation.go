@@ -70,31 +70,30 @@ func (p *prepared) cacheKey() string {
 }
 
 func (g *Gateway) answer(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts) *httpapi.Result {
-	return g.instrument(ctx, func(ctx context.Context, f *Stats) *httpapi.Result {
-		return g.answerOperation(ctx, r, req, parts, f)
-	})
-}
-
-// instrument has the figures of an operation taken while it is answered.
-func (g *Gateway) instrument(ctx context.Context,
-	answer func(context.Context, *Stats) *httpapi.Result) *httpapi.Result {
-	if g.opts.Begin != nil {
-		ctx = g.opts.Begin(ctx)
-	}
+	ctx, began := g.begin(ctx)
 	var f Stats
-	began := time.Now()
-	out := answer(ctx, &f)
-	switch {
-	case g.opts.Observe == nil:
-	case out.Rest == nil:
+	out := g.answerOperation(ctx, r, req, parts, &f)
+	if out.Rest == nil {
 		g.observe(ctx, &f, began, out)
-	default:
+	} else {
 		out.Finally(func() { g.observe(ctx, &f, began, out) })
 	}
 	return out
 }
 
+// begin returns the context of an operation whose figures observe takes, and the time.
+func (g *Gateway) begin(ctx context.Context) (context.Context, time.Time) {
+	if g.opts.Begin != nil {
+		ctx = g.opts.Begin(ctx)
+	}
+	return ctx, time.Now()
+}
+
+// observe takes the figures of an operation that was answered.
 func (g *Gateway) observe(ctx context.Context, f *Stats, began time.Time, out *httpapi.Result) {
+	if g.opts.Observe == nil {
+		return
+	}
 	f.finish(ctx, began, out)
 	requestid.VisitOf(ctx).Operated(f.logged())
 	g.opts.Observe(ctx, *f)

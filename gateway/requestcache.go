@@ -110,10 +110,11 @@ func (g *Gateway) answerFromCache(ctx context.Context, h http.Header, sum [sha25
 	if !ok {
 		return nil
 	}
-	return g.instrument(ctx, func(ctx context.Context, f *Stats) *httpapi.Result {
-		f.Name, f.Kind, f.Document, f.Cache = again.name, string(ast.Query), req.TrustedID, cacheHit
-		return g.answerWith(ctx, a, again.estimate, f)
-	})
+	ctx, began := g.begin(ctx)
+	f := Stats{Name: again.name, Kind: string(ast.Query), Document: req.TrustedID, Cache: cacheHit}
+	out := g.answerWith(ctx, a, again.estimate, &f)
+	g.observe(ctx, &f, began, out)
+	return out
 }
 
 // hasOverrides reports whether headers may ask for more than the answer, for another freshness or for less time.

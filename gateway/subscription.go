@@ -210,12 +210,10 @@ func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) li
 		if last != nil {
 			ctx = upstream.WithPriority(cache.WithDirectives(ctx, cache.Directives{Renew: true}), upstream.Renewal)
 		}
-		var answer *live.Answer
-		g.instrument(ctx, func(ctx context.Context, f *Stats) *httpapi.Result {
-			out := &httpapi.Result{}
-			answer, out = g.event(ctx, &req, last, f)
-			return out
-		})
+		ctx, began := g.begin(ctx)
+		var f Stats
+		answer, out := g.event(ctx, &req, last, &f)
+		g.observe(ctx, &f, began, out)
 		return answer
 	}
 }

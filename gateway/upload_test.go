@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"bufio"
+	"context"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -109,6 +111,46 @@ func TestASlowBodyIsCutOff(t *testing.T) {
 				}
 				if test.status == 408 && !r.Close {
 					t.Error("the connection stays open for what is left of the body")
+				}
+			})
+		})
+	}
+}
+
+// TestTheDeadlineOfAnUploadEndsWithIt has operations take longer than the body may, and another follow on the connection.
+func TestTheDeadlineOfAnUploadEndsWithIt(t *testing.T) {
+	t.Parallel()
+	body := queryBody("{ users(first: 1) { nodes { id } } }", "")
+	for name, sent := range map[string]string{
+		"a length":  fmt.Sprintf("Content-Length: %d\r\n\r\n%s", len(body), body),
+		"no length": fmt.Sprintf("Transfer-Encoding: chunked\r\n\r\n%x\r\n%s\r\n0\r\n\r\n", len(body), body),
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				const limit = time.Second
+				w := &world{users: 1}
+				w.work = func(ctx context.Context) {
+					time.Sleep(5 * limit)
+					if err := ctx.Err(); err != nil {
+						t.Errorf("the operation ended: %v", err)
+					}
+				}
+				conn := dial(t, w.gateway(func(o *Options) { o.Limits.Upload, o.Timeout = limit, time.Minute }))
+				answers := bufio.NewReader(conn)
+				for range 2 {
+					if _, err := io.WriteString(conn, "POST /graphql HTTP/1.1\r\nHost: localhost\r\n"+
+						"Content-Type: application/json\r\n"+sent); err != nil {
+						t.Fatal(err)
+					}
+					r, err := http.ReadResponse(answers, nil)
+					if err != nil {
+						t.Fatal(err)
+					}
+					text, err := io.ReadAll(r.Body)
+					if err != nil || r.StatusCode != 200 || strings.Contains(string(text), "errors") {
+						t.Errorf("got %d %s, %v", r.StatusCode, text, err)
+					}
 				}
 			})
 		})

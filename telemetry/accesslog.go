@@ -75,11 +75,22 @@ func appendSimpleRecord(line []byte, r slog.Record) ([]byte, bool) {
 	line = append(line, r.Message...)
 	line = append(line, '"')
 	plain := true
-	r.Attrs(func(a slog.Attr) bool {
+	add := func(a slog.Attr) {
 		line = append(line, `,"`...)
 		line = append(line, a.Key...)
 		line = append(line, `":`...)
-		line, plain = appendSimpleValue(line, a.Value)
+		var simple bool
+		line, simple = appendSimpleValue(line, a.Value)
+		plain = plain && simple
+	}
+	r.Attrs(func(a slog.Attr) bool {
+		if a.Value.Kind() != slog.KindLogValuer {
+			add(a)
+		} else if request, ok := a.Value.LogValuer().(*middleware.RequestAttrs); ok {
+			request.Each(add)
+		} else {
+			plain = false
+		}
 		return plain
 	})
 	return append(line, "}\n"...), plain

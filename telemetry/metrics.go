@@ -67,7 +67,7 @@ type Metrics struct {
 
 	mu        sync.Mutex
 	documents map[string]bool
-	names     map[string]bool // of keys
+	names     map[string]prometheus.Counter // of keys
 	series    map[operationLabels]operationSeries
 	ofCalls   map[callLabels]callSeries
 	ofBatches map[string]prometheus.Observer // by kind
@@ -103,9 +103,9 @@ var sizes = []float64{0, 1, 2, 5, 10, 25, 50, 100, 250, 500}
 
 // NewMetrics makes the figures, all zero, and adds those of Go and of the process.
 func NewMetrics() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{}, names: map[string]bool{},
-		series: map[operationLabels]operationSeries{}, ofCalls: map[callLabels]callSeries{},
-		ofBatches: map[string]prometheus.Observer{}}
+	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{},
+		names: map[string]prometheus.Counter{}, series: map[operationLabels]operationSeries{},
+		ofCalls: map[callLabels]callSeries{}, ofBatches: map[string]prometheus.Observer{}}
 	m.operations = m.counter("operations_total", "Operations that ended.", "document", "type", "outcome")
 	m.callers = m.counter("caller_operations_total",
 		"Operations that ended, by the name of the caller's API key; all tokens are one caller.", "caller")
@@ -163,7 +163,7 @@ func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 func (m *Metrics) Operation(f gateway.Stats) {
 	series := m.seriesOf(operationLabels{m.document(f.Document), operationKind(f.Kind), f.Outcome})
 	series.count.Inc()
-	m.callers.WithLabelValues(m.bounded(m.names, f.Caller, maxCallers)).Inc()
+	m.caller(f.Caller).Inc()
 	for _, code := range f.Codes {
 		if !knownCodes[code] {
 			code = "unknown"
@@ -210,26 +210,36 @@ func operationKind(kind string) string {
 	return "unknown"
 }
 
-// document is the label of a document.
+// document is the label of a document, which is one for all past the most: a file that can change while the program runs
+// has any number.
 func (m *Metrics) document(id string) string {
 	if id == "" {
 		return otherDocument
 	}
-	return m.bounded(m.documents, id, maxDocuments)
-}
-
-// bounded returns a name as a label, which is one for all past the most: a file that can change while the program runs
-// has any number.
-func (m *Metrics) bounded(seen map[string]bool, name string, most int) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !seen[name] {
-		if len(seen) >= most {
+	if !m.documents[id] {
+		if len(m.documents) >= maxDocuments {
 			return otherDocument
 		}
-		seen[name] = true
+		m.documents[id] = true
 	}
-	return name
+	return id
+}
+
+// caller is the counter of a caller, which is one for all past the most, as for documents.
+func (m *Metrics) caller(name string) prometheus.Counter {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.names[name]
+	if !ok {
+		if len(m.names) >= maxCallers {
+			return m.callers.WithLabelValues(otherDocument)
+		}
+		c = m.callers.WithLabelValues(name)
+		m.names[name] = c
+	}
+	return c
 }
 
 // Call counts an exchange with a backend; it is the Observer of an upstream.Client.

@@ -159,16 +159,14 @@ func checkContentType(h http.Header) *Error {
 // readBody reads a body within its bounds of size and time. The time is that of the whole upload: a body that comes a
 // byte at a time must not hold a connection.
 func readBody(x *ResponseWriter, r *http.Request, limits limits.Limits) ([]byte, *Error) {
-	control, start := http.NewResponseController(x.w), time.Now()
+	start := time.Now()
 	if limits.Upload > 0 {
-		// A writer without a connection behind it has no deadline to set, and no slow body either.
-		_ = control.SetReadDeadline(start.Add(limits.Upload))
+		// A writer without a connection behind it has no deadline to set, and no slow body either. The deadline ends with
+		// the body: net/http clears it before it watches the connection. Of a body that is refused net/http reads on
+		// before it answers, within the deadline.
+		_ = http.NewResponseController(x.w).SetReadDeadline(start.Add(limits.Upload))
 	}
 	data, err := readAll(x, r, limits.Body)
-	if limits.Upload > 0 && err == nil && int64(len(data)) <= limits.Body {
-		// Of a body that is refused the server reads on before it answers. There the deadline stays.
-		_ = control.SetReadDeadline(time.Time{})
-	}
 	switch {
 	case errors.Is(err, ErrOverMemory):
 		x.w.Header().Set("Connection", "close") // the rest of the body is not read

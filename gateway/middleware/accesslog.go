@@ -37,24 +37,40 @@ func logAccess(log *slog.Logger, r *http.Request, answered *countingWriter, star
 		level = slog.LevelDebug // probes come every few seconds
 	}
 	if handler := log.Handler(); handler.Enabled(r.Context(), level) {
-		_ = handler.Handle(r.Context(), accessRecord(r, answered, start, level, proxies))
+		took := time.Since(start)
+		// A Logger would walk the stack for a place in the source that no line shows.
+		record := slog.NewRecord(start.Add(took), level, AccessMessage, 0)
+		record.AddAttrs(slog.Any("", &RequestAttrs{r, answered, took, proxies}))
+		_ = handler.Handle(r.Context(), record)
 	}
 }
 
-// accessRecord is made by hand, for a Logger would walk the stack for a place in the source that no line shows.
-func accessRecord(r *http.Request, answered *countingWriter, start time.Time, level slog.Level,
-	proxies []netip.Prefix) slog.Record {
-	now := time.Now()
-	record := slog.NewRecord(now, level, AccessMessage, 0)
-	var attrs [20]slog.Attr
-	list := append(attrs[:0], slog.String("requestId", requestid.FromContext(r.Context())),
-		slog.String("method", requestid.Cut(r.Method, longestMethod)),
-		slog.String("path", requestid.Cut(r.URL.Path, longestPath)),
-		slog.Int("status", cmp.Or(answered.status, http.StatusOK)), slog.Int64("bytes", answered.bytes),
-		slog.Float64("durationMs", float64(now.Sub(start).Microseconds())/1000),
-		slog.String("remote", remoteAddress(r, proxies)))
-	record.AddAttrs(requestid.VisitOf(r.Context()).AppendTo(list)...)
-	return record
+// RequestAttrs are the members of a request's line. They are one value of its record, since a record allocates memory
+// for more than a few attributes.
+type RequestAttrs struct {
+	request  *http.Request
+	answered *countingWriter
+	took     time.Duration
+	proxies  []netip.Prefix
+}
+
+// LogValue returns the members as a group, which a handler shows as members of the line where it has no name.
+func (a *RequestAttrs) LogValue() slog.Value {
+	var list []slog.Attr
+	a.Each(func(attr slog.Attr) { list = append(list, attr) })
+	return slog.GroupValue(list...)
+}
+
+// Each calls add with each member in order.
+func (a *RequestAttrs) Each(add func(slog.Attr)) {
+	add(slog.String("requestId", requestid.FromContext(a.request.Context())))
+	add(slog.String("method", requestid.Cut(a.request.Method, longestMethod)))
+	add(slog.String("path", requestid.Cut(a.request.URL.Path, longestPath)))
+	add(slog.Int("status", cmp.Or(a.answered.status, http.StatusOK)))
+	add(slog.Int64("bytes", a.answered.bytes))
+	add(slog.Float64("durationMs", float64(a.took.Microseconds())/1000))
+	add(slog.String("remote", remoteAddress(a.request, a.proxies)))
+	requestid.VisitOf(a.request.Context()).EachAttr(add)
 }
 
 // The longest texts of a request in a line of the log, in bytes: it may have any.

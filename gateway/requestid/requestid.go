@@ -26,13 +26,13 @@ func valid(id string) bool {
 // valid, else a new one.
 func Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := &requestContext{Context: r.Context(), id: []string{""}}
+		ctx := &requestContext{Context: r.Context()}
 		if sent := r.Header["X-Request-Id"]; len(sent) > 0 && valid(sent[0]) {
 			ctx.id[0] = sent[0]
 		} else {
 			ctx.id[0] = rand.Text()
 		}
-		w.Header()["X-Request-Id"] = ctx.id
+		w.Header()["X-Request-Id"] = ctx.id[:]
 		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
@@ -40,7 +40,7 @@ func Handler(next http.Handler) http.Handler {
 // requestContext holds the id as the value of the response's header.
 type requestContext struct {
 	context.Context
-	id    []string
+	id    [1]string
 	visit Visit
 }
 

@@ -83,28 +83,32 @@ func (v *Visit) Failed(code string) {
 	}
 }
 
-// AppendTo adds what there is to the members of a record.
-func (v *Visit) AppendTo(list []slog.Attr) []slog.Attr {
+// EachAttr calls add with each member of a line that there is.
+func (v *Visit) EachAttr(add func(slog.Attr)) {
 	if v == nil {
-		return list
+		return
 	}
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	for _, text := range [...]struct{ name, value string }{
-		{"caller", v.caller}, {"refused", v.refused}, {"operation", Cut(v.first.Name, maxName)}, {"kind", v.first.Kind},
-		{"document", v.first.Document}, {"cache", v.first.Cache}, {"code", v.code},
-	} {
-		if text.value != "" {
-			list = append(list, slog.String(text.name, text.value))
+	text := func(name, value string) {
+		if value != "" {
+			add(slog.String(name, value))
 		}
 	}
+	text("caller", v.caller)
+	text("refused", v.refused)
+	text("operation", Cut(v.first.Name, maxName))
+	text("kind", v.first.Kind)
+	text("document", v.first.Document)
+	text("cache", v.first.Cache)
+	text("code", v.code)
 	if v.operations > 0 {
-		list = append(list, slog.Int64("cost", v.cost), slog.Int64("calls", v.calls))
+		add(slog.Int64("cost", v.cost))
+		add(slog.Int64("calls", v.calls))
 	}
 	if v.operations > 1 {
-		list = append(list, slog.Int("operations", v.operations))
+		add(slog.Int("operations", v.operations))
 	}
-	return list
 }
 
 // Cut returns the first bytes of a text, without a part of a character at its end.
