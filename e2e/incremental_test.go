@@ -160,9 +160,22 @@ func TestADeferredFragmentIsDeliveredInTheFormatThatTheCallerAccepts(t *testing.
 		"*/*":                                      whole,
 		"":                                         whole,
 		"application/json, multipart/mixed;incrementalSpec=v0.2;q=0.5": whole,
-		"application/graphql-response+json, text/event-stream;q=0":     newer,
-		"multipart/mixed;incrementalSpec=v9, application/json":         whole,
-		"multipart/mixed;deferSpec=20200101, application/json":         whole,
+		"application/json;q=0.1, */*;q=0.8, multipart/mixed;q=0.5":     newer, // by */*, which is of more weight
+		"*/*;q=0.8, multipart/mixed;q=0.5":                             whole,
+		"*/*;q=0.5, multipart/mixed;q=0.8":                             plain,
+		"application/json;charset=utf-16, multipart/mixed;q=0.5":       plain,
+		"MULTIPART/MIXED; IncrementalSPEC=\"v0.2\"; Q=1.0":             v02,
+		"multipart/mixed;q=0, application/json;q=0.1":                  whole,
+		"text/event-stream, multipart/mixed;q=0":                       events,
+		// A format that is not known is none of the formats.
+		"multipart/mixed;incrementalSpec=v9":                       whole,
+		"multipart/mixed;deferSpec=20200101":                       whole,
+		"multipart/mixed;subscriptionSpec=1.0":                     whole,
+		"multipart/mixed;deferSpec=20200101, text/html":            whole,
+		"text/event-stream, multipart/mixed;deferSpec=202001":      events,
+		"application/graphql-response+json, text/event-stream;q=0": newer,
+		"multipart/mixed;incrementalSpec=v9, application/json":     whole,
+		"multipart/mixed;deferSpec=20200101, application/json":     whole,
 	} {
 		t.Run(accept, func(t *testing.T) {
 			t.Parallel()
@@ -263,6 +276,46 @@ func TestAnAnswerWithNothingLeftIsPlainWherePartsOverlap(t *testing.T) {
 			s := open(t, server.URL, query, map[string]string{"Accept": accept})
 			if got := strings.Replace(s.next(), `,"extensions":{"is_final":true}`, "", 1); got != want || !strings.HasPrefix(s.Header.Get("Content-Type"), "application/") {
 				t.Errorf("%s by %s\ngot  %s\nwant %s", query, accept, got, want)
+			}
+		}
+	}
+}
+
+// Several writes are made one after the other, and what one of them changes is not what the one before it answers with.
+func TestWritesWithNothingLeftArePlainWherePartsOverlap(t *testing.T) {
+	t.Parallel()
+	p := start(t, setup{Emulator: emulator.Options{Clients: 1, UsersPerClient: 2, Linked: true}, Env: map[string]string{"CACHE_TTL": "60s"}})
+	server := httptest.NewServer(p.Handler)
+	defer server.Close()
+	users := p.backends.Users(p.backends.Clients()[0].Identifier)
+	for _, parts := range [][2]string{
+		{`user { name ... @defer { name sourceId } } ... @defer(label: "b") { user { sourceId embedClient { userCount } } }`, `user { name ... @defer { name } }`},
+		{`user { name ... @defer { embedClient { userCount } ... @defer { name embedClient { sourceId } } } }`, `user { embedClient { userCount } ... @defer { name embedClient { id } } }`},
+		{`userErrors { code } ... @defer { userErrors { code message } user { name } }`, `user { name ... @defer { name } }`},
+	} {
+		query := fmt.Sprintf(`mutation {
+			a: updateUser(input: {by: {sourceId: %[1]q}, name: "first"}) { %[3]s }
+			b: updateUser(input: {by: {sourceId: %[1]q}, name: "second"}) { %[4]s }
+			c: updateUser(input: {by: {sourceId: %[2]q}, name: ""}) { userErrors { code } ... @defer { userErrors { code } } }
+		}`, users[0].Identifier, users[1].Identifier, parts[0], parts[1])
+		without := strings.NewReplacer(`@defer(label: "b")`, "", "@defer", "").Replace(query)
+		want := open(t, server.URL, without, nil).next()
+		if !strings.Contains(want, `"first"`) || !strings.Contains(want, `"second"`) {
+			t.Fatalf("got %s", want)
+		}
+		open(t, server.URL, without, nil).next() // what the payloads need besides the writes is in the cache
+		for _, accept := range []string{"multipart/mixed;deferSpec=20220824", "multipart/mixed", "multipart/mixed;incrementalSpec=v0.2", "text/event-stream"} {
+			p.backends.Reset()
+			s := open(t, server.URL, query, map[string]string{"Accept": accept})
+			all, writes := strings.Join(s.readAll(), "\n"), 0
+			for _, c := range p.backends.Calls() {
+				if c.Method == http.MethodPut {
+					writes++
+				}
+			}
+			got := strings.Replace(all, `,"extensions":{"is_final":true}`, "", 1)
+			if got != want || writes != 3 || !strings.HasPrefix(s.Header.Get("Content-Type"), "application/") {
+				t.Errorf("%s by %s\ngot %d writes, %s\nwant %s", query, accept, writes, got, want)
 			}
 		}
 	}

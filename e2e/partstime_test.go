@@ -270,6 +270,39 @@ func TestAbortEndsTheLaterParts(t *testing.T) {
 	}
 }
 
+// ABORT ends each part with the error, those too that failed with the same call.
+func TestAbortEndsEachPartWithTheError(t *testing.T) {
+	t.Parallel()
+	for _, query := range []string{
+		`{ clients(first: 2) { nodes { name ... @defer { users { nodes { name } } embed { userCount } } } } }`,
+		`{ clients(first: 2) { nodes { name ... @defer { users { nodes { name } } } ... @defer(label: "later") { slug } } } }`,
+		`{ clients(first: 1) { nodes @stream { name users { nodes { name } } } } ... @defer { embedClients { nodes { userCount } } } }`,
+	} {
+		for _, accept := range []string{parts02, parts01, "text/event-stream"} {
+			slow := slowPaths(map[string]time.Duration{"/headless/": time.Second})
+			inPartsTime(t, slow, nil, func(t *testing.T, p *program) {
+				p.backends.SetFault("coassemble", emulator.Fault{Status: http.StatusForbidden})
+				f := p.followBody(t, accept, jsonOf(t, map[string]string{"query": query, "onError": "ABORT"}))
+				time.Sleep(5 * time.Second)
+				got := f.partsOf(t)
+				if len(got) < 2 || got[len(got)-1]["hasNext"] != false {
+					t.Fatalf("%s: got %s", accept, f.raw())
+				}
+				ends, ok := got[len(got)-1]["completed"].([]any)
+				if accept == parts01 {
+					ends, ok = got[len(got)-1]["incremental"].([]any)
+				}
+				for _, end := range ends {
+					ok = ok && end.(map[string]any)["errors"] != nil
+				}
+				if !ok || len(ends) != 2 {
+					t.Errorf("%s: got %v, want two parts that end with an error", accept, f.raw())
+				}
+			})
+		}
+	}
+}
+
 // The manifest's error behavior holds for payloads too, whatever the caller asks for.
 func TestAManifestFixesWhatAnErrorDoesInParts(t *testing.T) {
 	t.Parallel()

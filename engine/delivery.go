@@ -112,6 +112,8 @@ type Completed struct {
 	Label  *string
 	List   bool // it was a @stream
 	Errors gqlerror.List
+
+	failed bool
 }
 
 // Deliver executes the operation up to its first part. Where nothing else is left by then, or the engine works in
@@ -148,34 +150,18 @@ func (d *Delivery) execute(ctx context.Context) {
 }
 
 // unite returns an execution of the whole operation in place of one whose parts overlap: a field that several parts
-// have is written once. All calls are back, so that the resolvers find their keys in the operation's loaders. What
-// several writes of a mutation have read between them is not there any more: these are delivered in parts.
+// have is written once. All calls are back, and none is made again.
 func (d *Delivery) unite(x *execution) *execution {
-	if len(x.plan.segments) > 1 {
-		x.allWritten = false
-		return x
-	}
+	made := &madeCalls{calls: map[madeKey][]*call{}}
+	made.add(x, "")
+	d.errs = append(d.errs, made.errs...)
 	y := d.execution(d.ctx, d.engine.plan(d.op, Whole))
-	y.activity, y.watch, y.written, y.allWritten = x.activity, nil, x, true
+	y.activity, y.watch, y.made, y.allWritten = x.activity, nil, made, true
 	y.call()
-	y.written = nil
+	y.made = nil
 	x.free()
 	x.release()
 	return y
-}
-
-// recall takes over the outcome of a write, which is not made again, and reports whether it did.
-func (x *execution) recall(c *call) bool {
-	if x.written == nil || x.op.Operation.Operation != ast.Mutation || !c.fields[0].root {
-		return false
-	}
-	for _, f := range x.written.plan.Root.calls {
-		if made := x.written.outcomes[f.slot].call; f.Key == c.fields[0].Key {
-			c.values, c.errs, c.err = made.values, made.errs, made.err
-			return true
-		}
-	}
-	return false
 }
 
 // finishFirst writes the first part.
@@ -320,15 +306,30 @@ func (d *Delivery) Next() *Payload {
 		d.complete(p)
 	}
 	d.complete(p)
-	if i := slices.IndexFunc(p.Completed, func(c Completed) bool { return len(c.Errors) > 0 }); i >= 0 &&
-		OnErrorOf(d.ctx) == Abort {
-		p.Completed = append(p.Completed, d.Abort(p.Completed[i].Errors[0]).Completed...)
+	if OnErrorOf(d.ctx) == Abort {
+		d.abortFailed(p)
 	}
 	if len(p.Incremental)+len(p.Completed) == 0 {
 		return nil
 	}
 	p.HasNext = d.hasNext()
 	return p
+}
+
+// abortFailed ends all that is announced where a part failed. Parts that failed for that reason have no error of their
+// own.
+func (d *Delivery) abortFailed(p *Payload) {
+	i := slices.IndexFunc(p.Completed, func(c Completed) bool { return len(c.Errors) > 0 })
+	if i < 0 {
+		return
+	}
+	first := p.Completed[i].Errors[:1:1]
+	for i := range p.Completed {
+		if c := &p.Completed[i]; c.failed && len(c.Errors) == 0 {
+			c.Errors = first
+		}
+	}
+	p.Completed = append(p.Completed, d.Abort(first[0]).Completed...)
 }
 
 // Abort ends all that is announced with an error.
@@ -490,7 +491,8 @@ func increment(g *group, u *unit) Increment {
 // fail ends a group, and what depends on it.
 func (d *Delivery) fail(p *Payload, g *group) {
 	i := slices.IndexFunc(g.units, func(u *unit) bool { return u.failed })
-	p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label, Errors: g.units[i].errs})
+	p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label,
+		Errors: g.units[i].errs, failed: true})
 	d.pending = slices.DeleteFunc(d.pending, func(o *group) bool { return o == g })
 	g.forget()
 }
@@ -521,7 +523,8 @@ func (d *Delivery) advance(p *Payload, s *stream) {
 		p.Incremental = append(p.Incremental, inc)
 	}
 	if failed || s.next == len(s.units) {
-		p.Completed = append(p.Completed, Completed{ID: s.id, Path: pathOf(s.path), Label: s.label, List: true, Errors: rest})
+		p.Completed = append(p.Completed,
+			Completed{ID: s.id, Path: pathOf(s.path), Label: s.label, List: true, Errors: rest, failed: failed})
 		d.streams = slices.DeleteFunc(d.streams, func(o *stream) bool { return o == s })
 	}
 	d.announce(p, groups, streams)

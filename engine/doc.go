@@ -69,8 +69,8 @@
 // they load one batch; task.Work makes the loaders below deliver each value as soon as it is there.
 //
 // Where all calls are back when the first part is ready, the parts are written into one answer in the order of the
-// operation. Where a field is in several parts, the plan of the whole operation is executed instead: its resolvers find
-// their keys in the operation's loaders, and a write is not made again. Until then the engine waits for every part that
+// operation. Where a field is in several parts, the plan of the whole operation is executed instead, on the results of
+// the calls that were made. Until then the engine waits for every part that
 // no backend holds up: task.Waiting reports that one does.
 //
 // # Output

@@ -95,7 +95,7 @@ type execution struct {
 	cohort     *cohort    // of its branch
 	branches   []*branch  // by the slots of parts
 	allWritten bool       // it turned out that nothing is left for later
-	written    *execution // of the same operation in parts, whose writes are not made again
+	made       *madeCalls // of the same operation in parts; nil for any other
 	scope      *enclosure
 	records    []record
 }

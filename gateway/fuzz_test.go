@@ -62,7 +62,7 @@ func FuzzAccept(f *testing.F) {
 		f.Add(accept)
 	}
 	f.Fuzz(func(t *testing.T, accept string) {
-		switch media := representation.NegotiateMediaType(http.Header{"Accept": {accept}}); media {
+		switch media, _ := representation.NegotiateMediaType(http.Header{"Accept": {accept}}); media {
 		case "", representation.MediaJSON, representation.MediaGraphQLResponse:
 		default:
 			t.Errorf("got media type %q", media)

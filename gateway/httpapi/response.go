@@ -49,21 +49,24 @@ func NewResponseWriter(w http.ResponseWriter, r *http.Request) *ResponseWriter {
 }
 
 // Negotiate picks the media type and the content coding of the answer, which has an ETag where the request is a GET. It
-// fails where no media type can carry the answer, unless it can be sent in parts.
+// fails where no media type can carry the answer, unless the caller takes answers in parts: one that is not divided is
+// application/json for such a caller.
 func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) *Error {
+	accept := r.Header["Accept"]
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		match := r.Header.Get("If-None-Match")
 		x.ifNoneMatch = &match
 	}
+	media, weight := representation.NegotiateMediaType(r.Header)
+	parts, subscription := incremental.Negotiate(accept, weight), incremental.NegotiateSubscription(accept)
 	if !x.head {
-		x.Protocol = incremental.Negotiate(r.Header["Accept"])
-		x.subscription = incremental.NegotiateSubscription(r.Header["Accept"])
+		x.Protocol, x.subscription = parts, subscription
 	}
 	x.codings, x.compressAbove = representation.NegotiateCoding(r.Header), compressAbove
-	if media := representation.NegotiateMediaType(r.Header); media != "" {
+	x.eventsOnly = media == "" && x.Protocol == incremental.Events
+	if media != "" {
 		x.media = media
-	} else if x.eventsOnly = x.Protocol == incremental.Events; x.Protocol == incremental.None &&
-		x.subscription == incremental.None {
+	} else if parts == incremental.None && subscription == incremental.None && !incremental.AcceptsUnknown(accept) {
 		return &Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
 			Message: "Accept must allow " + representation.MediaGraphQLResponse + " or " + representation.MediaJSON +
 				", and for a subscription text/event-stream or multipart/mixed;subscriptionSpec=1.0"}

@@ -84,37 +84,38 @@ func namesParts(accept []string) bool {
 	})
 }
 
-// Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more
-// weight.
-func Negotiate(accept []string) Protocol {
+// Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more weight,
+// which is whole.
+func Negotiate(accept []string, whole float64) Protocol {
 	if !namesParts(accept) {
 		return None
 	}
-	var best, whole, anything float64
-	picked := None
+	best, picked := 0.0, None
 	for media, params := range representation.MediaRanges(accept) {
-		q := representation.Quality(params)
-		switch media {
-		case "application/json", "application/graphql-response+json":
-			whole = max(whole, q)
-		case "application/*", "*/*":
-			anything = max(anything, q)
-		}
-		p := protocolOf(media, params)
-		if p == None || q == 0 {
-			continue
-		}
-		if q > best || q == best && p < picked {
+		p, q := protocolOf(media, params), representation.Quality(params)
+		if p != None && q > 0 && (q > best || q == best && p < picked) {
 			best, picked = q, p
 		}
-	}
-	if whole == 0 {
-		whole = anything
 	}
 	if whole > best {
 		return None
 	}
 	return picked
+}
+
+// AcceptsUnknown reports whether an Accept header allows a format of parts that none of the protocols is, as one of a
+// later version of the specification.
+func AcceptsUnknown(accept []string) bool {
+	if !namesParts(accept) {
+		return false
+	}
+	for media, params := range representation.MediaRanges(accept) {
+		parts := media == "multipart/mixed" || media == "text/event-stream"
+		if parts && representation.Quality(params) > 0 && protocolOf(media, params) == None {
+			return true
+		}
+	}
+	return false
 }
 
 func protocolOf(media string, params map[string]string) Protocol {

@@ -18,14 +18,14 @@ const (
 
 // NegotiateMediaType picks the media type of the answer from the Accept header: by weight, then by the more specific
 // range, then by the caller's order. Without the header, with nothing in it, and for a wildcard, it is
-// application/json, which every client reads. Nothing acceptable is "".
-func NegotiateMediaType(h http.Header) string {
+// application/json, which every client reads. Nothing acceptable is "". weight is that of the media type.
+func NegotiateMediaType(h http.Header) (media string, weight float64) {
 	values := h["Accept"]
 	if len(values) == 1 && (values[0] == MediaJSON || values[0] == "*/*") {
-		return MediaJSON // what most send, and what needs no parsing
+		return MediaJSON, 1 // what most send, and what needs no parsing
 	}
 	if strings.TrimSpace(strings.Join(values, "")) == "" {
-		return MediaJSON
+		return MediaJSON, 1
 	}
 	weights, position := map[string]acceptance{}, 0
 	for media, params := range MediaRanges(values) {
@@ -42,11 +42,11 @@ func NegotiateMediaType(h http.Header) string {
 	json, response := weights[MediaJSON], weights[MediaGraphQLResponse]
 	switch {
 	case json.quality == 0 && response.quality == 0:
-		return ""
+		return "", 0
 	case response.beats(json):
-		return MediaGraphQLResponse
+		return MediaGraphQLResponse, response.quality
 	}
-	return MediaJSON
+	return MediaJSON, json.quality
 }
 
 // acceptance is how a caller accepts one media type.

@@ -24,11 +24,11 @@ func TestNegotiatePicksTheMediaType(t *testing.T) {
 		"text/html":                                "",
 		";;;":                                      "",
 	} {
-		if got := NegotiateMediaType(http.Header{"Accept": {accept}}); got != want {
+		if got, _ := NegotiateMediaType(http.Header{"Accept": {accept}}); got != want {
 			t.Errorf("%s: got %q, want %q", accept, got, want)
 		}
 	}
-	if got := NegotiateMediaType(http.Header{}); got != MediaJSON {
+	if got, _ := NegotiateMediaType(http.Header{}); got != MediaJSON {
 		t.Errorf("without the header: got %q, want %q", got, MediaJSON)
 	}
 }
@@ -36,7 +36,7 @@ func TestNegotiatePicksTheMediaType(t *testing.T) {
 func FuzzNegotiate(f *testing.F) {
 	f.Add("application/json;q=0.5, */*")
 	f.Fuzz(func(t *testing.T, accept string) {
-		switch NegotiateMediaType(http.Header{"Accept": {accept}}) {
+		switch media, _ := NegotiateMediaType(http.Header{"Accept": {accept}}); media {
 		case "", MediaJSON, MediaGraphQLResponse:
 		default:
 			t.Error("picked a type that is not offered")
