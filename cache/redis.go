@@ -5,7 +5,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
-	_ "embed"
+	"embed"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -40,30 +40,24 @@ const (
 	reloadCluster  = 5 * time.Second
 )
 
+//go:embed lua
+var scripts embed.FS
+
+// source returns the text of a script.
+func source(name string) string {
+	text, err := scripts.ReadFile("lua/" + name + ".lua")
+	if err != nil {
+		panic(err) // the folder is a part of the program
+	}
+	return string(text)
+}
+
 var (
-	//go:embed lua/fill.lua
-	fillScript string
-	//go:embed lua/clock.lua
-	clockScript string
-	//go:embed lua/tag.lua
-	tagScript string
-	//go:embed lua/untag.lua
-	untagScript string
-	//go:embed lua/lease.lua
-	leaseSource string
-	//go:embed lua/take.lua
-	takeSource string
-	//go:embed lua/claim.lua
-	claimSource string
-	//go:embed lua/unclaim.lua
-	unclaimSource string
-
+	fillScript, clockScript = source("fill"), source("clock")
+	tagScript, untagScript  = source("tag"), source("untag")
 	// These are sent by their digest, and whole only to a Redis that does not have them.
-	leaseScript = redis.NewScript(leaseSource)
-	takeScript  = redis.NewScript(takeSource)
-
-	claimScript   = redis.NewScript(claimSource)
-	unclaimScript = redis.NewScript(unclaimSource)
+	leaseScript, takeScript    = redis.NewScript(source("lease")), redis.NewScript(source("take"))
+	claimScript, unclaimScript = redis.NewScript(source("claim")), redis.NewScript(source("unclaim"))
 )
 
 var errRedis = errors.New("redis is not reachable")

@@ -2,7 +2,6 @@ package cache
 
 import (
 	"context"
-	_ "embed"
 	"errors"
 	"time"
 
@@ -27,15 +26,7 @@ type Texts struct {
 	keys   []string
 }
 
-var (
-	//go:embed lua/keep.lua
-	putSource string
-	//go:embed lua/look.lua
-	getSource string
-
-	putScript = redis.NewScript(putSource)
-	getScript = redis.NewScript(getSource)
-)
+var putScript, getScript = redis.NewScript(source("keep")), redis.NewScript(source("look"))
 
 // NewTexts makes a store of texts.
 func NewTexts(c *Cache, o TextsOptions) *Texts {
