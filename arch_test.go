@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"app":                            {"live", "admin", "auth", "cache", "capture", "cdn", "config", "datasource", "engine", "explorer", "gateway", "gateway/*", "graph", "graph/*", "inflight", "reload", "resolvers", "sdl", "syntax", "task", "telemetry", "upstream", "upstream/*", "webhook"},
 	"cdn":                            {"cache", "task"},
 	"cli":                            {"app", "cache", "capture", "config", "gateway", "gateway/*", "graph", "reload", "sdl", "syntax", "task", "telemetry", "upstream", "upstream/*"},
-	"config":                         {"auth", "gateway/cost", "cache", "reload", "upstream", "upstream/emulator"},
+	"config":                         {"auth", "gateway/cost", "cache", "datasource", "reload", "upstream", "upstream/emulator"},
 	"admin":                          {"telemetry", "gateway/*", "cache", "upstream"},
 	"telemetry":                      {"cdn", "live", "gateway", "gateway/*", "reload", "cache", "inflight", "task", "upstream"},
 	"auth":                           {"lru", "reload", "task"},

@@ -27,7 +27,7 @@ import (
 // generate wires what depends on credentials.
 func (s *Server) generate(cfg *config.Config) (*generation, error) {
 	o := resolvers.Options{AllowDeletes: cfg.AllowDeletes,
-		Options: datasource.Options{Link: datasource.Link(cfg.Link), Cache: s.Cache,
+		Options: datasource.Options{Link: cfg.Link, Cache: s.Cache,
 			Scopes: cfg.Scopes(), Batch: telemetry.ObserveBatches(s.metrics, s.traces), Within: s.traces.Within()}}
 	for _, b := range s.backends {
 		switch b.Backend() {

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -50,7 +51,7 @@ type Config struct {
 	InflightBytes   int64
 	ShutdownDelay   time.Duration
 	ShutdownTimeout time.Duration
-	Link            Link
+	Link            datasource.Link
 	Cache           cache.Options
 	Auth            string
 	AllowDeletes    bool
