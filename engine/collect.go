@@ -144,12 +144,7 @@ func (c *collector) groupIndex(key string) int {
 // applies reports whether a fragment with this type condition selects from the object type. Where that is not set every
 // fragment does.
 func (c *collector) applies(condition string) bool {
-	if condition == "" || condition == c.object || c.object == "" {
-		return true
-	}
-	return slices.ContainsFunc(c.schema.PossibleTypes[condition], func(d *ast.Definition) bool {
-		return d.Name == c.object
-	})
+	return c.object == "" || syntax.Applies(c.schema, condition, c.object)
 }
 
 // includes evaluates @skip and @include.

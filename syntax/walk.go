@@ -2,6 +2,7 @@ package syntax
 
 import (
 	"iter"
+	"slices"
 
 	"github.com/vektah/gqlparser/v2/ast"
 )
@@ -71,4 +72,10 @@ func Directives(sel ast.Selection) ast.DirectiveList {
 		return sel.Directives
 	}
 	return nil
+}
+
+// Applies reports whether a fragment with a type condition, which may be empty, selects from an object type.
+func Applies(schema *ast.Schema, condition, object string) bool {
+	return condition == "" || condition == object ||
+		slices.ContainsFunc(schema.PossibleTypes[condition], func(d *ast.Definition) bool { return d.Name == object })
 }

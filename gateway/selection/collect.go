@@ -4,6 +4,7 @@ package selection
 
 import (
 	"github.com/learngraph/learngraph/coerce"
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
@@ -61,11 +62,11 @@ func (s *collecting) add(set ast.SelectionSet) {
 				s.field(sel)
 			}
 		case *ast.InlineFragment:
-			if s.Includes(sel.Directives) && s.applies(sel.TypeCondition) {
+			if s.Includes(sel.Directives) && syntax.Applies(s.Schema, sel.TypeCondition, s.object) {
 				s.add(sel.SelectionSet)
 			}
 		case *ast.FragmentSpread:
-			if s.Includes(sel.Directives) && s.applies(sel.Definition.TypeCondition) {
+			if s.Includes(sel.Directives) && syntax.Applies(s.Schema, sel.Definition.TypeCondition, s.object) {
 				s.add(sel.Definition.SelectionSet)
 			}
 		}
@@ -82,19 +83,6 @@ func (s *collecting) field(f *ast.Field) {
 	if len(f.SelectionSet) > 0 {
 		g.Selections = append(g.Selections, f.SelectionSet)
 	}
-}
-
-// applies reports whether a fragment is meant for the object.
-func (c *collecting) applies(condition string) bool {
-	if condition == "" || condition == c.object {
-		return true
-	}
-	for _, possible := range c.Schema.PossibleTypes[condition] {
-		if possible.Name == c.object {
-			return true
-		}
-	}
-	return false
 }
 
 // Definition is the field of an object type, or one of the fields that introspection adds; nil for those.
