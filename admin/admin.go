@@ -206,18 +206,6 @@ func (o Operator) contract(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, view)
 }
 
-// purgeRequest is the body of /purge.
-type purgeRequest struct {
-	Type string `json:"type"`
-	ID   string `json:"id"`
-}
-
-// purgeAnswer is the answer of /purge. Cached reports whether there was something to purge.
-type purgeAnswer struct {
-	Purged bool `json:"purged"`
-	Cached bool `json:"cached"`
-}
-
 const maxPurgeBody = 4 << 10
 
 func (o Operator) purge(w http.ResponseWriter, r *http.Request) {
@@ -227,15 +215,16 @@ func (o Operator) purge(w http.ResponseWriter, r *http.Request) {
 		held, status, err = o.invalidate(w, r)
 	}
 	if err == nil {
-		writeJSON(w, http.StatusOK, purgeAnswer{Purged: true, Cached: held})
+		writeJSON(w, http.StatusOK, struct {
+			Purged bool `json:"purged"`
+			Cached bool `json:"cached"` // whether there was something to purge
+		}{true, held})
 		return
 	}
 	if status == http.StatusUnauthorized {
 		w.Header().Set("WWW-Authenticate", `Bearer realm="learngraph"`)
 	}
-	writeJSON(w, status, struct {
-		Error string `json:"error"`
-	}{err.Error()})
+	writeJSON(w, status, map[string]string{"error": err.Error()})
 }
 
 // authorizePurge returns the reason and the HTTP status with which a request to purge is refused.
@@ -257,7 +246,7 @@ func (o Operator) authorizePurge(r *http.Request) (int, error) {
 }
 
 func (o Operator) invalidate(w http.ResponseWriter, r *http.Request) (held bool, status int, err error) {
-	var req purgeRequest
+	var req struct{ Type, ID string }
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxPurgeBody))
 	dec.DisallowUnknownFields()
 	if err := dec.Decode(&req); err != nil || dec.Decode(new(any)) != io.EOF {

@@ -1,7 +1,6 @@
 package resolvers
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -50,10 +49,8 @@ func (r queryResolver) Entities(ctx context.Context, representations []json.RawM
 }
 
 func readEntity(text json.RawMessage) (scalar.Representation, nodeKey, error) {
-	decoder := json.NewDecoder(bytes.NewReader(text))
-	decoder.UseNumber()
 	var v any
-	if err := decoder.Decode(&v); err != nil {
+	if err := decode(text, &v); err != nil {
 		return scalar.Representation{}, nodeKey{}, err
 	}
 	rep, err := scalar.ReadRepresentation(v)

@@ -19,6 +19,7 @@ import (
 type LogHandler struct {
 	slog.Handler // of all other records
 	lines        *LineWriter
+	text         bool // lines are for people
 }
 
 // LogOptions are the format and the level of a log.
@@ -33,26 +34,17 @@ type LogOptions struct {
 func NewLogHandler(lines *LineWriter, o LogOptions) slog.Handler {
 	options := &slog.HandlerOptions{Level: o.Level}
 	if o.Text {
-		return textHandler{slog.NewTextHandler(lines, options), lines}
+		return LogHandler{slog.NewTextHandler(lines, options), lines, true}
 	}
-	return LogHandler{slog.NewJSONHandler(lines, options), lines}
+	return LogHandler{slog.NewJSONHandler(lines, options), lines, false}
 }
-
-// textHandler writes lines for people.
-type textHandler struct {
-	slog.Handler
-	lines *LineWriter
-}
-
-// Dropped returns the number of lines that were not written.
-func (h textHandler) Dropped() uint64 { return h.lines.Dropped() }
 
 // Dropped returns the number of lines that were not written.
 func (h LogHandler) Dropped() uint64 { return h.lines.Dropped() }
 
 // Handle keeps the line of a request for a moment, and queues any other at once.
 func (h LogHandler) Handle(ctx context.Context, r slog.Record) error {
-	if r.Message != middleware.AccessMessage || r.Level != slog.LevelInfo {
+	if h.text || r.Message != middleware.AccessMessage || r.Level != slog.LevelInfo {
 		return h.Handler.Handle(ctx, r)
 	}
 	line := lineBuffers.Get().(*[]byte)
