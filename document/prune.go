@@ -13,7 +13,7 @@ import (
 // be left out or replaced is noted as an edit.
 type pruner struct {
 	source
-	unknown func(*Shape, []byte)
+	unknown *unknowns
 
 	start    int // where the document begins in the source
 	edits    []edit
@@ -21,8 +21,7 @@ type pruner struct {
 	shift    int    // the difference between an offset in the source after the edits and the same in the text
 
 	index   []uint32
-	slots   []slot   // of the open objects, one per member; of the open arrays, one per element
-	marks   []uint32 // of the open objects: a bit per member that was seen, then one per member that is not null
+	levels  []*level // the open objects and arrays, by depth
 	scratch []byte   // for names with escapes
 
 	same completer
@@ -34,11 +33,29 @@ type pruner struct {
 // inserted.
 type edit struct{ from, to, inserted uint32 }
 
-// slot is a member or an element of an object or array that is still open. That of a member is valid from when the
-// member was seen.
+// level is an object or an array that is still open.
+type level struct {
+	slots []slot   // of an object one per member, of an array one per element
+	marks []uint32 // of an object: a bit per member that was seen, then one per member that is not null
+}
+
+// slot is a member or an element. That of a member is valid from when the member was seen.
 type slot struct {
 	ref uint32
 	at  uint32 // the offset of the member's name, from the start of the document
+}
+
+// seen reports whether the object had the member before.
+func (l *level) seen(k int) bool { return l.marks[k/32]&(1<<(k%32)) != 0 }
+
+// put notes a member of an object.
+func (l *level) put(k int, member slot, null bool) {
+	word, bit := k/32, uint32(1)<<(k%32)
+	l.marks[word] |= bit
+	if !null {
+		l.marks[len(l.marks)/2+word] |= bit
+	}
+	l.slots[k] = member
 }
 
 var pruners = sync.Pool{New: func() any { return new(pruner) }}
@@ -47,13 +64,13 @@ var pruners = sync.Pool{New: func() any { return new(pruner) }}
 const maxScratch = 8 << 20
 
 // prune reads the object at i, which opens depth-th, into a Document.
-func prune(src *source, i, depth int, s *Shape, unknown func(*Shape, []byte)) (*Document, int, error) {
+func prune(src *source, i, depth int, s *Shape, unknown *unknowns) (*Document, int, error) {
 	p := pruners.Get().(*pruner)
 	defer p.release()
 	p.source, p.start, p.shift, p.unknown = *src, i, -i, unknown
 	ref, next, err := p.object(i, depth, s)
 	if err == nil && p.superseded != nil {
-		p.edits, p.inserted, p.index, p.shift, p.unknown = p.edits[:0], p.inserted[:0], p.index[:0], -i, nil
+		p.edits, p.inserted, p.index, p.shift = p.edits[:0], p.inserted[:0], p.index[:0], -i
 		p.same.reset()
 		ref, next, err = p.object(i, depth, s)
 	}
@@ -70,10 +87,13 @@ func prune(src *source, i, depth int, s *Shape, unknown func(*Shape, []byte)) (*
 
 func (p *pruner) release() {
 	p.same.reset()
-	*p = pruner{edits: p.edits[:0], inserted: p.inserted[:0], index: p.index[:0], slots: p.slots[:0], marks: p.marks[:0],
+	*p = pruner{edits: p.edits[:0], inserted: p.inserted[:0], index: p.index[:0], levels: p.levels,
 		scratch: p.scratch[:0], same: p.same}
-	if 12*cap(p.edits)+cap(p.inserted)+4*cap(p.index)+8*cap(p.slots)+4*cap(p.marks)+cap(p.scratch)+
-		p.same.size() <= maxScratch {
+	size := 12*cap(p.edits) + cap(p.inserted) + 4*cap(p.index) + cap(p.scratch) + p.same.size()
+	for _, l := range p.levels {
+		size += 8*cap(l.slots) + 4*cap(l.marks)
+	}
+	if size <= maxScratch {
 		pruners.Put(p)
 	}
 }
@@ -107,22 +127,25 @@ func (p *pruner) text(end int) []byte {
 // join makes the text at i follow the kept text, up to end, after the separator. The source has a comma there if there
 // is one in the text; so where it has no more bytes than the separator, these are the right ones.
 func (p *pruner) join(end, i int, separator string) {
-	if i-end != len(separator) {
+	switch {
+	case i-end == len(separator):
+	case separator == "," && p.data[end] == ',':
+		p.replace(end+1, i, "")
+	default:
 		p.replace(end, i, separator)
 	}
 }
 
-// open is where the slots and the marks of an open object begin.
-type open struct{ slots, marks int }
-
-// open makes room for an object of shape s.
-func (p *pruner) open(s *Shape) open {
-	o := open{len(p.slots), len(p.marks)}
-	p.slots = slices.Grow(p.slots, len(s.Members))[:o.slots+len(s.Members)]
-	for range 2 * bitmapLength(len(s.Members)) {
-		p.marks = append(p.marks, 0)
+// open makes room for an object of n members, or for an array.
+func (p *pruner) open(depth, n int) *level {
+	for len(p.levels) <= depth {
+		p.levels = append(p.levels, new(level))
 	}
-	return o
+	l, words := p.levels[depth], 2*bitmapLength(n)
+	l.slots = slices.Grow(l.slots[:0], n)[:n]
+	l.marks = slices.Grow(l.marks[:0], words)[:words]
+	clear(l.marks)
+	return l
 }
 
 // object keeps the declared members of the object at i and returns a reference to the pruned object.
@@ -131,60 +154,56 @@ func (p *pruner) object(i, depth int, s *Shape) (uint32, int, error) {
 		return 0, 0, err
 	}
 	s.ready()
-	at, o := p.at(i), p.open(s)
-	kept, separator, previous := i+1, "", -1
-	i = p.space(kept)
-	more := i >= len(p.data) || p.data[i] != '}'
-	if !more {
-		i++
+	at, l := p.at(i), p.open(depth, len(s.Members))
+	next, err := p.members(s, l, i, depth+1)
+	if err != nil {
+		return 0, 0, err
 	}
+	return p.closeObject(s, at, l), next, nil
+}
+
+// members keeps the declared members of the object at i, and returns its end. Most of the time of a page is spent here:
+// so for an expected member with a plain value all but plainEnd is inlined.
+func (p *pruner) members(s *Shape, l *level, i, depth int) (next int, err error) {
+	kept, separator, previous := i+1, "", 0
+	i, more := p.first(i, '}')
 	for more {
-		k, value, verbatim, err := p.member(i, s, previous)
-		if err != nil {
-			return 0, 0, err
+		k, value, verbatim := s.guess(previous), i, true
+		if n := &s.names[k]; n.begins(p.data[i:]) {
+			value = p.space(i + len(n.quoted))
+			verbatim = value == i+len(n.quoted)
+		} else if k, value, verbatim, err = p.member(i, s, previous); err != nil {
+			return 0, err
 		}
-		if k < 0 || p.superseded != nil && p.superseded[uint32(i-p.start)] {
-			i, err = p.skip(value, depth+1)
-		} else {
-			p.join(kept, i, separator)
+		next = plainEnd(p.data, value)
+		if k > 0 && !p.isSuperseded(i) {
+			if i-kept != len(separator) {
+				p.join(kept, i, separator)
+			}
 			if !verbatim {
 				p.replace(i, value, s.names[k].quoted)
 			}
-			i, err = p.keepMember(s, o, k, i, value, depth+1)
-			kept, separator, previous = i, ",", k
+			member := slot{uint32(p.at(value)), uint32(i - p.start)}
+			if next == 0 || !s.names[k].leaf {
+				member.ref, next, err = p.value(&s.Members[k-1], value, depth)
+			}
+			if l.seen(k - 1) {
+				p.supersede(l.slots[k-1].at)
+			}
+			l.put(k-1, member, p.isNull(value))
+			kept, separator, previous = next, ",", k
+		} else if next == 0 {
+			next, err = p.skip(value, depth)
+		}
+		if i = next + 1; err == nil && !p.comma(next) {
+			i, more, err = p.next(next, '}')
 		}
 		if err != nil {
-			return 0, 0, err
-		}
-		if i, more, err = p.next(i, '}'); err != nil {
-			return 0, 0, err
+			return 0, err
 		}
 	}
 	p.join(kept, i-1, "")
-	return p.closeObject(s, at, o), i, nil
-}
-
-// keepMember reads the value of member k of the open object o, with its name at i, into its slot.
-func (p *pruner) keepMember(s *Shape, o open, k, i, value, depth int) (next int, err error) {
-	if i-p.start > maxText {
-		return 0, &Error{i, "document over 2 GiB"}
-	}
-	seen, bit := o.marks+k/32, uint32(1)<<(k%32)
-	if p.marks[seen]&bit != 0 {
-		p.supersede(p.slots[o.slots+k].at)
-	}
-	p.marks[seen] |= bit
-	ref, next, err := p.value(&s.Members[k], value, depth)
-	if err != nil {
-		return 0, err
-	}
-	if set := seen + bitmapLength(len(s.Members)); p.data[value] == 'n' {
-		p.marks[set] &^= bit
-	} else {
-		p.marks[set] |= bit
-	}
-	p.slots[o.slots+k] = slot{ref, uint32(i - p.start)}
-	return next, nil
+	return i, nil
 }
 
 // supersede notes a member that a later one of the same name replaces. As later offsets count on it, the document is
@@ -196,12 +215,14 @@ func (p *pruner) supersede(at uint32) {
 	p.superseded[at] = true
 }
 
+func (p *pruner) isSuperseded(i int) bool {
+	return p.superseded != nil && p.superseded[uint32(i-p.start)]
+}
+
 // closeObject moves the slots of the object that begins at at in the text into the index. An object that has nothing
 // but nulls needs no entry.
-func (p *pruner) closeObject(s *Shape, at int, o open) uint32 {
-	slots, marks, entry := p.slots[o.slots:], p.marks[o.marks:], len(p.index)
-	p.slots, p.marks = p.slots[:o.slots], p.marks[:o.marks]
-	set := marks[len(marks)/2:]
+func (p *pruner) closeObject(s *Shape, at int, l *level) uint32 {
+	slots, set, entry := l.slots, l.marks[len(l.marks)/2:], len(p.index)
 	p.index = append(append(p.index, uint32(at)), set...)
 	first := len(p.index)
 	for w, word := range set {
@@ -227,34 +248,28 @@ func (p *pruner) array(m *Member, i, depth int) (uint32, int, error) {
 	if err := p.enter(i, depth); err != nil {
 		return 0, 0, err
 	}
-	at, base := p.at(i), len(p.slots)
-	kept, separator := i+1, ""
-	i = p.space(kept)
-	more := i >= len(p.data) || p.data[i] != ']'
-	if !more {
-		i++
-	}
+	l, at, kept, separator := p.open(depth, 0), p.at(i), i+1, ""
+	i, more := p.first(i, ']')
 	for more {
 		p.join(kept, i, separator)
 		ref, next, err := p.value(m, i, depth+1)
 		if err != nil {
 			return 0, 0, err
 		}
-		p.slots = append(p.slots, slot{ref: ref})
+		l.slots = append(l.slots, slot{ref: ref})
 		kept, separator = next, ","
 		if i, more, err = p.next(next, ']'); err != nil {
 			return 0, 0, err
 		}
 	}
 	p.join(kept, i-1, "")
-	return p.closeArray(m, at, base), i, nil
+	return p.closeArray(m, at, l.slots), i, nil
 }
 
 // closeArray moves the slots of the array that begins at at in the text into the index. One without elements needs no
 // entry.
-func (p *pruner) closeArray(m *Member, at, base int) uint32 {
-	slots, entry := p.slots[base:], len(p.index)
-	p.slots = p.slots[:base]
+func (p *pruner) closeArray(m *Member, at int, slots []slot) uint32 {
+	entry := len(p.index)
 	if len(slots) == 0 {
 		return uint32(at)
 	}
@@ -269,13 +284,11 @@ func (p *pruner) closeArray(m *Member, at, base int) uint32 {
 	return indexed | uint32(entry)
 }
 
-// member reads the member name at i. It returns the number of the member, -1 for an undeclared one, the offset of its
-// value, and whether name and colon have their final form in the source.
+// member reads the member name at i, which is not the expected one. It returns the number of the name, 0 for an
+// undeclared one, the offset of its value, and whether name and colon have their final form in the source.
 func (p *pruner) member(i int, s *Shape, previous int) (k, value int, verbatim bool, err error) {
-	if k = s.guess(previous); k >= 0 && i+16 <= len(p.data) && s.names[k].begins(p.data[i:]) {
-		end := i + len(s.names[k].quoted)
-		value = p.space(end)
-		return k, value, value == end, nil
+	if n := p.unknown.expected(s, p.data[i:]); n > 0 {
+		return 0, p.space(i + n), false, nil
 	}
 	if i >= len(p.data) || p.data[i] != '"' {
 		return 0, 0, false, p.unexpected(i, "a member name")
@@ -287,13 +300,12 @@ func (p *pruner) member(i int, s *Shape, previous int) (k, value int, verbatim b
 	if value, err = p.colon(end); err != nil {
 		return 0, 0, false, err
 	}
-	if k = s.find(name); k >= 0 {
-		s.learn(previous, k)
-		verbatim = string(p.data[i:value]) == s.names[k].quoted
-	} else if p.unknown != nil && !s.Excerpt {
-		p.unknown(s, name)
+	if k = s.find(name) + 1; k == 0 {
+		p.unknown.add(s, name, p.data[i:value])
+		return 0, value, false, nil
 	}
-	return k, value, verbatim, nil
+	s.names[previous].after.Store(uint32(k))
+	return k, value, string(p.data[i:value]) == s.names[k].quoted, nil
 }
 
 // value keeps of the value at i what m declares and returns a reference to it.
@@ -315,9 +327,7 @@ func (p *pruner) value(m *Member, i, depth int) (ref uint32, next int, err error
 		}
 		return at, next, err
 	case kind == KindString:
-		if next = indexSpecial(p.data, i+1) + 1; next > len(p.data) || p.data[next-1] != '"' {
-			next, err = p.string(i)
-		}
+		next, err = p.string(i)
 	case kind != KindObject:
 		next, err = p.scalar(i)
 	case m.JSON:

@@ -19,14 +19,16 @@ type Limits struct {
 // A value of an unexpected kind is a *Mismatch and stays unread, so that it can be skipped. Every other error ends the
 // reading: each later call returns it again.
 type Reader struct {
-	// Unknown is called for each member that a Document's shape does not declare; name is valid during the call. It is not
-	// called for members below one that is undeclared or JSON. Nil costs nothing.
+	// Unknown is called once for each member of a shape that a text has and the shape does not declare, and for no more
+	// than 1,000 of a text; name is valid during the call. It is not called for members below one that is undeclared or
+	// JSON.
 	Unknown func(shape *Shape, name []byte)
 
-	src   source
-	pos   int
-	depth int
-	err   error
+	unknown unknowns
+	src     source
+	pos     int
+	depth   int
+	err     error
 }
 
 // NewReader returns a Reader of data, which must not change while it is read. A byte order mark is passed over. A text
@@ -143,7 +145,8 @@ func (r *Reader) Document(s *Shape) (*Document, error) {
 	if err := r.expect(KindObject); err != nil {
 		return nil, err
 	}
-	d, next, err := prune(&r.src, r.pos, r.depth+1, s, r.Unknown)
+	r.unknown.report = r.Unknown
+	d, next, err := prune(&r.src, r.pos, r.depth+1, s, &r.unknown)
 	if err != nil {
 		return nil, r.fail(err)
 	}

@@ -190,8 +190,51 @@ func TestUnknownIsCalledOncePerUndeclaredMember(t *testing.T) {
 	if _, err := r.Document(&clientShape); err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]string{"Client.new", "Course.new", "Course.x", "Client.new"}, got); diff != "" {
+	if diff := cmp.Diff([]string{"Client.new", "Course.new", "Course.x"}, got); diff != "" {
 		t.Errorf("unknown (-want +got):\n%s", diff)
+	}
+}
+
+func TestUndeclaredMembersGoInAnyOrderAndForm(t *testing.T) {
+	t.Parallel()
+	const text = `[{"a":1,"id":1,"b":"x","new":[{"a":2}],"newer":0},{"a":1,"id":2,"b":"x","new":[{"a":2}],"newer":0},` +
+		`{"b":"x","a" : 1 ,"id":3,"newer":{},"new": null},{"\u0061":1,"b": "\n","id":4,"newe":1,"newer":"é"},` +
+		`{"id":5,"a":1},{"a":1,"id":6},{"courses":[{"new":1,"title":"t","b":1}],"a":1,"id":7,"a":2,"id":8,"b":[]}]`
+	var got []string
+	r := NewReader([]byte(text), Limits{})
+	r.Unknown = func(s *Shape, name []byte) { got = append(got, s.Name+"."+string(name)) }
+	var pruned []string
+	err := r.Elements(func(int) error {
+		d, err := r.Document(&clientShape)
+		pruned = append(pruned, string(d.JSON()))
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []string{"Client.a", "Client.b", "Client.new", "Client.newer", "Client.newe", "Course.new", "Course.b"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("unknown (-want +got):\n%s", diff)
+	}
+	want = []string{`{"id":1}`, `{"id":2}`, `{"id":3}`, `{"id":4}`, `{"id":5}`, `{"id":6}`, `{"courses":[{"title":"t"}],"id":8}`}
+	if diff := cmp.Diff(want, pruned); diff != "" {
+		t.Errorf("pruned (-want +got):\n%s", diff)
+	}
+}
+
+func TestNoMoreThanAThousandUndeclaredMembersAreReported(t *testing.T) {
+	t.Parallel()
+	var text strings.Builder
+	for range 2 {
+		for i := range maxUnknown + 100 {
+			fmt.Fprintf(&text, `,"n%d":{}`, i)
+		}
+	}
+	n := 0
+	r := NewReader([]byte("{"+text.String()[1:]+`,"id":1,"id":2}`), Limits{})
+	r.Unknown = func(*Shape, []byte) { n++ }
+	if d, err := r.Document(&clientShape); err != nil || string(d.JSON()) != `{"id":2}` || n != maxUnknown {
+		t.Errorf("%d reported, %v, want %d", n, err, maxUnknown)
 	}
 }
 

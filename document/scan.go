@@ -76,11 +76,8 @@ func (src *source) skipObject(i, depth int) (int, error) {
 	if err := src.enter(i, depth); err != nil {
 		return 0, err
 	}
-	i = src.space(i + 1)
-	if i < len(src.data) && src.data[i] == '}' {
-		return i + 1, nil
-	}
-	for {
+	i, more := src.first(i, '}')
+	for more {
 		var err error
 		if i >= len(src.data) || src.data[i] != '"' {
 			return 0, src.unexpected(i, "a member name")
@@ -94,31 +91,28 @@ func (src *source) skipObject(i, depth int) (int, error) {
 		if i, err = src.skip(i, depth+1); err != nil {
 			return 0, err
 		}
-		var more bool
-		if i, more, err = src.next(i, '}'); !more {
-			return i, err
+		if i, more, err = src.next(i, '}'); err != nil {
+			return 0, err
 		}
 	}
+	return i, nil
 }
 
 func (src *source) skipArray(i, depth int) (int, error) {
 	if err := src.enter(i, depth); err != nil {
 		return 0, err
 	}
-	i = src.space(i + 1)
-	if i < len(src.data) && src.data[i] == ']' {
-		return i + 1, nil
-	}
-	for {
+	i, more := src.first(i, ']')
+	for more {
 		var err error
 		if i, err = src.skip(i, depth+1); err != nil {
 			return 0, err
 		}
-		var more bool
-		if i, more, err = src.next(i, ']'); !more {
-			return i, err
+		if i, more, err = src.next(i, ']'); err != nil {
+			return 0, err
 		}
 	}
+	return i, nil
 }
 
 // colon passes over the colon behind a member name, to the value.
@@ -129,16 +123,29 @@ func (src *source) colon(i int) (int, error) {
 	return src.space(i + 1), nil
 }
 
-// next passes over the comma behind a member or an element, to the next one; or over the closing bracket, and then
-// there are no more. In a compact text it costs its caller two comparisons and no call.
-func (src *source) next(i int, closing byte) (int, bool, error) {
-	if data := src.data; i+1 < len(data) && data[i] == ',' && data[i+1] > ' ' {
-		return i + 1, true, nil
+// first passes over the opening bracket at i, to the first member or element; or over the closing one too, and then
+// there is none.
+func (src *source) first(i int, closing byte) (int, bool) {
+	i = src.space(i + 1)
+	if i < len(src.data) && src.data[i] == closing {
+		return i + 1, false
 	}
-	return src.nextSpaced(i, closing)
+	return i, true
 }
 
-func (src *source) nextSpaced(i int, closing byte) (int, bool, error) {
+// comma reports whether a comma is at i and the next member or element directly behind it, as in any compact text.
+func (src *source) comma(i int) bool {
+	return i+1 < len(src.data) && src.data[i] == ',' && src.data[i+1] > ' '
+}
+
+func (src *source) isNull(i int) bool { return i < len(src.data) && src.data[i] == 'n' }
+
+// next passes over the comma behind a member or an element, to the next one; or over the closing bracket, and then
+// there are no more.
+func (src *source) next(i int, closing byte) (int, bool, error) {
+	if src.comma(i) {
+		return i + 1, true, nil
+	}
 	i = src.space(i)
 	if i >= len(src.data) {
 		return 0, false, src.unexpected(i, "a comma or a closing bracket")
@@ -325,14 +332,10 @@ const (
 )
 
 // indexSpecial returns the offset of the first byte from i on that is a quote, a backslash, a control character or
-// beyond ASCII; len(data) where there is none. It looks at eight bytes at once: in each difference a byte that is
-// looked for borrows its own high bit, a byte beyond ASCII has it anyway, and only such bytes can disturb the ones
-// above them. So the lowest high bit is always a true one.
+// beyond ASCII; len(data) where there is none. It looks at eight bytes at once.
 func indexSpecial(data []byte, i int) int {
 	for ; i+8 <= len(data); i += 8 {
-		w := binary.LittleEndian.Uint64(data[i:])
-		found := (w - ' '*lowBits) | (w ^ '"'*lowBits - lowBits) | (w ^ '\\'*lowBits - lowBits) | w
-		if found &= highBits; found != 0 {
+		if found := special(data[i:]); found != 0 {
 			return i + bits.TrailingZeros64(found)/8
 		}
 	}
@@ -342,6 +345,45 @@ func indexSpecial(data []byte, i int) int {
 		}
 	}
 	return i
+}
+
+// special returns the high bits of those of the first eight bytes of data that indexSpecial looks for. In each
+// difference a byte that is looked for borrows its own high bit, a byte beyond ASCII has it anyway, and only such bytes
+// can disturb the ones above them. So the lowest high bit is always a true one.
+func special(data []byte) uint64 {
+	w := binary.LittleEndian.Uint64(data)
+	return ((w - ' '*lowBits) | (w ^ '"'*lowBits - lowBits) | (w ^ '\\'*lowBits - lowBits) | w) & highBits
+}
+
+// plainEnd returns the offset behind the value at i if that is a plain one, as nearly all are: true, false, null, a
+// whole number without a sign, a string of ASCII without escapes. For any other value, and for those at the end of a
+// text, it returns 0.
+func plainEnd(data []byte, i int) int {
+	if i+8 > len(data) {
+		return 0
+	}
+	switch c := data[i]; {
+	case c == '"':
+		for i++; i+8 <= len(data); i += 8 {
+			if found := special(data[i:]); found != 0 {
+				if i += bits.TrailingZeros64(found) / 8; data[i] == '"' {
+					return i + 1
+				}
+				return 0
+			}
+		}
+	case c == 't' && string(data[i:i+4]) == "true", c == 'n' && string(data[i:i+4]) == "null":
+		return i + 4
+	case c == 'f' && string(data[i:i+5]) == "false":
+		return i + 5
+	case c-'1' < 9:
+		for i++; i < len(data) && data[i]-'0' <= 9; i++ {
+		}
+		if i < len(data) && (data[i] == ',' || data[i] == '}') {
+			return i
+		}
+	}
+	return 0
 }
 
 // valueEnd returns the offset behind the value at i of a text that is known to be valid.

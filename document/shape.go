@@ -3,6 +3,7 @@ package document
 import (
 	"encoding/binary"
 	"encoding/json"
+	"math"
 	"math/bits"
 	"sync"
 	"sync/atomic"
@@ -27,13 +28,9 @@ type Shape struct {
 
 	once  sync.Once
 	key   int      // the number of the Key, -1 for none
-	names []name   // of the members
+	names []name   // of the members from 1 on; the first is before them
 	slots []uint16 // hash table of member numbers, counted from 1
 	shift uint8    // of a hash, to a slot
-
-	// after[k] is the member, counted from 1, that followed member k-1 in the object read last; after[0] is the first
-	// one. A backend writes its objects in one order, so this guess is nearly always right and spares a look-up.
-	after []atomic.Uint32
 }
 
 // Member is one member of a Shape.
@@ -56,8 +53,8 @@ func (s *Shape) compile() {
 	width := max(bits.Len(uint(2*n)), 1)
 	s.shift = uint8(64 - width)
 	s.slots = make([]uint16, 1<<width)
-	s.names = make([]name, n)
-	s.after = make([]atomic.Uint32, n+1)
+	s.names = make([]name, n+1)
+	s.names[0].set("")
 	s.key = -1
 	s.linked = make([]uint32, bitmapLength(n))
 	for k, m := range s.Members {
@@ -68,7 +65,8 @@ func (s *Shape) compile() {
 			panic("document: member " + m.Name + " of shape " + s.Name + " has a shape and is JSON")
 		}
 		quoted, _ := json.Marshal(m.Name) // a string always marshals
-		s.names[k] = newName(string(quoted) + ":")
+		s.names[k+1].set(string(quoted) + ":")
+		s.names[k+1].leaf = m.Shape == nil
 		i := hash([]byte(m.Name)) >> s.shift
 		for s.slots[i] != 0 {
 			i = (i + 1) % uint64(len(s.slots))
@@ -83,35 +81,43 @@ func (s *Shape) compile() {
 	}
 }
 
-// name is a member's name as it is in the text: "name":. Its first sixteen bytes are in two words, with masks for the
-// bytes in use.
+// name is a member's name as it is in the text: "name":. It is in words, with masks for the bytes in use, so that it is
+// compared without a loop or a branch on its length.
 type name struct {
 	quoted       string
-	packed, mask [2]uint64
+	packed, mask [nameSize / 8]uint64
+	leaf         bool // of the member, which has no Shape
+
+	// after is the number of the name that followed this one in the object read last. A backend writes its objects in one
+	// order, so this guess is nearly always right and spares a look-up.
+	after atomic.Uint32
 }
 
-func newName(quoted string) name {
-	var text, mask [16]byte
+// nameSize is how long the names are that can be guessed, in bytes. Of five hundred one is longer.
+const nameSize = 32
+
+func (n *name) set(quoted string) {
+	n.quoted = quoted
+	if quoted == "" || len(quoted) > nameSize {
+		n.mask[0] = math.MaxUint64 // no text begins with a zero
+		return
+	}
+	var text, mask [nameSize]byte
 	for i := range copy(text[:], quoted) {
 		mask[i] = 0xff
 	}
-	return name{quoted, packName(text), packName(mask)}
+	for w := range n.packed {
+		n.packed[w] = binary.LittleEndian.Uint64(text[8*w:])
+		n.mask[w] = binary.LittleEndian.Uint64(mask[8*w:])
+	}
 }
 
-func packName(b [16]byte) [2]uint64 {
-	return [2]uint64{binary.LittleEndian.Uint64(b[:]), binary.LittleEndian.Uint64(b[8:])}
-}
-
-// begins reports whether data, of sixteen bytes or more, begins with the name. Most names are that short, so that two
-// comparisons decide without a loop or a branch on the length.
+// begins reports whether data begins with the name. It does not look at the last bytes of a text.
 func (n *name) begins(data []byte) bool {
-	first, second := binary.LittleEndian.Uint64(data), binary.LittleEndian.Uint64(data[8:])
-	return (first^n.packed[0])&n.mask[0]|(second^n.packed[1])&n.mask[1] == 0 &&
-		(len(n.quoted) <= 16 || n.goesOn(data))
-}
-
-func (n *name) goesOn(data []byte) bool {
-	return len(n.quoted) <= len(data) && string(data[16:len(n.quoted)]) == n.quoted[16:]
+	return len(data) >= nameSize && (binary.LittleEndian.Uint64(data)^n.packed[0])&n.mask[0]|
+		(binary.LittleEndian.Uint64(data[8:])^n.packed[1])&n.mask[1]|
+		(binary.LittleEndian.Uint64(data[16:])^n.packed[2])&n.mask[2]|
+		(binary.LittleEndian.Uint64(data[24:])^n.packed[3])&n.mask[3] == 0
 }
 
 // find returns the number of the member called name, -1 where there is none.
@@ -125,11 +131,8 @@ func (s *Shape) find(name []byte) int {
 	return -1
 }
 
-// guess returns the number of the member that is expected behind previous, -1 where nothing is.
-func (s *Shape) guess(previous int) int { return int(s.after[previous+1].Load()) - 1 }
-
-// learn remembers that member k followed previous.
-func (s *Shape) learn(previous, k int) { s.after[previous+1].Store(uint32(k + 1)) }
+// guess returns the number of the name that is expected behind previous.
+func (s *Shape) guess(previous int) int { return int(s.names[previous].after.Load()) }
 
 // hash mixes the length, the first and the last bytes of a name: member names differ there, and this costs the same for
 // every length.

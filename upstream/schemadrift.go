@@ -14,8 +14,6 @@ import (
 const (
 	// maxPaths bounds the paths of a SchemaDrift.
 	maxPaths = 200
-	// maxMembers bounds the undeclared members that are counted once for an answer.
-	maxMembers = 1000
 	// reportInterval is how long a path is not reported again.
 	reportInterval = time.Hour
 )
@@ -75,31 +73,15 @@ func NewSchemaDrift(o SchemaDriftOptions) *SchemaDrift {
 // identifierName are the names that may be shown. A name of another form may be data: some objects use keys for values.
 var identifierName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
-// unknown returns the function that a document.Reader calls for undeclared members of one answer. Each member of a
-// shape is counted once per answer: a page repeats its members for every object.
+// unknown returns the function that a document.Reader calls for the undeclared members of one answer, for each once.
 func (w *SchemaDrift) unknown(b Backend) func(*document.Shape, []byte) {
 	if w == nil {
 		return nil
 	}
-	type member struct {
-		shape *document.Shape
-		name  string
-	}
-	var seen map[member]bool
 	return func(shape *document.Shape, name []byte) {
-		if seen[member{shape, string(name)}] {
-			return
+		if !w.ignore[string(name)] && identifierName.Match(name) {
+			w.count(driftKey{b, shape.Name, string(name), false})
 		}
-		if seen == nil {
-			seen = map[member]bool{}
-		}
-		if len(seen) < maxMembers {
-			seen[member{shape, string(name)}] = true
-		}
-		if w.ignore[string(name)] || !identifierName.Match(name) {
-			return
-		}
-		w.count(driftKey{b, shape.Name, string(name), false})
 	}
 }
 
