@@ -8,7 +8,6 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/99designs/gqlgen/graphql/executor"
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/engine"
@@ -25,7 +24,7 @@ import (
 
 // runner runs operations that are prepared.
 type runner struct {
-	exec     *executor.Executor
+	schema   graphql.ExecutableSchema
 	present  graphql.ErrorPresenterFunc
 	answers  *cache.Space[*responses.Answer] // nil keeps none
 	inflight *inflight.Load
@@ -40,11 +39,8 @@ type runner struct {
 }
 
 func newRunner(opts *Options) *runner {
-	exec := executor.New(opts.Schema)
 	present := gqlerrors.WatchMismatches(opts.Mismatch, gqlerrors.Presenter(opts.Log))
-	exec.SetErrorPresenter(present)
-	exec.SetRecoverFunc(gqlerrors.Recover)
-	return &runner{exec: exec, present: present, answers: opts.Answers, inflight: opts.Inflight, log: opts.Log,
+	return &runner{schema: opts.Schema, present: present, answers: opts.Answers, inflight: opts.Inflight, log: opts.Log,
 		begin: opts.Operation, maxData: opts.Limits.Answer, explain: opts.Explain, publicCatalog: opts.PublicCatalog,
 		edge: opts.Edge, digest: opts.Digest}
 }
@@ -169,16 +165,26 @@ func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Prov
 // execute fills in the response, and returns the context that the operation ran under.
 func (r *runner) execute(ctx context.Context, op *prepared, out *httpapi.Result) context.Context {
 	ctx = r.prepare(ctx, op.OperationContext, out)
-	respond, ctx := r.exec.DispatchOperation(ctx, op.OperationContext)
-	if out.Response = respond(ctx); out.Response == nil {
-		// gqlgen returns no response at all once the context has ended.
-		out.Response = &graphql.Response{Data: []byte("null"),
-			Errors: gqlerror.List{gqlerrors.Presenter(r.log)(ctx, context.Cause(ctx))}}
-	}
+	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
+	ctx = graphql.WithResponseContext(ctx, r.present, gqlerrors.Recover)
+	out.Response = r.respond(ctx)
 	if op.delivers {
 		out.Extend(httpapi.IsFinal, true)
 	}
 	return ctx
+}
+
+// respond returns the response of an operation, as gqlgen's executor does where it has no extensions. An operation whose
+// time is over has its error alone.
+func (r *runner) respond(ctx context.Context) *graphql.Response {
+	respond := r.schema.Exec(ctx)
+	if ctx.Err() != nil {
+		return &graphql.Response{Data: []byte("null"),
+			Errors: gqlerror.List{gqlerrors.Presenter(r.log)(ctx, context.Cause(ctx))}}
+	}
+	resp := respond(ctx)
+	resp.Errors = append(resp.Errors, graphql.GetErrors(ctx)...)
+	return resp
 }
 
 // prepare returns the context of an operation, with the buffer of its answer.

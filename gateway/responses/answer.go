@@ -71,15 +71,11 @@ func (a *Answer) Response() *graphql.Response {
 func New(resp *graphql.Response, facts []cache.Fact, allowed cachecontrol.Policy, now time.Time) *Answer {
 	const before, after = `{"data":`, `}`
 	text := slices.Concat([]byte(before), resp.Data, []byte(after))
-	extensions := resp.Extensions
-	if len(extensions) == 0 {
-		extensions = nil // the executor makes an empty map, which each use would copy
-	}
 	for i := range facts {
 		facts[i].Tags = nil // the cache has them, and they would keep those of other values
 	}
 	return &Answer{WithoutExtensions: newEncoding(text, ""), data: text[len(before) : len(text)-len(after)],
-		errors: resp.Errors, extensions: extensions, facts: facts, at: now, Policy: allowed.Memoized()}
+		errors: resp.Errors, extensions: resp.Extensions, facts: facts, at: now, Policy: allowed.Memoized()}
 }
 
 // Lifetime is how long every fact stays fresh; 0 where one is not, must not be kept, or none is known.
