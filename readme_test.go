@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"os"
 	"regexp"
 	"strings"
@@ -17,6 +18,31 @@ func TestTheReadmeIsShort(t *testing.T) {
 	}
 	if lines := strings.Count(string(readme), "\n"); lines > 120 {
 		t.Errorf("README.md has %d lines, want at most 120", lines)
+	}
+}
+
+// TestTheReadmeNamesWhatIsNeeded holds the README against go.mod and what .ci/run installs.
+func TestTheReadmeNamesWhatIsNeeded(t *testing.T) {
+	t.Parallel()
+	var texts [3]string
+	for i, name := range []string{"README.md", "go.mod", ".ci/run"} {
+		raw, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		texts[i] = string(raw)
+	}
+	readme, module, ci := texts[0], texts[1], texts[2]
+	version := regexp.MustCompile(`(?m)^go (\S+)$`).FindStringSubmatch(module)
+	if version == nil || !strings.Contains(readme, "Go "+version[1]) {
+		t.Errorf("the README does not say that it needs Go %v", version)
+	}
+	named := map[string]string{"redis-server": "Redis", "node": "Node", "chromium": "Chromium", "varnishd": "Varnish",
+		"python3": "graphql-core"}
+	for _, m := range regexp.MustCompile(`(?m)^install (\S+) `).FindAllStringSubmatch(ci, -1) {
+		if name := cmp.Or(named[m[1]], m[1]); !strings.Contains(readme, name) {
+			t.Errorf("the README does not say that .ci/run installs %s", name)
+		}
 	}
 }
 
