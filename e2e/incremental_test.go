@@ -281,6 +281,33 @@ func TestAnAnswerWithNothingLeftIsPlainWherePartsOverlap(t *testing.T) {
 	}
 }
 
+// A @stream of a list without elements left is not announced. graphql-js announces it where a list is as long as
+// initialCount, since it does not know how long an iterable is; what it delivers is the same, an end alone, which in v0.1 would
+// be the bare hasNext that is never sent. An operation with nothing else left is plain.
+func TestAStreamWithoutElementsLeftIsNotAnnounced(t *testing.T) {
+	t.Parallel()
+	for _, count := range []int{2, 3, 100} {
+		list := fmt.Sprintf("clients(first: 2) { nodes @stream(initialCount: %d, label: \"list\") { name } }", count)
+		for _, accept := range []string{"multipart/mixed;incrementalSpec=v0.2", "multipart/mixed;deferSpec=20220824", "text/event-stream, application/json"} {
+			hold := holdCoassemble()
+			p := start(t, setup{Emulator: emulator.Options{Clients: 2, Linked: true}, Wrap: hold.wrap})
+			server := httptest.NewServer(p.Handler)
+			s := open(t, server.URL, "{ "+list+" }", map[string]string{"Accept": accept})
+			if got := s.next(); !strings.HasPrefix(s.Header.Get("Content-Type"), "application/json") || strings.Contains(got, "hasNext") {
+				t.Errorf("%d by %s: got %s", count, accept, got)
+			}
+			s = open(t, server.URL, "{ "+list+" ... @defer { embedClients { nodes { userCount } } } }", map[string]string{"Accept": accept})
+			first := s.next()
+			close(hold.release)
+			if all := strings.Join(append(s.readAll(), first), ""); strings.Contains(all, `"list"`) || strings.Contains(all, `"items"`) ||
+				!strings.Contains(first, `"hasNext":true`) || strings.Count(all, "hasNext") != 2 {
+				t.Errorf("%d by %s: got %s", count, accept, all)
+			}
+			server.Close()
+		}
+	}
+}
+
 // Several writes are made one after the other, and what one of them changes is not what the one before it answers with.
 func TestWritesWithNothingLeftArePlainWherePartsOverlap(t *testing.T) {
 	t.Parallel()
