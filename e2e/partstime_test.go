@@ -198,6 +198,10 @@ func TestADrainEndsAnswersInParts(t *testing.T) {
 				if took := time.Since(epoch(t)); ended != (takes > 20*time.Second) || took > 20*time.Second {
 					t.Errorf("%s: after %s: %s", accept, took, text)
 				}
+				if ended && (!strings.Contains(string(text), `"path":["clients","nodes",0],"extensions"`) ||
+					!strings.Contains(string(text), `"path":["clients","nodes",1],"extensions"`)) {
+					t.Errorf("%s: an error has no path: %s", accept, text)
+				}
 				if !strings.Contains(string(text), `"hasNext":false}`) || ended && !strings.Contains(string(text), `"code":"`) {
 					t.Errorf("%s: %s", accept, text)
 				}

@@ -332,16 +332,22 @@ func (d *Delivery) abortFailed(p *Payload) {
 	p.Completed = append(p.Completed, d.Abort(first[0]).Completed...)
 }
 
-// Abort ends all that is announced with an error.
+// Abort ends all that is announced with an error, at the path of each where it has none.
 func (d *Delivery) Abort(err *gqlerror.Error) *Payload {
 	p := &Payload{}
+	end := func(id string, path ast.Path, label *string, list bool) {
+		at := *err
+		if at.Path == nil {
+			at.Path = path
+		}
+		p.Completed = append(p.Completed,
+			Completed{ID: id, Path: path, Label: label, List: list, Errors: gqlerror.List{&at}, failed: true})
+	}
 	for _, g := range d.pending {
-		p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label,
-			Errors: gqlerror.List{err}})
+		end(g.id, pathOf(g.path), g.label, false)
 	}
 	for _, s := range d.streams {
-		p.Completed = append(p.Completed, Completed{ID: s.id, Path: pathOf(s.path), Label: s.label, List: true,
-			Errors: gqlerror.List{err}})
+		end(s.id, pathOf(s.path), s.label, true)
 	}
 	d.pending, d.streams = nil, nil
 	return p
