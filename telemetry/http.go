@@ -20,13 +20,21 @@ var servedPaths = nameSet("/graphql", "/graphql/plan", "/schema.graphqls", "/hea
 // WithRequests counts what next answers, by path and status. The writer that it is given knows the status.
 func (m *Metrics) WithRequests(next http.Handler) http.Handler {
 	requests := m.counter("http_requests_total", "HTTP requests that were answered.", "path", "status")
+	type labels struct {
+		path   string
+		status int
+	}
+	known := map[labels]prometheus.Counter{}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		next.ServeHTTP(w, r)
 		status := http.StatusOK
 		if answered, ok := w.(interface{ Status() int }); ok {
 			status = cmp.Or(answered.Status(), status)
 		}
-		requests.WithLabelValues(pathLabel(r.URL.Path), strconv.Itoa(status)).Inc()
+		l := labels{pathLabel(r.URL.Path), status}
+		lookUp(m, known, l, func() prometheus.Counter {
+			return requests.WithLabelValues(l.path, strconv.Itoa(l.status))
+		}).Inc()
 	})
 }
 
