@@ -59,7 +59,7 @@ func TestTheReferenceListsEachMetric(t *testing.T) {
 		}
 		want = append(want, fmt.Sprintf("| `learngraph_%s` | %s | %s |", m[1], strings.Join(labels, ", "), m[2]))
 	}
-	want = append(want, "| `learngraph_operation_backend_calls` |  | Exchanges with backends that an operation needed. |")
+	want = append(want, "| `learngraph_operation_backend_calls` |  | Backend calls per operation, retries included. |")
 	names, page := rows(t, "docs/reference/metrics.md")
 	for _, row := range want {
 		if !strings.Contains(page, row+"\n") {

@@ -232,10 +232,10 @@ func (o Operator) authorizePurge(r *http.Request) (int, error) {
 	mediaType, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	switch {
 	case o.Purge == nil:
-		return http.StatusNotFound, errors.New("there is nothing to purge here")
+		return http.StatusNotFound, errors.New("this server has no cache to purge")
 	case o.Authorize == nil && !o.Loopback:
 		return http.StatusForbidden,
-			errors.New("purge is off: this listener can be reached from elsewhere and nobody has to say who they are; set AUTH")
+			errors.New("purge is disabled: this listener is not on loopback and has no authentication; set AUTH")
 	case o.Authorize != nil && !o.Authorize(r):
 		return http.StatusUnauthorized, errors.New("send the credential of a caller with the scope operate")
 	case mediaType != "application/json":

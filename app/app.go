@@ -117,11 +117,11 @@ func (s *Server) Close() error {
 func (s *Server) reportFinding(f upstream.Drift) {
 	switch {
 	case f.Mismatch:
-		s.log.Warn("a backend's answer breaks the schema: the member is null in answers until schema.graphqls fits it",
+		s.log.Warn("a backend's answer breaks the schema: the field is null in answers until schema.graphqls matches",
 			"backend", f.Backend, "path", f.Path)
 	case !s.cfg.Demo: // the emulator sends unknown members on purpose
 		s.log.Info(
-			"a backend sends a member that the schema lacks: it is left out of answers; to offer it, add it to schema.graphqls",
+			"a backend sends a member that the schema lacks: it is omitted from answers unless schema.graphqls declares it",
 			"backend", f.Backend, "path", f.Path)
 	}
 }

@@ -115,7 +115,7 @@ func (c *callers) operators() func(*http.Request) bool {
 // reloadFailed logs that a changed file was rejected.
 func reloadFailed(log *slog.Logger, setting string) func(error) {
 	return func(err error) {
-		log.Warn("a changed file is broken; what it said before holds on", "setting", setting,
+		log.Warn("a changed file is invalid; its previous content stays in use", "setting", setting,
 			"cause", reload.Cause(err).Error())
 	}
 }

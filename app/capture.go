@@ -256,10 +256,10 @@ func (o recordingSchema) Exec(ctx context.Context) graphql.ResponseHandler {
 // save writes the file of a capture and returns its name.
 func (c *capturer) save(ctx context.Context, x *captured, answer *bufferedWriter) (string, error) {
 	if answer.released {
-		return "", errors.New("there is no room for the answer")
+		return "", errors.New("the answer does not fit into the capture")
 	}
 	if len(x.operations) != 1 {
-		return "", errors.New("a capture holds one operation that was executed; a batch and a refused one have none")
+		return "", errors.New("a capture needs one executed operation; a batch or a refused operation cannot be captured")
 	}
 	f, err := c.file(x)
 	if err != nil {
@@ -357,7 +357,7 @@ func (c *capturer) request(m *capture.Masker, x *captured) (capture.Request, err
 	// The document that was executed is shared with other operations.
 	doc, fault := syntax.Parse(oc.RawQuery)
 	if fault != nil {
-		return capture.Request{}, errors.New("the document could not be read again")
+		return capture.Request{}, errors.New("the document could not be parsed again")
 	}
 	validator.Walk(schema, doc, &validator.Events{}) // it was valid, and needs its definitions alone
 	variables, err := toJSONValues(oc.Variables)
@@ -390,7 +390,7 @@ func operationOf(doc *ast.QueryDocument, oc *graphql.OperationContext) *ast.Oper
 func toJSONValues(variables map[string]any) (map[string]any, error) {
 	text, err := json.Marshal(variables)
 	if err != nil {
-		return nil, errors.New("the variables are no JSON")
+		return nil, errors.New("the variables are not JSON")
 	}
 	out := map[string]any{}
 	dec := json.NewDecoder(bytes.NewReader(text))
@@ -410,11 +410,11 @@ func (c *capturer) write(ctx context.Context, f *capture.File) (string, error) {
 	path := filepath.Join(c.cfg.CaptureDir, name)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {
-		return "", errors.New("CAPTURE_DIR takes no file")
+		return "", errors.New("no file can be created in CAPTURE_DIR")
 	}
 	_, err = io.Copy(file, &text)
 	if err = errors.Join(err, file.Close()); err != nil {
-		return "", errors.Join(errors.New("CAPTURE_DIR takes no more bytes"), os.Remove(path))
+		return "", errors.Join(errors.New("the file in CAPTURE_DIR cannot be written"), os.Remove(path))
 	}
 	return name, nil
 }

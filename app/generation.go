@@ -126,7 +126,7 @@ func (c *credentials) renew() *generation {
 	}
 	next, err := c.generate(c.cfg.WithSecrets(values))
 	if err != nil {
-		c.log.Error("a changed secret cannot be used", "cause", err.Error())
+		c.log.Error("a changed secret is invalid", "cause", err.Error())
 		return old
 	}
 	c.live.Store(next)

@@ -60,7 +60,7 @@ func replayRequest(ctx context.Context, f *capture.File) (*http.Request, error) 
 		Variables     json.RawMessage `json:"variables,omitempty"`
 	}{strings.Join(f.Request.Document, "\n"), f.Request.OperationName, f.Request.Variables})
 	if err != nil {
-		return nil, errors.New("the variables are no JSON")
+		return nil, errors.New("the variables are not JSON")
 	}
 	r, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://localhost/graphql", bytes.NewReader(body))
 	if err != nil {

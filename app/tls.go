@@ -32,7 +32,7 @@ func newCertificate(chain, key string, log *slog.Logger) (*certificate, error) {
 	}{{"TLS_CERT_FILE", chain, &c.chain}, {"TLS_KEY_FILE", key, &c.key}} {
 		fsys, name := reload.At(file.path)
 		value, err := reload.New(fsys, name, text, func(err error) {
-			log.Warn("a file of the certificate cannot be read; the last one stays in use", "setting", file.setting,
+			log.Warn("the certificate cannot be read; the previous one stays in use", "setting", file.setting,
 				"cause", reload.Cause(err).Error())
 		})
 		if err != nil {
@@ -48,13 +48,13 @@ func newCertificate(chain, key string, log *slog.Logger) (*certificate, error) {
 
 func text(files []reload.File) (*string, error) {
 	if len(files) != 1 {
-		return nil, errors.New("it is no file")
+		return nil, errors.New("it is not a file")
 	}
 	text := string(files[0].Text)
 	return &text, nil
 }
 
-// get returns the certificate of the files as they are. Where they do not belong together, because one of them is yet
+// get returns the certificate of the files as they are. Where they do not match, because one of them is yet
 // to be replaced, it returns the last one.
 func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	files := [2]*string{c.chain.Get(), c.key.Get()}
@@ -74,8 +74,8 @@ func (c *certificate) get(*tls.ClientHelloInfo) (*tls.Certificate, error) {
 	case c.current == nil:
 		return nil, errors.New("TLS_CERT_FILE and TLS_KEY_FILE must be a certificate and its key in PEM")
 	default:
-		c.err = errors.New("TLS_CERT_FILE and TLS_KEY_FILE do not belong together")
-		c.log.Warn(c.err.Error() + "; the last certificate stays in use")
+		c.err = errors.New("TLS_CERT_FILE and TLS_KEY_FILE do not match")
+		c.log.Warn(c.err.Error() + "; the previous certificate stays in use")
 	}
 	return c.current, nil
 }

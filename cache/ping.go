@@ -20,13 +20,13 @@ const (
 	PingOK        PingError = ""
 	BadURL        PingError = "the URL cannot be read"
 	Unreachable   PingError = "it is not reachable"
-	NoRedis       PingError = "what answers does not speak Redis's protocol"
+	NoRedis       PingError = "the server does not speak Redis's protocol"
 	Certificate   PingError = "its certificate is not accepted, or it does not accept this program's"
 	WrongPassword PingError = "it does not accept the user or the password"
-	NoPassword    PingError = "it wants a password"
-	NoRights      PingError = "it lets this machine or user do nothing"
+	NoPassword    PingError = "it requires a password"
+	NoRights      PingError = "it denies this machine or user access"
 	Loading       PingError = "it is loading its data"
-	Refusing      PingError = "it refuses what it is asked"
+	Refusing      PingError = "it refuses commands"
 	NoMaster      PingError = "Sentinel knows no master of that name"
 )
 

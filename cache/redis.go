@@ -221,7 +221,7 @@ func (r *remote) supervise(ctx context.Context, work func(context.Context)) {
 		if err == nil || ctx.Err() != nil {
 			return
 		}
-		r.log.Error("work with redis failed and begins again", "cause", err)
+		r.log.Error("a task with redis failed and restarts", "cause", err)
 		r.supervise(ctx, func(ctx context.Context) {
 			select {
 			case <-time.After(time.Second):
@@ -256,7 +256,7 @@ func (r *remote) report(up bool) {
 // wrong now.
 func (r *remote) logError(err error) {
 	if trouble := pingErrorOf(err); trouble != PingOK && r.lastError.Swap(trouble) != trouble {
-		r.log.Warn("redis is left alone for a second at a time", "cause", trouble, "timeoutMs", r.timeout.Milliseconds())
+		r.log.Warn("redis is not called for a second at a time", "cause", trouble, "timeoutMs", r.timeout.Milliseconds())
 	}
 }
 

@@ -121,7 +121,7 @@ func Read(r io.Reader) (*File, error) {
 	}
 	var head struct{ Version int }
 	if json.Unmarshal(data, &head) != nil {
-		return nil, errors.New("is no capture")
+		return nil, errors.New("is not a capture")
 	}
 	if head.Version != Version {
 		return nil, fmt.Errorf("is a capture of version %d, and this program reads version %d", head.Version, Version)
@@ -130,7 +130,7 @@ func Read(r io.Reader) (*File, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
 	dec.DisallowUnknownFields()
 	if dec.Decode(f) != nil || dec.More() {
-		return nil, errors.New("is no capture of this version: a member is of another kind or not known")
+		return nil, errors.New("is not a capture of this version: a member has a wrong kind or is unknown")
 	}
 	return f, f.check()
 }
@@ -143,11 +143,11 @@ var (
 func (f *File) check() error {
 	for _, b := range f.Backends {
 		if !slices.Contains([]upstream.Backend{upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR}, b) {
-			return errors.New("backends: names one that there is not")
+			return errors.New("backends: has an unknown backend")
 		}
 	}
 	if len(f.Backends) == 0 {
-		return errors.New("backends: must name one")
+		return errors.New("backends: must not be empty")
 	}
 	if len(f.Request.Document) == 0 {
 		return errors.New("request.document: must not be empty")
@@ -165,17 +165,17 @@ func (c *Call) check(backends []upstream.Backend) error {
 	_, isStand := placeholders[c.NoJSON]
 	switch {
 	case !slices.Contains(backends, c.Backend):
-		return errors.New("backend: is not among the backends")
+		return errors.New("backend: must be one of backends")
 	case !slices.Contains(methods, c.Method):
 		return errors.New("method: must be GET, POST, PUT or DELETE")
 	case !pathPattern.MatchString(c.Path):
 		return errors.New("path: must be an escaped path")
 	case c.Failure != "" && !isFailure:
-		return errors.New("failure: is not known")
+		return errors.New("failure: is unknown")
 	case c.Failure == "" && (c.Status < 100 || c.Status > 599):
-		return errors.New("status: must be that of an answer, where there is no failure")
+		return errors.New("status: must be an HTTP status, unless there is a failure")
 	case !isStand:
-		return errors.New("noJson: is not known")
+		return errors.New("noJson: is unknown")
 	}
 	return nil
 }

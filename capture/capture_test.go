@@ -298,19 +298,19 @@ func TestAnInvalidFileIsRefusedByName(t *testing.T) {
 		t.Fatal(err)
 	}
 	for name, change := range map[string][2]string{
-		"no capture":             {`{"version"`, `{`},
-		"version 2":              {`"version":1`, `"version":2`},
-		"not known":              {`"settings"`, `"secrets"`},
-		"backends":               {`["mattr"]`, `["redis"]`},
-		"backends: must name":    {`["mattr"]`, `[]`},
-		"request.document":       {`["{ __typename }"]`, `[]`},
-		"calls[0].backend":       {`"backend":"mattr"`, `"backend":"coassemble"`},
-		"calls[0].method":        {`"POST"`, `"PATCH"`},
-		"calls[0].path":          {`/a/b%20c`, `https://host.example/`},
-		"calls[0].status":        {`"status":200,"answer"`, `"status":0,"answer"`},
-		"calls[0].failure":       {`"status":200,"answer"`, `"failure":"x","answer"`},
-		"calls[0].noJson":        {`"status":200,"answer"`, `"status":200,"noJson":"x","answer"`},
-		"a member is of another": {`"startMs":0`, `"startMs":"0"`},
+		"not a capture":        {`{"version"`, `{`},
+		"version 2":            {`"version":1`, `"version":2`},
+		"not known":            {`"settings"`, `"secrets"`},
+		"backends":             {`["mattr"]`, `["redis"]`},
+		"backends: must name":  {`["mattr"]`, `[]`},
+		"request.document":     {`["{ __typename }"]`, `[]`},
+		"calls[0].backend":     {`"backend":"mattr"`, `"backend":"coassemble"`},
+		"calls[0].method":      {`"POST"`, `"PATCH"`},
+		"calls[0].path":        {`/a/b%20c`, `https://host.example/`},
+		"calls[0].status":      {`"status":200,"answer"`, `"status":0,"answer"`},
+		"calls[0].failure":     {`"status":200,"answer"`, `"failure":"x","answer"`},
+		"calls[0].noJson":      {`"status":200,"answer"`, `"status":200,"noJson":"x","answer"`},
+		"a member has a wrong": {`"startMs":0`, `"startMs":"0"`},
 	} {
 		text := strings.Replace(small, change[0], change[1], 1)
 		if _, err := capture.Read(strings.NewReader(text)); err == nil || !strings.Contains(err.Error(), strings.Fields(name)[0]) {

@@ -174,9 +174,9 @@ func (p *Purger) putBack(tags []string) {
 func (p *Purger) report(before, now int) {
 	switch {
 	case before == 0 && now > 0:
-		p.o.Log.Warn("the caches in front cannot be purged: they may serve what has changed until it is no longer fresh")
+		p.o.Log.Warn("shared caches cannot be purged: they may serve old answers until their lifetime ends")
 	case before > 0 && now == 0:
-		p.o.Log.Info("the caches in front are purged again")
+		p.o.Log.Info("shared caches are purged again")
 	}
 }
 

@@ -148,7 +148,7 @@ func (d *difference) output(old, now *ast.Definition) {
 	}
 	for _, name := range append(old.Interfaces, old.Types...) {
 		if !slices.Contains(now.Interfaces, name) && !slices.Contains(now.Types, name) {
-			d.add(old.Name, "the type has no longer to do with "+name)
+			d.add(old.Name, "the type is no longer related to "+name)
 		}
 	}
 	for _, f := range old.Fields {
@@ -185,7 +185,7 @@ func (d *difference) inputs(at, kind string, old, now ast.FieldList) {
 	}
 	for _, b := range now {
 		if old.ForName(b.Name) == nil && b.Type.NonNull && b.DefaultValue == nil {
-			d.add(at, "the "+kind+" "+b.Name+" is new and must be given")
+			d.add(at, "the "+kind+" "+b.Name+" is new and required")
 		}
 	}
 }

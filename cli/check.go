@@ -118,7 +118,7 @@ func check(manifest, against string, server serverLimits, p progress) (*checkRes
 		}
 		for _, name := range slices.Sorted(maps.Keys(budgets)) {
 			if !slices.ContainsFunc(result.Documents, func(d checkedDocument) bool { return name == d.ID || name == d.Name }) {
-				return nil, fmt.Errorf("%s names %q, which is no document of the manifest", documents.BudgetsFile, name)
+				return nil, fmt.Errorf("%s names %q, which is not in the manifest", documents.BudgetsFile, name)
 			}
 		}
 	}
@@ -288,7 +288,7 @@ func readSchema(name string) (*ast.Schema, error) {
 	}
 	schema, err := gqlparser.LoadSchema(&ast.Source{Name: name, Input: string(text)})
 	if err != nil {
-		return nil, fmt.Errorf("%s is no schema: %w", name, err)
+		return nil, fmt.Errorf("%s is not a schema: %w", name, err)
 	}
 	return schema, nil
 }

@@ -107,9 +107,9 @@ func TestCheckListsWhatBreaksClients(t *testing.T) {
 		{"an enum value", "  ignore\n", "  ignore\n  archive\n", "BREAKING UserCoursesAction.archive: the value is gone\n"},
 		{"an input field", "  reallocateTo: String\n", "  reallocateTo: String\n  why: String\n", "BREAKING DeleteUserInput.why: the field is gone\n"},
 		{"an input field that must be given", "  confirm: String!\n", "  confirm: String\n", "BREAKING DeleteEmbedClientInput.confirm: the field's type was String and is String!\n"},
-		{"a new input field that must be given", "  \"\"\"The client's `sourceId` again, as a guard against a wrong key.\"\"\"\n  confirm: String!\n", "", "BREAKING DeleteEmbedClientInput: the field confirm is new and must be given\n"},
+		{"a new input field that must be given", "  \"\"\"The client's `sourceId` again, as a guard against a wrong key.\"\"\"\n  confirm: String!\n", "", "BREAKING DeleteEmbedClientInput: the field confirm is new and required\n"},
 		{"an argument", "    sort: String\n", "    sort: String\n    order: String\n", "BREAKING Query.clients.order: the argument is gone\n"},
-		{"an interface", "type AuthenticationProvider {\n", "type AuthenticationProvider implements Node {\n  id: ID!\n", "BREAKING AuthenticationProvider: the type has no longer to do with Node\nBREAKING AuthenticationProvider.id: the field is gone\n"},
+		{"an interface", "type AuthenticationProvider {\n", "type AuthenticationProvider implements Node {\n  id: ID!\n", "BREAKING AuthenticationProvider: the type is no longer related to Node\nBREAKING AuthenticationProvider.id: the field is gone\n"},
 	} {
 		if !strings.Contains(schemaText, test.old) {
 			t.Fatalf("%s: the schema has no %q", test.name, test.old)

@@ -43,16 +43,16 @@ type Program struct {
 
 // commands is the command line as kong reads it. The settings are flags of the program.
 type commands struct {
-	Demo    bool             `help:"Run on emulated backends, with nothing else needed."`
-	File    string           `name:"config" placeholder:"FILE" help:"YAML file with settings; a flag and the environment win over it."`
+	Demo    bool             `help:"Run on emulated backends; no other setting is needed."`
+	File    string           `name:"config" placeholder:"FILE" help:"YAML file with settings; flags and the environment override it."`
 	Version kong.VersionFlag `help:"Print version, commit, Go version and digest of the schema."`
 
 	Serve         serveCommand   `cmd:"" default:"1" help:"Serve GraphQL; the default without a command."`
-	Health        healthCommand  `cmd:"" help:"Ask the server of the same settings on this machine whether it lives, or is ready."`
-	Doctor        doctorCommand  `cmd:"" help:"Check the settings with one cheap read of each backend and Redis, and the files, servers and addresses that they name."`
+	Health        healthCommand  `cmd:"" help:"Check whether the server with the same settings on this machine is alive or ready."`
+	Doctor        doctorCommand  `cmd:"" help:"Check the settings by one cheap read of each backend and Redis, and the files, servers and addresses they name."`
 	Check         checkCommand   `cmd:"" help:"Check documents against the schema and their budgets, and an older schema against this one."`
-	Replay        replayCommand  `cmd:"" help:"Run captured operations again on their recorded calls and show what differs."`
-	Purge         purgeCommand   `cmd:"" help:"Forget what is cached of one record, in all replicas, through Redis."`
+	Replay        replayCommand  `cmd:"" help:"Run captured operations on their recorded calls and show the differences."`
+	Purge         purgeCommand   `cmd:"" help:"Drop one record from the cache of all replicas, through Redis."`
 	Schema        schemaCommand  `cmd:"" help:"Print the GraphQL schema."`
 	Configuration configCommand  `cmd:"" name:"config" help:"Check or show the settings, or print the schema of their file."`
 	PrintVersion  versionCommand `cmd:"" name:"version" help:"Print version, commit, Go version and digest of the schema."`

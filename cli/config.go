@@ -12,7 +12,7 @@ import (
 
 type configCommand struct {
 	Check  configCheck  `cmd:"" help:"Check all settings and the files that they name without serving."`
-	Show   configShow   `cmd:"" help:"Print the effective settings as a configuration file, each with where it comes from; secrets are not shown."`
+	Show   configShow   `cmd:"" help:"Print the effective settings and their origins as a configuration file, without secrets."`
 	Schema configSchema `cmd:"" help:"Print the JSON Schema of the configuration file."`
 }
 

@@ -178,10 +178,10 @@ func (p target) remedy(e *upstream.Error) string {
 	case e.Status == http.StatusUnauthorized:
 		return "check " + p.credential + ": " + p.backend + " does not know it"
 	case e.Status == http.StatusForbidden:
-		return "give the credential the role for reading, and see that the plan has the API: " + p.backend + " knows " +
+		return "give the credential the role for reading, and check that the plan includes the API: " + p.backend + " knows " +
 			p.credential + " and refuses it"
 	case e.Kind == upstream.Timeout, e.Kind == upstream.Deadline:
-		return "check the way to " + p.backend + ", or raise " + p.timeout
+		return "check the network to " + p.backend + ", or raise " + p.timeout
 	case e.Kind == upstream.RateLimited:
 		return "lower " + p.rate + ": another program uses up the limit" + retryHint(e.RetryAfter)
 	case e.Status >= 500:
@@ -265,7 +265,7 @@ func (d *doctor) mattr(ctx context.Context) doctorResult {
 	case d.cfg.MATTRToken != "":
 		authorizer = upstream.Header("Authorization", "Bearer "+d.cfg.MATTRToken)
 	case authorizer == nil:
-		return doctorResult{Verdict: statusSkipped, Detail: "there is no token to ask with", Remedy: "mend the token first"}
+		return doctorResult{Verdict: statusSkipped, Detail: "there is no token to call with", Remedy: "fix the token first"}
 	default:
 		p.credential = targetMATTRToken.credential
 	}
@@ -340,13 +340,13 @@ func (d *doctor) checkClocks(context.Context) doctorResult {
 		parts = append(parts, fmt.Sprintf("%s %+d s", b, int(ahead.Round(time.Second).Seconds())))
 	}
 	if len(parts) == 0 {
-		return doctorResult{Verdict: statusSkipped, Detail: "no backend told the time", Remedy: "mend the connections first"}
+		return doctorResult{Verdict: statusSkipped, Detail: "no backend sent its time", Remedy: "fix the connections first"}
 	}
 	slices.Sort(parts)
 	g := doctorResult{Verdict: statusOK, Detail: strings.Join(parts, ", ")}
 	if worst > maxDrift {
 		g.Verdict = statusWarning
-		g.Remedy = "let this machine take its time from NTP; where one backend alone differs, tell its vendor"
+		g.Remedy = "synchronize this machine by NTP; if only one backend differs, report it to the vendor"
 	}
 	if worst > maxSkew {
 		g.Verdict = statusFailed
@@ -362,8 +362,8 @@ const redisTimeout = 5 * time.Second
 
 func (d *doctor) redis(ctx context.Context) doctorResult {
 	if d.cfg.Cache.Redis == nil || d.cfg.Cache.Redis.URL == "" {
-		return doctorResult{Verdict: statusSkipped, Detail: "not configured: this process caches for itself",
-			Remedy: "set REDIS_URL where several replicas run"}
+		return doctorResult{Verdict: statusSkipped, Detail: "not configured: this process caches only in memory",
+			Remedy: "set REDIS_URL if several replicas run"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
@@ -379,7 +379,7 @@ func (d *doctor) redis(ctx context.Context) doctorResult {
 		g.Verdict, g.Remedy = statusWarning, fmt.Sprintf("use Redis %d or later", minRedisVersion)
 	} else if timeout := d.cfg.Cache.Redis.Timeout; timeout > 0 && took > 10*timeout {
 		// Several exchanges and perhaps TLS: ten times the timeout of one round is slow by any measure.
-		g.Verdict, g.Remedy = statusWarning, "bring Redis nearer or raise REDIS_TIMEOUT: it was slow"
+		g.Verdict, g.Remedy = statusWarning, "move Redis closer or raise REDIS_TIMEOUT: it was slow"
 	}
 	return g
 }
@@ -389,11 +389,11 @@ var redisRemedies = map[cache.PingError]string{
 	cache.BadURL:        "write REDIS_URL as redis:// or rediss:// with a host",
 	cache.Unreachable:   "check the host and port of REDIS_URL, and that Redis runs and lets this machine connect",
 	cache.NoRedis:       "check the host, the port and the scheme of REDIS_URL",
-	cache.Certificate:   "use the name that the certificate was made for, or name its issuer in REDIS_CA_FILE",
+	cache.Certificate:   "use the host name of the certificate, or set REDIS_CA_FILE to its issuer",
 	cache.WrongPassword: "check the user and password in REDIS_URL",
 	cache.NoPassword:    "put the user and password into REDIS_URL",
 	cache.NoRights:      "give the user of REDIS_URL rights, or Redis a password",
-	cache.Loading:       "wait until it has loaded",
-	cache.NoMaster:      "name the master in master_name of REDIS_URL as the Sentinels do",
-	cache.Refusing:      "check that REDIS_URL leads to a master that takes writes: it answers and refuses",
+	cache.Loading:       "wait until Redis has loaded its data",
+	cache.NoMaster:      "set master_name in REDIS_URL to the master's name at the Sentinels",
+	cache.Refusing:      "check that REDIS_URL is a master that accepts writes: it refuses commands",
 }

@@ -340,15 +340,15 @@ func TestDoctorExaminesRedis(t *testing.T) {
 		"TLS to plain Redis":    {url: "rediss://:hunter2@" + open.Addr(), want: "failed", remedy: "host and port"},
 		"TLS":                   {url: "rediss://" + secure.Addr(), want: "ok", roots: roots},
 		"a certificate":         {url: "rediss://:hunter2@" + secure.Addr(), want: "failed", remedy: "REDIS_CA_FILE"},
-		"another's name":        {url: "rediss://localhost:" + secure.Port(), want: "failed", remedy: "the name that the certificate", roots: roots},
+		"another's name":        {url: "rediss://localhost:" + secure.Port(), want: "failed", remedy: "the host name of the certificate", roots: roots},
 		"no Sentinel there":     {url: "redis://:hunter2@127.0.0.1:1?master_name=main", want: "failed", remedy: "host and port"},
 		"no Cluster there":      {url: "redis://:hunter2@127.0.0.1:1?addr=127.0.0.1:2", want: "failed", remedy: "host and port"},
 		"no URL":                {url: "hunter2", want: "failed", remedy: "redis://"},
 		"an old version":        {url: "redis://" + spoken(t, "-ERR unknown command `HELLO`\r\n"), want: "warning", remedy: "Redis 6"},
 		"a loading one":         {url: "redis://" + spoken(t, "-LOADING hunter2\r\n"), want: "failed", remedy: "wait"},
-		"one that is odd":       {url: "redis://" + spoken(t, "-HUH hunter2\r\n"), want: "failed", remedy: "leads to a"},
+		"one that is odd":       {url: "redis://" + spoken(t, "-HUH hunter2\r\n"), want: "failed", remedy: "is a master that accepts writes"},
 		"no right":              {url: "redis://" + spoken(t, "-NOPERM hunter2\r\n"), want: "failed", remedy: "rights"},
-		"one that is read-only": {url: "redis://" + spoken(t, "-READONLY hunter2\r\n"), want: "failed", remedy: "leads to a"},
+		"one that is read-only": {url: "redis://" + spoken(t, "-READONLY hunter2\r\n"), want: "failed", remedy: "is a master that accepts writes"},
 	}
 	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -54,7 +54,7 @@ func (d *doctor) apiKeys(context.Context) doctorResult {
 const outsideTimeout = 10 * time.Second
 
 func (d *doctor) keySet(ctx context.Context) doctorResult {
-	return d.keys(ctx, app.CheckKeySet, "tokens", "check JWT_JWKS, and the way to the issuer: no token can be verified")
+	return d.keys(ctx, app.CheckKeySet, "tokens", "check JWT_JWKS, and the network to the issuer: no token can be verified")
 }
 
 func (d *doctor) webhookKeySet(ctx context.Context) doctorResult {
@@ -82,11 +82,11 @@ func (d *doctor) trustedDocuments(context.Context) doctorResult {
 	switch {
 	case err != nil:
 		return doctorResult{Verdict: statusWarning, Detail: err.Error(),
-			Remedy: "write the documents' manifest to where TRUSTED_DOCUMENTS points"}
+			Remedy: "write the documents' manifest to the path of TRUSTED_DOCUMENTS"}
 	case !result.OK:
 		return doctorResult{Verdict: statusWarning,
 			Detail: fmt.Sprintf("%d of %d documents fail", result.failed(), len(result.Documents)),
-			Remedy: "learngraph check -manifest with the path of TRUSTED_DOCUMENTS says why"}
+			Remedy: "run learngraph check -manifest with the path of TRUSTED_DOCUMENTS for the reasons"}
 	}
 	return doctorResult{Verdict: statusOK, Detail: fmt.Sprintf("documents: %d", len(result.Documents))}
 }
@@ -110,7 +110,7 @@ func (d *doctor) permissions(context.Context) doctorResult {
 			Detail: "any user of this machine can read or change the file of " + strings.Join(open, ", "),
 			Remedy: "chmod o= on each"}
 	}
-	return doctorResult{Verdict: statusOK, Detail: "secrets in files are for their owner and group"}
+	return doctorResult{Verdict: statusOK, Detail: "only their owner and group can read the files of secrets"}
 }
 
 func (d *doctor) collector(ctx context.Context) doctorResult {

@@ -150,8 +150,8 @@ func TestDoctorAsksTheCollector(t *testing.T) {
 	closed.Close()
 	for name, test := range map[string]struct{ url, want, detail string }{
 		"one that takes traces": {answering(t, http.StatusOK, ""), "ok", "takes traces"},
-		"one that refuses them": {answering(t, http.StatusUnauthorized, "hunter2"), "failed", "refuses"},
-		"another server":        {answering(t, http.StatusNotFound, "hunter2"), "failed", "refuses"},
+		"one that refuses them": {answering(t, http.StatusUnauthorized, "hunter2"), "failed", "rejects"},
+		"another server":        {answering(t, http.StatusNotFound, "hunter2"), "failed", "rejects"},
 		"none":                  {closed.URL, "failed", "no connection"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -34,9 +34,9 @@ func TestDoctorShowsTheLastDeliveryOfAWebhook(t *testing.T) {
 		says    string
 	}{
 		{"no Redis, no listener", func(*config.Config) {}, "skipped", "REDIS_URL or METRICS_LISTEN"},
-		{"never, in Redis", redis, "warning", "never heard of"},
+		{"never, in Redis", redis, "warning", "no delivery so far"},
 		{"in Redis", func(cfg *config.Config) { redis(cfg); _ = server.Set("lg:at:webhook:coassemble", "1795348800") }, "ok", "2026-11-22T12:00:00Z"},
-		{"Redis away", func(cfg *config.Config) { cfg.Cache.Redis = &cache.RedisOptions{URL: "redis://127.0.0.1:1"} }, "skipped", "mend Redis"},
+		{"Redis away", func(cfg *config.Config) { cfg.Cache.Redis = &cache.RedisOptions{URL: "redis://127.0.0.1:1"} }, "skipped", "fix Redis"},
 		{"by the server", func(cfg *config.Config) {
 			cfg.MetricsListen = status(`{"webhooks":[{"backend":"coassemble","lastDelivery":"` + at.Format(time.RFC3339) + `"}]}`)
 		}, "ok", "2026-11-22T12:00:00Z"},

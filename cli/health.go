@@ -12,7 +12,7 @@ import (
 )
 
 type healthCommand struct {
-	Ready bool `help:"Ask whether the server is ready for requests, not whether it lives."`
+	Ready bool `help:"Check whether the server is ready, not whether it is alive."`
 }
 
 // healthTimeout is how long the server may take to answer a probe.
@@ -57,7 +57,7 @@ func scheme(cfg *config.Config) string {
 func probe(ctx context.Context, scheme, address, path string) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+onThisMachine(address)+path, nil)
 	if err != nil {
-		return fmt.Errorf("%s is no address of a server", address)
+		return fmt.Errorf("%s is not an address of a server", address)
 	}
 	// The certificate is for the name that clients use, and the question leaves no machine.
 	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, DisableKeepAlives: true}

@@ -12,9 +12,9 @@ import (
 const description = "One GraphQL endpoint over Thought Industries, Coassemble and MATTR."
 
 const exitCodes = `Exit codes:
-  0  done, and all is well
-  1  done, and something is not well: a check failed, a replay differs, a server ended by an error
-  2  not begun: a wrong command, flag, setting or file
+  0  success
+  1  failure: a check failed, a replay differs, a server ended with an error
+  2  not started: a wrong command, flag, setting or file
 `
 
 type helpCommand struct {
@@ -56,7 +56,7 @@ func (h helpWriter) program(app *kong.Application) {
 	}
 	h.line("\nlearngraph help COMMAND explains a command.\n\n%s\nFlags:", exitCodes)
 	h.flags(app.Flags)
-	h.line("\nSettings. A flag wins over the environment, and this over the file of -config:")
+	h.line("\nSettings. Flags override the environment, which overrides the file of -config:")
 	for _, g := range config.Groups() {
 		h.line("\n%s (%s):", g.Title, g.Name)
 		for _, s := range config.Settings() {
@@ -66,7 +66,7 @@ func (h helpWriter) program(app *kong.Application) {
 		}
 	}
 	h.line(
-		"\nTraces follow the standard OTEL_* variables, and the memory of the process GOMEMLIMIT and GOGC where they are set.")
+		"\nThe standard OTEL_* variables configure traces; GOMEMLIMIT and GOGC, if set, the memory of the process.")
 }
 
 // command explains one command.

@@ -13,7 +13,7 @@ import (
 
 type purgeCommand struct {
 	Type string `arg:"" help:"Client, EmbedClient, User or Identity."`
-	ID   string `arg:"" name:"id" help:"The record's field id, or its sourceId: the key that its own backend gives it. No slug, SKU, name or email address."`
+	ID   string `arg:"" name:"id" help:"The record's id, or its sourceId: its key in its own backend. Not a slug, SKU, name or email address."`
 }
 
 // Run reaches the replicas through Redis; without it each keeps its own memory, and has /purge on METRICS_LISTEN.
@@ -41,14 +41,14 @@ func (c *purgeCommand) purge(ctx context.Context, cfg *config.Config, schema str
 		return ExitUsage
 	}
 	if failed {
-		fmt.Fprintln(stderr, "learngraph: Redis could not be reached: nothing was purged")
+		fmt.Fprintln(stderr, "learngraph: Redis is not reachable: nothing was purged")
 		return ExitFailed
 	}
 	if held {
-		fmt.Fprintln(stdout, "purged: there was something cached of this", c.Type)
+		fmt.Fprintln(stdout, "purged: there were cached values of this", c.Type)
 	} else {
 		fmt.Fprintf(stdout,
-			"nothing was cached of this %s; lists that could show it are dropped. Is it the right id? See learngraph help purge\n", c.Type)
+			"no value of this %s was cached; lists that could have it are dropped. Is the id right? See learngraph help purge\n", c.Type)
 	}
 	return ExitOK
 }

@@ -14,14 +14,14 @@ import (
 
 type replayCommand struct {
 	JSON     bool     `name:"json" help:"Write JSON."`
-	HAR      string   `name:"har" placeholder:"FILE" help:"Write the calls of the one capture to this file, as an HTTP Archive."`
-	Captures []string `arg:"" name:"capture" help:"Files that CAPTURE_DIR has."`
+	HAR      string   `name:"har" placeholder:"FILE" help:"Write the calls of the capture to this file, as an HTTP Archive."`
+	Captures []string `arg:"" name:"capture" help:"Files of CAPTURE_DIR."`
 }
 
 // Run runs captured operations again against the backends as they were recorded, and shows what differs.
 func (c *replayCommand) Run(ctx context.Context, p *process) error {
 	if c.HAR != "" && len(c.Captures) > 1 {
-		return errors.New("-har takes the calls of one capture; see learngraph help replay")
+		return errors.New("-har needs exactly one capture; see learngraph help replay")
 	}
 	result, err := replay(ctx, c.Captures, c.HAR, progressTo(p.Stderr))
 	if err != nil {

@@ -8,7 +8,7 @@ import (
 )
 
 type schemaCommand struct {
-	Flavor string `default:"plain" enum:"plain,federation,federation-2.9,federation-open,composite,semantic-nullability,cache-control" placeholder:"NAME" help:"What it is written for: plain, federation, federation-2.9, federation-open, composite, semantic-nullability or cache-control."`
+	Flavor string `default:"plain" enum:"plain,federation,federation-2.9,federation-open,composite,semantic-nullability,cache-control" placeholder:"NAME" help:"Flavor of the schema: plain, federation, federation-2.9, federation-open, composite, semantic-nullability or cache-control."`
 }
 
 // Run prints the GraphQL schema. Some flavors depend on settings.

@@ -71,7 +71,7 @@ func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.S
 	defer end()
 	task.Go(func() error { return reloadAt(reloading, hangups, s) }, func(err error) {
 		if err != nil {
-			e.log.Error("SIGHUP has no effect any more", "cause", err.Error())
+			e.log.Error("SIGHUP no longer has an effect", "cause", err.Error())
 		}
 	})
 	err = s.ListenAndServe(ctx, p.Stdout)

@@ -53,7 +53,7 @@ func unknownCommand(text string, node *kong.Node) string {
 	if !unexpected || len(node.Children) == 0 {
 		return text
 	}
-	text = "there is no command " + name
+	text = "unknown command " + name
 	if strings.HasSuffix(text, "?") {
 		return text
 	}
@@ -61,7 +61,7 @@ func unknownCommand(text string, node *kong.Node) string {
 	for _, c := range node.Children {
 		names = append(names, c.Name)
 	}
-	return text + "; there are " + strings.Join(names, ", ")
+	return text + "; the commands are " + strings.Join(names, ", ")
 }
 
 // unknownFlag suggests the flag of a setting whose name in the environment was given.

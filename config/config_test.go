@@ -42,7 +42,7 @@ func TestAWrongSettingIsNamed(t *testing.T) {
 		{"no client id", map[string]string{"MATTR_CLIENT_ID": ""}, nil, "MATTR_CLIENT_ID is missing"},
 		{"no client secret", map[string]string{"MATTR_CLIENT_SECRET": ""}, nil, "MATTR_CLIENT_SECRET is missing"},
 		{"credentials without a tenant", map[string]string{"MATTR_URL": ""}, nil, "MATTR_URL is missing"},
-		{"a token beside credentials", map[string]string{"MATTR_TOKEN": "hidden"}, nil, "MATTR_TOKEN is set beside"},
+		{"a token beside credentials", map[string]string{"MATTR_TOKEN": "hidden"}, nil, "MATTR_TOKEN and OAuth2 credentials are both set"},
 		{"a key of Redis that is too short", map[string]string{"REDIS_KEY": "hidden"}, nil, "REDIS_KEY must be keys"},
 		{"a file of Redis's keys that is empty", map[string]string{"REDIS_KEY_FILE": os.DevNull}, nil, "REDIS_KEY_FILE is empty"},
 		{"a certificate without a key", map[string]string{"TLS_CERT_FILE": "cert.pem"}, nil, "TLS_CERT_FILE and TLS_KEY_FILE must be set together"},

@@ -22,7 +22,7 @@ func readFile(path string) (map[string]string, error) {
 	}
 	var doc yaml.Node
 	if err := yaml.Unmarshal(reload.Text(text), &doc); err != nil {
-		return nil, fmt.Errorf("the configuration file %q is no YAML: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
+		return nil, fmt.Errorf("the configuration file %q is not YAML: %s", path, strings.TrimPrefix(err.Error(), "yaml: "))
 	}
 	f := fileReader{path: path, values: map[string]string{}}
 	if len(doc.Content) == 0 {
@@ -47,7 +47,7 @@ func (f fileReader) settings(group string, n *yaml.Node) error {
 		return nil
 	}
 	if n.Kind != yaml.MappingNode {
-		return f.errorAt(n, "want names with values, such as listen: 127.0.0.1:8080")
+		return f.errorAt(n, "must be names with values, such as listen: 127.0.0.1:8080")
 	}
 	for i := 0; i < len(n.Content); i += 2 {
 		key, value := n.Content[i], n.Content[i+1]
@@ -69,7 +69,7 @@ func (f fileReader) setting(group string, key, value *yaml.Node) error {
 	s, ok := known[key.Value]
 	switch {
 	case !ok:
-		return f.errorAt(key, "there is no setting %q%s", key.Value, didYouMean(group, key.Value, names(known)))
+		return f.errorAt(key, "unknown setting %q%s", key.Value, didYouMean(group, key.Value, names(known)))
 	case group != "" && s.Group != group:
 		return f.errorAt(key, "%s belongs to %s, not to %s", key.Value, s.Group, group)
 	}

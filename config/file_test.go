@@ -46,22 +46,22 @@ func TestAFlagWinsOverTheEnvironmentAndThisOverTheFile(t *testing.T) {
 func TestAWrongConfigurationFileIsRefused(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct{ text, want string }{
-		"letters in another order":  {"server:\n  listne: a\n", `line 2: there is no setting "listne"; did you mean "listen"?`},
-		"a name without its group":  {"cache:\n  ttl: 1s\n", `line 2: there is no setting "ttl"; did you mean "cache_ttl"?`},
-		"a backend's key by itself": {"coassemble:\n  authorization: a\n", `line 2: there is no setting "authorization"; did you mean "coassemble_authorization"?`},
-		"a name like no other":      {"nope: 1\n", `line 1: there is no setting "nope"`},
-		"an unknown name":           {"cache:\n  cache_tll: 1s\n", `line 2: there is no setting "cache_tll"; did you mean "cache_ttl"?`},
-		"an unknown group":          {"cash:\n  cache_ttl: 1s\n", `line 1: there is no setting "cash"`},
+		"letters in another order":  {"server:\n  listne: a\n", `line 2: unknown setting "listne"; did you mean "listen"?`},
+		"a name without its group":  {"cache:\n  ttl: 1s\n", `line 2: unknown setting "ttl"; did you mean "cache_ttl"?`},
+		"a backend's key by itself": {"coassemble:\n  authorization: a\n", `line 2: unknown setting "authorization"; did you mean "coassemble_authorization"?`},
+		"a name like no other":      {"nope: 1\n", `line 1: unknown setting "nope"`},
+		"an unknown name":           {"cache:\n  cache_tll: 1s\n", `line 2: unknown setting "cache_tll"; did you mean "cache_ttl"?`},
+		"an unknown group":          {"cash:\n  cache_ttl: 1s\n", `line 1: unknown setting "cash"`},
 		"another group":             {"limits:\n  cache_ttl: 1s\n", "cache_ttl belongs to cache, not to limits"},
 		"one twice":                 {"cache_ttl: 1s\ncache:\n  cache_ttl: 2s\n", "line 3: cache_ttl is set twice"},
-		"a name of the environment": {"CACHE_TTL: 1s\n", `there is no setting "CACHE_TTL"`},
-		"a group in a group":        {"cache:\n  cache: {}\n", `there is no setting "cache"`},
+		"a name of the environment": {"CACHE_TTL: 1s\n", `unknown setting "CACHE_TTL"`},
+		"a group in a group":        {"cache:\n  cache: {}\n", `unknown setting "cache"`},
 		"a list":                    {"cache_ttl: [1s]\n", "cache_ttl must be a single value"},
 		"a map":                     {"cache_ttl: {a: b}\n", "cache_ttl must be a single value"},
 		"an anchor":                 {"listen: &a 127.0.0.1:0\nmetrics_listen: *a\n", "metrics_listen must be a single value"},
 		"a wrong value":             {"cache_memory: 128\n", `CACHE_MEMORY must be a size with its unit, such as 64MiB; it is "128"`},
-		"no names":                  {"- a\n", "want names with values"},
-		"no YAML":                   {"a: b: c\n", "is no YAML: "},
+		"no names":                  {"- a\n", "must be names with values"},
+		"no YAML":                   {"a: b: c\n", "is not YAML: "},
 	} {
 		_, err := Load(Sources{File: configFile(t, test.text), Getenv: environment(nil)})
 		if err == nil || !strings.Contains(err.Error(), test.want) {

@@ -222,7 +222,7 @@ func headerNames(name, usage string, field func(*Config) *[]string) Setting {
 func rates(v string) ([]upstream.Rate, error) {
 	list, err := upstream.ParseRates(v)
 	if err != nil {
-		return nil, errors.New("must be COUNT/DURATION, such as 60/1m, several with commas, or 0 for any number")
+		return nil, errors.New("must be COUNT/DURATION, such as 60/1m, several with commas, or 0 for no limit")
 	}
 	return list, nil
 }

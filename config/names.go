@@ -75,10 +75,10 @@ func misspelledNames(environ []string) (warnings []string) {
 		switch {
 		case near != "":
 			warnings = append(warnings,
-				fmt.Sprintf("the environment has %s, which is no setting and has no effect; did you mean %s?", name, near))
+				fmt.Sprintf("the environment has %s, which is not a setting and has no effect; did you mean %s?", name, near))
 		case inFamily:
 			warnings = append(warnings,
-				fmt.Sprintf("the environment has %s, which is no setting and has no effect; learngraph help lists them", name))
+				fmt.Sprintf("the environment has %s, which is not a setting and has no effect; learngraph help lists them", name))
 		}
 	}
 	return warnings

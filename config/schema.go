@@ -24,7 +24,7 @@ type jsonSchema struct {
 func Schema() []byte {
 	closed := false
 	root := &jsonSchema{Schema: "https://json-schema.org/draft/2020-12/schema", Title: "Learngraph configuration",
-		Description: "A setting stands in its group or at the top, once. A flag and the environment win over the file.",
+		Description: "A setting is in its group or at the top, once. Flags and the environment override the file.",
 		Type:        []string{"object", "null"}, Properties: map[string]*jsonSchema{}, Closed: &closed}
 	for _, g := range Groups() {
 		root.Properties[g.Name] = &jsonSchema{Title: g.Title, Type: []string{"object", "null"},

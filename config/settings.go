@@ -79,13 +79,13 @@ func serverSettings() []Setting {
 			func(c *Config) *string { return &c.TLSCert }),
 		text("TLS_KEY_FILE", "", "Key of TLS_CERT_FILE in PEM.", func(c *Config) *string { return &c.TLSKey }),
 		count("REPLICAS", "1",
-			"Processes that share the backends' limits; without Redis each keeps to its part of every rate.",
+			"Number of processes that share the backends' limits; without Redis each uses its share of every rate.",
 			func(c *Config) *int { return &c.Replicas }),
 		inDemo("0s",
 			span("SHUTDOWN_DELAY", "1s",
-				"How long a server that was told to stop serves on while /readyz says that it is not ready.",
+				"Time that a stopping server still serves requests while /readyz is 503.",
 				func(c *Config) *time.Duration { return &c.ShutdownDelay })),
-		duration("SHUTDOWN_TIMEOUT", "10s", "How long requests in flight may take once no new connection is taken.",
+		duration("SHUTDOWN_TIMEOUT", "10s", "Maximum time for requests in flight once no new connection is accepted.",
 			func(c *Config) *time.Duration { return &c.ShutdownTimeout }),
 		inDemo("true", boolean("INTROSPECTION", "false",
 			"Answer introspection, serve /schema.graphqls and suggest names in errors.", func(c *Config) *bool {
@@ -99,25 +99,25 @@ func serverSettings() []Setting {
 		inDemo("true", boolean("ALLOW_DELETES", "false", "Allow the three delete mutations.", func(c *Config) *bool {
 			return &c.AllowDeletes
 		})),
-		boolean("FEDERATION", "false", "Serve _service and _entities, as Apollo Federation asks of a subgraph.",
+		boolean("FEDERATION", "false", "Serve _service and _entities, as a subgraph of Apollo Federation.",
 			func(c *Config) *bool { return &c.Federation }),
 		origins("CORS_ORIGINS",
-			"Origins of pages that may call, with commas, such as https://app.example; * for any. Those of this machine need not be listed with -demo or a LISTEN on loopback.", func(c *Config) *[]string { return &c.Origins }),
+			"Origins of pages that may call, with commas, such as https://app.example; * for any. Origins of this machine are always allowed with -demo or a LISTEN on loopback.", func(c *Config) *[]string { return &c.Origins }),
 		headerNames("CORS_HEADERS",
-			"Request headers that pages of other origins may send, with commas, beside those of the API and of well-known clients.", func(c *Config) *[]string { return &c.OriginHeaders }),
+			"Request headers that pages of other origins may also send, with commas; those of the API and of well-known clients are allowed.", func(c *Config) *[]string { return &c.OriginHeaders }),
 		networks("TRUSTED_PROXIES",
-			"Addresses or networks of proxies in front, with commas, such as 10.0.0.0/8: the log takes a caller's address from their X-Forwarded-For.", func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }),
-		boolean("PUBLIC_CATALOG", "false", "Let shared HTTP caches keep answers that come from Thought Industries alone.",
+			"Addresses or networks of proxies in front, with commas, such as 10.0.0.0/8; the log has the caller's address from their X-Forwarded-For.", func(c *Config) *[]netip.Prefix { return &c.TrustedProxies }),
+		boolean("PUBLIC_CATALOG", "false", "Let shared HTTP caches store answers with data of Thought Industries only.",
 			func(c *Config) *bool { return &c.PublicCatalog }),
 		tagHeader("CDN_TAG_HEADER",
-			"Header for the tags of answers that shared caches may keep: Cache-Tag, Surrogate-Key, xkey or one like them; none unless set.", func(c *Config) *string { return &c.CDN.TagHeader }),
+			"Header with the tags of answers that shared caches may store, such as Cache-Tag, Surrogate-Key or xkey; none unless set.", func(c *Config) *string { return &c.CDN.TagHeader }),
 		purgeURL("CDN_PURGE_URL",
-			"URL that purges tags from the caches in front; {tag} or {tags} in it are replaced; nothing is purged unless set.",
+			"URL to purge tags from shared caches; {tag} or {tags} in it are replaced; nothing is purged unless set.",
 			func(c *Config) *string { return &c.CDN.PurgeURL }),
 		webhookSecret("CDN_PURGE_TOKEN", "Credential for CDN_PURGE_URL.", func(c *Config) *string {
 			return &c.CDN.PurgeToken
 		}),
-		span("CDN_BROWSER_TTL", "10s", "Longest that a browser may use an answer with tags: nothing purges it from there.",
+		span("CDN_BROWSER_TTL", "10s", "Maximum time that a browser may cache an answer with tags, since no purge reaches it.",
 			func(c *Config) *time.Duration { return &c.CDN.BrowserTTL }),
 	}
 }
@@ -131,7 +131,7 @@ func thoughtIndustriesSettings() []Setting {
 			return &c.ThoughtIndustriesKey
 		}),
 		webhookSecret("THOUGHTINDUSTRIES_WEBHOOK_SECRET",
-			"Secret that its webhook signs with; /webhooks/thoughtindustries is served if set.", func(c *Config) *string {
+			"Signing secret of its webhook; /webhooks/thoughtindustries is served if set.", func(c *Config) *string {
 				return &c.ThoughtIndustriesWebhook
 			}),
 	}, backendSettings("THOUGHTINDUSTRIES", "60/1m,1000/1h", "5", "20s", func(c *Config) *Backend {
@@ -148,7 +148,7 @@ func coassembleSettings() []Setting {
 			return &c.CoassembleAuthorization
 		}),
 		webhookSecret("COASSEMBLE_WEBHOOK_SECRET",
-			"Secret that its webhook signs with; /webhooks/coassemble is served if set.", func(c *Config) *string {
+			"Signing secret of its webhook; /webhooks/coassemble is served if set.", func(c *Config) *string {
 				return &c.CoassembleWebhook
 			}),
 	}, backendSettings("COASSEMBLE", "100/1m", "10", "10s", func(c *Config) *Backend { return &c.Coassemble })...)
@@ -172,8 +172,8 @@ func mattrSettings() []Setting {
 			return &c.MATTRToken
 		}),
 		keySet("MATTR_WEBHOOK_JWKS",
-			"URL or file of the key set that the tenant's webhooks are signed with; /webhooks/mattr is served if it and MATTR_WEBHOOK_ID are set.", func(c *Config) *string { return &c.MATTRWebhookJWKS }),
-		text("MATTR_WEBHOOK_ID", "", "The id that MATTR gave the webhook.", func(c *Config) *string {
+			"URL or file of the key set that signs the tenant's webhooks; /webhooks/mattr is served if it and MATTR_WEBHOOK_ID are set.", func(c *Config) *string { return &c.MATTRWebhookJWKS }),
+		text("MATTR_WEBHOOK_ID", "", "Id of the webhook at MATTR.", func(c *Config) *string {
 			return &c.MATTRWebhookID
 		}),
 	}, backendSettings("MATTR", "600/1m", "20", "10s", func(c *Config) *Backend { return &c.MATTR })...)
@@ -183,12 +183,12 @@ func mattrSettings() []Setting {
 func backendSettings(prefix, rate, concurrency, timeout string, backend func(*Config) *Backend) []Setting {
 	return []Setting{
 		inDemo("0", Setting{Name: prefix + "_RATE", Default: rate,
-			Usage: "Most calls per time as COUNT/DURATION, several with commas; 0 for any number.", list: true,
+			Usage: "Maximum number of calls in a rolling window as COUNT/DURATION, several with commas; 0 for no limit.", list: true,
 			set: func(c *Config, v string) (err error) { backend(c).Rates, err = rates(v); return err }}),
-		count(prefix+"_CONCURRENCY", concurrency, "Most calls to the backend at once.", func(c *Config) *int {
+		count(prefix+"_CONCURRENCY", concurrency, "Maximum number of calls to the backend at once.", func(c *Config) *int {
 			return &backend(c).Concurrency
 		}),
-		duration(prefix+"_TIMEOUT", timeout, "Longest that one call may take.", func(c *Config) *time.Duration {
+		duration(prefix+"_TIMEOUT", timeout, "Maximum time of one call.", func(c *Config) *time.Duration {
 			return &backend(c).Timeout
 		}),
 		inDemo("false", boolean(prefix+"_GZIP", "true", "Ask the backend for compressed answers.", func(c *Config) *bool {
@@ -201,7 +201,7 @@ func linkSettings() []Setting {
 	return []Setting{
 		choice("LINK_CLIENT", "id", "Field of the client that is Coassemble's clientIdentifier: id, slug or sku.",
 			[]string{"id", "slug", "sku"}, func(c *Config) *string { return &c.Link.Client }),
-		linkUser("LINK_USER", "subjectId", "What of the identity is the user's identifier: subjectId, id or claims.KEY."),
+		linkUser("LINK_USER", "subjectId", "Field of the identity that is the user's identifier: subjectId, id or claims.KEY."),
 		text("LINK_USER_PROVIDER", "", "The providerId that a subjectId must belong to; any unless set.",
 			func(c *Config) *string { return &c.Link.UserProvider }),
 	}
@@ -209,68 +209,68 @@ func linkSettings() []Setting {
 
 func cacheSettings() []Setting {
 	return []Setting{
-		span("CACHE_TTL", "60s", "How long an answer of a backend is fresh; 0 turns caching across operations off.",
+		span("CACHE_TTL", "60s", "Time that an answer of a backend is fresh; 0 disables caching across operations.",
 			func(c *Config) *time.Duration { return &c.Cache.TTL }),
-		span("CACHE_STALE", "10m", "How long an answer that is no longer fresh may still be served while it is refreshed.",
+		span("CACHE_STALE", "10m", "Time that an answer may be served stale, while it is refreshed.",
 			func(c *Config) *time.Duration { return &c.Cache.Stale }),
-		span("CACHE_NEGATIVE", "10s", "How long it is remembered that a record does not exist.",
+		span("CACHE_NEGATIVE", "10s", "Time that the absence of a record is cached.",
 			func(c *Config) *time.Duration { return &c.Cache.Negative }),
 		size("CACHE_MEMORY", "128MiB",
-			"Most memory for what the process keeps, overhead included; at most half of the memory limit unless set.",
+			"Maximum memory of the caches in the process, with overhead; at most half of the memory limit unless set.",
 			func(c *Config) *int64 { return &c.Cache.Memory }),
 		boolean("COALESCE", "true", "Share calls and executions in flight between operations of the same scope.",
 			func(c *Config) *bool { return &c.Cache.Coalesce }),
 		redisURL("REDIS_URL",
 			"URL of Redis, redis:// or rediss://; with master_name= Sentinel, with addr= Cluster; the cache is in memory alone unless set."),
 		redisKeys("REDIS_KEY",
-			"Keys of 32 bytes in base64 or hexadecimal, with commas: the first seals what is kept in Redis, all open it."),
-		redisIssuers("REDIS_CA_FILE", "PEM file with the issuers of Redis's certificate; the system's unless set."),
+			"Keys of 32 bytes in base64 or hexadecimal, with commas: the first encrypts values in Redis, all decrypt them."),
+		redisIssuers("REDIS_CA_FILE", "PEM file with the issuers of Redis's certificate; those of the system unless set."),
 		redisPrefix("REDIS_PREFIX", "lg:",
-			"Beginning of every key and channel in Redis; installations with different ones share a Redis without touching each other."),
-		duration("REDIS_TIMEOUT", "20ms", "Longest that an operation waits for one round to Redis.",
+			"Prefix of every key and channel in Redis; installations with different prefixes can share a Redis."),
+		duration("REDIS_TIMEOUT", "20ms", "Maximum time that an operation waits for one round trip to Redis.",
 			func(c *Config) *time.Duration { return &c.redis().Timeout }),
 	}
 }
 
 func limitSettings() []Setting {
 	return []Setting{
-		duration("OPERATION_TIMEOUT", "15s", "Longest that one operation may take.", func(c *Config) *time.Duration {
+		duration("OPERATION_TIMEOUT", "15s", "Maximum time of one operation.", func(c *Config) *time.Duration {
 			return &c.OperationTimeout
 		}),
 		count("OPERATION_CALLS", strconv.Itoa(cost.DefaultMax/cost.CallPoints),
-			"Most backend calls that one operation may make; the default is what MAX_COST admits.", func(c *Config) *int {
+			"Maximum number of backend calls of one operation; the default fits MAX_COST.", func(c *Config) *int {
 				return &c.OperationCalls
 			}),
-		size("OPERATION_BYTES", "512MiB", "Most that one operation may receive from backends.", func(c *Config) *int64 {
+		size("OPERATION_BYTES", "512MiB", "Maximum number of bytes that one operation may receive from backends.", func(c *Config) *int64 {
 			return &c.OperationBytes
 		}),
 		size("UPSTREAM_MAX_BODY", "64MiB",
-			"Largest answer of a backend after inflating; at most an eighth of the memory limit unless set.",
+			"Maximum size of a backend's answer, decompressed; at most an eighth of the memory limit unless set.",
 			func(c *Config) *int64 { return &c.UpstreamMaxBody }),
-		count("MAX_INFLIGHT", "1000", "Most requests under way; one more is answered with 503.", func(c *Config) *int {
+		count("MAX_INFLIGHT", "1000", "Maximum number of requests in flight; one more is answered with 503.", func(c *Config) *int {
 			return &c.MaxInflight
 		}),
 		size("MAX_INFLIGHT_BYTES", "512MiB",
-			"Most that requests under way may hold; past it 503; at most a quarter of the memory limit unless set.",
+			"Maximum memory of requests in flight, past which one is answered with 503; at most a quarter of the memory limit unless set.",
 			func(c *Config) *int64 { return &c.InflightBytes }),
 		subscriptions("SUBSCRIPTIONS", "100,10000",
-			"Most subscriptions that are open, for one caller and in all; 0 takes none.", func(c *Config) *Subscriptions {
+			"Maximum number of open subscriptions, for one caller and in total; 0 for none.", func(c *Config) *Subscriptions {
 				return &c.Subscriptions
 			}),
-		amount("BATCH_LIMIT", "10", "Most operations in one request; 0 takes no arrays.", func(c *Config) *int {
+		amount("BATCH_LIMIT", "10", "Maximum number of operations in one request; 0 accepts no arrays.", func(c *Config) *int {
 			return &c.BatchLimit
 		}),
 		amount("MAX_COST", strconv.Itoa(cost.DefaultMax),
-			"Most points that one operation may cost as estimated; 0 for any number.", func(c *Config) *int {
+			"Maximum estimated cost of one operation in points; 0 for no limit.", func(c *Config) *int {
 				return &c.MaxCost
 			}),
 		choice("COST_MODE", "enforce",
-			"What the estimated cost does: enforce refuses, measure only reports, off estimates nothing.",
+			"Use of the estimated cost: enforce refuses operations, measure only reports, off estimates nothing.",
 			[]string{"enforce", "measure", "off"}, func(c *Config) *string { return &c.CostMode }),
 		amount("POINTS", "0", "Size of each caller's bucket of points; 0 for no bucket.", func(c *Config) *int {
 			return &c.Points
 		}),
-		amount("POINTS_RESTORE", "1000", "Points that come back to each bucket in a second.", func(c *Config) *int {
+		amount("POINTS_RESTORE", "1000", "Points that each bucket regains per second.", func(c *Config) *int {
 			return &c.PointsRestore
 		}),
 	}
@@ -279,21 +279,21 @@ func limitSettings() []Setting {
 func callerSettings() []Setting {
 	return []Setting{
 		choice("AUTH", "none",
-			"How callers show who they are: none, keys, jwt or keys,jwt; none must be said where LISTEN is no loopback address.",
+			"Authentication of callers: none, keys, jwt or keys,jwt; none must be set explicitly unless LISTEN is a loopback address.",
 			[]string{"none", "keys", "jwt", "keys,jwt"}, func(c *Config) *string { return &c.Auth }),
 		text("API_KEYS_FILE", "",
 			"JSON file with a list of keys: name, sha256, scopes, clients, points; read again when it changes.",
 			func(c *Config) *string { return &c.APIKeysFile }),
-		keySet("JWT_JWKS", "URL or file of the key set that tokens are signed with.", func(c *Config) *string {
+		keySet("JWT_JWKS", "URL or file of the key set that signs tokens.", func(c *Config) *string {
 			return &c.JWKS
 		}),
-		text("JWT_ISSUER", "", "What iss of a token must be.", func(c *Config) *string { return &c.JWTIssuer }),
-		text("JWT_AUDIENCE", "", "What aud of a token must contain.", func(c *Config) *string { return &c.JWTAudience }),
-		several("JWT_ALGORITHMS", "Algorithms that tokens may be signed with, with commas; "+
+		text("JWT_ISSUER", "", "Required iss of a token.", func(c *Config) *string { return &c.JWTIssuer }),
+		text("JWT_AUDIENCE", "", "Required value in aud of a token.", func(c *Config) *string { return &c.JWTAudience }),
+		several("JWT_ALGORITHMS", "Accepted signature algorithms of tokens, with commas; "+
 			strings.Join(auth.DefaultAlgorithms, " and ")+" unless set.", auth.Algorithms, func(c *Config) *[]string {
 			return &c.JWTAlgorithms
 		}),
-		text("JWT_TYPE", "", "What typ of a token must be, such as at+jwt; any unless set.", func(c *Config) *string {
+		text("JWT_TYPE", "", "Required typ of a token, such as at+jwt; any unless set.", func(c *Config) *string {
 			return &c.JWTType
 		}),
 		text("JWT_SCOPES_CLAIM", "", "Claim with the scopes of a token; the first of scope, scp and permissions unless set.",
@@ -303,24 +303,24 @@ func callerSettings() []Setting {
 		text("TRUSTED_DOCUMENTS", "", "Manifest of trusted documents, or a folder of manifests; read again when it changes.",
 			func(c *Config) *string { return &c.TrustedDocuments }),
 		choice("TRUSTED_MODE", "off",
-			"What a document outside of TRUSTED_DOCUMENTS may do: off runs it, log runs and logs it, only refuses it.",
+			"Treatment of a document that is not in TRUSTED_DOCUMENTS: off runs it, log runs and logs it, only refuses it.",
 			[]string{"off", "log", "only"}, func(c *Config) *string { return &c.TrustedMode }),
 	}
 }
 
 func operatingSettings() []Setting {
 	return []Setting{
-		choice("LOG_FORMAT", "", "Form of the log: json or text; text on a terminal and json elsewhere unless set.",
+		choice("LOG_FORMAT", "", "Format of the log: json or text; text on a terminal and json elsewhere unless set.",
 			[]string{"json", "text"}, func(c *Config) *string { return &c.LogFormat }),
-		choice("LOG_LEVEL", "info", "Least level of what is logged: debug, info, warn or error; debug has probes too.",
+		choice("LOG_LEVEL", "info", "Minimum level of the log: debug, info, warn or error; debug includes probes.",
 			[]string{"debug", "info", "warn", "error"}, func(c *Config) *string { return &c.LogLevel }),
 		address("METRICS_LISTEN", "",
 			"Address of /metrics, /status, /contract and /purge, and of /healthz and /readyz for probes; none unless set.",
 			func(c *Config) *string { return &c.MetricsListen }),
-		several("TRACE_BACKENDS", "Backends that get the trace's headers, with commas.", backendNames(),
+		several("TRACE_BACKENDS", "Backends that receive the trace's headers, with commas.", backendNames(),
 			func(c *Config) *[]string { return &c.TraceBackends }),
 		text("CAPTURE_DIR", "",
-			"Folder for operations that are captured with X-Learngraph-Capture: 1; needs EXPLAIN, and AUTH or a LISTEN on loopback.", func(c *Config) *string { return &c.CaptureDir }),
+			"Folder for operations captured with X-Learngraph-Capture: 1; needs EXPLAIN, and AUTH or a LISTEN on loopback.", func(c *Config) *string { return &c.CaptureDir }),
 	}
 }
 

@@ -22,7 +22,7 @@ func (c *Config) validate() error {
 	}
 	if !c.Demo && c.Auth == "none" && !upstream.IsLoopback(host) && !c.given["AUTH"] {
 		return fmt.Errorf(
-			"LISTEN is not a loopback address: anyone who reaches %q could use your backends; set AUTH, or say AUTH=none to allow that", c.Listen)
+			"LISTEN is not a loopback address: anyone who reaches %q could use your backends; set AUTH, or AUTH=none to allow it", c.Listen)
 	}
 	if err := errors.Join(c.validateCapture(host), c.validateCDN()); err != nil {
 		return err
@@ -40,9 +40,9 @@ func (c *Config) validateCapture(host string) error {
 	case c.CaptureDir == "":
 		return nil
 	case !c.Explain:
-		return errors.New("EXPLAIN is missing: CAPTURE_DIR is set, and only who may explain may capture")
+		return errors.New("EXPLAIN is missing: CAPTURE_DIR needs it, since a capture needs the right to explain")
 	case c.Auth == "none" && !upstream.IsLoopback(host):
-		return errors.New("CAPTURE_DIR needs AUTH, or a LISTEN on loopback: anyone could have files written")
+		return errors.New("CAPTURE_DIR needs AUTH or a LISTEN on loopback: else anyone could make it write files")
 	}
 	probe, err := os.CreateTemp(c.CaptureDir, ".probe-*")
 	if err != nil {
@@ -65,10 +65,10 @@ func (c *Config) validateCDN() error {
 func (c *Config) cdnWarnings() (list []string) {
 	if c.CDN.TagHeader != "" && !c.PublicCatalog {
 		list = append(list,
-			"no answer has tags: CDN_TAG_HEADER is set, and only with PUBLIC_CATALOG may a shared cache keep an answer")
+			"CDN_TAG_HEADER has no effect without PUBLIC_CATALOG: shared caches may store no answer")
 	}
 	if c.CDN.PurgeURL != "" && c.CDN.TagHeader == "" {
-		list = append(list, "CDN_PURGE_URL purges tags that no answer has: CDN_TAG_HEADER is not set")
+		list = append(list, "CDN_PURGE_URL has no effect without CDN_TAG_HEADER: no answer has tags")
 	}
 	return list
 }
@@ -97,7 +97,7 @@ func (c *Config) validateBackends() error {
 	}
 	if !c.HasThoughtIndustries() && !c.HasCoassemble() && !c.HasMATTR() {
 		return errors.New(
-			"no backend is configured: set THOUGHTINDUSTRIES_URL, COASSEMBLE_AUTHORIZATION or MATTR_URL with what belongs to them, or start with -demo")
+			"no backend is configured: set THOUGHTINDUSTRIES_URL, COASSEMBLE_AUTHORIZATION or MATTR_URL with their credentials, or start with -demo")
 	}
 	return nil
 }
@@ -108,7 +108,7 @@ func (c *Config) validateMATTR() error {
 	any := slices.ContainsFunc(credentials, given)
 	switch {
 	case c.given["MATTR_TOKEN"] && any:
-		return errors.New("MATTR_TOKEN is set beside OAuth2 credentials: use one of the two")
+		return errors.New("MATTR_TOKEN and OAuth2 credentials are both set: use one of the two")
 	case (c.given["MATTR_TOKEN"] || any) && !c.given["MATTR_URL"]:
 		return errors.New("MATTR_URL is missing: credentials of MATTR are set")
 	case !c.given["MATTR_URL"] || c.given["MATTR_TOKEN"]:

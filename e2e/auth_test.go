@@ -47,7 +47,7 @@ func TestAnUnreachableKeySetIsReportedAndStopsNothing(t *testing.T) {
 		if w := p.bearing(t, http.MethodPost, "/graphql", "no.token"); w.Code != http.StatusUnauthorized {
 			t.Errorf("%s: what is no token got %d", name, w.Code)
 		}
-		if n := strings.Count(p.logged.String(), "the key set of tokens cannot be had"); n != 1 {
+		if n := strings.Count(p.logged.String(), "the key set of tokens is unavailable"); n != 1 {
 			t.Errorf("%s: %d lines in the log, want 1", name, n)
 		}
 		if status := p.operateJSON(t, "/status"); !strings.Contains(fmt.Sprint(status["keySet"]), "up:false") {

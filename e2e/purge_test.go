@@ -57,8 +57,8 @@ func TestPurgeReportsWhetherTheRecordWasCached(t *testing.T) {
 					t.Fatalf("got exit code %d\n%s", code, &stderr)
 				}
 				got := stdout.String()
-				held := strings.HasPrefix(got, "purged: there was something cached of this "+kind)
-				if !held && !strings.HasPrefix(got, "nothing was cached of this "+kind) {
+				held := strings.HasPrefix(got, "purged: there were cached values of this "+kind)
+				if !held && !strings.HasPrefix(got, "no value of this "+kind) {
 					t.Fatalf("got %q", got)
 				}
 				return held

@@ -92,7 +92,7 @@ func TestReplayListsDifferences(t *testing.T) {
 		{"a call", dropped, nil, cli.ExitFailed,
 			[]string{"not called: coassemble GET", "called and not recorded: coassemble GET /v1/headless/users (1)", "data.clients.nodes[0].users: recorded {", "now null"}},
 		{"as JSON", dropped, []string{"-json"}, cli.ExitFailed, []string{`"ok": false`, `"additional": [`, `"path": "data.clients.nodes[0].users"`}},
-		{"no capture", "{}", nil, cli.ExitUsage, nil},
+		{"not a capture", "{}", nil, cli.ExitUsage, nil},
 		{"a later version", `{"version": 2}`, nil, cli.ExitUsage, nil},
 		{"a secret setting", strings.Replace(string(text), `"LINK_CLIENT"`, `"REDIS_URL"`, 1), nil, cli.ExitOK, []string{"same "}},
 		{"a broken setting", strings.Replace(string(text), `"LINK_CLIENT": "id"`, `"LINK_CLIENT": "name"`, 1), nil, cli.ExitUsage, nil},

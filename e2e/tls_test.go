@@ -188,12 +188,12 @@ func TestACertificateThatChangesIsShownWithoutARestart(t *testing.T) {
 	moveFile(t, filepath.Join(half, "tls.key"), filepath.Join(dir, "tls.key"))
 	until(t, func() bool {
 		if got := serial(pool); got != 1 {
-			t.Fatalf("got serial %d while the files do not belong together", got)
+			t.Fatalf("got serial %d while the files do not match", got)
 		}
-		return strings.Contains(p.logged.String(), "do not belong together")
+		return strings.Contains(p.logged.String(), "do not match")
 	})
 	p.Reload(t.Context())
-	for _, want := range []string{`"changed":[]`, `"TLS_CERT_FILE":"TLS_CERT_FILE and TLS_KEY_FILE do not belong together"`, `"TLS_KEY_FILE":"TLS_CERT_FILE and`} {
+	for _, want := range []string{`"changed":[]`, `"TLS_CERT_FILE":"TLS_CERT_FILE and TLS_KEY_FILE do not match"`, `"TLS_KEY_FILE":"TLS_CERT_FILE and`} {
 		if logged := p.logged.String(); !strings.Contains(logged, want) {
 			t.Errorf("a reload meanwhile lacks %s: %s", want, logged)
 		}

@@ -80,7 +80,7 @@ func (h handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the explorer has no such page", http.StatusNotFound)
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
 		w.Header().Set("Allow", "GET, HEAD")
-		http.Error(w, "the explorer is only read", http.StatusMethodNotAllowed)
+		http.Error(w, "the explorer is read-only", http.StatusMethodNotAllowed)
 	default:
 		a.serve(w, r)
 	}

@@ -48,7 +48,7 @@ type Value[T any] struct {
 // place, and failed is called, once for each change.
 func New[T any](fsys fs.FS, name string, parse func([]File) (T, error), failed func(error)) (*Value[T], error) {
 	if failed == nil {
-		return nil, errors.New("nothing takes the failures of later reads")
+		return nil, errors.New("there is no handler for failures of later reads")
 	}
 	v := &Value[T]{fsys: fsys, name: name, parse: parse, failed: failed}
 	info, err := fs.Stat(fsys, name)
@@ -120,7 +120,7 @@ func (v *Value[T]) names() ([]string, error) {
 		return nil, unreadable("the file or folder", err)
 	}
 	if !regular(info) && !v.once {
-		return nil, errors.New("the file is no regular one any more")
+		return nil, errors.New("the file is no longer a regular file")
 	}
 	if !info.IsDir() {
 		return []string{v.name}, nil

@@ -68,7 +68,7 @@ func Write(text string, f Flavor, o Options) (string, error) {
 	case CacheControl:
 		e.declareLifetimes(o.Lifetime)
 	default:
-		return "", fmt.Errorf("%q is no flavor of the schema", f)
+		return "", fmt.Errorf("%q is not a flavor of the schema", f)
 	}
 	var out strings.Builder
 	formatter.NewFormatter(&out, formatter.WithIndent("  ")).FormatSchemaDocument(doc)

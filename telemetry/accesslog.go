@@ -228,7 +228,7 @@ func (w *LineWriter) writeAll() error {
 // appendDroppedLine adds the line that reports dropped lines.
 func appendDroppedLine(lines []byte, lost uint64) []byte {
 	r := slog.NewRecord(time.Now(), slog.LevelWarn,
-		"lines of the log were dropped: it is not read as fast as it is written", 0)
+		"lines of the log were dropped: it is read more slowly than it is written", 0)
 	r.AddAttrs(slog.Uint64("lines", lost))
 	var line bytes.Buffer
 	_ = slog.NewJSONHandler(&line, nil).Handle(context.Background(), r) // a buffer takes everything

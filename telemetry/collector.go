@@ -55,5 +55,5 @@ func collectorError(err error) error {
 	case errors.As(err, &request), errors.As(err, &network):
 		return errors.New("there is no connection to the collector")
 	}
-	return errors.New("the collector refuses traces")
+	return errors.New("the collector rejects traces")
 }

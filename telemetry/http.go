@@ -19,7 +19,7 @@ var servedPaths = nameSet("/graphql", "/graphql/plan", "/schema.graphqls", "/hea
 
 // WithRequests counts what next answers, by path and status. The writer that it is given knows the status.
 func (m *Metrics) WithRequests(next http.Handler) http.Handler {
-	requests := m.counter("http_requests_total", "HTTP requests that were answered.", "path", "status")
+	requests := m.counter("http_requests_total", "HTTP requests answered.", "path", "status")
 	type labels struct {
 		path   string
 		status int
@@ -66,7 +66,7 @@ func (m *Metrics) Build(schema, version string) {
 	}
 	sum := sha256.Sum256([]byte(schema))
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "learngraph_build_info",
-		Help: "1, with what tells this build apart.",
+		Help: "1, with labels that identify the build.",
 		ConstLabels: prometheus.Labels{"version": cmp.Or(version, "unknown"), "commit": commit, "goversion": runtime.Version(),
 			"schema": hex.EncodeToString(sum[:])[:16]}})
 	build.Set(1)

@@ -56,10 +56,10 @@ func (r *KeySetReport) KeySet(err error) {
 		return
 	}
 	if err != nil {
-		r.log.Warn("the key set of "+r.signed+" cannot be had; keys that are known stay", "setting", r.setting,
+		r.log.Warn("the key set of "+r.signed+" is unavailable; known keys stay in use", "setting", r.setting,
 			"cause", cause)
 	} else if r.read {
-		r.log.Info("the key set of "+r.signed+" is read again", "setting", r.setting)
+		r.log.Info("the key set of "+r.signed+" is available again", "setting", r.setting)
 	}
 	r.read, r.state = true, KeySetState{Up: err == nil, Since: time.Now(), Cause: cause}
 }
@@ -78,7 +78,7 @@ func (r *KeySetReport) UnreadableClaim(name string) {
 		r.claims = map[string]time.Time{}
 	}
 	r.claims[name] = time.Now()
-	r.log.Warn("a claim of a token is neither a text nor a list of texts and grants nothing", "claim", name)
+	r.log.Warn("a claim of a token is neither a string nor a list of strings, and grants nothing", "claim", name)
 }
 
 // State returns the state of the key set, nil where tokens are not taken or it was not needed yet.

@@ -106,30 +106,30 @@ func NewMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{},
 		names: map[string]prometheus.Counter{}, series: map[operationLabels]operationSeries{},
 		ofCalls: map[callLabels]callSeries{}, ofBatches: map[string]prometheus.Observer{}}
-	m.operations = m.counter("operations_total", "Operations that ended.", "document", "type", "outcome")
+	m.operations = m.counter("operations_total", "Completed operations.", "document", "type", "outcome")
 	m.callers = m.counter("caller_operations_total",
-		"Operations that ended, by the name of the caller's API key; all tokens are one caller.", "caller")
+		"Completed operations, by the name of the caller's API key; all tokens are one caller.", "caller")
 	m.operationErrors = m.counter("operation_errors_total", "Errors in answers to operations.", "code")
-	m.operationSeconds = m.histogram("operation_duration_seconds", "From an operation's parsing to its answer.", durations,
+	m.operationSeconds = m.histogram("operation_duration_seconds", "Time from the parsing of an operation to its answer.", durations,
 		"document")
-	m.operationPoints = m.histogram("operation_cost_points", "What operations could cost, as estimated before they ran.",
+	m.operationPoints = m.histogram("operation_cost_points", "Estimated cost of operations before execution.",
 		prometheus.ExponentialBuckets(10, 4, 9), "document")
 	m.operationCalls = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "learngraph_operation_backend_calls",
-		Help: "Exchanges with backends that an operation needed.", Buckets: sizes})
-	m.calls = m.counter("backend_calls_total", "Exchanges with a backend that ended.", "backend", "class", "status")
-	m.failures = m.counter("backend_failures_total", "Exchanges with a backend that failed.", "backend", "kind")
-	m.retries = m.counter("backend_retries_total", "Exchanges that repeated one that had failed.", "backend")
-	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' bodies, before inflating.", "backend",
+		Help: "Backend calls per operation, retries included.", Buckets: sizes})
+	m.calls = m.counter("backend_calls_total", "Completed calls of a backend, retries included.", "backend", "class", "status")
+	m.failures = m.counter("backend_failures_total", "Failed calls of a backend, retries included.", "backend", "kind")
+	m.retries = m.counter("backend_retries_total", "Retries of failed calls.", "backend")
+	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' response bodies, as received (compressed).", "backend",
 		"class")
 	m.subscriptionLag = m.histogram("subscription_lag_seconds",
-		"From a change that was noticed to the event that shows it.", durations)
+		"Time from the detection of a change to its event.", durations)
 	m.callSeconds = m.histogram("backend_call_duration_seconds",
-		"From the sending of a call to the last byte of its answer.", durations, "backend", "class")
-	m.batchKeys = m.histogram("batch_keys", "Distinct keys that went out together.", sizes, "kind")
+		"Time from the sending of a call to the last byte of its answer.", durations, "backend", "class")
+	m.batchKeys = m.histogram("batch_keys", "Distinct keys per batch.", sizes, "kind")
 	m.keySetReads = m.counter("key_set_reads_total", "Reads of the key set of tokens.", "outcome")
-	m.reloads = m.counter("reloads_total", "Files and key sets that were read again because the process was asked to.",
+	m.reloads = m.counter("reloads_total", "Files and key sets reloaded on request.",
 		"setting", "outcome")
-	m.webhooks = m.counter("webhook_deliveries_total", "Deliveries of backends' webhooks, by what became of them.",
+	m.webhooks = m.counter("webhook_deliveries_total", "Deliveries of backends' webhooks, by outcome.",
 		"backend", "outcome")
 	// A figure that begins at 1 has not grown, as Prometheus sees it: the first error would raise no alert.
 	for code := range knownCodes {
@@ -338,59 +338,59 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 
 var (
 	descCircuit = newDesc("backend_circuit_open",
-		"1 while calls of the class are answered without asking the backend.", "backend", "class")
-	descLeft        = newDesc("backend_budget_left", "Calls that the window of a rate allows now.", "backend", "window")
-	descUsable      = newDesc("backend_budget_usable", "Calls of a rate that we use.", "backend", "window")
-	descHeld        = newDesc("backend_held", "1 while the backend's own words keep us from calling it.", "backend")
-	descWaiting     = newDesc("backend_calls_waiting", "Calls that wait for the budget or a slot.", "backend")
-	descUnderWay    = newDesc("backend_calls_under_way", "Exchanges under way.", "backend")
-	descLastSuccess = newDesc("backend_last_success_timestamp_seconds", "When the backend last did its part, 0 for never.",
+		"1 while the circuit of the class is open, and no call is sent.", "backend", "class")
+	descLeft        = newDesc("backend_budget_left", "Calls left in the window of a rate.", "backend", "window")
+	descUsable      = newDesc("backend_budget_usable", "Calls of a rate that this server uses at most.", "backend", "window")
+	descHeld        = newDesc("backend_held", "1 while the backend's Retry-After or rate limit headers forbid calls.", "backend")
+	descWaiting     = newDesc("backend_calls_waiting", "Calls waiting for the budget or a slot.", "backend")
+	descUnderWay    = newDesc("backend_calls_under_way", "Calls in flight.", "backend")
+	descLastSuccess = newDesc("backend_last_success_timestamp_seconds", "Time of the backend's last success, 0 for never.",
 		"backend")
 	descLastFailure = newDesc("backend_last_failure_timestamp_seconds",
-		"When the backend last did not do its part, 0 for never.", "backend")
+		"Time of the backend's last failure, 0 for never.", "backend")
 
-	descLookups       = newDesc("cache_lookups_total", "Keys looked up, by where the answer came from.", "kind", "verdict")
-	descMemoryBytes   = newDesc("cache_memory_bytes", "Bytes kept in the process.")
-	descMemoryEntries = newDesc("cache_memory_entries", "Entries kept in the process.")
-	descRefreshes     = newDesc("cache_refreshes_total", "Fetches that ran behind stale answers.")
-	descRedisUp       = newDesc("redis_up", "0 while Redis fails and is left alone.")
-	descRedisErrors   = newDesc("redis_errors_total", "Rounds to Redis that failed.")
-	descRedisOutages  = newDesc("redis_outages_total", "Times that Redis went from answering to failing.")
-	descRedisDropped  = newDesc("redis_dropped_writes_total", "Values that Redis did not get.")
-	descRedisPending  = newDesc("redis_pending_drops", "Drops that Redis does not know of yet.")
+	descLookups       = newDesc("cache_lookups_total", "Cache lookups of keys, by the origin of the value.", "kind", "verdict")
+	descMemoryBytes   = newDesc("cache_memory_bytes", "Bytes cached in the process.")
+	descMemoryEntries = newDesc("cache_memory_entries", "Entries cached in the process.")
+	descRefreshes     = newDesc("cache_refreshes_total", "Background refreshes of stale values.")
+	descRedisUp       = newDesc("redis_up", "0 while Redis fails and is not called.")
+	descRedisErrors   = newDesc("redis_errors_total", "Failed round trips to Redis.")
+	descRedisOutages  = newDesc("redis_outages_total", "Outages of Redis.")
+	descRedisDropped  = newDesc("redis_dropped_writes_total", "Values that were not written to Redis.")
+	descRedisPending  = newDesc("redis_pending_drops", "Invalidations not yet sent to Redis.")
 
 	descContract = newDesc("contract_breaks_total",
-		"Values and members of a backend's answers that the schema does not expect.", "backend", "kind")
-	descLeftOut = newDesc("contract_paths_left_out_total", "Contract breaks on paths past the number that is kept.")
+		"Values and members of backends' answers that break or are not in the schema.", "backend", "kind")
+	descLeftOut = newDesc("contract_paths_left_out_total", "Contract breaks on paths past the maximum number of paths.")
 
-	descInflight        = newDesc("inflight_requests", "Requests under way.")
-	descInflightMost    = newDesc("inflight_requests_limit", "Requests that may be under way at once.")
-	descInflightBytes   = newDesc("inflight_bytes", "Bytes of bodies, answers and backends' pages under way.")
-	descBytesMost       = newDesc("inflight_bytes_limit", "Bytes that requests under way may hold.")
+	descInflight        = newDesc("inflight_requests", "Requests in flight.")
+	descInflightMost    = newDesc("inflight_requests_limit", "Maximum number of requests in flight.")
+	descInflightBytes   = newDesc("inflight_bytes", "Bytes of request bodies, answers and backends' pages in flight.")
+	descBytesMost       = newDesc("inflight_bytes_limit", "Maximum number of bytes of requests in flight.")
 	descInflightRefused = newDesc("inflight_refused_total",
-		"Times that requests under way left no room, by what was too much.", "bound")
-	descSlowReaders = newDesc("slow_readers_total", "Answers that were cut off because they were read too slowly.")
+		"Refusals at a limit of requests in flight, by limit.", "bound")
+	descSlowReaders = newDesc("slow_readers_total", "Answers aborted because the client read too slowly.")
 
-	descSubscriptions = newDesc("subscriptions", "Subscriptions that are open.")
-	descQuestions     = newDesc("subscription_questions", "Different questions that subscriptions have open.")
-	descEvents        = newDesc("subscription_events_total", "Answers of subscriptions that had changed.")
+	descSubscriptions = newDesc("subscriptions", "Open subscriptions.")
+	descQuestions     = newDesc("subscription_questions", "Distinct queries of open subscriptions.")
+	descEvents        = newDesc("subscription_events_total", "Changed results of subscriptions.")
 	descExecutions    = newDesc("subscription_executions_total", "Executions of operations for subscriptions.")
 	descSaved         = newDesc("subscription_executions_saved_total",
-		"Executions that subscribers shared with others, or that another replica made.")
-	descSubscriptionsFull = newDesc("subscriptions_refused_total", "Subscriptions that there was no room for.")
+		"Executions saved, since subscribers shared one or another replica made it.")
+	descSubscriptionsFull = newDesc("subscriptions_refused_total", "Subscriptions refused at the limit.")
 
 	descLogDropped = newDesc("log_lines_dropped_total",
-		"Lines of the log that were dropped because it was not read, or could not be written.")
+		"Log lines dropped because the log was not read or could not be written.")
 )
 
 var descWebhookLast = newDesc("webhook_last_delivery_timestamp_seconds",
-	"When the backend's webhook last had a delivery with a right signature, 0 for never.", "backend")
+	"Time of the last webhook delivery with a valid signature, 0 for never.", "backend")
 
 var (
-	descPurges     = newDesc("cdn_purges_total", "Requests to purge tags from the caches in front.", "outcome")
-	descPurged     = newDesc("cdn_purged_tags_total", "Tags that the caches in front purged.")
-	descPurgesLost = newDesc("cdn_lost_tags_total", "Tags that were not purged: too many waited, or the process ended.")
-	descPurgesToDo = newDesc("cdn_pending_tags", "Tags that wait to be purged.")
+	descPurges     = newDesc("cdn_purges_total", "Requests to purge tags from shared caches.", "outcome")
+	descPurged     = newDesc("cdn_purged_tags_total", "Tags purged from shared caches.")
+	descPurgesLost = newDesc("cdn_lost_tags_total", "Tags not purged: too many were waiting, or the process ended.")
+	descPurgesToDo = newDesc("cdn_pending_tags", "Tags waiting to be purged.")
 )
 
 var stateDescs = []*prometheus.Desc{descCircuit, descLeft, descUsable, descHeld, descWaiting, descUnderWay,
