@@ -1,11 +1,13 @@
 package main
 
 import (
+	"fmt"
 	"go/ast"
 	"go/parser"
 	"go/token"
 	"io/fs"
 	"maps"
+	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -36,6 +38,21 @@ var retiredIdioms = map[string]string{
 	`hears? of`:                              "receives",
 	`goes with`:                              "is dropped with",
 	`gives (the|a|an|back|what|each|all)`:    "returns",
+}
+
+// retiredTexts are phrases that no text for callers, operators or readers has any more, besides those of comments.
+var retiredTexts = map[string]string{
+	`(can|could) mend`:                    "can correct",
+	`cannot be had`:                       "is unavailable",
+	`may be there`:                        "may be present",
+	`(be|)comes? of`:                      "the action, the outcome",
+	`(is|are) left alone`:                 "is not called",
+	`at the most`:                         "at most",
+	`longest that`:                        "maximum time",
+	`wins? over`:                          "overrides",
+	`wants? (nothing|to know)`:            "requires",
+	`(is|are|was) there twice`:            "is a duplicate",
+	`(did|does|do) (not )?.{0,6}its part`: "succeeds, fails",
 }
 
 // tired are words that were a house style: each is good English, and too many of them are riddles.
@@ -140,12 +157,20 @@ func TestNoRetiredNames(t *testing.T) {
 	}
 }
 
+// idioms compiles phrases with their plain ones.
+func idioms(lists ...map[string]string) map[*regexp.Regexp]string {
+	retired := map[*regexp.Regexp]string{}
+	for _, list := range lists {
+		for idiom, plain := range list {
+			retired[regexp.MustCompile(`(?i)\b(?:`+idiom+`)\b`)] = plain
+		}
+	}
+	return retired
+}
+
 func TestNoRetiredIdioms(t *testing.T) {
 	t.Parallel()
-	retired := map[*regexp.Regexp]string{}
-	for idiom, plain := range retiredIdioms {
-		retired[regexp.MustCompile(`(?i)\b(?:`+idiom+`)\b`)] = plain
-	}
+	retired := idioms(retiredIdioms)
 	_, comments := handWritten(t)
 	uses := 0
 	for _, c := range comments {
@@ -160,5 +185,74 @@ func TestNoRetiredIdioms(t *testing.T) {
 	}
 	if len(comments) < 4000 || uses*100 >= len(comments) {
 		t.Errorf("%d of %d lines of comments have a tired word, want under 1 %%", uses, len(comments))
+	}
+}
+
+// texts returns the lines of the schema, of pages of documentation and of the explorer, and the strings of Go files that are no
+// tests: all that callers, operators and readers see.
+func texts(t *testing.T) (lines []declared) {
+	t.Helper()
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		top, _, _ := strings.Cut(path, "/")
+		switch {
+		case err != nil:
+			return err
+		case d.IsDir() && path != "." && (d.Name() == "node_modules" || d.Name() == "dist" || d.Name() == "testdata" ||
+			strings.HasPrefix(d.Name(), ".")):
+			return fs.SkipDir
+		case d.IsDir() || path == "CHANGELOG.md" || strings.HasSuffix(path, "_test.go"):
+			return nil
+		case path == "schema.graphqls", top == path || top == "docs", strings.HasPrefix(path, "explorer/src/"):
+			if ext := filepath.Ext(path); !slices.Contains([]string{".graphqls", ".md", ".ts", ".tsx", ".css"}, ext) {
+				break
+			}
+			text, err := os.ReadFile(path)
+			for i, line := range strings.Split(string(text), "\n") {
+				lines = append(lines, declared{fmt.Sprintf("%s:%d", path, i+1), line})
+			}
+			return err
+		}
+		if !strings.HasSuffix(path, ".go") {
+			return nil
+		}
+		literals, err := literals(path)
+		lines = append(lines, literals...)
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return lines
+}
+
+// literals returns the strings with words of a Go file that is written by hand.
+func literals(path string) (list []declared, err error) {
+	fset := token.NewFileSet()
+	f, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
+	if err != nil || ast.IsGenerated(f) {
+		return nil, err
+	}
+	ast.Inspect(f, func(n ast.Node) bool {
+		if l, ok := n.(*ast.BasicLit); ok && l.Kind == token.STRING && strings.Contains(l.Value, " ") {
+			list = append(list, declared{fset.Position(l.Pos()).String(), l.Value})
+		}
+		return true
+	})
+	return list, nil
+}
+
+// TestNoRetiredIdiomsInTexts looks at what callers, operators and readers see: descriptions, messages, pages, the explorer.
+func TestNoRetiredIdiomsInTexts(t *testing.T) {
+	t.Parallel()
+	retired, lines := idioms(retiredIdioms, retiredTexts), texts(t)
+	for _, line := range lines {
+		for idiom, plain := range retired {
+			if found := idiom.FindString(line.text); found != "" {
+				t.Errorf("%s: %q; plainly: %s", line.at, found, plain)
+			}
+		}
+	}
+	if len(lines) < 8000 {
+		t.Errorf("%d texts were found", len(lines))
 	}
 }

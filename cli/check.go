@@ -23,7 +23,7 @@ import (
 )
 
 type checkCommand struct {
-	Manifest string `placeholder:"PATH" help:"Manifest of documents, a .graphql file, or a folder of either; budgets.json beside it bounds their cost. The settings MAX_COST, COST_MODE and OPERATION_CALLS are those of the server."`
+	Manifest string `placeholder:"PATH" help:"Manifest of documents, a .graphql file, or a folder of either; budgets.json next to it bounds their cost. The settings MAX_COST, COST_MODE and OPERATION_CALLS are those of the server."`
 	Against  string `placeholder:"FILE" help:"Older schema: fail on changes that break its clients, with -manifest only on those that a document uses."`
 	JSON     bool   `name:"json" help:"Write JSON."`
 }

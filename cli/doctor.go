@@ -221,7 +221,7 @@ func (d *doctor) thoughtIndustries(ctx context.Context) doctorResult {
 			return upstream.DecodeJSON(resp.Body, &answer)
 		}})
 	if err == nil && !answer.Valid {
-		return doctorResult{Verdict: statusFailed, Detail: "the answer to a ping does not say that the key is valid",
+		return doctorResult{Verdict: statusFailed, Detail: "the answer to a ping does not confirm that the key is valid",
 			Remedy: "check " + p.credential}
 	}
 	return p.resultOf(err)

@@ -26,7 +26,7 @@ func TestAKeyIsSentWithQueriesAndIntrospection(t *testing.T) {
 	}
 	p.Shoot("sign-in")
 	p.Do("give a wrong key", chromedp.SendKeys(`.lg-sign-in input[type="password"]`, "wrong\r", chromedp.ByQuery))
-	p.Until(`document.querySelector('.lg-sign-in')?.innerText.includes('The server does not take this key')`)
+	p.Until(`document.querySelector('.lg-sign-in')?.innerText.includes('The server does not accept this key')`)
 	if got := answered(p); got != "" {
 		t.Errorf("the page shows an error in the answer: %s", got)
 	}

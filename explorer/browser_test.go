@@ -319,7 +319,7 @@ func TestAServerWithoutPlansIsQuoted(t *testing.T) {
 	t.Parallel()
 	p := browsertest.Open(t, newStub(t, false).URL, 1280, 800)
 	p.Click(`[data-do="plan"]`)
-	p.Until(`document.querySelector('.lg-plan')?.innerText.includes('This server makes no plans; it says: there is nothing at this path')`)
+	p.Until(`document.querySelector('.lg-plan')?.innerText.includes('This server has no plans: there is nothing at this path')`)
 	p.Behaved("404")
 }
 
@@ -331,7 +331,7 @@ func TestAnswersThatAreNotTheUsualAreShownWell(t *testing.T) {
 
 	p.Example("Only totals")
 	p.Run()
-	p.Until(`document.querySelector('.lg-empty')?.innerText.startsWith('Explain is off on this server')`)
+	p.Until(`document.querySelector('.lg-empty')?.innerText.startsWith('This server does not list its backend calls')`)
 	p.Shoot("explain-off")
 
 	p.Example("One client by slug")

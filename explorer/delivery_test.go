@@ -25,7 +25,7 @@ func TestPayloadsAreShownAsTheyArriveWithWhatCameWithThem(t *testing.T) {
 	shows(p, `Northbridge`)
 	p.Until(`document.querySelectorAll('.lg-payload').length === 1`)
 	p.Until(`document.querySelector('.lg-status')?.innerText.replace(/\s+/g, ' ').includes('Payloads 1 so far')`)
-	p.Until(`document.querySelector('.lg-empty')?.innerText === 'The calls are drawn when the last payload is there.'`)
+	p.Until(`document.querySelector('.lg-empty')?.innerText === 'The calls are drawn when the last payload has arrived.'`)
 	s.parts <- struct{}{}
 	shows(p, `Ada Okafor`)
 	p.Until(`document.querySelectorAll('.lg-payload').length === 2`)

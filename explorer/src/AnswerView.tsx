@@ -14,7 +14,7 @@ interface AnswerProps {
   onSelect: (selection: Selection | undefined) => void;
 }
 
-/** AnswerView is what an answer cost, and how it was made. */
+/** AnswerView shows the cost and the backend calls of an answer. */
 export function AnswerView({ answer, run, selected, marked, onSelect }: AnswerProps) {
   const { explain, faults, stale } = answer;
   const payloads = run?.stream ? run.payloads : [];
@@ -40,25 +40,25 @@ export function AnswerView({ answer, run, selected, marked, onSelect }: AnswerPr
   );
 }
 
-/** Unexplained says why there is no call to draw. */
+/** Unexplained shows the reason why there is no call to draw. */
 function Unexplained({ answer: { explain, ran }, run }: { answer: Answer; run: Run | undefined }) {
   if (explain) {
     if (explain.calls.length > 0) return null;
     return (
       <p className="lg-empty">
         {explain.facts.length > 0
-          ? 'No backend was called: everything was known already.'
-          : 'No backend was called: the operation needed nothing from one.'}
+          ? 'No backend was called: all data was cached.'
+          : 'No backend was called: the operation needs no data.'}
       </p>
     );
   }
-  if (!ran) return <p className="lg-empty">Nothing was run, and no backend called.</p>;
+  if (!ran) return <p className="lg-empty">Nothing was run, and no backend was called.</p>;
   if (run?.stream && run.state !== 'done') {
-    return <p className="lg-empty">{run.state === 'stopped' ? 'Stopped: the calls come with the last payload.' : 'The calls are drawn when the last payload is there.'}</p>;
+    return <p className="lg-empty">{run.state === 'stopped' ? 'Stopped: only the last payload has the calls.' : 'The calls are drawn when the last payload has arrived.'}</p>;
   }
   return (
     <p className="lg-empty">
-      Explain is off on this server, so it does not say which backend calls it made. It is allowed with the setting <code>EXPLAIN</code>.
+      This server does not list its backend calls. The setting <code>EXPLAIN</code> enables that.
     </p>
   );
 }

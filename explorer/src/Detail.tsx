@@ -10,7 +10,7 @@ import { details } from './words';
 // More of a list than this is no longer read.
 const most = 30;
 
-/** CallDetail is what is known of one call. */
+/** CallDetail shows the details of one call. */
 export function CallDetail({ call, marked }: { call: Call; marked: number }) {
   return (
     <>
@@ -70,7 +70,7 @@ export function GroupDetail({ calls, marked }: { calls: Call[]; marked: number }
   );
 }
 
-/** PayloadDetail is what came with a payload. */
+/** PayloadDetail shows the content of a payload. */
 export function PayloadDetail({ payload, number, of, marked }: { payload: Payload; number: number; of: number; marked: number }) {
   const labels = payload.labels.length > 0 ? `, with all of ${payload.labels.map((label) => `“${label}”`).join(', ')}` : '';
   return (
@@ -82,7 +82,7 @@ export function PayloadDetail({ payload, number, of, marked }: { payload: Payloa
         arrived {milliseconds(payload.atMs)} after the request was sent{labels}
         {payload.errors > 0 && `; ${plural(payload.errors, 'error')}`}
       </p>
-      <Served paths={payload.paths} marked={marked} title="Came with it" nothing="It brought no field: it says that the answer is whole." />
+      <Served paths={payload.paths} marked={marked} title="Came with it" nothing="It has no field: it ends the answer." />
     </>
   );
 }
@@ -143,7 +143,7 @@ function Served({ paths, marked, title, nothing }: { paths: Path[]; marked: numb
 function Curl({ call }: { call: Call }) {
   const [said, setSaid] = useState<string>();
   const command = curl(call);
-  const click = async () => setSaid((await copy(command)) ? 'Copied' : 'Copy it from here');
+  const click = async () => setSaid((await copy(command)) ? 'Copied' : 'Copy it here');
   return (
     <div className="lg-curl">
       <button type="button" className="lg-button" onClick={click}>

@@ -67,7 +67,7 @@ function useSharedLinks(open: (operation: Shared) => void) {
 const monospace = 'ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", "Liberation Mono", monospace';
 
 /**
- * useReadableEditors gives the editors a font of the reader's system, and keyboard users a way through them: Tab moves
+ * useReadableEditors sets a font of the reader's system in the editors, and lets keyboard users leave them: Tab moves
  * on from the answer, which cannot be written, and Escape leaves the others.
  */
 function useReadableEditors() {
@@ -108,7 +108,7 @@ function Header() {
   );
 }
 
-/** Credential is the way to the form while a credential is in use; where one is wanted, the panel has the form. */
+/** Credential is the button to the form while a credential is in use; if one is required, the panel has the form. */
 function Credential() {
   const { credential, refused } = useCredential();
   const [open, setOpen] = useState(false);

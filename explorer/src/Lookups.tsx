@@ -6,13 +6,13 @@ import { countsOf } from './words';
 const meanings: Record<string, string> = {
   call: 'asked of the backend',
   coalesced: 'another operation was asking',
-  revalidated: 'the backend said it is unchanged',
+  revalidated: 'the backend confirmed it',
   stale: 'kept, past its time',
   redis: 'from Redis',
   memory: 'from memory',
 };
 
-/** LookupsView says where the facts came from: each verdict has a shape, a word and a count. */
+/** LookupsView shows the origins of the facts: each verdict has a shape, a word and a count. */
 export function LookupsView({ facts }: { facts: Fact[] }) {
   return (
     <section className="lg-facts" aria-label="Cache lookups">

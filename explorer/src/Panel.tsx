@@ -14,7 +14,7 @@ import { useOpen } from './tabs';
 import { milliseconds } from './units';
 import type { Selection } from './Waterfall';
 
-/** Panel shows what the answer of the active tab cost: its backend calls, and where what it shows came from. */
+/** Panel shows the cost of the active tab's answer: its backend calls, and the origins of its facts. */
 export function Panel() {
   const { tabs, activeTabIndex, isFetching } = useGraphiQL(pick('tabs', 'activeTabIndex', 'isFetching'));
   const tab = tabs[activeTabIndex];
@@ -55,7 +55,7 @@ export function Panel() {
           <p className="lg-empty">
             {response
               ? 'The answer is not JSON, so there is nothing to draw.'
-              : 'Run the operation (Ctrl+Enter) to see the backend calls that it makes. Plan says beforehand what it would call.'}
+              : 'Run the operation (Ctrl+Enter) to see its backend calls. Plan estimates them without a call.'}
           </p>
         )}
         <p className="lg-licences">
@@ -68,7 +68,7 @@ export function Panel() {
   );
 }
 
-/** useSelection forgets what was selected when another answer is shown; a payload that was chosen stays while more arrive. */
+/** useSelection clears the selection when another answer is shown; a selected payload stays while more arrive. */
 function useSelection(response: string | null | undefined, run: Run | undefined) {
   const [selected, setSelected] = useState<Selection>();
   const operation = run?.operation ?? response;
@@ -78,7 +78,7 @@ function useSelection(response: string | null | undefined, run: Run | undefined)
 
 const nowhere: Path[] = [];
 
-/** useServed is where what is selected is in the answer, and what lies there that others brought. */
+/** useServed returns the paths of the selection in the answer, and those inside that other calls served. */
 function useServed(answer: Answer | undefined, run: Run | undefined, selected: Selection | undefined) {
   return useMemo((): { paths: Path[] | undefined; others: Path[] } => {
     if (selected && 'payload' in selected) {
@@ -90,13 +90,13 @@ function useServed(answer: Answer | undefined, run: Run | undefined, selected: S
     if (!selected || !calls[selected.calls[0]!]) return { paths: undefined, others: nowhere };
     const { backend } = calls[selected.calls[0]!]!;
     const others = calls.filter((_, i) => !selected.calls.includes(i)).flatMap((call) => call.paths);
-    // What was known already was served by no call, but by the plan another backend has it.
+    // Cached fields were served by no call; the plan names their backend.
     const known = run?.plan?.fields.filter((field) => field.backend !== backend).map((field) => field.path) ?? [];
     return { paths: selected.calls.flatMap((i) => calls[i]!.paths), others: [...others, ...known] };
   }, [answer, run?.plan, run?.payloads, selected]);
 }
 
-/** Welcome is what stands between the reader and the server: a credential that is wanted, a schema that is not given. */
+/** Welcome shows the obstacles before a first run: a missing credential, a schema that is not served. */
 function Welcome({ response }: { response: string | null | undefined }) {
   const { credential, refused } = useCredential();
   const hidden = useQuietSchema(response);
@@ -104,13 +104,13 @@ function Welcome({ response }: { response: string | null | undefined }) {
     <>
       {refused && (
         <div>
-          <h3>{credential ? 'The server refuses this key or token' : 'This server wants to know who you are'}</h3>
+          <h3>{credential ? 'The server rejects this key or token' : 'This server requires a key or token'}</h3>
           <SignIn onDone={() => undefined} />
         </div>
       )}
       {hidden && (
         <p className="lg-empty lg-no-schema">
-          The server did not give its schema, so there are no docs and no completion. It does with the setting <code>INTROSPECTION</code>.
+          The server does not send its schema, so there are no docs and no completion. The setting <code>INTROSPECTION</code> enables it.
         </p>
       )}
     </>
@@ -147,7 +147,7 @@ function Buttons({ answer, run, planning, onPlan }: ButtonsProps) {
   );
 }
 
-/** ProposeDefer opens the operation that was explained last with @defer where its calls held the answer up. */
+/** ProposeDefer opens the last explained operation with @defer on the fields that delayed its answer. */
 function ProposeDefer({ answer, run }: { answer: Answer | undefined; run: Run | undefined }) {
   const open = useOpen();
   const [said, setSaid] = useState<string>();
@@ -160,7 +160,7 @@ function ProposeDefer({ answer, run }: { answer: Answer | undefined; run: Run | 
   const click = () => {
     const { operation } = run!;
     const proposal = propose(operation, calls);
-    setSaid(proposal ? sentenceOf(proposal) : 'Nothing to defer: no part of the operation held the rest of its answer up.');
+    setSaid(proposal ? sentenceOf(proposal) : 'Nothing to defer: no part of the operation delayed the rest.');
     if (!proposal) return;
     const variables = operation.variables ? JSON.stringify(operation.variables, null, 2) : undefined;
     open({ query: proposal.query, variables, operationName: operation.operationName ?? undefined });
@@ -190,7 +190,7 @@ function sentenceOf({ fields, first, whole }: Proposal): string {
   return `Proposed in a new tab: ${fields.map((field) => field.split('.').at(-1)).join(', ')} deferred. By the last run the first payload needs calls until ${milliseconds(first)}, the whole answer until ${milliseconds(whole)}.`;
 }
 
-/** usePlan keeps the plan of the active tab, and asks the server for one without running anything. */
+/** usePlan returns the plan of the active tab, and a function that requests one without running the operation. */
 function usePlan(tab: string | undefined): [PlanState | undefined, () => void, () => void] {
   const { queryEditor, variableEditor, headerEditor, operationName } = useGraphiQL(
     pick('queryEditor', 'variableEditor', 'headerEditor', 'operationName'),
@@ -211,7 +211,7 @@ function usePlan(tab: string | undefined): [PlanState | undefined, () => void, (
     put({ state: 'asking' });
     const answer = await fetchPlan({ query, variables, operationName }, (headers ?? {}) as Record<string, string>);
     const plan: Plan | undefined = 'fault' in answer ? undefined : readPlan(answer.body);
-    put(plan ? { state: 'made', plan } : { state: 'fault', message: 'fault' in answer ? answer.fault : 'The answer holds no plan.' });
+    put(plan ? { state: 'made', plan } : { state: 'fault', message: 'fault' in answer ? answer.fault : 'The answer has no plan.' });
   };
   return [plans[id], () => void make(), () => put(undefined)];
 }

@@ -5,7 +5,7 @@ import { Tag } from './Waterfall';
 
 export type PlanState = { state: 'asking' } | { state: 'fault'; message: string } | { state: 'made'; plan: Plan };
 
-/** PlanView shows what an operation would cost and call at most, or why that is not known. */
+/** PlanView shows the maximum cost and calls of an operation, or the reason why they are unknown. */
 export function PlanView({ plan, onClose }: { plan: PlanState; onClose: () => void }) {
   return (
     <section className="lg-plan lg-notice" aria-label="Plan" role="status">

@@ -3,7 +3,7 @@ import { useGraphiQL, useMonaco, type GraphiQLPlugin } from '@graphiql/react';
 import { printSchema } from 'graphql';
 import { fetchSchema } from './request';
 
-/** useText gives the schema as text: the server's own, or what introspection told where it serves none. */
+/** useText returns the schema as text: the server's own, or one made from introspection if it serves none. */
 function useText(): string | undefined {
   const schema = useGraphiQL((state) => state.schema);
   const [text, setText] = useState<string>();
@@ -36,7 +36,7 @@ function Content() {
         )}
       </header>
       {text === undefined ? (
-        <p className="lg-quiet">There is no schema to show: this server does not give it, or not without a key or token.</p>
+        <p className="lg-quiet">There is no schema to show: this server does not send it, or not without a key or token.</p>
       ) : coloured === undefined ? (
         <pre tabIndex={0}>{text}</pre>
       ) : (

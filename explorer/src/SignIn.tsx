@@ -1,7 +1,7 @@
 import { useId, useState, type FormEvent } from 'react';
 import { give, isKept, useCredential, type Credential } from './credentials';
 
-/** SignIn is the form for what the server knows its caller by. */
+/** SignIn is the form for the caller's credential. */
 export function SignIn({ onDone }: { onDone: () => void }) {
   const { credential, refused } = useCredential();
   const [kind, setKind] = useState<Credential['kind']>(credential?.kind ?? 'key');
@@ -23,8 +23,8 @@ export function SignIn({ onDone }: { onDone: () => void }) {
     <form className="lg-sign-in lg-notice" aria-label="Key or token" onSubmit={submit} autoComplete="off">
       <p>
         {refused && credential
-          ? `The server does not take this ${kind === 'key' ? 'key' : 'token'}.`
-          : 'Sent with every request of this page, and with nothing else.'}
+          ? `The server does not accept this ${kind === 'key' ? 'key' : 'token'}.`
+          : 'Sent only with the requests of this page.'}
       </p>
       <div className="lg-sign-in-row">
         <select value={kind} aria-label="Kind" onChange={(event) => setKind(event.target.value as Credential['kind'])}>

@@ -3,7 +3,7 @@ import { copy } from './clipboard';
 import type { Run } from './runs';
 import { bytes, milliseconds, plural } from './units';
 
-/** Status is what the last answer was as an HTTP answer. */
+/** Status shows the HTTP status and headers of the last answer. */
 export function Status({ run }: { run: Run }) {
   const [open, setOpen] = useState(false);
   const [copied, setCopied] = useState(false);
@@ -70,7 +70,7 @@ function Captured({ file }: { file: string | undefined }) {
     <p className="lg-captured" role="status">
       {file ? (
         <>
-          Captured as <code>{file}</code>: <code>learngraph replay</code> runs it again.
+          Captured as <code>{file}</code>: <code>learngraph replay</code> replays it.
         </>
       ) : (
         <>

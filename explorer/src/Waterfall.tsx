@@ -9,7 +9,7 @@ import { isFailed, remarks, status } from './words';
 // More marks than this on one line are one bar.
 const maxFacts = 500;
 
-/** Selection is what the answer is marked for: the calls of one line, or a payload. */
+/** Selection is the source of the marks in the answer: the calls of one line, or a payload. */
 export type Selection = { line: string; calls: number[] } | { line: string; payload: number };
 
 interface WaterfallProps {
@@ -23,7 +23,7 @@ interface WaterfallProps {
 
 type Line = (name: string) => { selected: boolean; select: (selection: Selection) => void };
 
-/** useLines gives each line its state: a line that is selected lets go when it is chosen again. */
+/** useLines returns the state of each line: choosing a selected line again clears the selection. */
 function useLines(selected: Selection | undefined, onSelect: WaterfallProps['onSelect']): Line {
   return (name) => ({
     selected: selected?.line === name,
@@ -33,7 +33,7 @@ function useLines(selected: Selection | undefined, onSelect: WaterfallProps['onS
 
 const at = (from: number, end: number) => `${(100 * from) / end}%`;
 
-/** Waterfall draws calls as bars on one time axis, with what the cache knew and what arrived when. */
+/** Waterfall draws calls as bars on one time axis, with cache hits and the arrival of payloads. */
 export function Waterfall({ calls, facts, payloads, selected, marked, onSelect }: WaterfallProps) {
   const line = useLines(selected, onSelect);
   const times = [...calls.map((c) => c.startMs + c.durationMs), ...facts.map((f) => f.atMs), ...payloads.map((p) => p.atMs)];

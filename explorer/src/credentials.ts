@@ -1,6 +1,6 @@
 import { useSyncExternalStore } from 'react';
 
-/** Credential is what the server knows its caller by: an API key, or a bearer token. */
+/** Credential is an API key or a bearer token of the caller. */
 export interface Credential {
   kind: 'key' | 'token';
   secret: string;
@@ -8,7 +8,7 @@ export interface Credential {
 
 interface State {
   credential?: Credential;
-  /** refused is set once the server wanted a credential, or took this one for none. */
+  /** refused is set once the server required a credential, or rejected this one. */
   refused: boolean;
 }
 
@@ -38,7 +38,7 @@ function listen(listener: () => void) {
 
 export const useCredential = (): State => useSyncExternalStore(listen, () => state);
 
-/** give uses a credential from now on, and keeps it for this tab where it is asked to; undefined forgets the one there is. */
+/** give uses a credential from now on, and stores it for this tab if keep is set; undefined removes it. */
 export function give(credential: Credential | undefined, keep: boolean): void {
   try {
     if (credential && keep) sessionStorage.setItem(kept, JSON.stringify(credential));

@@ -1,6 +1,6 @@
 import type { Call, Parameter } from './explain';
 
-// What the server's settings hold is left to the shell of who pastes the command: no secret is in the page.
+// The shell that runs the command inserts the server's settings: no secret is in the page.
 const servers: Record<string, { base: string; authorization: string }> = {
   thoughtindustries: { base: '$THOUGHTINDUSTRIES_URL', authorization: 'Bearer $THOUGHTINDUSTRIES_API_KEY' },
   coassemble: { base: '${COASSEMBLE_URL:-https://api.coassemble.com/api}', authorization: '$COASSEMBLE_AUTHORIZATION' },

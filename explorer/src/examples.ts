@@ -145,7 +145,7 @@ query Users($first: Int = 10, $after: String) {
   },
   {
     title: 'Rename a user (writes)',
-    query: `# What the caller can mend comes back in \`userErrors\`; a failing backend is an error.
+    query: `# Errors that the caller can correct are in \`userErrors\`; a failing backend is an error.
 mutation RenameUser($input: UpdateUserInput!) {
   updateUser(input: $input) {
     user {

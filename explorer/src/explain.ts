@@ -15,7 +15,7 @@ export interface Call {
   paths: Path[];
 }
 
-/** Parameter is what a call asked with: its value, or a digest of it where the caller may not see the value. */
+/** Parameter is an argument of a call: its value, or a digest if the caller may not see the value. */
 export interface Parameter {
   name: string;
   value?: string;
@@ -25,7 +25,7 @@ export interface Parameter {
 /** Path leads to a field of the answer. Lists may be left out of it: then it means the field in every element. */
 export type Path = (string | number)[];
 
-/** Fact is one thing that the operation had to know, and where and when it was found, as a call's times are told. */
+/** Fact is one record that the operation used, with its origin and time, in the form of a call's times. */
 export interface Fact {
   backend: string;
   key: string;
@@ -54,7 +54,7 @@ export interface Cost {
 export interface Stale {
   backend: string;
   ageSeconds: number;
-  /** expiredSeconds is how long ago the fact was fresh; 0 where the request wanted a fresher one. */
+  /** expiredSeconds is the time since the fact was fresh; 0 if the request demanded a fresher one. */
   expiredSeconds: number;
   reason: string;
 }
@@ -67,7 +67,7 @@ export interface Fault {
   path: Path;
 }
 
-/** Answer is what the panel shows of a GraphQL answer. Explain is missing where the server does not explain. */
+/** Answer is the part of a GraphQL answer that the panel shows. Explain is missing if the server does not explain. */
 export interface Answer {
   /** ran is false where the server refused the operation before anything was executed. */
   ran: boolean;
@@ -173,7 +173,7 @@ function toFault(v: unknown): Fault {
   };
 }
 
-/** readAnswer takes out of a GraphQL answer what the panel shows; undefined for what is not one. */
+/** readAnswer returns the part of a GraphQL answer that the panel shows; undefined if it is not a GraphQL answer. */
 export function readAnswer(response: string | null | undefined): Answer | undefined {
   if (!response) return undefined;
   let body: unknown;
@@ -192,14 +192,14 @@ export function readAnswer(response: string | null | undefined): Answer | undefi
   };
 }
 
-/** Plan is what an operation would call, by backend and by field, at most. */
+/** Plan is the maximum number of calls of an operation, by backend and by field. */
 export interface Plan {
   cost?: number;
-  /** limit is the most that the server lets an operation cost; undefined where it lets it cost anything. */
+  /** limit is the maximum cost of an operation; undefined if there is none. */
   limit?: number;
   calls: { backend: string; calls: number }[];
   fields: { path: Path; backend: string; calls: number }[];
-  /** warnings say which limits of the server the operation can pass. */
+  /** warnings name the limits of the server that the operation can exceed. */
   warnings: string[];
 }
 
@@ -208,7 +208,7 @@ function toPlannedField(v: unknown): Plan['fields'][number] {
   return { path: toPath(m.path), backend: text(m.backend), calls: number(m.calls) ?? 0 };
 }
 
-/** readPlan reads data.plan of the plan path's answer; undefined for what has none. */
+/** readPlan returns data.plan of the plan path's answer; undefined if it has none. */
 export function readPlan(body: unknown): Plan | undefined {
   const { plan } = members(members(body).data);
   if (typeof plan !== 'object' || plan === null) return undefined;

@@ -20,7 +20,7 @@ export function group(calls: Call[]): Group[] {
   return [...groups.values()];
 }
 
-/** telling names what tells a call from the others of its group: its parameters that not all of them share. */
+/** telling returns the parameters of a call that not all calls of its group share. */
 export function telling(call: Call, others: Call[]): string {
   const differs = call.parameters.filter((p) => others.some((o) => valueOf(o, p.name) !== (p.value ?? p.digest)));
   return differs.map((p) => `${p.name}=${p.value ?? `#${p.digest ?? ''}`}`).join(' ');

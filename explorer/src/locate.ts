@@ -57,8 +57,8 @@ function without(span: Span, others: Span[]): Span[] {
   return pieces;
 }
 
-// Each line has a mark of its own, so that none covers what the lines are indented by. What a span leaves of a line that
-// is only brackets and commas says nothing.
+// Each line has its own mark, so that none covers the indentation. A rest of a line with only brackets and commas has no
+// mark.
 function lines(text: string, span: Span): Span[] {
   const found: Span[] = [];
   for (let from = span.offset; from < end(span); ) {
@@ -95,7 +95,7 @@ export function mark(text: string, paths: Path[], others: Path[], limit: number)
   return { fields: spans.length, pieces: spans.flatMap((span) => without(span, foreign)).flatMap((piece) => lines(text, piece)) };
 }
 
-/** extensionsLine is the line of the answer's extensions, counted from 1; undefined where it has none. */
+/** extensionsLine is the line of the answer's extensions, from 1; undefined if it has none. */
 export function extensionsLine(text: string): number | undefined {
   // The answer is written with an indentation of two: nothing else begins a line so.
   const at = text.startsWith('{\n  "extensions": {') ? 2 : text.indexOf('\n  "extensions": {') + 1;

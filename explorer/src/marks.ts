@@ -45,7 +45,7 @@ export function useFoldedExtensions(response: string | null | undefined): void {
   }, [editor, response]);
 }
 
-/** useQuietSchema keeps what GraphiQL says of a schema that it does not get out of the answer: no one asked for it there. */
+/** useQuietSchema hides GraphiQL's error about a missing schema from the answer, whose request did not ask for the schema. */
 export function useQuietSchema(response: string | null | undefined): string | undefined {
   const fetchError = useGraphiQL((state) => state.fetchError);
   const editor = useGraphiQL((state) => state.responseEditor);

@@ -5,7 +5,7 @@ interface Pending {
   label: string;
 }
 
-/** Arrival is what a payload brought: the places of the answer that came with it, and the labels of the parts that it ended. */
+/** Arrival is the content of a payload: the paths of the answer in it, and the labels of the parts that it completed. */
 export interface Arrival {
   paths: Path[];
   labels: string[];
@@ -14,7 +14,7 @@ export interface Arrival {
 
 const isObject = (v: unknown): v is Members => typeof v === 'object' && v !== null && !Array.isArray(v);
 
-/** mergeInto adds to a what b has more; both come out of JSON. */
+/** mergeInto adds the members of b to a; both are parsed JSON. */
 function mergeInto(a: unknown, b: unknown): unknown {
   if (Array.isArray(a) && Array.isArray(b)) {
     b.forEach((element, i) => (a[i] = mergeInto(a[i], element)));
@@ -27,7 +27,7 @@ function mergeInto(a: unknown, b: unknown): unknown {
 
 /** Assembly puts the payloads of an answer in parts together, as incrementalSpec=v0.2 has them. */
 export class Assembly {
-  /** whole is the answer so far, without what concerns the delivery alone. */
+  /** whole is the answer so far, without the members about its delivery. */
   whole: Members = {};
   #pending = new Map<string, Pending>();
 

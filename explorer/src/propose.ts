@@ -2,7 +2,7 @@ import { Kind, parse, print, visit, type ASTNode, type FieldNode, type FragmentD
 import type { Call, Path } from './explain';
 import type { Operation } from './request';
 
-/** Proposal is an operation with @defer where calls held its answer up, and what that is for. Times are milliseconds. */
+/** Proposal is an operation with @defer on the fields that delayed its answer, and the gain. Times are milliseconds. */
 export interface Proposal {
   query: string;
   fields: string[];
@@ -28,7 +28,7 @@ function readyTimes(calls: Call[]): Map<string, number> {
   return ready;
 }
 
-/** Late is a field that its calls made later than what is above it. */
+/** Late is a field whose calls ended later than those of the fields above it. */
 interface Late {
   key: string;
   by: number;
@@ -110,7 +110,7 @@ function unused(label: string, taken: Set<string>): string {
  * where nothing did.
  */
 export function propose({ query: sent, operationName }: Operation, calls: Call[]): Proposal | undefined {
-  // What is in one line has no form that would have to be kept.
+  // An operation in one line has no format to preserve.
   const query = sent.trim().includes('\n') ? sent : print(parse(sent));
   const document = parse(query);
   const operations = document.definitions.filter((d) => d.kind === Kind.OPERATION_DEFINITION);

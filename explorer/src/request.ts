@@ -34,7 +34,7 @@ function post(url: URL, operation: Operation, headers: Headers, signal?: AbortSi
   });
 }
 
-/** failure is an answer in GraphQL's shape for what is no GraphQL answer, so that it is shown like any other error. */
+/** failure returns an answer in GraphQL's shape for a failure without one, so that it is shown like any other error. */
 const failure = (message: string): Members => ({ errors: [{ message }] });
 
 export const unreachable = 'The server could not be reached. Is it still running?';
@@ -47,7 +47,7 @@ function parse(text: string): unknown {
   }
 }
 
-/** sentence takes what the server says out of an answer that may be JSON or plain text. */
+/** sentence returns the message in an answer that may be JSON or plain text. */
 export function sentence(text: string): string {
   const body = parse(text) as { errors?: { message?: unknown }[]; message?: unknown } | undefined;
   const said = body?.errors?.[0]?.message ?? body?.message;
@@ -55,7 +55,7 @@ export function sentence(text: string): string {
   return body === undefined ? text.trim().slice(0, 300) : '';
 }
 
-/** wants is how the next run is asked for, beside what the editors hold. */
+/** wants has the options of the next run that are not in the editors. */
 interface Wants {
   fresh?: boolean;
   capture?: boolean;
@@ -63,10 +63,10 @@ interface Wants {
 
 let next: Wants = {};
 
-/** runNext says how the next run is asked for. */
+/** runNext sets the options of the next run. */
 export const runNext = (wants: Wants): void => void (next = wants);
 
-/** fetcher runs operations for GraphiQL and asks for the explain view, which the server gives only where it is allowed. */
+/** fetcher runs operations for GraphiQL and requests the explain view, which the server sends only to callers who may have it. */
 export const fetcher: Fetcher = (operation, options) => {
   if (operation.operationName === 'IntrospectionQuery') return introspect(operation, options?.headers ?? {});
   const wants = next;
@@ -151,9 +151,9 @@ class Receiver {
       this.change({ status: response.status, statusText: response.statusText, answerHeaders: [...response.headers] });
       await this.#read(this.#counted(response));
     } catch {
-      // Who stopped it has what came by then.
+      // A stopped run shows the payloads that have arrived.
       if (signal.aborted) return this.#answer;
-      this.#put(this.#payloads.length > 0 ? { ...this.#answer, ...failure('The connection ended before the answer did.') } : failure(unreachable));
+      this.#put(this.#payloads.length > 0 ? { ...this.#answer, ...failure('The connection ended before the end of the answer.') } : failure(unreachable));
     }
     this.change({ state: 'done', ms: this.#ms() });
     return this.#answer;
@@ -223,7 +223,7 @@ class Receiver {
 
 export type PlanAnswer = { body: unknown } | { fault: string };
 
-/** fetchPlan asks what an operation would call. A fault is a sentence for people. */
+/** fetchPlan requests the plan of an operation. A fault is a sentence for people. */
 export async function fetchPlan(operation: Operation, headers: Headers): Promise<PlanAnswer> {
   let response, text;
   try {
@@ -235,17 +235,17 @@ export async function fetchPlan(operation: Operation, headers: Headers): Promise
   if (response.status === 401) noteRefusal();
   const said = sentence(text);
   if (response.status === 404) {
-    return { fault: `This server makes no plans${said ? `; it says: ${said}` : '.'}` };
+    return { fault: `This server has no plans${said ? `: ${said}` : '.'}` };
   }
   const body = parse(text);
   if (response.status >= 400 || typeof body !== 'object' || body === null) {
     return { fault: said || `The server answered ${response.status} without a plan.` };
   }
-  if ('errors' in body) return { fault: said || 'The server made no plan of this operation.' };
+  if ('errors' in body) return { fault: said || 'The server returned no plan for this operation.' };
   return { body };
 }
 
-/** fetchSchema returns the schema as a server with INTROSPECTION gives it; undefined where it does not. */
+/** fetchSchema returns the schema that a server with INTROSPECTION sends; undefined if it sends none. */
 export async function fetchSchema(): Promise<string | undefined> {
   try {
     const response = await fetch(new URL('schema.graphqls', document.baseURI), { headers: credentialHeaders() });

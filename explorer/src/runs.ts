@@ -8,7 +8,7 @@ export interface Payload extends Arrival {
   atMs: number;
 }
 
-/** Run is one operation that was sent, and what is known of its answer so far. */
+/** Run is one operation that was sent, and its answer so far. */
 export interface Run {
   operation: Operation;
   headers: Record<string, string>;
@@ -27,7 +27,7 @@ export interface Run {
   plan?: Plan;
 }
 
-// A page is open for days: what was run long ago is not kept.
+// A page is open for days: old runs are dropped.
 const most = 30;
 
 let runs: readonly Run[] = [];
@@ -43,7 +43,7 @@ function listen(listener: () => void) {
   return () => void listeners.delete(listener);
 }
 
-/** begin keeps a run, and returns what changes it. */
+/** begin stores a run, and returns a function that changes it. */
 export function begin(start: Pick<Run, 'operation' | 'headers' | 'captureAsked'>): (change: Partial<Run>) => void {
   let run: Run = { ...start, state: 'running', text: '', answerHeaders: [], bytes: 0, payloads: [], stream: false };
   publish([run, ...runs].slice(0, most));

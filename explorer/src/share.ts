@@ -1,11 +1,11 @@
-/** Shared is what a link carries. Headers never are: they may hold a key. */
+/** Shared is the content of a link. It has no headers, which may contain a key. */
 export interface Shared {
   query: string;
   variables?: string;
   operationName?: string;
 }
 
-/** linkTo gives the address of this page with an operation in its fragment, which no server gets to see. */
+/** linkTo returns the address of this page with an operation in its fragment, which browsers send to no server. */
 export function linkTo({ query, variables, operationName }: Shared): string {
   const fragment = new URLSearchParams({ query });
   if (variables?.trim()) fragment.set('variables', variables);

@@ -6,7 +6,7 @@ function openVariables() {
   document.querySelector<HTMLButtonElement>('.graphiql-editor-tools [data-name="variables"]')?.click();
 }
 
-/** useOpen gives a function that opens an operation in a new tab, with its variables where it has any. */
+/** useOpen returns a function that opens an operation in a new tab, with its variables if it has any. */
 export function useOpen(): (operation: Shared) => void {
   const { addTab, setOperationName } = useGraphiQLActions();
   const { queryEditor, variableEditor } = useGraphiQL(pick('queryEditor', 'variableEditor'));

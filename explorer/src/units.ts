@@ -3,7 +3,7 @@ const tenth = new Intl.NumberFormat('en', { maximumFractionDigits: 1 });
 
 export const count = (n: number): string => whole.format(n);
 
-/** plural gives "1 call", "2 calls". */
+/** plural returns "1 call", "2 calls". */
 export const plural = (n: number, noun: string): string => `${count(n)} ${noun}${n === 1 ? '' : 's'}`;
 
 export function bytes(n: number): string {
@@ -23,7 +23,7 @@ export function age(seconds: number): string {
   return `${tenth.format(seconds / 3600)} h`;
 }
 
-/** ticks gives at most four round values from 0 up to end: more would not fit a phone. */
+/** ticks returns at most four round values from 0 up to end: more would not fit a phone. */
 export function ticks(end: number): number[] {
   const rough = end / 3;
   const magnitude = 10 ** Math.floor(Math.log10(rough));

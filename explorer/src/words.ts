@@ -7,7 +7,7 @@ export const isFailed = (call: Call): boolean => call.status === 0 || call.statu
 /** status is how a call ended, in words. */
 export const status = (call: Call): string => (call.status === 0 ? 'no answer' : `status ${call.status}`);
 
-/** remarks are what is out of the ordinary about a call, short. */
+/** remarks returns the unusual properties of a call, in short. */
 export function remarks(call: Call): string[] {
   const words = [];
   if (isFailed(call)) words.push(call.status === 0 ? '✕ no answer' : `✕ ${call.status}`);
@@ -38,10 +38,10 @@ const because: Record<string, string> = {
   asked: 'the request allowed it',
 };
 
-/** ageing says how stale facts are, and why they were used: "expired 3 min ago, being refreshed". */
+/** ageing describes the age of stale facts and the reason for their use: "expired 3 min ago, being refreshed". */
 export function ageing({ expiredSeconds, ageSeconds, reason }: Stale): string {
   const how = expiredSeconds > 0 ? `expired ${age(expiredSeconds)} ago` : `${age(ageSeconds)} old`;
-  return `${how}, ${because[reason] ?? (reason || 'for a reason not given')}`;
+  return `${how}, ${because[reason] ?? (reason || 'for an unknown reason')}`;
 }
 
 /** countsOf counts lookups by their verdict, in the order of verdicts. */

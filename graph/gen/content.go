@@ -222,7 +222,7 @@ type {{ .Name }} struct{ document.Object }
 {{ end }}
 {{ end }}
 
-// Shapes are the members that the schema declares, by type: what is kept of a document when it arrives.
+// Shapes are the members that the schema declares, by type: those of a document that are kept when it arrives.
 var Shapes = struct {
 	{{ range .Shapes }}{{ .Name }} *document.Shape
 	{{ end }}

@@ -2766,7 +2766,7 @@ func (o *AggregationBucket) Count() (*int, error) {
 	return document.Optional(o.Member(4), document.Value.Int)
 }
 
-// Shapes are the members that the schema declares, by type: what is kept of a document when it arrives.
+// Shapes are the members that the schema declares, by type: those of a document that are kept when it arrives.
 var Shapes = struct {
 	Client                        *document.Shape
 	Course                        *document.Shape
