@@ -136,7 +136,8 @@ func (d *Delivery) execute(ctx context.Context) {
 		if p := recover(); p != nil {
 			graphql.AddError(ctx, x.recovered(p))
 			d.data, d.errs = []byte("null"), graphql.GetErrors(ctx)
-			return // x may be in any state
+			d.endFirst() // calls of later parts may be waiting for it
+			return       // x may be in any state
 		}
 		x.release()
 	}()
@@ -201,12 +202,19 @@ func (d *Delivery) add(branches []*branch) {
 
 // awaitQuiet waits until no branch can go on before a backend answers, and reports whether all of them have ended well.
 func (d *Delivery) awaitQuiet() bool {
+	d.endFirst()
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.awaitBackends()
+	return !slices.ContainsFunc(d.live, func(b *branch) bool { return !b.activity.over || b.failure != nil })
+}
+
+// endFirst records that the first part makes no more calls.
+func (d *Delivery) endFirst() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.first.over = true
 	d.signal(&d.first)
-	d.awaitBackends()
-	return !slices.ContainsFunc(d.live, func(b *branch) bool { return !b.activity.over || b.failure != nil })
 }
 
 // awaitBackends waits until every branch waits for a backend or is over.
