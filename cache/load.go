@@ -91,7 +91,7 @@ func (s *space) load(ctx context.Context, keys []string, fetch fetch) *load {
 	}
 	l := &load{
 		space: s, ctx: ctx, directives: DirectivesFrom(ctx), fetch: fetch, began: s.c.start(),
-		requests: requestsFor(keys), facts: make([]Fact, 0, len(keys)),
+		requests: requestsFor(keys),
 	}
 	l.lookUp()
 	if l.sweep() && s.shared && s.c.o.TTL > 0 {
@@ -607,6 +607,9 @@ func (l *load) answer(q *request, r *record, verdict Verdict, reason Reason) {
 
 func (l *load) conclude(q *request, o outcome, reason Reason) {
 	now, r := time.Now(), o.rec
+	if l.facts == nil { // not before: a Load waits with what it has allocated
+		l.facts = make([]Fact, 0, len(l.requests))
+	}
 	l.facts = append(l.facts, Fact{
 		Kind: l.kind, Backend: l.backend, Scope: l.label, Digest: q.digest.String(), Personal: l.personal, Found: r.found,
 		Verdict: o.verdict, Reason: reason, At: now, Age: max(now.Sub(r.at), 0), Fresh: r.fresh, NoStore: o.noStore,

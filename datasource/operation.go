@@ -32,8 +32,8 @@ type loaders struct {
 	identities      *loader.Loader[string, *mattr.Identity]
 	userIdentities  *loader.Loader[string, *mattr.Identity]
 	credentialPages *loader.Loader[CredentialPageKey, Page[*mattr.Credential]]
-	// pages are those of lists that no loader loads, by the list and the page.
-	pages map[pageRead]*sharedPage
+	// pages are those of lists that no loader loads, an operation reads a few.
+	pages []*sharedPage
 }
 
 type operationKey struct{}

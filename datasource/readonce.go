@@ -11,6 +11,7 @@ type pageRead struct{ list, page any }
 
 // sharedPage is the outcome of a read, from when done is closed.
 type sharedPage struct {
+	of    pageRead
 	done  chan struct{}
 	value any
 	err   error
@@ -43,14 +44,13 @@ func readOnce[V any](ctx context.Context, key pageRead, read func() (V, error)) 
 func (o *Operation) page(key pageRead) (p *sharedPage, known bool) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if p, known = o.loaders.pages[key]; known {
-		return p, true
+	for _, p := range o.loaders.pages {
+		if p.of == key {
+			return p, true
+		}
 	}
-	p = &sharedPage{done: make(chan struct{}), err: task.ErrExited}
-	if o.loaders.pages == nil {
-		o.loaders.pages = map[pageRead]*sharedPage{}
-	}
-	o.loaders.pages[key] = p
+	p = &sharedPage{of: key, done: make(chan struct{}), err: task.ErrExited}
+	o.loaders.pages = append(o.loaders.pages, p)
 	return p, false
 }
 

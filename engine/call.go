@@ -78,7 +78,7 @@ func isPartial(err error) bool {
 func (x *execution) run(fields []*Field) {
 	ready := x.groupIntoCalls(fields)
 	running := 0
-	back := make(chan *call, 1)
+	var back chan *call // nil where one call after the other is made
 	defer func() {
 		for ; running > 0; running-- {
 			c := <-back
@@ -100,6 +100,9 @@ func (x *execution) run(fields []*Field) {
 			continue
 		}
 		x.groupCalls(ready)
+		if back == nil && len(ready) > 0 {
+			back = make(chan *call, 1)
+		}
 		for _, c := range ready {
 			running++
 			task.Go(func() error {

@@ -202,7 +202,7 @@ func (g *Gateway) prepareText(ctx context.Context, method string, req *httpapi.R
 		return nil, g.refused(gqlerror.List{err})
 	}
 	oc := &graphql.OperationContext{
-		RawQuery:             text,
+		RawQuery:             sharedText(op, text),
 		Variables:            variables,
 		OperationName:        req.OperationName,
 		Doc:                  doc.QueryDocument,
@@ -218,6 +218,14 @@ func (g *Gateway) prepareText(ctx context.Context, method string, req *httpapi.R
 	onError, _ := engine.ParseOnError(cmp.Or(req.FixedOnError, req.OnError))
 	return &prepared{OperationContext: oc, constants: constantsOf(doc, op, g.costs), onError: onError,
 		drops: g.opts.Edge.DropCount()}, nil
+}
+
+// sharedText is the text of an operation's document as it is kept with it, rather than the request's own copy.
+func sharedText(op *ast.OperationDefinition, text string) string {
+	if p := op.Position; p != nil && p.Src != nil && p.Src.Input == text {
+		return p.Src.Input
+	}
+	return text
 }
 
 func (g *Gateway) refused(errs gqlerror.List) *httpapi.Result {

@@ -79,14 +79,19 @@ func (p *parts) begin(ctx context.Context, d *engine.Delivery, first *engine.Pay
 
 // rest sends the later payloads.
 func (p *parts) rest(ctx context.Context, d *engine.Delivery, w *httpapi.Parts) {
-	beat := time.NewTicker(heartbeat)
-	defer beat.Stop()
+	var beat *time.Ticker
+	var due <-chan time.Time
+	if p.x.Protocol == incremental.Events { // the other formats have no comments
+		beat = time.NewTicker(heartbeat)
+		defer beat.Stop()
+		due = beat.C
+	}
 	for {
 		payload := d.Next()
 		if payload == nil {
 			select {
 			case <-d.Events():
-			case <-beat.C:
+			case <-due:
 				if w.Beat() != nil {
 					return
 				}
@@ -100,7 +105,9 @@ func (p *parts) rest(ctx context.Context, d *engine.Delivery, w *httpapi.Parts) 
 		if payload == nil {
 			continue
 		}
-		beat.Reset(heartbeat)
+		if beat != nil {
+			beat.Reset(heartbeat)
+		}
 		if w.Send(p.payload(ctx, payload), !payload.HasNext) != nil || !payload.HasNext {
 			return
 		}

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"sync/atomic"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway/cost"
@@ -64,7 +63,7 @@ func (rs *requestCache) remember(req *httpapi.Request, op *prepared, s *cost.Cha
 	if rs == nil || req.Raw.Empty() || len(op.RawQuery) > maxCachedDocument || !isQuery(op) {
 		return
 	}
-	again := &cachedRequest{cacheKey: op.cacheKey(), text: documentText(op.OperationContext), name: op.Operation.Name}
+	again := &cachedRequest{cacheKey: op.cacheKey(), text: op.RawQuery, name: op.Operation.Name}
 	again.req.DocumentID, again.req.OperationName = req.DocumentID, req.OperationName
 	again.req.OnError, again.req.FixedOnError = req.OnError, req.FixedOnError
 	if req.Query != "" {
@@ -77,14 +76,6 @@ func (rs *requestCache) remember(req *httpapi.Request, op *prepared, s *cost.Cha
 		again.estimate = &cost.Estimate{Points: s.Estimate.Points - s.Estimate.Registration, Calls: s.Estimate.Calls}
 	}
 	rs.requests.Put(req.Digest, again, cachedRequestSize+len(again.text))
-}
-
-// documentText is the text of an operation's document as it is kept with it, rather than a copy.
-func documentText(op *graphql.OperationContext) string {
-	if p := op.Operation.Position; p != nil && p.Src != nil && p.Src.Input == op.RawQuery {
-		return p.Src.Input
-	}
-	return op.RawQuery
 }
 
 // answerFromCache answers a request that came before with the whole answer that is kept, where memory has it fresh and

@@ -2,6 +2,7 @@ package loader
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/learngraph/learngraph/task"
@@ -11,8 +12,8 @@ import (
 // looked at: a caller counts as waiting while any batch does.
 type waits struct {
 	mu      sync.Mutex
-	callers map[*context.Context]struct{} // in a Load
-	batches int                           // that wait
+	callers []*context.Context // in a Load
+	batches int                // that wait
 }
 
 // batchWait is one batch of a loader.
@@ -26,18 +27,16 @@ type batchWait struct {
 func (w *waits) enter(ctx context.Context) (leave func()) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if w.callers == nil {
-		w.callers = map[*context.Context]struct{}{}
-	}
 	caller := &ctx
-	w.callers[caller] = struct{}{}
+	w.callers = append(w.callers, caller)
 	if w.batches > 0 {
 		task.Waiting(ctx)
 	}
 	return func() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
-		delete(w.callers, caller)
+		at := slices.Index(w.callers, caller)
+		w.callers = slices.Delete(w.callers, at, at+1)
 	}
 }
 
@@ -60,7 +59,7 @@ func (b *batchWait) wait() {
 	}
 	b.waiting = true
 	b.waits.batches++
-	for caller := range b.waits.callers {
+	for _, caller := range b.waits.callers {
 		task.Waiting(*caller)
 	}
 }
@@ -77,7 +76,7 @@ func (b *batchWait) end() {
 		return
 	}
 	if b.waits.batches--; b.waits.batches == 0 {
-		for caller := range b.waits.callers {
+		for _, caller := range b.waits.callers {
 			task.Resumed(*caller)
 		}
 	}

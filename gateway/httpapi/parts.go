@@ -20,9 +20,7 @@ type Parts struct {
 func (x *ResponseWriter) Begin(out *Result) *Parts {
 	x.setHeaders(x.permitted(out.Policy.Unless(true)))
 	x.setProxyStatus(out)
-	if x.endless {
-		delete(x.w.Header(), "Referrer-Policy") // events have no links, and a ninth header takes 1.5 KiB of each subscriber
-	}
+	delete(x.w.Header(), "Referrer-Policy") // parts have no links, and a ninth header takes 1.5 KiB of each stream
 	p := &Parts{x: x}
 	encoder, coding := x.codings.NewEncoder(x.w, x.compressAbove)
 	if encoder == nil {

@@ -26,7 +26,6 @@ type ResponseWriter struct {
 	visit   *requestid.Visit // nil where the log has none
 	// Protocol is that of answers in parts, incremental.None for a caller who wants them whole.
 	Protocol incremental.Protocol
-	endless  bool // the answer is a subscription's
 	// subscription is the protocol of a subscription's events, incremental.None for a caller who takes none.
 	subscription  incremental.Protocol
 	compressAbove int
@@ -78,7 +77,7 @@ func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) *Error {
 // content coding unless the caller refuses them without: an encoder for each subscriber takes more memory than all else
 // of it, and subscribers could not share the bytes of an event.
 func (x *ResponseWriter) BeginEvents() bool {
-	x.Protocol, x.endless, x.codings = x.subscription, true, x.codings.Plain()
+	x.Protocol, x.codings = x.subscription, x.codings.Plain()
 	return x.Protocol != incremental.None
 }
 
