@@ -68,7 +68,7 @@ func TestACredentialIsReadAgainWhenItsFileChanges(t *testing.T) {
 					write(broken)
 					want("a broken file", "")
 				}
-				if n := strings.Count(p.logged.String(), "a changed file is broken"); n != 2 {
+				if n := strings.Count(p.logged.String(), "a changed file is invalid"); n != 2 {
 					t.Errorf("told %d times of two broken files", n)
 				}
 				write("another one")
