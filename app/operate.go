@@ -20,7 +20,8 @@ func (s *Server) sources() telemetry.Sources {
 	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters,
 		Contract: s.watch.List, Inflight: s.Inflight.State, Subscriptions: func() live.Counters {
 			return s.credentials.generation().graphql.Subscriptions()
-		}, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.received.Last, Purges: s.purger.Counters}
+		}, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.received.Last,
+		Purges: s.purger.Counters}
 }
 
 // observe takes the figures of an operation that ended.

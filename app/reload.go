@@ -38,7 +38,8 @@ func (s *Server) Reload(ctx context.Context) {
 	}
 	s.credentials.generation() // begins the next one where a credential is another
 	if len(failed) > 0 {
-		s.log.Warn("reloaded; an invalid file keeps its previous content", "changed", changed, "unchanged", unchanged, "failed", failed)
+		s.log.Warn("reloaded; an invalid file keeps its previous content", "changed", changed, "unchanged", unchanged,
+			"failed", failed)
 		return
 	}
 	s.log.Info("reloaded; any other setting needs a restart", "changed", changed, "unchanged", unchanged)

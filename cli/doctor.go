@@ -178,8 +178,8 @@ func (p target) remedy(e *upstream.Error) string {
 	case e.Status == http.StatusUnauthorized:
 		return "check " + p.credential + ": " + p.backend + " does not know it"
 	case e.Status == http.StatusForbidden:
-		return "give the credential the role for reading, and check that the plan includes the API: " + p.backend + " knows " +
-			p.credential + " and refuses it"
+		return "give the credential the role for reading, and check that the plan includes the API: " +
+			p.backend + " knows " + p.credential + " and refuses it"
 	case e.Kind == upstream.Timeout, e.Kind == upstream.Deadline:
 		return "check the network to " + p.backend + ", or raise " + p.timeout
 	case e.Kind == upstream.RateLimited:

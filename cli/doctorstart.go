@@ -54,7 +54,8 @@ func (d *doctor) apiKeys(context.Context) doctorResult {
 const outsideTimeout = 10 * time.Second
 
 func (d *doctor) keySet(ctx context.Context) doctorResult {
-	return d.keys(ctx, app.CheckKeySet, "tokens", "check JWT_JWKS, and the network to the issuer: no token can be verified")
+	return d.keys(ctx, app.CheckKeySet, "tokens",
+		"check JWT_JWKS, and the network to the issuer: no token can be verified")
 }
 
 func (d *doctor) webhookKeySet(ctx context.Context) doctorResult {

@@ -26,8 +26,8 @@ func (d *doctor) webhook(ctx context.Context, backend string) doctorResult {
 	case d.cfg.MetricsListen != "":
 		var ok bool
 		if at, ok = d.lastDelivery(ctx, backend); !ok {
-			return doctorResult{Verdict: statusSkipped, Detail: "unknown: the server, which stores it, does not answer on METRICS_LISTEN",
-				Remedy: "start the server first"}
+			return doctorResult{Verdict: statusSkipped,
+				Detail: "unknown: the server, which stores it, does not answer on METRICS_LISTEN", Remedy: "start the server first"}
 		}
 	default:
 		return doctorResult{Verdict: statusSkipped, Detail: "unknown: neither Redis nor METRICS_LISTEN is configured",

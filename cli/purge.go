@@ -48,7 +48,8 @@ func (c *purgeCommand) purge(ctx context.Context, cfg *config.Config, schema str
 		fmt.Fprintln(stdout, "purged: there were cached values of this", c.Type)
 	} else {
 		fmt.Fprintf(stdout,
-			"no value of this %s was cached; lists that could have it are dropped. Is the id right? See learngraph help purge\n", c.Type)
+			"no value of this %s was cached; lists that could have it are dropped. Is the id right? See learngraph help purge\n",
+			c.Type)
 	}
 	return ExitOK
 }

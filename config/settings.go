@@ -117,7 +117,8 @@ func serverSettings() []Setting {
 		webhookSecret("CDN_PURGE_TOKEN", "Credential for CDN_PURGE_URL.", func(c *Config) *string {
 			return &c.CDN.PurgeToken
 		}),
-		span("CDN_BROWSER_TTL", "10s", "Maximum time that a browser may cache an answer with tags, since no purge reaches it.",
+		span("CDN_BROWSER_TTL", "10s",
+			"Maximum time that a browser may cache an answer with tags, since no purge reaches it.",
 			func(c *Config) *time.Duration { return &c.CDN.BrowserTTL }),
 	}
 }
@@ -183,8 +184,8 @@ func mattrSettings() []Setting {
 func backendSettings(prefix, rate, concurrency, timeout string, backend func(*Config) *Backend) []Setting {
 	return []Setting{
 		inDemo("0", Setting{Name: prefix + "_RATE", Default: rate,
-			Usage: "Maximum number of calls in a rolling window as COUNT/DURATION, several with commas; 0 for no limit.", list: true,
-			set: func(c *Config, v string) (err error) { backend(c).Rates, err = rates(v); return err }}),
+			Usage: "Maximum number of calls in a rolling window as COUNT/DURATION, several with commas; 0 for no limit.",
+			list:  true, set: func(c *Config, v string) (err error) { backend(c).Rates, err = rates(v); return err }}),
 		count(prefix+"_CONCURRENCY", concurrency, "Maximum number of calls to the backend at once.", func(c *Config) *int {
 			return &backend(c).Concurrency
 		}),
@@ -201,7 +202,8 @@ func linkSettings() []Setting {
 	return []Setting{
 		choice("LINK_CLIENT", "id", "Field of the client that is Coassemble's clientIdentifier: id, slug or sku.",
 			[]string{"id", "slug", "sku"}, func(c *Config) *string { return &c.Link.Client }),
-		linkUser("LINK_USER", "subjectId", "Field of the identity that is the user's identifier: subjectId, id or claims.KEY."),
+		linkUser("LINK_USER", "subjectId",
+			"Field of the identity that is the user's identifier: subjectId, id or claims.KEY."),
 		text("LINK_USER_PROVIDER", "", "The providerId that a subjectId must belong to; any unless set.",
 			func(c *Config) *string { return &c.Link.UserProvider }),
 	}
@@ -241,15 +243,17 @@ func limitSettings() []Setting {
 			"Maximum number of backend calls of one operation; the default fits MAX_COST.", func(c *Config) *int {
 				return &c.OperationCalls
 			}),
-		size("OPERATION_BYTES", "512MiB", "Maximum number of bytes that one operation may receive from backends.", func(c *Config) *int64 {
-			return &c.OperationBytes
-		}),
+		size("OPERATION_BYTES", "512MiB", "Maximum number of bytes that one operation may receive from backends.",
+			func(c *Config) *int64 {
+				return &c.OperationBytes
+			}),
 		size("UPSTREAM_MAX_BODY", "64MiB",
 			"Maximum size of a backend's answer, decompressed; at most an eighth of the memory limit unless set.",
 			func(c *Config) *int64 { return &c.UpstreamMaxBody }),
-		count("MAX_INFLIGHT", "1000", "Maximum number of requests in flight; one more is answered with 503.", func(c *Config) *int {
-			return &c.MaxInflight
-		}),
+		count("MAX_INFLIGHT", "1000", "Maximum number of requests in flight; one more is answered with 503.",
+			func(c *Config) *int {
+				return &c.MaxInflight
+			}),
 		size("MAX_INFLIGHT_BYTES", "512MiB",
 			"Maximum memory of requests in flight, past which one is answered with 503; at most a quarter of the memory limit unless set.",
 			func(c *Config) *int64 { return &c.InflightBytes }),
@@ -257,9 +261,10 @@ func limitSettings() []Setting {
 			"Maximum number of open subscriptions, for one caller and in total; 0 for none.", func(c *Config) *Subscriptions {
 				return &c.Subscriptions
 			}),
-		amount("BATCH_LIMIT", "10", "Maximum number of operations in one request; 0 accepts no arrays.", func(c *Config) *int {
-			return &c.BatchLimit
-		}),
+		amount("BATCH_LIMIT", "10", "Maximum number of operations in one request; 0 accepts no arrays.",
+			func(c *Config) *int {
+				return &c.BatchLimit
+			}),
 		amount("MAX_COST", strconv.Itoa(cost.DefaultMax),
 			"Maximum estimated cost of one operation in points; 0 for no limit.", func(c *Config) *int {
 				return &c.MaxCost
@@ -320,7 +325,8 @@ func operatingSettings() []Setting {
 		several("TRACE_BACKENDS", "Backends that receive the trace's headers, with commas.", backendNames(),
 			func(c *Config) *[]string { return &c.TraceBackends }),
 		text("CAPTURE_DIR", "",
-			"Folder for operations captured with X-Learngraph-Capture: 1; needs EXPLAIN, and AUTH or a LISTEN on loopback.", func(c *Config) *string { return &c.CaptureDir }),
+			"Folder for operations captured with X-Learngraph-Capture: 1; needs EXPLAIN, and AUTH or a LISTEN on loopback.",
+			func(c *Config) *string { return &c.CaptureDir }),
 	}
 }
 

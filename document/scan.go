@@ -358,6 +358,8 @@ func special(data []byte) uint64 {
 // plainEnd returns the offset behind the value at i if that is a plain one, as nearly all are: true, false, null, a
 // whole number without a sign, a string of ASCII without escapes. For any other value, and for those at the end of a
 // text, it returns 0.
+//
+//nolint:gocyclo // a case for each kind of value, in one call: a page has a hundred thousand of them
 func plainEnd(data []byte, i int) int {
 	if i+8 > len(data) {
 		return 0

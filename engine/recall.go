@@ -10,15 +10,15 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// madeCalls are the calls that an operation in parts has made, for the execution of the whole operation, which makes none
-// of them again.
+// madeCalls are the calls that an operation in parts has made, for the execution of the whole operation, which makes
+// none of them again.
 type madeCalls struct {
 	calls map[madeKey][]*call
 	errs  gqlerror.List // that resolvers added to their context
 }
 
-// madeKey is the resolver of a call and, in a mutation, the response key of the write that it follows: what is read after
-// one write may differ from what is read after the next.
+// madeKey is the resolver of a call and, in a mutation, the response key of the write that it follows: what is read
+// after one write may differ from what is read after the next.
 type madeKey struct {
 	binding *Binding
 	write   string
@@ -91,8 +91,8 @@ func (f *Field) write(op *ast.OperationDefinition) string {
 	return f.Key
 }
 
-// recall takes over the results of calls that were made for the same parents, and reports whether there are all of them.
-// A write is not made again.
+// recall takes over the results of calls that were made for the same parents, and reports whether there are all of
+// them. A write is not made again.
 func (x *execution) recall(c *call) bool {
 	if x.made == nil || c.err != nil {
 		return false

@@ -174,8 +174,8 @@ func (r *runner) execute(ctx context.Context, op *prepared, out *httpapi.Result)
 	return ctx
 }
 
-// respond returns the response of an operation, as gqlgen's executor does where it has no extensions. An operation whose
-// time is over has its error alone.
+// respond returns the response of an operation, as gqlgen's executor does where it has no extensions. An operation
+// whose time is over has its error alone.
 func (r *runner) respond(ctx context.Context) *graphql.Response {
 	respond := r.schema.Exec(ctx)
 	if ctx.Err() != nil {

@@ -19,8 +19,8 @@ directive @cacheControl(
 ) on FIELD_DEFINITION | OBJECT | INTERFACE | UNION
 `
 
-// declareLifetimes writes the time that clients may cache objects: records of a backend as long as its answers are fresh,
-// and the objects inside them as long.
+// declareLifetimes writes the time that clients may cache objects: records of a backend as long as its answers are
+// fresh, and the objects inside them as long.
 func (e *edit) declareLifetimes(lifetime time.Duration) {
 	fresh := func() *ast.Directive { return directive("cacheControl", number("maxAge", int(lifetime/time.Second))) }
 	with := func() *ast.Directive { return directive("cacheControl", boolean("inheritMaxAge", true)) }

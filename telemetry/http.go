@@ -67,8 +67,8 @@ func (m *Metrics) Build(schema, version string) {
 	sum := sha256.Sum256([]byte(schema))
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "learngraph_build_info",
 		Help: "1, with labels that identify the build.",
-		ConstLabels: prometheus.Labels{"version": cmp.Or(version, "unknown"), "commit": commit, "goversion": runtime.Version(),
-			"schema": hex.EncodeToString(sum[:])[:16]}})
+		ConstLabels: prometheus.Labels{"version": cmp.Or(version, "unknown"), "commit": commit,
+			"goversion": runtime.Version(), "schema": hex.EncodeToString(sum[:])[:16]}})
 	build.Set(1)
 	m.registry.MustRegister(build)
 }

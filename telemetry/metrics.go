@@ -110,17 +110,18 @@ func NewMetrics() *Metrics {
 	m.callers = m.counter("caller_operations_total",
 		"Completed operations, by the name of the caller's API key; all tokens are one caller.", "caller")
 	m.operationErrors = m.counter("operation_errors_total", "Errors in answers to operations.", "code")
-	m.operationSeconds = m.histogram("operation_duration_seconds", "Time from the parsing of an operation to its answer.", durations,
-		"document")
+	m.operationSeconds = m.histogram("operation_duration_seconds", "Time from the parsing of an operation to its answer.",
+		durations, "document")
 	m.operationPoints = m.histogram("operation_cost_points", "Estimated cost of operations before execution.",
 		prometheus.ExponentialBuckets(10, 4, 9), "document")
 	m.operationCalls = prometheus.NewHistogram(prometheus.HistogramOpts{Name: "learngraph_operation_backend_calls",
 		Help: "Backend calls per operation, retries included.", Buckets: sizes})
-	m.calls = m.counter("backend_calls_total", "Completed calls of a backend, retries included.", "backend", "class", "status")
+	m.calls = m.counter("backend_calls_total", "Completed calls of a backend, retries included.", "backend", "class",
+		"status")
 	m.failures = m.counter("backend_failures_total", "Failed calls of a backend, retries included.", "backend", "kind")
 	m.retries = m.counter("backend_retries_total", "Retries of failed calls.", "backend")
-	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' response bodies, as received (compressed).", "backend",
-		"class")
+	m.received = m.counter("backend_received_bytes_total", "Bytes of backends' response bodies, as received (compressed).",
+		"backend", "class")
 	m.subscriptionLag = m.histogram("subscription_lag_seconds",
 		"Time from the detection of a change to its event.", durations)
 	m.callSeconds = m.histogram("backend_call_duration_seconds",
@@ -210,8 +211,8 @@ func operationKind(kind string) string {
 	return "unknown"
 }
 
-// document is the label of a document, which is one for all past the most: a file that can change while the program runs
-// has any number.
+// document is the label of a document, which is one for all past the most: a file that can change while the program
+// runs has any number.
 func (m *Metrics) document(id string) string {
 	if id == "" {
 		return otherDocument
@@ -339,9 +340,11 @@ func newDesc(name, help string, labels ...string) *prometheus.Desc {
 var (
 	descCircuit = newDesc("backend_circuit_open",
 		"1 while the circuit of the class is open, and no call is sent.", "backend", "class")
-	descLeft        = newDesc("backend_budget_left", "Calls left in the window of a rate.", "backend", "window")
-	descUsable      = newDesc("backend_budget_usable", "Calls of a rate that this server uses at most.", "backend", "window")
-	descHeld        = newDesc("backend_held", "1 while the backend's Retry-After or rate limit headers forbid calls.", "backend")
+	descLeft   = newDesc("backend_budget_left", "Calls left in the window of a rate.", "backend", "window")
+	descUsable = newDesc("backend_budget_usable", "Calls of a rate that this server uses at most.", "backend",
+		"window")
+	descHeld = newDesc("backend_held", "1 while the backend's Retry-After or rate limit headers forbid calls.",
+		"backend")
 	descWaiting     = newDesc("backend_calls_waiting", "Calls waiting for the budget or a slot.", "backend")
 	descUnderWay    = newDesc("backend_calls_under_way", "Calls in flight.", "backend")
 	descLastSuccess = newDesc("backend_last_success_timestamp_seconds", "Time of the backend's last success, 0 for never.",
@@ -349,7 +352,8 @@ var (
 	descLastFailure = newDesc("backend_last_failure_timestamp_seconds",
 		"Time of the backend's last failure, 0 for never.", "backend")
 
-	descLookups       = newDesc("cache_lookups_total", "Cache lookups of keys, by the origin of the value.", "kind", "verdict")
+	descLookups = newDesc("cache_lookups_total", "Cache lookups of keys, by the origin of the value.", "kind",
+		"verdict")
 	descMemoryBytes   = newDesc("cache_memory_bytes", "Bytes cached in the process.")
 	descMemoryEntries = newDesc("cache_memory_entries", "Entries cached in the process.")
 	descRefreshes     = newDesc("cache_refreshes_total", "Background refreshes of stale values.")

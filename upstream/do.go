@@ -157,7 +157,8 @@ func (c *Client) send(ctx context.Context, req *Request, u *url.URL, body []byte
 		case a.redirect != nil && redirects < maxRedirects:
 			u = a.redirect
 			redirects++
-		case a.err != nil && a.err.Status == http.StatusUnauthorized && !renewed && c.opts.Authorizer.Renew(ctx, a.request.Header):
+		case a.err != nil && a.err.Status == http.StatusUnauthorized && !renewed &&
+			c.opts.Authorizer.Renew(ctx, a.request.Header):
 			renewed = true
 		case a.err != nil:
 			return nil, a.err

@@ -84,8 +84,8 @@ func namesParts(accept []string) bool {
 	})
 }
 
-// Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more weight,
-// which is whole.
+// Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more
+// weight, which is whole.
 func Negotiate(accept []string, whole float64) Protocol {
 	if !namesParts(accept) {
 		return None
