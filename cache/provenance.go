@@ -39,7 +39,7 @@ type Fact struct {
 	Digest   string        // keyed digest of the key, 32 hex digits, safe to show
 	Personal bool          // the space holds personal data
 	Found    bool          // false where the fact is an absence
-	Verdict  Verdict       //
+	Verdict  Verdict       // where the value came from
 	Reason   Reason        // not empty exactly when the answer is stale, or older than the caller asked for
 	At       time.Time     // when it was found
 	Age      time.Duration // since the backend sent it

@@ -86,8 +86,8 @@ func (s sealer) open(d digest, sealed []byte) (frame []byte, ok bool) {
 		if !bytes.Equal(k.id, sealed[frameHead:start]) {
 			continue
 		}
-		if frame, err := k.aead.Open(slices.Clone(sealed[:frameHead]), nil, sealed[start:], bound(d, sealed[:start])); err ==
-			nil {
+		frame, err := k.aead.Open(slices.Clone(sealed[:frameHead]), nil, sealed[start:], bound(d, sealed[:start]))
+		if err == nil {
 			return frame, true
 		}
 	}

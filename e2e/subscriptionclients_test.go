@@ -26,15 +26,21 @@ func subscribers(t *testing.T, mode, base, sourceID, name string) {
 	runScript(t, 6, "node", "--experimental-eventsource", "--no-warnings", "subscriptions.mjs", mode, base, text, sourceID, name)
 }
 
+// clientsOf runs the real clients against a program that listens for them.
+func clientsOf(t *testing.T, p *program, mode string) {
+	t.Helper()
+	s := httptest.NewServer(p.Handler)
+	t.Cleanup(s.Close)
+	id, name := firstUser(t, p)
+	subscribers(t, mode, s.URL, id, name)
+}
+
 // graphql-sse, Apollo Client, urql, Relay and EventSource, as they are, get the answer and each change.
 func TestClientsFollowAnAnswer(t *testing.T) {
 	t.Parallel()
 	needNode(t)
 	p, _ := subscribed(t, nil)
-	s := httptest.NewServer(p.Handler)
-	t.Cleanup(s.Close)
-	id, name := firstUser(t, p)
-	subscribers(t, "changes", s.URL, id, name)
+	clientsOf(t, p, "changes")
 }
 
 // A client that sends queries and mutations as it sends subscriptions gets their answers as event streams too.
@@ -42,20 +48,14 @@ func TestClientsOfEventStreamsSendQueriesAndMutations(t *testing.T) {
 	t.Parallel()
 	needNode(t)
 	p, _ := subscribed(t, nil)
-	s := httptest.NewServer(p.Handler)
-	t.Cleanup(s.Close)
-	id, name := firstUser(t, p)
-	subscribers(t, "operations", s.URL, id, name)
+	clientsOf(t, p, "operations")
 }
 
 func TestClientsShowThatSubscriptionsAreFull(t *testing.T) {
 	t.Parallel()
 	needNode(t)
 	p, _ := subscribed(t, map[string]string{"SUBSCRIPTIONS": "1,10"})
-	s := httptest.NewServer(p.Handler)
-	t.Cleanup(s.Close)
-	id, name := firstUser(t, p)
-	subscribers(t, "bounds", s.URL, id, name)
+	clientsOf(t, p, "bounds")
 }
 
 // Clients whose replica shuts down behind a proxy go on with another one, as far as they connect again by themselves.

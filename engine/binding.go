@@ -72,8 +72,8 @@ const (
 	infoEnd
 )
 
-// Binding is how one field is had. Which members are set depends on the kind, and on whether the field's type is a
-// leaf, an object or a list.
+// Binding describes how the engine gets the value of a field. The kind decides which members are set, with whether the
+// type of the field is a leaf, an object or a list.
 type Binding struct {
 	Kind Kind
 

@@ -117,8 +117,8 @@ func (s *subscriber) run(sub *live.Subscription) {
 				s.end(err)
 				return
 			}
-			if s.w.SendFrame(state.Frames.Get(int(s.x.Protocol), func() []byte { return s.x.Protocol.Event(state.Body) })) !=
-				nil {
+			frame := state.Frames.Get(int(s.x.Protocol), func() []byte { return s.x.Protocol.Event(state.Body) })
+			if s.w.SendFrame(frame) != nil {
 				return
 			}
 			if sent, body = state, state.Body; s.f.Duration == 0 {
