@@ -70,12 +70,13 @@ var allowed = map[string][]string{
 	"explorer/browsertest":           {},
 	"explorer/pack":                  {},
 	"capture":                        {"coerce", "document", "graph/model", "graph/scalar", "upstream", "upstream/*"},
-	"upstream":                       {"document", "inflight", "task"},
+	"upstream":                       {"document", "inflight", "task", "upstream/http1"},
+	"upstream/http1":                 {},
 	"inflight":                       {},
 	"upstream/coassemble":            {"upstream", "document", "footprint"},
 	"upstream/mattr":                 {"upstream", "document", "footprint", "task"},
 	"upstream/thoughtindustries":     {"upstream", "document", "task"},
-	"upstream/emulator":              {},
+	"upstream/emulator":              {"upstream/http1"},
 	"upstream/emulator/cmd/emulator": {"upstream/emulator"},
 }
 

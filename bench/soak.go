@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"github.com/alicebob/miniredis/v2"
+
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/gateway"
@@ -34,6 +35,7 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/emulator"
+	"github.com/learngraph/learngraph/upstream/http1"
 	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
@@ -134,7 +136,7 @@ func rest(ctx context.Context, d time.Duration) bool {
 // soak is the wired program, its backends and the results so far.
 type soak struct {
 	backends  *emulator.Emulator
-	transport *http.Transport
+	transport *http1.Transport
 	redis     *soakRedis
 	cache     *cache.Cache
 	clients   []*upstream.Client

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
 	"github.com/learngraph/learngraph/capture"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/upstream"

@@ -6,13 +6,10 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"regexp"
 	"strconv"
 	"strings"
 	"sync"
-	"sync/atomic"
-	"syscall"
 	"time"
 
 	"github.com/klauspost/compress/gzip"
@@ -97,13 +94,9 @@ func (t *recorder) RoundTrip(r *http.Request) (*http.Response, error) {
 		return t.next.RoundTrip(r)
 	}
 	x := rec.begin(t, r)
-	var sought, written atomic.Bool
-	trace := &httptrace.ClientTrace{GetConn: func(string) { sought.Store(true) }, WroteHeaders: func() {
-		written.Store(true)
-	}}
-	resp, err := t.next.RoundTrip(r.WithContext(httptrace.WithClientTrace(r.Context(), trace)))
+	resp, err := t.next.RoundTrip(r)
 	if err != nil {
-		x.fail(rec, r.Context(), err, sought.Load() && !written.Load() || errors.Is(err, syscall.ECONNREFUSED))
+		x.fail(rec, r.Context(), err, upstream.NotSent(err))
 		return nil, err
 	}
 	x.mu.Lock()

@@ -5,12 +5,12 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"slices"
 	"strings"
 	"sync"
 
 	"github.com/learngraph/learngraph/upstream"
+	"github.com/learngraph/learngraph/upstream/http1"
 )
 
 // Host is where a replay finds a backend: nowhere, should a call ever leave.
@@ -64,10 +64,11 @@ func (t *ReplayTransport) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, &upstream.Error{Kind: upstream.Contract, Err: errNotRecorded}
 	}
 	if kind, failed := failures[recorded.Failure]; failed {
-		if trace := httptrace.ContextClientTrace(r.Context()); recorded.Unsent && trace != nil && trace.GetConn != nil {
-			trace.GetConn("") // a connection was sought, and nothing was written to it
+		err = &upstream.Error{Kind: kind, Err: errors.New("as recorded")}
+		if recorded.Unsent {
+			err = errors.Join(http1.ErrNotSent, err)
 		}
-		return nil, &upstream.Error{Kind: kind, Err: errors.New("as recorded")}
+		return nil, err
 	}
 	resp := &http.Response{StatusCode: recorded.Status, ProtoMajor: 1, ProtoMinor: 1, Header: http.Header{},
 		ContentLength: -1, Body: io.NopCloser(bytes.NewReader(recorded.text())), Request: r}

@@ -286,11 +286,11 @@ type clocks struct {
 }
 
 func (c *clocks) of(b upstream.Backend) http.RoundTripper {
+	base := c.base
+	if base == nil {
+		base = upstream.NewTransport(1)
+	}
 	return roundTripper(func(r *http.Request) (*http.Response, error) {
-		base := c.base
-		if base == nil {
-			base = http.DefaultTransport
-		}
 		start := time.Now()
 		resp, err := base.RoundTrip(r)
 		if err != nil {

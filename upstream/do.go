@@ -5,14 +5,13 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"net/http/httptrace"
 	"net/url"
 	"runtime"
-	"sync/atomic"
 	"syscall"
 	"time"
 
 	"github.com/learngraph/learngraph/task"
+	"github.com/learngraph/learngraph/upstream/http1"
 )
 
 // Response is a 2xx answer, its body inflated.
@@ -205,14 +204,10 @@ func (c *Client) attempt(ctx context.Context, req *Request, u *url.URL, body []b
 	call := c.newCall(ctx, req, ready, n)
 	limited, cancel := c.limit(ctx, call.Start)
 	defer cancel()
-	sent, traced := requestTrace{}, limited
-	if !req.safe() {
-		traced = httptrace.WithClientTrace(limited, sent.trace())
-	}
-	a, err := c.roundTrip(c.newRequest(traced, req.Method, u, h, body), req, &call, quota)
+	a, err := c.roundTrip(newRequest(limited, req.Method, u, h, body), req, &call, quota)
 	call.Duration = time.Since(call.Start)
 	if err != nil {
-		err = c.transportError(limited, req, &sent, err, call.Duration)
+		err = c.transportError(limited, req, err, call.Duration)
 		call.Kind = KindOf(err)
 	} else {
 		c.health.recordLatency(call.Duration)
@@ -301,7 +296,6 @@ func (c *Client) roundTrip(r *http.Request, req *Request, call *Call, quota *ope
 	}
 	a.header, a.began = resp, time.Now()
 	a.pause = pauseOf(resp)
-	c.http1.Store(resp.ProtoMajor == 1)
 	wire := &a.wire
 	wire.r, wire.quota = resp.Body, quota
 	defer func() {
@@ -366,19 +360,23 @@ func origin(u *url.URL) [3]string {
 }
 
 // transportError classifies an exchange that brought no whole answer in the time that it was under way.
-func (c *Client) transportError(ctx context.Context, req *Request, sent *requestTrace, err error,
-	under time.Duration) error {
+func (c *Client) transportError(ctx context.Context, req *Request, err error, under time.Duration) error {
 	var known *Error
 	if !errors.As(err, &known) {
 		known = transportFailure(ctx, err)
 	}
 	e := *known
 	e.detail = failureDetail{kind: e.Kind, since: under, shortDeadline: scopeOf(ctx).shortDeadline,
-		unsent: !sent.begun() || errors.Is(err, syscall.ECONNREFUSED)}
+		unsent: NotSent(err)}
 	if req.Write && !e.detail.unsent {
 		return &Error{Kind: OutcomeUnknown, Status: e.Status, Err: e.Err, detail: e.detail}
 	}
 	return &e
+}
+
+// NotSent reports whether a transport's error shows that the backend received nothing of the request.
+func NotSent(err error) bool {
+	return errors.Is(err, http1.ErrNotSent) || errors.Is(err, syscall.ECONNREFUSED)
 }
 
 // transportFailure is the failure behind a transport's error. A context that ended explains the error better than
@@ -405,20 +403,6 @@ func contextError(ctx context.Context) *Error {
 	}
 	return &Error{Kind: Canceled, Err: context.Canceled}
 }
-
-// requestTrace watches how far a request got whose repetition could do harm; of any other it does not matter.
-type requestTrace struct{ traced, written atomic.Bool }
-
-func (s *requestTrace) trace() *httptrace.ClientTrace {
-	return &httptrace.ClientTrace{
-		GetConn:      func(string) { s.traced.Store(true) },
-		WroteHeaders: func() { s.written.Store(true) },
-	}
-}
-
-// begun reports whether the backend may have seen the request. A transport that does not report it is assumed to have
-// sent the request.
-func (s *requestTrace) begun() bool { return s.written.Load() || !s.traced.Load() }
 
 // counter counts the bytes of a body and keeps the error that ended it.
 type counter struct {

@@ -153,32 +153,14 @@ func (c *Client) header(req *Request, body []byte) http.Header {
 // noRequest is what WithContext makes new requests of: a request that has its context already is not copied for it.
 var noRequest http.Request
 
-// newRequest returns the request of a call.
-func (c *Client) newRequest(ctx context.Context, method string, u *url.URL, h http.Header, body []byte) *http.Request {
+func newRequest(ctx context.Context, method string, u *url.URL, h http.Header, body []byte) *http.Request {
 	r := noRequest.WithContext(ctx)
 	r.Method, r.URL, r.Host, r.Header = method, u, u.Host, h
 	r.Proto, r.ProtoMajor, r.ProtoMinor = "HTTP/1.1", 1, 1
 	if body != nil {
 		r.ContentLength = int64(len(body))
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		r.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
-	} else if c.http1.Load() {
-		// Where a connection breaks that was used before, net/http sends a read again by itself: a call that neither the
-		// budget nor the caps on repeating know. Over HTTP/1 it does not if there is a body that it cannot have again, and
-		// sends none that is empty. It takes "identity" at its word: a body without an encoding would be probed for its
-		// first byte, with a goroutine and a timer. HTTP/2 would send the body, and repeats only requests that the backend
-		// did not process.
-		r.Body, r.TransferEncoding = empty{}, codingIdentity
+		r.Body, _ = r.GetBody()
 	}
 	return r
 }
-
-// empty is a body of no bytes that cannot be read twice, as far as net/http knows.
-type empty struct{}
-
-func (empty) Read([]byte) (int, error) { return 0, io.EOF }
-
-// WriteTo saves net/http a buffer to copy through.
-func (empty) WriteTo(io.Writer) (int64, error) { return 0, nil }
-
-func (empty) Close() error { return nil }

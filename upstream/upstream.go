@@ -13,10 +13,10 @@ import (
 	"net/netip"
 	"net/url"
 	"strings"
-	"sync/atomic"
 	"time"
 
 	"github.com/learngraph/learngraph/inflight"
+	"github.com/learngraph/learngraph/upstream/http1"
 )
 
 // Backend names one of the three services.
@@ -87,7 +87,6 @@ type shared struct {
 	retries   retryBudget
 	health    *health
 	outcomes  outcomes
-	http1     atomic.Bool    // the last answer's protocol
 	random    func() float64 // from 0 to 1
 }
 
@@ -153,13 +152,9 @@ func withDefaults(o Options) Options {
 	return o
 }
 
-// NewTransport returns the network, with as many idle connections as calls are made at once: the default's bound of 100
-// for all hosts would close some of more, which the next calls had to open again.
-func NewTransport(concurrency int) http.RoundTripper {
-	t := http.DefaultTransport.(*http.Transport).Clone()
-	t.MaxIdleConns, t.MaxIdleConnsPerHost = 0, concurrency
-	return t
-}
+// NewTransport returns the network, with as many idle connections as calls are made at once: the next calls would have
+// to open those of a lower bound again.
+func NewTransport(concurrency int) http.RoundTripper { return &http1.Transport{MaxIdle: concurrency} }
 
 func parseBase(s string) (*url.URL, error) {
 	u, err := url.Parse(s)

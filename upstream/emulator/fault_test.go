@@ -17,7 +17,7 @@ import (
 )
 
 // remote asks the emulator over its in-memory connections.
-func remote(ctx context.Context, c *caller, tr *http.Transport, method, path, body string) (*http.Response, string, error) {
+func remote(ctx context.Context, c *caller, tr http.RoundTripper, method, path, body string) (*http.Response, string, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "https://tenant.example"+path, strings.NewReader(body))
 	if err != nil {
 		return nil, "", err

@@ -7,7 +7,10 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"net/url"
 	"sync"
+
+	"github.com/learngraph/learngraph/upstream/http1"
 )
 
 // memoryServer serves the emulator over pipes: no socket, and nothing that fake time cannot wait for.
@@ -15,7 +18,7 @@ type memoryServer struct {
 	mu         sync.Mutex
 	listener   *pipeListener
 	server     *http.Server
-	transports []*http.Transport
+	transports []*http1.Transport
 	accepting  sync.WaitGroup
 	running    sync.WaitGroup // one for each connection
 }
@@ -23,17 +26,14 @@ type memoryServer struct {
 // Transport reaches the emulator over in-memory connections, whatever the host; https is served as plain HTTP. The
 // first call starts a server that lives until Close; it can run inside a synctest bubble, and then belongs to that
 // bubble.
-func (e *Emulator) Transport() *http.Transport {
+func (e *Emulator) Transport() *http1.Transport {
 	m := &e.memory
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.server == nil {
 		m.start(e)
 	}
-	dial := m.listener.dial
-	t := &http.Transport{
-		DialContext: dial, DialTLSContext: dial, MaxIdleConnsPerHost: 100,
-	}
+	t := &http1.Transport{MaxIdle: 100, Dial: m.listener.dial}
 	m.transports = append(m.transports, t)
 	return t
 }
@@ -87,7 +87,7 @@ type pipeListener struct {
 	closed chan struct{}
 }
 
-func (l *pipeListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
+func (l *pipeListener) dial(ctx context.Context, _ *url.URL) (net.Conn, error) {
 	near, far := net.Pipe()
 	select {
 	case l.conns <- far:
