@@ -34,13 +34,14 @@ type connection struct {
 	sent      bool
 	idleSince time.Time
 	abort     func() // close, as one value for all exchanges
+	usable    func() bool
 	// release ends the watch over an exchange's context, and reports whether the context had not ended by then.
 	release func() bool
 }
 
 func newConnection(t *Transport, to server, raw net.Conn) *connection {
 	c := &connection{Conn: raw, transport: t, server: to}
-	c.in, c.out, c.abort = bufio.NewReader(c), bufio.NewWriter(c), c.close
+	c.in, c.out, c.abort, c.usable = bufio.NewReader(c), bufio.NewWriter(c), c.close, usable(c.network())
 	return c
 }
 

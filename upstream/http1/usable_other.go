@@ -2,6 +2,8 @@
 
 package http1
 
-// usable reports whether an idle connection can carry another exchange. Where that cannot be seen, the exchange shows
-// it.
-func (c *connection) usable() bool { return true }
+import "net"
+
+// usable returns a function that reports whether an idle connection can carry another exchange. Here only the exchange
+// shows it.
+func usable(net.Conn) func() bool { return func() bool { return true } }

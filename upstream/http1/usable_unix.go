@@ -2,25 +2,33 @@
 
 package http1
 
-import "syscall"
+import (
+	"errors"
+	"net"
+	"syscall"
+)
 
-// usable reports whether an idle connection can carry another exchange: the server has not closed it, nor sent bytes
-// that belong to no response.
-func (c *connection) usable() bool {
-	conn, ok := c.network().(syscall.Conn)
+// usable returns a function that reports whether an idle connection can carry another exchange: the server has not
+// closed it, nor sent bytes that belong to no response.
+func usable(c net.Conn) func() bool {
+	always := func() bool { return true }
+	socket, ok := c.(syscall.Conn)
 	if !ok {
-		return true
+		return always
 	}
-	raw, err := conn.SyscallConn()
+	raw, err := socket.SyscallConn()
 	if err != nil {
-		return false
+		return always
 	}
-	usable := false
-	err = raw.Read(func(fd uintptr) bool {
-		var b [1]byte
+	var b [1]byte
+	silent := false
+	read := func(fd uintptr) bool {
 		_, err := syscall.Read(int(fd), b[:])
-		usable = err == syscall.EAGAIN
+		silent = errors.Is(err, syscall.EAGAIN)
 		return true
-	})
-	return err == nil && usable
+	}
+	return func() bool {
+		err := raw.Read(read)
+		return err == nil && silent
+	}
 }
