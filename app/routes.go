@@ -8,7 +8,6 @@ import (
 
 	"github.com/learngraph/learngraph/explorer"
 	"github.com/learngraph/learngraph/gateway/middleware"
-	"github.com/learngraph/learngraph/gateway/requestid"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -37,8 +36,7 @@ func (s *Server) routes() http.Handler {
 	}
 	handler = s.withWebhooks(handler)
 	handler = s.metrics.WithRequests(middleware.Recovery(s.log, middleware.VaryByOrigin(origins, handler)))
-	handler = middleware.AccessLog(s.log, s.draining.Load, s.cfg.TrustedProxies, handler)
-	return s.traces.Accept(requestid.Handler(handler))
+	return s.traces.Accept(middleware.AccessLog(s.log, s.draining.Load, s.cfg.TrustedProxies, handler))
 }
 
 // onLoopback reports whether the server is reached from this machine alone.

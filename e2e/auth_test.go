@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/gateway/middleware"
-	"github.com/learngraph/learngraph/gateway/requestid"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -114,7 +113,7 @@ func TestAPanicAnywhereInARequestIsOneError(t *testing.T) {
 		"index": func() { var list []int; _ = list[len(list)] },
 	} {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 1}})
-		handler := requestid.Handler(middleware.AccessLog(p.log, nil, nil, middleware.Recovery(p.log, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fail() }))))
+		handler := middleware.AccessLog(p.log, nil, nil, middleware.Recovery(p.log, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { fail() })))
 		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", nil)
 		r.Header.Set("X-Request-Id", "the-request")
 		w := httptest.NewRecorder()

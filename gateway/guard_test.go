@@ -2,13 +2,14 @@ package gateway
 
 import (
 	"fmt"
+	"log/slog"
 	"net/http/httptest"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/auth"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/middleware"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/upstream"
@@ -108,7 +109,7 @@ func TestEveryMutationIsLoggedWithoutItsSubject(t *testing.T) {
 			o.Authenticate = as(&auth.Caller{Name: "app", Scopes: strings.Fields(test.scopes)})
 			o.Digest = func(text string) string { return "digest-of-" + fmt.Sprint(len(text)) }
 		})
-		post(t, requestid.Handler(g), `mutation { x: updateUser(input: {by: {`+test.by+`}, name: "y"}) { userErrors { code } } }`, "", "X-Request-Id", "r1")
+		post(t, middleware.AccessLog(slog.New(slog.DiscardHandler), nil, nil, g), `mutation { x: updateUser(input: {by: {`+test.by+`}, name: "y"}) { userErrors { code } } }`, "", "X-Request-Id", "r1")
 		got := w.logged()
 		for _, want := range []string{"msg=mutation", "requestId=r1", "caller=app", "field=updateUser", "type=User", "object=digest-of-16", test.want} {
 			if !strings.Contains(got, want) {

@@ -78,7 +78,7 @@ func appendSimpleRecord(line []byte, r slog.Record) ([]byte, bool) {
 	r.Attrs(func(a slog.Attr) bool {
 		if a.Value.Kind() != slog.KindLogValuer {
 			add(a)
-		} else if request, ok := a.Value.LogValuer().(*middleware.RequestAttrs); ok {
+		} else if request, ok := a.Value.LogValuer().(*middleware.Exchange); ok {
 			request.Each(add)
 		} else {
 			plain = false

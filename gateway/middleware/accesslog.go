@@ -15,62 +15,69 @@ import (
 // AccessMessage is the message of a request's line, at the level of information.
 const AccessMessage = "request"
 
-// AccessLog writes a line per request. Addresses that proxies forward are taken from those that are trusted. The query
-// string is left out: it may hold variables of a GET. Answers close their connection while closing reports true, which
-// may be nil, and to a request whose length came as chunks: net/http does not show whether it had a Content-Length too,
-// as requests have that a proxy may read in another way than we do.
+// AccessLog names each request and writes a line about it. Addresses that proxies forward are taken from those that are
+// trusted. The query string is left out: it may hold variables of a GET. Answers close their connection while closing
+// reports true, which may be nil, and to a request whose length came as chunks: net/http does not show whether it had a
+// Content-Length too, as requests have that a proxy may read in another way than we do.
 func AccessLog(log *slog.Logger, closing func() bool, proxies []netip.Prefix, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		start := time.Now()
-		counted := &countingWriter{ResponseWriter: w, closing: closing}
+		x := &Exchange{ResponseWriter: w, closing: closing, start: time.Now()}
+		x.request = x.context.Begin(r, w.Header())
 		if len(r.TransferEncoding) > 0 {
 			w.Header().Set("Connection", "close")
 		}
-		next.ServeHTTP(counted, r)
-		logAccess(log, r, counted, start, proxies)
+		next.ServeHTTP(x, x.request)
+		x.log(log, proxies)
 	})
 }
 
-func logAccess(log *slog.Logger, r *http.Request, answered *countingWriter, start time.Time, proxies []netip.Prefix) {
+func (x *Exchange) log(log *slog.Logger, proxies []netip.Prefix) {
 	level := slog.LevelInfo
-	if r.URL.Path == "/healthz" || r.URL.Path == "/readyz" {
+	if path := x.request.URL.Path; path == "/healthz" || path == "/readyz" {
 		level = slog.LevelDebug // probes come every few seconds
 	}
-	if handler := log.Handler(); handler.Enabled(r.Context(), level) {
-		took := time.Since(start)
+	if handler := log.Handler(); handler.Enabled(&x.context, level) {
+		x.took, x.proxies = time.Since(x.start), proxies
 		// A Logger would walk the stack for a place in the source that no line shows.
-		record := slog.NewRecord(start.Add(took), level, AccessMessage, 0)
-		record.AddAttrs(slog.Any("", &RequestAttrs{r, answered, took, proxies}))
-		_ = handler.Handle(r.Context(), record)
+		record := slog.NewRecord(x.start.Add(x.took), level, AccessMessage, 0)
+		record.AddAttrs(slog.Any("", x))
+		_ = handler.Handle(&x.context, record)
 	}
 }
 
-// RequestAttrs are the members of a request's line. They are one value of its record, since a record allocates memory
-// for more than a few attributes.
-type RequestAttrs struct {
-	request  *http.Request
-	answered *countingWriter
-	took     time.Duration
-	proxies  []netip.Prefix
+// Exchange is a request and its answer: the writer of the answer, which counts its bytes, the context of the request, and
+// the members of its line in the log. They are one value of the line's record, since a record allocates memory for more
+// than a few attributes.
+type Exchange struct {
+	http.ResponseWriter
+	context requestid.Context
+	request *http.Request // with this context
+	closing func() bool
+	start   time.Time
+	status  int // 0 until there is one
+	bytes   int64
+	rest    func() // of the answer, see httpapi.SendRest
+	took    time.Duration
+	proxies []netip.Prefix
 }
 
 // LogValue returns the members as a group, which a handler shows as members of the line where it has no name.
-func (a *RequestAttrs) LogValue() slog.Value {
+func (x *Exchange) LogValue() slog.Value {
 	var list []slog.Attr
-	a.Each(func(attr slog.Attr) { list = append(list, attr) })
+	x.Each(func(attr slog.Attr) { list = append(list, attr) })
 	return slog.GroupValue(list...)
 }
 
-// Each calls add with each member in order.
-func (a *RequestAttrs) Each(add func(slog.Attr)) {
-	add(slog.String("requestId", requestid.FromContext(a.request.Context())))
-	add(slog.String("method", requestid.Cut(a.request.Method, longestMethod)))
-	add(slog.String("path", requestid.Cut(a.request.URL.Path, longestPath)))
-	add(slog.Int("status", cmp.Or(a.answered.status, http.StatusOK)))
-	add(slog.Int64("bytes", a.answered.bytes))
-	add(slog.Float64("durationMs", float64(a.took.Microseconds())/1000))
-	add(slog.String("remote", remoteAddress(a.request, a.proxies)))
-	requestid.VisitOf(a.request.Context()).EachAttr(add)
+// Each calls add with each member of the line in order.
+func (x *Exchange) Each(add func(slog.Attr)) {
+	add(slog.String("requestId", requestid.FromContext(&x.context)))
+	add(slog.String("method", requestid.Cut(x.request.Method, longestMethod)))
+	add(slog.String("path", requestid.Cut(x.request.URL.Path, longestPath)))
+	add(slog.Int("status", cmp.Or(x.status, http.StatusOK)))
+	add(slog.Int64("bytes", x.bytes))
+	add(slog.Float64("durationMs", float64(x.took.Microseconds())/1000))
+	add(slog.String("remote", remoteAddress(x.request, x.proxies)))
+	requestid.VisitOf(&x.context).EachAttr(add)
 }
 
 // The longest texts of a request in a line of the log, in bytes: it may have any.
@@ -80,39 +87,30 @@ const (
 	longestAddress = 64
 )
 
-// countingWriter counts the bytes of the answer.
-type countingWriter struct {
-	http.ResponseWriter
-	closing func() bool
-	status  int // 0 until there is one
-	bytes   int64
-	rest    func() // of the answer, see httpapi.SendRest
-}
-
-var _ httpapi.Later = (*countingWriter)(nil)
+var _ httpapi.Later = (*Exchange)(nil)
 
 // Later has f called by Recovery.
-func (w *countingWriter) Later(f func()) { w.rest = f }
+func (x *Exchange) Later(f func()) { x.rest = f }
 
 // Status returns the status of the answer, 0 until there is one.
-func (w *countingWriter) Status() int { return w.status }
+func (x *Exchange) Status() int { return x.status }
 
-func (w *countingWriter) WriteHeader(status int) {
-	if w.status == 0 && w.closing != nil && w.closing() {
-		w.Header().Set("Connection", "close")
+func (x *Exchange) WriteHeader(status int) {
+	if x.status == 0 && x.closing != nil && x.closing() {
+		x.Header().Set("Connection", "close")
 	}
-	w.status = status
-	w.ResponseWriter.WriteHeader(status)
+	x.status = status
+	x.ResponseWriter.WriteHeader(status)
 }
 
-func (w *countingWriter) Write(p []byte) (int, error) {
-	if w.status == 0 {
-		w.WriteHeader(http.StatusOK)
+func (x *Exchange) Write(p []byte) (int, error) {
+	if x.status == 0 {
+		x.WriteHeader(http.StatusOK)
 	}
-	n, err := w.ResponseWriter.Write(p)
-	w.bytes += int64(n)
+	n, err := x.ResponseWriter.Write(p)
+	x.bytes += int64(n)
 	return n, err
 }
 
 // Unwrap lets http.ResponseController reach the connection.
-func (w *countingWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+func (x *Exchange) Unwrap() http.ResponseWriter { return x.ResponseWriter }

@@ -15,9 +15,9 @@ import (
 // its stack go to the log. Where part of an answer was sent already the connection ends.
 func Recovery(log *slog.Logger, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		counted, ok := w.(*countingWriter)
+		counted, ok := w.(*Exchange)
 		if !ok {
-			counted = &countingWriter{ResponseWriter: w}
+			counted = &Exchange{ResponseWriter: w}
 		}
 		err := task.Run(func() error {
 			next.ServeHTTP(counted, r)
@@ -32,7 +32,7 @@ func Recovery(log *slog.Logger, next http.Handler) http.Handler {
 	})
 }
 
-func answerPanic(log *slog.Logger, counted *countingWriter, r *http.Request, err error) {
+func answerPanic(log *slog.Logger, counted *Exchange, r *http.Request, err error) {
 	text, _ := gqlerrors.PanicText(err)
 	if isAbort(err) {
 		panic(http.ErrAbortHandler)

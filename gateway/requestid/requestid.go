@@ -22,29 +22,28 @@ func valid(id string) bool {
 	return id != "" && len(id) <= maxLength
 }
 
-// Handler puts an id into the context of each request and into X-Request-Id of its answer: the caller's own if it is
-// valid, else a new one.
-func Handler(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx := &requestContext{Context: r.Context()}
-		if sent := r.Header["X-Request-Id"]; len(sent) > 0 && valid(sent[0]) {
-			ctx.id[0] = sent[0]
-		} else {
-			ctx.id[0] = rand.Text()
-		}
-		w.Header()["X-Request-Id"] = ctx.id[:]
-		next.ServeHTTP(w, r.WithContext(ctx))
-	})
-}
-
-// requestContext holds the id as the value of the response's header.
-type requestContext struct {
+// Context is the context of a request with its id and its visit. Begin makes it one.
+type Context struct {
 	context.Context
-	id    [1]string
+	id    [1]string // the value of the response's header
 	visit Visit
 }
 
-func (c *requestContext) Value(key any) any {
+// Begin returns the request under c, with an id that it puts into X-Request-Id of the answer: the caller's own if it is
+// valid, else a new one.
+func (c *Context) Begin(r *http.Request, answer http.Header) *http.Request {
+	c.Context = r.Context()
+	if sent := r.Header["X-Request-Id"]; len(sent) > 0 && valid(sent[0]) {
+		c.id[0] = sent[0]
+	} else {
+		c.id[0] = rand.Text()
+	}
+	answer["X-Request-Id"] = c.id[:]
+	return r.WithContext(c)
+}
+
+// Value returns c itself for the key of this package.
+func (c *Context) Value(key any) any {
 	if key == (contextKey{}) {
 		return c
 	}
@@ -53,7 +52,7 @@ func (c *requestContext) Value(key any) any {
 
 // FromContext returns the id of the request that ctx belongs to, "" outside of one.
 func FromContext(ctx context.Context) string {
-	if c, ok := ctx.Value(contextKey{}).(*requestContext); ok {
+	if c, ok := ctx.Value(contextKey{}).(*Context); ok {
 		return c.id[0]
 	}
 	return ""

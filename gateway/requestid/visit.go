@@ -33,7 +33,7 @@ type Visit struct {
 
 // VisitOf returns the visit of a request, nil where the log has none.
 func VisitOf(ctx context.Context) *Visit {
-	if c, ok := ctx.Value(contextKey{}).(*requestContext); ok {
+	if c, ok := ctx.Value(contextKey{}).(*Context); ok {
 		return &c.visit
 	}
 	return nil
