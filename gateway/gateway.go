@@ -161,7 +161,7 @@ func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type operationHandler struct {
 	execute func(context.Context, *http.Request, *httpapi.Request, *parts) *httpapi.Result
 	// cached answers a request that came before, or returns nil; it may be nil.
-	cached func(context.Context, http.Header, [sha256.Size]byte) *httpapi.Result
+	cached func(*http.Request, *auth.Caller, [sha256.Size]byte) *httpapi.Result
 }
 
 // serve answers a request, and returns what sends the rest of an answer in parts, nil where nothing is left.
@@ -184,12 +184,12 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operation
 			x.Leave()
 		}
 	}()
-	ctx, r, fault := g.authenticate(r)
+	who, r, fault := g.authenticate(r)
 	if fault != nil {
 		x.Fail(fault)
 		return nil
 	}
-	x.PrivateOnly = auth.FromContext(ctx).Bound
+	x.PrivateOnly = who.Bound
 	raw, fault := httpapi.Read(x, r, g.opts.Limits)
 	if fault != nil {
 		x.Fail(fault)
@@ -197,7 +197,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operation
 	}
 	sum := raw.Digest()
 	if answer.cached != nil {
-		if out := answer.cached(ctx, r.Header, sum); out != nil {
+		if out := answer.cached(r, who, sum); out != nil {
 			x.Send(out)
 			return nil
 		}
@@ -215,7 +215,7 @@ func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operation
 		x.Fail(fault)
 		return nil
 	}
-	ctx, timeout, fault := g.timeout(ctx, r.Header)
+	ctx, timeout, fault := g.timeout(auth.NewContext(r.Context(), who), r.Header)
 	if fault != nil {
 		x.Fail(fault)
 		return nil
@@ -269,10 +269,9 @@ func (g *Gateway) executeBatch(ctx context.Context, r *http.Request, list []*htt
 	return replies
 }
 
-// authenticate returns a context with the caller of a request, and the request without headers that the caller may not
-// use.
-func (g *Gateway) authenticate(r *http.Request) (context.Context, *http.Request, *httpapi.Error) {
-	who := auth.AllowAll
+// authenticate returns the caller of a request, and the request without headers that the caller may not use.
+func (g *Gateway) authenticate(r *http.Request) (who *auth.Caller, allowed *http.Request, fault *httpapi.Error) {
+	who = auth.AllowAll
 	if g.opts.Authenticate != nil {
 		c, err := g.opts.Authenticate(r)
 		requestid.VisitOf(r.Context()).By(c, err)
@@ -288,7 +287,7 @@ func (g *Gateway) authenticate(r *http.Request) (context.Context, *http.Request,
 	if !who.Has(auth.Fresh) || who.Bound && cachecontrol.OnlyIfCached(r.Header) {
 		r = withoutHeader(r, "Cache-Control")
 	}
-	return auth.NewContext(r.Context(), who), r, nil
+	return who, r, nil
 }
 
 // withoutHeader is the request without a header; the request itself stays as it is.

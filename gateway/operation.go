@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/engine"
@@ -71,7 +72,7 @@ func (p *prepared) cacheKey() string {
 
 func (g *Gateway) answer(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts) *httpapi.Result {
 	ctx, began := g.begin(ctx)
-	var f Stats
+	f := Stats{Caller: auth.FromContext(ctx).Label()}
 	out := g.answerOperation(ctx, r, req, parts, &f)
 	if out.Rest == nil {
 		g.observe(ctx, &f, began, out)
@@ -126,9 +127,9 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 		parts.run(ctx, op, spent, used, out)
 	} else {
 		g.runner.run(ctx, op, used, out)
-		g.requests.remember(req, op, spent)
+		g.requests.remember(req, op, spent.Estimate)
 	}
-	if spent != nil {
+	if spent.Estimate != nil {
 		f.Cost = spent.Estimate.Points
 	}
 	if out.Rest != nil {
@@ -137,7 +138,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	}
 	calls := used.CallsMade()
 	if !out.Sent {
-		g.charger.Settle(ctx, spent, calls, out.Response)
+		g.charger.Settle(ctx, auth.FromContext(ctx), spent, calls, out.Response)
 		g.opts.Limits.TrimErrors(out.Response)
 		g.runner.addExtensions(ctx, op, used, out)
 	}
@@ -152,15 +153,15 @@ func (g *Gateway) divides() bool {
 }
 
 // charge charges the caller for an operation before it runs, or refuses it.
-func (g *Gateway) charge(ctx context.Context, op *prepared, registers bool) (*cost.Charge, *httpapi.Result) {
+func (g *Gateway) charge(ctx context.Context, op *prepared, registers bool) (cost.Charge, *httpapi.Result) {
 	if !g.opts.Cost.Counted() {
-		return nil, nil
+		return cost.Charge{}, nil
 	}
 	estimate := g.estimate(op)
 	if registers {
 		estimate = estimate.WithRegistration(op.RawQuery)
 	}
-	return g.charger.Charge(ctx, estimate)
+	return g.charger.Charge(ctx, auth.FromContext(ctx), estimate)
 }
 
 func (g *Gateway) estimate(op *prepared) *cost.Estimate {

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/99designs/gqlgen/graphql"
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/engine"
 	"github.com/learngraph/learngraph/gateway/cost"
 	"github.com/learngraph/learngraph/gateway/gqlerrors"
@@ -26,7 +27,7 @@ type parts struct {
 
 	cancel     context.CancelFunc // ends the operation
 	op         *prepared
-	charge     *cost.Charge // until it is settled
+	charge     cost.Charge // until it is settled
 	provenance *provenance.Provenance
 	out        *httpapi.Result
 	merged     *incremental.Answer // the answer so far; nil unless the answer is explained
@@ -40,7 +41,7 @@ func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
 
 // run executes the operation. It leaves the answer in out where nothing is left for later, else it has sent the first
 // payload when it returns, and out.Rest sends the others.
-func (p *parts) run(ctx context.Context, op *prepared, spent *cost.Charge, used *provenance.Provenance,
+func (p *parts) run(ctx context.Context, op *prepared, spent cost.Charge, used *provenance.Provenance,
 	out *httpapi.Result) {
 	p.op, p.charge, p.provenance, p.out = op, spent, used, out
 	ctx = p.g.runner.prepare(ctx, op.OperationContext, out)
@@ -141,8 +142,8 @@ func (p *parts) payload(ctx context.Context, payload *engine.Payload) []byte {
 // settle ends the operation, and charges its caller for the calls that it has made.
 func (p *parts) settle(ctx context.Context, resp *graphql.Response) {
 	p.cancel()
-	p.g.charger.Settle(ctx, p.charge, p.provenance.CallsMade(), resp)
-	p.charge = nil
+	p.g.charger.Settle(ctx, auth.FromContext(ctx), p.charge, p.provenance.CallsMade(), resp)
+	p.charge = cost.Charge{}
 }
 
 // trim bounds the errors of all payloads together, and keeps them for the figures of the operation.

@@ -59,7 +59,7 @@ func newRequestCache(opts Options) *requestCache {
 }
 
 // remember caches the parsed form of a request.
-func (rs *requestCache) remember(req *httpapi.Request, op *prepared, s *cost.Charge) {
+func (rs *requestCache) remember(req *httpapi.Request, op *prepared, charged *cost.Estimate) {
 	if rs == nil || req.Raw.Empty() || len(op.RawQuery) > maxCachedDocument || !isQuery(op) {
 		return
 	}
@@ -72,8 +72,8 @@ func (rs *requestCache) remember(req *httpapi.Request, op *prepared, s *cost.Cha
 	if p, _ := req.Persisted(); p != nil {
 		again.req.Extensions = map[string]any{"persistedQuery": map[string]any{"sha256Hash": p.Hash}}
 	}
-	if s != nil {
-		again.estimate = &cost.Estimate{Points: s.Estimate.Points - s.Estimate.Registration, Calls: s.Estimate.Calls}
+	if charged != nil {
+		again.estimate = &cost.Estimate{Points: charged.Points - charged.Registration, Calls: charged.Calls}
 	}
 	rs.requests.Put(req.Digest, again, cachedRequestSize+len(again.text))
 }
@@ -81,15 +81,15 @@ func (rs *requestCache) remember(req *httpapi.Request, op *prepared, s *cost.Cha
 // answerFromCache answers a request that came before with the whole answer that is kept, where memory has it fresh and
 // the request's headers ask for nothing else. Otherwise it is nil, nothing was done, and the request is one like any
 // other.
-func (g *Gateway) answerFromCache(ctx context.Context, h http.Header, sum [sha256.Size]byte) *httpapi.Result {
-	if g.requests == nil || hasOverrides(h) {
+func (g *Gateway) answerFromCache(r *http.Request, who *auth.Caller, sum [sha256.Size]byte) *httpapi.Result {
+	if g.requests == nil || hasOverrides(r.Header) {
 		return nil
 	}
 	again, ok := g.requests.requests.Get(sum)
 	if !ok {
 		return nil
 	}
-	req := again.req
+	ctx, req := r.Context(), again.req
 	if text, refusal := g.sources.Text(ctx, &req); refusal != nil || text != again.text ||
 		req.FixedOnError != again.req.FixedOnError {
 		return nil // the trusted documents have changed
@@ -97,13 +97,14 @@ func (g *Gateway) answerFromCache(ctx context.Context, h http.Header, sum [sha25
 	if g.sources.Registers(ctx, &req) {
 		return nil // which is charged
 	}
-	a, ok := g.opts.Answers.Fresh(again.answerName(ctx, g.opts.Answers))
+	a, ok := g.opts.Answers.Fresh(again.answerName(who, g.opts.Answers))
 	if !ok {
 		return nil
 	}
 	ctx, began := g.begin(ctx)
-	f := Stats{Name: again.name, Kind: string(ast.Query), Document: req.TrustedID, Cache: cacheHit}
-	out := g.answerWith(ctx, a, again.estimate, &f)
+	f := Stats{Caller: who.Label(), Name: again.name, Kind: string(ast.Query), Document: req.TrustedID,
+		Cache: cacheHit}
+	out := g.answerWith(ctx, who, a, again.estimate, &f)
 	g.observe(ctx, &f, began, out)
 	return out
 }
@@ -113,9 +114,8 @@ func hasOverrides(h http.Header) bool {
 	return h["Cache-Control"] != nil || h[headerTimeout] != nil || h["X-Learngraph-Explain"] != nil
 }
 
-// answerName is the name of the answer for the caller of ctx, who mostly is the one who asked last.
-func (again *cachedRequest) answerName(ctx context.Context, answers *cache.Space[*responses.Answer]) cache.Name {
-	who := auth.FromContext(ctx)
+// answerName is the name of the answer for a caller, who mostly is the one who asked last.
+func (again *cachedRequest) answerName(who *auth.Caller, answers *cache.Space[*responses.Answer]) cache.Name {
 	last := again.last.Load()
 	if last == nil || last.who != who {
 		last = &callersAnswer{who, answers.Name(again.cacheKey + who.Scope())}
@@ -125,17 +125,17 @@ func (again *cachedRequest) answerName(ctx context.Context, answers *cache.Space
 }
 
 // answerWith returns a stored answer, and charges for it as for any operation that makes no calls.
-func (g *Gateway) answerWith(ctx context.Context, a *responses.Answer, estimate *cost.Estimate,
+func (g *Gateway) answerWith(ctx context.Context, who *auth.Caller, a *responses.Answer, estimate *cost.Estimate,
 	f *Stats) *httpapi.Result {
-	out := &httpapi.Result{Response: a.Response(), Stored: a, Policy: a.Policy}
+	out := httpapi.FromStored(a)
 	if estimate == nil {
 		return out
 	}
-	s, refusal := g.charger.Charge(ctx, estimate)
+	s, refusal := g.charger.Charge(ctx, who, estimate)
 	if refusal != nil {
 		return refusal
 	}
 	f.Cost = estimate.Points
-	g.charger.Settle(ctx, s, 0, out.Response)
+	g.charger.Settle(ctx, who, s, 0, out.Response)
 	return out
 }

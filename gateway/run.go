@@ -63,7 +63,8 @@ func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provena
 		return ctx
 	}
 	used.Facts.Add(loaded.Value.CurrentFacts(loaded.Fact.Verdict)...)
-	out.Response, out.Stored = loaded.Value.Response(), loaded.Value
+	resp := loaded.Value.Response()
+	out.Response, out.Stored = &resp, loaded.Value
 	return ctx
 }
 

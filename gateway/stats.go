@@ -6,7 +6,6 @@ import (
 	"context"
 	"time"
 
-	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/gateway/httpapi"
 	"github.com/learngraph/learngraph/gateway/requestid"
 )
@@ -45,7 +44,7 @@ type Stats struct {
 // finish takes the outcome from the answer.
 func (f *Stats) finish(ctx context.Context, began time.Time, out *httpapi.Result) {
 	f.Duration = cmp.Or(f.Duration, time.Since(began))
-	f.RequestID, f.Caller = requestid.FromContext(ctx), auth.FromContext(ctx).Label()
+	f.RequestID = requestid.FromContext(ctx)
 	for _, err := range out.Response.Errors {
 		if code, ok := err.Extensions["code"].(string); ok {
 			f.Codes = append(f.Codes, code)

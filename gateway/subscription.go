@@ -211,7 +211,7 @@ func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) li
 			ctx = upstream.WithPriority(cache.WithDirectives(ctx, cache.Directives{Renew: true}), upstream.Renewal)
 		}
 		ctx, began := g.begin(ctx)
-		var f Stats
+		f := Stats{Caller: who.Label()}
 		answer, out := g.event(ctx, &req, last, &f)
 		g.observe(ctx, &f, began, out)
 		return answer

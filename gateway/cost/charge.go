@@ -41,7 +41,7 @@ type Bucket interface {
 
 var _ Bucket = (*cache.Bucket)(nil)
 
-// Charge is the charge of an operation.
+// Charge is the charge of an operation. The zero value is none.
 type Charge struct {
 	Estimate *Estimate
 	limit    cache.Limit
@@ -71,11 +71,11 @@ func NewCharger(opts Options) *Charger { return &Charger{opts} }
 func (o Options) Counted() bool { return o.Max > 0 || o.Bucket != nil || o.Measure }
 
 // Charge charges the caller the estimated cost of an operation.
-func (c *Charger) Charge(ctx context.Context, estimate *Estimate) (*Charge, *httpapi.Result) {
+func (c *Charger) Charge(ctx context.Context, who *auth.Caller, estimate *Estimate) (Charge, *httpapi.Result) {
 	o := c.opts
-	s := &Charge{Estimate: estimate}
+	s := Charge{Estimate: estimate}
 	if o.Max > 0 && s.Estimate.Points > o.Max && !o.Measure {
-		return nil,
+		return Charge{},
 			httpapi.Refuse(gqlerror.List{gqlerrors.OverLimit(fmt.Sprintf("the operation can cost more than %d points (MAX_COST)",
 				o.Max),
 				gqlerrors.Limit{Name: "cost", Reached: s.Estimate.Points, Allowed: o.Max})})
@@ -83,7 +83,6 @@ func (c *Charger) Charge(ctx context.Context, estimate *Estimate) (*Charge, *htt
 	if o.Bucket == nil {
 		return s, nil
 	}
-	who := auth.FromContext(ctx)
 	s.limit = cache.Limit{Capacity: o.Points, Restore: o.Restore}
 	if who.Points > 0 {
 		s.limit = cache.Limit{Capacity: int(who.Points), Restore: o.Restore * float64(who.Points) / float64(max(o.Points, 1))}
@@ -105,25 +104,25 @@ func (c *Charger) Charge(ctx context.Context, estimate *Estimate) (*Charge, *htt
 	}
 	out := httpapi.Fail(fault)
 	out.Response.Extensions = s.report(0)
-	return nil, out
+	return Charge{}, out
 }
 
 // Settle returns the points that an operation did not need, and reports its cost.
-func (c *Charger) Settle(ctx context.Context, s *Charge, made int64, resp *graphql.Response) {
-	if s == nil || c.opts.Bucket == nil && !c.opts.Measure {
+func (c *Charger) Settle(ctx context.Context, who *auth.Caller, s Charge, made int64, resp *graphql.Response) {
+	if s.Estimate == nil || c.opts.Bucket == nil && !c.opts.Measure {
 		return
 	}
 	actual := min(s.Estimate.Points, s.Estimate.Points-CallPoints*(total(s.Estimate.Calls)-made))
 	if rest := int(s.Estimate.Points - actual); rest > 0 && c.opts.Bucket != nil {
 		// The caller must get the points back though the operation ran out of time.
-		s.left = c.opts.Bucket.Take(context.WithoutCancel(ctx), auth.FromContext(ctx).Name, s.limit, -rest).Left
+		s.left = c.opts.Bucket.Take(context.WithoutCancel(ctx), who.Name, s.limit, -rest).Left
 	}
 	extensions := s.report(actual)
 	maps.Copy(extensions, resp.Extensions)
 	resp.Extensions = extensions
 }
 
-func (s *Charge) report(actual int64) map[string]any {
+func (s Charge) report(actual int64) map[string]any {
 	report := Report{Requested: s.Estimate.Points, Actual: actual}
 	if s.limit.Capacity > 0 {
 		report.Throttle = &throttleStatus{s.limit.Capacity, s.left, s.limit.Restore}

@@ -37,6 +37,16 @@ type Result struct {
 	Rest func()
 }
 
+// FromStored returns the result of a whole answer as it is kept.
+func FromStored(a *responses.Answer) *Result {
+	out := &struct {
+		Result
+		response graphql.Response
+	}{Result{Stored: a, Policy: a.Policy}, a.Response()}
+	out.Response = &out.response
+	return &out.Result
+}
+
 // Finally calls f once the answer is sent, after what was added earlier.
 func (r *Result) Finally(f func()) {
 	rest := r.Rest

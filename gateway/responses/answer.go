@@ -63,8 +63,8 @@ func (a *Answer) Size() int {
 }
 
 // Response is one that its receiver may add to.
-func (a *Answer) Response() *graphql.Response {
-	return &graphql.Response{Data: a.data, Errors: slices.Clone(a.errors), Extensions: maps.Clone(a.extensions)}
+func (a *Answer) Response() graphql.Response {
+	return graphql.Response{Data: a.data, Errors: slices.Clone(a.errors), Extensions: maps.Clone(a.extensions)}
 }
 
 // New makes an answer of a response, its facts and its cache policy.
