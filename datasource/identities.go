@@ -78,7 +78,7 @@ func (s *Source) newIdentities(c *cache.Cache, o spaceOptions) *identityLists {
 		return recordSpace(o, kind, (*mattr.Identity).Size, recordFrom[mattr.Identity])
 	}
 	r := &resource[listKey, *mattr.Identity]{list: s.tag(upstream.MATTR, "identities"), tags: s.identityTags,
-		normal: strings.ToLower, single: s.IdentityByID, requestedOnly: true, items: cache.NewSpace(c, records("identity"))}
+		normal: strings.ToLower, single: s.identityByID, requestedOnly: true, items: cache.NewSpace(c, records("identity"))}
 	r.pages = cache.NewCollection(c, cache.CollectionOptions[listKey, *mattr.Identity]{Pages: records("identityPage"),
 		Text: listKey.text, Items: r.items, Key: identityKey, Tags: r.tags})
 	l := &identityLists{resource: r,
@@ -113,9 +113,9 @@ func (s *Source) identityPage(ctx context.Context, limit int, token string,
 	return Page[*mattr.Identity]{Items: p.Items, Next: p.Next}, meta, err
 }
 
-// IdentityByID takes a key that the backend calls malformed for one that does not exist: the customer's own identifiers
+// identityByID takes a key that the backend calls malformed for one that does not exist: the customer's own identifiers
 // need not be ids of this backend.
-func (s *Source) IdentityByID(ctx context.Context, id string,
+func (s *Source) identityByID(ctx context.Context, id string,
 	options ...upstream.Option) (*mattr.Identity, upstream.Meta, error) {
 	i, meta, err := s.MATTR.Identity(ctx, id, options...)
 	if malformed(err) {

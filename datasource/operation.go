@@ -60,7 +60,7 @@ func (o *Operation) reset() {
 func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Document] {
 	return lazy(o, &o.loaders.clients, "clients", clientText,
 		func(o *Operation) loader.Fetch[thoughtindustries.Key, *document.Document] {
-			return configured(upstream.ThoughtIndustries, o.source.ThoughtIndustries != nil, o.source.newClientSearch().find)
+			return configured(o.source, upstream.ThoughtIndustries, o.source.newClientSearch().find)
 		})
 }
 
@@ -68,14 +68,14 @@ func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Do
 func (o *Operation) EmbedClients() *loader.Loader[string, *coassemble.EmbedClient] {
 	return lazy(o, &o.loaders.embedClients, "embedClients", sameText,
 		func(o *Operation) loader.Fetch[string, *coassemble.EmbedClient] {
-			return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.source.embedClients.load))
+			return configured(o.source, upstream.Coassemble, fetchSingly(o.source.embedClients.load))
 		})
 }
 
 // Users loads users by identifier.
 func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
 	return lazy(o, &o.loaders.users, "users", sameText, func(o *Operation) loader.Fetch[string, *coassemble.User] {
-		return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.fetchUsers))
+		return configured(o.source, upstream.Coassemble, fetchSingly(o.fetchUsers))
 	})
 }
 
@@ -83,7 +83,7 @@ func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
 func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
 	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text,
 		func(o *Operation) loader.Fetch[UserPageKey, Page[*coassemble.User]] {
-			return configured(upstream.Coassemble, o.source.Coassemble != nil, fetchSingly(o.fetchUserPages))
+			return configured(o.source, upstream.Coassemble, fetchSingly(o.fetchUserPages))
 		})
 }
 
@@ -91,7 +91,7 @@ func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.Use
 func (o *Operation) Identities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.identities, "identities", sameText,
 		func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-			return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.identities.load))
+			return configured(o.source, upstream.MATTR, fetchSingly(o.source.identities.load))
 		})
 }
 
@@ -99,7 +99,7 @@ func (o *Operation) Identities() *loader.Loader[string, *mattr.Identity] {
 func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.userIdentities, "userIdentities", sameText,
 		func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-			return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.fetchUserIdentities))
+			return configured(o.source, upstream.MATTR, fetchSingly(o.source.fetchUserIdentities))
 		})
 }
 
@@ -107,7 +107,7 @@ func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
 func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*mattr.Credential]] {
 	return lazy(o, &o.loaders.credentialPages, "credentialPages", CredentialPageKey.text,
 		func(o *Operation) loader.Fetch[CredentialPageKey, Page[*mattr.Credential]] {
-			return configured(upstream.MATTR, o.source.MATTR != nil, fetchSingly(o.source.fetchCredentialPages))
+			return configured(o.source, upstream.MATTR, fetchSingly(o.source.fetchCredentialPages))
 		})
 }
 

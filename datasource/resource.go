@@ -125,16 +125,33 @@ func pageOf[K comparable, V any](ctx context.Context, pages *cache.Collection[K,
 }
 
 // configured returns a fetch, or one that refuses every key where the backend is not configured.
-func configured[K comparable, V any](b upstream.Backend, ok bool, fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
-	if ok {
+func configured[K comparable, V any](s *Source, b upstream.Backend, fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
+	err := s.Configured(b)
+	if err == nil {
 		return fetch
 	}
 	return func(_ context.Context, keys []K) []loader.Result[V] {
-		return slices.Repeat([]loader.Result[V]{{Err: NotConfigured(b)}}, len(keys))
+		return slices.Repeat([]loader.Result[V]{{Err: err}}, len(keys))
 	}
 }
 
-// NotConfigured returns the error of a read of a backend that this server does not have.
-func NotConfigured(b upstream.Backend) error {
-	return &upstream.Error{Backend: b, Kind: upstream.NotConfigured}
+// Configured returns the error of a read of the first of the backends that this server does not have, nil where it has
+// all.
+func (s *Source) Configured(backends ...upstream.Backend) error {
+	for _, b := range backends {
+		if !s.has(b) {
+			return &upstream.Error{Backend: b, Kind: upstream.NotConfigured}
+		}
+	}
+	return nil
+}
+
+func (s *Source) has(b upstream.Backend) bool {
+	switch b {
+	case upstream.ThoughtIndustries:
+		return s.ThoughtIndustries != nil
+	case upstream.Coassemble:
+		return s.Coassemble != nil
+	}
+	return s.MATTR != nil
 }

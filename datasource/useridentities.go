@@ -44,7 +44,7 @@ func (s *Source) readUserIdentities(ctx context.Context,
 		}
 		return scanned[string, *mattr.Identity]{answers, true}, nil
 	}, func(rest []int) []cache.Answer[*mattr.Identity] {
-		return s.eachUser(ctx, at(users, rest), s.FindUserIdentity)
+		return s.eachUser(ctx, at(users, rest), s.findUserIdentity)
 	})
 }
 
@@ -69,7 +69,7 @@ func (s *Source) fromIndex(ctx context.Context, users []string, index identityIn
 		case 0:
 			return nil, upstream.Meta{}, errNoIdentity
 		case 1:
-			return s.IdentityByID(ctx, ids[0])
+			return s.identityByID(ctx, ids[0])
 		}
 		return nil, upstream.Meta{}, errTwoIdentities
 	})
@@ -159,8 +159,8 @@ func (s *Source) indexed(ctx context.Context, w *scan[*mattr.Identity]) map[stri
 	return byUser
 }
 
-// FindUserIdentity searches for the identity of a user.
-func (s *Source) FindUserIdentity(ctx context.Context, user string) (*mattr.Identity, upstream.Meta, error) {
+// findUserIdentity searches for the identity of a user.
+func (s *Source) findUserIdentity(ctx context.Context, user string) (*mattr.Identity, upstream.Meta, error) {
 	find := func() ([]*mattr.Identity, upstream.Meta, error) {
 		return s.MATTR.FindBySubject(ctx, s.Link.UserProvider, user)
 	}

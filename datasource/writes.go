@@ -51,15 +51,15 @@ type invalidation func(ctx context.Context, s *Source)
 
 func (s *Source) writeCoassemble(ctx context.Context, invalidate invalidation,
 	write func(*coassemble.Client) error) error {
-	if s.Coassemble == nil {
-		return NotConfigured(upstream.Coassemble)
+	if err := s.Configured(upstream.Coassemble); err != nil {
+		return err
 	}
 	return s.invalidateAfter(ctx, invalidate, write(s.Coassemble))
 }
 
 func (s *Source) writeMATTR(ctx context.Context, invalidate invalidation, write func(*mattr.Client) error) error {
-	if s.MATTR == nil {
-		return NotConfigured(upstream.MATTR)
+	if err := s.Configured(upstream.MATTR); err != nil {
+		return err
 	}
 	return s.invalidateAfter(ctx, invalidate, write(s.MATTR))
 }

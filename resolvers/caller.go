@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/learngraph/learngraph/auth"
-	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
@@ -106,13 +105,10 @@ func (r mutationResolver) ownsEmbedClient(ctx context.Context, key string) error
 }
 
 func (r mutationResolver) ownsUser(ctx context.Context, key string) error {
-	switch {
-	case !bound(ctx):
+	if !bound(ctx) {
 		return nil
-	case r.Coassemble == nil:
-		return datasource.NotConfigured(upstream.Coassemble)
 	}
-	u, _, err := r.Coassemble.User(ctx, key)
+	u, err := r.FreshUser(ctx, key)
 	if err == nil && !canSeeUser(ctx, u) {
 		return errNotFound()
 	}
@@ -121,18 +117,17 @@ func (r mutationResolver) ownsUser(ctx context.Context, key string) error {
 
 // ownsIdentity reads an identity only where it is that of one of the caller's users.
 func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
-	switch {
-	case !bound(ctx):
+	if !bound(ctx) {
 		return nil
-	case r.MATTR == nil:
-		return datasource.NotConfigured(upstream.MATTR)
-	case r.Coassemble == nil:
-		return datasource.NotConfigured(upstream.Coassemble)
-	case r.Link.User == "id":
+	}
+	if err := r.Configured(upstream.MATTR, upstream.Coassemble); err != nil {
+		return err
+	}
+	if r.Link.User == "id" {
 		if err := r.ownsUser(ctx, key); err != nil {
 			return err
 		}
-		_, _, err := r.IdentityByID(ctx, key)
+		_, err := r.FreshIdentity(ctx, key)
 		return err
 	}
 	user, err := findOwner(ctx, r.freshTenantUsers(ctx), key)
@@ -152,7 +147,7 @@ func (r mutationResolver) ownsIdentity(ctx context.Context, key string) error {
 // id need not show the key that joins; then a search confirms that it still is that of the user who is known to have
 // had it.
 func (r mutationResolver) currentOwner(ctx context.Context, id, known string) (string, error) {
-	i, _, err := r.IdentityByID(ctx, id)
+	i, err := r.FreshIdentity(ctx, id)
 	if err != nil {
 		return "", err
 	}
@@ -160,7 +155,7 @@ func (r mutationResolver) currentOwner(ctx context.Context, id, known string) (s
 		user, _, err := r.Link.UserKey(i)
 		return user, err
 	}
-	found, _, err := r.FindUserIdentity(ctx, known)
+	found, err := r.FreshUserIdentity(ctx, known)
 	switch {
 	case upstream.KindOf(err) == upstream.NotFound:
 		return "", nil

@@ -36,7 +36,7 @@ func namedClients[P naming](ctx context.Context, r *Resolver, objs []P) ([]*mode
 		d := o.Document()
 		switch {
 		case keys[i].Value == "":
-		case r.ThoughtIndustries.KeyOf(d, keys[i].Field) == keys[i].Value:
+		case r.ShownKey(d, keys[i].Field) == keys[i].Value:
 			around[i] = newClient(d)
 		case bound(ctx):
 			d, errs[i] = r.tenantClient(ctx, keys[i])

@@ -31,8 +31,8 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 	if err != nil {
 		return nil, err
 	}
-	if r.ThoughtIndustries == nil {
-		return nil, datasource.NotConfigured(upstream.ThoughtIndustries)
+	if err := r.Configured(upstream.ThoughtIndustries); err != nil {
+		return nil, err
 	}
 	if own := tenantKeys(ctx); own != nil {
 		p, err := r.tenantClients(ctx, own, q, cursor, size, after != nil)
@@ -116,8 +116,8 @@ func (r queryResolver) EmbedClients(ctx context.Context, first *int,
 	if err != nil {
 		return nil, err
 	}
-	if r.Coassemble == nil {
-		return nil, datasource.NotConfigured(upstream.Coassemble)
+	if err := r.Configured(upstream.Coassemble); err != nil {
+		return nil, err
 	}
 	if own := tenantKeys(ctx); own != nil {
 		p, err := tenantPage(ctx, datasource.From(ctx).EmbedClients(), own, cursor, size, after != nil)
@@ -203,8 +203,8 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 	if err != nil {
 		return nil, err
 	}
-	if r.MATTR == nil {
-		return nil, datasource.NotConfigured(upstream.MATTR)
+	if err := r.Configured(upstream.MATTR); err != nil {
+		return nil, err
 	}
 	p, err := r.identityList(ctx, criteria, cursor, size, after != nil)
 	if err != nil {

@@ -19,7 +19,7 @@ func (r *Resolver) mentions(d *document.Document, text string) bool {
 		return true
 	}
 	return slices.ContainsFunc([]string{"id", "slug", "sku"}, func(field string) bool {
-		return strings.Contains(strings.ToLower(r.ThoughtIndustries.KeyOf(d, field)), text)
+		return strings.Contains(strings.ToLower(r.ShownKey(d, field)), text)
 	})
 }
 

@@ -35,7 +35,7 @@ func (r *Resolver) tenantClient(ctx context.Context, key thoughtindustries.Key) 
 	}
 	var err error
 	for _, result := range datasource.From(ctx).Clients().Load(ctx, keys) {
-		if result.Found && r.ThoughtIndustries.KeyOf(result.Value, key.Field) == key.Value &&
+		if result.Found && r.ShownKey(result.Value, key.Field) == key.Value &&
 			r.canSeeDocument(ctx, result.Value) {
 			return result.Value, result.Err
 		}
@@ -55,8 +55,8 @@ func (r *Resolver) tenantIdentity(ctx context.Context, id string) (*mattr.Identi
 		}
 		return load(ctx, datasource.From(ctx).Identities(), id)
 	}
-	if r.MATTR == nil {
-		return nil, datasource.NotConfigured(upstream.MATTR)
+	if err := r.Configured(upstream.MATTR); err != nil {
+		return nil, err
 	}
 	if user, err := findOwner(ctx, tenantUsersAfter(ctx, tenantKeys(ctx), scalar.Cursor{}), id); user == "" || err != nil {
 		return nil, err
@@ -145,9 +145,9 @@ func (r *Resolver) matches(ctx context.Context, f *mattr.Criteria, i *mattr.Iden
 	if (f.ProviderID == nil || provider != nil) && (f.SubjectID == nil || subject != nil) {
 		return true, nil
 	}
-	found, _, err := r.MATTR.Search(ctx,
-		mattr.Criteria{Claims: claims, ProviderID: f.ProviderID, SubjectID: cmp.Or(f.SubjectID, subject)}, searchPage, "")
-	return slices.ContainsFunc(found.Items, func(o *mattr.Identity) bool { return strings.EqualFold(o.ID, i.ID) }), err
+	found, err := r.FreshSearch(ctx,
+		mattr.Criteria{Claims: claims, ProviderID: f.ProviderID, SubjectID: cmp.Or(f.SubjectID, subject)}, searchPage)
+	return slices.ContainsFunc(found, func(o *mattr.Identity) bool { return strings.EqualFold(o.ID, i.ID) }), err
 }
 
 // providerOf returns the provider and the subject of an identity; a missing one is nil.

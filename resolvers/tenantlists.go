@@ -123,8 +123,7 @@ func tenantUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *tenan
 // freshTenantUsers goes through the users of a bound caller's clients as the backend has them now.
 func (r *Resolver) freshTenantUsers(ctx context.Context) *tenantUsers {
 	read := func(k datasource.UserPageKey) (datasource.Page[*coassemble.User], error) {
-		users, more, _, err := r.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First)
-		return datasource.Page[*coassemble.User]{Items: users, More: more}, err
+		return r.FreshUserPage(ctx, k)
 	}
 	return &tenantUsers{keys: tenantKeys(ctx), read: read, seen: map[string]bool{}}
 }
