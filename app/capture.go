@@ -21,7 +21,7 @@ import (
 	"github.com/learngraph/learngraph/config"
 	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/gateway/middleware"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/graph"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/inflight"
@@ -138,14 +138,14 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Calle
 	answer := &bufferedWriter{to: w, header: w.Header(), status: http.StatusOK, held: c.Inflight.Hold()}
 	defer answer.held.Free()
 	if err := c.execute(answer, r, x); err != nil {
-		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()),
+		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestlog.ID(r.Context()),
 			"cause", err.Error())
 		http.Error(w, "the operation could not be started", http.StatusInternalServerError)
 		return
 	}
 	name, err := c.save(r.Context(), x, answer)
 	if err != nil {
-		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestid.FromContext(r.Context()),
+		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestlog.ID(r.Context()),
 			"cause", err.Error())
 	} else {
 		w.Header().Set(headerCapture, name)
@@ -406,7 +406,7 @@ func (c *capturer) write(ctx context.Context, f *capture.File) (string, error) {
 	if err := f.Write(&text); err != nil || text.Len() > capture.MaxSize {
 		return "", errors.New("the capture is larger than a file may be")
 	}
-	name := f.Captured.Format(captureTime) + "-" + requestid.FromContext(ctx) + ".json"
+	name := f.Captured.Format(captureTime) + "-" + requestlog.ID(ctx) + ".json"
 	path := filepath.Join(c.cfg.CaptureDir, name)
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 	if err != nil {

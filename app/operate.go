@@ -8,7 +8,7 @@ import (
 	"net/http"
 
 	"github.com/learngraph/learngraph/admin"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/telemetry"
@@ -25,7 +25,7 @@ func (s *Server) sources() telemetry.Sources {
 }
 
 // observe takes the figures of an operation that ended.
-func (s *Server) observe(ctx context.Context, f gateway.Stats) {
+func (s *Server) observe(ctx context.Context, f requestlog.Operation) {
 	s.metrics.Operation(f)
 	s.traces.End(ctx, f)
 }

@@ -22,7 +22,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/gqlerrors"
 	"github.com/learngraph/learngraph/gateway/httpapi"
 	"github.com/learngraph/learngraph/gateway/limits"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/gateway/responses"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/live"
@@ -61,7 +61,7 @@ type Options struct {
 	Digest func(string) string
 	// Begin prepares the context of each operation, Observe is called at its end, under that context.
 	Begin   func(context.Context) context.Context
-	Observe func(context.Context, Stats)
+	Observe func(context.Context, requestlog.Operation)
 	// Mismatch is called for each value that breaks the schema, with its type and field: never with the value.
 	Mismatch func(backend upstream.Backend, object, field string)
 	// Answers keeps whole answers; nil executes every operation.
@@ -274,7 +274,7 @@ func (g *Gateway) authenticate(r *http.Request) (who *auth.Caller, allowed *http
 	who = auth.AllowAll
 	if g.opts.Authenticate != nil {
 		c, err := g.opts.Authenticate(r)
-		requestid.VisitOf(r.Context()).By(c, err)
+		requestlog.Of(r.Context()).By(c, err)
 		if err != nil {
 			return nil, nil, httpapi.Unauthenticated(err)
 		}

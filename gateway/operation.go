@@ -19,7 +19,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/httpapi"
 	"github.com/learngraph/learngraph/gateway/incremental"
 	"github.com/learngraph/learngraph/gateway/provenance"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/gateway/selection"
 	"github.com/learngraph/learngraph/gateway/validation"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -72,7 +72,7 @@ func (p *prepared) cacheKey() string {
 
 func (g *Gateway) answer(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts) *httpapi.Result {
 	ctx, began := g.begin(ctx)
-	f := Stats{Caller: auth.FromContext(ctx).Label()}
+	f := requestlog.Operation{Caller: auth.FromContext(ctx).Label()}
 	out := g.answerOperation(ctx, r, req, parts, &f)
 	if out.Rest == nil {
 		g.observe(ctx, &f, began, out)
@@ -91,17 +91,17 @@ func (g *Gateway) begin(ctx context.Context) (context.Context, time.Time) {
 }
 
 // observe takes the figures of an operation that was answered.
-func (g *Gateway) observe(ctx context.Context, f *Stats, began time.Time, out *httpapi.Result) {
+func (g *Gateway) observe(ctx context.Context, f *requestlog.Operation, began time.Time, out *httpapi.Result) {
 	if g.opts.Observe == nil {
 		return
 	}
-	f.finish(ctx, began, out)
-	requestid.VisitOf(ctx).Operated(f.logged())
+	finish(ctx, f, began, out)
+	requestlog.Of(ctx).Add(f)
 	g.opts.Observe(ctx, *f)
 }
 
 func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts,
-	f *Stats) *httpapi.Result {
+	f *requestlog.Operation) *httpapi.Result {
 	op, refusal := g.prepare(ctx, r.Method, req)
 	if refusal != nil {
 		return refusal
@@ -133,7 +133,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 		f.Cost = spent.Estimate.Points
 	}
 	if out.Rest != nil {
-		out.Finally(func() { f.count(used.CallsMade(), out) })
+		out.Finally(func() { count(f, used.CallsMade(), out) })
 		return out
 	}
 	calls := used.CallsMade()
@@ -142,7 +142,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 		g.opts.Limits.TrimErrors(out.Response)
 		g.runner.addExtensions(ctx, op, used, out)
 	}
-	f.count(calls, out)
+	count(f, calls, out)
 	return out
 }
 

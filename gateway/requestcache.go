@@ -10,6 +10,7 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway/cost"
 	"github.com/learngraph/learngraph/gateway/httpapi"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/gateway/responses"
 	"github.com/learngraph/learngraph/lru"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -102,7 +103,7 @@ func (g *Gateway) answerFromCache(r *http.Request, who *auth.Caller, sum [sha256
 		return nil
 	}
 	ctx, began := g.begin(ctx)
-	f := Stats{Caller: who.Label(), Name: again.name, Kind: string(ast.Query), Document: req.TrustedID,
+	f := requestlog.Operation{Caller: who.Label(), Name: again.name, Kind: string(ast.Query), Document: req.TrustedID,
 		Cache: cacheHit}
 	out := g.answerWith(ctx, who, a, again.estimate, &f)
 	g.observe(ctx, &f, began, out)
@@ -126,7 +127,7 @@ func (again *cachedRequest) answerName(who *auth.Caller, answers *cache.Space[*r
 
 // answerWith returns a stored answer, and charges for it as for any operation that makes no calls.
 func (g *Gateway) answerWith(ctx context.Context, who *auth.Caller, a *responses.Answer, estimate *cost.Estimate,
-	f *Stats) *httpapi.Result {
+	f *requestlog.Operation) *httpapi.Result {
 	out := httpapi.FromStored(a)
 	if estimate == nil {
 		return out

@@ -7,44 +7,13 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/gateway/httpapi"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 )
 
-// The outcomes of an operation, as its caller sees them.
-const (
-	OutcomeOK      = "ok"      // whole, without an error
-	OutcomePartial = "partial" // data and errors
-	OutcomeFailed  = "failed"  // executed, and data is null
-	OutcomeRefused = "refused" // not executed
-)
-
-// Stats are what one operation was, for metrics, traces and the log. Nothing in them but its name is the caller's own
-// text.
-type Stats struct {
-	// Caller is the name of the caller's API key, or one for all tokens or for anyone.
-	Caller string
-	// Name is that of the operation, for the log alone.
-	Name string
-	// Document is the id of a trusted document, empty for any other.
-	Document string
-	// Kind is query or mutation, empty where the operation was refused before that was known.
-	Kind    string
-	Outcome string
-	// Cache is hit, stale or miss, empty where nothing was executed.
-	Cache string
-	// Duration of a subscription is that until its first event.
-	Duration time.Duration
-	// Cost is the estimate in points, Calls how many exchanges with backends were made.
-	Cost, Calls int64
-	// Codes are the extensions.code of the errors.
-	Codes     []string
-	RequestID string
-}
-
-// finish takes the outcome from the answer.
-func (f *Stats) finish(ctx context.Context, began time.Time, out *httpapi.Result) {
+// finish notes the outcome of an operation from its answer.
+func finish(ctx context.Context, f *requestlog.Operation, began time.Time, out *httpapi.Result) {
 	f.Duration = cmp.Or(f.Duration, time.Since(began))
-	f.RequestID = requestid.FromContext(ctx)
+	f.RequestID = requestlog.ID(ctx)
 	for _, err := range out.Response.Errors {
 		if code, ok := err.Extensions["code"].(string); ok {
 			f.Codes = append(f.Codes, code)
@@ -52,13 +21,13 @@ func (f *Stats) finish(ctx context.Context, began time.Time, out *httpapi.Result
 	}
 	switch {
 	case out.Err != nil || out.Refused:
-		f.Outcome = OutcomeRefused
+		f.Outcome = requestlog.OutcomeRefused
 	case bytes.Equal(out.Response.Data, []byte("null")):
-		f.Outcome = OutcomeFailed
+		f.Outcome = requestlog.OutcomeFailed
 	case len(out.Response.Errors) > 0:
-		f.Outcome = OutcomePartial
+		f.Outcome = requestlog.OutcomePartial
 	default:
-		f.Outcome = OutcomeOK
+		f.Outcome = requestlog.OutcomeOK
 	}
 }
 
@@ -69,8 +38,8 @@ const (
 	cacheMiss  = "miss"  // it made calls
 )
 
-// count takes what the operation used.
-func (f *Stats) count(calls int64, out *httpapi.Result) {
+// count notes what an operation used.
+func count(f *requestlog.Operation, calls int64, out *httpapi.Result) {
 	f.Calls = calls
 	switch {
 	case out.Response.Extensions["freshness"] != nil:
@@ -80,14 +49,4 @@ func (f *Stats) count(calls int64, out *httpapi.Result) {
 	default:
 		f.Cache = cacheHit
 	}
-}
-
-// logged returns the operation's part of the log.
-func (f *Stats) logged() *requestid.Operation {
-	o := &requestid.Operation{Name: f.Name, Kind: f.Kind, Document: f.Document, Cache: f.Cache, Cost: f.Cost,
-		Calls: f.Calls}
-	if len(f.Codes) > 0 {
-		o.Code = f.Codes[0]
-	}
-	return o
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/httpapi"
 	"github.com/learngraph/learngraph/gateway/incremental"
 	"github.com/learngraph/learngraph/gateway/provenance"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -56,14 +57,14 @@ type subscriber struct {
 	x       *httpapi.ResponseWriter
 	w       *httpapi.Parts
 	out     *httpapi.Result
-	f       *Stats
+	f       *requestlog.Operation
 	began   time.Time
 }
 
 // subscribe opens a subscription. The rest of its result sends the answer, and again each time that it has changed,
 // until the caller leaves, may not see the answer any longer, or the server shuts down.
 func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req *httpapi.Request,
-	f *Stats) *httpapi.Result {
+	f *requestlog.Operation) *httpapi.Result {
 	if parts == nil {
 		return httpapi.Fail(httpapi.BadRequest("a subscription cannot be part of a batch: it has its own stream"))
 	}
@@ -211,7 +212,7 @@ func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) li
 			ctx = upstream.WithPriority(cache.WithDirectives(ctx, cache.Directives{Renew: true}), upstream.Renewal)
 		}
 		ctx, began := g.begin(ctx)
-		f := Stats{Caller: who.Label()}
+		f := requestlog.Operation{Caller: who.Label()}
 		answer, out := g.event(ctx, &req, last, &f)
 		g.observe(ctx, &f, began, out)
 		return answer
@@ -220,7 +221,7 @@ func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) li
 
 // event executes an operation for one event.
 func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.Answer,
-	f *Stats) (*live.Answer, *httpapi.Result) {
+	f *requestlog.Operation) (*live.Answer, *httpapi.Result) {
 	op, refusal := g.prepareText(ctx, http.MethodPost, req, req.Query)
 	if refusal != nil {
 		return newAnswer(refusal.Response, nil, nil), refusal

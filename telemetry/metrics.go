@@ -13,7 +13,7 @@ import (
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/cdn"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/upstream"
@@ -161,7 +161,7 @@ func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 }
 
 // Operation counts an operation.
-func (m *Metrics) Operation(f gateway.Stats) {
+func (m *Metrics) Operation(f requestlog.Operation) {
 	series := m.seriesOf(operationLabels{m.document(f.Document), operationKind(f.Kind), f.Outcome})
 	series.count.Inc()
 	m.caller(f.Caller).Inc()
@@ -172,7 +172,7 @@ func (m *Metrics) Operation(f gateway.Stats) {
 		m.operationErrors.WithLabelValues(code).Inc()
 	}
 	series.seconds.Observe(f.Duration.Seconds())
-	if f.Outcome == gateway.OutcomeRefused {
+	if f.Outcome == requestlog.OutcomeRefused {
 		return
 	}
 	series.points.Observe(float64(f.Cost))
@@ -183,7 +183,7 @@ func (m *Metrics) seriesOf(l operationLabels) operationSeries {
 	return lookUp(m, m.series, l, func() (s operationSeries) {
 		s.count, s.seconds = m.operations.WithLabelValues(l.document, l.kind, l.outcome),
 			m.operationSeconds.WithLabelValues(l.document)
-		if l.outcome != gateway.OutcomeRefused {
+		if l.outcome != requestlog.OutcomeRefused {
 			s.points = m.operationPoints.WithLabelValues(l.document)
 		}
 		return s

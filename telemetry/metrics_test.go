@@ -19,7 +19,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/cdn"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/prometheus/client_golang/prometheus/testutil"
@@ -29,8 +29,8 @@ import (
 // busy is a program's figures after a bit of everything.
 func busy() (*Metrics, Sources) {
 	m := NewMetrics()
-	m.Operation(gateway.Stats{Document: "a1", Kind: "query", Outcome: gateway.OutcomeOK, Duration: 20 * time.Millisecond, Cost: 300, Calls: 3})
-	m.Operation(gateway.Stats{Kind: "mutation", Outcome: gateway.OutcomePartial, Duration: time.Second, Cost: 20, Calls: 1, Codes: []string{"UPSTREAM_TIMEOUT"}})
+	m.Operation(requestlog.Operation{Document: "a1", Kind: "query", Outcome: requestlog.OutcomeOK, Duration: 20 * time.Millisecond, Cost: 300, Calls: 3})
+	m.Operation(requestlog.Operation{Kind: "mutation", Outcome: requestlog.OutcomePartial, Duration: time.Second, Cost: 20, Calls: 1, Codes: []string{"UPSTREAM_TIMEOUT"}})
 	m.Call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 200, Duration: time.Millisecond, Bytes: 512})
 	m.Call(upstream.Call{Backend: upstream.Coassemble, Method: "GET", Route: "/v1/headless/users", Status: 503, Retries: 1, Kind: upstream.Unavailable})
 	m.batch("users", 25)
@@ -143,7 +143,7 @@ func TestMetricsTakeNoLabelFromACaller(t *testing.T) {
 	t.Parallel()
 	m := NewMetrics()
 	for i := range 2 * maxDocuments {
-		m.Operation(gateway.Stats{Document: fmt.Sprint("id", i), Kind: "kind" + fmt.Sprint(i), Outcome: gateway.OutcomeRefused,
+		m.Operation(requestlog.Operation{Document: fmt.Sprint("id", i), Kind: "kind" + fmt.Sprint(i), Outcome: requestlog.OutcomeRefused,
 			Codes: []string{fmt.Sprint("CODE", i)}})
 	}
 	if got, want := testutil.CollectAndCount(m.operations), maxDocuments+1; got != want {
@@ -155,7 +155,7 @@ func TestMetricsTakeNoLabelFromACaller(t *testing.T) {
 	if got := testutil.CollectAndCount(m.operationPoints); got != 0 {
 		t.Errorf("refused operations are counted as cost: %d series", got)
 	}
-	if got := testutil.ToFloat64(m.operations.WithLabelValues(otherDocument, "unknown", string(gateway.OutcomeRefused))); got != maxDocuments {
+	if got := testutil.ToFloat64(m.operations.WithLabelValues(otherDocument, "unknown", string(requestlog.OutcomeRefused))); got != maxDocuments {
 		t.Errorf("got %v operations in the bucket of the others, want %d", got, maxDocuments)
 	}
 }

@@ -16,7 +16,7 @@ import (
 
 	"github.com/go-logr/logr"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/upstream"
 	"go.opentelemetry.io/otel"
 	"go.opentelemetry.io/otel/attribute"
@@ -180,7 +180,7 @@ func (t *Tracer) Begin(ctx context.Context) context.Context {
 }
 
 // End ends the span of an operation with its figures.
-func (t *Tracer) End(ctx context.Context, f gateway.Stats) {
+func (t *Tracer) End(ctx context.Context, f requestlog.Operation) {
 	if t == nil {
 		return
 	}
@@ -200,7 +200,7 @@ func (t *Tracer) End(ctx context.Context, f gateway.Stats) {
 		attribute.String("learngraph.document", document), attribute.String("learngraph.outcome", f.Outcome),
 		attribute.String("learngraph.request_id", f.RequestID), attribute.Int64("learngraph.cost", f.Cost),
 		attribute.Int64("learngraph.calls", f.Calls))
-	if f.Outcome == gateway.OutcomeFailed {
+	if f.Outcome == requestlog.OutcomeFailed {
 		span.SetStatus(codes.Error, strings.Join(f.Codes, " "))
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/learngraph/learngraph/gateway"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/emulator"
@@ -53,7 +53,7 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 	base := http.DefaultTransport
 	next := http.NotFoundHandler()
 	log := slog.New(slog.DiscardHandler)
-	figures := gateway.Stats{Kind: "query", Outcome: gateway.OutcomeOK}
+	figures := requestlog.Operation{Kind: "query", Outcome: requestlog.OutcomeOK}
 	ctx := t.Context()
 	allocations := testing.AllocsPerRun(100, func() {
 		operation := off.Begin(ctx)
@@ -98,7 +98,7 @@ func TestTracesJoinOperationBatchAndCall(t *testing.T) {
 			t.Error(err)
 		}
 		done()
-		ended := gateway.Stats{Kind: "query", Outcome: gateway.OutcomeOK, RequestID: "r1", Calls: 1}
+		ended := requestlog.Operation{Kind: "query", Outcome: requestlog.OutcomeOK, RequestID: "r1", Calls: 1}
 		figures.Operation(ended)
 		traces.End(ctx, ended)
 	}))
@@ -279,7 +279,7 @@ func TestTracesReachACollector(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	traces.End(traces.Begin(context.Background()), gateway.Stats{Kind: "mutation", Outcome: gateway.OutcomeFailed, Codes: []string{"INTERNAL"}})
+	traces.End(traces.Begin(context.Background()), requestlog.Operation{Kind: "mutation", Outcome: requestlog.OutcomeFailed, Codes: []string{"INTERNAL"}})
 	if err := traces.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}

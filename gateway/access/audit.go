@@ -9,7 +9,7 @@ import (
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/gateway/gqlerrors"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/vektah/gqlparser/v2/ast"
@@ -35,7 +35,7 @@ func (a *Auditor) audit(ctx context.Context, field *ast.Field, variables map[str
 	if key != "" {
 		digest = a.digest(object + ":" + key)
 	}
-	a.log.LogAttrs(ctx, slog.LevelInfo, "mutation", slog.String("requestId", requestid.FromContext(ctx)),
+	a.log.LogAttrs(ctx, slog.LevelInfo, "mutation", slog.String("requestId", requestlog.ID(ctx)),
 		slog.String("caller", auth.FromContext(ctx).Name), slog.String("field", field.Name),
 		slog.String("type", object), slog.String("object", digest), slog.String("outcome", outcomeOf(result, err)))
 }

@@ -7,7 +7,7 @@ import (
 	"log/slog"
 	"path"
 
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/reload"
 )
 
@@ -96,6 +96,6 @@ func (t *Trusted) note(ctx context.Context, log *slog.Logger, text string) {
 	}
 	if hash := Hash(text); !t.manifest.Get().has(hash) {
 		log.LogAttrs(ctx, slog.LevelWarn, "a document is not trusted",
-			slog.String("requestId", requestid.FromContext(ctx)), slog.String("sha256", hash))
+			slog.String("requestId", requestlog.ID(ctx)), slog.String("sha256", hash))
 	}
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/engine"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
@@ -207,7 +207,7 @@ func describeBackend(err *upstream.Error) (string, map[string]any) {
 
 // logError writes the cause of an error: kinds, routes and statuses, which hold no data of the backend or the caller.
 func logError(ctx context.Context, log *slog.Logger, shown *gqlerror.Error, cause error) {
-	attrs := []slog.Attr{slog.String("requestId", requestid.FromContext(ctx)), slog.Any("code", shown.Extensions["code"]),
+	attrs := []slog.Attr{slog.String("requestId", requestlog.ID(ctx)), slog.Any("code", shown.Extensions["code"]),
 		slog.String("path", shown.Path.String())}
 	var backend *upstream.Error
 	if errors.As(cause, &backend) {

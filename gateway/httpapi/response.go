@@ -13,7 +13,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/gqlerrors"
 	"github.com/learngraph/learngraph/gateway/incremental"
 	"github.com/learngraph/learngraph/gateway/representation"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/inflight"
 )
 
@@ -23,7 +23,7 @@ type ResponseWriter struct {
 	media   string
 	codings representation.Codings
 	head    bool
-	visit   *requestid.Visit // nil where the log has none
+	visit   *requestlog.Record // nil where the log has none
 	// Protocol is that of answers in parts, incremental.None for a caller who wants them whole.
 	Protocol incremental.Protocol
 	// subscription is the protocol of a subscription's events, incremental.None for a caller who takes none.
@@ -44,7 +44,7 @@ type ResponseWriter struct {
 // NewResponseWriter answers r as application/json in full until negotiate is called.
 func NewResponseWriter(w http.ResponseWriter, r *http.Request) *ResponseWriter {
 	return &ResponseWriter{w: w, head: r.Method == http.MethodHead, media: representation.MediaJSON,
-		visit: requestid.VisitOf(r.Context())}
+		visit: requestlog.Of(r.Context())}
 }
 
 // Negotiate picks the media type and the content coding of the answer, which has an ETag where the request is a GET. It

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/gateway/httpapi"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 )
 
 // AccessMessage is the message of a request's line, at the level of information.
@@ -50,7 +50,7 @@ func (x *Exchange) log(log *slog.Logger, proxies []netip.Prefix) {
 // than a few attributes.
 type Exchange struct {
 	http.ResponseWriter
-	context requestid.Context
+	context requestlog.Context
 	request *http.Request // with this context
 	closing func() bool
 	start   time.Time
@@ -70,14 +70,14 @@ func (x *Exchange) LogValue() slog.Value {
 
 // Each calls add with each member of the line in order.
 func (x *Exchange) Each(add func(slog.Attr)) {
-	add(slog.String("requestId", requestid.FromContext(&x.context)))
-	add(slog.String("method", requestid.Cut(x.request.Method, longestMethod)))
-	add(slog.String("path", requestid.Cut(x.request.URL.Path, longestPath)))
+	add(slog.String("requestId", requestlog.ID(&x.context)))
+	add(slog.String("method", requestlog.Cut(x.request.Method, longestMethod)))
+	add(slog.String("path", requestlog.Cut(x.request.URL.Path, longestPath)))
 	add(slog.Int("status", cmp.Or(x.status, http.StatusOK)))
 	add(slog.Int64("bytes", x.bytes))
 	add(slog.Float64("durationMs", float64(x.took.Microseconds())/1000))
 	add(slog.String("remote", remoteAddress(x.request, x.proxies)))
-	requestid.VisitOf(&x.context).EachAttr(add)
+	requestlog.Of(&x.context).EachAttr(add)
 }
 
 // The longest texts of a request in a line of the log, in bytes: it may have any.

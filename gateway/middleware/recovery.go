@@ -7,7 +7,7 @@ import (
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/gateway/gqlerrors"
 	"github.com/learngraph/learngraph/gateway/httpapi"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/task"
 )
 
@@ -37,13 +37,13 @@ func answerPanic(log *slog.Logger, counted *Exchange, r *http.Request, err error
 	if isAbort(err) {
 		panic(http.ErrAbortHandler)
 	}
-	log.Error("panic while answering a request", "requestId", requestid.FromContext(r.Context()), "panic", text)
+	log.Error("panic while answering a request", "requestId", requestlog.ID(r.Context()), "panic", text)
 	if counted.status != 0 {
 		panic(http.ErrAbortHandler)
 	}
 	internal := &httpapi.Error{Status: http.StatusInternalServerError, Code: gqlerrors.CodeInternal,
 		Message: gqlerrors.InternalMessage}
-	internal.Write(counted, map[string]any{"requestId": requestid.FromContext(r.Context())})
+	internal.Write(counted, map[string]any{"requestId": requestlog.ID(r.Context())})
 }
 
 // isAbort reports whether a handler ended its connection on purpose.
@@ -60,7 +60,7 @@ func Authenticated(authenticate func(*http.Request) (*auth.Caller, error), next 
 	}
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		who, err := authenticate(r)
-		if requestid.VisitOf(r.Context()).By(who, err); err != nil {
+		if requestlog.Of(r.Context()).By(who, err); err != nil {
 			httpapi.Unauthenticated(err).Write(w, nil)
 			return
 		}

@@ -5,7 +5,7 @@ import (
 	"net/netip"
 	"strings"
 
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 )
 
 // remoteAddress returns where a request comes from: the peer, or behind trusted proxies the last address that they
@@ -16,7 +16,7 @@ func remoteAddress(r *http.Request, proxies []netip.Prefix) string {
 		peer = strings.Trim(peer[:i], "[]")
 	}
 	if len(proxies) == 0 || !within(proxies, peer) {
-		return requestid.Cut(peer, longestAddress)
+		return requestlog.Cut(peer, longestAddress)
 	}
 	forwarded := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
 	for i := len(forwarded) - 1; i >= 0; i-- {
@@ -29,7 +29,7 @@ func remoteAddress(r *http.Request, proxies []netip.Prefix) string {
 			break
 		}
 	}
-	return requestid.Cut(peer, longestAddress)
+	return requestlog.Cut(peer, longestAddress)
 }
 
 // within reports whether an address is one of the networks'.

@@ -11,7 +11,7 @@ import (
 
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway/requestid"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -72,7 +72,7 @@ func Parameters(ctx context.Context, digest func(string) string) func(upstream.C
 			list[i].Name = p.Name
 			switch {
 			case open:
-				list[i].Value = requestid.Cut(p.Value, longestValue)
+				list[i].Value = requestlog.Cut(p.Value, longestValue)
 			case digest != nil:
 				list[i].Digest = digest(string(c.Backend) + ":" + p.Name + ":" + p.Value)
 			}

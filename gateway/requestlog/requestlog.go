@@ -1,5 +1,5 @@
-// Package requestid names each HTTP request, for its answer and for the log.
-package requestid
+// Package requestlog has what the log shows of each HTTP request besides HTTP: its id, its caller and its operations.
+package requestlog
 
 import (
 	"context"
@@ -22,11 +22,11 @@ func valid(id string) bool {
 	return id != "" && len(id) <= maxLength
 }
 
-// Context is the context of a request with its id and its visit. Begin makes it one.
+// Context is the context of a request with its id and its record. Begin makes it one.
 type Context struct {
 	context.Context
-	id    [1]string // the value of the response's header
-	visit Visit
+	id     [1]string // the value of the response's header
+	record Record
 }
 
 // Begin returns the request under c, with an id that it puts into X-Request-Id of the answer: the caller's own if it is
@@ -50,8 +50,8 @@ func (c *Context) Value(key any) any {
 	return c.Context.Value(key)
 }
 
-// FromContext returns the id of the request that ctx belongs to, "" outside of one.
-func FromContext(ctx context.Context) string {
+// ID returns the id of the request that ctx belongs to, "" outside of one.
+func ID(ctx context.Context) string {
 	if c, ok := ctx.Value(contextKey{}).(*Context); ok {
 		return c.id[0]
 	}
