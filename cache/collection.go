@@ -124,8 +124,8 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 	for i, k := range keys {
 		texts[i] = c.o.Text(k)
 	}
-	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, wanted []missingKey) answers {
-		return c.fetch(ctx, wanted, keys, fetch)
+	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, began start, wanted []missingKey) []outcome {
+		return c.pages.outcomes(began, wanted, c.fetch(ctx, wanted, keys, fetch))
 	})
 	results := make([]Result[Page[V]], len(keys))
 	for i := range results {
@@ -157,7 +157,8 @@ func (c *Collection[K, V]) Put(ctx context.Context, key K, f Entry[*Page[V]]) {
 	c.pages.Put(ctx, c.o.Text(key), c.file(ctx, f.Value, f))
 }
 
-func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, keys []K, fetch FetchPages[K, V]) answers {
+func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, keys []K,
+	fetch FetchPages[K, V]) []Answer[*Page[V]] {
 	misses := make([]Miss[K], len(wanted))
 	for i := range wanted {
 		w := &wanted[i]
@@ -177,7 +178,7 @@ func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, keys 
 			a.Entry = c.file(ctx, page, a.Entry)
 		}
 	}
-	return fetchResult[*Page[V]](pages)
+	return pages
 }
 
 // file stores the items of a page that arrived or was renewed, and returns the entry of the page itself. A page that

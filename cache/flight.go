@@ -13,15 +13,42 @@ import (
 
 var errNotModified = errors.New("the backend says not modified of what is not kept")
 
-// flight is one fetch under way, for one or more keys, on a context of its own.
+// fetching is the fetch of one or more keys. It does not refer to the Load that began it, which may be over before it.
+type fetching struct {
+	began  start
+	misses []missingKey
+	fetch  fetchFunc
+}
+
+// fetchFunc reads keys and stores their values. The outcomes are in the order of the keys.
+type fetchFunc func(ctx context.Context, began start, misses []missingKey) []outcome
+
+// run calls fetch. A panic is every key's error.
+func (f *fetching) run(ctx context.Context) (outcomes []outcome) {
+	defer func() {
+		if p := recover(); p != nil {
+			outcomes = f.failures(task.Recovered(p))
+		}
+	}()
+	return f.fetch(ctx, f.began, f.misses)
+}
+
+func (f *fetching) failures(err error) []outcome {
+	outcomes := make([]outcome, len(f.misses))
+	for i := range outcomes {
+		outcomes[i].err = err
+	}
+	return outcomes
+}
+
+// flight is one fetch under way that others may join, on a context of its own.
 type flight struct {
-	ctx     context.Context
-	cancel  context.CancelFunc
-	misses  []missingKey
-	begun   time.Time
-	dropSeq uint64 // how many there were when it began
-	refs    int    // who waits for it; guarded by flights
-	notes   noteLog
+	fetching
+	ctx    context.Context
+	cancel context.CancelFunc
+	begun  time.Time
+	refs   int // who waits for it; guarded by flights
+	notes  noteLog
 
 	done     chan struct{}
 	outcomes []outcome // of wanted; to be read after done
@@ -116,37 +143,36 @@ func (fs *flights) close() {
 	fs.inline.Wait()
 }
 
-// begin makes a flight for the misses and, if others may join it, lists it; the caller holds the lock and calls run. It
-// is nil after close.
-func (fs *flights) begin(ctx context.Context, s *space, began start, wanted []missingKey,
-	listed, refresh bool) *flight {
+// begin makes a flight for the misses of a Load and, if others may join it, lists it; the caller holds the lock and
+// calls run. It is nil after close.
+func (fs *flights) begin(l *load, misses []missingKey, listed, refresh bool) *flight {
 	if fs.closed {
 		return nil
 	}
-	f := &flight{misses: wanted, begun: time.Now(), dropSeq: began.drops, refs: 1, done: make(chan struct{})}
-	f.ctx, f.cancel = s.flightContext(ctx, began, refresh, &f.notes)
+	f := &flight{fetching: l.fetching(misses), begun: time.Now(), refs: 1, done: make(chan struct{})}
+	f.ctx, f.cancel = l.flightContext(l.ctx, l.began, refresh, &f.notes)
 	if fs.all == nil {
 		fs.all = map[*flight]struct{}{}
 	}
 	fs.all[f] = struct{}{}
 	if listed {
-		for i := range wanted {
-			fs.byKey[wanted[i].digest] = flightSeat{f, i}
+		for i := range misses {
+			fs.byKey[misses[i].digest] = flightSeat{f, i}
 		}
 	}
 	return f
 }
 
-// run fetches in a goroutine of its own. A panic is every key's error.
-func (fs *flights) run(f *flight, fetch func() []outcome) {
+// run fetches in a goroutine of its own.
+func (fs *flights) run(f *flight) {
 	var outcomes []outcome
 	fs.running.Go(func() error {
-		outcomes = fetch()
+		outcomes = f.fetching.run(f.ctx)
 		return nil
 	}, func(err error) {
 		defer f.cancel()
 		if err != nil {
-			outcomes = failures(f.misses, err)
+			outcomes = f.failures(err)
 		}
 		fs.complete(f, outcomes)
 	})
@@ -154,30 +180,14 @@ func (fs *flights) run(f *flight, fetch func() []outcome) {
 
 // runInline fetches on the goroutine of a caller who cannot leave before the fetch ends. Where the caller's context is
 // cancelled, it waits for the flight no more.
-func (fs *flights) runInline(caller context.Context, f *flight, fetch func() []outcome) {
+func (fs *flights) runInline(caller context.Context, f *flight) {
 	defer f.cancel()
 	defer context.AfterFunc(caller, func() {
 		if caller.Err() == context.Canceled {
 			fs.leave(f)
 		}
 	})()
-	fs.complete(f, recovered(f.misses, fetch))
-}
-
-// recovered calls fetch. A panic is every key's error.
-func recovered(wanted []missingKey, fetch func() []outcome) (outcomes []outcome) {
-	if err := task.Run(func() error { outcomes = fetch(); return nil }); err != nil {
-		return failures(wanted, err)
-	}
-	return outcomes
-}
-
-func failures(wanted []missingKey, err error) []outcome {
-	outcomes := make([]outcome, len(wanted))
-	for i := range outcomes {
-		outcomes[i].err = err
-	}
-	return outcomes
+	fs.complete(f, f.fetching.run(f.ctx))
 }
 
 // enter reports whether a fetch that no other can join may begin. leave must be called when it ends.
@@ -211,25 +221,6 @@ func (s *space) flightContext(ctx context.Context, began start, refresh bool,
 		return context.WithDeadline(own, deadline)
 	}
 	return context.WithCancel(own)
-}
-
-// answers are the results of a fetch.
-type answers interface {
-	// of returns the backend's result for the key at a place among those wanted.
-	of(place int) Answer[any]
-}
-
-type fetch func(ctx context.Context, wanted []missingKey) answers
-
-// runFetch fetches the misses and stores the results. The outcomes are in the order of the misses.
-func (s *space) runFetch(ctx context.Context, began start, wanted []missingKey, fetch fetch) []outcome {
-	brought := fetch(ctx, wanted)
-	now := time.Now()
-	outcomes := make([]outcome, len(wanted))
-	for i := range wanted {
-		outcomes[i] = s.outcomeOf(began, &wanted[i], brought.of(i), now)
-	}
-	return outcomes
 }
 
 func (s *space) outcomeOf(began start, q *missingKey, a Answer[any], now time.Time) outcome {

@@ -77,14 +77,14 @@ type load struct {
 	*space
 	ctx        context.Context
 	directives Directives
-	fetch      fetch
+	fetch      fetchFunc
 	began      start
 	requests   []request
 	open       []*request // those not answered before it was last swept
 	facts      []Fact
 }
 
-func (s *space) load(ctx context.Context, keys []string, fetch fetch) *load {
+func (s *space) load(ctx context.Context, keys []string, fetch fetchFunc) *load {
 	done := func([]Fact) {}
 	if s.c.o.Round != nil {
 		ctx, done = s.c.o.Round(ctx, s.kind, len(keys))
@@ -315,11 +315,14 @@ func (l *load) refreshBehind(stale []*request, now time.Time) {
 	if len(due) == 0 {
 		return
 	}
-	if f := fs.begin(l.ctx, l.space, l.began, missingKeys(due), true, true); f != nil {
-		fs.run(f, l.fetchOf(f))
+	if f := fs.begin(l, missingKeys(due), true, true); f != nil {
+		fs.run(f)
 		fs.refreshes.Add(1)
 	}
 }
+
+// fetching returns the fetch of some of the keys.
+func (l *load) fetching(misses []missingKey) fetching { return fetching{l.began, misses, l.fetch} }
 
 func missingKeys(list []*request) []missingKey {
 	all := make([]missingKey, len(list))
@@ -327,12 +330,6 @@ func missingKeys(list []*request) []missingKey {
 		all[i] = q.missingKey
 	}
 	return all
-}
-
-// fetchOf returns the fetch of a flight. It does not refer to the Load, which may be over before it returns.
-func (l *load) fetchOf(f *flight) func() []outcome {
-	began, fetch, s := l.began, l.fetch, l.space
-	return func() []outcome { return s.runFetch(f.ctx, began, f.misses, fetch) }
 }
 
 // fetchOpen has every open key fetched. A fetch runs on the caller's goroutine where the caller cannot leave before it:
@@ -351,9 +348,9 @@ func (l *load) fetchOpen() {
 	}
 	flights, own := l.joinOrStart()
 	if own != nil && stays && scopeOf(l.ctx).log != nil {
-		l.c.flights.runInline(l.ctx, own, l.fetchOf(own))
+		l.c.flights.runInline(l.ctx, own)
 	} else if own != nil {
-		l.c.flights.run(own, l.fetchOf(own))
+		l.c.flights.run(own)
 	}
 	l.wait(flights, !stays)
 }
@@ -368,8 +365,8 @@ func (l *load) fetchUncoalesced() {
 	defer fs.inline.Done()
 	outer := scopeOf(l.ctx)
 	ctx := outer.fetching(l.began, false, outer.log).in(l.ctx)
-	wanted := missingKeys(l.open)
-	outcomes := recovered(wanted, func() []outcome { return l.runFetch(ctx, l.began, wanted, l.fetch) })
+	f := l.fetching(missingKeys(l.open))
+	outcomes := f.run(ctx)
 	for i, q := range l.open {
 		if o := outcomes[i]; o.err == nil {
 			l.conclude(q, o, "")
@@ -400,7 +397,7 @@ func (l *load) joinOrStart() (boarded []*flight, own *flight) {
 	if len(alone) == 0 {
 		return boarded, nil
 	}
-	own = fs.begin(l.ctx, l.space, l.began, missingKeys(alone), l.c.o.Coalesce, false)
+	own = fs.begin(l, missingKeys(alone), l.c.o.Coalesce, false)
 	for i, q := range alone {
 		if own == nil {
 			l.fail(q, ErrClosed)
@@ -524,7 +521,7 @@ func (l *load) complete(f *flight) {
 		}
 		o := f.outcomes[q.index]
 		switch {
-		case o.err == nil && !q.began && l.began.drops > f.dropSeq && l.c.memory.invalidatedSince(f.dropSeq, q.digest, o.rec):
+		case o.err == nil && !q.began && l.began.drops > f.began.drops && l.c.memory.invalidatedSince(f.began.drops, q.digest, o.rec):
 			q.flight = nil
 		case o.err == nil:
 			if !q.began {

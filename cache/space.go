@@ -86,32 +86,40 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 // It returns when all are answered or ctx ends; a key without an answer by then gets the context's error. An empty key
 // does not exist and is not asked for.
 func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) []Result[V] {
-	l := s.inner.load(ctx, keys, func(ctx context.Context, wanted []missingKey) answers {
-		typed := make([]Missing[V], len(wanted))
+	l := s.inner.load(ctx, keys, func(ctx context.Context, began start, wanted []missingKey) []outcome {
+		missing := make([]Missing[V], len(wanted))
 		for i := range wanted {
 			w := &wanted[i]
-			typed[i] = Missing[V]{Key: w.key, Place: w.place}
+			missing[i] = Missing[V]{Key: w.key, Place: w.place}
 			if w.stored != nil && w.stored.found {
-				typed[i].Stale, typed[i].HasStale, typed[i].ETag = as[V](w.stored.value), true, s.inner.etag(w.stored)
+				missing[i].Stale, missing[i].HasStale, missing[i].ETag = as[V](w.stored.value), true, s.inner.etag(w.stored)
 			}
 		}
-		return fetchResult[V](fetch(ctx, typed))
+		return s.outcomes(began, wanted, fetch(ctx, missing))
 	})
 	results := make([]Result[V], len(keys))
-	for i := range keys {
-		results[i] = unbox[V](l.outcome(i))
+	for i := range results {
+		o, fact := l.outcome(i)
+		r := &results[i]
+		if r.Err, r.Fact = o.err, *fact; o.err == nil && o.rec != nil && o.rec.found {
+			r.Value, r.Found = as[V](o.rec.value), true
+		}
 	}
 	return results
 }
 
-// fetchResult are the answers of a Fetch.
-type fetchResult[V any] []Answer[V]
-
-func (a fetchResult[V]) of(i int) Answer[any] {
-	return Answer[any]{box(a[i].Entry), a[i].Found, a[i].Err}
+// outcomes stores the answers to the missing keys. The outcomes are in their order.
+func (s *Space[V]) outcomes(began start, wanted []missingKey, answers []Answer[V]) []outcome {
+	now := time.Now()
+	outcomes := make([]outcome, len(wanted))
+	for i := range wanted {
+		a := &answers[i]
+		outcomes[i] = s.inner.outcomeOf(began, &wanted[i], Answer[any]{untyped(a.Entry), a.Found, a.Err}, now)
+	}
+	return outcomes
 }
 
-func box[V any](f Entry[V]) Entry[any] {
+func untyped[V any](f Entry[V]) Entry[any] {
 	return Entry[any]{f.Value, f.At, f.MaxAge, f.NoStore, f.ETag, f.NotModified, f.Tags, f.items}
 }
 
@@ -127,14 +135,6 @@ func boxed[V any]() int {
 func as[V any](v any) V {
 	typed, _ := v.(V)
 	return typed
-}
-
-func unbox[V any](o *outcome, f *Fact) Result[V] {
-	r := Result[V]{Err: o.err, Fact: *f}
-	if o.err == nil && o.rec != nil && o.rec.found {
-		r.Value, r.Found = as[V](o.rec.value), true
-	}
-	return r
 }
 
 // Stored returns what either level holds of the keys, fresh or not, without a fact in the operation's record. Absences
@@ -198,7 +198,7 @@ func (s *Space[V]) Put(ctx context.Context, key string, f Entry[V]) {
 
 func (s *Space[V]) put(ctx context.Context, d digest, f Entry[V]) {
 	if mark := scopeOf(ctx); mark.marked {
-		s.inner.store(mark.began, d, s.inner.record(mark.began, box(f), true, time.Now()))
+		s.inner.store(mark.began, d, s.inner.record(mark.began, untyped(f), true, time.Now()))
 	}
 }
 
