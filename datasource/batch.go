@@ -11,65 +11,78 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// plan answers keys by the fewest calls: from a scan where one pays, and what that leaves open by single reads, of the
-// keys at these places.
-func plan[K comparable, V any](ctx context.Context, keys []K, scan func(keys []K) (scanned[K, V], error),
-	single func(rest []int) []cache.Answer[V]) []cache.Answer[V] {
-	seen, err := scanForRound(ctx, keys, scan)
-	if err != nil {
-		return slices.Repeat([]cache.Answer[V]{{Err: err}}, len(keys))
-	}
-	rest := make([]int, 0, len(keys))
-	for i, k := range keys {
-		if _, ok := seen.answers[k]; !ok && !seen.all {
-			rest = append(rest, i)
-		}
-	}
-	if len(rest) == len(keys) {
-		return single(rest)
-	}
-	answers := make([]cache.Answer[V], len(keys))
-	for i, k := range keys {
-		answers[i] = seen.answers[k]
-	}
-	for i, a := range single(rest) {
-		answers[rest[i]] = a
-	}
-	return answers
-}
-
 // scanned is the result of a scan: of all keys, or of some. The zero value is a scan that was not worth its calls.
 type scanned[K comparable, V any] struct {
 	answers map[K]cache.Answer[V]
 	all     bool
 }
 
-// each reads every key on its own, all at once; the limiter bounds the calls.
+// plan answers keys from a scan where one pays. rest are the places of those that it leaves open, for single reads.
+func plan[K comparable, V any](ctx context.Context, keys []K,
+	scan func(keys []K) (scanned[K, V], error)) (answers []cache.Answer[V], rest []int) {
+	seen, err := scanForRound(ctx, keys, scan)
+	if err != nil {
+		return slices.Repeat([]cache.Answer[V]{{Err: err}}, len(keys)), nil
+	}
+	answers = make([]cache.Answer[V], len(keys))
+	for i, k := range keys {
+		a, ok := seen.answers[k]
+		if answers[i] = a; !ok && !seen.all {
+			rest = append(rest, i)
+		}
+	}
+	return answers, rest
+}
+
+// each reads every key on its own.
 func each[V any](ctx context.Context, keys []string,
 	read func(ctx context.Context, i int) (cache.Entry[V], error)) []cache.Answer[V] {
-	answers := make([]cache.Answer[V], len(keys))
-	do := func(i int) error {
-		f, err := read(upstream.WithKeys(ctx, keys[i]), i)
-		switch {
-		case err == nil:
-			answers[i] = cache.Answer[V]{Entry: f, Found: true}
-		case upstream.KindOf(err) == upstream.NotFound:
-			err = nil
-		}
-		return err
+	answers, places := make([]cache.Answer[V], len(keys)), make([]int, len(keys))
+	for i := range places {
+		places[i] = i
 	}
-	last := len(keys) - 1
-	if last > 0 {
-		var group task.Group
-		defer group.Wait()
-		for i := range last {
-			group.Go(func() error { return do(i) }, func(err error) { answers[i].Err = err })
-		}
-	}
-	if last >= 0 { // the caller has nothing to do but wait
-		answers[last].Err = task.Run(func() error { return do(last) })
-	}
+	eachOf(ctx, keys, places, answers, read)
 	return answers
+}
+
+// eachOf reads the keys at these places on their own, all at once, into the answers; the limiter bounds the calls.
+func eachOf[V any](ctx context.Context, keys []string, places []int, answers []cache.Answer[V],
+	read func(ctx context.Context, i int) (cache.Entry[V], error)) {
+	if len(keys) == 1 && len(places) == 1 { // a panic is no other key's error
+		f, err := read(upstream.WithKeys(ctx, keys[0]), 0)
+		answers[0] = answerOf(f, err)
+		return
+	}
+	var group task.Group
+	defer group.Wait()
+	for n, i := range places {
+		work := func() error {
+			f, err := read(upstream.WithKeys(ctx, keys[i]), i)
+			answers[i] = answerOf(f, err)
+			return nil
+		}
+		panicked := func(err error) {
+			if err != nil {
+				answers[i] = cache.Answer[V]{Err: err}
+			}
+		}
+		if n == len(places)-1 {
+			group.Do(work, panicked) // the caller has nothing to do but wait
+		} else {
+			group.Go(work, panicked)
+		}
+	}
+}
+
+// answerOf returns the answer for a key that was read on its own.
+func answerOf[V any](f cache.Entry[V], err error) cache.Answer[V] {
+	switch {
+	case err == nil:
+		return cache.Answer[V]{Entry: f, Found: true}
+	case upstream.KindOf(err) == upstream.NotFound:
+		return cache.Answer[V]{}
+	}
+	return cache.Answer[V]{Err: err}
 }
 
 // at returns the elements at these places.

@@ -56,10 +56,13 @@ func (o *Operation) reset() {
 	o.loaders = loaders{}
 }
 
+// clientsKind is the kind of record whose keys are always looked for together, on the same pages of a search.
+const clientsKind = "clients"
+
 // Clients loads clients of Thought Industries by any of their keys.
 func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Document] {
-	return lazy(o, &o.loaders.clients, "clients", clientText,
-		func(o *Operation) loader.Fetch[thoughtindustries.Key, *document.Document] {
+	return lazy(o, &o.loaders.clients, clientsKind, clientText,
+		func(o *Operation) fetchFunc[thoughtindustries.Key, *document.Document] {
 			return configured(o.source, upstream.ThoughtIndustries, o.source.newClientSearch().find)
 		})
 }
@@ -67,69 +70,75 @@ func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Do
 // EmbedClients loads clients of Coassemble by identifier.
 func (o *Operation) EmbedClients() *loader.Loader[string, *coassemble.EmbedClient] {
 	return lazy(o, &o.loaders.embedClients, "embedClients", sameText,
-		func(o *Operation) loader.Fetch[string, *coassemble.EmbedClient] {
-			return configured(o.source, upstream.Coassemble, fetchSingly(o.source.embedClients.load))
+		func(o *Operation) fetchFunc[string, *coassemble.EmbedClient] {
+			return configured(o.source, upstream.Coassemble, o.source.embedClients.load)
 		})
 }
 
 // Users loads users by identifier.
 func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
-	return lazy(o, &o.loaders.users, "users", sameText, func(o *Operation) loader.Fetch[string, *coassemble.User] {
-		return configured(o.source, upstream.Coassemble, fetchSingly(o.fetchUsers))
+	return lazy(o, &o.loaders.users, "users", sameText, func(o *Operation) fetchFunc[string, *coassemble.User] {
+		return configured(o.source, upstream.Coassemble, o.fetchUsers)
 	})
 }
 
 // UserPages loads parts of clients' users.
 func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
 	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text,
-		func(o *Operation) loader.Fetch[UserPageKey, Page[*coassemble.User]] {
-			return configured(o.source, upstream.Coassemble, fetchSingly(o.fetchUserPages))
+		func(o *Operation) fetchFunc[UserPageKey, Page[*coassemble.User]] {
+			return configured(o.source, upstream.Coassemble, o.fetchUserPages)
 		})
 }
 
 // Identities loads identities by id.
 func (o *Operation) Identities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.identities, "identities", sameText,
-		func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-			return configured(o.source, upstream.MATTR, fetchSingly(o.source.identities.load))
+		func(o *Operation) fetchFunc[string, *mattr.Identity] {
+			return configured(o.source, upstream.MATTR, o.source.identities.load)
 		})
 }
 
 // UserIdentities loads identities by the identifier of their user.
 func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
 	return lazy(o, &o.loaders.userIdentities, "userIdentities", sameText,
-		func(o *Operation) loader.Fetch[string, *mattr.Identity] {
-			return configured(o.source, upstream.MATTR, fetchSingly(o.source.fetchUserIdentities))
+		func(o *Operation) fetchFunc[string, *mattr.Identity] {
+			return configured(o.source, upstream.MATTR, o.source.fetchUserIdentities)
 		})
 }
 
 // CredentialPages loads parts of identities' credentials.
 func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*mattr.Credential]] {
 	return lazy(o, &o.loaders.credentialPages, "credentialPages", CredentialPageKey.text,
-		func(o *Operation) loader.Fetch[CredentialPageKey, Page[*mattr.Credential]] {
-			return configured(o.source, upstream.MATTR, fetchSingly(o.source.fetchCredentialPages))
+		func(o *Operation) fetchFunc[CredentialPageKey, Page[*mattr.Credential]] {
+			return configured(o.source, upstream.MATTR, o.source.fetchCredentialPages)
 		})
 }
 
 // lazy returns the loader in slot, which it makes the first time. text returns the name of a key in the cache.
 func lazy[K comparable, V any](o *Operation, slot **loader.Loader[K, V], kind string, text func(K) string,
-	fetch func(*Operation) loader.Fetch[K, V]) *loader.Loader[K, V] {
+	fetch func(*Operation) fetchFunc[K, V]) *loader.Loader[K, V] {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if *slot == nil {
-		*slot = attributed(o, text, loader.New(o.ctx, traced(o.source, kind, fetch(o))))
+		*slot = attributed(o, text, loader.New(o.ctx, batches(o.source, kind, fetch(o))))
 	}
 	return *slot
 }
 
-// traced reports each batch of a fetch to the source's Batch.
-func traced[K comparable, V any](s *Source, kind string, fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
-	if s.Batch == nil {
-		return fetch
-	}
-	return func(ctx context.Context, keys []K) []loader.Result[V] {
-		ctx, done := s.Batch(ctx, kind, len(keys))
-		defer done()
+// fetchFunc loads the records of distinct keys and returns a result for each, in their order.
+type fetchFunc[K comparable, V any] func(ctx context.Context, keys []K) []loader.Result[V]
+
+// batches returns the fetch of a loader: it reports each batch to the source's Batch.
+func batches[K comparable, V any](s *Source, kind string, fetch fetchFunc[K, V]) loader.Fetch[K, V] {
+	return func(ctx context.Context, keys []K, deliver func(K, loader.Result[V])) []loader.Result[V] {
+		if s.Batch != nil {
+			within, done := s.Batch(ctx, kind, len(keys))
+			defer done()
+			ctx = within
+		}
+		if deliver != nil && len(keys) > 1 && kind != clientsKind {
+			return fetchSingly(ctx, keys, fetch, deliver)
+		}
 		return fetch(ctx, keys)
 	}
 }

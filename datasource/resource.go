@@ -35,7 +35,7 @@ func (r *resource[K, V]) load(ctx context.Context, keys []string) []loader.Resul
 // read reads records singly, or by the pages of the whole list where those are fewer.
 func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) []cache.Answer[V] {
 	keys := missingKeys(missing)
-	return plan(ctx, keys, func(keys []string) (seen scanned[string, V], err error) {
+	answers, rest := plan(ctx, keys, func(keys []string) (seen scanned[string, V], err error) {
 		if r.scan.size.bound(len(keys)) == 0 {
 			return seen, nil
 		}
@@ -46,13 +46,13 @@ func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) [
 			return seen, err
 		}
 		return scanned[string, V]{r.selectKeys(ctx, w, keys), w.done}, nil
-	}, func(rest []int) []cache.Answer[V] {
-		return each(fetching(ctx), at(keys, rest), func(ctx context.Context, i int) (cache.Entry[V], error) {
-			w := &missing[rest[i]]
-			v, meta, err := r.single(ctx, w.Key, upstream.IfNoneMatch(w.ETag))
-			return conditional(v, meta, err, r.tags)
-		})
 	})
+	eachOf(fetching(ctx), keys, rest, answers, func(ctx context.Context, i int) (cache.Entry[V], error) {
+		w := &missing[i]
+		v, meta, err := r.single(ctx, w.Key, upstream.IfNoneMatch(w.ETag))
+		return conditional(v, meta, err, r.tags)
+	})
+	return answers
 }
 
 // remainingAfter returns a count of the keys that no page has shown so far.
@@ -125,7 +125,7 @@ func pageOf[K comparable, V any](ctx context.Context, pages *cache.Collection[K,
 }
 
 // configured returns a fetch, or one that refuses every key where the backend is not configured.
-func configured[K comparable, V any](s *Source, b upstream.Backend, fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
+func configured[K comparable, V any](s *Source, b upstream.Backend, fetch fetchFunc[K, V]) fetchFunc[K, V] {
 	err := s.Configured(b)
 	if err == nil {
 		return fetch

@@ -8,35 +8,30 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// fetchSingly returns a fetch that loads each key on its own where the loader wants each result as soon as it is there.
-// Whether one scan takes the place of their single reads is decided for all of them together, once each has been looked
-// for in the cache.
-func fetchSingly[K comparable, V any](fetch loader.Fetch[K, V]) loader.Fetch[K, V] {
-	return func(ctx context.Context, keys []K) []loader.Result[V] {
-		if len(keys) < 2 || !loader.DeliversEarly(ctx) {
-			return fetch(ctx, keys)
-		}
-		results := make([]loader.Result[V], len(keys))
-		together := newRound(len(keys))
-		var group task.Group
-		for i, key := range keys {
-			group.Go(func() error {
-				ctx, leave := together.join(ctx)
-				defer leave()
-				results[i] = fetch(ctx, []K{key})[0]
-				return nil
-			}, func(err error) {
-				if err != nil {
-					results[i].Err = err
-				}
-				if !together.isAnswered() {
-					loader.DeliverEarly(ctx, key, results[i])
-				}
-			})
-		}
-		group.Wait()
-		return results
+// fetchSingly loads each key on its own and delivers each result as soon as it is there. Whether one scan takes the
+// place of their single reads is decided for all of them together, once each has been looked for in the cache.
+func fetchSingly[K comparable, V any](ctx context.Context, keys []K, fetch fetchFunc[K, V],
+	deliver func(K, loader.Result[V])) []loader.Result[V] {
+	results := make([]loader.Result[V], len(keys))
+	together := newRound(len(keys))
+	var group task.Group
+	for i, key := range keys {
+		group.Go(func() error {
+			ctx, leave := together.join(ctx)
+			defer leave()
+			results[i] = fetch(ctx, []K{key})[0]
+			return nil
+		}, func(err error) {
+			if err != nil {
+				results[i].Err = err
+			}
+			if !together.isAnswered() {
+				deliver(key, results[i])
+			}
+		})
 	}
+	group.Wait()
+	return results
 }
 
 // round is a decision for all single loads of one batch: whether a scan answers them.

@@ -35,16 +35,17 @@ func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) []loade
 	for i, r := range s.users.load(ctx, at(keys, own)) {
 		users[own[i]] = r
 	}
-	read := each(ctx, at(keys, others), func(ctx context.Context, i int) (cache.Entry[*coassemble.User], error) {
-		return o.readTenantUser(ctx, keys[others[i]])
+	answers := make([]cache.Answer[*coassemble.User], len(keys))
+	eachOf(ctx, keys, others, answers, func(ctx context.Context, i int) (cache.Entry[*coassemble.User], error) {
+		return o.readTenantUser(ctx, keys[i])
 	})
-	for i, a := range read {
-		k := keys[others[i]]
+	for _, i := range others {
+		k, a := keys[i], &answers[i]
 		if a.Found {
 			s.users.items.Put(ctx, k, a.Entry)
 			cache.FactsFrom(ctx).DependOn(append(a.Tags, s.users.items.Tag(k))...)
 		}
-		users[others[i]] = loader.Result[*coassemble.User]{Value: a.Value, Found: a.Found, Err: a.Err}
+		users[i] = loader.Result[*coassemble.User]{Value: a.Value, Found: a.Found, Err: a.Err}
 	}
 	return users
 }

@@ -26,7 +26,7 @@ func (s *Source) readUserIdentities(ctx context.Context,
 	if index, _, ok := s.identities.index.Cached(ctx, scanKey); ok {
 		return s.fromIndex(ctx, users, index)
 	}
-	return plan(ctx, users, func(users []string) (seen scanned[string, *mattr.Identity], err error) {
+	answers, rest := plan(ctx, users, func(users []string) (seen scanned[string, *mattr.Identity], err error) {
 		ctx := scanning(ctx, users)
 		w, err := s.scanForUsers(ctx, users)
 		if w == nil || err != nil {
@@ -43,35 +43,33 @@ func (s *Source) readUserIdentities(ctx context.Context,
 			}
 		}
 		return scanned[string, *mattr.Identity]{answers, true}, nil
-	}, func(rest []int) []cache.Answer[*mattr.Identity] {
-		return s.eachUser(ctx, at(users, rest), s.findUserIdentity)
 	})
+	eachOf(ctx, users, rest, answers, func(ctx context.Context, n int) (cache.Entry[*mattr.Identity], error) {
+		return s.userIdentity(s.findUserIdentity(ctx, users[n]))
+	})
+	return answers
 }
 
-// eachUser finds the identity of each user on its own. The route need not be the same again, so that there is no
+// userIdentity returns the cache entry of a user's identity. The route need not be the same again, so that there is no
 // validator.
-func (s *Source) eachUser(ctx context.Context, users []string,
-	find func(context.Context, string) (*mattr.Identity, upstream.Meta, error)) []cache.Answer[*mattr.Identity] {
-	return each(ctx, users, func(ctx context.Context, n int) (cache.Entry[*mattr.Identity], error) {
-		i, meta, err := find(ctx, users[n])
-		if err != nil {
-			return cache.Entry[*mattr.Identity]{}, err
-		}
-		meta.ETag = ""
-		return entryOf(i, meta, s.identityTags(i)...), nil
-	})
+func (s *Source) userIdentity(i *mattr.Identity, meta upstream.Meta, err error) (cache.Entry[*mattr.Identity], error) {
+	if err != nil {
+		return cache.Entry[*mattr.Identity]{}, err
+	}
+	meta.ETag = ""
+	return entryOf(i, meta, s.identityTags(i)...), nil
 }
 
 // fromIndex reads those whom a scan has seen, by id; the others do not exist.
 func (s *Source) fromIndex(ctx context.Context, users []string, index identityIndex) []cache.Answer[*mattr.Identity] {
-	return s.eachUser(ctx, users, func(ctx context.Context, user string) (*mattr.Identity, upstream.Meta, error) {
-		switch ids := index.IDs[user]; len(ids) {
+	return each(ctx, users, func(ctx context.Context, n int) (cache.Entry[*mattr.Identity], error) {
+		switch ids := index.IDs[users[n]]; len(ids) {
 		case 0:
-			return nil, upstream.Meta{}, errNoIdentity
+			return cache.Entry[*mattr.Identity]{}, errNoIdentity
 		case 1:
-			return s.identityByID(ctx, ids[0])
+			return s.userIdentity(s.identityByID(ctx, ids[0]))
 		}
-		return nil, upstream.Meta{}, errTwoIdentities
+		return cache.Entry[*mattr.Identity]{}, errTwoIdentities
 	})
 }
 

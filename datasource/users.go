@@ -88,7 +88,7 @@ func (s *Source) readUserPages(ctx context.Context,
 	for i := range missing {
 		keys[i] = missing[i].Key
 	}
-	return plan(ctx, keys, func(keys []UserPageKey) (seen scanned[UserPageKey, *Page[*coassemble.User]], err error) {
+	answers, rest := plan(ctx, keys, func(keys []UserPageKey) (seen scanned[UserPageKey, *Page[*coassemble.User]], err error) {
 		var ofClients []UserPageKey
 		var texts []string
 		for _, k := range keys {
@@ -103,7 +103,11 @@ func (s *Source) readUserPages(ctx context.Context,
 		}
 		return scanned[UserPageKey, *Page[*coassemble.User]]{s.partsOf(all, meta, ofClients), len(ofClients) == len(keys)},
 			nil
-	}, func(rest []int) []cache.Answer[*Page[*coassemble.User]] { return s.users.fetch(ctx, at(missing, rest)) })
+	})
+	for i, a := range s.users.fetch(ctx, at(missing, rest)) {
+		answers[rest[i]] = a
+	}
+	return answers
 }
 
 // allUsers returns the finished list of all users, stored or scanned; nil where neither is to be had in n calls. The

@@ -1,18 +1,12 @@
 package loader
 
-import (
-	"context"
-
-	"github.com/graph-gophers/dataloader/v7"
-)
+import "github.com/graph-gophers/dataloader/v7"
 
 // earlyResult is the result of a key that may be there before its batch has ended.
 type earlyResult[V any] struct {
 	Result[V]
 	done chan struct{} // closed when it is
 }
-
-type earlyKey struct{}
 
 // addEarly returns what waits for the result of the key at place i.
 func (b *batch[K, V]) addEarly(i int) dataloader.Thunk[Result[V]] {
@@ -28,16 +22,8 @@ func (b *batch[K, V]) addEarly(i int) dataloader.Thunk[Result[V]] {
 	}
 }
 
-// DeliversEarly reports whether the batch of a Fetch, under ctx, has callers who want each result as soon as it is
-// there.
-func DeliversEarly(ctx context.Context) bool { return ctx.Value(earlyKey{}) != nil }
-
-// DeliverEarly delivers the result of a key to the callers of a batch that DeliversEarly, once.
-func DeliverEarly[K comparable, V any](ctx context.Context, key K, r Result[V]) {
-	b, ok := ctx.Value(earlyKey{}).(*batch[K, V])
-	if !ok || b.early[key] == nil {
-		return
-	}
+// deliverEarly delivers the result of a key, once.
+func (b *batch[K, V]) deliverEarly(key K, r Result[V]) {
 	e := b.early[key]
 	e.Result = r
 	close(e.done)

@@ -11,7 +11,8 @@ import (
 func Example() {
 	ctx := context.Background()
 	names := map[string]string{"u1": "Ada", "u2": "Grace"}
-	users := loader.New(ctx, func(_ context.Context, keys []string) (results []loader.Result[string]) {
+	type deliver = func(string, loader.Result[string]) // a result before the others, where callers want that
+	users := loader.New(ctx, func(_ context.Context, keys []string, _ deliver) (results []loader.Result[string]) {
 		fmt.Println("fetch", keys)
 		for _, k := range keys {
 			name, ok := names[k]

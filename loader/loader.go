@@ -11,8 +11,10 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// Fetch reads the values of distinct keys and returns a result for each, in their order.
-type Fetch[K comparable, V any] func(ctx context.Context, keys []K) []Result[V]
+// Fetch reads the values of distinct keys and returns a result for each, in their order. Where deliver is not nil there
+// are callers who want each result as soon as it is there: it may be called with results before Fetch returns, once for
+// each key.
+type Fetch[K comparable, V any] func(ctx context.Context, keys []K, deliver func(key K, r Result[V])) []Result[V]
 
 // Loader loads values by key for the length of one operation. It is safe for concurrent use. Values, absences and
 // errors are kept until the operation ends or Reset is called: one operation sees one state of each object.
@@ -124,7 +126,6 @@ func newBatch[K comparable, V any](ctx, caller context.Context, n int) *batch[K,
 	b := &batch[K, V]{ctx: ctx, keys: make([]K, 0, n), done: make(chan struct{})}
 	if task.IsSingly(caller) {
 		b.early = make(map[K]*earlyResult[V], n)
-		b.ctx = context.WithValue(ctx, earlyKey{}, b)
 	}
 	return b
 }
@@ -144,15 +145,18 @@ func (b *batch[K, V]) add(key K) dataloader.Thunk[Result[V]] {
 
 // run calls fetch. A panic becomes every key's error.
 func (b *batch[K, V]) run(fetch Fetch[K, V]) {
-	defer close(b.done)
-	defer b.wait.end()
-	err := task.Run(func() error {
-		b.results = fetch(b.ctx, b.keys)[:len(b.keys)]
-		return nil
-	})
-	if err != nil {
-		b.results = canceledResults[V](len(b.keys), err)
+	defer func() {
+		if p := recover(); p != nil {
+			b.results = canceledResults[V](len(b.keys), task.Recovered(p))
+		}
+		b.wait.end()
+		close(b.done)
+	}()
+	var deliver func(K, Result[V])
+	if b.early != nil {
+		deliver = b.deliverEarly
 	}
+	b.results = fetch(b.ctx, b.keys, deliver)[:len(b.keys)]
 }
 
 func collect[V any](thunks []dataloader.Thunk[Result[V]]) []Result[V] {

@@ -23,7 +23,7 @@ type recorder struct {
 	absent  []string
 }
 
-func (r *recorder) fetch(ctx context.Context, keys []string) []Result[string] {
+func (r *recorder) fetch(ctx context.Context, keys []string, _ func(string, Result[string])) []Result[string] {
 	r.mu.Lock()
 	r.batches = append(r.batches, slices.Sorted(slices.Values(keys)))
 	r.mu.Unlock()
@@ -126,7 +126,7 @@ func TestLoader(t *testing.T) {
 	})
 	t.Run("a panic is an error of each key and shows nothing of its value", func(t *testing.T) {
 		t.Parallel()
-		l := New(t.Context(), func(context.Context, []string) []Result[string] { panic("secret") })
+		l := New(t.Context(), func(context.Context, []string, func(string, Result[string])) []Result[string] { panic("secret") })
 		for _, r := range l.Load(t.Context(), []string{"a", "b"}) {
 			var p *task.PanicError
 			if !errors.As(r.Err, &p) || p.Value != "secret" || len(p.Stack) == 0 || p.Error() != "panic" {
@@ -150,7 +150,7 @@ func TestLoader(t *testing.T) {
 func TestABatchIsFetchedWhereItsCallerWaits(t *testing.T) {
 	t.Parallel()
 	stack := ""
-	l := New(t.Context(), func(_ context.Context, keys []string) []Result[string] {
+	l := New(t.Context(), func(_ context.Context, keys []string, _ func(string, Result[string])) []Result[string] {
 		stack = string(task.Recovered(nil).Stack)
 		return make([]Result[string], len(keys))
 	})
