@@ -241,8 +241,8 @@ func (c *Client) ProbeWith(req Request) {
 		if err != nil {
 			return false
 		}
-		_, failed := c.attemptOnce(ctx, &req, u, nil, 0)
-		v := c.classifyOutcome(failed)
+		resp, err := c.send(ctx, &req, u, nil, 0)
+		v := c.classifyOutcome(c.conclude(&req, resp, err))
 		return v.counts && !v.failed
 	}
 }

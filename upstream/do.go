@@ -89,26 +89,27 @@ func (c *Client) do(ctx context.Context, req *Request) (*Response, error) {
 	c.retries.called(time.Now())
 	var last *Error
 	for n := 0; ; n++ {
-		resp, err := c.attemptOnce(ctx, req, u, body, n)
-		switch {
-		case err == nil:
-			return resp, nil
-		case last == nil, !err.Local && last.Kind != OutcomeUnknown:
-			last = err
+		if n > 0 {
+			ctx = withScope(ctx, func(s *scope) { s.attempt = n })
 		}
-		wait, again := c.retryDelay(ctx, req, err, n)
+		resp, err := c.send(ctx, req, u, body, n)
+		failed := c.conclude(req, resp, err)
+		switch {
+		case failed == nil:
+			return resp, nil
+		case last == nil, !failed.Local && last.Kind != OutcomeUnknown:
+			last = failed
+		}
+		wait, again := c.retryDelay(ctx, req, failed, n)
 		if !again || !sleep(ctx, wait) {
 			return nil, last
 		}
 	}
 }
 
-// attemptOnce makes the call once, and records its outcome for the backend.
-func (c *Client) attemptOnce(ctx context.Context, req *Request, u *url.URL, body []byte, n int) (*Response, *Error) {
-	if n > 0 {
-		ctx = withScope(ctx, func(s *scope) { s.attempt = n })
-	}
-	resp, err := c.send(ctx, req, u, body, n)
+// conclude reads the answer that was sent for, and records the outcome for the backend. It returns the failure, nil
+// without one.
+func (c *Client) conclude(req *Request, resp *Response, err error) *Error {
 	if err == nil && req.Read != nil && resp.Status != http.StatusNotModified {
 		if err = req.Read(resp); err != nil {
 			err = unread(err, resp.Status)
@@ -124,10 +125,7 @@ func (c *Client) attemptOnce(ctx context.Context, req *Request, u *url.URL, body
 		c.health.record(req.class(), v)
 	}
 	c.recordOutcome(req, failed, v)
-	if failed != nil {
-		return nil, failed
-	}
-	return resp, nil
+	return failed
 }
 
 // unread is the failure of a call whose answer could not be read.

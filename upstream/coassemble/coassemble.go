@@ -84,21 +84,25 @@ func window[T any](ctx context.Context, rest *upstream.Client, route string, off
 // Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
 func (c *Client) Client(ctx context.Context, identifier string,
 	options ...upstream.Option) (*EmbedClient, upstream.Meta, error) {
-	id, r, meta, err := c.single(ctx, routeClient, "client", identifier, embedClientShape, embedClientKeys, options)
+	var e EmbedClient
+	resp, err := c.rest.Do(ctx, single(routeClient, "client", identifier, embedClientShape, embedClientKeys,
+		&e.Identifier, &e.Record).Apply(options))
 	if err != nil {
-		return nil, meta, err
+		return nil, resp.Meta(), err
 	}
-	return &EmbedClient{Identifier: id, Record: r}, meta, nil
+	return &e, resp.Meta(), nil
 }
 
 // User reads one user, in the manner of Client.
 func (c *Client) User(ctx context.Context, identifier string,
 	options ...upstream.Option) (*User, upstream.Meta, error) {
-	id, r, meta, err := c.single(ctx, routeUser, "user", identifier, userShape, userKeys, options)
+	var u User
+	resp, err := c.rest.Do(ctx, single(routeUser, "user", identifier, userShape, userKeys,
+		&u.Identifier, &u.Record).Apply(options))
 	if err != nil {
-		return nil, meta, err
+		return nil, resp.Meta(), err
 	}
-	return &User{Identifier: id, Record: r}, meta, nil
+	return &u, resp.Meta(), nil
 }
 
 // UpdateClient replaces the metadata of a client. Null or empty metadata is not sent.
@@ -151,9 +155,10 @@ func (c *Client) write(ctx context.Context, method, route, resource, identifier 
 	return err
 }
 
-func (c *Client) single(ctx context.Context, route, resource, identifier string, shape *document.Shape, keys []int,
-	options []upstream.Option) (id string, record upstream.Record, meta upstream.Meta, err error) {
-	resp, err := c.rest.Do(ctx, upstream.Request{
+// single returns the request for one record, which is read into id and record.
+func single(route, resource, identifier string, shape *document.Shape, keys []int, id *string,
+	record *upstream.Record) upstream.Request {
+	return upstream.Request{
 		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource, identifier},
 		Read: func(resp *upstream.Response) error {
 			r, err := resp.Document()
@@ -163,10 +168,10 @@ func (c *Client) single(ctx context.Context, route, resource, identifier string,
 			if r.Kind() != document.KindObject {
 				return upstream.ContractError("the body is not a record")
 			}
-			if record, err = upstream.ReadRecord(r, shape); err != nil {
+			if *record, err = upstream.ReadRecord(r, shape); err != nil {
 				return err
 			}
-			switch id = record.Key(keys...); id {
+			switch *id = record.Key(keys...); *id {
 			case identifier:
 				return r.End()
 			case "":
@@ -174,8 +179,7 @@ func (c *Client) single(ctx context.Context, route, resource, identifier string,
 			}
 			return upstream.ContractError("the record is not the requested one")
 		},
-	}.Apply(options))
-	return id, record, resp.Meta(), err
+	}
 }
 
 // unidentified is the failure of a body that is an object but no record.
