@@ -121,10 +121,7 @@ type Backend struct {
 }
 
 // SecretFile is a credential of a backend that came from a file.
-type SecretFile struct {
-	Name, Path, Value string
-	set               func(*Config, string) error
-}
+type SecretFile struct{ Name, Path, Value string }
 
 // SecretPaths returns the files that hold secrets, by the names of the settings that name them.
 func (c *Config) SecretPaths() map[string]string {
@@ -141,10 +138,12 @@ func (c *Config) SecretPaths() map[string]string {
 func (c *Config) WithSecrets(values []string) *Config {
 	next := *c
 	next.SecretFiles = slices.Clone(c.SecretFiles)
-	for i := range next.SecretFiles {
-		f := &next.SecretFiles[i]
-		f.Value = values[i]
-		_ = f.set(&next, f.Value) // any text is a secret
+	for _, s := range next.settings() {
+		i := slices.IndexFunc(next.SecretFiles, func(f SecretFile) bool { return f.Name == s.Name+"_FILE" })
+		if i >= 0 {
+			next.SecretFiles[i].Value = values[i]
+			_ = s.set(values[i]) // any text is a secret
+		}
 	}
 	return &next
 }

@@ -22,14 +22,14 @@ import (
 )
 
 // text is a setting of any text.
-func text(name, fallback, usage string, field func(*Config) *string) Setting {
-	return checked(name, fallback, usage, func(string) error { return nil }, field)
+func text(name, fallback, usage string, to *string) Setting {
+	return checked(name, fallback, usage, func(string) error { return nil }, to)
 }
 
 // checked is a text that has to pass a check where it is set.
-func checked(name, fallback, usage string, check func(string) error, field func(*Config) *string) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
-		*field(c) = v
+func checked(name, fallback, usage string, check func(string) error, to *string) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
+		*to = v
 		if v == "" {
 			return nil
 		}
@@ -48,18 +48,18 @@ func inDemo(value string, s Setting) Setting {
 	return s
 }
 
-func upstreamURL(name, fallback, usage string, field func(*Config) *string) Setting {
-	return ofBackend(checked(name, fallback, usage, checkURL, field))
+func upstreamURL(name, fallback, usage string, to *string) Setting {
+	return ofBackend(checked(name, fallback, usage, checkURL, to))
 }
 
 // credential is a secret of a backend. It may hold the same characters as a header.
-func credential(name, usage string, field func(*Config) *string) Setting {
+func credential(name, usage string, to *string) Setting {
 	s := ofBackend(checked(name, "", usage, func(v string) error {
 		if strings.ContainsFunc(v, unicode.IsControl) {
 			return errors.New("must be one line of text")
 		}
 		return nil
-	}, field))
+	}, to))
 	s.Secret = true
 	return s
 }
@@ -67,29 +67,29 @@ func credential(name, usage string, field func(*Config) *string) Setting {
 // webhookSecret is a secret that a backend signs with, or a credential for another service. It does not locate a
 // backend, so
 // -demo accepts it too.
-func webhookSecret(name, usage string, field func(*Config) *string) Setting {
-	s := credential(name, usage, field)
+func webhookSecret(name, usage string, to *string) Setting {
+	s := credential(name, usage, to)
 	s.upstream, s.reread = false, true
 	return s
 }
 
 // keySet is a file or a URL.
-func keySet(name, usage string, field func(*Config) *string) Setting {
+func keySet(name, usage string, to *string) Setting {
 	return checked(name, "", usage, func(v string) error {
 		if strings.Contains(v, "://") {
 			return checkURL(v)
 		}
 		return nil
-	}, field)
+	}, to)
 }
 
-func choice(name, fallback, usage string, choices []string, field func(*Config) *string) Setting {
+func choice(name, fallback, usage string, choices []string, to *string) Setting {
 	s := checked(name, fallback, usage, func(v string) error {
 		if !slices.Contains(choices, v) {
 			return errors.New("must be " + oneOf(choices))
 		}
 		return nil
-	}, field)
+	}, to)
 	s.Choices = choices
 	return s
 }
@@ -100,17 +100,17 @@ func oneOf(choices []string) string {
 	return strings.Join(choices[:last], ", ") + " or " + choices[last]
 }
 
-func linkUser(name, fallback, usage string) Setting {
+func linkUser(name, fallback, usage string, to *string) Setting {
 	return checked(name, fallback, usage, func(v string) error {
 		if claim, ok := strings.CutPrefix(v, "claims."); v != "subjectId" && v != "id" && (!ok || claim == "") {
 			return errors.New("must be subjectId, id or claims.KEY")
 		}
 		return nil
-	}, func(c *Config) *string { return &c.Link.User })
+	}, to)
 }
 
 // address is a host and a port to listen on.
-func address(name, fallback, usage string, field func(*Config) *string) Setting {
+func address(name, fallback, usage string, to *string) Setting {
 	return checked(name, fallback, usage, func(v string) error {
 		_, port, err := net.SplitHostPort(v)
 		if err == nil && port != "" {
@@ -120,7 +120,7 @@ func address(name, fallback, usage string, field func(*Config) *string) Setting 
 			return errors.New("must be an address and a port, such as 127.0.0.1:8080")
 		}
 		return nil
-	}, field)
+	}, to)
 }
 
 // items are the values of a list with commas.
@@ -134,9 +134,9 @@ func items(v string) (list []string) {
 }
 
 // networks are addresses and networks of addresses.
-func networks(name, usage string, field func(*Config) *[]netip.Prefix) Setting {
-	return Setting{Name: name, Usage: usage, list: true, set: func(c *Config, v string) error {
-		*field(c) = nil
+func networks(name, usage string, to *[]netip.Prefix) Setting {
+	return Setting{Name: name, Usage: usage, list: true, set: func(v string) error {
+		*to = nil
 		for _, item := range items(v) {
 			if a, err := netip.ParseAddr(item); err == nil && a.Zone() == "" {
 				item = netip.PrefixFrom(a, a.BitLen()).String()
@@ -145,16 +145,16 @@ func networks(name, usage string, field func(*Config) *[]netip.Prefix) Setting {
 			if err != nil {
 				return errors.New("must be addresses or networks, such as 10.0.0.0/8")
 			}
-			*field(c) = append(*field(c), network.Masked())
+			*to = append(*to, network.Masked())
 		}
 		return nil
 	}}
 }
 
 // several is a list whose values are each one of the choices.
-func several(name, usage string, choices []string, field func(*Config) *[]string) Setting {
-	return Setting{Name: name, Usage: usage, Choices: choices, list: true, set: func(c *Config, v string) error {
-		*field(c) = items(v)
+func several(name, usage string, choices []string, to *[]string) Setting {
+	return Setting{Name: name, Usage: usage, Choices: choices, list: true, set: func(v string) error {
+		*to = items(v)
 		for _, item := range items(v) {
 			if !slices.Contains(choices, item) {
 				return errors.New("must be of " + strings.Join(choices, ", "))
@@ -167,9 +167,9 @@ func several(name, usage string, choices []string, field func(*Config) *[]string
 // origin matches a browser's Origin header: scheme, host and perhaps port, in lower case.
 var origin = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://(?:[a-z0-9._~-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?$`)
 
-func origins(name, usage string, field func(*Config) *[]string) Setting {
-	return Setting{Name: name, Usage: usage, list: true, set: func(c *Config, v string) error {
-		*field(c) = items(v)
+func origins(name, usage string, to *[]string) Setting {
+	return Setting{Name: name, Usage: usage, list: true, set: func(v string) error {
+		*to = items(v)
 		for _, item := range items(v) {
 			if item != "*" && !origin.MatchString(item) {
 				return errors.New(
@@ -184,17 +184,17 @@ func origins(name, usage string, field func(*Config) *[]string) Setting {
 var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // tagHeader is the name of one header.
-func tagHeader(name, usage string, field func(*Config) *string) Setting {
+func tagHeader(name, usage string, to *string) Setting {
 	return checked(name, "", usage, func(v string) error {
 		if !headerName.MatchString(v) {
 			return errors.New("must be the name of a header, such as Cache-Tag, Surrogate-Key or xkey")
 		}
 		return nil
-	}, field)
+	}, to)
 }
 
 // purgeURL is a URL with places for tags. Tags are digests, so that a network of one's own needs no https for them.
-func purgeURL(name, usage string, field func(*Config) *string) Setting {
+func purgeURL(name, usage string, to *string) Setting {
 	return checked(name, "", usage, func(v string) error {
 		u, err := url.Parse(strings.NewReplacer("{tags}", "tags", "{tag}", "tag").Replace(v))
 		switch {
@@ -204,12 +204,12 @@ func purgeURL(name, usage string, field func(*Config) *string) Setting {
 			return errors.New("must have no user and no fragment: CDN_PURGE_TOKEN is for a credential")
 		}
 		return nil
-	}, field)
+	}, to)
 }
 
-func headerNames(name, usage string, field func(*Config) *[]string) Setting {
-	return Setting{Name: name, Usage: usage, list: true, set: func(c *Config, v string) error {
-		*field(c) = items(v)
+func headerNames(name, usage string, to *[]string) Setting {
+	return Setting{Name: name, Usage: usage, list: true, set: func(v string) error {
+		*to = items(v)
 		for _, item := range items(v) {
 			if item == "*" || !headerName.MatchString(item) {
 				return errors.New("must be names of headers, such as X-Tenant, with commas")
@@ -228,88 +228,88 @@ func rates(v string) ([]upstream.Rate, error) {
 }
 
 // number is a whole number that is at least so much.
-func number(name, fallback, usage string, least int, want string, field func(*Config) *int) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, number: true, set: func(c *Config, v string) error {
+func number(name, fallback, usage string, least int, want string, to *int) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, number: true, set: func(v string) error {
 		n, err := strconv.Atoi(v)
 		if err != nil || n < least {
 			return errors.New(want)
 		}
-		*field(c) = n
+		*to = n
 		return nil
 	}}
 }
 
 // amount is a whole number that may be zero.
-func amount(name, fallback, usage string, field func(*Config) *int) Setting {
-	return number(name, fallback, usage, 0, "must be a whole number, or 0", field)
+func amount(name, fallback, usage string, to *int) Setting {
+	return number(name, fallback, usage, 0, "must be a whole number, or 0", to)
 }
 
-func count(name, fallback, usage string, field func(*Config) *int) Setting {
-	return number(name, fallback, usage, 1, "must be a whole number above zero", field)
+func count(name, fallback, usage string, to *int) Setting {
+	return number(name, fallback, usage, 1, "must be a whole number above zero", to)
 }
 
-func boolean(name, fallback, usage string, field func(*Config) *bool) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, Switch: true, set: func(c *Config, v string) error {
+func boolean(name, fallback, usage string, to *bool) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, Switch: true, set: func(v string) error {
 		b, err := strconv.ParseBool(v)
 		if err != nil {
 			return errors.New("must be true or false")
 		}
-		*field(c) = b
+		*to = b
 		return nil
 	}}
 }
 
 // span is a duration that may be zero.
-func span(name, fallback, usage string, field func(*Config) *time.Duration) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+func span(name, fallback, usage string, to *time.Duration) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
 		d, err := time.ParseDuration(v)
 		if err != nil || d < 0 {
 			return errors.New("must be a duration, such as 60s, or 0")
 		}
-		*field(c) = d
+		*to = d
 		return nil
 	}}
 }
 
-func duration(name, fallback, usage string, field func(*Config) *time.Duration) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+func duration(name, fallback, usage string, to *time.Duration) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
 		d, err := time.ParseDuration(v)
 		if err != nil || d <= 0 {
 			return errors.New("must be a duration above zero, such as 15s")
 		}
-		*field(c) = d
+		*to = d
 		return nil
 	}}
 }
 
 // size is a number of bytes. A unit has to be said: 128 without one would be 128 bytes, which is never meant.
-func size(name, fallback, usage string, field func(*Config) *int64) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+func size(name, fallback, usage string, to *int64) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
 		n, err := humanize.ParseBytes(v)
 		if err != nil || n == 0 || n > 1<<40 || !unicode.IsLetter(rune(v[len(v)-1])) {
 			return errors.New("must be a size with its unit, such as 64MiB")
 		}
-		*field(c) = int64(n)
+		*to = int64(n)
 		return nil
 	}}
 }
 
 // redisURL is a secret, for it may hold a password.
-func redisURL(name, usage string) Setting {
-	s := text(name, "", usage, func(c *Config) *string { return &c.redis().URL })
+func redisURL(name, usage string, to *string) Setting {
+	s := text(name, "", usage, to)
 	s.Secret = true
 	return s
 }
 
-func redisKeys(name, usage string) Setting {
-	return Setting{Name: name, Usage: usage, Secret: true, set: func(c *Config, v string) (err error) {
-		c.redis().Keys, err = cache.ParseKeys(v)
+func redisKeys(name, usage string, to *[][]byte) Setting {
+	return Setting{Name: name, Usage: usage, Secret: true, set: func(v string) (err error) {
+		*to, err = cache.ParseKeys(v)
 		return err
 	}}
 }
 
-func redisIssuers(name, usage string) Setting {
-	return Setting{Name: name, Usage: usage, set: func(c *Config, v string) error {
+func redisIssuers(name, usage string, to **x509.CertPool) Setting {
+	return Setting{Name: name, Usage: usage, set: func(v string) error {
 		if v == "" {
 			return nil
 		}
@@ -321,17 +321,17 @@ func redisIssuers(name, usage string) Setting {
 		case !roots.AppendCertsFromPEM(text):
 			return errors.New("must be a file with certificates in PEM")
 		}
-		c.redis().RootCAs = roots
+		*to = roots
 		return nil
 	}}
 }
 
-func redisPrefix(name, fallback, usage string) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+func redisPrefix(name, fallback, usage string, to *string) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
 		if strings.Trim(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:") != "" || len(v) > 64 {
 			return errors.New("must be at most 64 letters, digits, or any of -_.: between them")
 		}
-		c.redis().Prefix = v
+		*to = v
 		return nil
 	}}
 }

@@ -66,12 +66,13 @@ func Read(from Sources) (*Config, error) {
 	}
 	c := &Config{Demo: from.Demo, given: map[string]bool{}, secretPaths: map[string]string{},
 		Warnings: misspelledNames(from.Environ)}
+	c.Cache.Redis = &cache.RedisOptions{}
 	l := loader{config: c, layers: []layer{
 		{FromFlag, func(name string) string { return from.Flags[name] }},
 		{FromEnvironment, from.Getenv},
 		{FromFile, func(name string) string { return file[name] }},
 	}}
-	for _, s := range Settings() {
+	for _, s := range c.settings() {
 		if err := l.load(s); err != nil {
 			return nil, err
 		}
@@ -119,7 +120,7 @@ func (l *loader) load(s Setting) error {
 	}
 	if c.Demo && s.demo != "" {
 		// The value has no effect and can still be invalid.
-		if err := s.check(&Config{}, value); err != nil {
+		if err := s.check(value); err != nil {
 			return err
 		}
 		value, source = s.demo, FromDemo
@@ -129,7 +130,7 @@ func (l *loader) load(s Setting) error {
 
 // take sets a value.
 func (l *loader) take(s Setting, value string, source Source) error {
-	if err := s.check(l.config, value); err != nil {
+	if err := s.check(value); err != nil {
 		return err
 	}
 	if s.Secret && value != "" {
@@ -156,8 +157,8 @@ func withoutSecrets(value string) string {
 }
 
 // check sets a value, or returns why it is invalid.
-func (s Setting) check(c *Config, value string) error {
-	err := s.set(c, value)
+func (s Setting) check(value string) error {
+	err := s.set(value)
 	switch {
 	case err == nil:
 		return nil
@@ -205,17 +206,9 @@ func (l *loader) readSecret(s Setting, path string) (string, error) {
 	l.config.secretPaths[s.Name+"_FILE"] = path
 	if s.upstream || s.reread {
 		l.config.SecretFiles = append(l.config.SecretFiles,
-			SecretFile{Name: s.Name + "_FILE", Path: path, Value: value, set: s.set})
+			SecretFile{Name: s.Name + "_FILE", Path: path, Value: value})
 	}
 	return value, nil
-}
-
-// redis is where Redis is; a URL that stays empty is none.
-func (c *Config) redis() *cache.RedisOptions {
-	if c.Cache.Redis == nil {
-		c.Cache.Redis = &cache.RedisOptions{}
-	}
-	return c.Cache.Redis
 }
 
 // useEmulator points every backend at the emulator, whose transport takes any host.

@@ -13,11 +13,11 @@ type Subscriptions struct{ PerCaller, Total int }
 const defaultTotal = 10_000
 
 // subscriptions is a setting of two numbers with a comma, or of 0 for none.
-func subscriptions(name, fallback, usage string, field func(*Config) *Subscriptions) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, set: func(c *Config, v string) error {
+func subscriptions(name, fallback, usage string, to *Subscriptions) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
 		wrong := errors.New("must be two numbers, for one caller and in all, such as 100,10000, or 0 for none")
 		if v == "0" {
-			*field(c) = Subscriptions{}
+			*to = Subscriptions{}
 			return nil
 		}
 		caller, all, ok := strings.Cut(v, ",")
@@ -32,7 +32,7 @@ func subscriptions(name, fallback, usage string, field func(*Config) *Subscripti
 			}
 			*to = n
 		}
-		*field(c) = s
+		*to = s
 		return nil
 	}}
 }
