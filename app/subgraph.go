@@ -21,7 +21,7 @@ func servedSchema(federation bool) *ast.Schema {
 // itself. It does not run under scopes or cache tags.
 const gatewayQuery = "__ApolloGetServiceDefinition__"
 
-// subgraph is what other subgraphs are answered with.
+// newSubgraph returns the texts that answer the queries of other subgraphs' gateways.
 func newSubgraph() *resolvers.Subgraph {
 	write := func(f sdl.Flavor) func() string {
 		return sync.OnceValue(func() string {

@@ -98,19 +98,19 @@ func WithFacts(ctx context.Context, f *Facts) context.Context {
 	return s.in(ctx)
 }
 
-// FactsFrom is what WithFacts put into the context, or nil.
+// FactsFrom returns the facts of WithFacts, or nil.
 func FactsFrom(ctx context.Context) *Facts {
 	return scopeOf(ctx).facts
 }
 
-// WithDirectives makes every Load under the context serve what w asks for.
-func WithDirectives(ctx context.Context, w Directives) context.Context {
+// WithDirectives makes every Load under the context follow d.
+func WithDirectives(ctx context.Context, d Directives) context.Context {
 	s := *scopeOf(ctx)
-	s.directives = w
+	s.directives = d
 	return s.in(ctx)
 }
 
-// DirectivesFrom is what WithWants put into the context, or the zero value.
+// DirectivesFrom returns the directives of WithDirectives, or the zero value.
 func DirectivesFrom(ctx context.Context) Directives {
 	return scopeOf(ctx).directives
 }

@@ -47,11 +47,11 @@ type flight struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	begun  time.Time
-	refs   int // who waits for it; guarded by flights
+	refs   int // Loads that wait for it; guarded by flights
 	notes  noteLog
 
 	done     chan struct{}
-	outcomes []outcome // of wanted; to be read after done
+	outcomes []outcome // of misses; to be read after done
 	expired  bool      // its time was over before it ended; to be read after done
 }
 
@@ -61,7 +61,7 @@ type flightSeat struct {
 	index  int
 }
 
-// outcome is what became of one key.
+// outcome is the result of one key.
 type outcome struct {
 	rec *record // nil with an error
 	err error
@@ -82,7 +82,7 @@ type flights struct {
 	refreshes atomic.Uint64
 }
 
-// join finds the flight of a key, if there is one. A caller that boards it must leave it.
+// join finds the flight of a key, if there is one. A caller that joins it must leave it.
 func (fs *flights) join(d digest) flightSeat {
 	s := fs.byKey[d]
 	if s.flight == nil || s.flight.ctx.Err() != nil {

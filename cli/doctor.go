@@ -34,15 +34,15 @@ const (
 
 // doctorResult is one line of the doctor's table. It holds no URL, credential or byte of a body.
 type doctorResult struct {
-	Check   string      `json:"check"`
-	Verdict checkStatus `json:"verdict"`
-	Detail  string      `json:"detail"`
-	Remedy  string      `json:"remedy,omitempty"`
-	Millis  int64       `json:"durationMs"`
+	Check  string      `json:"check"`
+	Status checkStatus `json:"verdict"`
+	Detail string      `json:"detail"`
+	Remedy string      `json:"remedy,omitempty"`
+	Millis int64       `json:"durationMs"`
 }
 
 // failed reports whether something does not work, or could not be looked at.
-func (g doctorResult) failed() bool { return g.Verdict == statusFailed || g.Detail == interrupted }
+func (g doctorResult) failed() bool { return g.Status == statusFailed || g.Detail == interrupted }
 
 // interrupted is the detail of a check that was not made because the doctor was stopped.
 const interrupted = "interrupted"
@@ -86,7 +86,7 @@ func (d *doctor) run(ctx context.Context, asJSON bool, stdout, stderr io.Writer)
 	return ExitOK
 }
 
-// doctorCheck is one to the real world.
+// doctorCheck is one check of the settings against the running backends, Redis or clocks.
 type doctorCheck struct {
 	name string
 	run  func(context.Context) doctorResult
@@ -106,20 +106,20 @@ func (d *doctor) checks() []doctorCheck {
 	return append(list, d.startupChecks()...)
 }
 
-// runChecks asks one thing after the other: a backend's limit of calls at once is not for the doctor.
+// runChecks runs one check after the other: a backend's limit of calls at once is not for the doctor.
 func (d *doctor) runChecks(ctx context.Context, p progress) []doctorResult {
-	questions := d.checks()
-	list := make([]doctorResult, len(questions))
+	checks := d.checks()
+	list := make([]doctorResult, len(checks))
 	defer p.end()
-	for i, q := range questions {
-		p.show(fmt.Sprintf("checking %s (%d of %d)", q.name, i+1, len(questions)))
+	for i, c := range checks {
+		p.show(fmt.Sprintf("checking %s (%d of %d)", c.name, i+1, len(checks)))
 		start := time.Now()
 		if ctx.Err() != nil {
-			list[i] = doctorResult{Verdict: statusSkipped, Detail: interrupted, Remedy: "run the doctor again"}
+			list[i] = doctorResult{Status: statusSkipped, Detail: interrupted, Remedy: "run the doctor again"}
 		} else {
-			list[i] = q.run(ctx)
+			list[i] = c.run(ctx)
 		}
-		list[i].Check, list[i].Millis = q.name, time.Since(start).Milliseconds()
+		list[i].Check, list[i].Millis = c.name, time.Since(start).Milliseconds()
 	}
 	return list
 }
@@ -128,7 +128,7 @@ func writeTable(w io.Writer, list []doctorResult) error {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(t, "CHECK\tVERDICT\tTIME\tDETAIL\tREMEDY")
 	for _, g := range list {
-		fmt.Fprintf(t, "%s\t%s\t%d ms\t%s\t%s\n", g.Check, g.Verdict, g.Millis, g.Detail, cmp.Or(g.Remedy, "-"))
+		fmt.Fprintf(t, "%s\t%s\t%d ms\t%s\t%s\n", g.Check, g.Status, g.Millis, g.Detail, cmp.Or(g.Remedy, "-"))
 	}
 	return t.Flush()
 }
@@ -157,20 +157,20 @@ var (
 )
 
 func (p target) notConfigured() doctorResult {
-	return doctorResult{Verdict: statusSkipped, Detail: "not configured",
+	return doctorResult{Status: statusSkipped, Detail: "not configured",
 		Remedy: "set " + p.requires + " to use " + p.backend}
 }
 
-// resultOf makes a diagnosis of how a read of the backend ended.
+// resultOf returns the result of a check that ended with err, the error of a read of the backend.
 func (p target) resultOf(err error) doctorResult {
 	if err == nil {
-		return doctorResult{Verdict: statusOK, Detail: "reachable and authorised"}
+		return doctorResult{Status: statusOK, Detail: "reachable and authorised"}
 	}
 	var e *upstream.Error
 	if !errors.As(err, &e) {
-		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "check " + p.url + " and " + p.credential}
+		return doctorResult{Status: statusFailed, Detail: err.Error(), Remedy: "check " + p.url + " and " + p.credential}
 	}
-	return doctorResult{Verdict: statusFailed, Detail: e.Error(), Remedy: p.remedy(e)}
+	return doctorResult{Status: statusFailed, Detail: e.Error(), Remedy: p.remedy(e)}
 }
 
 func (p target) remedy(e *upstream.Error) string {
@@ -221,7 +221,7 @@ func (d *doctor) thoughtIndustries(ctx context.Context) doctorResult {
 			return upstream.DecodeJSON(resp.Body, &answer)
 		}})
 	if err == nil && !answer.Valid {
-		return doctorResult{Verdict: statusFailed, Detail: "the answer to a ping does not confirm that the key is valid",
+		return doctorResult{Status: statusFailed, Detail: "the answer to a ping does not confirm that the key is valid",
 			Remedy: "check " + p.credential}
 	}
 	return p.resultOf(err)
@@ -252,7 +252,7 @@ func (d *doctor) mattrToken(ctx context.Context) doctorResult {
 		return targetMATTRToken.resultOf(err)
 	}
 	d.authorizer = source
-	return doctorResult{Verdict: statusOK, Detail: "gives tokens"}
+	return doctorResult{Status: statusOK, Detail: "gives tokens"}
 }
 
 func (d *doctor) mattr(ctx context.Context) doctorResult {
@@ -265,7 +265,7 @@ func (d *doctor) mattr(ctx context.Context) doctorResult {
 	case d.cfg.MATTRToken != "":
 		authorizer = upstream.Header("Authorization", "Bearer "+d.cfg.MATTRToken)
 	case authorizer == nil:
-		return doctorResult{Verdict: statusSkipped, Detail: "there is no token to call with", Remedy: "fix the token first"}
+		return doctorResult{Status: statusSkipped, Detail: "there is no token to call with", Remedy: "fix the token first"}
 	default:
 		p.credential = targetMATTRToken.credential
 	}
@@ -340,16 +340,16 @@ func (d *doctor) checkClocks(context.Context) doctorResult {
 		parts = append(parts, fmt.Sprintf("%s %+d s", b, int(ahead.Round(time.Second).Seconds())))
 	}
 	if len(parts) == 0 {
-		return doctorResult{Verdict: statusSkipped, Detail: "no backend sent its time", Remedy: "fix the connections first"}
+		return doctorResult{Status: statusSkipped, Detail: "no backend sent its time", Remedy: "fix the connections first"}
 	}
 	slices.Sort(parts)
-	g := doctorResult{Verdict: statusOK, Detail: strings.Join(parts, ", ")}
+	g := doctorResult{Status: statusOK, Detail: strings.Join(parts, ", ")}
 	if worst > maxDrift {
-		g.Verdict = statusWarning
+		g.Status = statusWarning
 		g.Remedy = "synchronize this machine by NTP; if only one backend differs, report it to the vendor"
 	}
 	if worst > maxSkew {
-		g.Verdict = statusFailed
+		g.Status = statusFailed
 	}
 	return g
 }
@@ -362,7 +362,7 @@ const redisTimeout = 5 * time.Second
 
 func (d *doctor) redis(ctx context.Context) doctorResult {
 	if d.cfg.Cache.Redis == nil || d.cfg.Cache.Redis.URL == "" {
-		return doctorResult{Verdict: statusSkipped, Detail: "not configured: this process caches only in memory",
+		return doctorResult{Status: statusSkipped, Detail: "not configured: this process caches only in memory",
 			Remedy: "set REDIS_URL if several replicas run"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
@@ -371,15 +371,15 @@ func (d *doctor) redis(ctx context.Context) doctorResult {
 	version, trouble := cache.Ping(ctx, *d.cfg.Cache.Redis)
 	took := time.Since(start)
 	if trouble != cache.PingOK {
-		return doctorResult{Verdict: statusFailed, Detail: string(trouble), Remedy: redisRemedies[trouble]}
+		return doctorResult{Status: statusFailed, Detail: string(trouble), Remedy: redisRemedies[trouble]}
 	}
-	g := doctorResult{Verdict: statusOK, Detail: "version " + version}
+	g := doctorResult{Status: statusOK, Detail: "version " + version}
 	major, _, _ := strings.Cut(version, ".")
 	if n, err := strconv.Atoi(major); err != nil || n < minRedisVersion {
-		g.Verdict, g.Remedy = statusWarning, fmt.Sprintf("use Redis %d or later", minRedisVersion)
+		g.Status, g.Remedy = statusWarning, fmt.Sprintf("use Redis %d or later", minRedisVersion)
 	} else if timeout := d.cfg.Cache.Redis.Timeout; timeout > 0 && took > 10*timeout {
 		// Several exchanges and perhaps TLS: ten times the timeout of one round is slow by any measure.
-		g.Verdict, g.Remedy = statusWarning, "move Redis closer or raise REDIS_TIMEOUT: it was slow"
+		g.Status, g.Remedy = statusWarning, "move Redis closer or raise REDIS_TIMEOUT: it was slow"
 	}
 	return g
 }

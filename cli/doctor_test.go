@@ -59,8 +59,8 @@ func examinedWith(t *testing.T, transport http.RoundTripper, env map[string]stri
 		t.Fatalf("%v\n%s", err, v.stdout)
 	}
 	for _, g := range answer.Checks {
-		v.verdicts[g.Check] = string(g.Verdict)
-		if g.Verdict == statusOK {
+		v.verdicts[g.Check] = string(g.Status)
+		if g.Status == statusOK {
 			continue
 		}
 		if g.Remedy == "" {

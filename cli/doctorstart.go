@@ -45,9 +45,9 @@ func (d *doctor) startupChecks() (list []doctorCheck) {
 
 func (d *doctor) apiKeys(context.Context) doctorResult {
 	if err := app.CheckKeys(d.cfg); err != nil {
-		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: "correct the file that API_KEYS_FILE names"}
+		return doctorResult{Status: statusFailed, Detail: err.Error(), Remedy: "correct the file that API_KEYS_FILE names"}
 	}
-	return doctorResult{Verdict: statusOK, Detail: "the file is readable and valid"}
+	return doctorResult{Status: statusOK, Detail: "the file is readable and valid"}
 }
 
 // outsideTimeout is how long the doctor waits for a key set or a collector.
@@ -68,28 +68,28 @@ func (d *doctor) keys(ctx context.Context, check func(context.Context, *config.C
 	ctx, cancel := context.WithTimeout(ctx, outsideTimeout)
 	defer cancel()
 	if err := check(ctx, d.cfg); err != nil {
-		return doctorResult{Verdict: statusFailed, Detail: err.Error(), Remedy: remedy}
+		return doctorResult{Status: statusFailed, Detail: err.Error(), Remedy: remedy}
 	}
-	return doctorResult{Verdict: statusOK, Detail: "has keys to verify " + signed + " with"}
+	return doctorResult{Status: statusOK, Detail: "has keys to verify " + signed + " with"}
 }
 
 // trustedDocuments reads the manifest as a server does, and checks its documents as the command check does.
 func (d *doctor) trustedDocuments(context.Context) doctorResult {
 	if err := app.CheckDocuments(d.cfg); err != nil {
-		return doctorResult{Verdict: statusFailed, Detail: err.Error(),
+		return doctorResult{Status: statusFailed, Detail: err.Error(),
 			Remedy: "correct the file or folder that TRUSTED_DOCUMENTS names"}
 	}
 	result, err := check(d.cfg.TrustedDocuments, "", limitsOf(d.cfg), progressTo(io.Discard))
 	switch {
 	case err != nil:
-		return doctorResult{Verdict: statusWarning, Detail: err.Error(),
+		return doctorResult{Status: statusWarning, Detail: err.Error(),
 			Remedy: "write the documents' manifest to the path of TRUSTED_DOCUMENTS"}
 	case !result.OK:
-		return doctorResult{Verdict: statusWarning,
+		return doctorResult{Status: statusWarning,
 			Detail: fmt.Sprintf("%d of %d documents fail", result.failed(), len(result.Documents)),
 			Remedy: "run learngraph check -manifest with the path of TRUSTED_DOCUMENTS for the reasons"}
 	}
-	return doctorResult{Verdict: statusOK, Detail: fmt.Sprintf("documents: %d", len(result.Documents))}
+	return doctorResult{Status: statusOK, Detail: fmt.Sprintf("documents: %d", len(result.Documents))}
 }
 
 // permissions looks for secrets that every user of this machine can read or change.
@@ -100,18 +100,18 @@ func (d *doctor) permissions(context.Context) doctorResult {
 		info, err := os.Stat(paths[name])
 		switch {
 		case err != nil:
-			return doctorResult{Verdict: statusFailed, Detail: "the file of " + name + " cannot be read",
+			return doctorResult{Status: statusFailed, Detail: "the file of " + name + " cannot be read",
 				Remedy: "let the user of this program read it"}
 		case info.Mode().Perm()&0o007 != 0:
 			open = append(open, fmt.Sprintf("%s (mode %04o)", name, info.Mode().Perm()))
 		}
 	}
 	if len(open) > 0 {
-		return doctorResult{Verdict: statusWarning,
+		return doctorResult{Status: statusWarning,
 			Detail: "any user of this machine can read or change the file of " + strings.Join(open, ", "),
 			Remedy: "chmod o= on each"}
 	}
-	return doctorResult{Verdict: statusOK, Detail: "only their owner and group can read the files of secrets"}
+	return doctorResult{Status: statusOK, Detail: "only their owner and group can read the files of secrets"}
 }
 
 func (d *doctor) collector(ctx context.Context) doctorResult {
@@ -120,13 +120,13 @@ func (d *doctor) collector(ctx context.Context) doctorResult {
 	wanted, err := telemetry.CheckCollector(ctx, d.getenv)
 	switch {
 	case !wanted:
-		return doctorResult{Verdict: statusSkipped, Detail: "not configured",
+		return doctorResult{Status: statusSkipped, Detail: "not configured",
 			Remedy: "set OTEL_EXPORTER_OTLP_ENDPOINT to send traces"}
 	case err != nil:
-		return doctorResult{Verdict: statusFailed, Detail: err.Error(),
+		return doctorResult{Status: statusFailed, Detail: err.Error(),
 			Remedy: "check OTEL_EXPORTER_OTLP_ENDPOINT and OTEL_EXPORTER_OTLP_HEADERS, and that the collector runs"}
 	}
-	return doctorResult{Verdict: statusOK, Detail: "takes traces"}
+	return doctorResult{Status: statusOK, Detail: "takes traces"}
 }
 
 func (d *doctor) listen(ctx context.Context) doctorResult {
@@ -142,17 +142,17 @@ func canListen(ctx context.Context, setting, scheme, address string) doctorResul
 	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", address)
 	if err == nil {
 		_ = listener.Close()
-		return doctorResult{Verdict: statusOK, Detail: "the address is free"}
+		return doctorResult{Status: statusOK, Detail: "the address is free"}
 	}
 	ctx, cancel := context.WithTimeout(ctx, healthTimeout)
 	defer cancel()
 	switch {
 	case !errors.Is(err, syscall.EADDRINUSE):
-		return doctorResult{Verdict: statusFailed, Detail: "this program cannot listen there",
+		return doctorResult{Status: statusFailed, Detail: "this program cannot listen there",
 			Remedy: "set " + setting + " to an address of this machine, and a port that its user may open"}
 	case probe(ctx, scheme, address, "/healthz") == nil:
-		return doctorResult{Verdict: statusOK, Detail: "a server answers there already"}
+		return doctorResult{Status: statusOK, Detail: "a server answers there already"}
 	}
-	return doctorResult{Verdict: statusFailed, Detail: "another program has the address",
+	return doctorResult{Status: statusFailed, Detail: "another program has the address",
 		Remedy: "stop that program, or change " + setting}
 }

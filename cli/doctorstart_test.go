@@ -181,8 +181,8 @@ func TestDoctorRunsInTheDemo(t *testing.T) {
 		t.Fatalf("got exit code %d\n%s", code, &stdout)
 	}
 	for _, g := range answer.Checks {
-		if want := map[bool]checkStatus{true: statusFailed, false: statusOK}[g.Check == "redis"]; g.Verdict != want && g.Verdict != statusSkipped {
-			t.Errorf("%s is %s", g.Check, g.Verdict)
+		if want := map[bool]checkStatus{true: statusFailed, false: statusOK}[g.Check == "redis"]; g.Status != want && g.Status != statusSkipped {
+			t.Errorf("%s is %s", g.Check, g.Status)
 		}
 	}
 	for line := range strings.Lines(stderr.String()) {

@@ -20,25 +20,25 @@ func (d *doctor) webhook(ctx context.Context, backend string) doctorResult {
 	case d.cfg.Cache.Redis != nil && d.cfg.Cache.Redis.URL != "":
 		var trouble cache.PingError
 		if at, trouble = cache.Timestamp(ctx, *d.cfg.Cache.Redis, app.WebhookTimestamp(backend)); trouble != cache.PingOK {
-			return doctorResult{Verdict: statusSkipped, Detail: "unknown: Redis, which stores it, does not answer",
+			return doctorResult{Status: statusSkipped, Detail: "unknown: Redis, which stores it, does not answer",
 				Remedy: "fix Redis first"}
 		}
 	case d.cfg.MetricsListen != "":
 		var ok bool
 		if at, ok = d.lastDelivery(ctx, backend); !ok {
-			return doctorResult{Verdict: statusSkipped,
+			return doctorResult{Status: statusSkipped,
 				Detail: "unknown: the server, which stores it, does not answer on METRICS_LISTEN", Remedy: "start the server first"}
 		}
 	default:
-		return doctorResult{Verdict: statusSkipped, Detail: "unknown: neither Redis nor METRICS_LISTEN is configured",
+		return doctorResult{Status: statusSkipped, Detail: "unknown: neither Redis nor METRICS_LISTEN is configured",
 			Remedy: "set REDIS_URL or METRICS_LISTEN"}
 	}
 	if at.IsZero() {
-		return doctorResult{Verdict: statusWarning, Detail: "no delivery so far",
+		return doctorResult{Status: statusWarning, Detail: "no delivery so far",
 			Remedy: "register /webhooks/" + backend +
 				" with the vendor, or send a test delivery; see docs/how-to/webhooks.md"}
 	}
-	return doctorResult{Verdict: statusOK, Detail: "last delivery at " + at.UTC().Format(time.RFC3339)}
+	return doctorResult{Status: statusOK, Detail: "last delivery at " + at.UTC().Format(time.RFC3339)}
 }
 
 // lastDelivery asks the server's /status.

@@ -49,8 +49,8 @@ type limiter struct {
 // permit is the permission to start one call now. It holds a slot.
 type permit struct {
 	limiter *limiter
-	// Of the lease that the start is from: a call answered after until counts from its answer on. settle is nil without
-	// one.
+	// Of the lease that the start is from: a call answered after until counts from its answer on. move is nil without a
+	// lease.
 	until time.Time
 	move  func(n int, at time.Time)
 }

@@ -54,7 +54,7 @@ func (l *line) remove(w *waiter) {
 }
 
 // fairQueue lets the calls of one priority go caller by caller (round robin): with many waiting calls a caller holds up
-// others by one call at a time. Every operation but walk takes constant time, ahead a scan of small integers at most.
+// others by one call at a time. Every operation but each takes constant time, ahead a scan of small integers at most.
 // The zero value is ready to use.
 type fairQueue struct {
 	lines map[string]*line // of the callers that wait

@@ -15,7 +15,7 @@ const DefaultCalls = 500
 const (
 	LimitCalls = "upstreamCalls" // calls of one operation
 	LimitBytes = "upstreamBytes" // bytes received by one operation, before inflating
-	LimitPages = "upstreamPages" // pages of one walk over a list
+	LimitPages = "upstreamPages" // pages of one scan of a list
 	// LimitInflight is the bytes that all requests in flight hold.
 	LimitInflight = "inflightBytes"
 )
@@ -27,7 +27,7 @@ type Limit struct {
 	Reached, Allowed int64
 }
 
-// operationQuota is what one operation may still spend. Zero allows any number.
+// operationQuota counts the calls and bytes of one operation against their bounds. A bound of zero allows any number.
 type operationQuota struct {
 	operation          context.Context // its entries are dropped when it ends
 	maxCalls, maxBytes int64
@@ -51,7 +51,7 @@ func WithShortDeadline(ctx context.Context) context.Context {
 	return withScope(ctx, func(s *scope) { s.shortDeadline = true })
 }
 
-// take books one call; put returns it where it is not made.
+// take counts one call; refund returns it where it is not made.
 func (a *operationQuota) take() error {
 	if a == nil {
 		return nil
@@ -72,7 +72,7 @@ func (a *operationQuota) refund() {
 	}
 }
 
-// receive books n bytes that came. An answer that ends exactly at the bound is within it.
+// receive counts n bytes that were received. An answer that ends exactly at the bound is within it.
 func (a *operationQuota) receive(n int) error {
 	if a == nil {
 		return nil
@@ -83,8 +83,8 @@ func (a *operationQuota) receive(n int) error {
 	return nil
 }
 
-// countUntilEnd has an answer of n bytes counted until the operation ends, which reads its values. One that no
-// operation waits for is not counted any more.
+// countUntilEnd counts an answer of n bytes until the operation ends, since it reads the values until then. An answer
+// that no operation waits for is freed at once.
 func (a *operationQuota) countUntilEnd(held *inflight.Hold, n int64) {
 	switch {
 	case held == nil:

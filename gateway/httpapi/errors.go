@@ -60,7 +60,7 @@ func Unauthenticated(err error) *Error {
 		challenge: true}
 }
 
-// Write answers with the error alone, outside of the exchange of an operation.
+// Write answers with the error alone, where no response writer of an operation exists.
 func (e *Error) Write(w http.ResponseWriter, extensions map[string]any) {
 	resp := e.response()
 	maps.Copy(resp.Errors[0].Extensions, extensions)

@@ -65,8 +65,8 @@ func (x *ResponseWriter) refuseBody(r *http.Request) {
 	x.Fail(Overloaded(x.Load))
 }
 
-// hold counts n more bytes until the exchange ends, and reports whether there is room for them; for what must be held
-// there always is.
+// hold counts n more bytes until the response writer ends, and reports whether there is room for them. With must it counts
+// them in any case.
 func (x *ResponseWriter) hold(n int, must bool) bool {
 	if x.Load == nil || n <= inflight.Small {
 		return true

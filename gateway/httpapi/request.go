@@ -114,7 +114,7 @@ func (r Raw) Digest() [sha256.Size]byte {
 	return sha256.Sum256(r.Body)
 }
 
-// Read takes out of an HTTP request what readRequests reads; the mistake is described without repeating any of it.
+// Read returns the part of an HTTP request that Parse reads. Its error describes the mistake and repeats none of it.
 func Read(x *ResponseWriter, r *http.Request, bounds limits.Limits) (Raw, *Error) {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		return Raw{query: r.URL.RawQuery}, nil

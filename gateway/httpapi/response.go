@@ -37,11 +37,11 @@ type ResponseWriter struct {
 	// held counts the exchange's own memory: a body and a compressed answer.
 	held     *inflight.Hold
 	released bool // the counted memory
-	// eventsOnly is set for a caller who accepts event streams and no JSON.
+	// eventsOnly is set where the request accepts event streams and no JSON.
 	eventsOnly bool
 }
 
-// NewResponseWriter answers r as application/json in full until negotiate is called.
+// NewResponseWriter answers r as application/json in full until Negotiate is called.
 func NewResponseWriter(w http.ResponseWriter, r *http.Request) *ResponseWriter {
 	return &ResponseWriter{w: w, head: r.Method == http.MethodHead, media: representation.MediaJSON,
 		visit: requestlog.Of(r.Context())}

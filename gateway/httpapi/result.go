@@ -23,11 +23,11 @@ type Result struct {
 	Policy cachecontrol.Policy
 	// ProxyStatus names the backends that failed, as Proxy-Status does (RFC 9209); empty where none did.
 	ProxyStatus string
-	// Stored is the whole answer that resp was made from; nil where there is none.
+	// Stored is the whole answer that Response was made from; nil where there is none.
 	Stored *responses.Answer
-	// Free lets others use the memory of resp.Data; nil where there is nothing to do.
+	// Free lets others use the memory of Response.Data; nil where there is nothing to do.
 	Free func()
-	// counted is set while the answer that is kept is counted for this reply.
+	// counted is set while the memory of Stored is counted for this result.
 	counted bool
 	// Mutation is set for a mutation, whose answer is sent whatever room there is.
 	Mutation bool

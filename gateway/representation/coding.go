@@ -68,7 +68,7 @@ const (
 // NumCodings is how many content codings there are.
 const NumCodings = 3
 
-// CodingIndex returns a number below numCodings for the name of a content coding, -1 for any other.
+// CodingIndex returns a number below NumCodings for the name of a content coding, -1 for any other.
 func CodingIndex(name string) int {
 	return slices.IndexFunc(coders, func(c coder) bool { return c.name == name })
 }

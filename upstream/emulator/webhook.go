@@ -80,7 +80,7 @@ func (d Delivery) MATTR(ctx context.Context, t Tenant) (*http.Request, error) {
 	})
 }
 
-// WithoutExtensions is the encoded answer without extensions.
+// sign signs a delivery as MATTR does at that time (draft-cavage, "sig=").
 func (t Tenant) sign(r *http.Request, at time.Time) {
 	params := fmt.Sprintf(
 		`("@request-target" "content-type" "host" "@method" "content-digest");alg="ed25519";keyid="%s";created=%d`, t.KeyID,

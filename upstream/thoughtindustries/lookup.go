@@ -51,10 +51,10 @@ type seenClient struct {
 	ambiguous bool // another client has the same key
 }
 
-// step is one page of the walk, for all who wait for it.
+// step is one page of the scan, for all lookups that wait for it.
 type step struct {
 	done chan struct{}
-	err  error // The answer is compared uncompressed and complete, so these headers are dropped.
+	err  error // to be read after done
 }
 
 // NewLookup returns a Lookup that has seen nothing.
