@@ -59,7 +59,7 @@ func newPage(k kind, coursesPerClient, pathsPerClient int) ([]byte, error) {
 // readPage checks, prunes and indexes the clients of a page.
 func readPage(text []byte) ([]*document.Document, error) {
 	var docs []*document.Document
-	r := document.NewReader(text, document.Limits{})
+	r := document.NewReader(text)
 	within := func(name string, read func() error) func([]byte) error {
 		return func(member []byte) error {
 			if string(member) != name {

@@ -25,7 +25,6 @@
 package cache
 
 import (
-	"cmp"
 	"context"
 	"crypto/x509"
 	"errors"
@@ -48,12 +47,6 @@ type Options struct {
 	Redis    *RedisOptions // nil: memory only
 	Coalesce bool          // share fetches in flight
 
-	Jitter float64        // the largest part of a lifetime that is cut off at random; 0 is a tenth, negative none
-	Random func() float64 // from 0 up to 1; nil is math/rand
-
-	Slow    time.Duration // a caller who has a stale answer to fall back on waits no longer; 0 is 2 s
-	Refresh time.Duration // the deadline of a fetch behind a stale answer; 0 is 10 s
-
 	// Classify returns the reason with which a failed fetch lets a stale answer be served: Failed or OverBudget, with
 	// which the stale one is served, or "" to pass the error on and to forget the stale one. Nil takes every error for
 	// Failed.
@@ -65,7 +58,19 @@ type Options struct {
 
 	Version string       // of encoding and schema: values of another version are not seen
 	Log     *slog.Logger // one line per outage of Redis; nil discards
+
+	// cut lets tests choose what is cut off lifetimes.
+	cut func() float64
 }
+
+const (
+	// maxCut is the largest part of a lifetime that is cut off.
+	maxCut = 0.1
+	// slowAfter is how long a caller waits who has a stale answer to fall back on.
+	slowAfter = 2 * time.Second
+	// refreshTimeout bounds a fetch behind a stale answer.
+	refreshTimeout = 10 * time.Second
+)
 
 // RedisOptions locate Redis and its credentials.
 type RedisOptions struct {
@@ -145,11 +150,8 @@ func New(o Options) (*Cache, error) {
 }
 
 func (o Options) withDefaults() Options {
-	o.Jitter = cmp.Or(o.Jitter, 0.1)
-	o.Slow = cmp.Or(o.Slow, 2*time.Second)
-	o.Refresh = cmp.Or(o.Refresh, 10*time.Second)
-	if o.Random == nil {
-		o.Random = rand.Float64
+	if o.cut == nil {
+		o.cut = func() float64 { return maxCut * rand.Float64() }
 	}
 	if o.Classify == nil {
 		o.Classify = func(error) Reason { return Failed }
@@ -185,16 +187,13 @@ type start struct {
 	drops uint64
 	seq   int64
 	at    time.Time
-	// cut is the part that is cut off the lifetimes of a fetch's values, from 0 up to 1: values of one response expire
+	// cut is the part that is cut off the lifetimes of a fetch's values, at random and up to maxCut: values of one response expire
 	// together, so that an answer made of a list lasts as long as one made of the objects that the list brought.
 	cut float64
 }
 
 func (c *Cache) start() start {
-	s := start{drops: c.memory.now(), at: time.Now()}
-	if c.o.Jitter > 0 {
-		s.cut = min(c.o.Jitter, 1) * c.o.Random()
-	}
+	s := start{drops: c.memory.now(), at: time.Now(), cut: c.o.cut()}
 	if c.remote != nil {
 		s.seq = c.remote.seq.Load()
 	}

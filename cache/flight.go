@@ -215,7 +215,7 @@ func (s *space) flightContext(ctx context.Context, began start, refresh bool,
 	log *noteLog) (context.Context, context.CancelFunc) {
 	own := scopeOf(ctx).fetching(began, refresh, log).in(context.WithoutCancel(ctx))
 	if refresh {
-		return context.WithTimeout(own, s.c.o.Refresh)
+		return context.WithTimeout(own, refreshTimeout)
 	}
 	if deadline, ok := ctx.Deadline(); ok {
 		return context.WithDeadline(own, deadline)

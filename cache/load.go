@@ -304,7 +304,7 @@ func (l *load) refreshBehind(stale []*request, now time.Time) {
 			reason = t.reason
 		}
 		if f := fs.byKey[q.digest].flight; f != nil && f.ctx.Err() == nil {
-			if t == nil && now.Sub(f.begun) > l.c.o.Slow {
+			if t == nil && now.Sub(f.begun) > slowAfter {
 				reason = Slow
 			}
 		} else if t == nil || !now.Before(t.retry) {
@@ -433,7 +433,7 @@ func (l *load) wait(boarded []*flight, fallsBack bool) {
 	var slow chan struct{}
 	if fallsBack {
 		slow = make(chan struct{})
-		timer := time.AfterFunc(l.c.o.Slow, func() { close(slow) })
+		timer := time.AfterFunc(slowAfter, func() { close(slow) })
 		defer timer.Stop()
 	}
 	for _, f := range boarded {

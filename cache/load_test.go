@@ -80,16 +80,16 @@ func TestAbsenceIsRememberedBriefly(t *testing.T) {
 func TestJitterOnlyShortensLifetimes(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
-		random float64
-		fresh  time.Duration
-	}{{0, time.Minute}, {0.5, 57 * time.Second}, {1, 54 * time.Second}} {
+		cut   float64
+		fresh time.Duration
+	}{{0, time.Minute}, {0.05, 57 * time.Second}, {maxCut, 54 * time.Second}} {
 		synctest.Test(t, func(t *testing.T) {
 			o := options()
-			o.Jitter, o.Random = 0, func() float64 { return tt.random }
+			o.cut = func() float64 { return tt.cut }
 			s, b := words(open(t, o)), &backend{}
 			r := loaded(s, t.Context(), []string{"a"}, b.fetch)["a"]
 			if got := time.Until(r.Fact.Fresh); got != tt.fresh {
-				t.Errorf("random %v: fresh for %v, want %v", tt.random, got, tt.fresh)
+				t.Errorf("cut %v: fresh for %v, want %v", tt.cut, got, tt.fresh)
 			}
 		})
 	}

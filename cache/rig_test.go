@@ -82,8 +82,8 @@ func (b *backend) count() int {
 
 func options() Options {
 	return Options{
-		TTL: time.Minute, Stale: 10 * time.Minute, Negative: 10 * time.Second, Memory: 1 << 20, Coalesce: true, Jitter: -1,
-		Version: "v1",
+		TTL: time.Minute, Stale: 10 * time.Minute, Negative: 10 * time.Second, Memory: 1 << 20, Coalesce: true, Version: "v1",
+		cut: func() float64 { return 0 },
 	}
 }
 

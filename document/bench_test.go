@@ -139,7 +139,7 @@ func (w *pageWriter) leaf(name string) {
 
 // documents reads the page as its backend's package does.
 func (p page) documents(tb testing.TB) (documents []*Document) {
-	r := NewReader(p.text, Limits{})
+	r := NewReader(p.text)
 	err := r.Members(func(name []byte) error {
 		if string(name) != "clients" {
 			return nil
@@ -211,7 +211,7 @@ func BenchmarkPage(b *testing.B) {
 	b.Run("only checked", func(b *testing.B) {
 		b.SetBytes(int64(len(p.text)))
 		for b.Loop() {
-			if err := NewReader(p.text, Limits{}).Skip(); err != nil {
+			if err := NewReader(p.text).Skip(); err != nil {
 				b.Fatal(err)
 			}
 		}

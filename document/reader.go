@@ -5,14 +5,8 @@ import (
 	"errors"
 )
 
-// defaultDepth is the greatest nesting of a text where Limits sets none.
-const defaultDepth = 64
-
-// Limits bounds the input of a Reader.
-type Limits struct {
-	Depth int // arrays and objects inside each other, 0 for 64
-	Size  int // bytes of the whole text, 0 for any
-}
+// maxDepth is the greatest nesting of a text: arrays and objects inside each other.
+const maxDepth = 64
 
 // Reader walks one JSON text forward. It reads the envelope of a backend's answer, and the Documents in it.
 //
@@ -31,17 +25,9 @@ type Reader struct {
 	err     error
 }
 
-// NewReader returns a Reader of data, which must not change while it is read. A byte order mark is passed over. A text
-// beyond limits.Size is an error of the first read.
-func NewReader(data []byte, limits Limits) *Reader {
-	r := &Reader{src: source{data, limits.Depth}}
-	if limits.Depth == 0 {
-		r.src.depth = defaultDepth
-	}
-	if limits.Size > 0 && len(data) > limits.Size {
-		r.err = &Error{limits.Size, "text too large"}
-		return r
-	}
+// NewReader returns a Reader of data, which must not change while it is read. A byte order mark is passed over.
+func NewReader(data []byte) *Reader {
+	r := &Reader{src: source{data}}
 	if len(data) >= 3 && data[0] == 0xEF && data[1] == 0xBB && data[2] == 0xBF {
 		r.pos = 3
 	}
@@ -49,9 +35,9 @@ func NewReader(data []byte, limits Limits) *Reader {
 	return r
 }
 
-// Parse reads data, which must be one object and nothing else, into a Document under the default limits.
+// Parse reads data, which must be one object and nothing else, into a Document.
 func Parse(data []byte, s *Shape) (*Document, error) {
-	r := NewReader(data, Limits{})
+	r := NewReader(data)
 	d, err := r.Document(s)
 	if err != nil {
 		return nil, err

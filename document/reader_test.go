@@ -17,7 +17,7 @@ func TestAReaderWalksAnEnvelope(t *testing.T) {
 		HasMore bool
 	}
 	var names, clients []string
-	r := NewReader([]byte(text), Limits{})
+	r := NewReader([]byte(text))
 	err := r.Members(func(name []byte) error {
 		names = append(names, string(name))
 		switch string(name) {
@@ -61,7 +61,7 @@ func TestAReaderReturnsTheKindOfTheNextValue(t *testing.T) {
 		` {}`: KindObject, `[`: KindArray, `"`: KindString, `-1`: KindNumber, `9`: KindNumber, `t`: KindBoolean, `f`: KindBoolean,
 		`null`: KindNull, ``: KindInvalid, ` ]`: KindInvalid, `x`: KindInvalid,
 	} {
-		if got := NewReader([]byte(text), Limits{}).Kind(); got != want {
+		if got := NewReader([]byte(text)).Kind(); got != want {
 			t.Errorf("Kind of %q = %v, want %v", text, got, want)
 		}
 	}
@@ -69,7 +69,7 @@ func TestAReaderReturnsTheKindOfTheNextValue(t *testing.T) {
 
 func TestAValueOfAnotherKindStaysUnread(t *testing.T) {
 	t.Parallel()
-	r := NewReader([]byte(`"s"`), Limits{})
+	r := NewReader([]byte(`"s"`))
 	nothing := func([]byte) error { return nil }
 	_, documentErr := r.Document(&clientShape)
 	for want, err := range map[string]error{
@@ -90,7 +90,7 @@ func TestAValueOfAnotherKindStaysUnread(t *testing.T) {
 
 func TestDecodePassesOverAValueThatDoesNotFit(t *testing.T) {
 	t.Parallel()
-	r := NewReader([]byte(`["x",2]`), Limits{})
+	r := NewReader([]byte(`["x",2]`))
 	var numbers []int
 	err := r.Elements(func(int) error {
 		var n int
@@ -128,7 +128,7 @@ func TestAnErrorEndsTheReading(t *testing.T) {
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := NewReader([]byte(tt.text), Limits{})
+			r := NewReader([]byte(tt.text))
 			err := r.Members(func([]byte) error { return tt.visit(r) })
 			if !tt.want(err) {
 				t.Fatalf("Members: %v", err)
@@ -146,26 +146,26 @@ func TestAnErrorEndsTheReading(t *testing.T) {
 	}
 }
 
-func TestLimitsBoundTheWholeText(t *testing.T) {
+func TestNestingIsBounded(t *testing.T) {
 	t.Parallel()
+	nested := func(before string, arrays int, after string) string {
+		return before + strings.Repeat("[", arrays) + strings.Repeat("]", arrays) + after
+	}
 	tests := []struct {
 		name, text string
-		limits     Limits
 		ok         bool
 	}{
-		{"as large as allowed", `[{"id":1}]`, Limits{Size: 10}, true},
-		{"a byte too large", `[{"id":1} ]`, Limits{Size: 10}, false},
-		{"as deep as allowed", `[{"tags":[1]}]`, Limits{Depth: 3}, true},
-		{"too deep in a document", `[{"tags":[[1]]}]`, Limits{Depth: 3}, false},
-		{"too deep for a document", `[{"id":1}]`, Limits{Depth: 1}, false},
-		{"too deep for the envelope", `[[{"id":1}]]`, Limits{Depth: 1}, false},
-		{"deeper than the default", strings.Repeat("[", 65) + strings.Repeat("]", 65), Limits{Depth: 65}, true},
-		{"deeper than the default without a limit", strings.Repeat("[", 65) + strings.Repeat("]", 65), Limits{}, false},
+		{"as deep as allowed", nested(`[{"tags":`, maxDepth-2, `}]`), true},
+		{"too deep in a document", nested(`[{"tags":`, maxDepth-1, `}]`), false},
+		{"too deep for a document", strings.Repeat("[", maxDepth) + `{"id":1}` + strings.Repeat("]", maxDepth), false},
+		{"a document as deep as allowed", strings.Repeat("[", maxDepth-1) + `{"id":1}` + strings.Repeat("]", maxDepth-1), true},
+		{"an envelope as deep as allowed", nested("", maxDepth, ""), true},
+		{"too deep for the envelope", nested("", maxDepth+1, ""), false},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			r := NewReader([]byte(tt.text), tt.limits)
+			r := NewReader([]byte(tt.text))
 			var read func(int) error
 			read = func(int) error {
 				if r.Kind() == KindArray {
@@ -185,7 +185,7 @@ func TestUnknownIsCalledOncePerUndeclaredMember(t *testing.T) {
 	t.Parallel()
 	const text = `{"new":{"below":1},"id":{"leaf":1},"settings":{"whole":1},"main":{"n\u0065w":2,"title":"a","title":"b"},"courses":[{"x":[{"y":1}]}],"new":2}`
 	var got []string
-	r := NewReader([]byte(text), Limits{})
+	r := NewReader([]byte(text))
 	r.Unknown = func(s *Shape, name []byte) { got = append(got, s.Name+"."+string(name)) }
 	if _, err := r.Document(&clientShape); err != nil {
 		t.Fatal(err)
@@ -201,7 +201,7 @@ func TestUndeclaredMembersGoInAnyOrderAndForm(t *testing.T) {
 		`{"b":"x","a" : 1 ,"id":3,"newer":{},"new": null},{"\u0061":1,"b": "\n","id":4,"newe":1,"newer":"é"},` +
 		`{"id":5,"a":1},{"a":1,"id":6},{"courses":[{"new":1,"title":"t","b":1}],"a":1,"id":7,"a":2,"id":8,"b":[]}]`
 	var got []string
-	r := NewReader([]byte(text), Limits{})
+	r := NewReader([]byte(text))
 	r.Unknown = func(s *Shape, name []byte) { got = append(got, s.Name+"."+string(name)) }
 	var pruned []string
 	err := r.Elements(func(int) error {
@@ -231,7 +231,7 @@ func TestNoMoreThanAThousandUndeclaredMembersAreReported(t *testing.T) {
 		}
 	}
 	n := 0
-	r := NewReader([]byte("{"+text.String()[1:]+`,"id":1,"id":2}`), Limits{})
+	r := NewReader([]byte("{" + text.String()[1:] + `,"id":1,"id":2}`))
 	r.Unknown = func(*Shape, []byte) { n++ }
 	if d, err := r.Document(&clientShape); err != nil || string(d.JSON()) != `{"id":2}` || n != maxUnknown {
 		t.Errorf("%d reported, %v, want %d", n, err, maxUnknown)
@@ -241,7 +241,7 @@ func TestNoMoreThanAThousandUndeclaredMembersAreReported(t *testing.T) {
 func TestMembersThatAnExcerptLeavesOutAreNotUnknown(t *testing.T) {
 	t.Parallel()
 	owner := &Shape{Name: "Owner", Excerpt: true, Members: []Member{{Name: "id"}}}
-	r := NewReader([]byte(`{"owner":{"id":1,"name":"a"},"new":1}`), Limits{})
+	r := NewReader([]byte(`{"owner":{"id":1,"name":"a"},"new":1}`))
 	var got []string
 	r.Unknown = func(s *Shape, name []byte) { got = append(got, s.Name+"."+string(name)) }
 	d, err := r.Document(&Shape{Name: "Thing", Members: []Member{{Name: "owner", Shape: owner}}})

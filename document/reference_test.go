@@ -166,7 +166,7 @@ func checkParse(t testing.TB, text []byte, s *Shape) {
 	t.Helper()
 	d, err := Parse(text, s)
 	plainText := bytes.TrimPrefix(text, []byte("\uFEFF"))
-	right := json.Valid(plainText) && bytes.HasPrefix(bytes.TrimLeft(plainText, " \t\r\n"), []byte("{")) && depthOf(plainText) <= defaultDepth
+	right := json.Valid(plainText) && bytes.HasPrefix(bytes.TrimLeft(plainText, " \t\r\n"), []byte("{")) && depthOf(plainText) <= maxDepth
 	if (err == nil) != right {
 		t.Fatalf("Parse(%q) = %v, the reference says %t", text, err, right)
 	}

@@ -22,12 +22,8 @@ func (e *Error) Error() string { return fmt.Sprintf("document: %s at byte %d", e
 // replacement replaces invalid Unicode in a string.
 const replacement = "\uFFFD"
 
-// source is a JSON text from outside, and how deep it may nest. Its methods take the offset where something begins and
-// return the offset behind it.
-type source struct {
-	data  []byte
-	depth int
-}
+// source is a JSON text from outside. Its methods take the offset where something begins and return the offset behind it.
+type source struct{ data []byte }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }
 
@@ -48,8 +44,8 @@ func (src *source) unexpected(i int, want string) error {
 }
 
 // enter checks that another array or object may open at i.
-func (src *source) enter(i, depth int) error {
-	if depth > src.depth {
+func (*source) enter(i, depth int) error {
+	if depth > maxDepth {
 		return &Error{i, "nested too deeply"}
 	}
 	return nil

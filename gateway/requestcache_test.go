@@ -19,10 +19,10 @@ import (
 	"github.com/learngraph/learngraph/reload"
 )
 
-// keeping is the world with whole answers: all its answers stay fresh for an hour.
+// keeping is the world with whole answers: its answers stay fresh for most of an hour.
 func (w *world) keeping(t *testing.T, change func(*Options)) *Gateway {
 	t.Helper()
-	c, err := cache.New(cache.Options{TTL: time.Hour, Memory: 1 << 20, Coalesce: true, Jitter: -1})
+	c, err := cache.New(cache.Options{TTL: time.Hour, Memory: 1 << 20, Coalesce: true})
 	if err != nil {
 		t.Fatal(err)
 	}

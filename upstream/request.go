@@ -132,11 +132,12 @@ var (
 	typeJSON       = []string{"application/json"}
 	codingIdentity = []string{"identity"}
 	codingGzip     = []string{"gzip"}
+	userAgent      = []string{"learngraph"}
 )
 
 // header returns the header of a call without its credential.
 func (c *Client) header(req *Request, body []byte) http.Header {
-	h := http.Header{"Accept": typeJSON, "User-Agent": c.userAgent, "Accept-Encoding": codingIdentity}
+	h := http.Header{"Accept": typeJSON, "User-Agent": userAgent, "Accept-Encoding": codingIdentity}
 	// The encoding is set by us in both cases, so that no transport inflates without a bound.
 	if c.opts.Gzip {
 		h["Accept-Encoding"] = codingGzip

@@ -226,7 +226,7 @@ func (r *Response) Document() (*document.Reader, error) {
 	case body[0] == '<':
 		return nil, ContractError("the body is markup, not JSON")
 	}
-	reader := document.NewReader(r.Body, document.Limits{})
+	reader := document.NewReader(r.Body)
 	reader.Unknown = r.watch.unknown(r.backend)
 	return reader, nil
 }

@@ -64,8 +64,7 @@ type Options struct {
 	// MaxBody bounds an answer's body in bytes, after inflating.
 	MaxBody int64
 	// Inflight counts the answers that are read, and those that operations under way use; nil counts nothing.
-	Inflight  *inflight.Load
-	UserAgent string
+	Inflight *inflight.Load
 	// Observer is called for every exchange, whatever its context; it must be safe for concurrent use.
 	Observer func(Call)
 	// Watch counts the members that a Response's Document leaves out; nil counts nothing.
@@ -80,14 +79,13 @@ type Client struct {
 
 // shared is what clients of one backend have in common, whichever credential they send.
 type shared struct {
-	base      *url.URL
-	userAgent []string // the header's values
-	limiter   *limiter
-	order     keyedMutex
-	retries   retryBudget
-	health    *health
-	outcomes  outcomes
-	random    func() float64 // from 0 to 1
+	base     *url.URL
+	limiter  *limiter
+	order    keyedMutex
+	retries  retryBudget
+	health   *health
+	outcomes outcomes
+	random   func() float64 // from 0 to 1
 }
 
 // New checks the options and returns a client. An error names the option and never shows the URL.
@@ -115,8 +113,8 @@ func New(o Options) (*Client, error) {
 	}
 	o = withDefaults(o)
 	return &Client{o, &shared{
-		base: base, userAgent: []string{o.UserAgent}, limiter: newLimiter(o.Concurrency, o.Rates, o.Budget),
-		health: newHealth(o.Concurrency), random: rand.Float64,
+		base: base, limiter: newLimiter(o.Concurrency, o.Rates, o.Budget), health: newHealth(o.Concurrency),
+		random: rand.Float64,
 	}}, nil
 }
 
@@ -139,9 +137,6 @@ func withDefaults(o Options) Options {
 	}
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
-	}
-	if o.UserAgent == "" {
-		o.UserAgent = "learngraph"
 	}
 	if o.Authorizer == nil {
 		o.Authorizer = anonymous{}

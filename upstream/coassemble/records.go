@@ -85,7 +85,7 @@ func (e element) marshal() ([]byte, error) {
 }
 
 func unmarshal(data []byte, shape *document.Shape, use func(element)) error {
-	r := document.NewReader(data, document.Limits{})
+	r := document.NewReader(data)
 	e, err := readElement(r, shape)
 	if err == nil {
 		err = r.End()

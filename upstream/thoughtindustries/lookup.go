@@ -266,12 +266,12 @@ func (l *Lookup) readPages(ctx context.Context, enough func() bool) error {
 			}
 			continue
 		}
-		if l.next > l.bound() {
-			reached, allowed := int64(l.next), int64(l.bound())
+		if l.next > maxPages {
+			reached := int64(l.next)
 			l.mu.Unlock()
 			return &upstream.Error{
 				Backend: upstream.ThoughtIndustries, Kind: upstream.LimitExceeded, Method: "GET", Route: route,
-				Limit: &upstream.Limit{Name: upstream.LimitPages, Reached: reached, Allowed: allowed},
+				Limit: &upstream.Limit{Name: upstream.LimitPages, Reached: reached, Allowed: maxPages},
 				Err:   errors.New("the scan of the pages ended at its limit"),
 			}
 		}
@@ -306,13 +306,6 @@ func (l *Lookup) wait(ctx context.Context, s *step) error {
 		return nil
 	}
 	return s.err
-}
-
-func (l *Lookup) bound() int {
-	if l.client.MaxPages > 0 {
-		return l.client.MaxPages
-	}
-	return DefaultMaxPages
 }
 
 // advance takes a page into the walk; l.mu is held.

@@ -16,8 +16,8 @@ import (
 // MaxCount is the largest page that is asked for.
 const MaxCount = 100
 
-// DefaultMaxPages bounds the walk of a Lookup where Client.MaxPages is 0.
-const DefaultMaxPages = 50
+// maxPages bounds the pages that one Lookup walks.
+const maxPages = 50
 
 const route = "/incoming/v2/clients"
 
@@ -32,9 +32,6 @@ type Shapes struct{ Client, Aggregation *document.Shape }
 
 // Client calls one instance. Its errors are those of upstream.Client.Do.
 type Client struct {
-	// MaxPages bounds the pages that one Lookup walks. Set it before the first call.
-	MaxPages int
-
 	rest   *upstream.Client
 	shapes Shapes
 	keys   map[string]int // the index of each key's member in the client's shape

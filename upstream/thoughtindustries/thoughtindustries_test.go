@@ -279,31 +279,29 @@ func TestLookupFindsByTheFewestCalls(t *testing.T) {
 	nobody := Key{"sku", "nobody"}
 	tests := map[string]struct {
 		backend *backend
-		max     int
 		rounds  [][]Key
 		found   []Key
 		calls   []string
 	}{
-		"a search finds it":            {newBackend(300), 0, [][]Key{{slug(250)}}, []Key{slug(250)}, []string{"slug-0250- 1x25"}},
-		"what was seen costs nothing":  {newBackend(300), 0, [][]Key{{slug(250)}, {sku(250), {"id", "id-0250-"}}}, []Key{slug(250), sku(250), {"id", "id-0250-"}}, []string{"slug-0250- 1x25"}},
-		"a walk finds it":              {newBackend(300), 0, [][]Key{{sku(150)}}, []Key{sku(150)}, []string{"sku-0150- 1x25", "1x100", "2x100"}},
-		"a walk goes on":               {newBackend(300), 0, [][]Key{{sku(50)}, {sku(250)}}, []Key{sku(50), sku(250)}, []string{"sku-0050- 1x25", "1x100", "sku-0250- 1x25", "2x100", "3x100"}},
-		"a finished walk knows":        {newBackend(200), 0, [][]Key{{nobody}, {{"slug", "nor this"}}, {nobody, sku(1)}}, []Key{sku(1)}, []string{"nobody 1x25", "1x100", "2x100"}},
-		"many keys share a walk":       {newBackend(300), 0, [][]Key{{sku(1), sku(110), sku(120), sku(220)}}, []Key{sku(1), sku(110), sku(120), sku(220)}, []string{"1x100", "2x100", "3x100"}},
-		"few keys of many are sought":  {newBackend(1000), 0, [][]Key{{slug(1), slug(850)}}, []Key{slug(1), slug(850)}, []string{"1x100", "slug-0850- 1x25"}},
-		"without a total it walks":     {&backend{entries: newBackend(250).entries, noTotal: true}, 0, [][]Key{{slug(101), slug(240)}}, []Key{slug(101), slug(240)}, []string{"1x100", "2x100", "3x100"}},
-		"a smaller page than asked":    {&backend{entries: newBackend(90).entries, limit: 40, noSearch: true}, 0, [][]Key{{slug(85)}}, []Key{slug(85)}, []string{"slug-0085- 1x25", "1x100", "2x100", "3x100"}},
-		"an empty key makes no call":   {newBackend(10), 0, [][]Key{{{"sku", ""}}}, nil, nil},
-		"an empty list ends the walk":  {newBackend(0), 0, [][]Key{{nobody}, {nobody}}, nil, []string{"nobody 1x25", "1x100"}},
-		"a substring is not the key":   {newBackend(30), 0, [][]Key{{{"slug", "slug-001"}}}, nil, []string{"slug-001 1x25", "1x100"}},
-		"the same key twice is one":    {newBackend(300), 0, [][]Key{{slug(3), slug(3)}}, []Key{slug(3)}, []string{"slug-0003- 1x25"}},
-		"the bound allows what it can": {newBackend(300), 3, [][]Key{{sku(290)}}, []Key{sku(290)}, []string{"sku-0290- 1x25", "1x100", "2x100", "3x100"}},
+		"a search finds it":            {newBackend(300), [][]Key{{slug(250)}}, []Key{slug(250)}, []string{"slug-0250- 1x25"}},
+		"what was seen costs nothing":  {newBackend(300), [][]Key{{slug(250)}, {sku(250), {"id", "id-0250-"}}}, []Key{slug(250), sku(250), {"id", "id-0250-"}}, []string{"slug-0250- 1x25"}},
+		"a walk finds it":              {newBackend(300), [][]Key{{sku(150)}}, []Key{sku(150)}, []string{"sku-0150- 1x25", "1x100", "2x100"}},
+		"a walk goes on":               {newBackend(300), [][]Key{{sku(50)}, {sku(250)}}, []Key{sku(50), sku(250)}, []string{"sku-0050- 1x25", "1x100", "sku-0250- 1x25", "2x100", "3x100"}},
+		"a finished walk knows":        {newBackend(200), [][]Key{{nobody}, {{"slug", "nor this"}}, {nobody, sku(1)}}, []Key{sku(1)}, []string{"nobody 1x25", "1x100", "2x100"}},
+		"many keys share a walk":       {newBackend(300), [][]Key{{sku(1), sku(110), sku(120), sku(220)}}, []Key{sku(1), sku(110), sku(120), sku(220)}, []string{"1x100", "2x100", "3x100"}},
+		"few keys of many are sought":  {newBackend(1000), [][]Key{{slug(1), slug(850)}}, []Key{slug(1), slug(850)}, []string{"1x100", "slug-0850- 1x25"}},
+		"without a total it walks":     {&backend{entries: newBackend(250).entries, noTotal: true}, [][]Key{{slug(101), slug(240)}}, []Key{slug(101), slug(240)}, []string{"1x100", "2x100", "3x100"}},
+		"a smaller page than asked":    {&backend{entries: newBackend(90).entries, limit: 40, noSearch: true}, [][]Key{{slug(85)}}, []Key{slug(85)}, []string{"slug-0085- 1x25", "1x100", "2x100", "3x100"}},
+		"an empty key makes no call":   {newBackend(10), [][]Key{{{"sku", ""}}}, nil, nil},
+		"an empty list ends the walk":  {newBackend(0), [][]Key{{nobody}, {nobody}}, nil, []string{"nobody 1x25", "1x100"}},
+		"a substring is not the key":   {newBackend(30), [][]Key{{{"slug", "slug-001"}}}, nil, []string{"slug-001 1x25", "1x100"}},
+		"the same key twice is one":    {newBackend(300), [][]Key{{slug(3), slug(3)}}, []Key{slug(3)}, []string{"slug-0003- 1x25"}},
+		"the bound allows what it can": {newBackend(100 * maxPages), [][]Key{{sku(100*maxPages - 10)}}, []Key{sku(100*maxPages - 10)}, append([]string{"sku-4990- 1x25"}, pages(maxPages)...)},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newTestClient(t, tt.backend)
-			c.MaxPages = tt.max
 			l := c.NewLookup()
 			var found []Key
 			for _, keys := range tt.rounds {
@@ -332,30 +330,37 @@ func TestLookupFindsByTheFewestCalls(t *testing.T) {
 	}
 }
 
+// pages are the calls of a walk over the first n pages.
+func pages(n int) []string {
+	calls := make([]string, n)
+	for i := range calls {
+		calls[i] = fmt.Sprintf("%dx100", i+1)
+	}
+	return calls
+}
+
 func TestLookupReturnsWhyAKeyIsUndecided(t *testing.T) {
 	t.Parallel()
 	twins := newBackend(120)
 	twins.entries[110].sku = twins.entries[5].sku
 	tests := map[string]struct {
 		backend *backend
-		max     int
 		key     Key
 		want    upstream.Kind
 		calls   int
 	}{
-		"the walk is cut short":    {newBackend(300), 2, sku(290), upstream.LimitExceeded, 3},
-		"no such field":            {newBackend(3), 0, Key{"name", "x"}, upstream.Invalid, 0},
-		"a page comes twice":       {&backend{entries: newBackend(300).entries, repeat: true}, 0, sku(290), upstream.Contract, 3},
-		"a list without end":       {&backend{entries: newBackend(100).entries, endless: true, repeat: true}, 0, sku(290), upstream.Contract, 3},
-		"the search fails":         {&backend{fail: func(int, int) int { return 503 }}, 0, sku(1), upstream.Unavailable, 1},
-		"the walk fails":           {&backend{entries: newBackend(300).entries, fail: func(p, _ int) int { return map[int]int{2: 500}[p] }}, 0, sku(290), upstream.Unavailable, 3},
-		"two clients with the key": {twins, 0, twins.entries[5].key(), upstream.Contract, 3},
+		"the walk is cut short":    {newBackend(100*maxPages + 100), sku(100*maxPages + 90), upstream.LimitExceeded, 1 + maxPages},
+		"no such field":            {newBackend(3), Key{"name", "x"}, upstream.Invalid, 0},
+		"a page comes twice":       {&backend{entries: newBackend(300).entries, repeat: true}, sku(290), upstream.Contract, 3},
+		"a list without end":       {&backend{entries: newBackend(100).entries, endless: true, repeat: true}, sku(290), upstream.Contract, 3},
+		"the search fails":         {&backend{fail: func(int, int) int { return 503 }}, sku(1), upstream.Unavailable, 1},
+		"the walk fails":           {&backend{entries: newBackend(300).entries, fail: func(p, _ int) int { return map[int]int{2: 500}[p] }}, sku(290), upstream.Unavailable, 3},
+		"two clients with the key": {twins, twins.entries[5].key(), upstream.Contract, 3},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := newTestClient(t, tt.backend)
-			c.MaxPages = tt.max
 			l := c.NewLookup()
 			if name == "two clients with the key" {
 				// Both are seen only where the walk goes past the first.
@@ -366,7 +371,7 @@ func TestLookupReturnsWhyAKeyIsUndecided(t *testing.T) {
 				t.Errorf("got %v, %v after %v", found, failed, tt.backend.calls)
 			}
 			var e *upstream.Error
-			if tt.want == upstream.LimitExceeded && (!errors.As(failed[tt.key], &e) || *e.Limit != upstream.Limit{Name: upstream.LimitPages, Reached: 3, Allowed: 2}) {
+			if tt.want == upstream.LimitExceeded && (!errors.As(failed[tt.key], &e) || *e.Limit != upstream.Limit{Name: upstream.LimitPages, Reached: maxPages + 1, Allowed: maxPages}) {
 				t.Errorf("limit: %+v", e)
 			}
 			if err := failed[tt.key]; !strings.HasPrefix(err.Error(), "thoughtindustries: GET /incoming/v2/clients: ") || strings.Contains(err.Error(), tt.key.Value) {
