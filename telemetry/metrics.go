@@ -18,8 +18,8 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// otherDocument is the bucket of all documents that are not trusted.
-const otherDocument = "other"
+// otherLabel is the bucket of all documents that are not trusted, and of all names past the most.
+const otherLabel = "other"
 
 // maxDocuments bounds the series that a manifest, which can change while the program runs, makes; the documents past it
 // share the bucket of the others.
@@ -63,7 +63,7 @@ type Metrics struct {
 
 	mu        sync.Mutex
 	documents map[string]bool
-	names     map[string]prometheus.Counter // of keys
+	names     map[string]bool // of callers
 	series    map[operationLabels]operationSeries
 	ofCalls   map[callLabels]callSeries
 	ofBatches map[string]prometheus.Observer // by kind
@@ -100,7 +100,7 @@ var sizes = []float64{0, 1, 2, 5, 10, 25, 50, 100, 250, 500}
 // NewMetrics makes the figures, all zero, and adds those of Go and of the process.
 func NewMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{},
-		names: map[string]prometheus.Counter{}, series: map[operationLabels]operationSeries{},
+		names: map[string]bool{}, series: map[operationLabels]operationSeries{},
 		ofCalls: map[callLabels]callSeries{}, ofBatches: map[string]prometheus.Observer{}}
 	m.operations = m.counter("operations_total", "Completed operations.", "document", "type", "outcome")
 	m.callers = m.counter("caller_operations_total",
@@ -158,9 +158,13 @@ func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 
 // Operation counts an operation.
 func (m *Metrics) Operation(f requestlog.Operation) {
-	series := m.seriesOf(operationLabels{m.document(f.Document), operationKind(f.Kind), f.Outcome})
+	document := otherLabel
+	if f.Document != "" {
+		document = m.label(m.documents, f.Document, maxDocuments)
+	}
+	series := m.seriesOf(operationLabels{document, operationKind(f.Kind), f.Outcome})
 	series.count.Inc()
-	m.caller(f.Caller).Inc()
+	m.callers.WithLabelValues(m.label(m.names, f.Caller, maxCallers)).Inc()
 	for _, code := range f.Codes {
 		if !knownCodes[code] {
 			code = "unknown"
@@ -207,36 +211,18 @@ func operationKind(kind string) string {
 	return "unknown"
 }
 
-// document is the label of a document, which is one for all past the most: a file that can change while the program
-// runs has any number.
-func (m *Metrics) document(id string) string {
-	if id == "" {
-		return otherDocument
-	}
+// label returns the label of a document or a caller, which is one for all past the most: a file that can change while
+// the program runs has any number. known are the names that have a label of their own.
+func (m *Metrics) label(known map[string]bool, name string, most int) string {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if !m.documents[id] {
-		if len(m.documents) >= maxDocuments {
-			return otherDocument
+	if !known[name] {
+		if len(known) >= most {
+			return otherLabel
 		}
-		m.documents[id] = true
+		known[name] = true
 	}
-	return id
-}
-
-// caller is the counter of a caller, which is one for all past the most, as for documents.
-func (m *Metrics) caller(name string) prometheus.Counter {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	c, ok := m.names[name]
-	if !ok {
-		if len(m.names) >= maxCallers {
-			return m.callers.WithLabelValues(otherDocument)
-		}
-		c = m.callers.WithLabelValues(name)
-		m.names[name] = c
-	}
-	return c
+	return name
 }
 
 // Call counts an exchange with a backend; it is the Observer of an upstream.Client.

@@ -155,7 +155,7 @@ func TestMetricsTakeNoLabelFromACaller(t *testing.T) {
 	if got := testutil.CollectAndCount(m.operationPoints); got != 0 {
 		t.Errorf("refused operations are counted as cost: %d series", got)
 	}
-	if got := testutil.ToFloat64(m.operations.WithLabelValues(otherDocument, "unknown", string(requestlog.OutcomeRefused))); got != maxDocuments {
+	if got := testutil.ToFloat64(m.operations.WithLabelValues(otherLabel, "unknown", string(requestlog.OutcomeRefused))); got != maxDocuments {
 		t.Errorf("got %v operations in the bucket of the others, want %d", got, maxDocuments)
 	}
 }

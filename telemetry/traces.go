@@ -194,7 +194,7 @@ func (t *Tracer) End(ctx context.Context, f requestlog.Operation) {
 	}
 	document := f.Document
 	if document == "" {
-		document = otherDocument
+		document = otherLabel
 	}
 	span.SetAttributes(attribute.String("graphql.operation.type", operationKind(f.Kind)),
 		attribute.String("learngraph.document", document), attribute.String("learngraph.outcome", f.Outcome),
