@@ -22,7 +22,7 @@ type coassembleList[K comparable, V any] struct {
 	single   func(ctx context.Context, key string, options ...upstream.Option) (V, upstream.Meta, error)
 	listPart func(ctx context.Context, part K, o upstream.Option) ([]V, bool, upstream.Meta, error)
 	// listAll reads a page of the list of all.
-	listAll func(ctx context.Context, p coassemble.Page, options ...upstream.Option) ([]V, upstream.Meta, error)
+	listAll func(ctx context.Context, p coassemble.PageRequest, options ...upstream.Option) ([]V, upstream.Meta, error)
 }
 
 func (l coassembleList[K, V]) resource(c *cache.Cache, o spaceOptions) *resource[K, V] {
@@ -36,7 +36,7 @@ func (l coassembleList[K, V]) resource(c *cache.Cache, o spaceOptions) *resource
 			return revisit(ctx, r.pages, r.list, cursor, nil,
 				func(o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
 					number, _ := strconv.Atoi(cursor)
-					page.Items, meta, err = l.listAll(ctx, coassemble.Page{Number: number, Length: coassemble.MaxLength}, o)
+					page.Items, meta, err = l.listAll(ctx, coassemble.PageRequest{Number: number, Length: coassemble.MaxLength}, o)
 					if len(page.Items) == coassemble.MaxLength {
 						page.Next = strconv.Itoa(number + 1)
 					}

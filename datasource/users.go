@@ -50,7 +50,7 @@ func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey,
 		key:   func(u *coassemble.User) (key string, stub bool) { return u.Identifier, u.Bare },
 		pages: func(k UserPageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Client)} },
 		size:  (*coassemble.User).Size, decode: recordFrom[coassemble.User], single: s.Coassemble.User,
-		listAll: func(ctx context.Context, p coassemble.Page,
+		listAll: func(ctx context.Context, p coassemble.PageRequest,
 			options ...upstream.Option) ([]*coassemble.User, upstream.Meta, error) {
 			return s.Coassemble.Users(ctx, "", p, options...)
 		},

@@ -16,26 +16,35 @@ type Chunk[T any] struct {
 	Meta Meta
 }
 
+// PagedList is a list that comes in pages.
+type PagedList[T any] struct {
+	// Client and Route are those of its calls. They name the backend in errors.
+	Client *Client
+	Route  string
+	// MaxSize is the most items of a page.
+	MaxSize int
+	// Read reads a page, by its number from 0.
+	Read func(ctx context.Context, page, size int, options ...Option) (Chunk[T], error)
+}
+
 // maxWindowCalls bounds the calls of one window where a backend makes smaller pages than asked for.
 const maxWindowCalls = 16
 
-// Window reads the items at positions [offset, offset+first) of a list that comes in pages, and reports whether more
-// follow. Where a page of at most limit items covers them all, the smallest such page is read, else two; only a backend
-// that makes other pages than asked for costs more. read gets a page number from 0; the client and the route of its
-// calls name the backend in errors. Options are those of the first call: the others read other parts.
+// Window reads the items at positions [offset, offset+first), and reports whether more follow. Where a page covers them
+// all, the smallest such page is read, else two; only a backend that makes other pages than asked for costs more.
+// Options are those of the first call: the others read other parts.
 //
 //nolint:gocyclo // a case for each kind of page
-func Window[T any](ctx context.Context, c *Client, route string, offset, first, limit int,
-	read func(ctx context.Context, page, size int, options ...Option) (Chunk[T], error),
+func (l PagedList[T]) Window(ctx context.Context, offset, first int,
 	options ...Option) (items []T, more bool, meta Meta, err error) {
 	if first <= 0 {
 		return nil, false, meta, nil
 	}
 	var metas []Meta
 	pos, end := offset, offset+first
-	page, size := cover(offset, first, limit)
+	page, size := cover(offset, first, l.MaxSize)
 	for range maxWindowCalls {
-		got, err := read(ctx, page, size, options...)
+		got, err := l.Read(ctx, page, size, options...)
 		if err != nil {
 			return nil, false, got.Meta, err
 		}
@@ -53,8 +62,7 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 		case got.Last || len(got.Items) == 0:
 			return items, false, MergeMeta(metas...), nil
 		case got.Size == size && got.Page != page:
-			return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route},
-				ContractError("the page is not the requested one"))
+			return nil, false, meta, l.failure(ContractError("the page is not the requested one"))
 		}
 		if pos >= start && got.Page == pos/got.Size {
 			// The page is shorter than its size and yet not the last: its other positions are empty.
@@ -67,13 +75,17 @@ func Window[T any](ctx context.Context, c *Client, route string, offset, first, 
 			page = pos / size
 			continue
 		}
-		page, size = cover(pos, end-pos, min(limit, got.Size))
+		page, size = cover(pos, end-pos, min(l.MaxSize, got.Size))
 	}
 	tooSmall := &Error{
 		Kind: LimitExceeded, Limit: &Limit{LimitPages, maxWindowCalls + 1, maxWindowCalls},
 		Err: errors.New("the backend's pages are too small"),
 	}
-	return nil, false, meta, c.failure(&Request{Method: http.MethodGet, Route: route}, tooSmall)
+	return nil, false, meta, l.failure(tooSmall)
+}
+
+func (l PagedList[T]) failure(err error) error {
+	return l.Client.failure(&Request{Method: http.MethodGet, Route: l.Route}, err)
 }
 
 // cover is the smallest page that holds [offset, offset+first), else the first of the pages that do: two of size first,

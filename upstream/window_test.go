@@ -44,7 +44,7 @@ func TestWindowReadsTheRightItemsWithTheFewestCalls(t *testing.T) {
 		if random.IntN(3) == 0 {
 			offset = first * random.IntN(6)
 		}
-		items, more, _, err := Window(t.Context(), c, "/r", offset, first, 100, p.read)
+		items, more, _, err := PagedList[int]{c, "/r", 100, p.read}.Window(t.Context(), offset, first)
 		if p.exact && first > p.limit*(maxWindowCalls-2) && KindOf(err) == LimitExceeded {
 			continue
 		}
@@ -74,10 +74,10 @@ func TestWindowReadsTheRightItemsWithTheFewestCalls(t *testing.T) {
 func TestWindowEndsWithABackendThatRepeatsAPage(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	_, _, _, err := Window(t.Context(), newClient(t, Options{}), "/r", 50, 10, 100, func(context.Context, int, int, ...Option) (Chunk[int], error) {
+	_, _, _, err := PagedList[int]{newClient(t, Options{}), "/r", 100, func(context.Context, int, int, ...Option) (Chunk[int], error) {
 		calls++
 		return Chunk[int]{Items: make([]int, 10), Page: 0, Size: 10}, nil
-	})
+	}}.Window(t.Context(), 50, 10)
 	if KindOf(err) != Contract || calls != 1 {
 		t.Errorf("got %v after %d calls", err, calls)
 	}
@@ -86,7 +86,7 @@ func TestWindowEndsWithABackendThatRepeatsAPage(t *testing.T) {
 func TestWindowEndsWithABackendWhosePagesAreTiny(t *testing.T) {
 	t.Parallel()
 	p := &pages{total: 1000, limit: 1, exact: true}
-	_, _, _, err := Window(t.Context(), newClient(t, Options{}), "/r", 0, 100, 100, p.read)
+	_, _, _, err := PagedList[int]{newClient(t, Options{}), "/r", 100, p.read}.Window(t.Context(), 0, 100)
 	if KindOf(err) != LimitExceeded || p.calls != maxWindowCalls {
 		t.Errorf("got %v after %d calls", err, p.calls)
 	}
@@ -95,7 +95,7 @@ func TestWindowEndsWithABackendWhosePagesAreTiny(t *testing.T) {
 func TestAnEmptyWindowMakesNoCall(t *testing.T) {
 	t.Parallel()
 	p := &pages{total: 10, limit: 100}
-	items, more, _, err := Window(t.Context(), newClient(t, Options{}), "/r", 0, 0, 100, p.read)
+	items, more, _, err := PagedList[int]{newClient(t, Options{}), "/r", 100, p.read}.Window(t.Context(), 0, 0)
 	if len(items) > 0 || more || err != nil || p.calls != 0 {
 		t.Errorf("got %v, %v, %v after %d calls", items, more, err, p.calls)
 	}

@@ -17,76 +17,89 @@ import (
 // MaxLength is the longest page that is asked for.
 const MaxLength = 100
 
-const (
-	routeClients = "/v1/headless/clients"
-	routeClient  = "/v1/headless/client/{identifier}"
-	routeUsers   = "/v1/headless/users"
-	routeUser    = "/v1/headless/user/{identifier}"
+// kind names the routes of one kind of record, and what is read of it.
+type kind struct {
+	one, many        string // in paths
+	route, listRoute string
+	shape            *document.Shape
+	keys             []int // the members that may hold a record's key
+}
+
+var (
+	clientKind = &kind{"client", "clients", "/v1/headless/client/{identifier}", "/v1/headless/clients", embedClientShape,
+		embedClientKeys}
+	userKind = &kind{"user", "users", "/v1/headless/user/{identifier}", "/v1/headless/users", userShape, userKeys}
 )
+
+// request returns a call about one record.
+func (k *kind) request(method, identifier string) upstream.Request {
+	return upstream.Request{Method: method, Route: k.route, Path: []string{"v1", "headless", k.one, identifier}}
+}
+
+// list returns a call for a page of the records.
+func (k *kind) list(query url.Values) upstream.Request {
+	return upstream.Request{Method: http.MethodGet, Route: k.listRoute, Path: []string{"v1", "headless", k.many},
+		Query: query}
+}
 
 // Client calls Coassemble. Its errors are those of upstream.Client.Do.
 type Client struct{ rest *upstream.Client }
 
 // New returns a client over rest, whose base URL ends before "/v1". It sets the probe of rest.
 func New(rest *upstream.Client) *Client {
-	rest.ProbeWith(upstream.Request{
-		Method: http.MethodGet, Route: routeClients, Path: []string{"v1", "headless", "clients"},
-		Query: pageQuery(Page{0, 1}),
-	})
+	rest.ProbeWith(clientKind.list(pageQuery(PageRequest{0, 1})))
 	return &Client{rest}
 }
 
-// Page is one page of a list: Number from 0, Length from 1 to MaxLength.
-type Page struct{ Number, Length int }
+// PageRequest names one page of a list: Number from 0, Length from 1 to MaxLength.
+type PageRequest struct{ Number, Length int }
 
 // Clients reads one page of the embed clients.
-func (c *Client) Clients(ctx context.Context, page Page,
+func (c *Client) Clients(ctx context.Context, page PageRequest,
 	options ...upstream.Option) ([]*EmbedClient, upstream.Meta, error) {
-	return list(ctx, c.rest, routeClients, "clients", pageQuery(page), embedClientShape, newClient, options)
+	return list(ctx, c.rest, clientKind, pageQuery(page), newClient, options)
 }
 
 // Users reads one page of the users, of one client unless clientIdentifier is empty.
-func (c *Client) Users(ctx context.Context, clientIdentifier string, page Page,
+func (c *Client) Users(ctx context.Context, clientIdentifier string, page PageRequest,
 	options ...upstream.Option) ([]*User, upstream.Meta, error) {
 	q := pageQuery(page)
 	if clientIdentifier != "" {
 		q.Set("clientIdentifier", clientIdentifier)
 	}
-	return list(ctx, c.rest, routeUsers, "users", q, userShape, newUser, options)
+	return list(ctx, c.rest, userKind, q, newUser, options)
 }
 
 // ClientWindow reads the embed clients at positions [offset, offset+first) with one call, or two where no page of at
 // most MaxLength covers them. more may be true where nothing follows, since a full page may be the last.
 func (c *Client) ClientWindow(ctx context.Context, offset, first int,
 	options ...upstream.Option) (items []*EmbedClient, more bool, meta upstream.Meta, err error) {
-	return window(ctx, c.rest, routeClients, offset, first, c.Clients, options)
+	return paged(c.rest, clientKind, c.Clients).Window(ctx, offset, first, options...)
 }
 
 // UserWindow reads users in the manner of ClientWindow, of one client unless clientIdentifier is empty.
 func (c *Client) UserWindow(ctx context.Context, clientIdentifier string, offset, first int,
 	options ...upstream.Option) (items []*User, more bool, meta upstream.Meta, err error) {
-	return window(ctx, c.rest, routeUsers, offset, first,
-		func(ctx context.Context, page Page, options ...upstream.Option) ([]*User, upstream.Meta, error) {
-			return c.Users(ctx, clientIdentifier, page, options...)
-		}, options)
+	read := func(ctx context.Context, page PageRequest, options ...upstream.Option) ([]*User, upstream.Meta, error) {
+		return c.Users(ctx, clientIdentifier, page, options...)
+	}
+	return paged(c.rest, userKind, read).Window(ctx, offset, first, options...)
 }
 
-func window[T any](ctx context.Context, rest *upstream.Client, route string, offset, first int,
-	read func(context.Context, Page, ...upstream.Option) ([]T, upstream.Meta, error),
-	options []upstream.Option) ([]T, bool, upstream.Meta, error) {
-	return upstream.Window(ctx, rest, route, offset, first, MaxLength,
-		func(ctx context.Context, page, size int, options ...upstream.Option) (upstream.Chunk[T], error) {
-			items, meta, err := read(ctx, Page{Number: page, Length: size}, options...)
+func paged[T any](rest *upstream.Client, k *kind,
+	read func(context.Context, PageRequest, ...upstream.Option) ([]T, upstream.Meta, error)) upstream.PagedList[T] {
+	return upstream.PagedList[T]{Client: rest, Route: k.listRoute, MaxSize: MaxLength,
+		Read: func(ctx context.Context, page, size int, options ...upstream.Option) (upstream.Chunk[T], error) {
+			items, meta, err := read(ctx, PageRequest{Number: page, Length: size}, options...)
 			return upstream.Chunk[T]{Items: items, Page: page, Size: size, Last: len(items) < size, Meta: meta}, err
-		}, options...)
+		}}
 }
 
 // Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
 func (c *Client) Client(ctx context.Context, identifier string,
 	options ...upstream.Option) (*EmbedClient, upstream.Meta, error) {
 	var e EmbedClient
-	resp, err := c.rest.Do(ctx, single(routeClient, "client", identifier, embedClientShape, embedClientKeys,
-		&e.Identifier, &e.Record).Apply(options))
+	resp, err := c.rest.Do(ctx, clientKind.single(identifier, &e.Identifier, &e.Record).Apply(options))
 	if err != nil {
 		return nil, resp.Meta(), err
 	}
@@ -97,8 +110,7 @@ func (c *Client) Client(ctx context.Context, identifier string,
 func (c *Client) User(ctx context.Context, identifier string,
 	options ...upstream.Option) (*User, upstream.Meta, error) {
 	var u User
-	resp, err := c.rest.Do(ctx, single(routeUser, "user", identifier, userShape, userKeys,
-		&u.Identifier, &u.Record).Apply(options))
+	resp, err := c.rest.Do(ctx, userKind.single(identifier, &u.Identifier, &u.Record).Apply(options))
 	if err != nil {
 		return nil, resp.Meta(), err
 	}
@@ -107,10 +119,11 @@ func (c *Client) User(ctx context.Context, identifier string,
 
 // UpdateClient replaces the metadata of a client. Null or empty metadata is not sent.
 func (c *Client) UpdateClient(ctx context.Context, identifier string, metadata json.RawMessage) error {
-	body := struct {
+	req := clientKind.request(http.MethodPut, identifier)
+	req.Body = struct {
 		Metadata json.RawMessage `json:"metadata,omitempty"`
 	}{metadata}
-	return c.write(ctx, http.MethodPut, routeClient, "client", identifier, nil, body)
+	return c.write(ctx, req)
 }
 
 // UserUpdate is what to change of a user. A nil member is not sent; the backend's treatment of the rest of the metadata
@@ -124,62 +137,61 @@ type UserUpdate struct {
 
 // UpdateUser changes a user.
 func (c *Client) UpdateUser(ctx context.Context, identifier string, update UserUpdate) error {
-	return c.write(ctx, http.MethodPut, routeUser, "user", identifier, nil, update)
+	req := userKind.request(http.MethodPut, identifier)
+	req.Body = update
+	return c.write(ctx, req)
 }
 
 // DeleteClient deletes all objects of a client. A plan without the entitlement refuses it with Rejected and status 403.
 func (c *Client) DeleteClient(ctx context.Context, identifier string) error {
-	return c.write(ctx, http.MethodDelete, routeClient, "client", identifier, nil, nil)
+	return c.write(ctx, clientKind.request(http.MethodDelete, identifier))
 }
 
 // DeleteUser deletes a user. Action decides what happens to the user's courses: "reallocate" to the user reallocateTo,
 // "delete" or "ignore"; an empty one is not sent. Refused like DeleteClient.
 func (c *Client) DeleteUser(ctx context.Context, identifier, action, reallocateTo string) error {
-	q := url.Values{}
+	req := userKind.request(http.MethodDelete, identifier)
+	req.Query = url.Values{}
 	if action != "" {
-		q.Set("action", action)
+		req.Query.Set("action", action)
 	}
 	if reallocateTo != "" {
-		q.Set("reallocateTo", reallocateTo)
+		req.Query.Set("reallocateTo", reallocateTo)
 	}
-	return c.write(ctx, http.MethodDelete, routeUser, "user", identifier, q, nil)
+	return c.write(ctx, req)
 }
 
 // write makes a call whose answer may be empty, true or a record: only its status counts.
-func (c *Client) write(ctx context.Context, method, route, resource, identifier string, q url.Values, body any) error {
-	_, err := c.rest.Do(ctx, upstream.Request{
-		Method: method, Route: route, Path: []string{"v1", "headless", resource, identifier},
-		// Both ways in which a backend may take metadata, replacing and merging, do the same again.
-		Query: q, Body: body, Write: true, Safe: method == http.MethodPut,
-	})
+func (c *Client) write(ctx context.Context, req upstream.Request) error {
+	// Both ways in which a backend may take metadata, replacing and merging, do the same again.
+	req.Write, req.Safe = true, req.Method == http.MethodPut
+	_, err := c.rest.Do(ctx, req)
 	return err
 }
 
 // single returns the request for one record, which is read into id and record.
-func single(route, resource, identifier string, shape *document.Shape, keys []int, id *string,
-	record *upstream.Record) upstream.Request {
-	return upstream.Request{
-		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource, identifier},
-		Read: func(resp *upstream.Response) error {
-			r, err := resp.Document()
-			if err != nil {
-				return err
-			}
-			if r.Kind() != document.KindObject {
-				return upstream.ContractError("the body is not a record")
-			}
-			if *record, err = upstream.ReadRecord(r, shape); err != nil {
-				return err
-			}
-			switch *id = record.Key(keys...); *id {
-			case identifier:
-				return r.End()
-			case "":
-				return unidentified(resp)
-			}
-			return upstream.ContractError("the record is not the requested one")
-		},
+func (k *kind) single(identifier string, id *string, record *upstream.Record) upstream.Request {
+	req := k.request(http.MethodGet, identifier)
+	req.Read = func(resp *upstream.Response) error {
+		r, err := resp.Document()
+		if err != nil {
+			return err
+		}
+		if r.Kind() != document.KindObject {
+			return upstream.ContractError("the body is not a record")
+		}
+		if *record, err = upstream.ReadRecord(r, k.shape); err != nil {
+			return err
+		}
+		switch *id = record.Key(k.keys...); *id {
+		case identifier:
+			return r.End()
+		case "":
+			return unidentified(resp)
+		}
+		return upstream.ContractError("the record is not the requested one")
 	}
+	return req
 }
 
 // unidentified is the failure of a body that is an object but no record.
@@ -191,19 +203,18 @@ func unidentified(resp *upstream.Response) error {
 	return upstream.ContractError("the record has no identifier")
 }
 
-func pageQuery(p Page) url.Values {
+func pageQuery(p PageRequest) url.Values {
 	return url.Values{"page": {strconv.Itoa(p.Number)}, "length": {strconv.Itoa(p.Length)}}
 }
 
-func list[T any](ctx context.Context, rest *upstream.Client, route, resource string, q url.Values,
-	shape *document.Shape, wrap func(element) T, options []upstream.Option) (items []T, meta upstream.Meta, err error) {
-	resp, err := rest.Do(ctx, upstream.Request{
-		Method: http.MethodGet, Route: route, Path: []string{"v1", "headless", resource}, Query: q,
-		Read: func(resp *upstream.Response) error {
-			items, err = readList(resp, shape, wrap)
-			return err
-		},
-	}.Apply(options))
+func list[T any](ctx context.Context, rest *upstream.Client, k *kind, q url.Values, wrap func(element) T,
+	options []upstream.Option) (items []T, meta upstream.Meta, err error) {
+	req := k.list(q)
+	req.Read = func(resp *upstream.Response) error {
+		items, err = readList(resp, k.shape, wrap)
+		return err
+	}
+	resp, err := rest.Do(ctx, req.Apply(options))
 	switch {
 	case err != nil && q.Has("clientIdentifier"):
 		return nil, resp.Meta(), err // it may be the client that is not found

@@ -159,7 +159,7 @@ func TestListsTakeRecordsAndPlainIdentifiers(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			users, _, err := newTestClient(t, fixed{tt.status, tt.body}).Users(t.Context(), "", Page{0, 100})
+			users, _, err := newTestClient(t, fixed{tt.status, tt.body}).Users(t.Context(), "", PageRequest{0, 100})
 			if upstream.KindOf(err) != tt.kind {
 				t.Fatalf("got %v, want %v", err, tt.kind)
 			}

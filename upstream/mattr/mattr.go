@@ -274,35 +274,20 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape,
 	if r.Kind() != document.KindObject {
 		return page, nil, upstream.ContractError("the body is not a page")
 	}
-	err = r.Members(func(name []byte) error {
+	err = r.Members(func(name []byte) (err error) {
 		switch string(name) {
 		case "data":
-			page.Items = nil
-			if r.Kind() != document.KindArray {
-				return nil
-			}
-			page.Items = []T{}
-			return r.Elements(func(int) error {
-				record, err := upstream.ReadRecord(r, shape)
-				page.Items = append(page.Items, wrap(record))
-				return err
-			})
+			page.Items, err = readItems(r, shape, wrap)
 		case "errors":
-			flaw = nil
-			if r.Kind() != document.KindArray {
-				return nil
+			if flaw = nil; r.Kind() == document.KindArray {
+				err = r.Elements(func(int) error { flaw = resp.PartialErrors("Page"); return nil })
 			}
-			return r.Elements(func(int) error {
-				flaw = resp.PartialErrors("Page")
-				return nil
-			})
 		case "nextCursor":
-			page.Next = ""
-			if r.Kind() == document.KindString {
-				return r.Decode(&page.Next)
+			if page.Next = ""; r.Kind() == document.KindString {
+				err = r.Decode(&page.Next)
 			}
 		}
-		return nil
+		return err
 	})
 	if err == nil {
 		err = r.End()
@@ -321,4 +306,18 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape,
 		page.Next = ""
 	}
 	return page, flaw, nil
+}
+
+// readItems reads the records of a list; nil is a value of another kind.
+func readItems[T any](r *document.Reader, shape *document.Shape, wrap func(upstream.Record) T) ([]T, error) {
+	if r.Kind() != document.KindArray {
+		return nil, nil
+	}
+	items := []T{}
+	err := r.Elements(func(int) error {
+		record, err := upstream.ReadRecord(r, shape)
+		items = append(items, wrap(record))
+		return err
+	})
+	return items, err
 }

@@ -118,15 +118,16 @@ type chunk = upstream.Chunk[*document.Document]
 func (c *Client) Window(ctx context.Context, q Query, offset, first int,
 	options ...upstream.Option) (*Window, upstream.Meta, error) {
 	w := &Window{Offset: offset}
-	clients, more, meta, err := upstream.Window(ctx, c.rest, route, offset, first, MaxCount,
-		func(ctx context.Context, number, size int, options ...upstream.Option) (chunk, error) {
-			p, meta, err := c.Page(ctx, q, number+1, size, options...)
-			if err != nil {
-				return chunk{Meta: meta}, err
-			}
-			w.Total, w.Aggregations = p.Total, p.Aggregations
-			return chunk{Items: p.Clients, Page: p.Number - 1, Size: p.PerPage, Last: !p.HasMore, Meta: meta}, nil
-		}, options...)
+	read := func(ctx context.Context, number, size int, options ...upstream.Option) (chunk, error) {
+		p, meta, err := c.Page(ctx, q, number+1, size, options...)
+		if err != nil {
+			return chunk{Meta: meta}, err
+		}
+		w.Total, w.Aggregations = p.Total, p.Aggregations
+		return chunk{Items: p.Clients, Page: p.Number - 1, Size: p.PerPage, Last: !p.HasMore, Meta: meta}, nil
+	}
+	list := upstream.PagedList[*document.Document]{Client: c.rest, Route: route, MaxSize: MaxCount, Read: read}
+	clients, more, meta, err := list.Window(ctx, offset, first, options...)
 	if err != nil {
 		return nil, meta, err
 	}
