@@ -41,7 +41,7 @@ var allowed = map[string][]string{
 	"gateway/incremental":            {"engine", "gateway/representation"},
 	"gateway/limits":                 {"gateway/gqlerrors", "syntax"},
 	"gateway/middleware":             {"auth", "gateway/gqlerrors", "gateway/httpapi", "gateway/requestlog", "task", "upstream"},
-	"gateway/provenance":             {"auth", "cache", "gateway/requestlog", "loader", "upstream"},
+	"gateway/provenance":             {"auth", "cache", "gateway/requestlog", "upstream"},
 	"gateway/representation":         {},
 	"gateway/requestlog":             {"auth"},
 	"gateway/responses":              {"cache", "footprint", "gateway/cachecontrol", "gateway/representation", "inflight"},

@@ -18,7 +18,7 @@ type parents struct {
 // WithParents returns a context under which a Load attributes each key to one of a field's parents: places are theirs
 // among all of them. It does nothing unless the operation is explained.
 func WithParents(ctx context.Context, places []int, of int) context.Context {
-	if !upstream.IsExplained(ctx) {
+	if upstream.ExplanationOf(ctx) == nil {
 		return ctx
 	}
 	return context.WithValue(ctx, parentsKey{}, parents{places, of})
@@ -35,8 +35,8 @@ func (p parents) fieldPath(path string, n, keys int) upstream.FieldPath {
 // attributed makes the calls of a loader carry the fields that they are for, where the operation is explained. text
 // returns the name of a key in the cache.
 func attributed[K comparable, V any](o *Operation, text func(K) string, l *loader.Loader[K, V]) *loader.Loader[K, V] {
-	s, explained := o.source, upstream.IsExplained(o.ctx)
-	if !explained && s.Within == nil {
+	s, explanation := o.source, upstream.ExplanationOf(o.ctx)
+	if explanation == nil && s.Within == nil {
 		return l
 	}
 	claims := new(upstream.Attribution)
@@ -44,9 +44,10 @@ func attributed[K comparable, V any](o *Operation, text func(K) string, l *loade
 		if s.Within != nil {
 			operation = s.Within(operation, caller)
 		}
-		if !explained {
+		if explanation == nil {
 			return operation
 		}
+		explanation.Count(len(keys))
 		asked, _ := caller.Value(parentsKey{}).(parents)
 		path, texts := s.Field(caller), make([]string, len(keys))
 		for i, k := range keys {
@@ -59,11 +60,12 @@ func attributed[K comparable, V any](o *Operation, text func(K) string, l *loade
 
 // withListPurpose returns the context of a read of a page that no batch waits for.
 func (s *Source) withListPurpose(ctx context.Context) context.Context {
-	loader.Count(ctx, 1)
 	loader.Leave(ctx)
-	if !upstream.IsExplained(ctx) {
+	explanation := upstream.ExplanationOf(ctx)
+	if explanation == nil {
 		return ctx
 	}
+	explanation.Count(1)
 	claims := new(upstream.Attribution)
 	claims.Add("", upstream.FieldPath{Path: s.Field(ctx), Parent: -1})
 	return upstream.WithPurpose(ctx, upstream.NewPurpose(claims, ""))

@@ -189,7 +189,7 @@ func (d *Delivery) begin(b *branch) {
 func (d *Delivery) execution(ctx context.Context, p *Plan) *execution {
 	x := executions.Get().(*execution)
 	x.ctx, x.op, x.schema, x.watch, x.onError, x.delivery = d.reporting(ctx), d.op, d.engine.schema.Definition,
-		d.engine.Watch, OnErrorOf(ctx), d
+		d.engine.Watch, d.onError, d
 	x.prepare(p)
 	return x
 }

@@ -6,9 +6,11 @@ import (
 	"sync"
 )
 
-// Buffer is where an answer is written. The caller of [WithBuffer] may use it again once the answer is sent.
+// Buffer is where an answer is written, and how. The caller of [WithBuffer] may use it again once the answer is sent.
 type Buffer struct {
 	Bytes []byte
+	// OnError is the operation's error behavior.
+	OnError OnError
 	// Max is the most bytes that an answer may have; 0 is any number.
 	Max int
 	// Reserve is asked for room whenever the answer takes more bytes of memory than before. Its error is that of the
@@ -35,7 +37,7 @@ func (b *Buffer) Free() {
 	if cap(b.Bytes) > maxPooled {
 		return
 	}
-	b.Bytes, b.Max, b.Reserve = b.Bytes[:0], 0, nil
+	*b = Buffer{Bytes: b.Bytes[:0]}
 	buffers.Put(b)
 }
 

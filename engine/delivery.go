@@ -26,6 +26,8 @@ type Delivery struct {
 	op     *graphql.OperationContext
 	opts   Incremental
 	ctx    context.Context
+	// onError is the operation's error behavior, which later parts need when the buffer may be another answer's.
+	onError OnError
 
 	mu      sync.Mutex
 	changed sync.Cond // the activity of a later part
@@ -123,6 +125,9 @@ func (e *Engine) Deliver(ctx context.Context, op *graphql.OperationContext, opts
 		opts.Format = Whole
 	}
 	d := &Delivery{engine: e, op: op, opts: opts, ctx: ctx, events: make(chan struct{}, 1)}
+	if target := bufferOf(ctx); target != nil {
+		d.onError = target.OnError
+	}
 	d.changed.L, d.quiet.L = &d.mu, &d.mu
 	d.execute(d.reporting(ctx))
 	return d
@@ -130,7 +135,7 @@ func (e *Engine) Deliver(ctx context.Context, op *graphql.OperationContext, opts
 
 func (d *Delivery) execute(ctx context.Context) {
 	x := executions.Get().(*execution)
-	x.ctx, x.op, x.schema, x.watch, x.onError = ctx, d.op, d.engine.schema.Definition, d.engine.Watch, OnErrorOf(ctx)
+	x.ctx, x.op, x.schema, x.watch, x.onError = ctx, d.op, d.engine.schema.Definition, d.engine.Watch, d.onError
 	x.delivery, x.activity, x.inOrder = d, &d.first, d.engine.InOrder
 	defer func() {
 		if p := recover(); p != nil {
@@ -314,7 +319,7 @@ func (d *Delivery) Next() *Payload {
 		d.complete(p)
 	}
 	d.complete(p)
-	if OnErrorOf(d.ctx) == Abort {
+	if d.onError == Abort {
 		d.abortFailed(p)
 	}
 	if len(p.Incremental)+len(p.Completed) == 0 {

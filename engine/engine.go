@@ -117,7 +117,10 @@ var executions = sync.Pool{New: func() any { return new(execution) }}
 func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (data []byte) {
 	x := executions.Get().(*execution)
 	x.ctx, x.op, x.schema, x.watch, x.inOrder = ctx, op, e.schema.Definition, e.Watch, e.InOrder
-	x.onError = OnErrorOf(ctx)
+	target := bufferOf(ctx)
+	if target != nil {
+		x.onError = target.OnError
+	}
 	defer func() {
 		if p := recover(); p != nil {
 			graphql.AddError(ctx, x.recovered(p))
@@ -127,7 +130,6 @@ func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (dat
 		x.release()
 	}()
 	x.prepare(e.Plan(op))
-	target := bufferOf(ctx)
 	if target != nil {
 		x.buf, x.max, x.reserve = target.Bytes[:0], target.Max, target.Reserve
 	} else {

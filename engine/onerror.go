@@ -1,9 +1,6 @@
 package engine
 
-import (
-	"context"
-	"errors"
-)
+import "errors"
 
 // OnError is what becomes of the fields around a field that failed.
 type OnError uint8
@@ -15,22 +12,6 @@ const (
 	Null
 	Abort
 )
-
-type onErrorKey struct{}
-
-// WithOnError sets the error behavior of the operation under ctx.
-func WithOnError(ctx context.Context, o OnError) context.Context {
-	if o == Propagate {
-		return ctx
-	}
-	return context.WithValue(ctx, onErrorKey{}, o)
-}
-
-// OnErrorOf returns the error behavior of the operation under ctx.
-func OnErrorOf(ctx context.Context) OnError {
-	o, _ := ctx.Value(onErrorKey{}).(OnError)
-	return o
-}
 
 // errAborted is the error of a field that was not read because another one had failed.
 var errAborted = errors.New("aborted")

@@ -24,7 +24,7 @@ func TestTheCallerChoosesWhatAnErrorDoes(t *testing.T) {
 	}
 	for _, tt := range tests {
 		e := newEngine()
-		respond, ctx := executor.New(e).DispatchOperation(engine.WithOnError(t.Context(), tt.onError), operation(t, e, tt.query, nil))
+		respond, ctx := executor.New(e).DispatchOperation(engine.WithBuffer(t.Context(), &engine.Buffer{OnError: tt.onError}), operation(t, e, tt.query, nil))
 		resp := respond(ctx)
 		var errs []string
 		for _, err := range resp.Errors {

@@ -121,7 +121,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	ctx, cancel := context.WithTimeout(ctx, req.Timeout)
 	out := &httpapi.Result{}
 	defer func() { out.Finally(cancel) }()
-	ctx, used := provenance.With(engine.WithOnError(g.runner.withDirectives(ctx, r.Header), op.onError))
+	ctx, used := provenance.With(g.runner.withDirectives(ctx, r.Header), g.runner.explains(r.Header))
 	if parts != nil && parts.x.Protocol != incremental.None && op.delivers && g.divides() {
 		parts.cancel = cancel
 		parts.run(ctx, op, spent, used, out)

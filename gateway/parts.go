@@ -44,7 +44,7 @@ func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
 func (p *parts) run(ctx context.Context, op *prepared, spent cost.Charge, used *provenance.Provenance,
 	out *httpapi.Result) {
 	p.op, p.charge, p.provenance, p.out = op, spent, used, out
-	ctx = p.g.runner.prepare(ctx, op.OperationContext, out)
+	ctx = p.g.runner.prepare(ctx, op, out)
 	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
 	d := p.g.opts.Schema.(*engine.Engine).Deliver(ctx, op.OperationContext,
 		engine.Incremental{Format: p.x.Protocol.Format(), Present: p.g.runner.present})
@@ -56,7 +56,7 @@ func (p *parts) run(ctx context.Context, op *prepared, spent cost.Charge, used *
 		out.Extend(httpapi.IsFinal, true)
 		return
 	}
-	if provenance.Explains(ctx) {
+	if used.Explains() {
 		p.merged = incremental.NewAnswer(data)
 	}
 	p.begin(ctx, d, first)

@@ -49,7 +49,7 @@ func newRunner(opts *Options) *runner {
 // the same under way, or by executing it. A caller with more time than the one whose execution it shared tries again.
 func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provenance,
 	out *httpapi.Result) context.Context {
-	if r.answers == nil || !repeatable(ctx, op) {
+	if r.answers == nil || used.Explains() || !repeatable(ctx, op) {
 		return r.execute(ctx, op, out)
 	}
 	key := answerKey(ctx, op)
@@ -75,10 +75,10 @@ func (r *runner) loadAnswer(ctx context.Context, op *prepared, key string) cache
 	return r.answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[0]
 }
 
-// repeatable reports whether our own memory may store the answer for callers of the same scope: it writes nothing, and
-// its caller wants no other freshness and no explain view.
+// repeatable reports whether our own memory may store the answer for callers of the same scope, where it is not
+// explained: it writes nothing, and its caller wants no other freshness.
 func repeatable(ctx context.Context, op *prepared) bool {
-	return isQuery(op) && cache.DirectivesFrom(ctx) == (cache.Directives{}) && !provenance.Explains(ctx)
+	return isQuery(op) && cache.DirectivesFrom(ctx) == (cache.Directives{})
 }
 
 func isQuery(op *prepared) bool { return op.Operation.Operation == ast.Query }
@@ -126,10 +126,12 @@ func (r *runner) withDirectives(ctx context.Context, h http.Header) context.Cont
 	if wants, ok := cachecontrol.Requested(h); ok {
 		ctx = cache.WithDirectives(ctx, wants)
 	}
-	if r.explain && h.Get("X-Learngraph-Explain") == "1" {
-		ctx = provenance.WithExplain(ctx)
-	}
 	return ctx
+}
+
+// explains reports whether a caller may have the operation explained and wants it.
+func (r *runner) explains(h http.Header) bool {
+	return r.explain && h.Get("X-Learngraph-Explain") == "1"
 }
 
 // addExtensions derives the extensions and headers of the answer from its facts and calls: freshness, the explain view,
@@ -140,7 +142,7 @@ func (r *runner) addExtensions(ctx context.Context, op *prepared, used *provenan
 	if stale := provenance.StaleFacts(facts); len(stale) > 0 {
 		out.Extend("freshness", map[string]any{"stale": stale})
 	}
-	if provenance.Explains(ctx) {
+	if used.Explains() {
 		// An explained answer is not stored, since callers without the header must not get it.
 		out.Extend("explain", used.Explain(out.Response.Data, provenance.Parameters(ctx, r.digest)))
 	}
@@ -152,7 +154,7 @@ func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Prov
 	if op.Operation.Operation == ast.Mutation {
 		return cachecontrol.Policy{Served: cachecontrol.Written}
 	}
-	forbidden := !receiversMayStore(op) || len(out.Response.Errors) > 0 || provenance.Explains(ctx)
+	forbidden := !receiversMayStore(op) || len(out.Response.Errors) > 0 || used.Explains()
 	p := cachecontrol.FromFacts(used.Facts.List(), r.publicCatalog, time.Now()).Unless(forbidden)
 	if wants := cache.DirectivesFrom(ctx); p.Served == cachecontrol.Missed && (wants.NoCache || wants.MaxAge != nil) {
 		p.Served = cachecontrol.Demanded
@@ -165,7 +167,7 @@ func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Prov
 
 // execute fills in the response, and returns the context that the operation ran under.
 func (r *runner) execute(ctx context.Context, op *prepared, out *httpapi.Result) context.Context {
-	ctx = r.prepare(ctx, op.OperationContext, out)
+	ctx = r.prepare(ctx, op, out)
 	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
 	ctx = graphql.WithResponseContext(ctx, r.present, gqlerrors.Recover)
 	out.Response = r.respond(ctx)
@@ -189,12 +191,12 @@ func (r *runner) respond(ctx context.Context) *graphql.Response {
 }
 
 // prepare returns the context of an operation, with the buffer of its answer.
-func (r *runner) prepare(ctx context.Context, op *graphql.OperationContext, out *httpapi.Result) context.Context {
+func (r *runner) prepare(ctx context.Context, op *prepared, out *httpapi.Result) context.Context {
 	if r.begin != nil {
 		ctx = r.begin(ctx)
 	}
 	buffer := engine.GetBuffer()
-	buffer.Max = r.maxData
+	buffer.Max, buffer.OnError = r.maxData, op.onError
 	out.Mutation = op.Operation.Operation == ast.Mutation
 	out.Free = r.count(buffer, out.Mutation)
 	return engine.WithBuffer(ctx, buffer)

@@ -16,7 +16,6 @@ import (
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/engine"
 	"github.com/learngraph/learngraph/gateway/gqlerrors"
 	"github.com/learngraph/learngraph/gateway/httpapi"
 	"github.com/learngraph/learngraph/gateway/incremental"
@@ -227,7 +226,7 @@ func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.An
 		return newAnswer(refusal.Response, nil, nil), refusal
 	}
 	f.Name, f.Kind, f.Document = op.Operation.Name, string(op.Operation.Operation), req.TrustedID
-	ctx, used := provenance.With(engine.WithOnError(ctx, op.onError))
+	ctx, used := provenance.With(ctx, false)
 	out := &httpapi.Result{}
 	g.runner.execute(ctx, op, out)
 	out.Response.Data = slices.Clone(out.Response.Data)

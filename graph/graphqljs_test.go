@@ -98,7 +98,7 @@ func deliverCase(t testing.TB, w *world, seed uint64) (c deliveredCase, ok bool)
 	if loaded, err = load(typed); err != nil {
 		t.Fatalf("%v: %s", err, typed.query)
 	}
-	d := w.engine.Deliver(engine.WithOnError(graphql.WithOperationContext(t.Context(), loaded), engine.Null), loaded,
+	d := w.engine.Deliver(engine.WithBuffer(graphql.WithOperationContext(t.Context(), loaded), &engine.Buffer{OnError: engine.Null}), loaded,
 		engine.Incremental{Format: engine.Whole, Present: graphql.DefaultErrorPresenter})
 	var errs gqlerror.List
 	c.Data, errs = d.Data()

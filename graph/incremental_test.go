@@ -123,7 +123,7 @@ func deliver(t testing.TB, w *world, loaded *graphql.OperationContext, format en
 	first := make(chan struct{})
 	ctx := context.WithValue(t.Context(), gateKey{}, first)
 	w.calls = waitForFirst
-	ctx = engine.WithOnError(graphql.WithOperationContext(ctx, loaded), onError)
+	ctx = engine.WithBuffer(graphql.WithOperationContext(ctx, loaded), &engine.Buffer{OnError: onError})
 	d := w.engine.Deliver(ctx, loaded, engine.Incremental{Format: format, Present: graphql.DefaultErrorPresenter})
 	close(first)
 	m := &merged{payloads: 1}
@@ -229,7 +229,7 @@ func once(set []string) []string { return slices.Compact(set) }
 func differsWhenReady(t testing.TB, w *world, loaded *graphql.OperationContext, format engine.Format, onError engine.OnError, want *merged) string {
 	t.Helper()
 	w.calls = nil
-	ctx := engine.WithOnError(graphql.WithOperationContext(t.Context(), loaded), onError)
+	ctx := engine.WithBuffer(graphql.WithOperationContext(t.Context(), loaded), &engine.Buffer{OnError: onError})
 	d := w.engine.Deliver(ctx, loaded, engine.Incremental{Format: format, Present: graphql.DefaultErrorPresenter})
 	data, errs := d.Data()
 	switch {
@@ -256,7 +256,7 @@ func checkDelivery(t testing.TB, w *world, seed uint64, payloads *atomic.Int64) 
 	}
 	for _, onError := range []engine.OnError{engine.Propagate, engine.Null} {
 		whole := &merged{}
-		d := w.engine.Deliver(engine.WithOnError(graphql.WithOperationContext(t.Context(), loaded), onError), loaded,
+		d := w.engine.Deliver(engine.WithBuffer(graphql.WithOperationContext(t.Context(), loaded), &engine.Buffer{OnError: onError}), loaded,
 			engine.Incremental{Format: engine.Whole, Present: graphql.DefaultErrorPresenter})
 		data, errs := d.Data()
 		whole.text, whole.data, whole.errs = slices.Clone(data), plain(string(data)), errs

@@ -65,7 +65,6 @@ type Result[V any] struct {
 // one batch, or with those of the caller's BatchGroup. When ctx ends first, the keys that are not there yet get its
 // error.
 func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
-	keyCounterOf(ctx).add(len(keys))
 	if task.IsWatched(ctx) {
 		defer l.waits.enter(ctx)()
 	}
@@ -73,15 +72,18 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	awaitGroup(ctx)
 	// A caller that ends with the operation alone cannot leave before the batch: it needs no goroutine.
 	stays := ctx.Done() == l.ctx.Done()
-	if b := l.takeBatch(); b != nil && stays && b.early == nil {
-		b.run(l.fetch)
-	} else if b != nil {
+	own := l.takeBatch()
+	if b := own; b != nil && b.early != nil { // the caller takes results while it runs
 		task.Go(func() error { b.run(l.fetch); return nil }, func(error) {})
+		own = nil
 	}
-	if stays {
-		return collect(thunks)
+	if !stays {
+		return l.collectUntil(ctx, own, thunks)
 	}
-	return collectUntil(ctx, thunks)
+	if own != nil {
+		own.run(l.fetch)
+	}
+	return collect(thunks)
 }
 
 // enter adds the keys that were not asked for before to the batch that leaves next.
@@ -167,10 +169,14 @@ func collect[V any](thunks []dataloader.Thunk[Result[V]]) []Result[V] {
 	return results
 }
 
-// collectUntil is collect for a caller that may leave before the batches end.
-func collectUntil[V any](ctx context.Context, thunks []dataloader.Thunk[Result[V]]) []Result[V] {
+// collectUntil runs the caller's own batch, nil without one, and collects, for a caller that may leave before that.
+func (l *Loader[K, V]) collectUntil(ctx context.Context, own *batch[K, V],
+	thunks []dataloader.Thunk[Result[V]]) []Result[V] {
 	done := make(chan []Result[V], 1)
 	task.Go(func() error {
+		if own != nil {
+			own.run(l.fetch)
+		}
 		done <- collect(thunks)
 		return nil
 	}, func(error) {})

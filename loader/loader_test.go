@@ -166,3 +166,38 @@ func TestABatchIsFetchedWhereItsCallerWaits(t *testing.T) {
 		t.Errorf("a caller that can leave has to wait for the batch:\n%s", stack)
 	}
 }
+
+func TestAResultIsDeliveredBeforeItsBatchEnds(t *testing.T) {
+	t.Parallel()
+	for name, leaves := range map[string]bool{"a caller that stays": false, "a caller that may leave": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				l := New(t.Context(), func(_ context.Context, keys []string, deliver func(string, Result[string])) []Result[string] {
+					results := make([]Result[string], len(keys))
+					deliver(keys[0], Result[string]{Value: "early", Found: true})
+					time.Sleep(time.Second)
+					for i := range results {
+						results[i] = Result[string]{Value: "late", Found: true}
+					}
+					return results
+				})
+				ctx := task.WithWork(t.Context(), task.Work{Singly: true})
+				if leaves {
+					cancellable, cancel := context.WithCancel(ctx)
+					defer cancel()
+					ctx = cancellable
+				}
+				start := time.Now()
+				go l.Load(ctx, []string{"a", "b"})
+				synctest.Wait()
+				if got := values(l.Load(ctx, []string{"a"})); got[0] != "early" || time.Since(start) != 0 {
+					t.Errorf("got %v after %v", got, time.Since(start))
+				}
+				if got := values(l.Load(ctx, []string{"b"})); got[0] != "late" {
+					t.Errorf("got %v", got)
+				}
+			})
+		})
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // FieldPath is a field of an answer, under one of its parents or under all.
@@ -82,7 +83,7 @@ func WithPurpose(ctx context.Context, p Purpose) context.Context {
 // one key needs no purpose where the operation is not explained.
 func WithKeys(ctx context.Context, keys ...string) context.Context {
 	s := scopeOf(ctx)
-	if len(keys) == max(s.purpose.BatchSize, 1) && !s.explained {
+	if len(keys) == max(s.purpose.BatchSize, 1) && s.explanation == nil {
 		return ctx
 	}
 	return WithPurpose(ctx, s.purpose.For(slices.Clone(keys)...))
@@ -91,10 +92,21 @@ func WithKeys(ctx context.Context, keys ...string) context.Context {
 // PurposeOf is the purpose of the calls under the context, the zero value where that is not known.
 func PurposeOf(ctx context.Context) Purpose { return scopeOf(ctx).purpose }
 
-// WithExplanation makes the calls under the context record the fields that they serve.
-func WithExplanation(ctx context.Context) context.Context {
-	return withScope(ctx, func(s *scope) { s.explained = true })
+// Explanation counts the keys that an operation asks for, each time that it does: the calls of a server that neither
+// joins nor keeps anything.
+type Explanation struct{ keys atomic.Int64 }
+
+// WithExplanation makes the calls under the context record the fields that they serve, and its reads count into e.
+func WithExplanation(ctx context.Context, e *Explanation) context.Context {
+	return withScope(ctx, func(s *scope) { s.explanation = e })
 }
 
-// IsExplained reports whether the calls under the context record the fields that they serve.
-func IsExplained(ctx context.Context) bool { return scopeOf(ctx).explained }
+// ExplanationOf returns the explanation that the calls under the context are for, nil where they need not record the
+// fields that they serve.
+func ExplanationOf(ctx context.Context) *Explanation { return scopeOf(ctx).explanation }
+
+// Count adds keys that are asked for.
+func (e *Explanation) Count(keys int) { e.keys.Add(int64(keys)) }
+
+// Keys is the count so far.
+func (e *Explanation) Keys() int64 { return e.keys.Load() }

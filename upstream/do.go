@@ -230,7 +230,7 @@ func (c *Client) newCall(ctx context.Context, req *Request, ready time.Time, n i
 	call := Call{Backend: c.opts.Backend, Method: req.Method, Route: req.Route, Retries: n, Start: time.Now(),
 		Purpose: s.purpose, Number: numbers.Add(1)}
 	call.Wait = call.Start.Sub(ready)
-	if s.explained {
+	if s.explanation != nil {
 		call.Parameters = req.parameters()
 	}
 	return call

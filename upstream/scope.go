@@ -13,7 +13,7 @@ type scope struct {
 	observe       observer        // nil observes nothing
 	begun         *atomic.Int64   // counts exchanges as they begin; nil counts none
 	purpose       Purpose
-	explained     bool
+	explanation   *Explanation // nil where the operation is not explained
 	shortDeadline bool
 	attempt       int // how often the call was sent before
 }

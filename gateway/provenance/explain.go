@@ -93,10 +93,10 @@ type explainedFact struct {
 	Reason     cache.Reason  `json:"reason,omitempty"`
 }
 
-// Explain describes the calls and facts so far of an answer with this data. parameters returns the parameters of a
+// Explain describes the calls and facts so far of an answer with this data, where the operation is explained. parameters returns the parameters of a
 // call.
 func (p *Provenance) Explain(data []byte, parameters func(upstream.Call) []explainedParameter) explanation {
-	e := explanation{Calls: []explainedCall{}, Facts: []explainedFact{}, CallsNaive: p.requested.Keys(),
+	e := explanation{Calls: []explainedCall{}, Facts: []explainedFact{}, CallsNaive: p.explanation.Keys(),
 		BytesSent: len(data)}
 	served := newPathIndex(data)
 	at := map[uint64]int{}
@@ -209,16 +209,3 @@ func locate(v any, names []string, at string, found []string) []string {
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d.Microseconds()) / 1000 }
-
-type explainKey struct{}
-
-// WithExplain returns a context whose operation is explained.
-func WithExplain(ctx context.Context) context.Context {
-	return context.WithValue(ctx, explainKey{}, true)
-}
-
-// Explains reports whether the operation of a context is explained.
-func Explains(ctx context.Context) bool {
-	on, _ := ctx.Value(explainKey{}).(bool)
-	return on
-}

@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -18,8 +17,8 @@ import (
 type Provenance struct {
 	began time.Time
 	Facts cache.Facts
-	// requested is how often a key was asked for, which is the number of calls of a server without batches and a cache.
-	requested loader.KeyCounter
+	// explanation is nil where the caller does not want the cost of the operation.
+	explanation *upstream.Explanation
 
 	begun atomic.Int64 // calls
 	mu    sync.Mutex
@@ -29,16 +28,19 @@ type Provenance struct {
 	shared []upstream.Call
 }
 
-// With returns a context that records the facts and calls of an operation.
-func With(ctx context.Context) (context.Context, *Provenance) {
+// With returns a context that records the facts and calls of an operation, which is explained if explain is set.
+func With(ctx context.Context, explain bool) (context.Context, *Provenance) {
 	p := &Provenance{began: time.Now()}
 	ctx = cache.WithFacts(ctx, &p.Facts)
-	ctx = loader.WithKeyCounter(ctx, &p.requested)
-	if Explains(ctx) {
-		ctx = cache.WithNotes(upstream.WithExplanation(ctx), p.addShared)
+	if explain {
+		p.explanation = new(upstream.Explanation)
+		ctx = cache.WithNotes(upstream.WithExplanation(ctx, p.explanation), p.addShared)
 	}
 	return upstream.WithObserver(ctx, &p.begun, p.addCall), p
 }
+
+// Explains reports whether the operation is explained.
+func (p *Provenance) Explains() bool { return p.explanation != nil }
 
 // addCall takes a call of the operation's own, and leaves it for those who share the fetch that it is made for.
 func (p *Provenance) addCall(ctx context.Context, c upstream.Call) {
