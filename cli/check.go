@@ -42,11 +42,11 @@ func (c *checkCommand) Run(p *process) error {
 	if err != nil {
 		return err
 	}
-	return exitWith(conclude(p.Stdout, c.JSON, result.OK, result))
+	return conclude(p.Stdout, c.JSON, result.OK, result)
 }
 
-// conclude writes the result of a command, and returns its exit code.
-func conclude(stdout io.Writer, asJSON, ok bool, result interface{ print(io.Writer) }) int {
+// conclude writes the result of a command, and returns how the run ends.
+func conclude(stdout io.Writer, asJSON, ok bool, result interface{ print(io.Writer) }) error {
 	if asJSON {
 		encoder := json.NewEncoder(stdout)
 		encoder.SetEscapeHTML(false)
@@ -56,9 +56,9 @@ func conclude(stdout io.Writer, asJSON, ok bool, result interface{ print(io.Writ
 		result.print(stdout)
 	}
 	if !ok {
-		return ExitFailed
+		return exit(ExitFailed)
 	}
-	return ExitOK
+	return nil
 }
 
 // checkResult is the command's output.

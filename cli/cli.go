@@ -113,14 +113,6 @@ func Run(ctx context.Context, p Program) (code int) {
 	return ExitUsage
 }
 
-// exitWith returns the error that ends a run with this code.
-func exitWith(code int) error {
-	if code == ExitOK {
-		return nil
-	}
-	return exit(code)
-}
-
 // lastLines is how long a program that ends waits for the reader of its log.
 const lastLines = time.Second
 

@@ -57,7 +57,10 @@ func (c *doctorCommand) Run(ctx context.Context, p *process) error {
 	defer stop()
 	return p.with(func(e *environment) error {
 		d := &doctor{cfg: e.cfg, getenv: p.Getenv, clocks: clocks{base: e.transport}}
-		return exitWith(d.run(ctx, c.JSON, p.Stdout, p.Stderr))
+		if code := d.run(ctx, c.JSON, p.Stdout, p.Stderr); code != ExitOK {
+			return exit(code)
+		}
+		return nil
 	})
 }
 

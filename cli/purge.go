@@ -4,11 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"log/slog"
 
 	"github.com/learngraph/learngraph/app"
-	"github.com/learngraph/learngraph/config"
 )
 
 type purgeCommand struct {
@@ -20,36 +17,32 @@ type purgeCommand struct {
 func (c *purgeCommand) Run(ctx context.Context, p *process) error {
 	ctx, stop := untilStopped(ctx)
 	defer stop()
-	return p.with(func(e *environment) error { return exitWith(c.purge(ctx, e.cfg, p.Schema, e.log, p.Stdout, p.Stderr)) })
+	return p.with(func(e *environment) error { return c.purge(ctx, e, p) })
 }
 
-func (c *purgeCommand) purge(ctx context.Context, cfg *config.Config, schema string, log *slog.Logger,
-	stdout, stderr io.Writer) int {
-	if cfg.Cache.Redis == nil {
-		fmt.Fprintln(stderr, "learngraph: REDIS_URL is missing: without it, POST to /purge on each replica's METRICS_LISTEN")
-		return ExitUsage
+func (c *purgeCommand) purge(ctx context.Context, e *environment, p *process) error {
+	if e.cfg.Cache.Redis == nil {
+		return errors.New("REDIS_URL is missing: without it, POST to /purge on each replica's METRICS_LISTEN")
 	}
-	s, err := app.New(cfg, app.Options{Schema: schema, Log: log})
+	s, err := app.New(e.cfg, app.Options{Schema: p.Schema, Log: e.log})
 	if err != nil {
-		fmt.Fprintln(stderr, "learngraph:", err)
-		return ExitUsage
+		return err
 	}
 	held, err := s.Purge(ctx, c.Type, c.ID)
 	failed := s.Cache.Counters().PendingDrops > 0
 	if err := errors.Join(err, s.Close()); err != nil {
-		fmt.Fprintln(stderr, "learngraph:", err)
-		return ExitUsage
+		return err
 	}
-	if failed {
-		fmt.Fprintln(stderr, "learngraph: Redis is not reachable: nothing was purged")
-		return ExitFailed
-	}
-	if held {
-		fmt.Fprintln(stdout, "purged: there were cached values of this", c.Type)
-	} else {
-		fmt.Fprintf(stdout,
+	switch {
+	case failed:
+		fmt.Fprintln(p.Stderr, "learngraph: Redis is not reachable: nothing was purged")
+		return exit(ExitFailed)
+	case held:
+		fmt.Fprintln(p.Stdout, "purged: there were cached values of this", c.Type)
+	default:
+		fmt.Fprintf(p.Stdout,
 			"no value of this %s was cached; lists that could have it are dropped. Is the id right? See learngraph help purge\n",
 			c.Type)
 	}
-	return ExitOK
+	return nil
 }

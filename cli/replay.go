@@ -27,7 +27,7 @@ func (c *replayCommand) Run(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	return exitWith(conclude(p.Stdout, c.JSON, result.OK, result))
+	return conclude(p.Stdout, c.JSON, result.OK, result)
 }
 
 // replayResult is the command's output.
