@@ -47,61 +47,81 @@ func (h LogHandler) Handle(ctx context.Context, r slog.Record) error {
 	if h.text || r.Message != middleware.AccessMessage || r.Level != slog.LevelInfo {
 		return h.Handler.Handle(ctx, r)
 	}
-	line := lineBuffers.Get().(*[]byte)
+	line := lineBuffers.Get().(*simpleLine)
 	defer lineBuffers.Put(line)
-	var plain bool
-	if *line, plain = appendSimpleRecord((*line)[:0], r); !plain {
+	if !line.write(r) {
 		return h.Handler.Handle(ctx, r)
 	}
-	h.lines.writeDelayed(*line)
+	h.lines.writeDelayed(line.json)
 	return nil
 }
 
-var lineBuffers = sync.Pool{New: func() any { return new([]byte) }}
+var lineBuffers = sync.Pool{New: func() any { return new(simpleLine) }}
 
-// appendSimpleRecord adds a record's line where all its values are numbers and strings that JSON writes unescaped.
-func appendSimpleRecord(line []byte, r slog.Record) ([]byte, bool) {
-	line = append(line, `{"time":"`...)
-	line = r.Time.AppendFormat(line, time.RFC3339Nano)
-	line = append(line, `","level":"INFO","msg":"`...)
-	line = append(line, r.Message...)
-	line = append(line, '"')
-	plain := true
-	add := func(a slog.Attr) {
-		line = append(line, `,"`...)
-		line = append(line, a.Key...)
-		line = append(line, `":`...)
-		var simple bool
-		line, simple = appendSimpleValue(line, a.Value)
-		plain = plain && simple
-	}
-	r.Attrs(func(a slog.Attr) bool {
-		if a.Value.Kind() != slog.KindLogValuer {
-			add(a)
-		} else if request, ok := a.Value.LogValuer().(*middleware.Exchange); ok {
-			request.Each(add)
-		} else {
-			plain = false
-		}
-		return plain
-	})
-	return append(line, "}\n"...), plain
+// simpleLine is a line whose values are numbers and strings that JSON writes unescaped, while plain is set.
+type simpleLine struct {
+	json  []byte
+	plain bool
 }
 
-func appendSimpleValue(line []byte, v slog.Value) ([]byte, bool) {
-	switch v.Kind() {
+var _ middleware.Line = (*simpleLine)(nil)
+
+// write makes the line that of a record, and reports whether it could.
+func (l *simpleLine) write(r slog.Record) bool {
+	l.plain = true
+	l.json = append(l.json[:0], `{"time":"`...)
+	l.json = r.Time.AppendFormat(l.json, time.RFC3339Nano)
+	l.json = append(l.json, `","level":"INFO","msg":"`...)
+	l.json = append(l.json, r.Message...)
+	l.json = append(l.json, '"')
+	r.Attrs(l.add)
+	l.json = append(l.json, "}\n"...)
+	return l.plain
+}
+
+func (l *simpleLine) add(a slog.Attr) bool {
+	switch a.Value.Kind() {
 	case slog.KindString:
-		text := v.String()
-		line = append(line, '"')
-		line = append(line, text...)
-		return append(line, '"'), needsNoEscape(text)
+		l.Text(a.Key, a.Value.String())
 	case slog.KindInt64:
-		return strconv.AppendInt(line, v.Int64(), 10), true
-	case slog.KindFloat64:
-		f := v.Float64()
-		return strconv.AppendFloat(line, f, 'f', -1, 64), f == 0 || f >= 1e-6 && f < 1e21 // others have an exponent
+		l.Number(a.Key, a.Value.Int64())
+	case slog.KindLogValuer:
+		x, ok := a.Value.LogValuer().(*middleware.Exchange)
+		if ok {
+			x.AddTo(l)
+		}
+		l.plain = l.plain && ok
+	default:
+		l.plain = false
 	}
-	return line, false
+	return l.plain
+}
+
+func (l *simpleLine) name(name string) {
+	l.json = append(l.json, `,"`...)
+	l.json = append(l.json, name...)
+	l.json = append(l.json, `":`...)
+}
+
+// Text adds a string.
+func (l *simpleLine) Text(name, value string) {
+	l.name(name)
+	l.json = append(l.json, '"')
+	l.json = append(l.json, value...)
+	l.json = append(l.json, '"')
+	l.plain = l.plain && needsNoEscape(value)
+}
+
+// Number adds an integer.
+func (l *simpleLine) Number(name string, value int64) {
+	l.name(name)
+	l.json = strconv.AppendInt(l.json, value, 10)
+}
+
+// Milliseconds adds a duration to the microsecond.
+func (l *simpleLine) Milliseconds(name string, d time.Duration) {
+	l.name(name)
+	l.json = strconv.AppendFloat(l.json, float64(d.Microseconds())/1000, 'f', -1, 64)
 }
 
 // needsNoEscape reports whether JSON has nothing to escape in a text, which is true of ASCII without quotes and

@@ -61,23 +61,40 @@ type Exchange struct {
 	proxies []netip.Prefix
 }
 
+// Line takes the members of a request's line in the log, in their order.
+type Line interface {
+	requestlog.Line
+	Milliseconds(name string, d time.Duration)
+}
+
+// AddTo adds the members to a line.
+func (x *Exchange) AddTo(line Line) {
+	line.Text("requestId", requestlog.ID(&x.context))
+	line.Text("method", requestlog.Cut(x.request.Method, longestMethod))
+	line.Text("path", requestlog.Cut(x.request.URL.Path, longestPath))
+	line.Number("status", int64(cmp.Or(x.status, http.StatusOK)))
+	line.Number("bytes", x.bytes)
+	line.Milliseconds("durationMs", x.took)
+	line.Text("remote", remoteAddress(x.request, x.proxies))
+	requestlog.Of(&x.context).AddTo(line)
+}
+
 // LogValue returns the members as a group, which a handler shows as members of the line where it has no name.
 func (x *Exchange) LogValue() slog.Value {
-	var list []slog.Attr
-	x.Each(func(attr slog.Attr) { list = append(list, attr) })
+	var list attrs
+	x.AddTo(&list)
 	return slog.GroupValue(list...)
 }
 
-// Each calls add with each member of the line in order.
-func (x *Exchange) Each(add func(slog.Attr)) {
-	add(slog.String("requestId", requestlog.ID(&x.context)))
-	add(slog.String("method", requestlog.Cut(x.request.Method, longestMethod)))
-	add(slog.String("path", requestlog.Cut(x.request.URL.Path, longestPath)))
-	add(slog.Int("status", cmp.Or(x.status, http.StatusOK)))
-	add(slog.Int64("bytes", x.bytes))
-	add(slog.Float64("durationMs", float64(x.took.Microseconds())/1000))
-	add(slog.String("remote", remoteAddress(x.request, x.proxies)))
-	requestlog.Of(&x.context).EachAttr(add)
+// attrs is a Line of slog.
+type attrs []slog.Attr
+
+func (l *attrs) Text(name, value string) { *l = append(*l, slog.String(name, value)) }
+
+func (l *attrs) Number(name string, value int64) { *l = append(*l, slog.Int64(name, value)) }
+
+func (l *attrs) Milliseconds(name string, d time.Duration) {
+	*l = append(*l, slog.Float64(name, float64(d.Microseconds())/1000))
 }
 
 // The longest texts of a request in a line of the log, in bytes: it may have any.

@@ -2,7 +2,6 @@ package requestlog
 
 import (
 	"context"
-	"log/slog"
 	"sync"
 	"unicode/utf8"
 
@@ -76,8 +75,14 @@ func (r *Record) Failed(code string) {
 	}
 }
 
-// EachAttr calls add with each member of a line that there is.
-func (r *Record) EachAttr(add func(slog.Attr)) {
+// Line takes the members of a request's line in the log, in their order.
+type Line interface {
+	Text(name, value string)
+	Number(name string, value int64)
+}
+
+// AddTo adds the members that there are to a line.
+func (r *Record) AddTo(line Line) {
 	if r == nil {
 		return
 	}
@@ -85,7 +90,7 @@ func (r *Record) EachAttr(add func(slog.Attr)) {
 	defer r.mu.Unlock()
 	text := func(name, value string) {
 		if value != "" {
-			add(slog.String(name, value))
+			line.Text(name, value)
 		}
 	}
 	text("caller", r.caller)
@@ -96,11 +101,11 @@ func (r *Record) EachAttr(add func(slog.Attr)) {
 	text("cache", r.first.Cache)
 	text("code", r.code)
 	if r.operations > 0 {
-		add(slog.Int64("cost", r.cost))
-		add(slog.Int64("calls", r.calls))
+		line.Number("cost", r.cost)
+		line.Number("calls", r.calls)
 	}
 	if r.operations > 1 {
-		add(slog.Int("operations", r.operations))
+		line.Number("operations", int64(r.operations))
 	}
 }
 
