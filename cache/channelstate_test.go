@@ -95,7 +95,7 @@ func TestAReplicaOutOfSyncServesCachedValuesOnFailure(t *testing.T) {
 		if got := peek(s, "a"); len(got) != 0 {
 			t.Errorf("got %v from memory", got)
 		}
-		if _, ok := s.Fresh(s.Name("a")); ok {
+		if _, ok := s.Fresh(s.Name("a"), time.Now()); ok {
 			t.Error("memory is said to hold it fresh")
 		}
 		b.set(func(b *backend) { b.err = errors.New("down") })

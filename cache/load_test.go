@@ -437,7 +437,7 @@ func TestFreshByNameReturnsFreshValuesOfMemoryOnly(t *testing.T) {
 		c := open(t, options())
 		s, b := words(c), &backend{absent: map[string]bool{"none": true}}
 		fresh := func(key string) string {
-			v, ok := s.Fresh(s.Name(key))
+			v, ok := s.Fresh(s.Name(key), time.Now())
 			return fmt.Sprint(v, ok)
 		}
 		expect(t, fresh("a"), "false")
@@ -463,7 +463,7 @@ func TestWithoutATTLNoNameIsFresh(t *testing.T) {
 		o.TTL = 0
 		s, b := words(open(t, o)), &backend{}
 		one(t.Context(), s, b, "a")
-		if v, ok := s.Fresh(s.Name("a")); ok {
+		if v, ok := s.Fresh(s.Name("a"), time.Now()); ok {
 			t.Errorf("got %s, want nothing", v)
 		}
 	})

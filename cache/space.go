@@ -170,9 +170,9 @@ type Name struct{ digest digest }
 // Name returns the name of a key.
 func (s *Space[V]) Name(key string) Name { return Name{s.inner.digest(key)} }
 
-// Fresh returns the value of a key if memory holds it fresh: what Load would answer then, and counted as such, but for
-// the fact, which is the caller's to record.
-func (s *Space[V]) Fresh(n Name) (v V, ok bool) {
+// Fresh returns the value of a key if memory holds it fresh now: what Load would answer then, and counted as such, but
+// for the fact, which is the caller's to record.
+func (s *Space[V]) Fresh(n Name, now time.Time) (v V, ok bool) {
 	c := s.inner.c
 	if c.o.TTL <= 0 {
 		return v, false
@@ -181,7 +181,7 @@ func (s *Space[V]) Fresh(n Name) (v V, ok bool) {
 	if r == nil || !r.found {
 		return v, false
 	}
-	if now := time.Now(); !now.Before(r.fresh) || !s.inner.trusts(r, now) {
+	if !now.Before(r.fresh) || !s.inner.trusts(r, now) {
 		return v, false
 	}
 	s.inner.counter.hit()

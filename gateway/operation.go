@@ -71,7 +71,7 @@ func (p *prepared) cacheKey() string {
 }
 
 func (g *Gateway) answer(ctx context.Context, r *http.Request, req *httpapi.Request, parts *parts) *httpapi.Result {
-	ctx, began := g.begin(ctx)
+	ctx, began := g.begin(ctx), time.Now()
 	f := requestlog.Operation{Caller: auth.FromContext(ctx).Label()}
 	out := g.answerOperation(ctx, r, req, parts, &f)
 	if out.Rest == nil {
@@ -82,12 +82,12 @@ func (g *Gateway) answer(ctx context.Context, r *http.Request, req *httpapi.Requ
 	return out
 }
 
-// begin returns the context of an operation whose figures observe takes, and the time.
-func (g *Gateway) begin(ctx context.Context) (context.Context, time.Time) {
-	if g.opts.Begin != nil {
-		ctx = g.opts.Begin(ctx)
+// begin returns the context of an operation whose figures observe takes.
+func (g *Gateway) begin(ctx context.Context) context.Context {
+	if g.opts.Begin == nil {
+		return ctx
 	}
-	return ctx, time.Now()
+	return g.opts.Begin(ctx)
 }
 
 // observe takes the figures of an operation that was answered.

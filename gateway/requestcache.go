@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"net/http"
 	"sync/atomic"
+	"time"
 
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
@@ -98,11 +99,12 @@ func (g *Gateway) answerFromCache(r *http.Request, who *auth.Caller, sum [sha256
 	if g.sources.Registers(ctx, &req) {
 		return nil // which is charged
 	}
-	a, ok := g.opts.Answers.Fresh(again.answerName(who, g.opts.Answers))
+	began := time.Now()
+	a, ok := g.opts.Answers.Fresh(again.answerName(who, g.opts.Answers), began)
 	if !ok {
 		return nil
 	}
-	ctx, began := g.begin(ctx)
+	ctx = g.begin(ctx)
 	f := requestlog.Operation{Caller: who.Label(), Name: again.name, Kind: string(ast.Query), Document: req.TrustedID,
 		Cache: cacheHit}
 	out := g.answerWith(ctx, who, a, again.estimate, &f)

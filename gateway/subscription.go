@@ -210,7 +210,7 @@ func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) li
 		if last != nil {
 			ctx = upstream.WithPriority(cache.WithDirectives(ctx, cache.Directives{Renew: true}), upstream.Renewal)
 		}
-		ctx, began := g.begin(ctx)
+		ctx, began := g.begin(ctx), time.Now()
 		f := requestlog.Operation{Caller: who.Label()}
 		answer, out := g.event(ctx, &req, last, &f)
 		g.observe(ctx, &f, began, out)

@@ -57,7 +57,10 @@ func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) *Error {
 		x.ifNoneMatch = &match
 	}
 	media, weight := representation.NegotiateMediaType(r.Header)
-	parts, subscription := incremental.Negotiate(accept, weight), incremental.NegotiateSubscription(accept)
+	parts, subscription := incremental.None, incremental.None
+	if incremental.NamesParts(accept) {
+		parts, subscription = incremental.Negotiate(accept, weight), incremental.NegotiateSubscription(accept)
+	}
 	if !x.head {
 		x.Protocol, x.subscription = parts, subscription
 	}

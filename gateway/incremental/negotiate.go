@@ -55,9 +55,6 @@ func (p Protocol) contentType() string {
 // NegotiateSubscription picks the protocol of a subscription that an Accept header asks for with the most weight:
 // Events where both have the same, None where it allows neither.
 func NegotiateSubscription(accept []string) Protocol {
-	if !namesParts(accept) {
-		return None
-	}
 	var best float64
 	picked := None
 	for media, params := range representation.MediaRanges(accept) {
@@ -75,9 +72,9 @@ func NegotiateSubscription(accept []string) Protocol {
 	return picked
 }
 
-// namesParts reports whether an Accept header names a format of parts. Where it does not, which nearly all do, nothing
-// else of it matters here.
-func namesParts(accept []string) bool {
+// NamesParts reports whether an Accept header names a format of parts. Nearly all name none, and the functions that pick
+// one of it have nothing to find then.
+func NamesParts(accept []string) bool {
 	return slices.ContainsFunc(accept, func(value string) bool {
 		value = strings.ToLower(value)
 		return strings.Contains(value, "multipart/mixed") || strings.Contains(value, "text/event-stream")
@@ -87,9 +84,6 @@ func namesParts(accept []string) bool {
 // Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more
 // weight, which is whole.
 func Negotiate(accept []string, whole float64) Protocol {
-	if !namesParts(accept) {
-		return None
-	}
 	best, picked := 0.0, None
 	for media, params := range representation.MediaRanges(accept) {
 		p, q := protocolOf(media, params), representation.Quality(params)
@@ -106,9 +100,6 @@ func Negotiate(accept []string, whole float64) Protocol {
 // AcceptsUnknown reports whether an Accept header allows a format of parts that none of the protocols is, as one of a
 // later version of the specification.
 func AcceptsUnknown(accept []string) bool {
-	if !namesParts(accept) {
-		return false
-	}
 	for media, params := range representation.MediaRanges(accept) {
 		parts := media == "multipart/mixed" || media == "text/event-stream"
 		if parts && representation.Quality(params) > 0 && protocolOf(media, params) == None {
