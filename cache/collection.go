@@ -16,18 +16,18 @@ import (
 type Page[V any] struct {
 	Items []V
 	// Next is the backend's cursor of the next page, empty where it has none.
-	Next string
+	Next string `json:",omitempty"`
 	// Total is nil where the backend does not count.
-	Total *int
+	Total *int `json:",omitempty"`
 	// More reports whether items follow.
-	More bool
+	More bool `json:",omitempty"`
 	// Number and Size are the page's position as the backend reports it.
-	Number, Size int
+	Number, Size int `json:",omitempty"`
 	// Extra is data of the page besides its items.
-	Extra []json.RawMessage
+	Extra []json.RawMessage `json:",omitempty"`
 	// Missing is the reason why some of the items are missing: a write made them unknown and they cannot be read, or the
 	// backend sent errors for them.
-	Missing error
+	Missing error `json:"-"`
 }
 
 // Item is a record that a page shows.
@@ -353,19 +353,15 @@ func (c *Collection[K, V]) visiblePage(o *outcome) (Page[V], error) {
 	return page, nil
 }
 
-// pageHead is what precedes the items of a page in Redis.
-type pageHead struct {
-	Items        int
-	Next         string            `json:",omitempty"`
-	Total        *int              `json:",omitempty"`
-	More         bool              `json:",omitempty"`
-	Number, Size int               `json:",omitempty"`
-	Extra        []json.RawMessage `json:",omitempty"`
+// pageHead is what precedes the items of a page in Redis: a page with their number in their place.
+type pageHead[V any] struct {
+	Items int
+	*Page[V]
 }
 
 // encodePage writes a head and the items, each after its length: the text of an item stays as it is.
 func encodePage[V any](p *Page[V], encode func(V) ([]byte, error)) ([]byte, error) {
-	head, err := json.Marshal(pageHead{len(p.Items), p.Next, p.Total, p.More, p.Number, p.Size, p.Extra})
+	head, err := json.Marshal(pageHead[V]{len(p.Items), p})
 	if err != nil {
 		return nil, err
 	}
@@ -382,12 +378,12 @@ func encodePage[V any](p *Page[V], encode func(V) ([]byte, error)) ([]byte, erro
 
 func decodePage[V any](data []byte, decode func([]byte) (V, error)) (*Page[V], error) {
 	text, rest, ok := cutBytes(data)
-	var head pageHead
+	p := new(Page[V])
+	head := pageHead[V]{Page: p}
 	if !ok || json.Unmarshal(text, &head) != nil || head.Items < 0 || head.Items > len(rest) {
 		return nil, errFrame
 	}
-	p := &Page[V]{Items: make([]V, head.Items), Next: head.Next, Total: head.Total, More: head.More, Number: head.Number,
-		Size: head.Size, Extra: head.Extra}
+	p.Items = make([]V, head.Items)
 	for i := range p.Items {
 		if text, rest, ok = cutBytes(rest); !ok {
 			return nil, errFrame
