@@ -4,6 +4,7 @@ import (
 	"io/fs"
 	"os"
 	"path"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,13 +16,19 @@ import (
 var (
 	quoted     = regexp.MustCompile("`([^`\n]+)`")
 	identifier = regexp.MustCompile(`^([a-z/]+)\.(?:\w+\.)*(\w+)$`)
+	importPath = regexp.MustCompile(`^(?:net/http|github\.com/)`)
 	filePath   = regexp.MustCompile(`^[\w.*][\w.*/-]*(?:/|\.(?:go|md|yml|json|graphqls|mod)|/[\w.*-]+)$`)
 )
 
 // TestDocumentationNamesWhatExists looks for the files, packages and functions that pages name in backquotes.
 func TestDocumentationNamesWhatExists(t *testing.T) {
 	t.Parallel()
-	for _, page := range []string{"docs/explanation/architecture.md", "docs/reference/glossary.md", "CONTRIBUTING.md"} {
+	decisions, err := filepath.Glob("docs/explanation/decisions/*.md")
+	if err != nil || len(decisions) == 0 {
+		t.Fatalf("%d decisions, %v", len(decisions), err)
+	}
+	pages := []string{"docs/explanation/architecture.md", "docs/reference/glossary.md", "CONTRIBUTING.md"}
+	for _, page := range append(pages, decisions...) {
 		text, err := os.ReadFile(page)
 		if err != nil {
 			t.Fatal(err)
@@ -35,7 +42,7 @@ func TestDocumentationNamesWhatExists(t *testing.T) {
 				}
 			}
 		}
-		if named == 0 {
+		if named == 0 && !slices.Contains(decisions, page) {
 			t.Errorf("%s names nothing", page)
 		}
 	}
@@ -49,7 +56,7 @@ func naming(t *testing.T, text string) (exists, isName bool) {
 			return declares(t, m[1], m[2]), true
 		}
 	}
-	if strings.HasPrefix(text, "./") || !filePath.MatchString(text) {
+	if strings.HasPrefix(text, "./") || !filePath.MatchString(text) || importPath.MatchString(text) {
 		return false, false
 	}
 	found, err := fs.Glob(os.DirFS("."), strings.TrimSuffix(text, "/"))
@@ -116,4 +123,42 @@ func TestTheReadmeNamesSettingsAsTheyAre(t *testing.T) {
 			t.Errorf("README.md: the default of %s is %s, want %q", row[1], row[2], want)
 		}
 	}
+}
+
+// TestTheArchitectureNamesEachPackageAndGoroutine looks for packages and starts of goroutines that the page lacks.
+func TestTheArchitectureNamesEachPackageAndGoroutine(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("docs/explanation/architecture.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	tree, goroutines, found := strings.Cut(string(page), "## Goroutines")
+	if !found {
+		t.Fatal("there is no table of goroutines")
+	}
+	starts := regexp.MustCompile(`\btask\.Go\(|\.Go\(func|running\.Go\(`)
+	for _, f := range goFiles(t) {
+		folder := path.Dir(f.path)
+		// Programs that serve measurements and tests are part of their folder's row.
+		if strings.HasSuffix(f.path, "_test.go") || folder == "." || isTool(folder) {
+			continue
+		}
+		if !strings.Contains(tree, "`"+folder+"/`") {
+			t.Errorf("the architecture does not name %s", folder)
+		}
+		text, err := os.ReadFile(f.path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if starts.Match(text) && !strings.HasPrefix(f.path, "task/") && !strings.Contains(goroutines, "`"+f.path+"`") {
+			t.Errorf("the table of goroutines lacks %s", f.path)
+		}
+	}
+}
+
+// isTool reports whether a folder has a program or an emulator of a tool, which is no part of the architecture.
+func isTool(folder string) bool {
+	top, _, _ := strings.Cut(folder, "/")
+	return slices.Contains([]string{"bench", "ops", "e2e", "examples", "explorer"}, top) ||
+		strings.HasPrefix(folder, "upstream/emulator")
 }

@@ -178,12 +178,12 @@ func moment(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
 
 // contractView is the answer of /contract.
 type contractView struct {
-	Findings []findingView `json:"findings"`
+	Drifts []driftView `json:"findings"`
 	// LeftOut is how many more were seen on paths past the number that is kept.
 	LeftOut int64 `json:"leftOut"`
 }
 
-type findingView struct {
+type driftView struct {
 	Backend upstream.Backend `json:"backend"`
 	Path    string           `json:"path"`
 	// Kind is mismatch for a value of another kind than its field's, unknown for a member that the schema does not have.
@@ -194,13 +194,13 @@ type findingView struct {
 }
 
 func (o Operator) contract(w http.ResponseWriter, _ *http.Request) {
-	view := contractView{Findings: []findingView{}}
+	view := contractView{Drifts: []driftView{}}
 	if o.Contract != nil {
 		list, leftOut := o.Contract()
 		view.LeftOut = leftOut
 		for _, f := range list {
-			view.Findings = append(view.Findings,
-				findingView{f.Backend, f.Path, telemetry.FindingKind(f), f.Count, moment(f.First), moment(f.Last)})
+			view.Drifts = append(view.Drifts,
+				driftView{f.Backend, f.Path, telemetry.DriftKind(f), f.Count, moment(f.First), moment(f.Last)})
 		}
 	}
 	writeJSON(w, http.StatusOK, view)

@@ -42,7 +42,7 @@ type Server struct {
 	transport   http.RoundTripper // carries the calls to the backends; nil is the network
 	traces      *telemetry.Tracer
 	metrics     *telemetry.Metrics
-	watch       *upstream.SchemaDrift
+	drift       *upstream.SchemaDrift
 	backends    []*upstream.Client
 	callers     *callers
 	credentials *credentials
@@ -63,7 +63,7 @@ func New(cfg *config.Config, o Options) (s *Server, err error) {
 	if h, ok := o.Log.Handler().(interface{ Dropped() uint64 }); ok {
 		s.logDropped = h.Dropped
 	}
-	s.watch = upstream.NewSchemaDrift(upstream.SchemaDriftOptions{Report: s.reportFinding,
+	s.drift = upstream.NewSchemaDrift(upstream.SchemaDriftOptions{Report: s.reportDrift,
 		Ignore: thoughtindustries.Withheld})
 	if s.Cache, err = openCache(cfg, o, s.log); err != nil {
 		return nil, err
@@ -113,16 +113,16 @@ func (s *Server) Close() error {
 	return errors.Join(s.Cache.Close(), s.traces.Close(ctx))
 }
 
-// reportFinding logs where a backend's answers differ from the schema, by names alone.
-func (s *Server) reportFinding(f upstream.Drift) {
+// reportDrift logs where a backend's answers differ from the schema, by names alone.
+func (s *Server) reportDrift(d upstream.Drift) {
 	switch {
-	case f.Mismatch:
+	case d.Mismatch:
 		s.log.Warn("a backend's answer breaks the schema: the field is null in answers until schema.graphqls matches",
-			"backend", f.Backend, "path", f.Path)
+			"backend", d.Backend, "path", d.Path)
 	case !s.cfg.Demo: // the emulator sends unknown members on purpose
 		s.log.Info(
 			"a backend sends a member that the schema lacks: it is omitted from answers unless schema.graphqls declares it",
-			"backend", f.Backend, "path", f.Path)
+			"backend", d.Backend, "path", d.Path)
 	}
 }
 

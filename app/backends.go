@@ -47,7 +47,7 @@ func (s *Server) newClient(b upstream.Backend, cfg config.Backend) (*upstream.Cl
 	return upstream.New(upstream.Options{Backend: b, Retries: s.cfg.Retries, BaseURL: cfg.URL, Transport: transport,
 		Observer: s.metrics.Call, Timeout: cfg.Timeout, OperationTimeout: s.cfg.OperationTimeout,
 		Concurrency: cfg.Concurrency, Rates: s.localRates(cfg.Rates), Budget: s.sharedBudget(b, cfg.Rates), Gzip: cfg.Gzip,
-		MaxBody: s.cfg.UpstreamMaxBody, Inflight: s.Inflight, Watch: s.watch})
+		MaxBody: s.cfg.UpstreamMaxBody, Inflight: s.Inflight, Drift: s.drift})
 }
 
 // localRates are the rates that this process keeps to by itself: without Redis its share of them.

@@ -17,7 +17,7 @@ import (
 
 // callers identifies callers and resolves their documents. It does not depend on the backends' credentials.
 type callers struct {
-	// authenticate finds out who calls, on both listeners; nil where anyone may call.
+	// authenticate authenticates callers, on both listeners; nil where anyone may call.
 	authenticate func(*http.Request) (*auth.Caller, error)
 	digest       func(string) string
 	trusted      *documents.Trusted

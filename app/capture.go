@@ -36,7 +36,7 @@ import (
 // headerCapture asks for a capture with the value 1, and names the file in the answer.
 const headerCapture = "X-Learngraph-Capture"
 
-// The folder of captures takes no more than this: who captures looks at what there is.
+// The folder of captures is bounded: a capture is read soon after it was made.
 const (
 	maxCaptures     = 1000
 	maxCaptureBytes = 1 << 30
@@ -126,7 +126,7 @@ func (c *capturer) hasCapacity(ctx context.Context) bool {
 	return !full
 }
 
-// serve answers a request and keeps its operation. What goes wrong with the capture is logged, and changes no answer.
+// serve answers a request and keeps its operation. A failure of the capture is logged, and changes no answer.
 func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Caller) {
 	recorded := c.Inflight.Hold()
 	defer recorded.Free()
@@ -183,7 +183,7 @@ func (w *bufferedWriter) Flush() {
 	}
 }
 
-// release sends the buffered response. What follows is not held back any more.
+// release sends the buffered response. Later writes are not held back any more.
 func (w *bufferedWriter) release() error {
 	if w.released {
 		return nil

@@ -19,7 +19,7 @@ func (s *Server) edgeOptions(cfg *config.Config, root *resolvers.Resolver) *cach
 		BrowserTTL: cfg.CDN.BrowserTTL}
 }
 
-// purgeEdge has what this replica drops purged from the caches in front, where there is a URL for that.
+// purgeEdge has this replica's drops purged from the caches in front too, where there is a URL for that.
 func (s *Server) purgeEdge() {
 	if s.cfg.CDN.PurgeURL == "" {
 		return

@@ -10,8 +10,8 @@ const (
 	// heapAllowance is how much the heap grows, in bytes, before it is collected. Go's own rule lets it double: that is
 	// many collections while little lives, and a full cache that takes twice its memory.
 	heapAllowance = 48 << 20
-	// minGrowth is the percentage by which it grows at least, however much lives: collecting costs what lives, so a fixed
-	// amount, or a limit, would have a server under load do little else.
+	// minGrowth is the percentage by which it grows at least, however large it is: a collection costs as much as the live
+	// part, so a fixed amount, or a limit, would have a server under load do little else.
 	minGrowth = 25
 	maxGrowth = 1000
 )

@@ -17,12 +17,12 @@ func TestTheHeapGrowsByAFixedAmountWithinBounds(t *testing.T) {
 
 func TestEachCollectionIsNoticed(t *testing.T) {
 	t.Parallel()
-	told := make(chan struct{})
+	notified := make(chan struct{})
 	ended := make(chan struct{})
 	defer close(ended)
 	onGC(func() {
 		select {
-		case told <- struct{}{}:
+		case notified <- struct{}{}:
 		case <-ended:
 		}
 	})
@@ -30,7 +30,7 @@ func TestEachCollectionIsNoticed(t *testing.T) {
 		// One that began before the next watch was set has no effect, and by itself the next comes after two minutes.
 		runtime.GC()
 		select {
-		case <-told:
+		case <-notified:
 			n++
 		default:
 			runtime.Gosched()

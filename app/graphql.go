@@ -24,7 +24,7 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// generate wires what depends on credentials.
+// generate returns the components that depend on credentials.
 func (s *Server) generate(cfg *config.Config) (*generation, error) {
 	o := resolvers.Options{AllowDeletes: cfg.AllowDeletes,
 		Options: datasource.Options{Link: cfg.Link, Cache: s.Cache,
@@ -81,7 +81,7 @@ func (s *Server) gatewayOptions(cfg *config.Config, root *resolvers.Resolver) ga
 		Log:           s.log,
 		Begin:         s.traces.Begin,
 		Observe:       s.observe,
-		Mismatch:      s.watch.Mismatch,
+		Mismatch:      s.drift.Mismatch,
 		BatchLimit:    cfg.BatchLimit,
 		CompressAbove: representation.DefaultCompressAbove,
 		Persisted:     documents.NewShared(s.Cache, cfg.Secret("documents")),

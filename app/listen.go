@@ -59,8 +59,8 @@ func (s *Server) Serve(ctx context.Context, listener net.Listener) error {
 	return s.drain(context.WithoutCancel(ctx), httpServer, listener)
 }
 
-// protocols are what clients may speak: with TLS they choose, without it a mesh that knows may begin with HTTP/2 at
-// once.
+// protocols are the protocols that clients may speak: with TLS they choose, without it a mesh that knows may begin with
+// HTTP/2 at once.
 func protocols() *http.Protocols {
 	p := new(http.Protocols)
 	p.SetHTTP1(true)

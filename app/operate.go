@@ -18,13 +18,13 @@ import (
 // sources are where metrics and the status come from.
 func (s *Server) sources() telemetry.Sources {
 	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters,
-		Contract: s.watch.List, Inflight: s.Inflight.State, Subscriptions: func() live.Counters {
+		Contract: s.drift.List, Inflight: s.Inflight.State, Subscriptions: func() live.Counters {
 			return s.credentials.generation().graphql.Subscriptions()
 		}, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.received.Last,
 		Purges: s.purger.Counters}
 }
 
-// observe takes the figures of an operation that ended.
+// observe takes the statistics of an operation that ended.
 func (s *Server) observe(ctx context.Context, f requestlog.Operation) {
 	s.metrics.Operation(f)
 	s.traces.End(ctx, f)

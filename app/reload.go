@@ -17,7 +17,7 @@ type reloadable struct {
 // reloadTimeout bounds how long a key set may take to be fetched.
 const reloadTimeout = 10 * time.Second
 
-// Reload reads keys, key set, manifest, credentials and certificate now, and logs what came of it. Without it a change
+// Reload reads keys, key set, manifest, credentials and certificate now, and logs the outcome. Without it a change
 // is noticed within seconds all the same.
 func (s *Server) Reload(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)

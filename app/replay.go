@@ -17,7 +17,7 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// ReplayResult is what came of running a captured operation again.
+// ReplayResult is the outcome of running a captured operation again.
 type ReplayResult struct {
 	Result capture.Result
 	// Missing are recorded calls that were not made, Additional calls that are not recorded.
@@ -76,7 +76,7 @@ func replayRequest(ctx context.Context, f *capture.File) (*http.Request, error) 
 }
 
 // replayEnvironment is the configuration that a capture names, on backends that are nowhere. No other setting of a file
-// is taken: a file must not name what to read or where to call.
+// is taken: a file must not name files to read or addresses to call.
 func replayEnvironment(f *capture.File) func(string) string {
 	env := map[string]string{"THOUGHTINDUSTRIES_RATE": "0", "COASSEMBLE_RATE": "0", "MATTR_RATE": "0"}
 	for _, name := range replayed {

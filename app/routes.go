@@ -11,7 +11,7 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// routes puts the paths behind what every request passes.
+// routes puts the paths behind the handlers that every request passes.
 func (s *Server) routes() http.Handler {
 	mux := http.NewServeMux()
 	graphql := s.withCapture(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

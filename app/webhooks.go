@@ -21,7 +21,7 @@ import (
 // webhookPath begins the paths of webhooks.
 const webhookPath = "/webhooks/"
 
-// webhooks is what outlives a change of their secrets.
+// webhooks is the state of the webhooks that outlives a change of their secrets.
 type webhooks struct {
 	once     *cache.Once
 	received *telemetry.Webhooks

@@ -73,8 +73,8 @@ func (c *Caller) MissingScope(scopes []string) string {
 	return ""
 }
 
-// Allows reports whether the caller may see the records of a client, named by the value that LINK_CLIENT joins on. What
-// belongs to no client is named by "", and only who is not bound sees it.
+// Allows reports whether the caller may see the records of a client, named by the value that LINK_CLIENT joins on.
+// Records of no client are named by "", and only callers that are not bound see them.
 func (c *Caller) Allows(client string) bool {
 	return !c.Bound || client != "" && slices.Contains(c.Clients, client)
 }

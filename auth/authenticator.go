@@ -37,7 +37,7 @@ func Reason(err error) string {
 	return err.Error()
 }
 
-// Authenticator finds out who asks. Either of its parts may be nil: then credentials of its kind are not known.
+// Authenticator authenticates callers. Either of its parts may be nil: then credentials of its kind are not known.
 type Authenticator struct {
 	Keys   *Keys
 	Tokens *Tokens

@@ -46,8 +46,8 @@ type signingKey struct {
 	digest string
 }
 
-// selected returns the keys of an id that may be used with an algorithm, empty for any. What names no id is tried with
-// the only key.
+// selected returns the keys of an id that may be used with an algorithm, empty for any. A token without an id is tried
+// with the only key.
 func (s keySet) selected(id, algorithm string) keySet {
 	var out keySet
 	for _, k := range s {

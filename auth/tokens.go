@@ -18,10 +18,10 @@ import (
 // taken for a secret would let anyone sign.
 var Algorithms = []string{"RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA"}
 
-// DefaultAlgorithms are what identity providers sign with.
+// DefaultAlgorithms are the usual algorithms of identity providers.
 var DefaultAlgorithms = []string{"RS256", "ES256"}
 
-// Reporter gets what goes wrong with tokens in general. Its methods are called by several goroutines.
+// Reporter is notified of failures of the verification as a whole. Its methods are called by several goroutines.
 type Reporter interface {
 	// KeySet gets the outcome of each read of the key set: nil, or why it cannot be had. Keys that were had stay.
 	KeySet(err error)
@@ -64,7 +64,7 @@ type verifiedToken struct {
 }
 
 const (
-	// verifiedMemory bounds the memory of tokens that were verified, in bytes; tokenSize is about what one takes besides
+	// verifiedMemory bounds the memory of tokens that were verified, in bytes; tokenSize is about the size of one without
 	// the texts of its caller.
 	verifiedMemory = 8 << 20
 	tokenSize      = 512
@@ -74,7 +74,7 @@ const (
 	clockSkew = 30 * time.Second
 )
 
-// NewTokens returns an error that names what of the options is missing or unsafe.
+// NewTokens returns an error that names the option that is missing or unsafe.
 func NewTokens(opts TokenOptions, report Reporter) (*Tokens, error) {
 	if opts.Issuer == "" || opts.Audience == "" {
 		return nil, errors.New("the issuer and the audience of tokens must be set")

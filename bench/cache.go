@@ -21,7 +21,7 @@ func init() { parts["cache"] = benchCache }
 // catalogue is the data of the emulated backends: 25 clients of 4 users each, all linked.
 var catalogue = emulator.Options{Linked: true, ProviderInList: true}
 
-// facadeWork is a query, and what share of the floor's rate a warm answer to it should reach.
+// facadeWork is a query, and the share of the floor's rate that a warm answer to it should reach.
 type facadeWork struct {
 	name, query string
 	target      float64
@@ -388,7 +388,7 @@ func (b *facadeBench) memory() (rows []row, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, p.stop()) }()
-	seen, err := p.walkClients()
+	seen, err := p.scanClients()
 	if err != nil {
 		return nil, err
 	}
@@ -400,8 +400,8 @@ func (b *facadeBench) memory() (rows []row, err error) {
 		Target: 256, Detail: fmt.Sprintf("%.0f MiB at the end", now)}}, nil
 }
 
-// walkClients reads all clients page by page and returns their number.
-func (p *program) walkClients() (seen int, err error) {
+// scanClients reads all clients page by page and returns their number.
+func (p *program) scanClients() (seen int, err error) {
 	for cursor := "null"; cursor != ""; {
 		text, err := p.ask(
 			fmt.Sprintf(

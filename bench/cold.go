@@ -195,7 +195,7 @@ func (b *coldBench) mallocs(server *process, read func() (float64, error), query
 	}
 	answers := 0
 	for i := range counts {
-		if i == 2 { // the first two differ by what reading takes
+		if i == 2 { // the first two differ by the time of reading
 			v, err := s.guns.fire(s.request, b.period(2*time.Second))
 			if err != nil {
 				return 0, err

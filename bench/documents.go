@@ -170,7 +170,7 @@ func documentsOf(k kind, quick bool) ([]row, error) {
 	return append(rows, served...), err
 }
 
-// projection measures what answering from documents in memory costs.
+// projection measures the cost of answering from documents in memory.
 func projection(quick bool) (row, error) {
 	m, err := newMemory()
 	if err != nil {
@@ -200,7 +200,7 @@ func narrowAnswer(page io.Reader) ([]byte, error) {
 	return json.Marshal(p.Data)
 }
 
-// heldMemory compares what documents hold with their pruned text.
+// heldMemory compares the memory of documents with their pruned text.
 func heldMemory(page []byte) (row, error) {
 	var before, after runtime.MemStats
 	if _, err := readPage(page); err != nil { // fills the pools

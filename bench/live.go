@@ -109,13 +109,13 @@ type audience struct {
 	sawAll chan struct{}  // closed when all have one
 }
 
-const liveQuestion = `{ users(first: 1) { nodes { sourceId name } } }`
+const liveQuery = `{ users(first: 1) { nodes { sourceId name } } }`
 
 // enter opens the connections, and waits until each has its first answer.
 func (a *audience) enter(p *program, subscribe bool) error {
 	head, query := "Accept: application/json\r\n", "{ __typename }"
 	if subscribe {
-		head, query = "Accept: text/event-stream\r\n", "subscription "+liveQuestion
+		head, query = "Accept: text/event-stream\r\n", "subscription "+liveQuery
 	}
 	head += "Accept-Encoding: gzip, deflate, br\r\n" // as clients do
 	body := queryBody(query)
@@ -187,7 +187,7 @@ func (a *audience) leave() { closeAll(a.conns) }
 
 // change makes one change, and measures its cost until all have seen it.
 func (a *audience) change(p *program) ([]row, error) {
-	text, err := p.ask(liveQuestion, "")
+	text, err := p.ask(liveQuery, "")
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,7 @@ import (
 	"time"
 )
 
-// cost is what one run of some work takes.
+// cost is the cost of one run of some work.
 type cost struct {
 	cpu    time.Duration
 	allocs float64

@@ -56,7 +56,7 @@ func coldOverHTTP(k kind, quick bool) ([]row, error) {
 	}, nil
 }
 
-// startSide starts this program as a server with one core. It returns its address and what ends it.
+// startSide starts this program as a server with one core. It returns its address and a function that ends it.
 func startSide(side string, args ...string) (string, func(), error) {
 	p, err := startSideProcess(side, args...)
 	if err != nil {

@@ -57,7 +57,7 @@ const (
 	soakWriters   = 3
 	// strangerPause keeps the writes that go past the gateway within the 5 % of each limit that it holds back.
 	strangerPause = 600 * time.Millisecond
-	// soakGoroutines and soakHeap are what may be left over: goroutines, and the heap as a multiple of the settled one.
+	// soakGoroutines and soakHeap bound the rest after a run: goroutines, and the heap as a multiple of the settled one.
 	soakGoroutines = 5
 	soakHeap       = 1.2
 )
@@ -580,8 +580,8 @@ func (s *soak) restartRedis(ctx context.Context) {
 	}
 }
 
-// heap is what lives after a collection, in bytes, while no operation runs. The calls that the emulator recorded are
-// counted and forgotten.
+// heap is the live memory after a collection, in bytes, while no operation runs. The calls that the emulator recorded
+// are counted and forgotten.
 func (s *soak) heap() float64 {
 	s.turn.Lock()
 	defer s.turn.Unlock()

@@ -44,8 +44,8 @@ func rounded(d time.Duration) time.Duration {
 	return d.Round(100 * time.Nanosecond)
 }
 
-// gunners are connections to a server that stay open from one volley to the next: what opening them costs is no part of
-// any.
+// gunners are connections to a server that stay open from one volley to the next: the cost of opening them is no part
+// of any.
 type gunners struct {
 	server *process
 	conns  []*gunner

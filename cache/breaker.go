@@ -18,39 +18,39 @@ type breaker struct {
 }
 
 // enter reports whether to try; if so, leave must follow.
-func (g *breaker) enter() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	if !g.down {
+func (b *breaker) enter() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if !b.down {
 		return true
 	}
-	if g.probing || time.Now().Before(g.retry) {
+	if b.probing || time.Now().Before(b.retry) {
 		return false
 	}
-	g.probing = true
+	b.probing = true
 	return true
 }
 
-func (g *breaker) leave(ok bool) {
-	g.mu.Lock()
-	was := g.down
+func (b *breaker) leave(ok bool) {
+	b.mu.Lock()
+	was := b.down
 	switch {
 	case !ok:
-		g.down, g.probing, g.retry = true, false, time.Now().Add(pause)
-	case g.down && !g.probing:
+		b.down, b.probing, b.retry = true, false, time.Now().Add(pause)
+	case b.down && !b.probing:
 		// It entered before the failure of another; only a probe counts.
 	default:
-		g.down, g.probing = false, false
+		b.down, b.probing = false, false
 	}
-	now := g.down
-	g.mu.Unlock()
+	now := b.down
+	b.mu.Unlock()
 	if was != now {
-		g.changed(!now)
+		b.changed(!now)
 	}
 }
 
-func (g *breaker) up() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return !g.down
+func (b *breaker) up() bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return !b.down
 }

@@ -1,17 +1,17 @@
-// Package cache keeps what backends answered: fresh for a while, then stale for longer, in the memory of the process
+// Package cache keeps the answers of backends: fresh for a while, then stale for longer, in the memory of the process
 // and in a Redis that replicas share. A Space holds one kind of value; its Load answers many keys in one round of
 // memory, one of Redis and one fetch, which callers of the same key share. Every answer leaves a Fact.
 //
 // The package knows no backend and no query language. Time is time.Now throughout, so that it runs in a synctest
 // bubble.
 //
-// # What holds after a Drop
+// # Guarantees after a Drop
 //
 // The process that dropped never serves the old value again, and no fetch that began before the Drop fills either level
 // afterwards. While Redis is reachable, the old value is overwritten there by a tombstone that refuses late fills from
 // other replicas for a minute, and the other replicas forget it at once; one that lost the channel forgets everything
 // as soon as it has it again. A Drop waits for Redis for at most a second. What fails then is repeated four times a
-// second (for the last 65,536 keys), and the process ignores what Redis holds for those keys and tags until it
+// second (for the last 65,536 keys), and the process ignores Redis's values for those keys and tags until it
 // succeeds.
 //
 // A replica that may have missed a Drop answers from neither level: it asks the backend, and falls back on stored
@@ -170,7 +170,7 @@ func (c *Cache) Idle() bool { return c.o.TTL <= 0 && !c.o.Coalesce }
 func (c *Cache) Reserve(by int64) { c.memory.take(by) }
 
 // Close ends the fetches in flight and waits for them, flushes the queue to Redis within its timeout and closes the
-// connections. What memory kept is released. Closing again does nothing.
+// connections. The memory of values is released. Closing again does nothing.
 func (c *Cache) Close() error { return c.close() }
 
 func (c *Cache) closeOnce() error {

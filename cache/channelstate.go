@@ -35,46 +35,46 @@ const forever = math.MaxInt64
 
 // begin starts without a channel. A replica that has never had one is in an outage at once: it holds nothing from
 // before.
-func (d *channelState) begin() {
-	d.since.Store(time.Now().Add(-outageAfter).UnixNano())
-	d.until.Store(forever)
+func (s *channelState) begin() {
+	s.since.Store(time.Now().Add(-outageAfter).UnixNano())
+	s.until.Store(forever)
 }
 
 // disconnect leaves the replica out of sync until the channel is back.
-func (d *channelState) disconnect() {
-	d.disconnected = true
-	d.enter(forever)
+func (s *channelState) disconnect() {
+	s.disconnected = true
+	s.enter(forever)
 }
 
 // suspend keeps the replica out of sync while another one reports that its drops are incomplete.
-func (d *channelState) suspend() { d.enter(time.Now().Add(reconnectGrace).UnixNano()) }
+func (s *channelState) suspend() { s.enter(time.Now().Add(reconnectGrace).UnixNano()) }
 
-func (d *channelState) enter(until int64) {
+func (s *channelState) enter(until int64) {
 	now := time.Now().UnixNano()
-	if now >= d.until.Load() {
-		d.since.Store(now)
+	if now >= s.until.Load() {
+		s.since.Store(now)
 	}
-	d.until.Store(until)
+	s.until.Store(until)
 }
 
 // reconnect ends a loss, after the time that others need. A first connection is in sync at once.
-func (d *channelState) reconnect() {
-	if !d.disconnected {
-		d.until.Store(0)
+func (s *channelState) reconnect() {
+	if !s.disconnected {
+		s.until.Store(0)
 		return
 	}
 	now := time.Now()
-	d.since.Store(now.UnixNano())
-	d.until.Store(now.Add(reconnectGrace).UnixNano())
+	s.since.Store(now.UnixNano())
+	s.until.Store(now.Add(reconnectGrace).UnixNano())
 }
 
 // trusts reports whether a value fetched at that time may be served without a new fetch.
-func (d *channelState) trusts(at, now time.Time) bool {
+func (s *channelState) trusts(at, now time.Time) bool {
 	nanos := now.UnixNano()
 	switch {
-	case nanos >= d.until.Load():
+	case nanos >= s.until.Load():
 		return true
-	case nanos-d.since.Load() < int64(outageAfter):
+	case nanos-s.since.Load() < int64(outageAfter):
 		return false
 	}
 	return now.Sub(at) <= outageAge

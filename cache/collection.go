@@ -124,8 +124,8 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 	for i, k := range keys {
 		texts[i] = c.o.Text(k)
 	}
-	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, began start, wanted []missingKey) []outcome {
-		return c.pages.outcomes(began, wanted, c.fetch(ctx, wanted, keys, fetch))
+	l := c.pages.inner.load(ctx, texts, func(ctx context.Context, began start, misses []missingKey) []outcome {
+		return c.pages.outcomes(began, misses, c.fetch(ctx, misses, keys, fetch))
 	})
 	results := make([]Result[Page[V]], len(keys))
 	for i := range results {
@@ -157,21 +157,21 @@ func (c *Collection[K, V]) Put(ctx context.Context, key K, f Entry[*Page[V]]) {
 	c.pages.Put(ctx, c.o.Text(key), c.file(ctx, f.Value, f))
 }
 
-func (c *Collection[K, V]) fetch(ctx context.Context, wanted []missingKey, keys []K,
+func (c *Collection[K, V]) fetch(ctx context.Context, misses []missingKey, keys []K,
 	fetch FetchPages[K, V]) []Answer[*Page[V]] {
-	misses := make([]Miss[K], len(wanted))
-	for i := range wanted {
-		w := &wanted[i]
-		misses[i] = Miss[K]{Key: keys[w.place], Text: w.key}
-		if w.stored != nil && w.stored.found {
-			misses[i].ETag = c.pages.inner.etag(w.stored)
+	requests := make([]Miss[K], len(misses))
+	for i := range misses {
+		m := &misses[i]
+		requests[i] = Miss[K]{Key: keys[m.place], Text: m.key}
+		if m.stored != nil && m.stored.found {
+			requests[i].ETag = c.pages.inner.etag(m.stored)
 		}
 	}
-	pages := fetch(ctx, misses)
+	pages := fetch(ctx, requests)
 	for i := range pages {
 		a := &pages[i]
 		page := a.Value
-		if kept := wanted[i].stored; a.NotModified && kept != nil && kept.found {
+		if kept := misses[i].stored; a.NotModified && kept != nil && kept.found {
 			page = as[*Page[V]](kept.value)
 		}
 		if a.Found {

@@ -84,7 +84,7 @@ func (s scope) in(ctx context.Context) context.Context {
 	return context.WithValue(ctx, scopeKey{}, &s)
 }
 
-// fetching returns the scope of a fetch for a caller of this one: without what belongs to the caller's own answer.
+// fetching returns the scope of a fetch for a caller of this one: without the caller's facts and directives.
 func (s scope) fetching(began start, refresh bool, log *noteLog) scope {
 	s.facts, s.directives = nil, Directives{}
 	s.began, s.marked, s.refresh, s.log = began, true, refresh || s.refresh, log

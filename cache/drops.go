@@ -19,8 +19,8 @@ type pending struct {
 }
 
 // drop puts tombstones in place of the targets and of values that carry their tags, and informs the other replicas.
-// What fails is pending. While others are pending it does not wait: the replicas have noticed by then that Redis is
-// away.
+// A drop that fails is pending. While others are pending it does not wait: the replicas have noticed by then that Redis
+// is away.
 func (r *remote) drop(ctx context.Context, targets []target) {
 	behind := r.dropPending.Load()
 	held := r.addPending(targets, behind)

@@ -209,8 +209,8 @@ func (fs *flights) complete(f *flight, outcomes []outcome) {
 	close(f.done)
 }
 
-// flightContext keeps the values of a caller's context for a fetch that may outlive it, but what belongs to the
-// caller's own answer.
+// flightContext keeps the values of a caller's context for a fetch that may outlive it, except the caller's
+// facts and directives.
 func (s *space) flightContext(ctx context.Context, began start, refresh bool,
 	log *noteLog) (context.Context, context.CancelFunc) {
 	own := scopeOf(ctx).fetching(began, refresh, log).in(context.WithoutCancel(ctx))
@@ -251,8 +251,8 @@ func (s *space) outcomeOf(began start, q *missingKey, a Answer[any], now time.Ti
 	return outcome{rec: k.rec, verdict: verdict, noStore: f.NoStore}
 }
 
-// noteRefreshError marks a stored value as not renewed. An error that is to be passed on is what holds by now, so that
-// the value must not be served in its place.
+// noteRefreshError marks a stored value as not renewed. An error that is to be passed on replaces the value, which
+// must not be served any more.
 func (s *space) noteRefreshError(began start, q *missingKey, err error, now time.Time) {
 	reason := s.c.o.Classify(err)
 	if reason == "" {

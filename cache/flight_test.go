@@ -264,17 +264,17 @@ func TestNotesOfAFetchReachAllItsWaiters(t *testing.T) {
 			r := loaded(inner, ctx, []string{"word"}, fetchInner)["word"]
 			return map[string]Entry[string]{missing[0].Key: {Value: r.Value, NoStore: true}}, nil
 		}
-		listen := func(name string, heard *[]string) context.Context {
+		listen := func(name string, received *[]string) context.Context {
 			return WithNotes(t.Context(), func(_ context.Context, keys []string, notes []any) {
-				*heard = append(*heard, fmt.Sprint(name, " ", keys, " ", notes))
+				*received = append(*received, fmt.Sprint(name, " ", keys, " ", notes))
 			})
 		}
-		var began, joined, beside []string
+		var began, joined, parallel []string
 		var wg sync.WaitGroup
 		wg.Go(func() { loaded(outer, listen("began", &began), []string{"a"}, fetchOuter) })
 		synctest.Wait()
 		wg.Go(func() { loaded(outer, listen("joined", &joined), []string{"a"}, fetchOuter) })
-		wg.Go(func() { loaded(outer, listen("beside", &beside), []string{"b"}, fetchOuter) })
+		wg.Go(func() { loaded(outer, listen("beside", &parallel), []string{"b"}, fetchOuter) })
 		wg.Wait()
 		if len(began) > 0 {
 			t.Errorf("who began the fetch was told %v", began)
@@ -283,7 +283,7 @@ func TestNotesOfAFetchReachAllItsWaiters(t *testing.T) {
 			t.Error(diff)
 		}
 		// Its own fetch waited for the fetch of another.
-		if diff := cmp.Diff([]string{"beside [word] [asked for word]"}, beside); diff != "" {
+		if diff := cmp.Diff([]string{"beside [word] [asked for word]"}, parallel); diff != "" {
 			t.Error(diff)
 		}
 		Note(t.Context(), "outside of a fetch")

@@ -186,7 +186,7 @@ func cutBytes(b []byte) (text, rest []byte, ok bool) {
 }
 
 // age is the greater of the ages by our clock and by Redis's: clocks of replicas may differ, and a value must not seem
-// younger than it is. Redis expires a value when it is no longer to be served, so left is what remains of its life.
+// younger than it is. Redis expires a value when it is no longer to be served, so left is the rest of its life.
 func (f *frame) age(now time.Time, left time.Duration) time.Duration {
 	return max(now.Sub(f.created), f.stale.Sub(f.created)-left, 0)
 }

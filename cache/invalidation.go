@@ -4,7 +4,7 @@ import "slices"
 
 // Invalidation is a removal of cached values by a write, a purge or a backend's webhook.
 type Invalidation struct {
-	// Digests are those of the keys and tags, 32 hex digits each: what follows the colon of a Tag, and Fact.Digest.
+	// Digests are those of the keys and tags, 32 hex digits each: the part of a Tag after the colon, and Fact.Digest.
 	Digests []string
 	// All is set where drops of other replicas may have been missed, so that anything may be untrue.
 	All bool

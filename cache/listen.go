@@ -71,7 +71,7 @@ func (r *remote) listen(ctx context.Context) {
 }
 
 // subscribe returns when the channel is lost, or soon after the context has ended, and whether the channel was there.
-func (r *remote) subscribe(ctx context.Context) (heard bool) {
+func (r *remote) subscribe(ctx context.Context) (received bool) {
 	sub := r.client.Subscribe(ctx)
 	defer func() {
 		_ = sub.Close()
@@ -88,7 +88,7 @@ func (r *remote) subscribe(ctx context.Context) (heard bool) {
 		if err != nil {
 			var timeout net.Error
 			if !errors.As(err, &timeout) || !timeout.Timeout() || !r.alive(ctx, sub, quiet) {
-				return heard
+				return received
 			}
 			quiet++
 			continue
@@ -96,7 +96,7 @@ func (r *remote) subscribe(ctx context.Context) (heard bool) {
 		quiet = 0
 		switch m := msg.(type) {
 		case *redis.Subscription:
-			heard = true
+			received = true
 			r.onDisconnect()
 			r.channelState.reconnect()
 			r.subscribed.Store(true)
@@ -104,7 +104,7 @@ func (r *remote) subscribe(ctx context.Context) (heard bool) {
 			r.receive(m.Payload)
 		}
 	}
-	return heard
+	return received
 }
 
 // alive sends a ping when the channel was silent for a while. A connection that is cut on the way sends nothing either;

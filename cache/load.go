@@ -114,7 +114,7 @@ func (s *space) load(ctx context.Context, keys []string, fetch fetchFunc) *load 
 	return l
 }
 
-// requestsFor returns a request for each key. What comes again is answered with the first of its kind.
+// requestsFor returns a request for each key. A repeated key is answered with the first one.
 func requestsFor(keys []string) []request {
 	requests := make([]request, len(keys))
 	var known map[string]int
@@ -136,7 +136,7 @@ func requestsFor(keys []string) []request {
 
 var noFact Fact
 
-// outcome is what became of the key at a place of the Load, and its fact, the zero value where there is none.
+// outcome returns the outcome of the key at a place of the Load, and its fact, the zero value where there is none.
 func (l *load) outcome(place int) (*outcome, *Fact) {
 	q := &l.requests[l.requests[place].first]
 	if q.fact == 0 {
@@ -151,7 +151,7 @@ func (l *load) sweep() bool {
 	return len(l.open) > 0
 }
 
-// lookUp answers what memory holds fresh.
+// lookUp answers the keys whose values memory holds fresh.
 func (l *load) lookUp() {
 	now := time.Now()
 	l.open = make([]*request, 0, len(l.requests))
@@ -249,7 +249,7 @@ func (s *space) storedRecords(ctx context.Context, keys []string) map[string]*re
 	return records
 }
 
-// serveStale answers what may be served stale at once.
+// serveStale answers the keys whose values may be served stale at once.
 func (l *load) serveStale() {
 	if !slices.ContainsFunc(l.open, func(q *request) bool { return q.stored != nil }) {
 		return
@@ -377,7 +377,7 @@ func (l *load) fetchUncoalesced() {
 }
 
 // joinOrStart finds a flight for every open key: one under way, or a new one for all the others.
-func (l *load) joinOrStart() (boarded []*flight, own *flight) {
+func (l *load) joinOrStart() (joined []*flight, own *flight) {
 	fs := &l.c.flights
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
@@ -389,13 +389,13 @@ func (l *load) joinOrStart() (boarded []*flight, own *flight) {
 		}
 		if q.flight == nil {
 			alone = append(alone, q)
-		} else if !slices.Contains(boarded, q.flight) {
-			boarded = append(boarded, q.flight)
+		} else if !slices.Contains(joined, q.flight) {
+			joined = append(joined, q.flight)
 			q.flight.refs++
 		}
 	}
 	if len(alone) == 0 {
-		return boarded, nil
+		return joined, nil
 	}
 	own = fs.begin(l, missingKeys(alone), l.c.o.Coalesce, false)
 	for i, q := range alone {
@@ -406,9 +406,9 @@ func (l *load) joinOrStart() (boarded []*flight, own *flight) {
 		q.flightSeat, q.began = flightSeat{own, i}, true
 	}
 	if own != nil {
-		boarded = append(boarded, own)
+		joined = append(joined, own)
 	}
-	return boarded, own
+	return joined, own
 }
 
 // recheckMemory reads memory once more: a flight may have ended since, or an earlier try may have failed.
@@ -429,14 +429,14 @@ func (l *load) recheckMemory() {
 
 // wait takes the outcomes of the flights until each has ended, the caller's time is over, or stale values answer the
 // keys that have one.
-func (l *load) wait(boarded []*flight, fallsBack bool) {
+func (l *load) wait(joined []*flight, fallsBack bool) {
 	var slow chan struct{}
 	if fallsBack {
 		slow = make(chan struct{})
 		timer := time.AfterFunc(slowAfter, func() { close(slow) })
 		defer timer.Stop()
 	}
-	for _, f := range boarded {
+	for _, f := range joined {
 		l.waitFor(f, slow)
 	}
 }
@@ -604,7 +604,7 @@ func (l *load) answer(q *request, r *record, verdict Verdict, reason Reason) {
 
 func (l *load) conclude(q *request, o outcome, reason Reason) {
 	now, r := time.Now(), o.rec
-	if l.facts == nil { // not before: a Load waits with what it has allocated
+	if l.facts == nil { // not before: a waiting Load holds as little memory as it can
 		l.facts = make([]Fact, 0, len(l.requests))
 	}
 	l.facts = append(l.facts, Fact{

@@ -322,7 +322,7 @@ func TestAnETagRevalidates(t *testing.T) {
 		time.Sleep(30 * time.Second)
 		expect(t, one(WithDirectives(t.Context(), Directives{NoCache: true}), s, b, "a"), "a@0 revalidated")
 		want := Missing[string]{Key: "a", Stale: "a@0", HasStale: true, ETag: `"1"`}
-		if diff := cmp.Diff(want, b.wanted[1]); diff != "" {
+		if diff := cmp.Diff(want, b.misses[1]); diff != "" {
 			t.Error(diff)
 		}
 		time.Sleep(59 * time.Second)

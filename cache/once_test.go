@@ -72,12 +72,12 @@ func TestTimestampsAreReadByAnotherProcess(t *testing.T) {
 		m := newMemoryRedis(t)
 		c := replica(t, m)
 		where := *c.o.Redis
-		if at, trouble := Timestamp(t.Context(), where, "x"); trouble != PingOK || !at.IsZero() {
-			t.Errorf("got %v %q for what never happened", at, trouble)
+		if at, failure := Timestamp(t.Context(), where, "x"); failure != PingOK || !at.IsZero() {
+			t.Errorf("got %v %q for what never happened", at, failure)
 		}
 		c.SetTimestamp(context.Background(), "x")
-		if at, trouble := Timestamp(t.Context(), where, "x"); trouble != PingOK || !at.Equal(time.Now().Truncate(time.Second)) {
-			t.Errorf("got %v %q", at, trouble)
+		if at, failure := Timestamp(t.Context(), where, "x"); failure != PingOK || !at.Equal(time.Now().Truncate(time.Second)) {
+			t.Errorf("got %v %q", at, failure)
 		}
 		open(t, options()).SetTimestamp(context.Background(), "x") // has nowhere to write
 	})

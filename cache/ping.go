@@ -33,7 +33,7 @@ const (
 // prefixes are the beginnings of errors that mean an unusable Redis rather than a refused command.
 var prefixes = []struct {
 	text    string
-	trouble PingError
+	failure PingError
 }{
 	{"WRONGPASS", WrongPassword}, {"ERR invalid password", WrongPassword},
 	{"ERR invalid username-password", WrongPassword}, {"ERR AUTH ", WrongPassword},
@@ -59,7 +59,7 @@ func pingErrorOf(err error) PingError {
 	if errors.As(err, &reply) {
 		for _, p := range prefixes {
 			if strings.HasPrefix(reply.Error(), p.text) {
-				return p.trouble
+				return p.failure
 			}
 		}
 		return PingOK
@@ -82,7 +82,7 @@ func pingErrorOf(err error) PingError {
 const OldestVersion = "5"
 
 // Ping greets the Redis of the options over a connection of its own and returns its version.
-func Ping(ctx context.Context, o RedisOptions) (version string, trouble PingError) {
+func Ping(ctx context.Context, o RedisOptions) (version string, failure PingError) {
 	client, err := connect(o)
 	if err != nil {
 		return "", BadURL

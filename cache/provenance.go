@@ -12,7 +12,7 @@ type Verdict string
 // The verdicts of a fact.
 const (
 	Memory      Verdict = "memory"      // fresh, from this process
-	Redis       Verdict = "redis"       // fresh, from what replicas share
+	Redis       Verdict = "redis"       // fresh, from the Redis that replicas share
 	Stale       Verdict = "stale"       // stored and past its freshness, with a reason
 	Revalidated Verdict = "revalidated" // the backend confirmed the stored value with 304
 	Called      Verdict = "call"        // fetched for this operation

@@ -104,7 +104,7 @@ type job struct {
 	tags   []Tag
 	size   int                             // of the value in memory
 	encode func(seq int64) ([]byte, error) // the frame
-	after  func(context.Context)           // in place of a value: what to do once those before it are written
+	after  func(context.Context)           // in place of a value: called once those before it are written
 }
 
 // target is where a key is in Redis: its value, and its tag. A tag alone has no value.
@@ -255,14 +255,14 @@ func (r *remote) report(up bool) {
 // logError logs why Redis is left alone, again whenever that has changed: an outage may end with a password that is
 // wrong now.
 func (r *remote) logError(err error) {
-	if trouble := pingErrorOf(err); trouble != PingOK && r.lastError.Swap(trouble) != trouble {
-		r.log.Warn("redis is not called for a second at a time", "cause", trouble, "timeoutMs", r.timeout.Milliseconds())
+	if failure := pingErrorOf(err); failure != PingOK && r.lastError.Swap(failure) != failure {
+		r.log.Warn("redis is not called for a second at a time", "cause", failure, "timeoutMs", r.timeout.Milliseconds())
 	}
 }
 
 // logReadError logs a cause that a read cannot find within its timeout, such as that of a failed handshake.
 func (r *remote) logReadError(err error) {
-	if trouble := pingErrorOf(err); trouble != Unreachable {
+	if failure := pingErrorOf(err); failure != Unreachable {
 		r.logError(err)
 	}
 }
@@ -333,7 +333,7 @@ func (r *remote) observeSeq(seq int64) {
 	}
 }
 
-// stored is what Redis holds for a key, with its remaining life.
+// stored is the value that Redis holds for a key, with its remaining life.
 type stored struct {
 	data []byte
 	left time.Duration

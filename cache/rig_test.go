@@ -32,7 +32,7 @@ type backend struct {
 	absent  map[string]bool
 	shape   func(key string, f Entry[string]) Entry[string]
 	calls   [][]string
-	wanted  []Missing[string]
+	misses  []Missing[string]
 }
 
 func (b *backend) fetch(ctx context.Context, missing []Missing[string]) (map[string]Entry[string], map[string]error) {
@@ -43,7 +43,7 @@ func (b *backend) fetch(ctx context.Context, missing []Missing[string]) (map[str
 	}
 	slices.Sort(keys)
 	b.calls = append(b.calls, keys)
-	b.wanted = append(b.wanted, missing...)
+	b.misses = append(b.misses, missing...)
 	version, delay, err := b.version, b.delay, b.err
 	b.mu.Unlock()
 	found, failed := map[string]Entry[string]{}, map[string]error{}
@@ -333,21 +333,21 @@ func redisOnFreePort(t *testing.T, path string, settings ...string) (url string,
 	_ = l.Close()
 	arguments := []string{"--port", port, "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", t.TempDir()}
 	cmd := exec.Command(path, append(arguments, settings...)...)
-	said, err := cmd.StdoutPipe()
+	sent, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	lines := bufio.NewScanner(said)
+	lines := bufio.NewScanner(sent)
 	for !ok && lines.Scan() {
 		ok = strings.Contains(strings.ToLower(lines.Text()), "ready to accept connections")
 	}
 	read := make(chan struct{})
 	go func() {
 		defer close(read)
-		_, _ = io.Copy(io.Discard, said) // a full pipe would hold the server up
+		_, _ = io.Copy(io.Discard, sent) // a full pipe would hold the server up
 	}()
 	stop = sync.OnceFunc(func() {
 		_ = cmd.Process.Kill()

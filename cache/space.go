@@ -42,7 +42,7 @@ type Entry[V any] struct {
 	MaxAge      time.Duration // if positive it replaces Options.TTL; counted from At
 	NoStore     bool          // give it to those who wait, and keep nothing
 	ETag        string        // to revalidate with
-	NotModified bool          // what Missing.Stale holds is still right; Value is ignored
+	NotModified bool          // the value of Missing.Stale is still right; Value is ignored
 	Tags        []Tag         // dropping any of them drops this
 
 	items []digest // of the records that a page shows, by their own keys; zero is a record without one
@@ -60,7 +60,7 @@ type Answer[V any] struct {
 // values that it read under its context, into any space.
 type Fetch[V any] func(ctx context.Context, missing []Missing[V]) []Answer[V]
 
-// Result is what became of one key: a value, an absence where neither Found nor Err is set, or an error.
+// Result is the result of one key: a value, an absence where neither Found nor Err is set, or an error.
 type Result[V any] struct {
 	Value V
 	Found bool
@@ -86,16 +86,16 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 // It returns when all are answered or ctx ends; a key without an answer by then gets the context's error. An empty key
 // does not exist and is not asked for.
 func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) []Result[V] {
-	l := s.inner.load(ctx, keys, func(ctx context.Context, began start, wanted []missingKey) []outcome {
-		missing := make([]Missing[V], len(wanted))
-		for i := range wanted {
-			w := &wanted[i]
-			missing[i] = Missing[V]{Key: w.key, Place: w.place}
-			if w.stored != nil && w.stored.found {
-				missing[i].Stale, missing[i].HasStale, missing[i].ETag = as[V](w.stored.value), true, s.inner.etag(w.stored)
+	l := s.inner.load(ctx, keys, func(ctx context.Context, began start, misses []missingKey) []outcome {
+		missing := make([]Missing[V], len(misses))
+		for i := range misses {
+			m := &misses[i]
+			missing[i] = Missing[V]{Key: m.key, Place: m.place}
+			if m.stored != nil && m.stored.found {
+				missing[i].Stale, missing[i].HasStale, missing[i].ETag = as[V](m.stored.value), true, s.inner.etag(m.stored)
 			}
 		}
-		return s.outcomes(began, wanted, fetch(ctx, missing))
+		return s.outcomes(began, misses, fetch(ctx, missing))
 	})
 	results := make([]Result[V], len(keys))
 	for i := range results {
@@ -109,12 +109,12 @@ func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) []Re
 }
 
 // outcomes stores the answers to the missing keys. The outcomes are in their order.
-func (s *Space[V]) outcomes(began start, wanted []missingKey, answers []Answer[V]) []outcome {
+func (s *Space[V]) outcomes(began start, misses []missingKey, answers []Answer[V]) []outcome {
 	now := time.Now()
-	outcomes := make([]outcome, len(wanted))
-	for i := range wanted {
+	outcomes := make([]outcome, len(misses))
+	for i := range misses {
 		a := &answers[i]
-		outcomes[i] = s.inner.outcomeOf(began, &wanted[i], Answer[any]{untyped(a.Entry), a.Found, a.Err}, now)
+		outcomes[i] = s.inner.outcomeOf(began, &misses[i], Answer[any]{untyped(a.Entry), a.Found, a.Err}, now)
 	}
 	return outcomes
 }
@@ -137,8 +137,8 @@ func as[V any](v any) V {
 	return typed
 }
 
-// Stored returns what either level holds of the keys, fresh or not, without a fact in the operation's record. Absences
-// and values that are stored nowhere are left out.
+// Stored returns the values of the keys that either level holds, fresh or not, without a fact in the operation's
+// record. Absences and values that are stored nowhere are left out.
 func (s *Space[V]) Stored(ctx context.Context, keys ...string) map[string]Missing[V] {
 	found := map[string]Missing[V]{}
 	for key, r := range s.inner.storedRecords(ctx, keys) {
@@ -164,14 +164,14 @@ func onlyFresh(ctx context.Context) context.Context {
 	return WithDirectives(ctx, Directives{OnlyIfCached: true, MaxStale: &fresh})
 }
 
-// Name is a key as the cache knows it, for who looks the same one up again and again.
+// Name is a key's digest, for a caller that looks the same key up again and again.
 type Name struct{ digest digest }
 
 // Name returns the name of a key.
 func (s *Space[V]) Name(key string) Name { return Name{s.inner.digest(key)} }
 
-// Fresh returns the value of a key if memory holds it fresh now: what Load would answer then, and counted as such, but
-// for the fact, which is the caller's to record.
+// Fresh returns the value of a key if memory holds it fresh now. It counts as a Load does, but the caller records the
+// fact.
 func (s *Space[V]) Fresh(n Name, now time.Time) (v V, ok bool) {
 	c := s.inner.c
 	if c.o.TTL <= 0 {

@@ -16,7 +16,7 @@ type TextsOptions struct {
 	Life     time.Duration // how long a text stays that is not used
 }
 
-// Texts keeps in Redis what callers bring, within bounds in bytes for each of them and for all: the texts that were not
+// Texts keeps texts of callers in Redis, within bounds in bytes for each of them and for all: the texts that were not
 // used for longest go first, a caller's own before those of others. A text belongs to the caller who brought it, and is
 // there for all. Without Redis it keeps nothing. It is safe for concurrent use.
 type Texts struct {

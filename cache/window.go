@@ -24,8 +24,8 @@ type Rate struct {
 
 // Window is a rolling-window budget that replicas share through Redis by leasing a few starts at a time. While Redis is
 // away, and for one window after, each process keeps to its own log and its share of the rates, and of what was left of
-// them when Redis last answered. What Redis missed meanwhile, or has forgotten, it gets with the next lease. A Window
-// is safe for concurrent use.
+// them when Redis last answered. Redis gets the starts that it missed meanwhile, or has forgotten, with the next lease.
+// A Window is safe for concurrent use.
 type Window struct {
 	remote   *remote
 	keys     []string
@@ -137,7 +137,7 @@ func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration
 	return max(n, 0), wait
 }
 
-// availableAlone returns what available does, for a Redis that does not answer: starts that Redis does not have are
+// availableAlone is available for a Redis that does not answer: starts that Redis does not have are
 // also bounded by this process's share of what was left at its last answer, since others may have had more than their
 // share. w.mu is held.
 func (w *Window) availableAlone(now time.Time, n int) (starts int, wait time.Duration) {
@@ -231,7 +231,7 @@ func (w *Window) leaseShared(ctx context.Context, id string, n int) (starts int,
 			w.mu.Unlock()
 			return starts, wait, nil
 		}
-		// Redis restarted empty or evicted the window: what this process leased still counts.
+		// Redis restarted empty or evicted the window: the leases of this process still count.
 		w.awaySince, w.received = time.Now(), time.Time{}
 		for i := range w.log {
 			w.log[i].shared = false

@@ -30,7 +30,7 @@ type File struct {
 	Version  int       `json:"version"`
 	Captured time.Time `json:"captured"`
 	// Differs is empty where an immediate replay had the same result with the same calls. Else it names where it did not:
-	// what depends on time, on a budget or on other operations cannot be replayed.
+	// results that depend on time, on a budget or on other operations cannot be replayed.
 	Differs []string `json:"differs,omitempty"`
 	// Settings are those that decide about an answer, by name; Backends those that were configured.
 	Settings map[string]string  `json:"settings"`

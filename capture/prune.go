@@ -8,7 +8,7 @@ import (
 	"github.com/learngraph/learngraph/document"
 )
 
-// pruner keeps of an answer what its shape declares, in pseudonyms.
+// pruner keeps the members of an answer that its shape declares, in pseudonyms.
 type pruner struct {
 	*Masker
 	keepsMember func(shape, member string) bool

@@ -243,7 +243,8 @@ func (c *Call) recordAnswer(plain []byte, p pruner, at *route, success bool) {
 	}
 }
 
-// inflated returns the answer without its encoding, within the room that there is. What cannot be inflated is no JSON.
+// inflated returns the answer without its encoding, within the room that there is. A body that cannot be inflated is no
+// JSON.
 func (x *recordedCall) inflated(room func(int) bool) ([]byte, error) {
 	if !strings.Contains(strings.ToLower(x.header.Get("Content-Encoding")), "gzip") || x.answer.Len() == 0 {
 		if !room(memoryPerByte * x.answer.Len()) {

@@ -12,13 +12,13 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// Routes know what may be kept of the backends' answers.
+// Routes are the backends' routes, with the members of their answers that may be kept.
 type Routes struct {
 	list        []route
 	keepsMember func(shape, member string) bool
 }
 
-// route is one path of a backend and what its answers hold.
+// route is one path of a backend and the shape of its answers.
 type route struct {
 	backend  upstream.Backend
 	template string

@@ -106,7 +106,7 @@ func (t *ReplayTransport) take(c *Call) *Call {
 	return list[0]
 }
 
-// routePattern names a path that no recorded call has: what cannot be a part of a route becomes a place.
+// routePattern names a path that no recorded call has: an element that cannot be a part of a route becomes a place.
 func routePattern(path string) string {
 	segments := strings.Split(path, "/")
 	for i, s := range segments {

@@ -51,7 +51,7 @@ type Counters struct {
 	Pending int
 }
 
-// Purger purges from the network's caches what this replica drops from its own. Its requests are those of the vendors'
+// Purger purges the drops of this replica from the network's caches too. Its requests are those of the vendors'
 // documentation: with Surrogate-Key a POST whose header of that name has the tags (Fastly), with a header that has Tag
 // in its name a POST whose body is {"tags":[…]} (Cloudflare), with any other a PURGE whose header of that name, and
 // that with -Purge after it, has the tags (Varnish's xkey). It is safe for concurrent use.
@@ -82,8 +82,8 @@ func New(o Options) *Purger {
 	return p
 }
 
-// Dropped has the tags of a drop purged soon. It does not wait, as cache.Watch asks. The replica that dropped them has
-// drops of other replicas purged.
+// Dropped has the tags of a drop purged soon. It does not wait, as cache.Watch requires. Each replica purges the tags
+// of its own drops alone.
 func (p *Purger) Dropped(d cache.Invalidation) {
 	if d.Remote || len(d.Digests) == 0 {
 		return

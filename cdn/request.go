@@ -13,7 +13,7 @@ import (
 const (
 	tagPlace  = "{tag}"
 	tagsPlace = "{tags}"
-	// methodPurge is what Varnish purges by.
+	// methodPurge is the method of purges at Varnish.
 	methodPurge = "PURGE"
 )
 

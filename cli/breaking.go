@@ -105,7 +105,7 @@ type breakingChange struct {
 	// At is the coordinate in the old schema whose users are affected.
 	At      string `json:"at"`
 	Message string `json:"message"`
-	// Documents use what changes.
+	// Documents are the documents that the change affects.
 	Documents []string `json:"documents,omitempty"`
 }
 

@@ -116,10 +116,10 @@ func Run(ctx context.Context, p Program) (code int) {
 // lastLines is how long a program that ends waits for the reader of its log.
 const lastLines = time.Second
 
-// DemoBackends are what -demo emulates: MATTR as its present documentation has it.
+// DemoBackends are the backends of -demo: MATTR is as its present documentation has it.
 var DemoBackends = emulator.Options{ProviderInList: true}
 
-// environment is what commands that use the settings run in.
+// environment is the process environment of the commands that use the settings.
 type environment struct {
 	cfg *config.Config
 	// transport carries the calls to the backends; nil is the network.

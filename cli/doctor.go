@@ -327,7 +327,7 @@ type roundTripper func(*http.Request) (*http.Response, error)
 func (f roundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
 
 const (
-	// maxDrift is what clocks may differ without effect.
+	// maxDrift is the difference of clocks that has no effect.
 	maxDrift = 5 * time.Second
 	// maxSkew is when moments that backends name, and the lives of tokens, are misread.
 	maxSkew = time.Minute
@@ -371,10 +371,10 @@ func (d *doctor) redis(ctx context.Context) doctorResult {
 	ctx, cancel := context.WithTimeout(ctx, redisTimeout)
 	defer cancel()
 	start := time.Now()
-	version, trouble := cache.Ping(ctx, *d.cfg.Cache.Redis)
+	version, failure := cache.Ping(ctx, *d.cfg.Cache.Redis)
 	took := time.Since(start)
-	if trouble != cache.PingOK {
-		return doctorResult{Status: statusFailed, Detail: string(trouble), Remedy: redisRemedies[trouble]}
+	if failure != cache.PingOK {
+		return doctorResult{Status: statusFailed, Detail: string(failure), Remedy: redisRemedies[failure]}
 	}
 	g := doctorResult{Status: statusOK, Detail: "version " + version}
 	major, _, _ := strings.Cut(version, ".")
@@ -387,7 +387,7 @@ func (d *doctor) redis(ctx context.Context) doctorResult {
 	return g
 }
 
-// redisRemedies are what to do about each trouble with Redis.
+// redisRemedies are the remedies of each failure of Redis.
 var redisRemedies = map[cache.PingError]string{
 	cache.BadURL:        "write REDIS_URL as redis:// or rediss:// with a host",
 	cache.Unreachable:   "check the host and port of REDIS_URL, and that Redis runs and lets this machine connect",

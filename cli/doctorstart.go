@@ -117,9 +117,9 @@ func (d *doctor) permissions(context.Context) doctorResult {
 func (d *doctor) collector(ctx context.Context) doctorResult {
 	ctx, cancel := context.WithTimeout(ctx, outsideTimeout)
 	defer cancel()
-	wanted, err := telemetry.CheckCollector(ctx, d.getenv)
+	configured, err := telemetry.CheckCollector(ctx, d.getenv)
 	switch {
-	case !wanted:
+	case !configured:
 		return doctorResult{Status: statusSkipped, Detail: "not configured",
 			Remedy: "set OTEL_EXPORTER_OTLP_ENDPOINT to send traces"}
 	case err != nil:

@@ -18,8 +18,8 @@ func (d *doctor) webhook(ctx context.Context, backend string) doctorResult {
 	var at time.Time
 	switch {
 	case d.cfg.Cache.Redis != nil && d.cfg.Cache.Redis.URL != "":
-		var trouble cache.PingError
-		if at, trouble = cache.Timestamp(ctx, *d.cfg.Cache.Redis, app.WebhookTimestamp(backend)); trouble != cache.PingOK {
+		var failure cache.PingError
+		if at, failure = cache.Timestamp(ctx, *d.cfg.Cache.Redis, app.WebhookTimestamp(backend)); failure != cache.PingOK {
 			return doctorResult{Status: statusSkipped, Detail: "unknown: Redis, which stores it, does not answer",
 				Remedy: "fix Redis first"}
 		}

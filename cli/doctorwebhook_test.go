@@ -31,7 +31,7 @@ func TestDoctorShowsTheLastDeliveryOfAWebhook(t *testing.T) {
 		name    string
 		change  func(*config.Config)
 		verdict string
-		says    string
+		reports string
 	}{
 		{"no Redis, no listener", func(*config.Config) {}, "skipped", "REDIS_URL or METRICS_LISTEN"},
 		{"never, in Redis", redis, "warning", "no delivery so far"},
@@ -44,7 +44,7 @@ func TestDoctorShowsTheLastDeliveryOfAWebhook(t *testing.T) {
 		{"by a server that does not serve it", func(cfg *config.Config) { cfg.MetricsListen = status(`{}`) }, "skipped", "start the server"},
 	} {
 		v := examined(t, backends.Transport(), func(cfg *config.Config) { cfg.CoassembleWebhook = "s"; tt.change(cfg) })
-		if got := v.verdicts["coassemble webhook"]; got != tt.verdict || !strings.Contains(v.stdout, tt.says) {
+		if got := v.verdicts["coassemble webhook"]; got != tt.verdict || !strings.Contains(v.stdout, tt.reports) {
 			t.Errorf("%s: got %q\n%s", tt.name, got, v.stdout)
 		}
 	}

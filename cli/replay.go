@@ -18,7 +18,7 @@ type replayCommand struct {
 	Captures []string `arg:"" name:"capture" help:"Files of CAPTURE_DIR."`
 }
 
-// Run runs captured operations again against the backends as they were recorded, and shows what differs.
+// Run runs captured operations again against the backends as they were recorded, and shows the differences.
 func (c *replayCommand) Run(ctx context.Context, p *process) error {
 	if c.HAR != "" && len(c.Captures) > 1 {
 		return errors.New("-har needs exactly one capture; see learngraph help replay")

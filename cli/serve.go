@@ -43,7 +43,7 @@ func (*serveCommand) Run(ctx context.Context, p *process) error {
 	})
 }
 
-// failure is what ended a server that had begun.
+// failure is the error that ended a server that had begun.
 type failure struct{ error }
 
 // Unwrap returns the cause.
@@ -65,7 +65,7 @@ func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.S
 	if err != nil {
 		return err
 	}
-	// What building the server needed is garbage, half of the heap, which an idle server would hold for minutes.
+	// The memory that built the server is garbage, half of the heap, which an idle server would hold for minutes.
 	debug.FreeOSMemory()
 	reloading, end := context.WithCancel(ctx)
 	defer end()

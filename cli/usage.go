@@ -11,7 +11,7 @@ import (
 
 // mistakes are the parser's messages in its own terms, and the sentences in their place.
 var mistakes = []struct {
-	said  *regexp.Regexp
+	sent  *regexp.Regexp
 	plain string
 }{
 	{regexp.MustCompile(`^(-[a-z0-9-]+): .*\(<EOL>\)$`), "$1 needs a value"},
@@ -35,8 +35,8 @@ func usageMessage(err error) string {
 		text = unknownFlag(unknownCommand(text, node), e.Context.Model.Flags)
 	}
 	for _, m := range mistakes {
-		if m.said.MatchString(text) {
-			text = argument.ReplaceAllStringFunc(m.said.ReplaceAllString(text, m.plain), func(name string) string {
+		if m.sent.MatchString(text) {
+			text = argument.ReplaceAllStringFunc(m.sent.ReplaceAllString(text, m.plain), func(name string) string {
 				return strings.ToUpper(strings.Trim(name, "<>"))
 			})
 		}

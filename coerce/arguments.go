@@ -58,7 +58,7 @@ func argument(schema *ast.Schema, def *ast.ArgumentDefinition, given ast.Argumen
 	return nil, false, nil
 }
 
-// Input returns an error of what the caller gave at a path.
+// Input returns an error of the caller's value at a path.
 func Input(message string, path ...string) error { return scalar.Input(message, path...) }
 
 // Included reports whether @skip and @include let a selection take part. Where that is not known the error names the

@@ -3,5 +3,5 @@
 // is an int64, the number of a Float or of free JSON a json.Number as it was written, the whole number of an ID its
 // text.
 //
-// An error names the place and what would be right there, never the value: input holds personal data.
+// An error names the place and the type required there, never the value: input holds personal data.
 package coerce

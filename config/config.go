@@ -93,7 +93,7 @@ type Config struct {
 
 	// Values are the settings in order, as they are shown.
 	Values []Value
-	// Warnings are what may be a mistake and is none for sure.
+	// Warnings are of settings that may be mistakes.
 	Warnings []string
 
 	// secretPaths are the files that secrets came from, by the names of their settings.
@@ -179,7 +179,8 @@ func (c *Config) Webhooks() (backends []string) {
 	return backends
 }
 
-// Scopes are a digest of each backend's address and credential: what one credential may see is not served to another.
+// Scopes are a digest of each backend's address and credential: values that one credential may see are not served to
+// another.
 func (c *Config) Scopes() map[upstream.Backend]string {
 	digest := func(parts ...string) string {
 		h := sha256.New()

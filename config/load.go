@@ -47,8 +47,8 @@ type Value struct {
 // hidden replaces a secret in output.
 const hidden = "(secret)"
 
-// Load reads the settings. Its error names the one that is wrong, its value unless that is a secret, and what would be
-// right.
+// Load reads the settings. Its error names the one that is wrong, its value unless that is a secret, and the values
+// that it takes.
 func Load(from Sources) (*Config, error) {
 	c, err := Read(from)
 	if err != nil {
@@ -57,8 +57,8 @@ func Load(from Sources) (*Config, error) {
 	return c, c.validate()
 }
 
-// Read reads the settings for what serves nothing: each is right by itself, and some that belong together may be
-// missing.
+// Read reads the settings for commands that serve nothing: each is right by itself, and some that belong together may
+// be missing.
 func Read(from Sources) (*Config, error) {
 	file, err := readFile(from.File)
 	if err != nil {

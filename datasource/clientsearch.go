@@ -12,7 +12,7 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// clientSearch is the lookup of one operation: what one batch saw on its way answers the next.
+// clientSearch is the lookup of one operation: clients that one batch has seen answer the next.
 type clientSearch struct {
 	*Source
 	lookup *thoughtindustries.Lookup
@@ -88,19 +88,19 @@ func (s *clientSearch) fetchIDs(ctx context.Context, missing []cache.Missing[str
 	index, at, scanned := s.clients.index.Cached(ctx, scanKey)
 	answers := make([]cache.Answer[string], len(missing))
 	var unknown []thoughtindustries.Key
-	for i, w := range missing {
-		if id, ok := index.Keys[w.Key]; ok {
+	for i, m := range missing {
+		if id, ok := index.Keys[m.Key]; ok {
 			answers[i] = cache.Answer[string]{Entry: cache.Entry[string]{Value: id, At: at}, Found: true}
 		} else if !scanned {
-			unknown = append(unknown, keys[w.Place])
+			unknown = append(unknown, keys[m.Place])
 		}
 	}
 	docs, errs, meta := s.search(ctx, unknown)
-	for i, w := range missing {
-		if d := docs[keys[w.Place]]; d != nil {
+	for i, m := range missing {
+		if d := docs[keys[m.Place]]; d != nil {
 			answers[i] = cache.Answer[string]{Entry: entryOf(s.clientID(d), meta), Found: true}
 		} else if !answers[i].Found {
-			answers[i].Err = errs[keys[w.Place]]
+			answers[i].Err = errs[keys[m.Place]]
 		}
 	}
 	return answers
@@ -111,15 +111,15 @@ func (s *clientSearch) fetchByID(ctx context.Context,
 	ctx = scanning(ctx, missingKeys(missing))
 	index, _, scanned := s.clients.index.Cached(ctx, scanKey)
 	var unknown []thoughtindustries.Key
-	for _, w := range missing {
-		if !scanned || index.IDs[w.Key] {
-			unknown = append(unknown, thoughtindustries.Key{Field: "id", Value: w.Key})
+	for _, m := range missing {
+		if !scanned || index.IDs[m.Key] {
+			unknown = append(unknown, thoughtindustries.Key{Field: "id", Value: m.Key})
 		}
 	}
 	docs, errs, meta := s.search(ctx, unknown)
 	answers := make([]cache.Answer[*document.Document], len(missing))
-	for i, w := range missing {
-		k := thoughtindustries.Key{Field: "id", Value: w.Key}
+	for i, m := range missing {
+		k := thoughtindustries.Key{Field: "id", Value: m.Key}
 		if d := docs[k]; d != nil {
 			answers[i] = cache.Answer[*document.Document]{Entry: entryOf(d, meta), Found: true}
 		} else {

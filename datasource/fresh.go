@@ -56,7 +56,7 @@ func (s *Source) FreshSearch(ctx context.Context, criteria mattr.Criteria, limit
 	return p.Items, err
 }
 
-// ShownKey returns what a client shows of a field that names it: "id", "slug" or "sku"; "" where it shows none.
+// ShownKey returns a client's value of a field that names it: "id", "slug" or "sku"; "" where it shows none.
 func (s *Source) ShownKey(client *document.Document, field string) string {
 	return s.ThoughtIndustries.KeyOf(client, field)
 }

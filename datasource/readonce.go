@@ -17,9 +17,9 @@ type sharedPage struct {
 	err   error
 }
 
-// readOnce returns the outcome of a read that the operation makes once, where it is delivered in parts: what one part
-// has read, or is reading, no other part reads again. An operation that is delivered at once asks for each page once by
-// itself.
+// readOnce returns the outcome of a read that the operation makes once, where it is delivered in parts: a page that one
+// part has read, or is reading, no other part reads again. An operation that is delivered at once asks for each page
+// once by itself.
 func readOnce[V any](ctx context.Context, key pageRead, read func() (V, error)) (V, error) {
 	o, ok := ctx.Value(operationKey{}).(*Operation)
 	if !ok || !task.IsWatched(ctx) {

@@ -41,15 +41,15 @@ func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) [
 		}
 		s, left := r.scan, r.remainingAfter(keys)
 		s.worthReading = func(page []V) bool { return left(page) > 0 }
-		w, err := s.scan(scanning(ctx, keys), len(keys))
-		if w == nil || err != nil {
+		result, err := s.scan(scanning(ctx, keys), len(keys))
+		if result == nil || err != nil {
 			return seen, err
 		}
-		return scanned[string, V]{r.selectKeys(ctx, w, keys), w.done}, nil
+		return scanned[string, V]{r.selectKeys(ctx, result, keys), result.done}, nil
 	})
 	eachOf(fetching(ctx), keys, rest, answers, func(ctx context.Context, i int) (cache.Entry[V], error) {
-		w := &missing[i]
-		v, meta, err := r.single(ctx, w.Key, upstream.IfNoneMatch(w.ETag))
+		m := &missing[i]
+		v, meta, err := r.single(ctx, m.Key, upstream.IfNoneMatch(m.ETag))
 		return conditional(v, meta, err, r.tags)
 	})
 	return answers
@@ -71,21 +71,21 @@ func (r *resource[K, V]) remainingAfter(keys []string) func(page []V) int {
 }
 
 // selectKeys returns the records of a scan that were asked for by key, and stores the others.
-func (r *resource[K, V]) selectKeys(ctx context.Context, w *scan[V], keys []string) map[string]cache.Answer[V] {
+func (r *resource[K, V]) selectKeys(ctx context.Context, s *scan[V], keys []string) map[string]cache.Answer[V] {
 	asked := make(map[string]string, len(keys))
 	for _, k := range keys {
 		asked[r.normal(k)] = k
 	}
 	found := make(map[string]cache.Answer[V], len(keys))
-	for _, item := range w.items {
+	for _, item := range s.items {
 		key, stub := r.scan.key(item)
 		if key == "" || stub {
 			continue
 		}
 		if k, ok := asked[r.normal(key)]; ok {
-			found[k] = cache.Answer[V]{Entry: entryOf(item, w.meta, r.tags(item)...), Found: true}
+			found[k] = cache.Answer[V]{Entry: entryOf(item, s.meta, r.tags(item)...), Found: true}
 		} else if !r.requestedOnly {
-			r.items.Put(ctx, key, entryOf(item, w.meta, r.tags(item)...))
+			r.items.Put(ctx, key, entryOf(item, s.meta, r.tags(item)...))
 		}
 	}
 	return found

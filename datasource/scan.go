@@ -72,45 +72,45 @@ func (s scanner[V]) scan(ctx context.Context, n int) (*scan[V], error) {
 	if bound == 0 {
 		return nil, nil
 	}
-	w, err := coalesce(ctx, s.flights, "scan", func(w *scan[V]) []cache.Tag { return s.seen(w.items) },
+	result, err := coalesce(ctx, s.flights, "scan", func(result *scan[V]) []cache.Tag { return s.seen(result.items) },
 		func(ctx context.Context) (*scan[V], error) { return s.readPages(ctx, bound) })
-	if err == nil && !(w.pages < bound && !w.done && !w.unusable) {
-		s.size.learn(w.pages, w.done, w.unusable)
+	if err == nil && !(result.pages < bound && !result.done && !result.unusable) {
+		s.size.learn(result.pages, result.done, result.unusable)
 	}
-	return w, err
+	return result, err
 }
 
 func (s scanner[V]) readPages(ctx context.Context, bound int) (*scan[V], error) {
-	w, cursor := new(scan[V]), ""
+	result, cursor := new(scan[V]), ""
 	var metas []upstream.Meta
 	keys, asked := map[string]bool{}, map[string]bool{}
-	for w.pages < bound && !w.done && !w.unusable {
+	for result.pages < bound && !result.done && !result.unusable {
 		asked[cursor] = true
 		page, meta, err := s.readPage(ctx, cursor)
 		if err != nil {
 			return nil, err
 		}
-		w.pages++
+		result.pages++
 		metas = append(metas, meta)
 		before := len(keys)
 		for _, item := range page.Items {
 			key, stub := s.key(item)
-			w.unusable = w.unusable || stub
+			result.unusable = result.unusable || stub
 			keys[key] = true
 		}
-		cursor, w.done = page.Next, page.Next == ""
-		if w.unusable = w.unusable || len(page.Items) > 0 && len(keys) == before; w.unusable {
-			w.done = false
+		cursor, result.done = page.Next, page.Next == ""
+		if result.unusable = result.unusable || len(page.Items) > 0 && len(keys) == before; result.unusable {
+			result.done = false
 			break
 		}
-		w.items = append(w.items, page.Items...)
-		if w.unusable = !w.done && asked[cursor]; !w.done && s.worthReading != nil && !s.worthReading(page.Items) {
+		result.items = append(result.items, page.Items...)
+		if result.unusable = !result.done && asked[cursor]; !result.done && s.worthReading != nil && !s.worthReading(page.Items) {
 			break
 		}
 	}
-	w.meta = upstream.MergeMeta(metas...)
-	w.meta.ETag = "" // of a page, not of its items
-	return w, nil
+	result.meta = upstream.MergeMeta(metas...)
+	result.meta.ETag = "" // of a page, not of its items
+	return result, nil
 }
 
 // scannedPage is a page of a scan.
@@ -139,11 +139,11 @@ func flights[W any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[W]
 func coalesce[W any](ctx context.Context, space *cache.Space[W], key string, seen func(W) []cache.Tag,
 	do func(context.Context) (W, error)) (W, error) {
 	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Missing[W]) []cache.Answer[W] {
-		w, err := do(ctx)
+		s, err := do(ctx)
 		if err != nil {
 			return []cache.Answer[W]{{Err: err}}
 		}
-		return []cache.Answer[W]{{Entry: cache.Entry[W]{Value: w, NoStore: true, Tags: seen(w)}, Found: true}}
+		return []cache.Answer[W]{{Entry: cache.Entry[W]{Value: s, NoStore: true, Tags: seen(s)}, Found: true}}
 	})[0]
 	return r.Value, r.Err
 }

@@ -56,7 +56,7 @@ type roundMember struct {
 	once  sync.Once
 }
 
-// join adds a load to the round. It has no key to ask for once it is left, or waits for what another operation reads.
+// join adds a load to the round. It has no key to ask for once it is left, or waits for another operation's read.
 func (r *round) join(ctx context.Context) (_ context.Context, leave func()) {
 	s := &roundMember{round: r}
 	leave = func() { s.take(nil) }

@@ -22,7 +22,7 @@ type Options struct {
 	Link              Link
 	// Cache holds the backends' answers.
 	Cache *cache.Cache
-	// Scopes are digests of each backend's address and credential: what one credential may see, another never gets.
+	// Scopes are digests of each backend's address and credential: values that one credential may see, another never gets.
 	Scopes map[upstream.Backend]string
 	// Secondary is invalidated by writes too: a Source of the same backends with another cache; nil where there is none.
 	Secondary *Source

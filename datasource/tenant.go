@@ -25,7 +25,7 @@ func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) []loade
 	cached := s.users.items.Stored(ctx, keys...)
 	var own, others []int
 	for i, k := range keys {
-		if w, ok := cached[k]; ok && o.owns(w.Stale) {
+		if m, ok := cached[k]; ok && o.owns(m.Stale) {
 			own = append(own, i)
 		} else {
 			others = append(others, i)

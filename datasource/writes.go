@@ -28,7 +28,7 @@ func (s *Source) UpdateUser(ctx context.Context, key string, update coassemble.U
 		func(c *coassemble.Client) error { return c.UpdateUser(ctx, key, update) })
 }
 
-// DeleteUser deletes a user. action is what happens to the user's courses, heir who gets them.
+// DeleteUser deletes a user. action decides about the user's courses, heir is the user that gets them.
 func (s *Source) DeleteUser(ctx context.Context, key, action, heir string) error {
 	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.InvalidateUser(ctx, key) },
 		func(c *coassemble.Client) error { return c.DeleteUser(ctx, key, action, heir) })

@@ -1,5 +1,5 @@
 // Package document keeps one JSON object as bytes that are checked, pruned and indexed in a single pass, and reads
-// values from them without decoding. It knows JSON and nothing of who asks for the values.
+// values from them without decoding. It knows JSON and nothing of GraphQL.
 //
 // A [Shape] declares which members an object keeps. These rules hold for every [Document]:
 //
@@ -75,7 +75,7 @@ func (o Object) IsZero() bool { return o.d == nil }
 // Document returns the Document that o is a part of.
 func (o Object) Document() *Document { return o.d }
 
-// Shape returns what o was pruned to.
+// Shape returns the shape that o was pruned to.
 func (o Object) Shape() *Shape { return o.shape }
 
 // Member returns the member i of the shape's Members. One that is absent is the null Value, like one that is null. An i
@@ -98,7 +98,7 @@ func bitmapLength(n int) int { return (n + 31) / 32 }
 // Kind is the kind of a JSON value.
 type Kind uint8
 
-// The kinds of JSON values. KindInvalid is what [Reader.Kind] finds where no value begins.
+// The kinds of JSON values. KindInvalid is the result of [Reader.Kind] where no value begins.
 const (
 	KindNull Kind = iota
 	KindBoolean
@@ -135,7 +135,7 @@ type Value struct {
 	ref   uint32
 }
 
-// Kind returns what v is.
+// Kind returns the kind of v.
 func (v Value) Kind() Kind {
 	if v.d == nil {
 		return KindNull

@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// Mismatch is a value that is not what its reader wants. It does not carry the value.
+// Mismatch is the error of a value of another kind than its reader reads. It does not carry the value.
 type Mismatch struct {
 	Want string // the name of a kind or of a leaf
 	Got  Kind

@@ -9,8 +9,8 @@ import (
 // pruner turns the objects of a source into Documents. It builds in scratch that is used again, so that a Document's
 // own buffers are made once and in the right size.
 //
-// The kept members are mostly contiguous in the source. So nothing is copied before the whole object is read: what must
-// be left out or replaced is noted as an edit.
+// The kept members are mostly contiguous in the source. So nothing is copied before the whole object is read: a member
+// that must be left out or replaced is noted as an edit.
 type pruner struct {
 	source
 	unknown *unknowns
@@ -308,7 +308,7 @@ func (p *pruner) member(i int, s *Shape, previous int) (k, value int, verbatim b
 	return k, value, string(p.data[i:value]) == s.names[k].quoted, nil
 }
 
-// value keeps of the value at i what m declares and returns a reference to it.
+// value keeps the part of the value at i that m declares, and returns a reference to it.
 func (p *pruner) value(m *Member, i, depth int) (ref uint32, next int, err error) {
 	if i >= len(p.data) {
 		return 0, 0, p.unexpected(i, "a value")
@@ -340,7 +340,7 @@ func (p *pruner) value(m *Member, i, depth int) (ref uint32, next int, err error
 	return at, next, err
 }
 
-// emptied is what stays of a scalar where an object is declared.
+// emptied replaces a scalar where an object is declared.
 var emptied = [...]string{KindBoolean: "false", KindNumber: "0", KindString: `""`}
 
 // string keeps the string at i, rewritten where something in it is no Unicode.

@@ -17,7 +17,7 @@ type Shape struct {
 	Members []Member
 
 	// Key is the member that identifies an object; "" where none does. Of the objects of one Document that have this Shape
-	// and the same key each shows what any of them has.
+	// and the same key each shows the members of all.
 	Key string
 
 	// Excerpt is set if the objects have more members at the backend than are kept: a Reader's Unknown is not called for

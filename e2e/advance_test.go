@@ -102,7 +102,7 @@ func TestACursorThatDoesNotAdvanceEndsItsList(t *testing.T) {
 	}
 }
 
-func TestAWalkEndsWhereACursorComesAgain(t *testing.T) {
+func TestAScanEndsWhereACursorComesAgain(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 1, UsersPerClient: 40, Linked: true}
 	catalogue := emulator.New(options)
@@ -127,6 +127,6 @@ func TestAWalkEndsWhereACursorComesAgain(t *testing.T) {
 		t.Errorf("got %.300s", a.raw)
 	}
 	if got := p.callsOf("GET /core/v1/users/{id}"); got != 39 {
-		t.Errorf("got %d single reads, want those that the walk did not bring", got)
+		t.Errorf("got %d single reads, want those that the scan did not bring", got)
 	}
 }

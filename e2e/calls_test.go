@@ -98,7 +98,7 @@ func TestAWarmQueryMakesNoCall(t *testing.T) {
 	})
 }
 
-func TestPagesOfALargeListShareOneWalk(t *testing.T) {
+func TestPagesOfALargeListShareOneScan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 250, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, CredentialsPerUser: 1},

@@ -25,13 +25,13 @@ func missing(t *testing.T, format string, args ...any) {
 	t.Skipf(format, args...)
 }
 
-// finding is a script's result for one check; a nil problem is none.
-type finding struct {
+// scriptResult is a script's result for one check; a nil problem is none.
+type scriptResult struct {
 	Name    string
 	Problem *string
 }
 
-// runScript runs a script that prints findings.
+// runScript runs a script that prints results.
 func runScript(t *testing.T, least int, program string, args ...string) {
 	t.Helper()
 	runScriptIn(t, clientsFolder, least, program, args...)
@@ -46,14 +46,14 @@ func runScriptIn(t *testing.T, folder string, least int, program string, args ..
 	if err != nil {
 		t.Fatalf("%s %v: %v\n%s", program, args, err, out)
 	}
-	var findings []finding
-	if err := json.Unmarshal(out, &findings); err != nil {
+	var results []scriptResult
+	if err := json.Unmarshal(out, &results); err != nil {
 		t.Fatalf("%s %v: %v\n%s", program, args, err, out)
 	}
-	if len(findings) < least {
-		t.Errorf("got %d findings, want at least %d", len(findings), least)
+	if len(results) < least {
+		t.Errorf("got %d results, want at least %d", len(results), least)
 	}
-	for _, v := range findings {
+	for _, v := range results {
 		if v.Problem != nil {
 			t.Errorf("%s: %s", v.Name, *v.Problem)
 		}

@@ -39,7 +39,7 @@ func TestExplainNamesThePlacesThatACallServed(t *testing.T) {
 		name, query string
 		want        []string
 	}{
-		{"a list of the root, and one walk for all parents",
+		{"a list of the root, and one scan for all parents",
 			`{ all: clients(first: 2) { nodes { name team: users { nodes { name } } } } }`, []string{
 				"GET /incoming/v2/clients 1 all",
 				"GET /v1/headless/users 2 all.nodes.0.team all.nodes.1.team",
@@ -99,7 +99,7 @@ func TestExplainListsASharedCallInEachOperation(t *testing.T) {
 	}{
 		{"the same page", 5 * time.Millisecond, `{ a: users { nodes { name } } }`, `{ b: users { nodes { sourceId } } }`,
 			[]string{"GET /v1/headless/users 1 a"}, []string{"shared GET /v1/headless/users 1 b"}},
-		{"a walk for other pages", 15 * time.Millisecond, `{ clients { nodes { users(first: 5) { nodes { name } } } } }`, `{ clients { nodes { users(first: 6) { nodes { name } } } } }`,
+		{"a scan for other pages", 15 * time.Millisecond, `{ clients { nodes { users(first: 5) { nodes { name } } } } }`, `{ clients { nodes { users(first: 6) { nodes { name } } } } }`,
 			[]string{"GET /incoming/v2/clients 1 clients", "GET /v1/headless/users 2 clients.nodes.0.users clients.nodes.1.users"},
 			[]string{"shared GET /v1/headless/users 2 clients.nodes.0.users clients.nodes.1.users"}},
 	}

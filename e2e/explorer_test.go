@@ -127,11 +127,11 @@ func TestTheExplorerPlansWithoutCalling(t *testing.T) {
 	if diff := cmp.Diff(want, sorted(page.Texts(`.lg-plan-calls li`))); diff != "" {
 		t.Errorf("calls (-want +got):\n%s", diff)
 	}
-	said := strings.Join(page.Texts(`.lg-plan p`), "\n")
+	sent := strings.Join(page.Texts(`.lg-plan p`), "\n")
 	for _, want := range []string{fmt.Sprint("Cost ", humanize.Comma(int64(plan.Data.Plan.Cost.RequestedQueryCost)), " "),
 		fmt.Sprintf("At most %d backend calls", calls.ThoughtIndustries+calls.Coassemble+calls.MATTR)} {
-		if !strings.Contains(said, want) {
-			t.Errorf("the plan lacks %q: %s", want, said)
+		if !strings.Contains(sent, want) {
+			t.Errorf("the plan lacks %q: %s", want, sent)
 		}
 	}
 	if got := p.calls(); len(got) != 0 {

@@ -47,15 +47,15 @@ func TestGatewaysRunInFrontOfTheSubgraph(t *testing.T) {
 	needNodeIn(t, federationFolder)
 	dir := flavors(t, subgraphs...)
 	// Apollo's gateway has no subscriptions.
-	for gateway, questions := range map[string]int{"apollo": 5, "hive": 6} {
+	for gateway, queries := range map[string]int{"apollo": 5, "hive": 6} {
 		p := start(t, setup{Emulator: emulator.Options{Clients: 2, UsersPerClient: 2, Linked: true}, Env: federation})
 		server := httptest.NewServer(p.Handler)
 		defer server.Close()
 		client := p.backends.Clients()[1]
-		runScriptIn(t, federationFolder, questions, "node", "gateways.mjs", gateway, server.URL+"/graphql", filepath.Join(dir, "federation-open.graphqls"),
+		runScriptIn(t, federationFolder, queries, "node", "gateways.mjs", gateway, server.URL+"/graphql", filepath.Join(dir, "federation-open.graphqls"),
 			p.backends.Users(client.Identifier)[1].Identifier, client.ID)
 		// A user for each question and one more on the way back; the first looks for a client too, which takes two searches.
-		if diff := cmp.Diff(map[string]int{"coassemble": questions + 1, "thoughtindustries": 2}, p.made()); diff != "" {
+		if diff := cmp.Diff(map[string]int{"coassemble": queries + 1, "thoughtindustries": 2}, p.made()); diff != "" {
 			t.Errorf("%s: calls (-want +got):\n%s", gateway, diff)
 		}
 	}

@@ -165,8 +165,8 @@ func TestUnchangedRecordsAreNotSentAgain(t *testing.T) {
 	}
 }
 
-// Walks and lookups are many answers or one of many; none that still holds is sent again.
-func TestAWalkIsNotSentAgainPageByPage(t *testing.T) {
+// Scans and lookups are many answers or one of many; none that still holds is sent again.
+func TestAScanIsNotSentAgainPageByPage(t *testing.T) {
 	t.Parallel()
 	refs := tagged(t, nil).backends
 	client := refs.Clients()[1]
@@ -358,18 +358,18 @@ func TestAStaleAnswerHasAReason(t *testing.T) {
 	tests := []struct {
 		name string
 		env  map[string]string
-		// trouble is what happens between the first answer and the one that is stale.
-		trouble func(t *testing.T, p *program)
+		// failure happens between the first answer and the one that is stale.
+		failure func(t *testing.T, p *program)
 		header  []string
 		want    string
 	}{
-		{name: "a refresh runs behind", trouble: func(*testing.T, *program) {}, want: "refreshing"},
-		{name: "the backend failed when it was asked", trouble: func(t *testing.T, p *program) {
+		{name: "a refresh runs behind", failure: func(*testing.T, *program) {}, want: "refreshing"},
+		{name: "the backend failed when it was asked", failure: func(t *testing.T, p *program) {
 			p.backends.SetFault("coassemble", emulator.Fault{Status: 503})
 			read(t, p)
 			synctest.Wait()
 		}, want: "failed"},
-		{name: "the backend asked for a pause", trouble: func(t *testing.T, p *program) {
+		{name: "the backend asked for a pause", failure: func(t *testing.T, p *program) {
 			p.backends.SetFault("coassemble", emulator.Fault{Status: 503, RetryAfter: "60"})
 			read(t, p)
 			synctest.Wait()
@@ -377,7 +377,7 @@ func TestAStaleAnswerHasAReason(t *testing.T) {
 			read(t, p)
 			synctest.Wait()
 		}, want: "failed"},
-		{name: "the circuit is open", trouble: func(t *testing.T, p *program) {
+		{name: "the circuit is open", failure: func(t *testing.T, p *program) {
 			p.backends.SetFault("coassemble", emulator.Fault{Status: 503})
 			for i := range 30 {
 				p.post(t, fmt.Sprintf(`{ user(by: {sourceId: "nobody %d"}) { name } }`, i), nil)
@@ -385,27 +385,27 @@ func TestAStaleAnswerHasAReason(t *testing.T) {
 			read(t, p)
 			synctest.Wait()
 		}, want: "failed"},
-		{name: "the budget has only what is held back", env: map[string]string{"COASSEMBLE_RATE": "4/10m"}, trouble: func(t *testing.T, p *program) {
+		{name: "the budget has only what is held back", env: map[string]string{"COASSEMBLE_RATE": "4/10m"}, failure: func(t *testing.T, p *program) {
 			for i := range 2 {
 				p.post(t, fmt.Sprintf(`{ user(by: {sourceId: "nobody %d"}) { name } }`, i), nil)
 			}
 			read(t, p)
 			synctest.Wait()
 		}, want: "budget"},
-		{name: "the backend refuses for its budget", trouble: func(t *testing.T, p *program) {
+		{name: "the backend refuses for its budget", failure: func(t *testing.T, p *program) {
 			p.backends.SetFault("coassemble", emulator.Fault{Status: 429, RetryAfter: "60"})
 			read(t, p)
 			synctest.Wait()
 		}, want: "budget"},
-		{name: "a refresh takes long", trouble: func(t *testing.T, p *program) {
+		{name: "a refresh takes long", failure: func(t *testing.T, p *program) {
 			p.backends.SetFault("coassemble", emulator.Fault{Kind: emulator.FaultHangHeaders})
 			read(t, p)
 			time.Sleep(3 * time.Second)
 		}, want: "slow"},
-		{name: "who asks for fresh answers waits too long", trouble: func(_ *testing.T, p *program) {
+		{name: "who asks for fresh answers waits too long", failure: func(_ *testing.T, p *program) {
 			p.backends.SetFault("coassemble", emulator.Fault{Kind: emulator.FaultHangHeaders})
 		}, header: []string{"Cache-Control", "no-cache"}, want: "slow"},
-		{name: "all slots are taken", env: map[string]string{"COASSEMBLE_CONCURRENCY": "1"}, trouble: func(t *testing.T, p *program) {
+		{name: "all slots are taken", env: map[string]string{"COASSEMBLE_CONCURRENCY": "1"}, failure: func(t *testing.T, p *program) {
 			p.backends.SetFault("coassemble", emulator.Fault{Kind: emulator.FaultHangHeaders})
 			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, `/graphql?query={embedClient(by:{sourceId:"nobody"}){userCount}}`, nil)
 			go p.send(r)
@@ -413,7 +413,7 @@ func TestAStaleAnswerHasAReason(t *testing.T) {
 			read(t, p)
 			synctest.Wait()
 		}, want: "slow"},
-		{name: "the caller takes stale answers", trouble: func(*testing.T, *program) {}, header: []string{"Cache-Control", "max-stale=600"}, want: "asked"},
+		{name: "the caller takes stale answers", failure: func(*testing.T, *program) {}, header: []string{"Cache-Control", "max-stale=600"}, want: "asked"},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
@@ -424,7 +424,7 @@ func TestAStaleAnswerHasAReason(t *testing.T) {
 				p := start(t, setup{Emulator: emulator.Options{Clients: 1, Linked: true, CoursesPerClient: 1, UsersPerClient: 2}, Env: env})
 				want := read(t, p)
 				time.Sleep(pastTTL)
-				test.trouble(t, p)
+				test.failure(t, p)
 				got := read(t, p, test.header...)
 				if diff := cmp.Diff([]string{"coassemble " + test.want}, got.reasons()); diff != "" {
 					t.Errorf("reasons (-want +got):\n%s", diff)

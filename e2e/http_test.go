@@ -25,7 +25,7 @@ func TestWhatIsNoGraphQLRequestIsRefusedWithoutACall(t *testing.T) {
 	tests := []struct {
 		name, method, target, contentType, body string
 		status                                  int
-		code, says                              string
+		code, reports                           string
 	}{
 		{"malformed JSON", "POST", "/graphql", "application/json", `{"query": "{ __typename }"`, 400, badRequest, "JSON"},
 		{"an empty body", "POST", "/graphql", "application/json", ``, 400, badRequest, "JSON object"},
@@ -79,8 +79,8 @@ func TestWhatIsNoGraphQLRequestIsRefusedWithoutACall(t *testing.T) {
 			if a.status != test.status || len(a.Errors) == 0 || a.Errors[0].Extensions["code"] != test.code {
 				t.Fatalf("got status %d and %s, want %d and %s", a.status, a.raw, test.status, test.code)
 			}
-			if !strings.Contains(a.Errors[0].Message, test.says) {
-				t.Errorf("got message %q, want it to say %q", a.Errors[0].Message, test.says)
+			if !strings.Contains(a.Errors[0].Message, test.reports) {
+				t.Errorf("got message %q, want it to say %q", a.Errors[0].Message, test.reports)
 			}
 			if a.Data != nil || strings.Contains(string(a.raw), `"data"`) {
 				t.Errorf("got data from what was not executed: %s", a.raw)

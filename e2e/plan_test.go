@@ -71,7 +71,7 @@ func TestLongListsKeepToThePlan(t *testing.T) {
 		world   emulator.Options
 		queries []string
 	}{
-		"lookups in more pages than a walk reads": {emulator.Options{Clients: 20_000, UsersPerClient: -1}, []string{
+		"lookups in more pages than a scan reads": {emulator.Options{Clients: 20_000, UsersPerClient: -1}, []string{
 			`{ embedClients(first: 100) { nodes { client { name } } } }`,
 			`{ embedClients(first: 3) { nodes { client { name } } } a: embedClients(first: 40) { nodes { client { name } } } }`,
 			`{ a: client(by: {slug: "none"}) { name } b: client(by: {sourceId: "none"}) { name } c: client(by: {sku: "none"}) { name } }`,

@@ -96,8 +96,8 @@ func (h *holding) RoundTrip(r *http.Request) (*http.Response, error) {
 	return resp, err
 }
 
-// A walk over a list is shared by its readers, but not with those who come after a write to records that it read before.
-func TestAWalkFromBeforeAWriteIsNotShared(t *testing.T) {
+// A scan of a list is shared by its readers, but not with those who come after a write to records that it read before.
+func TestAScanFromBeforeAWriteIsNotShared(t *testing.T) {
 	t.Parallel()
 	options := emulator.Options{Clients: 4, Linked: true, CoursesPerClient: 1, LearningPathsPerClient: -1, UsersPerClient: 2, ProviderInList: true}
 	world := emulator.New(options)
@@ -148,7 +148,7 @@ func TestAWalkFromBeforeAWriteIsNotShared(t *testing.T) {
 				if a := p.post(t, test.mutation, nil); len(a.Errors) > 0 {
 					t.Errorf("the write: %v", a.failures())
 				}
-				for _, when := range []string{"while the walk is under way", "after it"} {
+				for _, when := range []string{"while the scan is under way", "after it"} {
 					if a := p.post(t, test.other, nil); !strings.Contains(string(a.raw), test.want) {
 						t.Errorf("%s: got %s, want %s in it", when, a.raw, test.want)
 					}

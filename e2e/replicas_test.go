@@ -100,7 +100,7 @@ func (c *crowd) join(t *testing.T, address, query string, n int) {
 // wait waits until so many have seen a name, each once.
 func (c *crowd) wait(t *testing.T, name string, n int) {
 	t.Helper()
-	patience := time.After(2 * time.Minute)
+	timeout := time.After(2 * time.Minute)
 	for {
 		c.mu.Lock()
 		got := c.seen[fmt.Sprintf(`{"data":{"user":{"name":%q}}}`, name)]
@@ -110,13 +110,14 @@ func (c *crowd) wait(t *testing.T, name string, n int) {
 		}
 		select {
 		case <-c.wake:
-		case <-patience:
+		case <-timeout:
 			t.Fatalf("%d of %d subscribers have seen %q", got, n, name)
 		}
 	}
 }
 
-// A thousand subscribers of one question on two replicas cost the calls of one, and one replica goes on when the other is killed.
+// A thousand subscribers of one question on two replicas cost the calls of one, and one replica goes on when the other
+// is killed.
 func TestReplicasAskOnceForAllSubscribers(t *testing.T) {
 	if text := os.Getenv(replicaChild); text != "" {
 		var env map[string]string

@@ -202,7 +202,8 @@ func TestASubscriptionHasOneRootField(t *testing.T) {
 	}
 }
 
-// A caller who accepts event streams alone gets the answer to a query or mutation as one event and the end of the stream.
+// A caller who accepts event streams alone gets the answer to a query or mutation as one event and the end of the
+// stream.
 func TestAWholeAnswerIsTheOnlyEventOfAStream(t *testing.T) {
 	t.Parallel()
 	p, subscribe := subscribed(t, nil)
@@ -247,7 +248,7 @@ func TestAChangeOfABackendIsSeenWithinALifetime(t *testing.T) {
 }
 
 // Many subscribers of one question cost the calls of one.
-func TestSubscribersOfOneQuestionShareItsCalls(t *testing.T) {
+func TestSubscribersOfOneTopicShareItsCalls(t *testing.T) {
 	t.Parallel()
 	p, subscribe := subscribed(t, nil)
 	id, _ := firstUser(t, p)

@@ -72,7 +72,8 @@ func TestHeartbeatsKeepAStreamOpen(t *testing.T) {
 	})
 }
 
-// A fact is fetched again when it reaches the end of its lifetime, and not before, for an answer that stays the same too.
+// A fact is fetched again when it reaches the end of its lifetime, and not before, for an answer that stays the same
+// too.
 func TestFactsAreRefreshedAtTheEndOfTheirLifetime(t *testing.T) {
 	t.Parallel()
 	inFakeTime(t, nil, func(t *testing.T, p *program, id string) {
@@ -107,7 +108,7 @@ func TestFactsAreRefreshedAtTheEndOfTheirLifetime(t *testing.T) {
 // A change that the program learns of is refreshed at once.
 func TestWhatIsKnownToHaveChangedIsRefreshedAtOnce(t *testing.T) {
 	t.Parallel()
-	for what, tell := range map[string]func(t *testing.T, p *program, id string){
+	for what, notify := range map[string]func(t *testing.T, p *program, id string){
 		"a mutation": func(t *testing.T, p *program, id string) { rename(t, p, id, "Changed") },
 		"a purge": func(t *testing.T, p *program, id string) {
 			p.backends.Rename(id, "Changed")
@@ -125,7 +126,7 @@ func TestWhatIsKnownToHaveChangedIsRefreshedAtOnce(t *testing.T) {
 			inFakeTime(t, map[string]string{"CACHE_TTL": "1h", "COASSEMBLE_WEBHOOK_SECRET": coursesSecret}, func(t *testing.T, p *program, id string) {
 				f := p.follow(t, events, userQuery(id))
 				time.Sleep(time.Minute)
-				tell(t, p, id)
+				notify(t, p, id)
 				time.Sleep(time.Second)
 				if got := namesOf(t, f); !slices.Equal(got, []any{"Before", "Changed"}) {
 					t.Errorf("got %v", got)
@@ -214,8 +215,8 @@ func failure(t *testing.T, p *program, id string, backend emulator.Backend, faul
 		if f.left() || len(got) != 3 {
 			t.Fatalf("ended: %t; got %q", f.left(), f.payloads())
 		}
-		told := fmt.Sprint(got[1]["extensions"])
-		if got[0]["errors"] != nil || got[1]["errors"] != nil || fmt.Sprint(got[1]["data"]) != fmt.Sprint(got[0]["data"]) || !strings.Contains(told, fmt.Sprint("backend:", backend)) {
+		notified := fmt.Sprint(got[1]["extensions"])
+		if got[0]["errors"] != nil || got[1]["errors"] != nil || fmt.Sprint(got[1]["data"]) != fmt.Sprint(got[0]["data"]) || !strings.Contains(notified, fmt.Sprint("backend:", backend)) {
 			t.Errorf("while it fails: got %v", got[1])
 		}
 		if fmt.Sprint(got[2]) != fmt.Sprint(got[0]) {

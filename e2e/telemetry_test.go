@@ -230,9 +230,9 @@ func TestTracesShowAnOperationAsATree(t *testing.T) {
 		}
 	}
 	for _, c := range p.backends.Calls() {
-		told := strings.HasPrefix(c.Header.Get("traceparent"), "00-"+callersTrace)
-		if want := c.Backend == emulator.Coassemble; told != want {
-			t.Errorf("%s %s: told the trace: %t, want %t", c.Method, c.Route, told, want)
+		notified := strings.HasPrefix(c.Header.Get("traceparent"), "00-"+callersTrace)
+		if want := c.Backend == emulator.Coassemble; notified != want {
+			t.Errorf("%s %s: told the trace: %t, want %t", c.Method, c.Route, notified, want)
 		}
 	}
 }
@@ -278,7 +278,8 @@ func startChild(t *testing.T, child string, log *os.File, env ...string) (cmd *e
 	return cmd, strings.TrimSuffix(strings.TrimSpace(line[strings.Index(line, "http://"):]), "/graphql")
 }
 
-// TestTheProgramServesAndEndsWithALogThatIsNotRead has the log go to a pipe that is full, and to one whose reader has ended.
+// TestTheProgramServesAndEndsWithALogThatIsNotRead has the log go to a pipe that is full, and to one whose reader has
+// ended.
 func TestTheProgramServesAndEndsWithALogThatIsNotRead(t *testing.T) {
 	t.Parallel()
 	const child = "LEARNGRAPH_TEST_LOG"

@@ -69,8 +69,8 @@ func (v *varnish) serve(t *testing.T, vcl string) {
 	}
 	cmd := exec.Command("varnishd", "-F", "-j", "none", "-n", work, "-a", v.address, "-f", vcl, "-s", "malloc,32m", "-T", "none",
 		"-p", "http_resp_hdr_len=20k", "-p", "http_resp_size=64k", "-p", "workspace_backend=128k", "-p", "workspace_client=128k")
-	said := &transcript{}
-	cmd.Stdout, cmd.Stderr = said, said
+	sent := &transcript{}
+	cmd.Stdout, cmd.Stderr = sent, sent
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
@@ -79,7 +79,7 @@ func (v *varnish) serve(t *testing.T, vcl string) {
 		_ = cmd.Wait()
 		_ = os.RemoveAll(work)
 		if t.Failed() {
-			t.Log(said.String())
+			t.Log(sent.String())
 		}
 	})
 	limit := time.Now().Add(time.Minute)
@@ -90,7 +90,7 @@ func (v *varnish) serve(t *testing.T, vcl string) {
 			return
 		}
 		if time.Now().After(limit) {
-			t.Fatalf("varnishd does not answer: %s", said.String())
+			t.Fatalf("varnishd does not answer: %s", sent.String())
 		}
 		time.Sleep(20 * time.Millisecond)
 	}

@@ -112,7 +112,7 @@ type Connection struct {
 	Cursor func(parent document.Object, args map[string]any, n int) string
 }
 
-// Filter keeps the elements whose member is one of the wanted names.
+// Filter keeps the elements whose member is one of the requested names.
 type Filter struct {
 	Member int
 	Leaf   *document.Leaf

@@ -65,7 +65,7 @@ func (e *enclosure) of(d *deferral) *group {
 	return nil
 }
 
-// record is what writing found to be delivered later: a group that begins, or a unit.
+// record is a part that the writer left for later: a group that begins, or a unit.
 type record struct {
 	group *group
 	unit  *unit
@@ -440,7 +440,7 @@ func (d *Delivery) writeUnit(x *execution, b *branch, u *unit) {
 	}
 }
 
-// truncateRecords returns the records up to mark; what those behind it found is not delivered.
+// truncateRecords returns the records up to mark; the parts of those behind it are not delivered.
 func truncateRecords(records []record, mark int) []record {
 	for _, r := range records[mark:] {
 		if r.unit != nil {

@@ -43,7 +43,7 @@ func (b *Buffer) Free() {
 
 type bufferKey struct{}
 
-// WithBuffer lets the operation of ctx write its answer into b, over what b held. The Data of the response is b's
+// WithBuffer lets the operation of ctx write its answer into b, over the previous one. The Data of the response is b's
 // bytes.
 func WithBuffer(ctx context.Context, b *Buffer) context.Context {
 	return context.WithValue(ctx, bufferKey{}, b)

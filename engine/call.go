@@ -315,7 +315,7 @@ func (x *execution) resolverContext(ctx context.Context, c *call) context.Contex
 	return ctx
 }
 
-// complete collects the parents below a call that is back, and starts what waited for them.
+// complete collects the parents below a call that is back, and starts the calls that waited for them.
 func (x *execution) complete(c *call, ready []*call) []*call {
 	for _, f := range c.fields {
 		if len(f.Next) == 0 && len(f.below) == 0 {

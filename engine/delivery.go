@@ -61,7 +61,7 @@ type activity struct {
 // quiet reports whether the part has nothing to do until a backend answers.
 func (a *activity) quiet() bool { return a.over || a.running > 0 && a.running == a.waiting }
 
-// group is what one @defer delivers for one object.
+// group is the part that one @defer delivers for one object.
 type group struct {
 	path     []step
 	label    *string
@@ -72,7 +72,7 @@ type group struct {
 	children []*group
 }
 
-// stream is what one @stream delivers for one list.
+// stream is the parts that one @stream delivers for one list.
 type stream struct {
 	path  []step
 	label *string
@@ -266,8 +266,8 @@ func (x *execution) enterCall(ctx context.Context) (_ context.Context, leave fun
 	}
 }
 
-// signal wakes what waits for the activity: calls of later parts for that of the first, the goroutine that takes
-// payloads for that of the others.
+// signal wakes the goroutines that wait for the activity: calls of later parts for that of the first, the goroutine
+// that takes payloads for that of the others.
 func (d *Delivery) signal(a *activity) {
 	if a != &d.first {
 		d.changed.Signal()
@@ -313,7 +313,7 @@ func (d *Delivery) Events() <-chan struct{} { return d.events }
 func (d *Delivery) Next() *Payload {
 	p := &Payload{}
 	d.mu.Lock()
-	d.awaitBackends() // what arrives together is one payload
+	d.awaitBackends() // parts that arrive together are one payload
 	d.mu.Unlock()
 	for d.writeReady() {
 		d.complete(p)
@@ -389,7 +389,7 @@ func (d *Delivery) ready(b *branch) bool {
 	return b.activity.over
 }
 
-// integrate takes over what writing found, and returns the groups and streams that depend on no other group.
+// integrate takes over the records of the writer, and returns the groups and streams that depend on no other group.
 func (d *Delivery) integrate(records []record) (groups []*group, streams []*stream) {
 	for _, r := range records {
 		switch {
@@ -477,7 +477,7 @@ func (d *Delivery) complete(p *Payload) {
 	}
 }
 
-// succeed delivers a group, and announces what depended on it.
+// succeed delivers a group, and announces the parts that depended on it.
 func (d *Delivery) succeed(p *Payload, g *group) {
 	var found []*stream
 	for _, u := range slices.Clone(g.units) {
@@ -507,7 +507,7 @@ func increment(g *group, u *unit) Increment {
 		Data: u.data, Errors: u.errs}
 }
 
-// fail ends a group, and what depends on it.
+// fail ends a group, and the parts that depend on it.
 func (d *Delivery) fail(p *Payload, g *group) {
 	i := slices.IndexFunc(g.units, func(u *unit) bool { return u.failed })
 	p.Completed = append(p.Completed, Completed{ID: g.id, Path: pathOf(g.path), Label: g.label,

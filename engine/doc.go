@@ -51,18 +51,18 @@
 //
 // # Input
 //
-// An argument whose value is null where none may be is an error of its field at each of its places, and the resolver is
-// not called. A condition that is null leaves the selection at its position undefined: the root field above fails
-// uncalled, at the root the operation, so that no call is made, and above all no write.
+// An argument whose value is null in a non-null position is an error of its field at each of its places, and the
+// resolver is not called. A condition that is null leaves the selection at its position undefined: the root field above
+// fails uncalled, at the root the operation, so that no call is made, and above all no write.
 //
 // # Parts
 //
 // With [Engine.Deliver] an operation is delivered in parts. Each @defer and each @stream with calls below it is a
 // [Plan] of its own, which begins at the objects or elements that it delivers apart, and is executed in a goroutine of
-// its own as soon as these are known. So the first part waits for no call of a later one; what both need is read once,
-// because the loaders of the operation join equal keys. A call of a later part does not start before the calls of the
-// first part that could start have. All parts are written by one goroutine, a part when its calls are back and the part
-// around it is written.
+// its own as soon as these are known. So the first part waits for no call of a later one; a record that both need is
+// read once, because the loaders of the operation join equal keys. A call of a later part does not start before the
+// calls of the first part that could start have. All parts are written by one goroutine, a part when its calls are back
+// and the part around it is written.
 //
 // An element of a @stream that needs calls of its own is a part of its own, so that it is delivered when its values are
 // there and those before it are delivered. Calls that elements make before a backend answers start together, so that

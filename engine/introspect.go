@@ -9,8 +9,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Introspection is answered from the schema's definition, by the September 2025 edition: what does not apply to the
-// kind of a type is null, and nothing is announced that the edition does not have but @defer and @stream.
+// Introspection is answered from the schema's definition, by the September 2025 edition: a field that does not apply
+// to the kind of a type is null, and nothing is announced that the edition does not have but @defer and @stream.
 
 // unknownLocation is a place of directives that gqlparser declares and the edition does not have.
 const unknownLocation = "DIRECTIVE_DEFINITION"
@@ -286,7 +286,7 @@ func inputValues[T any](list []T, deprecated bool, value func(T) inputValue) any
 	return out
 }
 
-// described returns what all that has a name in a schema has.
+// described returns the fields that all named elements of a schema have.
 func described(field, name, description string, directives ast.DirectiveList) any {
 	switch {
 	case field == "name":

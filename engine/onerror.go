@@ -2,11 +2,12 @@ package engine
 
 import "errors"
 
-// OnError is what becomes of the fields around a field that failed.
+// OnError is the effect of a field's error on the fields around it.
 type OnError uint8
 
-// The kinds of error behavior. Propagate is that of the specification: a null where none may be makes the value around
-// it null. Null leaves the null where the field failed, Abort makes the data null at the first error.
+// The kinds of error behavior. Propagate is that of the specification: a null in a non-null position propagates
+// to the nearest nullable ancestor. Null leaves the null where the field failed, Abort makes the data null at the first
+// error.
 const (
 	Propagate OnError = iota
 	Null
@@ -16,7 +17,7 @@ const (
 // errAborted is the error of a field that was not read because another one had failed.
 var errAborted = errors.New("aborted")
 
-// aborts reports whether a call that is back ends the operation. What still runs for it is given up.
+// aborts reports whether a call that is back ends the operation. Its calls under way are abandoned.
 func (x *execution) aborts(c *call) bool {
 	if x.onError != Abort || len(c.parents) == 0 {
 		return false

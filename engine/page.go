@@ -44,14 +44,14 @@ func (x *execution) pageArgs(f *Field) *pageArgs {
 		return a
 	}
 	for _, filter := range c.Filters {
-		var wanted []string
+		var requested []string
 		if names := filter.Values(a.args); names != nil {
-			wanted = make([]string, len(names))
+			requested = make([]string, len(names))
 			for i, n := range names {
-				wanted[i] = string(AppendString(nil, n))
+				requested[i] = string(AppendString(nil, n))
 			}
 		}
-		a.filters = append(a.filters, wanted)
+		a.filters = append(a.filters, requested)
 	}
 	return a
 }
@@ -73,8 +73,8 @@ func (x *execution) open(f *Field, parent document.Object) (page, error) {
 		return page{}, &document.Mismatch{Want: "array", Got: kind}
 	}
 	p.total = p.list.Len()
-	for _, wanted := range a.filters {
-		if wanted != nil {
+	for _, requested := range a.filters {
+		if requested != nil {
 			x.filter(&p)
 			break
 		}
@@ -107,14 +107,14 @@ func (x *execution) passesFilters(p *page, v document.Value) bool {
 		return false
 	}
 	for i, filter := range p.field.binding.Connection.Filters {
-		if wanted := p.args.filters[i]; wanted != nil && !x.isOneOf(o.Member(filter.Member), filter.Leaf, wanted) {
+		if requested := p.args.filters[i]; requested != nil && !x.isOneOf(o.Member(filter.Member), filter.Leaf, requested) {
 			return false
 		}
 	}
 	return true
 }
 
-func (x *execution) isOneOf(v document.Value, leaf *document.Leaf, wanted []string) bool {
+func (x *execution) isOneOf(v document.Value, leaf *document.Leaf, requested []string) bool {
 	if v.Kind() == document.KindNull {
 		return false
 	}
@@ -123,7 +123,7 @@ func (x *execution) isOneOf(v document.Value, leaf *document.Leaf, wanted []stri
 		return false
 	}
 	x.scratch = text
-	return slices.Contains(wanted, string(text))
+	return slices.Contains(requested, string(text))
 }
 
 // at returns the element at place i of the filtered list.

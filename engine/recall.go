@@ -17,8 +17,8 @@ type madeCalls struct {
 	errs  gqlerror.List // that resolvers added to their context
 }
 
-// madeKey is the resolver of a call and, in a mutation, the response key of the write that it follows: what is read
-// after one write may differ from what is read after the next.
+// madeKey is the resolver of a call and, in a mutation, the response key of the write that it follows: a value read
+// after one write may differ from the same value read after the next.
 type madeKey struct {
 	binding *Binding
 	write   string

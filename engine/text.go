@@ -62,7 +62,7 @@ func AppendRaw(dst []byte, raw json.RawMessage) []byte {
 	return append(dst, raw...)
 }
 
-// AppendOptional appends what v points to, null for nil.
+// AppendOptional appends the value that v points to, null for nil.
 func AppendOptional[T any](dst []byte, v *T, appendValue func([]byte, T) []byte) []byte {
 	if v == nil {
 		return append(dst, "null"...)

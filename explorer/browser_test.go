@@ -163,8 +163,8 @@ const markedLines = `[...document.querySelectorAll('.result-window .view-line')]
 	.map(line => [...line.querySelectorAll('.lg-mark')].map(e => e.textContent.replaceAll('\u00a0', ' ')).join(''))
 	.filter(text => text !== '')`
 
-// awaitMarked waits until the marked lines begin with first, and fails the test if one of them has a text of never. The editor
-// draws the lines in sight alone, and its height changes while the panel below it opens.
+// awaitMarked waits until the marked lines begin with first, and fails the test if one of them has a text of never. The
+// editor draws the lines in sight alone, and its height changes while the panel below it opens.
 func awaitMarked(t *testing.T, p *browsertest.Tab, first []string, never ...string) {
 	t.Helper()
 	want, err := json.Marshal(first)
@@ -470,10 +470,10 @@ func TestAWideWindowShowsThePanelNextToTheAnswer(t *testing.T) {
 	p := browsertest.Open(t, newStub(t, true).URL, 1920, 1080)
 	p.Run()
 	p.Await(`.lg-call`)
-	var beside bool
+	var next bool
 	compare := chromedp.Evaluate(`document.querySelector('.lg-panel').getBoundingClientRect().left >=
-		document.querySelector('.result-window').getBoundingClientRect().right`, &beside)
-	if p.Do("compare", compare); !beside {
+		document.querySelector('.result-window').getBoundingClientRect().right`, &next)
+	if p.Do("compare", compare); !next {
 		t.Error("the panel is not beside the answer")
 	}
 	var full bool
@@ -487,7 +487,7 @@ func TestAWideWindowShowsThePanelNextToTheAnswer(t *testing.T) {
 	p.Click(`.graphiql-sidebar button:nth-of-type(2)`)
 	p.Await(`.graphiql-history`)
 	p.NoSidewaysScroll()
-	if p.Do("compare", compare); beside {
+	if p.Do("compare", compare); next {
 		t.Error("the panel is beside the answer where there is little room")
 	}
 	p.Shoot("wide-history")

@@ -16,9 +16,9 @@ import (
 // codings are the content codings of the page, the smallest first.
 var codings = []string{"br", "gzip"}
 
-// recodings returns what makes the other forms of a compressed file, by their content coding; "" is the plain one. Each
-// is made when it is first asked for and then kept, so a program whose page is not opened, or by browsers that take
-// Brotli, makes none.
+// recodings returns the functions that make the other forms of a compressed file, by their content coding; "" is the
+// plain one. Each is made when it is first asked for and then kept, so a program whose page is not opened, or by
+// browsers that take Brotli, makes none.
 func recodings(packed func() []byte) map[string]func() []byte {
 	plain := func() []byte {
 		body, err := io.ReadAll(brotli.NewReader(bytes.NewReader(packed())))

@@ -17,7 +17,7 @@ import (
 	"time"
 )
 
-// dist is what build.sh makes of src, each file compressed by Brotli: a fifth of its size in the program, and what
+// dist is the output of build.sh for src, each file compressed by Brotli: a fifth of its size in the program, and what
 // browsers take as it is.
 //
 //go:embed dist

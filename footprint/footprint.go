@@ -74,8 +74,8 @@ const (
 	mapGroup, mapFill, tableSlots = 8, 7, 1024
 )
 
-// Map returns what m takes, without what its keys and values refer to: as many slots as m has grown to, if it never had
-// more entries.
+// Map returns the size of m, without the memory that its keys and values refer to: as many slots as m has grown to, if
+// it never had more entries.
 func Map[K comparable, V any](m map[K]V) int {
 	var slot struct {
 		k K

@@ -17,7 +17,7 @@ func heap() int {
 }
 
 // expectHeld compares the computed size of many values with their size on the heap.
-func expectHeld[T any](t *testing.T, n int, value func(i int) T, said func(T) int) {
+func expectHeld[T any](t *testing.T, n int, value func(i int) T, stated func(T) int) {
 	t.Helper()
 	values := make([]T, n)
 	before := heap()
@@ -26,7 +26,7 @@ func expectHeld[T any](t *testing.T, n int, value func(i int) T, said func(T) in
 	}
 	took, sum := heap()-before, 0
 	for _, v := range values {
-		sum += said(v)
+		sum += stated(v)
 	}
 	if ratio := float64(sum) / float64(took); ratio < 0.96 || ratio > 1.04 {
 		t.Errorf("%T: said to take %d bytes, the heap has %d: %.3f", values, sum, took, ratio)

@@ -1,5 +1,5 @@
-// Package gateway is GraphQL over HTTP in front of an executable schema: it reads requests, knows who asks, keeps
-// documents, refuses what passes a limit before any resolver runs, and writes answers. It knows kinds of backend
+// Package gateway is GraphQL over HTTP in front of an executable schema: it reads requests, authenticates the caller,
+// keeps documents, refuses what passes a limit before any resolver runs, and writes answers. It knows kinds of backend
 // errors, no backend.
 package gateway
 
@@ -45,7 +45,7 @@ type Options struct {
 
 	// BatchLimit is how many operations one request may hold; 0 takes no arrays.
 	BatchLimit int
-	// CompressAbove is the size in bytes above which answers are compressed for who accepts it.
+	// CompressAbove is the size in bytes above which answers are compressed where the request accepts a coding.
 	CompressAbove int
 	// Persisted keeps the texts of automatic persisted queries.
 	Persisted documents.Store
@@ -164,7 +164,7 @@ type operationHandler struct {
 	cached func(*http.Request, *auth.Caller, [sha256.Size]byte) *httpapi.Result
 }
 
-// serve answers a request, and returns what sends the rest of an answer in parts, nil where nothing is left.
+// serve answers a request, and returns the sender of the rest of an answer in parts, nil where nothing is left.
 //
 //nolint:gocyclo // the steps of a request, in their order
 func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) (rest func()) {

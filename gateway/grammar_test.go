@@ -206,8 +206,8 @@ type judged struct {
 	Values []string          `json:"values"`
 }
 
-// judge asks the reference about documents.
-func judge(t *testing.T, documents []string) []judged {
+// askReference returns the reference's results for documents.
+func askReference(t *testing.T, documents []string) []judged {
 	t.Helper()
 	sdl, err := os.ReadFile("../schema.graphqls")
 	if err != nil {
@@ -221,16 +221,16 @@ func judge(t *testing.T, documents []string) []judged {
 	return answers
 }
 
-// strictHere reports whether a document is refused by what the reference leaves to its executor, subscriptions, or does not
-// check: a variable that may be null where an object takes exactly one key.
+// strictHere reports whether a document is refused by what the reference leaves to its executor, subscriptions, or does
+// not check: a variable that may be null where an object takes exactly one key.
 func strictHere(errs gqlerror.List) bool {
 	return !slices.ContainsFunc(errs, func(err *gqlerror.Error) bool {
 		return !strings.Contains(err.Message, `operation type "subscription"`) && !strings.Contains(err.Message, "must be non-nullable to be used for OneOf")
 	})
 }
 
-// oneOfPlaces reports whether an error stands where the reference has one. That of a selection on a leaf stands at its field,
-// of whose selection the library does not keep the place.
+// oneOfPlaces reports whether an error stands where the reference has one. That of a selection on a leaf stands at its
+// field, of whose selection the library does not keep the place.
 func oneOfPlaces(errs gqlerror.List, want []*gqlerror.Error) bool {
 	return slices.ContainsFunc(want, func(w *gqlerror.Error) bool {
 		return strings.Contains(w.Message, "must not have a selection") || slices.ContainsFunc(errs, func(err *gqlerror.Error) bool {
@@ -245,7 +245,7 @@ var typeSystem = regexp.MustCompile(`\b(schema|scalar|type|interface|union|enum|
 func TestDocumentsAreReadAsTheReferenceDoes(t *testing.T) {
 	t.Parallel()
 	texts := grammarDocuments(t, 12000)
-	want := judge(t, texts)
+	want := askReference(t, texts)
 	checker := documents.New(graph.Schema(), limits.Limits{Depth: 1 << 20, Selections: 1 << 30}, true, 1<<20, nil)
 	accepted, refused, malformed := 0, 0, 0
 	for i, text := range texts {
@@ -293,7 +293,8 @@ func stringsAndNumbers(t *testing.T, text string) []string {
 	}
 }
 
-// TestOneGrammarOverHTTP has what is no document, by the place of its error, and what is one, by the value that arrives.
+// TestOneGrammarOverHTTP has what is no document, by the place of its error, and what is one, by the value that
+// arrives.
 func TestOneGrammarOverHTTP(t *testing.T) {
 	t.Parallel()
 	g := New(Options{Schema: newEcho(), Limits: limits.Default(), Timeout: time.Hour, Log: slog.New(slog.DiscardHandler)})

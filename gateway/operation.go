@@ -82,7 +82,7 @@ func (g *Gateway) answer(ctx context.Context, r *http.Request, req *httpapi.Requ
 	return out
 }
 
-// begin returns the context of an operation whose figures observe takes.
+// begin returns the context of an operation whose statistics observe takes.
 func (g *Gateway) begin(ctx context.Context) context.Context {
 	if g.opts.Begin == nil {
 		return ctx
@@ -90,7 +90,7 @@ func (g *Gateway) begin(ctx context.Context) context.Context {
 	return g.opts.Begin(ctx)
 }
 
-// observe takes the figures of an operation that was answered.
+// observe takes the statistics of an operation that was answered.
 func (g *Gateway) observe(ctx context.Context, f *requestlog.Operation, began time.Time, out *httpapi.Result) {
 	if g.opts.Observe == nil {
 		return

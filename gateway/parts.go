@@ -34,7 +34,7 @@ type parts struct {
 	errors     int                 // sent so far
 }
 
-// inParts returns what sends the answer to the only operation of a request in parts.
+// inParts returns the sender of an answer in parts, which is for the only operation of a request.
 func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
 	return &parts{g: g, x: x, request: r}
 }
@@ -135,7 +135,7 @@ func (p *parts) payload(ctx context.Context, payload *engine.Payload) []byte {
 	}
 	p.settle(ctx, last.Response)
 	p.g.runner.addExtensions(ctx, p.op, p.provenance, last)
-	p.out.Response.Extensions = last.Response.Extensions // for the figures of the operation
+	p.out.Response.Extensions = last.Response.Extensions // for the statistics of the operation
 	return p.x.Protocol.Next(payload, last.Response.Extensions)
 }
 
@@ -146,7 +146,7 @@ func (p *parts) settle(ctx context.Context, resp *graphql.Response) {
 	p.charge = cost.Charge{}
 }
 
-// trim bounds the errors of all payloads together, and keeps them for the figures of the operation.
+// trim bounds the errors of all payloads together, and keeps them for the statistics of the operation.
 func (p *parts) trim(errs gqlerror.List) gqlerror.List {
 	if len(errs) == 0 {
 		return nil

@@ -202,7 +202,7 @@ func (r *runner) prepare(ctx context.Context, op *prepared, out *httpapi.Result)
 	return engine.WithBuffer(ctx, buffer)
 }
 
-// count has the memory of an answer counted, and returns what ends that.
+// count reserves memory for an answer and returns its release.
 func (r *runner) count(buffer *engine.Buffer, must bool) (free func()) {
 	if r.inflight == nil {
 		return buffer.Free

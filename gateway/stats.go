@@ -38,7 +38,7 @@ const (
 	cacheMiss  = "miss"  // it made calls
 )
 
-// count notes what an operation used.
+// count notes the calls and records that an operation used.
 func count(f *requestlog.Operation, calls int64, out *httpapi.Result) {
 	f.Calls = calls
 	switch {

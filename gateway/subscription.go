@@ -231,7 +231,7 @@ func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.An
 	g.runner.execute(ctx, op, out)
 	out.Response.Data = slices.Clone(out.Response.Data)
 	if out.Free != nil {
-		out.Free() // the operation's figures are taken after this
+		out.Free() // the operation's statistics are taken after this
 	}
 	f.Calls = used.CallsMade()
 	g.opts.Limits.TrimErrors(out.Response)

@@ -22,7 +22,7 @@ type SubgraphResolver interface {
 
 func subgraph(root ResolverRoot) SubgraphResolver { return root.Query().(SubgraphResolver) }
 
-// __resolve_entities is what gqlgen's own executor calls.
+// __resolve_entities is called by gqlgen's own executor.
 func (ec *executionContext) __resolve_entities(ctx context.Context, representations []json.RawMessage) []model.Node {
 	nodes, err := subgraph(ec.Resolvers).Entities(ctx, representations)
 	if err != nil {
@@ -31,7 +31,7 @@ func (ec *executionContext) __resolve_entities(ctx context.Context, representati
 	return nodes
 }
 
-// __resolve__service is what gqlgen's own executor calls.
+// __resolve__service is called by gqlgen's own executor.
 func (ec *executionContext) __resolve__service(ctx context.Context) (model.Service, error) {
 	s, err := subgraph(ec.Resolvers).Service(ctx)
 	if err != nil {

@@ -137,13 +137,13 @@ func TestPayloadsAreThoseOfTheReference(t *testing.T) {
 	}
 }
 
-type referenceFinding struct {
+type referenceComparison struct {
 	Name    string
 	Problem *string
 }
 
 // compareWithReference has graphql-js execute the same. Where that is not installed the test is skipped, but not in CI.
-func compareWithReference(t *testing.T, cases []deliveredCase) []referenceFinding {
+func compareWithReference(t *testing.T, cases []deliveredCase) []referenceComparison {
 	t.Helper()
 	dir := filepath.Join("..", "e2e", "testdata", "graphqljs")
 	_, missing := os.Stat(filepath.Join(dir, "node_modules", "graphql17"))
@@ -168,12 +168,12 @@ func compareWithReference(t *testing.T, cases []deliveredCase) []referenceFindin
 	if err != nil {
 		t.Fatal(err)
 	}
-	var findings []referenceFinding
-	if err := json.Unmarshal(out, &findings); err != nil {
+	var comparisons []referenceComparison
+	if err := json.Unmarshal(out, &comparisons); err != nil {
 		t.Fatal(err)
 	}
-	if len(findings) < 2*320 {
-		t.Errorf("%d comparisons", len(findings))
+	if len(comparisons) < 2*320 {
+		t.Errorf("%d comparisons", len(comparisons))
 	}
-	return findings
+	return comparisons
 }

@@ -513,8 +513,8 @@ func pageSize(first any) (int, error) {
 	return scalar.First(&n, 0)
 }
 
-// wanted are the values of a filter; nil filters nothing.
-func wanted(arg any) []any {
+// filterValues are the values of a filter; nil filters nothing.
+func filterValues(arg any) []any {
 	if one, ok := arg.(string); ok {
 		return []any{one}
 	}
@@ -528,7 +528,7 @@ func wanted(arg any) []any {
 func passes(e any, def *ast.FieldDefinition, args map[string]any) bool {
 	o, isObject := e.(map[string]any)
 	for _, name := range []string{"status", "kind"} {
-		if list := wanted(args[name]); def.Arguments.ForName(name) != nil && list != nil && (!isObject || !slices.Contains(list, o[name])) {
+		if list := filterValues(args[name]); def.Arguments.ForName(name) != nil && list != nil && (!isObject || !slices.Contains(list, o[name])) {
 			return false
 		}
 	}
@@ -556,7 +556,7 @@ func (r *reference) bounds(o object, def *ast.FieldDefinition, args map[string]a
 			continue
 		}
 		text := name
-		if list := wanted(args[name]); list != nil {
+		if list := filterValues(args[name]); list != nil {
 			text += "="
 			for _, w := range list {
 				text += strconv.Quote(w.(string))

@@ -50,7 +50,7 @@ func (l *Load) Leave() {
 	}
 }
 
-// take counts n bytes, and reports whether there is room for them. What must be taken always finds room.
+// take counts n bytes, and reports whether there is room for them. With must it always takes them.
 func (l *Load) take(n int64, must bool) bool {
 	held := l.bytes.Add(n)
 	if l.maxBytes > 0 && held > l.maxBytes && !must {

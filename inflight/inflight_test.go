@@ -9,9 +9,9 @@ import (
 
 func TestRequestsOverTheMemoryLimitAreRefusedAndCounted(t *testing.T) {
 	t.Parallel()
-	var told []int64
+	var notified []int64
 	var l *Load
-	l = New(2, 4<<20, func() { told = append(told, l.State().Bytes) })
+	l = New(2, 4<<20, func() { notified = append(notified, l.State().Bytes) })
 	first, second := l.Hold(), l.Hold()
 	must := l.Hold()
 	must.Must = true
@@ -38,7 +38,7 @@ func TestRequestsOverTheMemoryLimitAreRefusedAndCounted(t *testing.T) {
 	first.Free()
 	second.Free()
 	must.Free()
-	if diff := cmp.Diff([]int64{3 << 20, 4 << 20, 5 << 20, 3 << 20, 4 << 20, 3 << 20, 1 << 20, 0}, told); diff != "" {
+	if diff := cmp.Diff([]int64{3 << 20, 4 << 20, 5 << 20, 3 << 20, 4 << 20, 3 << 20, 1 << 20, 0}, notified); diff != "" {
 		t.Errorf("told (-want +got):\n%s", diff)
 	}
 }

@@ -21,7 +21,7 @@ type Answer struct {
 	Tags  []cache.Tag
 	// Failing is set where a part of the answer is missing or old because a backend fails.
 	Failing bool
-	// Memo is what Ask has to know of its last answer; the package does not look at it.
+	// Memo is Ask's own note of its last answer; the package does not look at it.
 	Memo any
 }
 
@@ -119,7 +119,7 @@ const (
 	minInterval = time.Second
 	// uncachedInterval is when a fact is looked at again that the cache does not keep.
 	uncachedInterval = 10 * time.Second
-	// A question whose backend fails is asked again after firstRetry, then less and less often.
+	// A topic whose backend fails is asked again after firstRetry, then less and less often.
 	firstRetry, lastRetry = time.Second, 10 * time.Second
 	// minPause is the least time between two executions because of drops.
 	minPause = 200 * time.Millisecond

@@ -1,5 +1,5 @@
-// Package live keeps questions open. Subscribers of one question share its execution and the bytes of its answer. A
-// question is asked again when the first fact of its answer is no longer fresh, and at once when something that the
+// Package live keeps topics open. Subscribers of one topic share its execution and the bytes of its answer. A
+// topic is asked again when the first fact of its answer is no longer fresh, and at once when something that the
 // answer depends on was dropped, here or by another replica. Of several replicas that have it open one asks the
 // backends; the others find its values in Redis.
 //
@@ -30,7 +30,7 @@ type Options struct {
 	Lag func(time.Duration)
 }
 
-// Hub is all questions that are open. It is safe for concurrent use; nil has no room for any.
+// Hub is all topics that are open. It is safe for concurrent use; nil has no room for any.
 type Hub struct {
 	o    Options
 	stop func()
@@ -46,10 +46,10 @@ type Hub struct {
 
 // Counters counts the events of a Hub since New, and the open subscriptions.
 type Counters struct {
-	Subscribers, Questions int
-	// Executions are how often a question was executed, Events how often its answer was another one then.
+	Subscribers, Topics int
+	// Executions are how often a topic was executed, Events how often its answer was another one then.
 	Executions, Events uint64
-	// Saved are the executions that subscribers did not need because others had the same question open, or because another
+	// Saved are the executions that subscribers did not need because others had the same topic open, or because another
 	// replica had just asked.
 	Saved uint64
 	// Refused are the subscriptions that there was no room for.
@@ -69,7 +69,7 @@ func (e *FullError) Error() string {
 	return fmt.Sprintf("%d subscriptions are open, which is the limit", e.Allowed)
 }
 
-// New returns a Hub without questions.
+// New returns a Hub without topics.
 func New(o Options) *Hub {
 	h := &Hub{o: o, done: make(chan struct{}), open: map[string]*topic{}, callers: map[string]int{}}
 	h.stop = o.Cache.Watch(h.dropped)
@@ -103,7 +103,7 @@ func (h *Hub) Close() {
 // Done returns a channel that is closed when the hub is.
 func (h *Hub) Done() <-chan struct{} { return h.done }
 
-// Subscribe opens a question for a caller, who must Close the subscription. Questions of one key have the same answer
+// Subscribe opens a topic for a caller, who must Close the subscription. Topics of one key have the same answer
 // at any time. ask answers it as long as it is open, under a context of the hub's own; that of the first subscriber is
 // used.
 func (h *Hub) Subscribe(caller, key string, ask Ask) (*Subscription, error) {
@@ -141,7 +141,7 @@ func (h *Hub) full(caller string) error {
 	return nil
 }
 
-// Subscription is one subscriber's view of a question. It is for one goroutine.
+// Subscription is one subscriber's view of a topic. It is for one goroutine.
 type Subscription struct {
 	hub    *Hub
 	topic  *topic
@@ -152,7 +152,7 @@ type Subscription struct {
 // Latest returns the newest state, nil before the first one, and a channel that is closed when there is another.
 func (s *Subscription) Latest() (*State, <-chan struct{}) { return s.topic.latest() }
 
-// Close ends the subscription. A question without subscribers is no longer asked.
+// Close ends the subscription. A topic without subscribers is no longer asked.
 func (s *Subscription) Close() {
 	h := s.hub
 	h.mu.Lock()
@@ -179,7 +179,7 @@ func (h *Hub) Counters() Counters {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	c := h.counts
-	c.Subscribers, c.Questions = h.n, len(h.open)
+	c.Subscribers, c.Topics = h.n, len(h.open)
 	return c
 }
 
@@ -197,7 +197,7 @@ func (h *Hub) dropped(d cache.Invalidation) {
 	}
 }
 
-// executed counts one execution of a question with so many subscribers, for which the others, or all where another
+// executed counts one execution of a topic with so many subscribers, for which the others, or all where another
 // replica asked, needed none.
 func (h *Hub) executed(q *topic, elsewhere, changed bool) {
 	h.mu.Lock()
@@ -219,5 +219,5 @@ func (h *Hub) reserve(by int) {
 	}
 }
 
-// Ask executes a question. last is its answer before, nil the first time.
+// Ask executes a topic. last is its answer before, nil the first time.
 type Ask func(ctx context.Context, last *Answer) *Answer

@@ -86,7 +86,7 @@ func (w *world) executions(t *testing.T, want int64) {
 	}
 }
 
-func TestSubscribersOfAQuestionShareItsExecutions(t *testing.T) {
+func TestSubscribersOfATopicShareItsExecutions(t *testing.T) {
 	t.Parallel()
 	inBubble(t, nil, func(t *testing.T, w *world) {
 		var all []*Subscription
@@ -102,7 +102,7 @@ func TestSubscribersOfAQuestionShareItsExecutions(t *testing.T) {
 				t.Errorf("got %q, want the state that all have: %q", shows(s), first.Body)
 			}
 		}
-		if got := w.Counters(); got.Subscribers != 6 || got.Questions != 2 || got.Executions != 4 || got.Events != 4 || got.Saved < 4 {
+		if got := w.Counters(); got.Subscribers != 6 || got.Topics != 2 || got.Executions != 4 || got.Events != 4 || got.Saved < 4 {
 			t.Errorf("got %+v", got)
 		}
 		for _, s := range append(all, other) {
@@ -111,7 +111,7 @@ func TestSubscribersOfAQuestionShareItsExecutions(t *testing.T) {
 		}
 		time.Sleep(time.Hour)
 		w.executions(t, 4)
-		if got := w.Counters(); got.Subscribers != 0 || got.Questions != 0 {
+		if got := w.Counters(); got.Subscribers != 0 || got.Topics != 0 {
 			t.Errorf("got %+v", got)
 		}
 	})
@@ -177,7 +177,7 @@ func TestADropDuringAnExecutionIsAnsweredAfterIt(t *testing.T) {
 	})
 }
 
-func TestAFailingQuestionIsAskedLessAndLessOften(t *testing.T) {
+func TestAFailingTopicIsAskedLessAndLessOften(t *testing.T) {
 	t.Parallel()
 	inBubble(t, nil, func(t *testing.T, w *world) {
 		var times []time.Duration
@@ -206,7 +206,7 @@ func TestWhatIsNotKeptIsAskedForNowAndThen(t *testing.T) {
 	})
 }
 
-func TestAPanicLeavesTheQuestionOpen(t *testing.T) {
+func TestAPanicLeavesTheTopicOpen(t *testing.T) {
 	t.Parallel()
 	inBubble(t, nil, func(t *testing.T, w *world) {
 		w.reply = func(n int) *Answer {

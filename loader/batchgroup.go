@@ -27,43 +27,43 @@ type member struct {
 
 // Enter makes the caller under ctx a member of the group. leave ends that when the caller asks for no more keys; it may
 // be called again.
-func (p *BatchGroup) Enter(ctx context.Context) (_ context.Context, leave func()) {
-	g := &member{group: p}
-	return context.WithValue(ctx, memberKey{}, g), func() { g.arrive() }
+func (g *BatchGroup) Enter(ctx context.Context) (_ context.Context, leave func()) {
+	m := &member{group: g}
+	return context.WithValue(ctx, memberKey{}, m), func() { m.arrive() }
 }
 
 // Leave takes the caller under ctx out of its group before it does something else than loading keys.
 func Leave(ctx context.Context) {
-	if g, ok := ctx.Value(memberKey{}).(*member); ok {
-		g.arrive()
+	if m, ok := ctx.Value(memberKey{}).(*member); ok {
+		m.arrive()
 	}
 }
 
 // arrive reports whether the group had still waited for the member.
-func (g *member) arrive() (awaited bool) {
-	g.once.Do(func() {
+func (m *member) arrive() (awaited bool) {
+	m.once.Do(func() {
 		awaited = true
-		g.group.arrive()
+		m.group.arrive()
 	})
 	return awaited
 }
 
-func (p *BatchGroup) arrive() {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.awaited--; p.awaited == 0 {
-		close(p.complete)
+func (g *BatchGroup) arrive() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.awaited--; g.awaited == 0 {
+		close(g.complete)
 	}
 }
 
 // awaitGroup waits until the group is complete, where this is the caller's first Load.
 func awaitGroup(ctx context.Context) {
-	g, ok := ctx.Value(memberKey{}).(*member)
-	if !ok || !g.arrive() {
+	m, ok := ctx.Value(memberKey{}).(*member)
+	if !ok || !m.arrive() {
 		return
 	}
 	select {
-	case <-g.group.complete:
+	case <-m.group.complete:
 	case <-ctx.Done():
 	}
 }

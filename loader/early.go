@@ -8,7 +8,7 @@ type earlyResult[V any] struct {
 	done chan struct{} // closed when it is
 }
 
-// addEarly returns what waits for the result of the key at place i.
+// addEarly returns a function that waits for the result of the key at place i.
 func (b *batch[K, V]) addEarly(i int) dataloader.Thunk[Result[V]] {
 	e := &earlyResult[V]{done: make(chan struct{})}
 	b.early[b.keys[i]] = e

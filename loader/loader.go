@@ -54,7 +54,7 @@ func New[K comparable, V any](ctx context.Context, fetch Fetch[K, V]) *Loader[K,
 	return &Loader[K, V]{ctx: ctx, fetch: fetch, known: dataloader.NewCache[K, Result[V]]()}
 }
 
-// Result is what became of one key: a value, nothing where it does not exist, or an error, which may come with a value.
+// Result is the result of one key: a value, nothing where it does not exist, or an error, which may come with a value.
 type Result[V any] struct {
 	Value V
 	Found bool
@@ -132,7 +132,7 @@ func newBatch[K comparable, V any](ctx, caller context.Context, n int) *batch[K,
 	return b
 }
 
-// add returns what waits for the result of one more key.
+// add adds a key and returns a function that waits for its result.
 func (b *batch[K, V]) add(key K) dataloader.Thunk[Result[V]] {
 	i := len(b.keys)
 	b.keys = append(b.keys, key)

@@ -33,7 +33,7 @@ type Value[T any] struct {
 	name   string
 	parse  func([]File) (T, error)
 	failed func(error)
-	// once is set for what can be read once, such as a pipe: reading it again would wait for a writer.
+	// once is set for a file that can be read once, such as a pipe: reading it again would wait for a writer.
 	once bool
 
 	current   atomic.Pointer[T]

@@ -14,7 +14,7 @@ import (
 )
 
 // A caller who is bound to clients sees their records alone; all else does not exist, whichever way leads there.
-// Clients are named by what Coassemble calls them, which is what LINK_CLIENT joins on.
+// Clients are named by their keys at Coassemble, which LINK_CLIENT joins on.
 
 // bound reports whether the caller sees only some clients.
 func bound(ctx context.Context) bool { return auth.FromContext(ctx).Bound }
@@ -92,8 +92,8 @@ func visibleOnly[T any](ctx context.Context, list []*T, err error, sees func(con
 }
 
 // The right to write rests on records that are read at the backend for it, never on cached ones: somebody may have
-// moved them to another client with the vendor's own tools. What cannot be read is not written. A write to a record
-// that the caller may not see is refused as one to a record that does not exist.
+// moved them to another client with the vendor's own tools. A record that cannot be read is not written. A write to a
+// record that the caller may not see is refused as one to a record that does not exist.
 
 func errNotFound() error { return &upstream.Error{Kind: upstream.NotFound} }
 

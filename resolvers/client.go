@@ -29,7 +29,7 @@ func (r clientResolver) visibleKey(ctx context.Context) func(*model.Client) (str
 	}
 }
 
-// embedKey is what Coassemble calls the client.
+// embedKey returns the client's key at Coassemble.
 func (r clientResolver) embedKey(c *model.Client) (string, bool, error) {
 	switch r.Link.Client {
 	case "slug":

@@ -31,7 +31,7 @@ const credentialPages = 2
 // credentialNodes finds credentials among those of their identities, which is the one way to read them.
 func credentialNodes(ctx context.Context, keys []string) []nodeResult {
 	found := make([]nodeResult, len(keys))
-	wanted := map[string]map[string][]int{} // places by identity and credential
+	requested := map[string]map[string][]int{} // places by identity and credential
 	var pages []datasource.CredentialPageKey
 	for i, key := range keys {
 		identity, id, err := scalar.SplitCredentialKey(key)
@@ -39,21 +39,21 @@ func credentialNodes(ctx context.Context, keys []string) []nodeResult {
 			found[i].err = scalar.Input(err.Error(), "id")
 			continue
 		}
-		if wanted[identity] == nil {
-			wanted[identity] = map[string][]int{}
+		if requested[identity] == nil {
+			requested[identity] = map[string][]int{}
 			pages = append(pages, datasource.CredentialPageKey{Identity: identity, Limit: mattr.MaxLimit})
 		}
-		wanted[identity][id] = append(wanted[identity][id], i)
+		requested[identity][id] = append(requested[identity][id], i)
 	}
 	for n := 0; len(pages) > 0; n++ {
-		pages = pickCredentials(ctx, pages, wanted, found, n == credentialPages-1)
+		pages = pickCredentials(ctx, pages, requested, found, n == credentialPages-1)
 	}
 	return found
 }
 
-// pickCredentials takes the wanted credentials from a page of each identity, and returns the pages that follow where
+// pickCredentials takes the requested credentials from a page of each identity, and returns the pages that follow where
 // some are not found yet.
-func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, wanted map[string]map[string][]int,
+func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, requested map[string]map[string][]int,
 	found []nodeResult, last bool) (next []datasource.CredentialPageKey) {
 	for i, result := range datasource.From(ctx).CredentialPages().Load(ctx, pages) {
 		identity := pages[i].Identity
@@ -61,20 +61,20 @@ func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, 
 			if c == nil {
 				continue
 			}
-			for _, at := range wanted[identity][c.ID] {
+			for _, at := range requested[identity][c.ID] {
 				found[at].node = &model.Credential{Credential: c, Identity: identity}
 			}
-			delete(wanted[identity], c.ID)
+			delete(requested[identity], c.ID)
 		}
 		err := result.Err
-		if more := result.Value.Next; err == nil && more != "" && len(wanted[identity]) > 0 {
+		if more := result.Value.Next; err == nil && more != "" && len(requested[identity]) > 0 {
 			if !last {
 				next = append(next, datasource.CredentialPageKey{Identity: identity, Limit: mattr.MaxLimit, Token: more})
 				continue
 			}
 			err = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract}
 		}
-		for _, places := range wanted[identity] {
+		for _, places := range requested[identity] {
 			for _, at := range places {
 				found[at].err = err
 			}

@@ -12,7 +12,7 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// checkIdentifier refuses what cannot name anything, before it becomes a part of a URL.
+// checkIdentifier refuses a text that cannot be an identifier, before it becomes a part of a URL.
 func checkIdentifier(key string, path ...string) error {
 	if err := upstream.CheckIdentifier(key); err != nil {
 		return scalar.Input(err.Error(), path...)

@@ -10,7 +10,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// join loads what each parent's key leads to. A parent without a key leads to nothing and makes no call.
+// join loads the record of each parent's key. A parent without a key leads to nothing and makes no call.
 func join[P any, K comparable, V, R any](ctx context.Context, parents []P, l *loader.Loader[K, V],
 	key func(P) (K, bool, error), shape func(K, V) R) ([]R, error) {
 	results := make([]R, len(parents))

@@ -167,7 +167,7 @@ func reallocateTo(input model.DeleteUserInput) (string, error) {
 	return *heir, checkIdentifier(*heir, "reallocateTo")
 }
 
-// UpdateIdentity changes what MATTR keeps of an identity.
+// UpdateIdentity changes an identity at MATTR.
 func (r mutationResolver) UpdateIdentity(ctx context.Context,
 	input model.UpdateIdentityInput) (*model.UpdateIdentityPayload, error) {
 	payload := &model.UpdateIdentityPayload{}

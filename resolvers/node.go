@@ -49,10 +49,10 @@ func (r queryResolver) nodes(ctx context.Context, ids []string, argument func(i 
 }
 
 // loadMissing loads the nodes that are not found yet and have no error, a batch a type, all types at once.
-func (r queryResolver) loadMissing(ctx context.Context, wanted []nodeKey, found []nodeResult) {
+func (r queryResolver) loadMissing(ctx context.Context, requested []nodeKey, found []nodeResult) {
 	keys := map[scalar.NodeType][]nodeKey{}
 	places := map[scalar.NodeType][]int{}
-	for i, k := range wanted {
+	for i, k := range requested {
 		if found[i] == (nodeResult{}) && k != (nodeKey{}) {
 			keys[k.NodeType], places[k.NodeType] = append(keys[k.NodeType], k), append(places[k.NodeType], i)
 		}
@@ -77,7 +77,7 @@ func (r queryResolver) loadMissing(ctx context.Context, wanted []nodeKey, found 
 	group.Wait()
 }
 
-// checkNodeKey refuses what cannot name anything.
+// checkNodeKey refuses a text that cannot be a key.
 func checkNodeKey(t scalar.NodeType, key string) error {
 	if t != scalar.CredentialNode {
 		return upstream.CheckIdentifier(key)
@@ -92,17 +92,17 @@ func checkNodeKey(t scalar.NodeType, key string) error {
 	return err
 }
 
-func nodesOf(ctx context.Context, t scalar.NodeType, wanted []nodeKey) []nodeResult {
+func nodesOf(ctx context.Context, t scalar.NodeType, requested []nodeKey) []nodeResult {
 	o := datasource.From(ctx)
 	if t == scalar.ClientNode {
-		keys := make([]thoughtindustries.Key, len(wanted))
-		for i, k := range wanted {
+		keys := make([]thoughtindustries.Key, len(requested))
+		for i, k := range requested {
 			keys[i] = k.client()
 		}
 		return loadNodes(ctx, o.Clients(), keys, clientOf)
 	}
-	keys := make([]string, len(wanted))
-	for i, k := range wanted {
+	keys := make([]string, len(requested))
+	for i, k := range requested {
 		keys[i] = k.key
 	}
 	switch t {

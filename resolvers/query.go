@@ -229,9 +229,9 @@ func (r queryResolver) identityList(ctx context.Context, filter *mattr.Criteria,
 	if err != nil {
 		return page[*mattr.Identity]{}, err
 	}
-	shown, beside := cursorPage(found, c, continued)
+	shown, others := cursorPage(found, c, continued)
 	addPartialError(ctx, found.Missing)
-	addPartialError(ctx, beside)
+	addPartialError(ctx, others)
 	return shown, nil
 }
 

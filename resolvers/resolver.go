@@ -1,5 +1,5 @@
 // Package resolvers answers the schema's fields from the backends, a file per type. A resolver is a sentence: it takes
-// its arguments, asks a loader of the operation and shapes what comes back.
+// its arguments, asks a loader of the operation and shapes its results.
 package resolvers
 
 import (
@@ -9,12 +9,12 @@ import (
 	"github.com/learngraph/learngraph/graph"
 )
 
-// Options are what resolvers need.
+// Options are the dependencies of resolvers.
 type Options struct {
 	datasource.Options
 	// AllowDeletes switches the three delete mutations on.
 	AllowDeletes bool
-	// Subgraph is what other subgraphs are answered with; nil where there are none.
+	// Subgraph has the texts for other subgraphs' gateways; nil where there are none.
 	Subgraph *Subgraph
 }
 

@@ -23,8 +23,8 @@ func (r *Resolver) mentions(d *document.Document, text string) bool {
 	})
 }
 
-// sorting returns the order of clients by a member, from the last to the first behind a "-"; that of "" keeps what
-// there is.
+// sorting returns the order of clients by a member, from the last to the first behind a "-"; that of "" keeps the
+// present order.
 func sorting(by string) (func(a, b *document.Document) int, error) {
 	if by == "" {
 		return func(*document.Document, *document.Document) int { return 0 }, nil

@@ -91,11 +91,11 @@ func (r queryResolver) tenantNodes(ctx context.Context, t scalar.NodeType, keys 
 	return found
 }
 
-func (r queryResolver) tenantNode(ctx context.Context, wanted nodeKey) (n nodeResult, err error) {
-	key := wanted.key
-	switch wanted.NodeType {
+func (r queryResolver) tenantNode(ctx context.Context, requested nodeKey) (n nodeResult, err error) {
+	key := requested.key
+	switch requested.NodeType {
 	case scalar.ClientNode:
-		d, err := r.tenantClient(ctx, wanted.client())
+		d, err := r.tenantClient(ctx, requested.client())
 		if d != nil {
 			n.node = newClient(d)
 		}
@@ -163,17 +163,17 @@ func providerOf(i *mattr.Identity) (provider, subject *string, err error) {
 	return provider, subject, err
 }
 
-func differs(shown, wanted *string, same func(a, b string) bool) bool {
-	return shown != nil && wanted != nil && !same(*shown, *wanted)
+func differs(shown, requested *string, same func(a, b string) bool) bool {
+	return shown != nil && requested != nil && !same(*shown, *requested)
 }
 
 func equal(a, b string) bool { return a == b }
 
-// contains reports whether every member of a wanted object is in the shown one, at every depth; other values must be
+// contains reports whether every member of a requested object is in the shown one, at every depth; other values must be
 // equal.
-func contains(shown, wanted json.RawMessage) bool {
+func contains(shown, requested json.RawMessage) bool {
 	var got, want any
-	return decode(shown, &got) == nil && decode(wanted, &want) == nil && includes(got, want)
+	return decode(shown, &got) == nil && decode(requested, &want) == nil && includes(got, want)
 }
 
 func decode(text json.RawMessage, v *any) error {
@@ -182,10 +182,10 @@ func decode(text json.RawMessage, v *any) error {
 	return d.Decode(v)
 }
 
-func includes(shown, wanted any) bool {
-	want, ok := wanted.(map[string]any)
+func includes(shown, requested any) bool {
+	want, ok := requested.(map[string]any)
 	if !ok {
-		return reflect.DeepEqual(shown, wanted)
+		return reflect.DeepEqual(shown, requested)
 	}
 	members, ok := shown.(map[string]any)
 	for name, value := range want {

@@ -76,7 +76,7 @@ func (e *edit) addKeys() {
 	}
 }
 
-// addShareable marks what other schemas may define too: a page of objects that they refer to has these types.
+// addShareable marks the types that other schemas may define too: a page of objects that they refer to has these types.
 func (e *edit) addShareable() {
 	for _, def := range e.objects() {
 		if def.Name == "PageInfo" || hasSuffix(def.Name, "Connection", "Edge") {

@@ -36,7 +36,7 @@ const (
 // Flavors are all of them.
 var Flavors = []Flavor{Plain, Federation, Federation29, FederationOpen, Composite, SemanticNullability, CacheControl}
 
-// Options are what flavors differ in from server to server.
+// Options are the parts of a flavor that differ from server to server.
 type Options struct {
 	// Lifetime is how long an answer of a backend is fresh.
 	Lifetime time.Duration

@@ -135,7 +135,7 @@ func (p *parser) anyList(open, end lexer.Type, item func()) {
 	}
 }
 
-// nested reads what may hold itself.
+// nested reads a node that may hold others of its kind.
 func (p *parser) nested(read func()) {
 	if p.nesting++; p.nesting > maxNesting {
 		p.fail(p.token, "The document is nested more than %d levels deep.", maxNesting)

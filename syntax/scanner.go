@@ -113,7 +113,7 @@ var punctuators = map[byte]lexer.Type{'!': lexer.Bang, '$': lexer.Dollar, '&': l
 	')': lexer.ParenR, ':': lexer.Colon, '=': lexer.Equals, '@': lexer.At, '[': lexer.BracketL, ']': lexer.BracketR,
 	'{': lexer.BraceL, '|': lexer.Pipe, '}': lexer.BraceR}
 
-// read reads what begins at s.next.
+// read reads the token that begins at s.next.
 func (s *Scanner) read() (lexer.Type, string, *fault) {
 	if s.next >= len(s.text) {
 		return lexer.EOF, "", nil

@@ -174,13 +174,13 @@ func TestALogThatIsNotReadStopsNoRequest(t *testing.T) {
 		if dropped == 0 || uint64(written)+dropped != 2*requests || len(all) > 3*maxWaiting {
 			t.Errorf("%d lines were written in %d bytes and %d dropped, of %d", written, len(all), dropped, 2*requests)
 		}
-		told := uint64(0)
+		notified := uint64(0)
 		for _, match := range regexp.MustCompile(`"lines":(\d+)}`).FindAllStringSubmatch(all, -1) {
 			n, _ := strconv.ParseUint(match[1], 10, 64)
-			told += n
+			notified += n
 		}
-		if told != dropped {
-			t.Errorf("the log tells of %d dropped lines, want %d", told, dropped)
+		if notified != dropped {
+			t.Errorf("the log tells of %d dropped lines, want %d", notified, dropped)
 		}
 	})
 }

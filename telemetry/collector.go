@@ -12,7 +12,7 @@ import (
 
 // CheckCollector sends one span, named doctor, to the collector that the standard variables name, with their headers
 // and certificates. It reports whether there is a collector, and why it does not take the span. Its error shows no URL.
-func CheckCollector(ctx context.Context, getenv func(string) string) (wanted bool, err error) {
+func CheckCollector(ctx context.Context, getenv func(string) string) (configured bool, err error) {
 	if !tracesEnabled(getenv) {
 		return false, nil
 	}

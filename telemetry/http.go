@@ -17,7 +17,7 @@ import (
 var servedPaths = nameSet("/graphql", "/graphql/plan", "/schema.graphqls", "/healthz", "/readyz", "/",
 	"/webhooks/thoughtindustries", "/webhooks/coassemble", "/webhooks/mattr")
 
-// WithRequests counts what next answers, by path and status. The writer that it is given knows the status.
+// WithRequests counts the answers of next, by path and status. The writer that it is given knows the status.
 func (m *Metrics) WithRequests(next http.Handler) http.Handler {
 	requests := m.counter("http_requests_total", "HTTP requests answered.", "path", "status")
 	type labels struct {

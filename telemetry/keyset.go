@@ -13,7 +13,7 @@ type KeySetReport struct {
 	log     *slog.Logger
 	metrics *Metrics // nil counts nothing
 	setting string
-	signed  string // what its keys sign
+	signed  string // the kind of texts that its keys sign
 
 	mu     sync.Mutex
 	read   bool // the key set was read or tried

@@ -42,7 +42,7 @@ func nameSet(names ...string) map[string]bool {
 	return m
 }
 
-// Metrics are the program's figures in a registry of its own. Its methods are safe for concurrent use.
+// Metrics are the program's metrics in a registry of its own. Its methods are safe for concurrent use.
 type Metrics struct {
 	registry *prometheus.Registry
 
@@ -76,7 +76,7 @@ type callLabels struct {
 	status  int
 }
 
-// callSeries are the figures of exchanges with equal labels, looked up once.
+// callSeries are the metrics of exchanges with equal labels, looked up once.
 type callSeries struct {
 	count, received prometheus.Counter
 	seconds         prometheus.Observer
@@ -85,19 +85,19 @@ type callSeries struct {
 // operationLabels are the labels of an operation: document, kind and outcome.
 type operationLabels struct{ document, kind, outcome string }
 
-// operationSeries are the figures of operations with equal labels, looked up once.
+// operationSeries are the metrics of operations with equal labels, looked up once.
 type operationSeries struct {
 	count           prometheus.Counter
 	seconds, points prometheus.Observer // points is nil where nothing was executed
 }
 
-// durations are bounds in seconds for what takes from a cache hit to the longest timeout.
+// durations are bounds in seconds, from a cache hit to the longest timeout.
 var durations = []float64{.001, .0025, .005, .01, .025, .05, .1, .25, .5, 1, 2.5, 5, 10, 20}
 
 // sizes are bounds for keys of a batch and calls of an operation.
 var sizes = []float64{0, 1, 2, 5, 10, 25, 50, 100, 250, 500}
 
-// NewMetrics makes the figures, all zero, and adds those of Go and of the process.
+// NewMetrics returns the metrics, all zero, with those of Go and of the process.
 func NewMetrics() *Metrics {
 	m := &Metrics{registry: prometheus.NewRegistry(), documents: map[string]bool{},
 		names: map[string]bool{}, series: map[operationLabels]operationSeries{},
@@ -150,7 +150,7 @@ func (m *Metrics) histogram(name, help string, buckets []float64, labels ...stri
 	return v
 }
 
-// Handler answers with the figures as Prometheus reads them. Where one source fails the others are still collected.
+// Handler answers with the metrics as Prometheus reads them. Where one source fails the others are still collected.
 func (m *Metrics) Handler(log *slog.Logger) http.Handler {
 	return promhttp.HandlerFor(m.registry, promhttp.HandlerOpts{ErrorHandling: promhttp.ContinueOnError,
 		ErrorLog: FromLibrary(log, "prometheus")})

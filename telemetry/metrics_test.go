@@ -26,7 +26,7 @@ import (
 	dto "github.com/prometheus/client_model/go"
 )
 
-// busy is a program's figures after a bit of everything.
+// busy has a program's metrics after a bit of everything.
 func busy() (*Metrics, Sources) {
 	m := NewMetrics()
 	m.Operation(requestlog.Operation{Document: "a1", Kind: "query", Outcome: requestlog.OutcomeOK, Duration: 20 * time.Millisecond, Cost: 300, Calls: 3})
@@ -314,7 +314,7 @@ func TestMetricsRulesPassPromtool(t *testing.T) {
 	}
 }
 
-// TestMetricsOfRealBackendsAreTheirStatus reads the figures of clients that never called.
+// TestMetricsOfRealBackendsAreTheirStatus reads the metrics of clients that never called.
 func TestMetricsOfRealBackendsAreTheirStatus(t *testing.T) {
 	t.Parallel()
 	rest, err := upstream.New(upstream.Options{Backend: upstream.MATTR, BaseURL: "https://mattr.example", Rates: []upstream.Rate{{Count: 600, Per: time.Minute}}})

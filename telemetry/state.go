@@ -13,14 +13,14 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Watch adds the figures that others keep: they are read whenever somebody asks. Call it once.
+// Watch adds the metrics that others keep, which are read at each collection. Call it once.
 func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(stateCollector{s}) }
 
 // Sources are where the state of the program is. A nil one is not collected.
 type Sources struct {
 	Backends func() []upstream.Status
 	Cache    func() cache.Counters
-	Contract func() (findings []upstream.Drift, leftOut int64)
+	Contract func() (drifts []upstream.Drift, leftOut int64)
 	Inflight func() inflight.State
 	// Subscriptions returns the counters of open subscriptions.
 	Subscriptions func() live.Counters
@@ -45,95 +45,95 @@ func BackendStates(clients []*upstream.Client) func() []upstream.Status {
 	}
 }
 
-// stateCollector turns the state of the sources into figures.
+// stateCollector turns the state of the sources into metrics.
 type stateCollector struct{ Sources }
 
 // Describe describes nothing in advance: a figure has its name, help and labels where it is read.
 func (c stateCollector) Describe(chan<- *prometheus.Desc) {}
 
-// figures takes figures of one collection.
-type figures chan<- prometheus.Metric
+// sink takes the samples of one collection.
+type sink chan<- prometheus.Metric
 
 // gauge adds a value that goes up and down. labels are names, each followed by its value.
-func (f figures) gauge(name, help string, v float64, labels ...string) {
-	f.add(prometheus.GaugeValue, name, help, v, labels)
+func (out sink) gauge(name, help string, v float64, labels ...string) {
+	out.add(prometheus.GaugeValue, name, help, v, labels)
 }
 
 // total adds a value that only grows.
-func (f figures) total(name, help string, v float64, labels ...string) {
-	f.add(prometheus.CounterValue, name, help, v, labels)
+func (out sink) total(name, help string, v float64, labels ...string) {
+	out.add(prometheus.CounterValue, name, help, v, labels)
 }
 
-func (f figures) add(kind prometheus.ValueType, name, help string, v float64, labels []string) {
+func (out sink) add(kind prometheus.ValueType, name, help string, v float64, labels []string) {
 	var names, values []string
 	for pair := range slices.Chunk(labels, 2) {
 		names, values = append(names, pair[0]), append(values, pair[1])
 	}
-	f <- prometheus.MustNewConstMetric(prometheus.NewDesc("learngraph_"+name, help, names, nil), kind, v, values...)
+	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("learngraph_"+name, help, names, nil), kind, v, values...)
 }
 
 // Collect reads the sources.
 func (c stateCollector) Collect(to chan<- prometheus.Metric) {
-	f, breaks := figures(to), contractBreaks{}
+	out, breaks := sink(to), contractBreaks{}
 	if c.Backends != nil {
 		for _, s := range c.Backends() {
-			f.backend(s)
+			out.backend(s)
 			breaks.begin(string(s.Backend))
 		}
 	}
 	if c.Cache != nil {
-		f.cache(c.Cache())
+		out.cache(c.Cache())
 	}
 	if c.Contract != nil {
-		f.contract(breaks, c.Contract)
+		out.contract(breaks, c.Contract)
 	}
 	if c.Inflight != nil {
-		f.inflight(c.Inflight())
+		out.inflight(c.Inflight())
 	}
 	if c.Subscriptions != nil {
-		f.subscriptions(c.Subscriptions())
+		out.subscriptions(c.Subscriptions())
 	}
 	if c.LogDropped != nil {
-		f.total("log_lines_dropped_total", "Log lines dropped because the log was not read or could not be written.",
+		out.total("log_lines_dropped_total", "Log lines dropped because the log was not read or could not be written.",
 			float64(c.LogDropped()))
 	}
 	if c.Webhooks != nil {
 		for backend, at := range c.Webhooks() {
-			f.gauge("webhook_last_delivery_timestamp_seconds",
+			out.gauge("webhook_last_delivery_timestamp_seconds",
 				"Time of the last webhook delivery with a valid signature, 0 for never.", unixSeconds(at), "backend", backend)
 		}
 	}
 	if c.Purges != nil {
-		f.purges(c.Purges())
+		out.purges(c.Purges())
 	}
 }
 
-func (f figures) purges(c *cdn.Counters) {
+func (out sink) purges(c *cdn.Counters) {
 	if c == nil {
 		return
 	}
 	for outcome, n := range map[string]uint64{"sent": c.Sent, "failed": c.Failed} {
-		f.total("cdn_purges_total", "Requests to purge tags from shared caches.", float64(n), "outcome", outcome)
+		out.total("cdn_purges_total", "Requests to purge tags from shared caches.", float64(n), "outcome", outcome)
 	}
-	f.total("cdn_purged_tags_total", "Tags purged from shared caches.", float64(c.Purged))
-	f.total("cdn_lost_tags_total", "Tags not purged: too many were waiting, or the process ended.", float64(c.Lost))
-	f.gauge("cdn_pending_tags", "Tags waiting to be purged.", float64(c.Pending))
+	out.total("cdn_purged_tags_total", "Tags purged from shared caches.", float64(c.Purged))
+	out.total("cdn_lost_tags_total", "Tags not purged: too many were waiting, or the process ended.", float64(c.Lost))
+	out.gauge("cdn_pending_tags", "Tags waiting to be purged.", float64(c.Pending))
 }
 
-func (f figures) subscriptions(c live.Counters) {
-	f.gauge("subscriptions", "Open subscriptions.", float64(c.Subscribers))
-	f.gauge("subscription_questions", "Distinct queries of open subscriptions.", float64(c.Questions))
-	f.total("subscription_events_total", "Changed results of subscriptions.", float64(c.Events))
-	f.total("subscription_executions_total", "Executions of operations for subscriptions.", float64(c.Executions))
-	f.total("subscription_executions_saved_total",
+func (out sink) subscriptions(c live.Counters) {
+	out.gauge("subscriptions", "Open subscriptions.", float64(c.Subscribers))
+	out.gauge("subscription_questions", "Distinct queries of open subscriptions.", float64(c.Topics))
+	out.total("subscription_events_total", "Changed results of subscriptions.", float64(c.Events))
+	out.total("subscription_executions_total", "Executions of operations for subscriptions.", float64(c.Executions))
+	out.total("subscription_executions_saved_total",
 		"Executions saved, since subscribers shared one or another replica made it.", float64(c.Saved))
-	f.total("subscriptions_refused_total", "Subscriptions refused at the limit.", float64(c.Refused))
+	out.total("subscriptions_refused_total", "Subscriptions refused at the limit.", float64(c.Refused))
 }
 
-func (f figures) backend(s upstream.Status) {
+func (out sink) backend(s upstream.Status) {
 	name := string(s.Backend)
 	for _, k := range s.Circuits {
-		f.gauge("backend_circuit_open", "1 while the circuit of the class is open, and no call is sent.",
+		out.gauge("backend_circuit_open", "1 while the circuit of the class is open, and no call is sent.",
 			asNumber(k.Open), "backend", name, "class", k.Class.String())
 	}
 	windows := map[string]bool{}
@@ -143,54 +143,54 @@ func (f figures) backend(s upstream.Status) {
 			continue // two rates of one window: the registry would refuse the whole answer
 		}
 		windows[window] = true
-		f.gauge("backend_budget_left", "Calls left in the window of a rate.", float64(b.Left),
+		out.gauge("backend_budget_left", "Calls left in the window of a rate.", float64(b.Left),
 			"backend", name, "window", window)
-		f.gauge("backend_budget_usable", "Calls of a rate that this server uses at most.", float64(b.Usable),
+		out.gauge("backend_budget_usable", "Calls of a rate that this server uses at most.", float64(b.Usable),
 			"backend", name, "window", window)
 	}
-	f.gauge("backend_held", "1 while the backend's Retry-After or rate limit headers forbid calls.",
+	out.gauge("backend_held", "1 while the backend's Retry-After or rate limit headers forbid calls.",
 		asNumber(!s.ClosedUntil.IsZero()), "backend", name)
-	f.gauge("backend_calls_waiting", "Calls waiting for the budget or a slot.", float64(s.Waiting), "backend", name)
-	f.gauge("backend_calls_under_way", "Calls in flight.", float64(s.UnderWay), "backend", name)
-	f.gauge("backend_last_success_timestamp_seconds", "Time of the backend's last success, 0 for never.",
+	out.gauge("backend_calls_waiting", "Calls waiting for the budget or a slot.", float64(s.Waiting), "backend", name)
+	out.gauge("backend_calls_under_way", "Calls in flight.", float64(s.UnderWay), "backend", name)
+	out.gauge("backend_last_success_timestamp_seconds", "Time of the backend's last success, 0 for never.",
 		unixSeconds(s.LastSuccess), "backend", name)
-	f.gauge("backend_last_failure_timestamp_seconds", "Time of the backend's last failure, 0 for never.",
+	out.gauge("backend_last_failure_timestamp_seconds", "Time of the backend's last failure, 0 for never.",
 		unixSeconds(s.LastFailure), "backend", name)
 }
 
-func (f figures) cache(c cache.Counters) {
+func (out sink) cache(c cache.Counters) {
 	for kind, verdicts := range c.Verdicts {
 		for verdict, n := range verdicts {
-			f.total("cache_lookups_total", "Cache lookups of keys, by the origin of the value.", float64(n),
+			out.total("cache_lookups_total", "Cache lookups of keys, by the origin of the value.", float64(n),
 				"kind", kind, "verdict", string(verdict))
 		}
 	}
-	f.gauge("cache_memory_bytes", "Bytes cached in the process.", float64(c.MemoryBytes))
-	f.gauge("cache_memory_entries", "Entries cached in the process.", float64(c.MemoryEntries))
-	f.total("cache_refreshes_total", "Background refreshes of stale values.", float64(c.Refreshes))
+	out.gauge("cache_memory_bytes", "Bytes cached in the process.", float64(c.MemoryBytes))
+	out.gauge("cache_memory_entries", "Entries cached in the process.", float64(c.MemoryEntries))
+	out.total("cache_refreshes_total", "Background refreshes of stale values.", float64(c.Refreshes))
 	if !c.Redis {
 		return
 	}
-	f.gauge("redis_up", "0 while Redis fails and is not called.", asNumber(c.RedisUp))
-	f.total("redis_errors_total", "Failed round trips to Redis.", float64(c.RedisErrors))
-	f.total("redis_outages_total", "Outages of Redis.", float64(c.Outages))
-	f.total("redis_dropped_writes_total", "Values that were not written to Redis.", float64(c.DroppedWrites))
-	f.gauge("redis_pending_drops", "Invalidations not yet sent to Redis.", float64(c.PendingDrops))
+	out.gauge("redis_up", "0 while Redis fails and is not called.", asNumber(c.RedisUp))
+	out.total("redis_errors_total", "Failed round trips to Redis.", float64(c.RedisErrors))
+	out.total("redis_outages_total", "Outages of Redis.", float64(c.Outages))
+	out.total("redis_dropped_writes_total", "Values that were not written to Redis.", float64(c.DroppedWrites))
+	out.gauge("redis_pending_drops", "Invalidations not yet sent to Redis.", float64(c.PendingDrops))
 }
 
-func (f figures) inflight(s inflight.State) {
-	f.gauge("inflight_requests", "Requests in flight.", float64(s.Requests))
-	f.gauge("inflight_requests_limit", "Maximum number of requests in flight.", float64(s.MaxRequests))
-	f.gauge("inflight_bytes", "Bytes of request bodies, answers and backends' pages in flight.", float64(s.Bytes))
-	f.gauge("inflight_bytes_limit", "Maximum number of bytes of requests in flight.", float64(s.MaxBytes))
+func (out sink) inflight(s inflight.State) {
+	out.gauge("inflight_requests", "Requests in flight.", float64(s.Requests))
+	out.gauge("inflight_requests_limit", "Maximum number of requests in flight.", float64(s.MaxRequests))
+	out.gauge("inflight_bytes", "Bytes of request bodies, answers and backends' pages in flight.", float64(s.Bytes))
+	out.gauge("inflight_bytes_limit", "Maximum number of bytes of requests in flight.", float64(s.MaxBytes))
 	for bound, n := range map[string]uint64{"requests": s.RefusedRequests, "bytes": s.RefusedBytes} {
-		f.total("inflight_refused_total", "Refusals at a limit of requests in flight, by limit.", float64(n),
+		out.total("inflight_refused_total", "Refusals at a limit of requests in flight, by limit.", float64(n),
 			"bound", bound)
 	}
-	f.total("slow_readers_total", "Answers aborted because the client read too slowly.", float64(s.CutOff))
+	out.total("slow_readers_total", "Answers aborted because the client read too slowly.", float64(s.CutOff))
 }
 
-// contractBreaks are the numbers of findings by backend and kind.
+// contractBreaks are the numbers of drifts by backend and kind.
 type contractBreaks map[[2]string]int64
 
 // The kinds of contract breaks.
@@ -204,22 +204,22 @@ func (b contractBreaks) begin(backend string) {
 	b[[2]string{backend, breakMismatch}], b[[2]string{backend, breakUnknown}] = 0, 0
 }
 
-func (f figures) contract(breaks contractBreaks, findings func() ([]upstream.Drift, int64)) {
-	list, leftOut := findings()
+func (out sink) contract(breaks contractBreaks, drifts func() ([]upstream.Drift, int64)) {
+	list, leftOut := drifts()
 	for _, d := range list {
-		breaks[[2]string{string(d.Backend), FindingKind(d)}] += d.Count
+		breaks[[2]string{string(d.Backend), DriftKind(d)}] += d.Count
 	}
 	for labels, n := range breaks {
-		f.total("contract_breaks_total", "Values and members of backends' answers that break or are not in the schema.",
+		out.total("contract_breaks_total", "Values and members of backends' answers that break or are not in the schema.",
 			float64(n), "backend", labels[0], "kind", labels[1])
 	}
-	f.total("contract_paths_left_out_total", "Contract breaks on paths past the maximum number of paths.",
+	out.total("contract_paths_left_out_total", "Contract breaks on paths past the maximum number of paths.",
 		float64(leftOut))
 }
 
-// FindingKind returns how an answer differs from the schema.
-func FindingKind(f upstream.Drift) string {
-	if f.Mismatch {
+// DriftKind returns how an answer differs from the schema.
+func DriftKind(d upstream.Drift) string {
+	if d.Mismatch {
 		return breakMismatch
 	}
 	return breakUnknown

@@ -179,7 +179,7 @@ func (t *Tracer) Begin(ctx context.Context) context.Context {
 	return ctx
 }
 
-// End ends the span of an operation with its figures.
+// End ends the span of an operation with its statistics.
 func (t *Tracer) End(ctx context.Context, f requestlog.Operation) {
 	if t == nil {
 		return
@@ -343,7 +343,7 @@ func (b *tracedBody) Close() error {
 var literals = nameSet("api", "incoming", "v1", "v2", "ping", "headless", "client", "clients", "user", "users", "core",
 	"search", "credentials", "oauth", "token")
 
-// urlTemplate is a path without what identifies an object.
+// urlTemplate returns a path without the keys of objects.
 func urlTemplate(path string) string {
 	segments := strings.Split(path, "/")
 	for i, s := range segments {

@@ -53,13 +53,13 @@ func TestTracesThatAreOffCostNothing(t *testing.T) {
 	base := http.DefaultTransport
 	next := http.NotFoundHandler()
 	log := slog.New(slog.DiscardHandler)
-	figures := requestlog.Operation{Kind: "query", Outcome: requestlog.OutcomeOK}
+	stats := requestlog.Operation{Kind: "query", Outcome: requestlog.OutcomeOK}
 	ctx := t.Context()
 	allocations := testing.AllocsPerRun(100, func() {
 		operation := off.Begin(ctx)
 		_, done := off.batch(operation, "users", 25)
 		done()
-		off.End(operation, figures)
+		off.End(operation, stats)
 		_ = off.Transport(upstream.MATTR, base, true)
 		_ = off.Accept(next)
 		_ = off.Log(log)
@@ -90,23 +90,23 @@ func TestTracesJoinOperationBatchAndCall(t *testing.T) {
 		t.Fatal(err)
 	}
 	client := backends.Clients()[0].Identifier
-	figures := NewMetrics()
+	stats := NewMetrics()
 	handler := traces.Accept(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
 		ctx := traces.Begin(r.Context())
-		inner, done := ObserveBatches(figures, traces)(ctx, "embedClients", 1)
+		inner, done := ObserveBatches(stats, traces)(ctx, "embedClients", 1)
 		if _, _, err := coassemble.New(rest).Client(inner, client); err != nil {
 			t.Error(err)
 		}
 		done()
 		ended := requestlog.Operation{Kind: "query", Outcome: requestlog.OutcomeOK, RequestID: "r1", Calls: 1}
-		figures.Operation(ended)
+		stats.Operation(ended)
 		traces.End(ctx, ended)
 	}))
 	r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/graphql", nil)
 	r.Header.Set("traceparent", traceparent)
 	handler.ServeHTTP(httptest.NewRecorder(), r)
 
-	for name, vector := range map[string]prometheus.Collector{"operation": figures.operations, "batch": figures.batchKeys} {
+	for name, vector := range map[string]prometheus.Collector{"operation": stats.operations, "batch": stats.batchKeys} {
 		if got := testutil.CollectAndCount(vector); got != 1 {
 			t.Errorf("the %s is counted in %d series, want 1", name, got)
 		}
@@ -291,9 +291,9 @@ func TestTracesReachACollector(t *testing.T) {
 func TestExportErrorsAreLoggedOnceAMinute(t *testing.T) {
 	t.Parallel()
 	log := &bytes.Buffer{}
-	trouble := &exportErrorLogger{log: slog.New(slog.NewJSONHandler(log, nil))}
+	failure := &exportErrorLogger{log: slog.New(slog.NewJSONHandler(log, nil))}
 	for range 3 {
-		trouble.Handle(io.ErrUnexpectedEOF)
+		failure.Handle(io.ErrUnexpectedEOF)
 	}
 	if got := strings.Count(log.String(), "\n"); got != 1 || strings.Contains(log.String(), io.ErrUnexpectedEOF.Error()) {
 		t.Errorf("got %s, want one line without the cause", log)

@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// Webhooks is what came to the webhooks that are served, for the metrics and /status. It is safe for concurrent use.
+// Webhooks counts the deliveries to the webhooks that are served, for the metrics and /status. It is safe for
+// concurrent use.
 type Webhooks struct {
 	metrics *Metrics
 
@@ -14,7 +15,7 @@ type Webhooks struct {
 	last map[string]time.Time
 }
 
-// NewWebhooks counts no delivery yet. The figures of the served backends begin at 0 for each outcome.
+// NewWebhooks counts no delivery yet. The counters of the served backends begin at 0 for each outcome.
 func NewWebhooks(m *Metrics, served, outcomes []string) *Webhooks {
 	w := &Webhooks{metrics: m, last: map[string]time.Time{}}
 	for _, backend := range served {

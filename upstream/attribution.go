@@ -23,19 +23,19 @@ type Attribution struct {
 }
 
 // Add records that a field waits for a key, or was answered by an earlier fetch of it.
-func (c *Attribution) Add(key string, p FieldPath) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.fields == nil {
-		c.fields = map[string][]FieldPath{}
+func (a *Attribution) Add(key string, p FieldPath) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.fields == nil {
+		a.fields = map[string][]FieldPath{}
 	}
-	c.fields[key] = append(c.fields[key], p)
+	a.fields[key] = append(a.fields[key], p)
 }
 
-func (c *Attribution) contains(keys []string) bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return !slices.ContainsFunc(keys, func(key string) bool { return c.fields[key] == nil })
+func (a *Attribution) contains(keys []string) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return !slices.ContainsFunc(keys, func(key string) bool { return a.fields[key] == nil })
 }
 
 // Purpose is the keys that a call answers, and the fields that wait for them.
@@ -43,18 +43,18 @@ type Purpose struct {
 	// BatchSize is how many keys the call is to answer, 0 for one key of an operation that is not explained.
 	BatchSize int
 
-	claims *Attribution // nil where the operation is not explained
-	keys   []string
+	attribution *Attribution // nil where the operation is not explained
+	keys        []string
 }
 
-// NewPurpose is the purpose of a call that is to answer those of the claims that wait for the keys.
-func NewPurpose(c *Attribution, keys ...string) Purpose { return Purpose{len(keys), c, keys} }
+// NewPurpose is the purpose of a call that is to answer the fields of a that wait for the keys.
+func NewPurpose(a *Attribution, keys ...string) Purpose { return Purpose{len(keys), a, keys} }
 
 // For narrows the purpose to other keys: to a part of its own, or to those that its own led to, which the same places
 // wait for.
 func (p Purpose) For(keys ...string) Purpose {
 	p.BatchSize = len(keys)
-	if p.claims != nil && p.claims.contains(keys) {
+	if p.attribution != nil && p.attribution.contains(keys) {
 		p.keys = keys
 	}
 	return p
@@ -62,14 +62,14 @@ func (p Purpose) For(keys ...string) Purpose {
 
 // Fields are all that the call served so far.
 func (p Purpose) Fields() []FieldPath {
-	if p.claims == nil {
+	if p.attribution == nil {
 		return nil
 	}
-	p.claims.mu.Lock()
-	defer p.claims.mu.Unlock()
+	p.attribution.mu.Lock()
+	defer p.attribution.mu.Unlock()
 	var places []FieldPath
 	for _, key := range p.keys {
-		places = append(places, p.claims.fields[key]...)
+		places = append(places, p.attribution.fields[key]...)
 	}
 	return places
 }

@@ -11,7 +11,7 @@ import (
 
 // partSize is the size of the buffers into which a body without a declared length is read, in bytes. Buffers of one
 // size can be used again, and a long body is copied once, where a buffer that doubles would be copied at each step and
-// be up to three times as large as what came.
+// be up to three times as large as the answer.
 const partSize = 32 << 10
 
 var spareParts = sync.Pool{New: func() any { return new([partSize]byte) }}

@@ -21,7 +21,7 @@ type Response struct {
 	Body   []byte
 
 	backend Backend
-	watch   *SchemaDrift
+	drift   *SchemaDrift
 }
 
 // maxRedirects bounds how often a read is sent on within the backend.
@@ -165,7 +165,7 @@ func (c *Client) send(ctx context.Context, req *Request, u *url.URL, body []byte
 	}
 }
 
-// answer is what one exchange brought.
+// answer is the answer of one exchange.
 type answer struct {
 	request  *http.Request
 	response Response
@@ -325,7 +325,7 @@ func (c *Client) roundTrip(r *http.Request, req *Request, call *Call, quota *ope
 	}
 	quota.countUntilEnd(held, int64(len(body)))
 	a.response = Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend,
-		watch: c.opts.Watch}
+		drift: c.opts.Drift}
 	return a, nil
 }
 

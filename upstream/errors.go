@@ -45,7 +45,7 @@ const (
 	OutcomeUnknown
 	// NotConfigured means that there is no such backend here.
 	NotConfigured
-	// LimitExceeded means that a walk over many pages or an operation came to a bound of ours.
+	// LimitExceeded means that a scan of many pages or an operation reached a bound of ours.
 	LimitExceeded
 	// Mismatch means one value of another kind than its field promises.
 	Mismatch

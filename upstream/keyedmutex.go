@@ -18,52 +18,52 @@ type keyedMutex struct {
 }
 
 // enter waits for the changes of the object before this one; leave must be called when it is done.
-func (o *keyedMutex) enter(ctx context.Context, object string) (leave func(), err error) {
-	o.mu.Lock()
-	queue, busy := o.queues[object]
-	if o.queues == nil {
-		o.queues = map[string][]chan struct{}{}
+func (m *keyedMutex) enter(ctx context.Context, object string) (leave func(), err error) {
+	m.mu.Lock()
+	queue, busy := m.queues[object]
+	if m.queues == nil {
+		m.queues = map[string][]chan struct{}{}
 	}
-	leave = func() { o.leave(object) }
+	leave = func() { m.leave(object) }
 	if !busy {
-		o.queues[object] = nil
-		o.mu.Unlock()
+		m.queues[object] = nil
+		m.mu.Unlock()
 		return leave, nil
 	}
 	if len(queue) >= maxOrdered {
-		o.mu.Unlock()
+		m.mu.Unlock()
 		return nil, &Error{Kind: RateLimited, Local: true,
 			Err: errors.New("too many writes of one object are waiting")}
 	}
 	turn := make(chan struct{})
-	o.queues[object] = append(queue, turn)
-	o.mu.Unlock()
+	m.queues[object] = append(queue, turn)
+	m.mu.Unlock()
 	select {
 	case <-turn:
 		return leave, nil
 	case <-ctx.Done():
 	}
-	o.mu.Lock()
-	queue = o.queues[object]
+	m.mu.Lock()
+	queue = m.queues[object]
 	i := slices.Index(queue, turn)
 	if i >= 0 {
-		o.queues[object] = slices.Delete(queue, i, i+1)
+		m.queues[object] = slices.Delete(queue, i, i+1)
 	}
-	o.mu.Unlock()
+	m.mu.Unlock()
 	if i < 0 {
 		leave()
 	}
 	return nil, contextError(ctx)
 }
 
-func (o *keyedMutex) leave(object string) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	queue := o.queues[object]
+func (m *keyedMutex) leave(object string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	queue := m.queues[object]
 	if len(queue) == 0 {
-		delete(o.queues, object)
+		delete(m.queues, object)
 		return
 	}
 	close(queue[0])
-	o.queues[object] = queue[1:]
+	m.queues[object] = queue[1:]
 }

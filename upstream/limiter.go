@@ -62,8 +62,8 @@ func newLimiter(slots int, rates []Rate, budget Budget) *limiter {
 	return l
 }
 
-// acquire waits until the call may start. What cannot start before ctx's deadline fails at once, and so does a Refresh
-// that cannot start now.
+// acquire waits until the call may start. A call that cannot start before ctx's deadline fails at once, and so does a
+// Refresh that cannot start now.
 func (l *limiter) acquire(ctx context.Context, p Priority, caller string) (permit, error) {
 	l.mu.Lock()
 	now := time.Now()

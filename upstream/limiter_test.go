@@ -76,12 +76,12 @@ func TestTheFairQueueKeepsItsCounts(t *testing.T) {
 		var order []*waiter
 		q.each(func(w *waiter) { order = append(order, w) })
 		if len(order) != len(list)+1 || q.n != len(order) {
-			t.Fatalf("walked %d of %d, counted %d", len(order), len(list)+1, q.n)
+			t.Fatalf("visited %d of %d, counted %d", len(order), len(list)+1, q.n)
 		}
 		for i, want := range order {
 			got := q.pop()
 			if got != want {
-				t.Fatalf("call %d of the walk is not the one that is served", i)
+				t.Fatalf("call %d of the order is not the one that is served", i)
 			}
 			if got == last && i > ahead {
 				t.Fatalf("%d calls were ahead, not %d", i, ahead)

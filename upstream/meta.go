@@ -15,8 +15,8 @@ var ErrNotModified = errors.New("not modified")
 
 // Meta holds an answer's cache headers (RFC 9111) and whether it is partial.
 type Meta struct {
-	// MaxAge is the lifetime that the backend names, 0 where it names none. A max-age of 0, no-cache and private are what
-	// frameworks send unasked, and count as naming none.
+	// MaxAge is the lifetime that the backend names, 0 where it names none. A max-age of 0, no-cache and private are
+	// the defaults of frameworks, and count as naming none.
 	MaxAge time.Duration
 	// NoStore reports that the answer must not be stored.
 	NoStore bool

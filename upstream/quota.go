@@ -52,47 +52,47 @@ func WithShortDeadline(ctx context.Context) context.Context {
 }
 
 // take counts one call; refund returns it where it is not made.
-func (a *operationQuota) take() error {
-	if a == nil {
+func (q *operationQuota) take() error {
+	if q == nil {
 		return nil
 	}
-	if n := a.bytes.Load(); a.maxBytes > 0 && n >= a.maxBytes {
-		return exceeded(LimitBytes, n, a.maxBytes, true)
+	if n := q.bytes.Load(); q.maxBytes > 0 && n >= q.maxBytes {
+		return exceeded(LimitBytes, n, q.maxBytes, true)
 	}
-	if n := a.calls.Add(1); a.maxCalls > 0 && n > a.maxCalls {
-		a.calls.Add(-1)
-		return exceeded(LimitCalls, n, a.maxCalls, true)
+	if n := q.calls.Add(1); q.maxCalls > 0 && n > q.maxCalls {
+		q.calls.Add(-1)
+		return exceeded(LimitCalls, n, q.maxCalls, true)
 	}
 	return nil
 }
 
-func (a *operationQuota) refund() {
-	if a != nil {
-		a.calls.Add(-1)
+func (q *operationQuota) refund() {
+	if q != nil {
+		q.calls.Add(-1)
 	}
 }
 
 // receive counts n bytes that were received. An answer that ends exactly at the bound is within it.
-func (a *operationQuota) receive(n int) error {
-	if a == nil {
+func (q *operationQuota) receive(n int) error {
+	if q == nil {
 		return nil
 	}
-	if got := a.bytes.Add(int64(n)); a.maxBytes > 0 && got > a.maxBytes {
-		return exceeded(LimitBytes, got, a.maxBytes, false)
+	if got := q.bytes.Add(int64(n)); q.maxBytes > 0 && got > q.maxBytes {
+		return exceeded(LimitBytes, got, q.maxBytes, false)
 	}
 	return nil
 }
 
 // countUntilEnd counts an answer of n bytes until the operation ends, since it reads the values until then. An answer
 // that no operation waits for is freed at once.
-func (a *operationQuota) countUntilEnd(held *inflight.Hold, n int64) {
+func (q *operationQuota) countUntilEnd(held *inflight.Hold, n int64) {
 	switch {
 	case held == nil:
-	case a == nil || a.operation.Done() == nil || n <= inflight.Small:
+	case q == nil || q.operation.Done() == nil || n <= inflight.Small:
 		held.Free()
 	default:
 		held.Resize(n)
-		context.AfterFunc(a.operation, held.Free)
+		context.AfterFunc(q.operation, held.Free)
 	}
 }
 

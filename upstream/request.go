@@ -151,7 +151,7 @@ func (c *Client) header(req *Request, body []byte) http.Header {
 	return h
 }
 
-// noRequest is what WithContext makes new requests of: a request that has its context already is not copied for it.
+// noRequest is the request that WithContext copies: a request that has its context already is not copied for it.
 var noRequest http.Request
 
 func newRequest(ctx context.Context, method string, u *url.URL, h http.Header, body []byte) *http.Request {

@@ -747,7 +747,7 @@ func TestTheWatchCountsNamesAndReportsOncePerHour(t *testing.T) {
 		var reported []string
 		w := NewSchemaDrift(SchemaDriftOptions{Ignore: []string{"secretKey"}, Report: func(f Drift) { reported = append(reported, f.Path) }})
 		body := `{"id":"i","new":1,"new":2,"secretKey":"s","a b":1,"7f3c":1,"nested":{"deep":1}}`
-		c := newClient(t, Options{Transport: always(200, body), Watch: w})
+		c := newClient(t, Options{Transport: always(200, body), Drift: w})
 		shape := &document.Shape{Name: "Client", Members: []document.Member{{Name: "id"}}}
 		req := get
 		req.Read = func(resp *Response) error {
@@ -780,7 +780,7 @@ func TestTheWatchCountsNamesAndReportsOncePerHour(t *testing.T) {
 		list, dropped := w.List()
 		first := Drift{Backend: Coassemble, Path: "Client.nested", Count: 3, First: begin, Last: begin.Add(time.Hour)}
 		if len(list) != 3 || list[1] != (Drift{Coassemble, "Client.new", false, list[1].Count, begin, begin.Add(time.Hour)}) || list[0] != first || !list[2].Mismatch || dropped != 0 {
-			t.Errorf("findings: %+v, %d dropped", list, dropped)
+			t.Errorf("drifts: %+v, %d dropped", list, dropped)
 		}
 		for i := range 300 {
 			w.Mismatch(MATTR, "Many", fmt.Sprint("f", i))

@@ -227,7 +227,7 @@ func (r *Response) Document() (*document.Reader, error) {
 		return nil, ContractError("the body is markup, not JSON")
 	}
 	reader := document.NewReader(r.Body)
-	reader.Unknown = r.watch.unknown(r.backend)
+	reader.Unknown = r.drift.unknown(r.backend)
 	return reader, nil
 }
 
@@ -239,7 +239,7 @@ func ErrorsInstead() error {
 // PartialErrors counts an answer of a type that has errors in addition to data, and returns the failure of the missing
 // part.
 func (r *Response) PartialErrors(owner string) error {
-	r.watch.Mismatch(r.backend, owner, "errors")
+	r.drift.Mismatch(r.backend, owner, "errors")
 	return &Error{Backend: r.backend, Kind: Rejected, Status: r.Status,
 		Err: errors.New("the body has both errors and data")}
 }

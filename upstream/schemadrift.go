@@ -63,76 +63,76 @@ type driftEntry struct {
 
 // NewSchemaDrift returns a SchemaDrift that has counted nothing.
 func NewSchemaDrift(o SchemaDriftOptions) *SchemaDrift {
-	w := &SchemaDrift{report: o.Report, ignore: map[string]bool{}, paths: map[driftKey]*driftEntry{}}
+	d := &SchemaDrift{report: o.Report, ignore: map[string]bool{}, paths: map[driftKey]*driftEntry{}}
 	for _, name := range o.Ignore {
-		w.ignore[name] = true
+		d.ignore[name] = true
 	}
-	return w
+	return d
 }
 
 // identifierName are the names that may be shown. A name of another form may be data: some objects use keys for values.
 var identifierName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
 // unknown returns the function that a document.Reader calls for the undeclared members of one answer, for each once.
-func (w *SchemaDrift) unknown(b Backend) func(*document.Shape, []byte) {
-	if w == nil {
+func (d *SchemaDrift) unknown(b Backend) func(*document.Shape, []byte) {
+	if d == nil {
 		return nil
 	}
 	return func(shape *document.Shape, name []byte) {
-		if !w.ignore[string(name)] && identifierName.Match(name) {
-			w.count(driftKey{b, shape.Name, string(name), false})
+		if !d.ignore[string(name)] && identifierName.Match(name) {
+			d.count(driftKey{b, shape.Name, string(name), false})
 		}
 	}
 }
 
 // Mismatch counts a value that its field does not accept: owner is the name of the type, name that of the field, with
 // [] for each list that the value is an element of.
-func (w *SchemaDrift) Mismatch(b Backend, owner, name string) {
-	if w == nil || !identifierName.MatchString(owner) || !identifierName.MatchString(strings.TrimRight(name, "[]")) {
+func (d *SchemaDrift) Mismatch(b Backend, owner, name string) {
+	if d == nil || !identifierName.MatchString(owner) || !identifierName.MatchString(strings.TrimRight(name, "[]")) {
 		return
 	}
-	w.count(driftKey{b, owner, name, true})
+	d.count(driftKey{b, owner, name, true})
 }
 
-func (w *SchemaDrift) count(at driftKey) {
+func (d *SchemaDrift) count(at driftKey) {
 	now := time.Now()
-	w.mu.Lock()
-	s := w.paths[at]
+	d.mu.Lock()
+	s := d.paths[at]
 	if s == nil {
-		if len(w.paths) >= maxPaths {
-			w.unlisted++
-			w.mu.Unlock()
+		if len(d.paths) >= maxPaths {
+			d.unlisted++
+			d.mu.Unlock()
 			return
 		}
 		s = &driftEntry{Drift: Drift{Backend: at.backend, Path: at.owner + "." + at.name, Mismatch: at.mismatch, First: now}}
-		w.paths[at] = s
+		d.paths[at] = s
 	}
 	s.Count++
 	s.Last = now
-	due := w.report != nil && (s.reported.IsZero() || now.Sub(s.reported) >= reportInterval)
+	due := d.report != nil && (s.reported.IsZero() || now.Sub(s.reported) >= reportInterval)
 	if due {
 		s.reported = now
 	}
 	found := s.Drift
-	w.mu.Unlock()
+	d.mu.Unlock()
 	if due {
-		w.report(found)
+		d.report(found)
 	}
 }
 
 // List returns the drifts by backend and path, and how many values were not counted because the list was full.
-func (w *SchemaDrift) List() (list []Drift, dropped int64) {
-	if w == nil {
+func (d *SchemaDrift) List() (list []Drift, dropped int64) {
+	if d == nil {
 		return nil, 0
 	}
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, s := range w.paths {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, s := range d.paths {
 		list = append(list, s.Drift)
 	}
 	slices.SortFunc(list, func(a, b Drift) int {
 		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Path, b.Path),
 			cmp.Compare(a.First.UnixNano(), b.First.UnixNano()))
 	})
-	return list, w.unlisted
+	return list, d.unlisted
 }

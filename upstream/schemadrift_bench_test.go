@@ -35,7 +35,7 @@ func BenchmarkUnknownMembers(b *testing.B) {
 			w := NewSchemaDrift(SchemaDriftOptions{})
 			b.SetBytes(int64(page.Len()))
 			for b.Loop() {
-				r, err := (&Response{Body: page.Bytes(), backend: Coassemble, watch: w}).Document()
+				r, err := (&Response{Body: page.Bytes(), backend: Coassemble, drift: w}).Document()
 				if err == nil {
 					err = r.Elements(func(int) error {
 						_, err := r.Document(shape)

@@ -78,7 +78,7 @@ func (l *slidingLog) earliest(now time.Time, pending int) time.Time {
 	return room
 }
 
-// left returns what every rate has left now, with so many calls under way.
+// left returns the starts that every rate has left now, with so many calls under way.
 func (l *slidingLog) left(now time.Time, underway int) []int {
 	left := make([]int, len(l.rates))
 	for i, r := range l.rates {

@@ -57,7 +57,7 @@ type Options struct {
 	Concurrency int
 	// Rates are the backend's published limits. None means no limit.
 	Rates []Rate
-	// Budget is what several processes may start together, besides what Rates allow each; nil allows everything.
+	// Budget bounds the starts of several processes together, besides the Rates of each; nil bounds nothing.
 	Budget Budget
 	// Gzip asks the backend to compress its answers.
 	Gzip bool
@@ -67,8 +67,8 @@ type Options struct {
 	Inflight *inflight.Load
 	// Observer is called for every exchange, whatever its context; it must be safe for concurrent use.
 	Observer func(Call)
-	// Watch counts the members that a Response's Document leaves out; nil counts nothing.
-	Watch *SchemaDrift
+	// Drift counts the members that a Response's Document leaves out; nil counts nothing.
+	Drift *SchemaDrift
 }
 
 // Client calls one backend. It is safe for concurrent use.
@@ -77,7 +77,7 @@ type Client struct {
 	*shared
 }
 
-// shared is what clients of one backend have in common, whichever credential they send.
+// shared is the state that clients of one backend have in common, whichever credential they send.
 type shared struct {
 	base     *url.URL
 	limiter  *limiter

@@ -89,7 +89,7 @@ func signed(r *http.Request, body []byte) *http.Request {
 	return message
 }
 
-// verifierOf returns what verifies with a key, nil where the algorithm that the signature names is not the key's.
+// verifierOf returns the verifier of a key, nil where the algorithm that the signature names is not the key's.
 func verifierOf(key crypto.PublicKey, details *httpsign.MessageDetails) *httpsign.Verifier {
 	config := httpsign.NewVerifyConfig().SetNotOlderThan(skew).SetNotNewerThan(skew).SetKeyID(details.KeyID)
 	covered := httpsign.Headers("content-digest")

@@ -22,7 +22,7 @@ const (
 	skew = 5 * time.Minute
 )
 
-// Outcome is what became of a delivery.
+// Outcome is the outcome of a delivery.
 type Outcome string
 
 // The outcomes. All but Refused, TooLarge and Busy are answered with 200, so that the vendor goes on sending.

@@ -150,11 +150,11 @@ func (p *Tab) watch(event any) {
 		p.note(&p.problems, e.ExceptionDetails.Error())
 	case *runtime.EventConsoleAPICalled:
 		if e.Type == runtime.APITypeError || e.Type == runtime.APITypeWarning {
-			said := string(e.Type)
+			sent := string(e.Type)
 			for _, a := range e.Args {
-				said += " " + string(a.Value) + a.Description
+				sent += " " + string(a.Value) + a.Description
 			}
-			p.note(&p.problems, said)
+			p.note(&p.problems, sent)
 		}
 	case *log.EventEntryAdded:
 		if e.Entry.Level == log.LevelError || e.Entry.Level == log.LevelWarning {
@@ -172,13 +172,13 @@ func (p *Tab) Behaved(expected ...string) {
 	for _, r := range p.requests {
 		p.t.Errorf("a request to another host: %s", r)
 	}
-	for _, said := range p.problems {
+	for _, sent := range p.problems {
 		known := false
 		for _, e := range expected {
-			known = known || strings.Contains(said, e)
+			known = known || strings.Contains(sent, e)
 		}
 		if !known {
-			p.t.Errorf("the console says: %s", said)
+			p.t.Errorf("the console says: %s", sent)
 		}
 	}
 }

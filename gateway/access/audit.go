@@ -15,7 +15,7 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// Auditor logs what mutations did. A nil auditor logs nothing.
+// Auditor logs the effects of mutations. A nil auditor logs nothing.
 type Auditor struct {
 	schema *ast.Schema
 	// digest returns a keyed digest of an identifier, which may be logged.

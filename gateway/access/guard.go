@@ -1,4 +1,4 @@
-// Package access checks the scopes that fields need and logs what mutations did.
+// Package access checks the scopes that fields need and logs the effects of mutations.
 package access
 
 import (

@@ -35,7 +35,7 @@ type Policy struct {
 	// Served is the part of our own cache in the answer, Detail is why it is stale.
 	Served Served
 	Detail cache.Reason
-	// edge is what shared caches get besides; nil is nothing.
+	// edge is the policy for shared caches; nil where they get none of their own.
 	edge *Edge
 	tags []string // the value of the header that edge names
 	// last are the headers of the last answer that had any, for those of the same second; nil remembers none.
@@ -142,15 +142,15 @@ func (p Policy) WriteHeaders(h http.Header, now time.Time) {
 		h["Cache-Control"], h["Cache-Status"] = privateNoStore, withheld
 		return
 	}
-	said := p.ageHeaders(int(now.Sub(p.oldest)/time.Second), p.left(now))
-	h["Cache-Status"] = said.status
+	sent := p.ageHeaders(int(now.Sub(p.oldest)/time.Second), p.left(now))
+	h["Cache-Status"] = sent.status
 	if !p.Cacheable {
 		h["Cache-Control"] = NoStore
 		return
 	}
-	h["Age"], h["Cache-Control"] = said.ageText, said.control
-	if said.cdn != nil {
-		h[cdnCacheControl] = said.cdn
+	h["Age"], h["Cache-Control"] = sent.ageText, sent.control
+	if sent.cdn != nil {
+		h[cdnCacheControl] = sent.cdn
 	}
 	if p.edge != nil {
 		h[p.edge.TagHeader] = p.tags

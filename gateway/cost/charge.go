@@ -21,13 +21,13 @@ import (
 // that an operation may make is as many as these points buy: an admitted operation does not fail in part.
 const DefaultMax = 10000 * CallPoints
 
-// Options bound what operations cost. The zero value bounds nothing.
+// Options bound the costs of operations. The zero value bounds nothing.
 type Options struct {
 	// Max is the most points of one operation, 0 for any.
 	Max int64
 	// Bucket holds the points of each caller; nil does not count them.
 	Bucket Bucket
-	// Points are the size of a caller's bucket unless the caller has its own, Restore what comes back per second.
+	// Points are the size of a caller's bucket unless the caller has its own, Restore the points that return per second.
 	Points  int
 	Restore float64
 	// Measure reports the cost in extensions.cost and refuses nothing.
@@ -67,65 +67,65 @@ type Charger struct{ opts Options }
 // NewCharger returns a charger within the bounds of opts.
 func NewCharger(opts Options) *Charger { return &Charger{opts} }
 
-// Counted reports whether what operations cost is of interest.
+// Counted reports whether the costs of operations are counted.
 func (o Options) Counted() bool { return o.Max > 0 || o.Bucket != nil || o.Measure }
 
 // Charge charges the caller the estimated cost of an operation.
 func (c *Charger) Charge(ctx context.Context, who *auth.Caller, estimate *Estimate) (Charge, *httpapi.Result) {
 	o := c.opts
-	s := Charge{Estimate: estimate}
-	if o.Max > 0 && s.Estimate.Points > o.Max && !o.Measure {
+	charge := Charge{Estimate: estimate}
+	if o.Max > 0 && charge.Estimate.Points > o.Max && !o.Measure {
 		return Charge{},
 			httpapi.Refuse(gqlerror.List{gqlerrors.OverLimit(fmt.Sprintf("the operation can cost more than %d points (MAX_COST)",
 				o.Max),
-				gqlerrors.Limit{Name: "cost", Reached: s.Estimate.Points, Allowed: o.Max})})
+				gqlerrors.Limit{Name: "cost", Reached: charge.Estimate.Points, Allowed: o.Max})})
 	}
 	if o.Bucket == nil {
-		return s, nil
+		return charge, nil
 	}
-	s.limit = cache.Limit{Capacity: o.Points, Restore: o.Restore}
+	charge.limit = cache.Limit{Capacity: o.Points, Restore: o.Restore}
 	if who.Points > 0 {
-		s.limit = cache.Limit{Capacity: int(who.Points), Restore: o.Restore * float64(who.Points) / float64(max(o.Points, 1))}
+		charge.limit = cache.Limit{Capacity: int(who.Points), Restore: o.Restore * float64(who.Points) / float64(max(o.Points, 1))}
 	}
-	taken := o.Bucket.Take(ctx, who.Name, s.limit, int(s.Estimate.Points))
-	s.left = taken.Left
+	taken := o.Bucket.Take(ctx, who.Name, charge.limit, int(charge.Estimate.Points))
+	charge.left = taken.Left
 	if taken.OK || o.Measure {
-		return s, nil
+		return charge, nil
 	}
 	fault := &httpapi.Error{Status: http.StatusTooManyRequests, Code: gqlerrors.CodeRateLimited,
-		Message: fmt.Sprintf("the operation can cost %d points, and %d are left", s.Estimate.Points, taken.Left)}
-	if s.Estimate.Points > int64(s.limit.Capacity) {
+		Message: fmt.Sprintf("the operation can cost %d points, and %d are left", charge.Estimate.Points, taken.Left)}
+	if charge.Estimate.Points > int64(charge.limit.Capacity) {
 		fault.Message = fmt.Sprintf(
 			"the operation can cost %d points, and the caller's full bucket has %d: waiting does not help, select less at once",
-			s.Estimate.Points, s.limit.Capacity)
-		fault.Limit = &gqlerrors.Limit{Name: "points", Reached: s.Estimate.Points, Allowed: int64(s.limit.Capacity)}
+			charge.Estimate.Points, charge.limit.Capacity)
+		fault.Limit = &gqlerrors.Limit{Name: "points", Reached: charge.Estimate.Points, Allowed: int64(charge.limit.Capacity)}
 	} else if taken.Wait > 0 {
 		fault.RetryAfter = int(math.Ceil(taken.Wait.Seconds()))
 	}
 	out := httpapi.Fail(fault)
-	out.Response.Extensions = s.report(0)
+	out.Response.Extensions = charge.report(0)
 	return Charge{}, out
 }
 
 // Settle returns the points that an operation did not need, and reports its cost.
-func (c *Charger) Settle(ctx context.Context, who *auth.Caller, s Charge, made int64, resp *graphql.Response) {
-	if s.Estimate == nil || c.opts.Bucket == nil && !c.opts.Measure {
+func (c *Charger) Settle(ctx context.Context, who *auth.Caller, charge Charge, made int64, resp *graphql.Response) {
+	if charge.Estimate == nil || c.opts.Bucket == nil && !c.opts.Measure {
 		return
 	}
-	actual := min(s.Estimate.Points, s.Estimate.Points-CallPoints*(total(s.Estimate.Calls)-made))
-	if rest := int(s.Estimate.Points - actual); rest > 0 && c.opts.Bucket != nil {
+	actual := min(charge.Estimate.Points, charge.Estimate.Points-CallPoints*(total(charge.Estimate.Calls)-made))
+	if rest := int(charge.Estimate.Points - actual); rest > 0 && c.opts.Bucket != nil {
 		// The caller must get the points back though the operation ran out of time.
-		s.left = c.opts.Bucket.Take(context.WithoutCancel(ctx), who.Name, s.limit, -rest).Left
+		charge.left = c.opts.Bucket.Take(context.WithoutCancel(ctx), who.Name, charge.limit, -rest).Left
 	}
-	extensions := s.report(actual)
+	extensions := charge.report(actual)
 	maps.Copy(extensions, resp.Extensions)
 	resp.Extensions = extensions
 }
 
-func (s Charge) report(actual int64) map[string]any {
-	report := Report{Requested: s.Estimate.Points, Actual: actual}
-	if s.limit.Capacity > 0 {
-		report.Throttle = &throttleStatus{s.limit.Capacity, s.left, s.limit.Restore}
+func (c Charge) report(actual int64) map[string]any {
+	report := Report{Requested: c.Estimate.Points, Actual: actual}
+	if c.limit.Capacity > 0 {
+		report.Throttle = &throttleStatus{c.limit.Capacity, c.left, c.limit.Restore}
 	}
 	return map[string]any{"cost": report}
 }

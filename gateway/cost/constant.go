@@ -17,18 +17,18 @@ type Constant struct {
 }
 
 // Constant returns the constant part of an operation's cost, which is computed when it is first needed.
-func (c *Estimator) Constant(op *ast.OperationDefinition) *Constant {
-	return &Constant{fixed: !c.varies(op)}
+func (e *Estimator) Constant(op *ast.OperationDefinition) *Constant {
+	return &Constant{fixed: !e.varies(op)}
 }
 
 // EstimateConstant returns the cost of an operation, which must not be changed.
-func (c *Estimator) EstimateConstant(op *graphql.OperationContext, constant *Constant) *Estimate {
+func (e *Estimator) EstimateConstant(op *graphql.OperationContext, constant *Constant) *Estimate {
 	if !constant.fixed || !allGiven(op) {
-		return c.estimate(op)
+		return e.estimate(op)
 	}
 	known := constant.Known()
 	if known == nil {
-		known = c.estimate(op)
+		known = e.estimate(op)
 		constant.cost.Store(known)
 	}
 	return known
@@ -48,18 +48,18 @@ func allGiven(op *graphql.OperationContext) bool {
 }
 
 // varies reports whether the cost of an operation depends on variables with a value.
-func (c *Estimator) varies(op *ast.OperationDefinition) bool {
+func (e *Estimator) varies(op *ast.OperationDefinition) bool {
 	for sel := range syntax.Selections(op.SelectionSet) {
-		if f, ok := sel.(*ast.Field); conditional(syntax.Directives(sel)) || ok && c.fieldVaries(f) {
+		if f, ok := sel.(*ast.Field); conditional(syntax.Directives(sel)) || ok && e.fieldVaries(f) {
 			return true
 		}
 	}
 	return false
 }
 
-func (c *Estimator) fieldVaries(f *ast.Field) bool {
+func (e *Estimator) fieldVaries(f *ast.Field) bool {
 	return slices.ContainsFunc(f.Arguments, func(arg *ast.Argument) bool {
-		return c.costArguments[fieldArgument{f.Name, arg.Name}] && hasVariable(arg.Value)
+		return e.costArguments[fieldArgument{f.Name, arg.Name}] && hasVariable(arg.Value)
 	})
 }
 
@@ -68,12 +68,12 @@ type fieldArgument struct{ field, argument string }
 
 // decides notes the arguments of a field that affect its cost: those that set the length of a list, continue a list,
 // weigh by themselves or name objects whose types cost differently.
-func (c *Estimator) decides(f *ast.FieldDefinition, cost fieldCost) {
+func (e *Estimator) decides(f *ast.FieldDefinition, cost fieldCost) {
 	for _, arg := range f.Arguments {
 		_, weighs := cost.arguments[arg.Name]
 		if weighs || slices.Contains(cost.slicing, arg.Name) ||
 			slices.Contains([]string{"after", "id", "ids", "representations"}, arg.Name) {
-			c.costArguments[fieldArgument{f.Name, arg.Name}] = true
+			e.costArguments[fieldArgument{f.Name, arg.Name}] = true
 		}
 	}
 }

@@ -29,7 +29,7 @@ const maxPoints = 1e12
 
 // Estimate is the greatest possible cost of an operation.
 type Estimate struct {
-	// Points are CallPoints for each call, what @cost and @listSize make of the fields, and those of Registration.
+	// Points are CallPoints for each call, those of the fields by @cost and @listSize, and those of Registration.
 	Points int64
 	// Registration are points for a document that is kept for later requests.
 	Registration int64
@@ -79,7 +79,7 @@ type callCost struct {
 	// them.
 	operation bool
 	base      float64
-	// list is what may be read in whole pages instead.
+	// list is the list whose pages may be read instead.
 	list string
 }
 
@@ -88,7 +88,7 @@ const maxPages = 100
 
 // NewEstimator reads the costs in a schema's directives.
 func NewEstimator(schema *ast.Schema) *Estimator {
-	c := &Estimator{Schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{},
+	e := &Estimator{Schema: schema, fields: map[*ast.FieldDefinition]fieldCost{}, types: map[string]typeCost{},
 		costArguments: map[fieldArgument]bool{}}
 	for name, def := range schema.Types {
 		t := typeCost{calls: readCalls(def.Directives)}
@@ -98,14 +98,14 @@ func NewEstimator(schema *ast.Schema) *Estimator {
 		if w := readWeight(def.Directives); w != nil {
 			t.weight = *w
 		}
-		c.types[name] = t
+		e.types[name] = t
 		for _, f := range def.Fields {
-			c.fields[f] = readFieldCost(f)
-			c.decides(f, c.fields[f])
+			e.fields[f] = readFieldCost(f)
+			e.decides(f, e.fields[f])
 		}
 	}
-	c.sizeIntrospection()
-	return c
+	e.sizeIntrospection()
+	return e
 }
 
 func readFieldCost(f *ast.FieldDefinition) fieldCost {
@@ -165,26 +165,26 @@ func readCalls(directives ast.DirectiveList) []callCost {
 }
 
 // estimate returns the greatest possible cost of an operation.
-func (c *Estimator) estimate(op *graphql.OperationContext) *Estimate {
-	return c.EstimateWith(op.Operation, selection.Collector{Schema: c.Schema, Variables: op.Variables})
+func (e *Estimator) estimate(op *graphql.OperationContext) *Estimate {
+	return e.EstimateWith(op.Operation, selection.Collector{Schema: e.Schema, Variables: op.Variables})
 }
 
 // EstimateWith returns the greatest possible cost of an operation whose fields a collector selects.
-func (c *Estimator) EstimateWith(op *ast.OperationDefinition, with selection.Collector) *Estimate {
-	e := &estimation{Estimator: c, Collector: with, shared: map[string]sharedCalls{}}
-	root := c.Schema.Query
+func (e *Estimator) EstimateWith(op *ast.OperationDefinition, with selection.Collector) *Estimate {
+	work := &estimation{Estimator: e, Collector: with, shared: map[string]sharedCalls{}}
+	root := e.Schema.Query
 	switch op.Operation {
 	case ast.Mutation:
-		root = c.Schema.Mutation
+		root = e.Schema.Mutation
 	case ast.Subscription:
-		root = c.Schema.Subscription
+		root = e.Schema.Subscription
 	}
-	e.root(root.Name, op.SelectionSet)
-	out := &Estimate{Calls: map[string]int64{}, Fields: merged(e.calls), Faults: e.faults}
+	work.root(root.Name, op.SelectionSet)
+	out := &Estimate{Calls: map[string]int64{}, Fields: merged(work.calls), Faults: work.faults}
 	for _, f := range out.Fields {
 		out.Calls[f.Backend] += f.Calls
 	}
-	out.Points = points(e.points) + CallPoints*total(out.Calls)
+	out.Points = points(work.points) + CallPoints*total(out.Calls)
 	return out
 }
 
@@ -231,7 +231,7 @@ type sharedCalls struct {
 	index   int
 }
 
-// selectionContext is what surrounds a selection: how many objects it is read of, and how long the lists of a
+// selectionContext is the surroundings of a selection: how many objects it is read of, and how long the lists of a
 // connection are.
 type selectionContext struct {
 	path    string

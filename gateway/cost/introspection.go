@@ -5,14 +5,14 @@ import "github.com/vektah/gqlparser/v2/ast"
 // sizeIntrospection sets the real lengths of the lists of introspection: a description of the schema costs as much as
 // that many objects of a backend. Where each type or field has its own list it is their mean, which is exact for the
 // whole schema.
-func (c *Estimator) sizeIntrospection() {
-	lengths := introspectionLengths(c.Schema)
+func (e *Estimator) sizeIntrospection() {
+	lengths := introspectionLengths(e.Schema)
 	for _, name := range []string{"__Schema", "__Type", "__Field", "__Directive"} {
-		for _, f := range c.Schema.Types[name].Fields {
+		for _, f := range e.Schema.Types[name].Fields {
 			if length, ok := lengths[f.Name]; ok {
-				cost := c.fields[f]
+				cost := e.fields[f]
 				cost.assumed = length
-				c.fields[f] = cost
+				e.fields[f] = cost
 			}
 		}
 	}

@@ -61,7 +61,7 @@ func withoutAlgorithm(id string) string {
 	return id
 }
 
-// apolloFormat is what Apollo's generator writes into its manifests.
+// apolloFormat is the format's name in the manifests of Apollo's generator.
 const apolloFormat = "apollo-persisted-query-manifest"
 
 var errManifest = errors.New(

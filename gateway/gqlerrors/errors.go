@@ -44,7 +44,7 @@ const (
 // InternalMessage is the message of errors whose cause is for the log alone.
 const InternalMessage = "internal error of this server"
 
-// OverMemoryMessage is the message of an error for want of room in what requests under way may hold.
+// OverMemoryMessage is the message of an error for lack of memory for one more request under way.
 const OverMemoryMessage = "this server is at its limit of requests in flight or of their bytes: try again"
 
 // presentation is how a kind of failure looks to the caller.
@@ -118,21 +118,21 @@ func Present(err error) *gqlerror.Error {
 }
 
 // WatchMismatches returns a presenter that reports values that break the schema before next presents them.
-func WatchMismatches(tell func(backend upstream.Backend, object, field string),
+func WatchMismatches(notify func(backend upstream.Backend, object, field string),
 	next graphql.ErrorPresenterFunc) graphql.ErrorPresenterFunc {
-	if tell == nil {
+	if notify == nil {
 		return next
 	}
 	return func(ctx context.Context, err error) *gqlerror.Error {
 		var field *engine.FieldError
 		if backend := mismatchedBackend(err); backend != "" && errors.As(err, &field) {
-			tell(backend, field.Object, field.Field)
+			notify(backend, field.Object, field.Field)
 		}
 		return next(ctx, err)
 	}
 }
 
-// mismatchedBackend is the backend whose value does not fit the schema; empty where that is not what went wrong. A
+// mismatchedBackend is the backend whose value does not fit the schema; empty for any other error. A
 // value of a document has no backend of its own to name: there is one that has documents.
 func mismatchedBackend(err error) upstream.Backend {
 	var backend *upstream.Error

@@ -47,7 +47,7 @@ func (x *ResponseWriter) Enter(r *http.Request, load *inflight.Load) bool {
 	return true
 }
 
-// Leave ends what Enter began. It may be called again.
+// Leave releases the room of Enter. It may be called again.
 func (x *ResponseWriter) Leave() {
 	if x.released {
 		return
@@ -65,8 +65,8 @@ func (x *ResponseWriter) refuseBody(r *http.Request) {
 	x.Fail(Overloaded(x.Load))
 }
 
-// hold counts n more bytes until the response writer ends, and reports whether there is room for them. With must it counts
-// them in any case.
+// hold counts n more bytes until the response writer ends, and reports whether there is room for them. With must it
+// counts them in any case.
 func (x *ResponseWriter) hold(n int, must bool) bool {
 	if x.Load == nil || n <= inflight.Small {
 		return true
@@ -87,8 +87,8 @@ func (x *ResponseWriter) releaseHeld() {
 // decodedValue is the approximate size of a decoded JSON value, in bytes, besides its text.
 const decodedValue = 64
 
-// HoldDecoded counts what decoding a request takes, and reports whether there is room: a short text can hold very many
-// values.
+// HoldDecoded counts the memory that decoding a request takes, and reports whether there is room: a short text can hold
+// very many values.
 func (x *ResponseWriter) HoldDecoded(r Raw) bool {
 	values := len(r.query) / 4 // where a comma may be three bytes
 	for _, c := range []byte{',', '[', '{'} {

@@ -42,7 +42,7 @@ func (p *Parts) SendFrame(frame []byte) error {
 	return p.within(len(frame), func() error { return p.w.SendFrame(frame) })
 }
 
-// Open sends what comes before the first frame of a subscription, so that the caller has the header.
+// Open sends the bytes before the first frame of a subscription, so that the caller has the header.
 func (p *Parts) Open() error { return p.within(0, p.w.Open) }
 
 // Beat keeps a connection without payloads open.

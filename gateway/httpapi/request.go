@@ -67,7 +67,7 @@ type Request struct {
 	Timeout time.Duration
 }
 
-// PersistedQuery is what Apollo's protocol puts into extensions: the hash of a document that the server may know.
+// PersistedQuery is the extension of Apollo's protocol: the hash of a document that the server may know.
 type PersistedQuery struct{ Hash string }
 
 const persistedVersion = 1
@@ -91,7 +91,7 @@ func (req *Request) Persisted() (*PersistedQuery, *Error) {
 	return &PersistedQuery{hash}, nil
 }
 
-// Requests are what one HTTP request holds: one operation, or a batch of them.
+// Requests are the operations of one HTTP request: one, or a batch of them.
 type Requests struct {
 	List  []*Request
 	Batch bool

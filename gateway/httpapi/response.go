@@ -270,7 +270,7 @@ var (
 	valueNoSniff        = []string{"nosniff"}
 	valueNoReferrer     = []string{"no-referrer"}
 	valueSecurityPolicy = []string{"default-src 'none'; frame-ancestors 'none'"}
-	// valueVary names what of a request decides about its answer, for caches on the way.
+	// valueVary names the headers of a request that its answer depends on, for caches on the way.
 	valueVary = []string{"Accept, Accept-Encoding, Authorization, X-API-Key"}
 	// VaryOrigin does so where pages of other origins may call.
 	VaryOrigin    = []string{"Origin"}

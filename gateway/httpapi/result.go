@@ -47,7 +47,7 @@ func FromStored(a *responses.Answer) *Result {
 	return &out.Result
 }
 
-// Finally calls f once the answer is sent, after what was added earlier.
+// Finally calls f once the answer is sent, after the functions that were added earlier.
 func (r *Result) Finally(f func()) {
 	rest := r.Rest
 	if rest == nil {

@@ -146,7 +146,7 @@ func (o *object) content(i engine.Increment) {
 	o.WriteByte(']')
 }
 
-// branching names a pending result by its path and label. What ended with an error is null.
+// branching names a pending result by its path and label. One that ended with an error is null.
 func branching(o *object, payload *engine.Payload) {
 	type entry struct {
 		increment *engine.Increment

@@ -41,14 +41,15 @@ func NewWriter(w http.ResponseWriter, p Protocol, packed Encoder) *Writer {
 
 const (
 	delimiter = "--" + boundary
-	// opening begins a body. Apollo iOS finds a boundary behind a line break alone, and drops what begins without one.
+	// opening begins a body. Apollo iOS finds a boundary behind a line break alone, and drops a body that begins without
+	// one.
 	opening = "\r\n" + delimiter + "\r\n"
 	// complete is the event that ends a stream.
 	complete   = "event: complete\ndata: \n\n"
 	partHeader = "Content-Type: application/json; charset=utf-8\r\n\r\n"
 )
 
-// Send sends a payload with what ends it, so that a reader has all of it at once.
+// Send sends a payload with the delimiter behind it, so that a reader has all of it at once.
 func (w *Writer) Send(payload []byte, last bool) error {
 	var text []byte
 	if w.protocol == Events {
@@ -110,7 +111,7 @@ func Retry(after time.Duration) []byte {
 // frame returns a part of multipart/mixed after the delimiter before it, with the one after it.
 func frame(payload string) []byte { return []byte(partHeader + payload + "\r\n" + delimiter + "\r\n") }
 
-// Open sends what comes before the first frame of a subscription.
+// Open sends the bytes before the first frame of a subscription.
 func (w *Writer) Open() error {
 	w.begun = true
 	if w.protocol == Events {

@@ -47,7 +47,7 @@ type Limits struct {
 	Errors, ErrorBytes int
 }
 
-// Default admit what query editors send, introspection included, and every scalar of a client with its courses.
+// Default admit the queries of query editors, introspection included, and every scalar of a client with its courses.
 func Default() Limits {
 	return Limits{Body: 1 << 20, Upload: 10 * time.Second, Variables: 256 << 10,
 		Tokens: 5000, Aliases: 100, Directives: 100, Fragments: 100, Spreads: 200,
@@ -96,7 +96,7 @@ func (l Limits) CheckText(text string) *gqlerror.Error {
 // Tokens returns the number of tokens of a text, or one more than most.
 func Tokens(text string, most int) int { return measure(text, most).tokens }
 
-// measurement is what can be counted of a text without parsing it.
+// measurement is the counts of a text that need no parsing.
 type measurement struct {
 	tokens, nesting, aliases, directives, fragments, spreads int
 

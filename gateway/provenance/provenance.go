@@ -12,8 +12,8 @@ import (
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// Provenance is what one operation used: the facts, and the calls that were made for them. Cache headers, freshness and
-// the explain view are derived from it.
+// Provenance is the sources of one operation: the facts, and the calls that were made for them. Cache headers,
+// freshness and the explain view are derived from it.
 type Provenance struct {
 	began time.Time
 	Facts cache.Facts
@@ -23,7 +23,7 @@ type Provenance struct {
 	begun atomic.Int64 // calls
 	mu    sync.Mutex
 	calls []upstream.Call // that have ended
-	// shared are the calls that this operation waited for besides, each with what this operation wanted of it. They are
+	// shared are the calls that this operation waited for besides, each with this operation's purpose for it. They are
 	// gathered only where the cost of the operation is requested.
 	shared []upstream.Call
 }
@@ -57,13 +57,13 @@ func (p *Provenance) addCall(ctx context.Context, c upstream.Call) {
 
 // addShared takes the calls of a fetch that some keys waited for.
 func (p *Provenance) addShared(ctx context.Context, keys []string, notes []any) {
-	wanted := upstream.PurposeOf(ctx).For(keys...)
+	requested := upstream.PurposeOf(ctx).For(keys...)
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	for _, note := range notes {
 		if c, ok := note.(upstream.Call); ok {
-			wanted.BatchSize = max(c.BatchSize, 1)
-			c.Purpose = wanted
+			requested.BatchSize = max(c.BatchSize, 1)
+			c.Purpose = requested
 			p.shared = append(p.shared, c)
 		}
 	}

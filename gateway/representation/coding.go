@@ -30,7 +30,7 @@ type resetter interface {
 	Reset(io.Writer)
 }
 
-// brotliLevel costs about what gzip does and packs better; the levels above it are for files that are packed once.
+// brotliLevel costs about as much as gzip and packs better; the levels above it are for files that are packed once.
 const brotliLevel = 4
 
 // The bounds of compression, in bytes: its memory must not grow with an answer beyond the memory of reading it. Brotli

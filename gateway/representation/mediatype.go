@@ -22,7 +22,7 @@ const (
 func NegotiateMediaType(h http.Header) (media string, weight float64) {
 	values := h["Accept"]
 	if len(values) == 1 && (values[0] == MediaJSON || values[0] == "*/*") {
-		return MediaJSON, 1 // what most send, and what needs no parsing
+		return MediaJSON, 1 // most requests have it, and it needs no parsing
 	}
 	if strings.TrimSpace(strings.Join(values, "")) == "" {
 		return MediaJSON, 1

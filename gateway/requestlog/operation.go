@@ -10,8 +10,8 @@ const (
 	OutcomeRefused = "refused" // not executed
 )
 
-// Operation is what one operation was, for metrics, traces and the log. Nothing in it but its name is the caller's own
-// text.
+// Operation is the statistics of one operation, for metrics, traces and the log. Nothing in it but its name is the
+// caller's own text.
 type Operation struct {
 	// Caller is the name of the caller's API key, or one for all tokens or for anyone.
 	Caller string

@@ -1,4 +1,4 @@
-// Package requestlog has what the log shows of each HTTP request besides HTTP: its id, its caller and its operations.
+// Package requestlog has the parts of a request's log line that are not HTTP's: its id, its caller and its operations.
 package requestlog
 
 import (

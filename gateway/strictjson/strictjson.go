@@ -79,7 +79,7 @@ func Unmarshal(raw json.RawMessage, target any) error {
 var escapes = [256]byte{'"': '"', '\\': '\\', '/': '/', 'b': '\b', 'f': '\f', 'n': '\n', 'r': '\r', 't': '\t'}
 
 // unquote decodes a JSON string as the texts of documents are: in one pass, where encoding/json makes three. It reports
-// false for what it leaves to encoding/json: other escape sequences, and whatever may be no string.
+// false for a text that it leaves to encoding/json: other escape sequences, and whatever may be no string.
 func unquote(raw []byte) (text string, ok bool) {
 	if len(raw) < 2 || raw[0] != '"' || raw[len(raw)-1] != '"' || !utf8.Valid(raw) {
 		return "", false

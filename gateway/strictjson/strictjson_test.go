@@ -109,9 +109,9 @@ func FuzzStringsAreThoseOfTheDecoder(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		var got, want string
-		err, wanted := Unmarshal(raw, &got), json.Unmarshal(raw, &want)
-		if (err == nil) != (wanted == nil) || got != want {
-			t.Errorf("%q: got %q, %v, want %q, %v", raw, got, err, want, wanted)
+		err, requested := Unmarshal(raw, &got), json.Unmarshal(raw, &want)
+		if (err == nil) != (requested == nil) || got != want {
+			t.Errorf("%q: got %q, %v, want %q, %v", raw, got, err, want, requested)
 		}
 	})
 }

@@ -13,7 +13,7 @@ type deliveryRules struct {
 	errs   gqlerror.List
 }
 
-// CheckDeliveryDirectives returns what @defer and @stream in a document break.
+// CheckDeliveryDirectives returns the errors of @defer and @stream in a document.
 func CheckDeliveryDirectives(doc *ast.QueryDocument) gqlerror.List {
 	r := &deliveryRules{labels: map[string]bool{}}
 	found, streams := false, false

@@ -63,7 +63,7 @@ func (c valueCheck) value(t *ast.Type, v *ast.Value) {
 	def := c.schema.Types[t.Name()]
 	switch {
 	case v.Kind == ast.Variable || def == nil || !def.IsInputType():
-		// What variables hold is checked where they are declared, an unknown type where it is named.
+		// The values of variables are checked where they are declared, an unknown type where it is named.
 	case v.Kind == ast.NullValue:
 		if t.NonNull {
 			c.expected(t, v)

@@ -265,7 +265,7 @@ func (b *binder) inModel(name string) string {
 	return templates.CurrentImports.Lookup(b.model) + "." + name
 }
 
-// read is a field of a Go value: what gqlgen's code would read, or an inline call of a resolver of one parent.
+// read is a field of a Go value, which gqlgen's code would read too, or an inline call of a resolver of one parent.
 func (b *binder) read(f *codegen.Field) string {
 	if len(f.Args) > 0 {
 		panic("gen: no binding for arguments of a read: " + qualifiedName(f))

@@ -1,5 +1,5 @@
 // Command gen writes the executable schema: gqlgen with plugins of our own, run by `go generate .` in the module's
-// root. With a configuration as its argument it writes what gqlgen does without them.
+// root. With a configuration as its argument it writes gqlgen's code without them.
 package main
 
 import (

@@ -120,19 +120,19 @@ type embeddedList[T any] struct {
 	filters []filter[T]
 }
 
-// filter keeps the elements whose field has one of the wanted values; nil wanted keeps all.
+// filter keeps the elements whose field has one of the requested values; nil keeps all.
 type filter[T any] struct {
 	bound string
 	keep  func(*T) bool
 }
 
-func filterBy[T any, E choice](name string, wanted []E, field func(*T) (*E, error)) filter[T] {
-	if wanted == nil {
-		return filter[T]{bound: Bound(name, wanted)}
+func filterBy[T any, E choice](name string, requested []E, field func(*T) (*E, error)) filter[T] {
+	if requested == nil {
+		return filter[T]{bound: Bound(name, requested)}
 	}
-	return filter[T]{bound: Bound(name, wanted), keep: func(t *T) bool {
+	return filter[T]{bound: Bound(name, requested), keep: func(t *T) bool {
 		got, err := field(t)
-		return err == nil && got != nil && slices.Contains(wanted, *got)
+		return err == nil && got != nil && slices.Contains(requested, *got)
 	}}
 }
 
@@ -212,12 +212,12 @@ func (c EmbeddedCursors) Cursor(n int) string {
 }
 
 // Bound is a filter as cursors are bound to it.
-func Bound[E ~string](name string, wanted []E) string {
-	if wanted == nil {
+func Bound[E ~string](name string, requested []E) string {
+	if requested == nil {
 		return name
 	}
 	bound := name + "="
-	for _, w := range wanted {
+	for _, w := range requested {
 		bound += strconv.Quote(string(w))
 	}
 	return bound

@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// InputError is bad input of the caller: which argument, and what would be right. Its text is made to be shown.
+// InputError is bad input of the caller: the argument, and the values that it takes. Its text is made to be shown.
 type InputError struct {
 	// Path leads to the argument, from the field's own arguments down: "by", "id". An element of a list is "[0]".
 	Path []string

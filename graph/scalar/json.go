@@ -34,7 +34,7 @@ func UnmarshalJSON(v any) (json.RawMessage, error) {
 // MarshalDate writes a date as the backend sent it.
 func MarshalDate(v string) graphql.Marshaler { return graphql.MarshalString(v) }
 
-// UnmarshalDate takes a date as text. No argument of the schema is a date; the pair is what gqlgen asks of a scalar.
+// UnmarshalDate takes a date as text. No argument of the schema is a date, but gqlgen requires the pair for a scalar.
 func UnmarshalDate(v any) (string, error) {
 	s, ok := v.(string)
 	if !ok {

@@ -23,7 +23,7 @@ const (
 // idVersion starts every global id, so that a later form can be distinguished.
 const idVersion = "1"
 
-// ErrNodeID is what every text gets that EncodeID did not make.
+// ErrNodeID is the error of a text that EncodeID did not return.
 var ErrNodeID = errors.New("is not a global id of this API")
 
 // EncodeID makes the global id of the object of this type whose key in its backend is key.
@@ -31,7 +31,7 @@ func EncodeID(t NodeType, key string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(idVersion + string(t) + ":" + key))
 }
 
-// DecodeID is the inverse of EncodeID. It accepts exactly what EncodeID makes: a text that merely decodes to the same
+// DecodeID is the inverse of EncodeID. It accepts exactly the texts of EncodeID: one that merely decodes to the same
 // bytes would give one object two ids.
 func DecodeID(id string) (NodeType, string, error) {
 	raw, err := base64.RawURLEncoding.Strict().DecodeString(id)
@@ -62,7 +62,7 @@ func CredentialKey(identity, credential string) string {
 	return strconv.Itoa(len(identity)) + ":" + strings.ToLower(identity) + credential
 }
 
-// SplitCredentialKey is the inverse of CredentialKey, and accepts exactly what CredentialKey makes.
+// SplitCredentialKey is the inverse of CredentialKey, and accepts exactly the keys of CredentialKey.
 func SplitCredentialKey(key string) (identity, credential string, err error) {
 	size, rest, _ := strings.Cut(key, ":")
 	n, err := strconv.Atoi(size)

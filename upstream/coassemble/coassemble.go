@@ -126,7 +126,7 @@ func (c *Client) UpdateClient(ctx context.Context, identifier string, metadata j
 	return c.write(ctx, req)
 }
 
-// UserUpdate is what to change of a user. A nil member is not sent; the backend's treatment of the rest of the metadata
+// UserUpdate is the changes to a user. A nil member is not sent; the backend's treatment of the rest of the metadata
 // is documented both as replacing and as merging.
 type UserUpdate struct {
 	ClientIdentifier *string         `json:"clientIdentifier,omitempty"`
@@ -147,7 +147,7 @@ func (c *Client) DeleteClient(ctx context.Context, identifier string) error {
 	return c.write(ctx, clientKind.request(http.MethodDelete, identifier))
 }
 
-// DeleteUser deletes a user. Action decides what happens to the user's courses: "reallocate" to the user reallocateTo,
+// DeleteUser deletes a user. Action decides about the user's courses: "reallocate" to the user reallocateTo,
 // "delete" or "ignore"; an empty one is not sent. Refused like DeleteClient.
 func (c *Client) DeleteUser(ctx context.Context, identifier, action, reallocateTo string) error {
 	req := userKind.request(http.MethodDelete, identifier)

@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// tiClient is one client of the Thought Industries catalogue: what lists are searched and sorted by, and its whole
-// body.
+// tiClient is one client of the Thought Industries catalogue: the values that lists are searched and sorted by, and its
+// whole body.
 type tiClient struct {
 	id, slug, sku, name, language string
 	createdAt, updatedAt          string
@@ -164,7 +164,7 @@ func (c *content) client(t tiClient) record {
 	return c.thinClient(r)
 }
 
-// thinClient takes away what one client in six has never filled in.
+// thinClient leaves out the members that one client in six has never filled in.
 func (c *content) thinClient(r record) record {
 	if c.index%6 != 4 {
 		return r

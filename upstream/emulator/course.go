@@ -68,7 +68,7 @@ func (c *content) course(i int) record {
 	return c.thinCourse(r, i)
 }
 
-// thinCourse takes away what one course in five, never a client's first, has never filled in.
+// thinCourse leaves out the members that one course in five, never a client's first, has never filled in.
 func (c *content) thinCourse(r record, i int) record {
 	if i == 0 || (c.index+i)%5 != 3 {
 		return r

@@ -1,7 +1,7 @@
 // Package emulator is the three backends as one stateful http.Handler: Thought Industries' clients, Coassemble's
 // clients and users, MATTR's identities and credentials, with their paths, shapes, paging, authentication and error
-// bodies, over a believable catalogue that one seed determines. Updates and deletes change what later reads return, and
-// any route can be made to fail in the ways that networks and services do.
+// bodies, over a believable catalogue that one seed determines. Updates and deletes change the results of later reads,
+// and any route can be made to fail in the ways that networks and services do.
 //
 // It serves the demo, the tests and the benchmarks. Behavior that the vendors do not document is decided in Options. It
 // knows nothing of the facade, and it keeps its data in memory only.

@@ -35,7 +35,7 @@ const (
 	FaultErrors200              // 200 with {"errors":[…],"data":null}
 )
 
-// Fault is what goes wrong on a route.
+// Fault is a fault of a route.
 type Fault struct {
 	Kind        FaultKind
 	Status      int // of FaultStatus

@@ -121,7 +121,7 @@ func (c cursor) before(createdAt, id string) bool {
 	return c.createdAt < createdAt || c.createdAt == createdAt && c.id < id
 }
 
-// span is what limit and cursor ask for.
+// span is the part of a list that limit and cursor select.
 type span struct {
 	limit int
 	after cursor
@@ -237,7 +237,7 @@ func (e *Emulator) searchIdentities(x *exchange) answer {
 	if failed != nil {
 		return *failed
 	}
-	wanted := body.AuthenticationProvider
+	requested := body.AuthenticationProvider
 	e.mu.RLock()
 	defer e.mu.RUnlock()
 	return e.page(s, true, func(i *identity) bool {
@@ -245,14 +245,14 @@ func (e *Emulator) searchIdentities(x *exchange) answer {
 		if p == nil {
 			p = &provider{}
 		}
-		return (wanted.SubjectID == "" || wanted.SubjectID == p.SubjectID) &&
-			(wanted.ProviderID == "" || wanted.ProviderID == p.ProviderID) && includes(i.claims, claims)
+		return (requested.SubjectID == "" || requested.SubjectID == p.SubjectID) &&
+			(requested.ProviderID == "" || requested.ProviderID == p.ProviderID) && includes(i.claims, claims)
 	})
 }
 
 // includes reports whether every wanted claim is there with the very value, objects member by member.
-func includes(claims, wanted map[string]any) bool {
-	for name, w := range wanted {
+func includes(claims, requested map[string]any) bool {
+	for name, w := range requested {
 		got, ok := claims[name]
 		if !ok {
 			return false

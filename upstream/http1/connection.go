@@ -92,7 +92,7 @@ func (c *connection) exchange(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// reason returns why a context ended where it did, since that is what broke the exchange, and else err.
+// reason returns why a context ended where it did, since that broke the exchange, and else err.
 func reason(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -161,7 +161,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, b.err
 }
 
-// Close does not close what net/http made, which would read the rest.
+// Close does not close net/http's body, which would read the rest.
 func (b *body) Close() error {
 	if b.err == nil {
 		b.end(http.ErrBodyReadAfterClose)

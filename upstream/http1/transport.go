@@ -35,7 +35,7 @@ const idleTimeout = 90 * time.Second
 type Transport struct {
 	// MaxIdle is how many connections to a server are kept between exchanges.
 	MaxIdle int
-	// Dial connects to the server of a URL. What it returns is written to as it is, and closed without waiting. nil is
+	// Dial connects to the server of a URL. The connection is written to as it is, and closed without waiting. nil is
 	// the network, by a Dialer.
 	Dial func(context.Context, *url.URL) (net.Conn, error)
 

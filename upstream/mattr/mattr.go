@@ -50,7 +50,7 @@ func (c *Client) Identities(ctx context.Context, limit int, cursor string,
 	return c.identities(ctx, c.request(http.MethodGet, "/users", "users").paged(limit, cursor), options...)
 }
 
-// Criteria are what Search compares, all that are set and by exact equality.
+// Criteria are the values that Search compares, all that are set and by exact equality.
 type Criteria struct {
 	// Claims is an object of the claims that must be equal.
 	Claims json.RawMessage `json:",omitempty"`

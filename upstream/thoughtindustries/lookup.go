@@ -24,9 +24,10 @@ type Key struct{ Field, Value string }
 // Lookup finds clients by key, for one operation: it does not read a client again, so it must not live longer. It is
 // safe for concurrent use.
 //
-// One key is searched for, and what comes back is compared with it. A search need not find by every field, so a key
-// that it does not bring up is looked for in all pages of the list. There is one walk over the pages: it stops when
-// all keys that wait for it are found, goes on from there when others are not, and once at its end answers every miss.
+// One key is searched for, and the clients that the search returns are compared with it. A search need not find by
+// every field, so a key that it does not bring up is looked for in all pages of the list. There is one scan of the
+// pages: it stops when all keys that wait for it are found, goes on from there when others are not, and once at its end
+// answers every miss.
 type Lookup struct {
 	// Read reads a page, which is the client's Page unless it is set before the first Find.
 	Read func(ctx context.Context, q Query, number, count int) (*Page, upstream.Meta, error)
@@ -38,10 +39,10 @@ type Lookup struct {
 	searched map[Key]bool
 	searches int             // how many were begun
 	step     *step           // the page that is being read
-	next     int             // the page that the walk reads next, from 1
+	next     int             // the page that the scan reads next, from 1
 	left     int             // how many pages follow, -1 if not known
-	paged    map[string]bool // the clients on the pages of the walk, by id
-	done     bool            // the walk has seen every client
+	paged    map[string]bool // the clients on the pages of the scan, by id
+	done     bool            // the scan has seen every client
 	metas    []upstream.Meta // of all pages that were read
 }
 
@@ -75,36 +76,36 @@ func (l *Lookup) Meta() upstream.Meta {
 }
 
 // Find returns the clients of the keys, and for each key that could not be decided the reason: the failure of a call,
-// LimitExceeded if the walk ended at its bound, Contract if two clients carry the key. A key that is in neither map
+// LimitExceeded if the scan ended at its bound, Contract if two clients carry the key. A key that is in neither map
 // does not exist; an empty value never does.
 func (l *Lookup) Find(ctx context.Context, keys []Key) (found map[Key]*document.Document, failed map[Key]error) {
 	failed = map[Key]error{}
-	wanted := map[Key]bool{}
+	requested := map[Key]bool{}
 	for _, k := range keys {
 		if _, ok := l.client.keys[k.Field]; !ok {
 			failed[k] = l.failure(upstream.Invalid, "clients have no such key")
 		} else if k.Value != "" {
-			wanted[k] = true
+			requested[k] = true
 		}
 	}
-	if len(l.missing(wanted, failed)) > 1 {
-		l.fail(failed, l.missing(wanted, failed), l.readPages(ctx, func() bool { return l.next > 1 }))
+	if len(l.missing(requested, failed)) > 1 {
+		l.fail(failed, l.missing(requested, failed), l.readPages(ctx, func() bool { return l.next > 1 }))
 	}
-	if missing := l.missing(wanted, failed); l.searchPays(len(missing)) {
+	if missing := l.missing(requested, failed); l.searchPays(len(missing)) {
 		l.search(ctx, missing, failed)
 	}
-	missing := l.missing(wanted, failed)
+	missing := l.missing(requested, failed)
 	err := l.readPages(ctx, func() bool { return l.all(missing) })
-	l.fail(failed, l.missing(wanted, failed), err)
-	return l.take(wanted, failed), failed
+	l.fail(failed, l.missing(requested, failed), err)
+	return l.take(requested, failed), failed
 }
 
 // take gathers the clients that were seen.
-func (l *Lookup) take(wanted map[Key]bool, failed map[Key]error) map[Key]*document.Document {
+func (l *Lookup) take(requested map[Key]bool, failed map[Key]error) map[Key]*document.Document {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	found := map[Key]*document.Document{}
-	for k := range wanted {
+	for k := range requested {
 		switch s := l.seen[k]; {
 		case s == nil:
 		case s.ambiguous:
@@ -116,15 +117,15 @@ func (l *Lookup) take(wanted map[Key]bool, failed map[Key]error) map[Key]*docume
 	return found
 }
 
-// missing are the wanted keys that are neither seen nor failed, nor known not to exist.
-func (l *Lookup) missing(wanted map[Key]bool, failed map[Key]error) []Key {
+// missing are the requested keys that are neither seen nor failed, nor known not to exist.
+func (l *Lookup) missing(requested map[Key]bool, failed map[Key]error) []Key {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	var missing []Key
 	if l.done {
 		return nil
 	}
-	for k := range wanted {
+	for k := range requested {
 		if l.seen[k] == nil && failed[k] == nil {
 			missing = append(missing, k)
 		}
@@ -152,7 +153,7 @@ func (l *Lookup) all(keys []Key) bool {
 }
 
 // searchPays reports whether searching n keys takes fewer calls than reading the pages that are left. Where it is not
-// known how many are left only a single key is searched, since a walk that has begun serves all keys.
+// known how many are left only a single key is searched, since a scan that has begun serves all keys.
 func (l *Lookup) searchPays(n int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -308,7 +309,7 @@ func (l *Lookup) wait(ctx context.Context, s *step) error {
 	return s.err
 }
 
-// advance takes a page into the walk; l.mu is held.
+// advance takes a page into the scan; l.mu is held.
 func (l *Lookup) advance(page *Page) error {
 	before := len(l.paged)
 	for _, d := range page.Clients {

@@ -16,7 +16,7 @@ import (
 // MaxCount is the largest page that is asked for.
 const MaxCount = 100
 
-// maxPages bounds the pages that one Lookup walks.
+// maxPages bounds the pages that one Lookup scans.
 const maxPages = 50
 
 const route = "/incoming/v2/clients"

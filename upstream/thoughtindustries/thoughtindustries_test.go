@@ -276,7 +276,7 @@ func sku(i int) Key  { return Key{"sku", fmt.Sprintf("sku-%04d-", i)} }
 
 func TestLookupFindsByTheFewestCalls(t *testing.T) {
 	t.Parallel()
-	nobody := Key{"sku", "nobody"}
+	unknown := Key{"sku", "nobody"}
 	tests := map[string]struct {
 		backend *backend
 		rounds  [][]Key
@@ -285,15 +285,15 @@ func TestLookupFindsByTheFewestCalls(t *testing.T) {
 	}{
 		"a search finds it":            {newBackend(300), [][]Key{{slug(250)}}, []Key{slug(250)}, []string{"slug-0250- 1x25"}},
 		"what was seen costs nothing":  {newBackend(300), [][]Key{{slug(250)}, {sku(250), {"id", "id-0250-"}}}, []Key{slug(250), sku(250), {"id", "id-0250-"}}, []string{"slug-0250- 1x25"}},
-		"a walk finds it":              {newBackend(300), [][]Key{{sku(150)}}, []Key{sku(150)}, []string{"sku-0150- 1x25", "1x100", "2x100"}},
-		"a walk goes on":               {newBackend(300), [][]Key{{sku(50)}, {sku(250)}}, []Key{sku(50), sku(250)}, []string{"sku-0050- 1x25", "1x100", "sku-0250- 1x25", "2x100", "3x100"}},
-		"a finished walk knows":        {newBackend(200), [][]Key{{nobody}, {{"slug", "nor this"}}, {nobody, sku(1)}}, []Key{sku(1)}, []string{"nobody 1x25", "1x100", "2x100"}},
-		"many keys share a walk":       {newBackend(300), [][]Key{{sku(1), sku(110), sku(120), sku(220)}}, []Key{sku(1), sku(110), sku(120), sku(220)}, []string{"1x100", "2x100", "3x100"}},
+		"a scan finds it":              {newBackend(300), [][]Key{{sku(150)}}, []Key{sku(150)}, []string{"sku-0150- 1x25", "1x100", "2x100"}},
+		"a scan goes on":               {newBackend(300), [][]Key{{sku(50)}, {sku(250)}}, []Key{sku(50), sku(250)}, []string{"sku-0050- 1x25", "1x100", "sku-0250- 1x25", "2x100", "3x100"}},
+		"a finished scan knows":        {newBackend(200), [][]Key{{unknown}, {{"slug", "nor this"}}, {unknown, sku(1)}}, []Key{sku(1)}, []string{"nobody 1x25", "1x100", "2x100"}},
+		"many keys share a scan":       {newBackend(300), [][]Key{{sku(1), sku(110), sku(120), sku(220)}}, []Key{sku(1), sku(110), sku(120), sku(220)}, []string{"1x100", "2x100", "3x100"}},
 		"few keys of many are sought":  {newBackend(1000), [][]Key{{slug(1), slug(850)}}, []Key{slug(1), slug(850)}, []string{"1x100", "slug-0850- 1x25"}},
-		"without a total it walks":     {&backend{entries: newBackend(250).entries, noTotal: true}, [][]Key{{slug(101), slug(240)}}, []Key{slug(101), slug(240)}, []string{"1x100", "2x100", "3x100"}},
+		"without a total it scans":     {&backend{entries: newBackend(250).entries, noTotal: true}, [][]Key{{slug(101), slug(240)}}, []Key{slug(101), slug(240)}, []string{"1x100", "2x100", "3x100"}},
 		"a smaller page than asked":    {&backend{entries: newBackend(90).entries, limit: 40, noSearch: true}, [][]Key{{slug(85)}}, []Key{slug(85)}, []string{"slug-0085- 1x25", "1x100", "2x100", "3x100"}},
 		"an empty key makes no call":   {newBackend(10), [][]Key{{{"sku", ""}}}, nil, nil},
-		"an empty list ends the walk":  {newBackend(0), [][]Key{{nobody}, {nobody}}, nil, []string{"nobody 1x25", "1x100"}},
+		"an empty list ends the scan":  {newBackend(0), [][]Key{{unknown}, {unknown}}, nil, []string{"nobody 1x25", "1x100"}},
 		"a substring is not the key":   {newBackend(30), [][]Key{{{"slug", "slug-001"}}}, nil, []string{"slug-001 1x25", "1x100"}},
 		"the same key twice is one":    {newBackend(300), [][]Key{{slug(3), slug(3)}}, []Key{slug(3)}, []string{"slug-0003- 1x25"}},
 		"the bound allows what it can": {newBackend(100 * maxPages), [][]Key{{sku(100*maxPages - 10)}}, []Key{sku(100*maxPages - 10)}, append([]string{"sku-4990- 1x25"}, pages(maxPages)...)},
@@ -330,7 +330,7 @@ func TestLookupFindsByTheFewestCalls(t *testing.T) {
 	}
 }
 
-// pages are the calls of a walk over the first n pages.
+// pages are the calls of a scan over the first n pages.
 func pages(n int) []string {
 	calls := make([]string, n)
 	for i := range calls {
@@ -349,12 +349,12 @@ func TestLookupReturnsWhyAKeyIsUndecided(t *testing.T) {
 		want    upstream.Kind
 		calls   int
 	}{
-		"the walk is cut short":    {newBackend(100*maxPages + 100), sku(100*maxPages + 90), upstream.LimitExceeded, 1 + maxPages},
+		"the scan is cut short":    {newBackend(100*maxPages + 100), sku(100*maxPages + 90), upstream.LimitExceeded, 1 + maxPages},
 		"no such field":            {newBackend(3), Key{"name", "x"}, upstream.Invalid, 0},
 		"a page comes twice":       {&backend{entries: newBackend(300).entries, repeat: true}, sku(290), upstream.Contract, 3},
 		"a list without end":       {&backend{entries: newBackend(100).entries, endless: true, repeat: true}, sku(290), upstream.Contract, 3},
 		"the search fails":         {&backend{fail: func(int, int) int { return 503 }}, sku(1), upstream.Unavailable, 1},
-		"the walk fails":           {&backend{entries: newBackend(300).entries, fail: func(p, _ int) int { return map[int]int{2: 500}[p] }}, sku(290), upstream.Unavailable, 3},
+		"the scan fails":           {&backend{entries: newBackend(300).entries, fail: func(p, _ int) int { return map[int]int{2: 500}[p] }}, sku(290), upstream.Unavailable, 3},
 		"two clients with the key": {twins, twins.entries[5].key(), upstream.Contract, 3},
 	}
 	for name, tt := range tests {
@@ -363,7 +363,7 @@ func TestLookupReturnsWhyAKeyIsUndecided(t *testing.T) {
 			c := newTestClient(t, tt.backend)
 			l := c.NewLookup()
 			if name == "two clients with the key" {
-				// Both are seen only where the walk goes past the first.
+				// Both are seen only where the scan goes past the first.
 				l.Find(t.Context(), []Key{{"sku", "nobody"}})
 			}
 			found, failed := l.Find(t.Context(), []Key{tt.key})
@@ -383,7 +383,7 @@ func TestLookupReturnsWhyAKeyIsUndecided(t *testing.T) {
 
 func (e entry) key() Key { return Key{"sku", e.sku} }
 
-func TestASearchThatIsRefusedLeavesTheWalk(t *testing.T) {
+func TestASearchThatIsRefusedLeavesTheScan(t *testing.T) {
 	t.Parallel()
 	b := newBackend(50)
 	b.fail = func(_, call int) int { return map[int]int{1: 400}[call] }
@@ -393,7 +393,7 @@ func TestASearchThatIsRefusedLeavesTheWalk(t *testing.T) {
 	}
 }
 
-func TestConcurrentLookupsShareOneWalk(t *testing.T) {
+func TestConcurrentLookupsShareOneScan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBackend(500)
@@ -402,7 +402,7 @@ func TestConcurrentLookupsShareOneWalk(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
 		defer cancel()
 		var group sync.WaitGroup
-		// This one begins the walk and leaves in its second page.
+		// This one begins the scan and leaves in its second page.
 		group.Go(func() {
 			_, failed := l.Find(ctx, []Key{sku(490), sku(491)})
 			if len(failed) != 2 || upstream.KindOf(failed[sku(490)]) != upstream.Deadline {
@@ -428,7 +428,7 @@ func TestConcurrentLookupsShareOneWalk(t *testing.T) {
 		}
 		pages["2x100"] = min(pages["2x100"], 1) // the one that was left may be read again
 		if diff := cmp.Diff(map[string]int{"1x100": 1, "2x100": 1, "3x100": 1, "4x100": 1, "5x100": 1}, pages); diff != "" {
-			t.Errorf("walk (-want +got):\n%s", diff)
+			t.Errorf("scan (-want +got):\n%s", diff)
 		}
 	})
 }

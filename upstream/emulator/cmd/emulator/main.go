@@ -75,7 +75,7 @@ func parse(args []string, stderr io.Writer) (listen string, o emulator.Options, 
 	return listen, o, nil
 }
 
-// printEnvironment prints what points Learngraph at the emulator, ready for a shell.
+// printEnvironment prints the settings that point Learngraph at the emulator, ready for a shell.
 func printEnvironment(w io.Writer, base string) {
 	settings := emulator.Settings(base)
 	for _, name := range slices.Sorted(maps.Keys(settings)) {
