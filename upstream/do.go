@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream/http1"
 )
@@ -22,6 +23,7 @@ type Response struct {
 
 	backend Backend
 	drift   *SchemaDrift
+	unknown func(*document.Shape, []byte) // counts undeclared members; nil counts none
 }
 
 // maxRedirects bounds how often a read is sent on within the backend.
@@ -325,7 +327,7 @@ func (c *Client) roundTrip(r *http.Request, req *Request, call *Call, quota *ope
 	}
 	quota.countUntilEnd(held, int64(len(body)))
 	a.response = Response{Status: resp.StatusCode, Header: resp.Header, Body: body, backend: c.opts.Backend,
-		drift: c.opts.Drift}
+		drift: c.opts.Drift, unknown: c.unknown}
 	return a, nil
 }
 

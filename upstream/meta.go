@@ -60,22 +60,15 @@ func (r *Response) Meta() Meta {
 }
 
 // Option changes a request.
-type Option func(*Request)
+type Option struct{ ifNoneMatch string }
 
 // IfNoneMatch makes a GET conditional (RFC 9110, section 13.1.2). An empty etag asks for the whole answer.
-func IfNoneMatch(etag string) Option {
-	if etag == "" {
-		return unconditional
-	}
-	return func(r *Request) { r.IfNoneMatch = etag }
-}
-
-func unconditional(r *Request) { r.IfNoneMatch = "" }
+func IfNoneMatch(etag string) Option { return Option{etag} }
 
 // Apply returns the request with the options.
 func (r Request) Apply(options []Option) Request {
 	for _, o := range options {
-		o(&r)
+		r.IfNoneMatch = o.ifNoneMatch
 	}
 	return r
 }

@@ -227,7 +227,7 @@ func (r *Response) Document() (*document.Reader, error) {
 		return nil, ContractError("the body is markup, not JSON")
 	}
 	reader := document.NewReader(r.Body)
-	reader.Unknown = r.drift.unknown(r.backend)
+	reader.Unknown = r.unknown
 	return reader, nil
 }
 

@@ -73,7 +73,8 @@ func NewSchemaDrift(o SchemaDriftOptions) *SchemaDrift {
 // identifierName are the names that may be shown. A name of another form may be data: some objects use keys for values.
 var identifierName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]{0,39}$`)
 
-// unknown returns the function that a document.Reader calls for the undeclared members of one answer, for each once.
+// unknown returns the function that a document.Reader calls for the undeclared members of the backend's answers, for
+// each once in an answer.
 func (d *SchemaDrift) unknown(b Backend) func(*document.Shape, []byte) {
 	if d == nil {
 		return nil

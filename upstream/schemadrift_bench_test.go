@@ -35,7 +35,7 @@ func BenchmarkUnknownMembers(b *testing.B) {
 			w := NewSchemaDrift(SchemaDriftOptions{})
 			b.SetBytes(int64(page.Len()))
 			for b.Loop() {
-				r, err := (&Response{Body: page.Bytes(), backend: Coassemble, drift: w}).Document()
+				r, err := (&Response{Body: page.Bytes(), unknown: w.unknown(Coassemble)}).Document()
 				if err == nil {
 					err = r.Elements(func(int) error {
 						_, err := r.Document(shape)

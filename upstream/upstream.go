@@ -15,6 +15,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/inflight"
 	"github.com/learngraph/learngraph/upstream/http1"
 )
@@ -86,6 +87,7 @@ type shared struct {
 	health   *health
 	outcomes outcomes
 	random   func() float64 // from 0 to 1
+	unknown  func(*document.Shape, []byte)
 }
 
 // New checks the options and returns a client. An error names the option and never shows the URL.
@@ -114,7 +116,7 @@ func New(o Options) (*Client, error) {
 	o = withDefaults(o)
 	return &Client{o, &shared{
 		base: base, limiter: newLimiter(o.Concurrency, o.Rates, o.Budget), health: newHealth(o.Concurrency),
-		random: rand.Float64,
+		random: rand.Float64, unknown: o.Watch.unknown(o.Backend),
 	}}, nil
 }
 

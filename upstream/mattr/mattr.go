@@ -251,16 +251,19 @@ func (r request) paged(limit int, cursor string) request {
 
 func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(upstream.Record) T,
 	options []upstream.Option) (page Page[T], meta upstream.Meta, err error) {
-	var flaw error
-	req.Read = func(resp *upstream.Response) error {
-		page, flaw, err = readPage(resp, shape, wrap)
+	var got struct {
+		page Page[T]
+		flaw error
+	}
+	req.Read = func(resp *upstream.Response) (err error) {
+		got.page, got.flaw, err = readPage(resp, shape, wrap)
 		return err
 	}
 	resp, err := c.rest.Do(ctx, req.Apply(options))
 	if err != nil {
 		return Page[T]{}, resp.Meta(), err
 	}
-	return page, resp.Meta().WithPartial(flaw), nil
+	return got.page, resp.Meta().WithPartial(got.flaw), nil
 }
 
 // readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything. flaw is set
