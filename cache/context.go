@@ -57,8 +57,9 @@ func (l *noteLog) all() []any {
 	return slices.Clone(l.list)
 }
 
-// scope holds the cache's values of a context. It is not changed once a context has it.
+// scope is a context with the cache's values. It is not changed once it is used as one.
 type scope struct {
+	context.Context
 	facts      *Facts
 	directives Directives
 	onJoined   Notes
@@ -81,7 +82,15 @@ func scopeOf(ctx context.Context) *scope {
 
 // in returns a context with a copy of the scope.
 func (s scope) in(ctx context.Context) context.Context {
-	return context.WithValue(ctx, scopeKey{}, &s)
+	s.Context = ctx
+	return &s
+}
+
+func (s *scope) Value(key any) any {
+	if key == (scopeKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
 }
 
 // fetching returns the scope of a fetch for a caller of this one: without the caller's facts and directives.

@@ -35,7 +35,7 @@ func (p parents) fieldPath(path string, n, keys int) upstream.FieldPath {
 // attributed makes the calls of a loader carry the fields that they are for, where the operation is explained. text
 // returns the name of a key in the cache.
 func attributed[K comparable, V any](o *Operation, text func(K) string, l *loader.Loader[K, V]) *loader.Loader[K, V] {
-	s, explanation := o.source, upstream.ExplanationOf(o.ctx)
+	s, explanation := o.source, upstream.ExplanationOf(o)
 	if explanation == nil && s.Within == nil {
 		return l
 	}

@@ -31,6 +31,19 @@ func (s *Source) newClientSearch() *clientSearch {
 	return search
 }
 
+// findClients reads clients with the lookup of the operation.
+func (s *Source) findClients(ctx context.Context,
+	keys []thoughtindustries.Key) []loader.Result[*document.Document] {
+	o := From(ctx)
+	o.mu.Lock()
+	if o.loaders.search == nil {
+		o.loaders.search = s.newClientSearch()
+	}
+	search := o.loaders.search
+	o.mu.Unlock()
+	return search.find(ctx, keys)
+}
+
 func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) []loader.Result[*document.Document] {
 	ids := s.ids(ctx, keys)
 	texts := make([]string, len(keys))

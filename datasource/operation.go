@@ -12,10 +12,10 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// Operation reads for one GraphQL operation. It sees one state of each record until it writes.
+// Operation reads for one GraphQL operation, whose context it is. It sees one state of each record until it writes.
 type Operation struct {
+	context.Context
 	source *Source
-	ctx    context.Context
 	// tenant are the clients of Coassemble whose records may be read; nil is all.
 	tenant []string
 
@@ -32,6 +32,8 @@ type loaders struct {
 	identities      *loader.Loader[string, *mattr.Identity]
 	userIdentities  *loader.Loader[string, *mattr.Identity]
 	credentialPages *loader.Loader[CredentialPageKey, Page[*mattr.Credential]]
+	// search is the lookup of clients.
+	search *clientSearch
 	// pages are those of lists that no loader loads, an operation reads a few.
 	pages []*sharedPage
 }
@@ -41,9 +43,15 @@ type operationKey struct{}
 // Begin returns the context of a new operation over ctx. Where tenant is not nil, users are looked up for a caller who
 // may see those of these clients alone.
 func (s *Source) Begin(ctx context.Context, tenant []string) context.Context {
-	o := &Operation{source: s, tenant: tenant}
-	o.ctx = context.WithValue(ctx, operationKey{}, o)
-	return o.ctx
+	return &Operation{Context: ctx, source: s, tenant: tenant}
+}
+
+// Value makes an Operation a context that From returns it for.
+func (o *Operation) Value(key any) any {
+	if key == (operationKey{}) {
+		return o
+	}
+	return o.Context.Value(key)
 }
 
 // From returns the operation that ctx belongs to.
@@ -56,73 +64,87 @@ func (o *Operation) reset() {
 	o.loaders = loaders{}
 }
 
-// clientsKind is the kind of record whose keys are always looked for together, on the same pages of a search.
-const clientsKind = "clients"
-
 // Clients loads clients of Thought Industries by any of their keys.
 func (o *Operation) Clients() *loader.Loader[thoughtindustries.Key, *document.Document] {
-	return lazy(o, &o.loaders.clients, clientsKind, clientText,
-		func(o *Operation) fetchFunc[thoughtindustries.Key, *document.Document] {
-			return configured(o.source, upstream.ThoughtIndustries, o.source.newClientSearch().find)
-		})
+	return lazy(o, &o.loaders.clients, o.source.loading.clients)
 }
 
 // EmbedClients loads clients of Coassemble by identifier.
 func (o *Operation) EmbedClients() *loader.Loader[string, *coassemble.EmbedClient] {
-	return lazy(o, &o.loaders.embedClients, "embedClients", sameText,
-		func(o *Operation) fetchFunc[string, *coassemble.EmbedClient] {
-			return configured(o.source, upstream.Coassemble, o.source.embedClients.load)
-		})
+	return lazy(o, &o.loaders.embedClients, o.source.loading.embedClients)
 }
 
 // Users loads users by identifier.
 func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
-	return lazy(o, &o.loaders.users, "users", sameText, func(o *Operation) fetchFunc[string, *coassemble.User] {
-		return configured(o.source, upstream.Coassemble, o.fetchUsers)
-	})
+	return lazy(o, &o.loaders.users, o.source.loading.users)
 }
 
 // UserPages loads parts of clients' users.
 func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
-	return lazy(o, &o.loaders.userPages, "userPages", UserPageKey.text,
-		func(o *Operation) fetchFunc[UserPageKey, Page[*coassemble.User]] {
-			return configured(o.source, upstream.Coassemble, o.fetchUserPages)
-		})
+	return lazy(o, &o.loaders.userPages, o.source.loading.userPages)
 }
 
 // Identities loads identities by id.
 func (o *Operation) Identities() *loader.Loader[string, *mattr.Identity] {
-	return lazy(o, &o.loaders.identities, "identities", sameText,
-		func(o *Operation) fetchFunc[string, *mattr.Identity] {
-			return configured(o.source, upstream.MATTR, o.source.identities.load)
-		})
+	return lazy(o, &o.loaders.identities, o.source.loading.identities)
 }
 
 // UserIdentities loads identities by the identifier of their user.
 func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
-	return lazy(o, &o.loaders.userIdentities, "userIdentities", sameText,
-		func(o *Operation) fetchFunc[string, *mattr.Identity] {
-			return configured(o.source, upstream.MATTR, o.source.fetchUserIdentities)
-		})
+	return lazy(o, &o.loaders.userIdentities, o.source.loading.userIdentities)
 }
 
 // CredentialPages loads parts of identities' credentials.
 func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*mattr.Credential]] {
-	return lazy(o, &o.loaders.credentialPages, "credentialPages", CredentialPageKey.text,
-		func(o *Operation) fetchFunc[CredentialPageKey, Page[*mattr.Credential]] {
-			return configured(o.source, upstream.MATTR, o.source.fetchCredentialPages)
-		})
+	return lazy(o, &o.loaders.credentialPages, o.source.loading.credentialPages)
 }
 
-// lazy returns the loader in slot, which it makes the first time. text returns the name of a key in the cache.
-func lazy[K comparable, V any](o *Operation, slot **loader.Loader[K, V], kind string, text func(K) string,
-	fetch func(*Operation) fetchFunc[K, V]) *loader.Loader[K, V] {
+// lazy returns the loader in slot, which it makes the first time.
+func lazy[K comparable, V any](o *Operation, slot **loader.Loader[K, V], l loading[K, V]) *loader.Loader[K, V] {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	if *slot == nil {
-		*slot = attributed(o, text, loader.New(o.ctx, batches(o.source, kind, fetch(o))))
+		*slot = attributed(o, l.text, loader.New(o, l.fetch))
 	}
 	return *slot
+}
+
+// loading is what the loaders of all operations for one kind of record have in common.
+type loading[K comparable, V any] struct {
+	text  func(K) string // the name of a key in the cache
+	fetch loader.Fetch[K, V]
+}
+
+// loadings are those of a Source.
+type loadings struct {
+	clients         loading[thoughtindustries.Key, *document.Document]
+	embedClients    loading[string, *coassemble.EmbedClient]
+	users           loading[string, *coassemble.User]
+	userPages       loading[UserPageKey, Page[*coassemble.User]]
+	identities      loading[string, *mattr.Identity]
+	userIdentities  loading[string, *mattr.Identity]
+	credentialPages loading[CredentialPageKey, Page[*mattr.Credential]]
+}
+
+// clientsKind is the kind of record whose keys are always looked for together, on the same pages of a search.
+const clientsKind = "clients"
+
+func (s *Source) newLoadings() loadings {
+	ti, co, mt := upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR
+	return loadings{
+		clients:         newLoading(s, ti, clientsKind, clientText, s.findClients),
+		embedClients:    newLoading(s, co, "embedClients", sameText, s.embedClients.load),
+		users:           newLoading(s, co, "users", sameText, s.fetchUsers),
+		userPages:       newLoading(s, co, "userPages", UserPageKey.text, s.fetchUserPages),
+		identities:      newLoading(s, mt, "identities", sameText, s.identities.load),
+		userIdentities:  newLoading(s, mt, "userIdentities", sameText, s.fetchUserIdentities),
+		credentialPages: newLoading(s, mt, "credentialPages", CredentialPageKey.text, s.fetchCredentialPages),
+	}
+}
+
+func newLoading[K comparable, V any](s *Source, b upstream.Backend, kind string, text func(K) string,
+	fetch fetchFunc[K, V]) loading[K, V] {
+	return loading[K, V]{text, batches(s, kind, configured(s, b, fetch))}
 }
 
 // fetchFunc loads the records of distinct keys and returns a result for each, in their order.

@@ -48,6 +48,7 @@ type Source struct {
 	users        *resource[UserPageKey, *coassemble.User]
 	identities   *identityLists
 	credentials  *cache.Collection[CredentialPageKey, *mattr.Credential]
+	loading      loadings
 }
 
 // New returns a Source.
@@ -62,6 +63,7 @@ func New(o Options) *Source {
 	s.users = s.newUsers(o.Cache, space(upstream.Coassemble, true))
 	s.identities = s.newIdentities(o.Cache, space(upstream.MATTR, true))
 	s.credentials = newCredentials(o.Cache, space(upstream.MATTR, true))
+	s.loading = s.newLoadings()
 	return s
 }
 

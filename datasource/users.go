@@ -61,15 +61,16 @@ func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey,
 	}.resource(c, o)
 }
 
-func (o *Operation) fetchUsers(ctx context.Context, keys []string) []loader.Result[*coassemble.User] {
-	if o.tenant != nil {
+func (s *Source) fetchUsers(ctx context.Context, keys []string) []loader.Result[*coassemble.User] {
+	if o := From(ctx); o.tenant != nil {
 		return o.fetchTenantUsers(ctx, keys)
 	}
-	return o.source.users.load(ctx, keys)
+	return s.users.load(ctx, keys)
 }
 
-func (o *Operation) fetchUserPages(ctx context.Context, keys []UserPageKey) []loader.Result[Page[*coassemble.User]] {
-	pages := results(o.source.users.pages.Load(ctx, keys, o.source.readUserPages))
+func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) []loader.Result[Page[*coassemble.User]] {
+	o := From(ctx)
+	pages := results(s.users.pages.Load(ctx, keys, s.readUserPages))
 	for i := range pages {
 		pages[i].Found = pages[i].Err == nil // a client that Coassemble does not know has no users
 		if o.tenant != nil && len(pages[i].Value.Items) == keys[i].First {

@@ -5,8 +5,9 @@ import (
 	"sync/atomic"
 )
 
-// scope holds this package's values of a context. It is not changed once a context has it.
+// scope is a context with this package's values. It is not changed once it is used as one.
 type scope struct {
+	context.Context
 	caller        string
 	priority      Priority
 	quota         *operationQuota // nil bounds nothing
@@ -33,5 +34,13 @@ func scopeOf(ctx context.Context) *scope {
 func withScope(ctx context.Context, change func(*scope)) context.Context {
 	s := *scopeOf(ctx)
 	change(&s)
-	return context.WithValue(ctx, scopeKey{}, &s)
+	s.Context = ctx
+	return &s
+}
+
+func (s *scope) Value(key any) any {
+	if key == (scopeKey{}) {
+		return s
+	}
+	return s.Context.Value(key)
 }
