@@ -13,6 +13,9 @@ import (
 // digest identifies a key everywhere: in memory, in Redis, in messages and in facts.
 type digest [16]byte
 
+// Digest is a keyed digest of a key, safe to show: 32 hex digits as a text.
+type Digest = digest
+
 func (d digest) String() string {
 	var text [2 * len(d)]byte
 	hex.Encode(text[:], d[:])

@@ -2,6 +2,7 @@ package cache
 
 import (
 	"context"
+	"iter"
 	"slices"
 	"time"
 
@@ -80,7 +81,6 @@ type load struct {
 	fetch      fetchFunc
 	began      start
 	requests   []request
-	open       []*request // those not answered before it was last swept
 	facts      []Fact
 }
 
@@ -94,19 +94,19 @@ func (s *space) load(ctx context.Context, keys []string, fetch fetchFunc) *load 
 		requests: requestsFor(keys),
 	}
 	l.lookUp()
-	if l.sweep() && s.shared && s.c.o.TTL > 0 {
+	if l.isOpen() && s.shared && s.c.o.TTL > 0 {
 		l.lookUpShared()
 	}
-	if !l.directives.Renew && l.sweep() {
+	if !l.directives.Renew && l.isOpen() {
 		l.serveStale()
 	}
-	if l.directives.OnlyIfCached && l.sweep() {
+	if l.directives.OnlyIfCached && l.isOpen() {
 		l.failRemaining(ErrNotCached)
 	}
-	for l.sweep() && ctx.Err() == nil {
+	for l.isOpen() && ctx.Err() == nil {
 		l.fetchOpen()
 	}
-	if l.sweep() {
+	if l.isOpen() {
 		l.expire()
 	}
 	l.record()
@@ -145,26 +145,41 @@ func (l *load) outcome(place int) (*outcome, *Fact) {
 	return &q.outcome, &l.facts[q.fact-1]
 }
 
-// sweep removes the answered requests from open, and reports whether some are left.
-func (l *load) sweep() bool {
-	l.open = slices.DeleteFunc(l.open, func(q *request) bool { return q.answered })
-	return len(l.open) > 0
+// open are the requests that have no answer yet.
+func (l *load) open() iter.Seq[*request] {
+	return func(yield func(*request) bool) {
+		for i := range l.requests {
+			if q := &l.requests[i]; !q.answered && !yield(q) {
+				return
+			}
+		}
+	}
 }
+
+// anyOpen reports whether is holds for one of the open requests.
+func (l *load) anyOpen(is func(*request) bool) bool {
+	for q := range l.open() {
+		if is(q) {
+			return true
+		}
+	}
+	return false
+}
+
+func (l *load) isOpen() bool { return l.anyOpen(func(*request) bool { return true }) }
 
 // lookUp answers the keys whose values memory holds fresh.
 func (l *load) lookUp() {
 	now := time.Now()
-	l.open = make([]*request, 0, len(l.requests))
 	for i := range l.requests {
 		q := &l.requests[i]
-		if q.key == "" || q.first != i {
+		if q.answered = q.key == "" || q.first != i; q.answered {
 			continue // it does not exist, or is asked for already
 		}
 		q.digest, q.level = l.digest(q.key), Memory
 		if l.c.o.TTL > 0 {
 			q.stored = l.c.memory.get(q.digest)
 		}
-		l.open = append(l.open, q)
 		if q.stored != nil && l.fresh(q.stored, now) {
 			l.answer(q, q.stored, q.level, "")
 		}
@@ -173,15 +188,15 @@ func (l *load) lookUp() {
 
 // lookUpShared answers with fresh values of Redis, and takes its values that are younger than memory's.
 func (l *load) lookUpShared() {
-	targets := make([]target, 0, len(l.open))
-	for _, q := range l.open {
+	targets := make([]target, 0, len(l.requests))
+	for q := range l.open() {
 		targets = append(targets, l.c.target(l.label, l.kind, q.digest))
 	}
 	found := l.c.remote.read(l.ctx, targets)
 	// A fetch from here on is newer than the drops that the round reported.
 	l.began.seq = l.c.remote.seq.Load()
 	now := time.Now()
-	for _, q := range l.open {
+	for q := range l.open() {
 		r := l.decodeRecord(q.digest, found[q.digest], now)
 		if r == nil || q.stored != nil && !q.stored.at.Before(r.at) {
 			continue
@@ -251,12 +266,12 @@ func (s *space) storedRecords(ctx context.Context, keys []string) map[string]*re
 
 // serveStale answers the keys whose values may be served stale at once.
 func (l *load) serveStale() {
-	if !slices.ContainsFunc(l.open, func(q *request) bool { return q.stored != nil }) {
+	if !l.anyOpen(func(q *request) bool { return q.stored != nil }) {
 		return
 	}
 	now := time.Now()
 	var stale []*request
-	for _, q := range l.open {
+	for q := range l.open() {
 		if q.stored == nil || !l.usable(q.stored, now) || now.Before(q.stored.fresh) || l.tooOld(q.stored, now) ||
 			l.c.incomplete(q.stored) {
 			continue
@@ -336,10 +351,10 @@ func missingKeys(list []*request) []missingKey {
 // where no other caller can wait for it, and where the caller is itself part of a fetch. A fetch whose caller takes a
 // cached value if it is slow has a goroutine of its own.
 func (l *load) fetchOpen() {
-	if l.recheckMemory(); !l.sweep() {
+	if l.recheckMemory(); !l.isOpen() {
 		return
 	}
-	stays := l.directives.Renew || !slices.ContainsFunc(l.open, func(q *request) bool {
+	stays := l.directives.Renew || !l.anyOpen(func(q *request) bool {
 		return q.stored != nil && l.usable(q.stored, time.Now())
 	})
 	if stays && !l.c.o.Coalesce {
@@ -365,9 +380,14 @@ func (l *load) fetchUncoalesced() {
 	defer fs.inline.Done()
 	outer := scopeOf(l.ctx)
 	ctx := outer.fetching(l.began, false, outer.log).in(l.ctx)
-	f := l.fetching(missingKeys(l.open))
+	wanted := make([]missingKey, 0, len(l.requests))
+	for q := range l.open() {
+		wanted = append(wanted, q.missingKey)
+	}
+	f := l.fetching(wanted)
 	outcomes := f.run(ctx)
-	for i, q := range l.open {
+	for i := range wanted {
+		q := &l.requests[wanted[i].place]
 		if o := outcomes[i]; o.err == nil {
 			l.conclude(q, o, "")
 		} else {
@@ -381,8 +401,8 @@ func (l *load) joinOrStart() (joined []*flight, own *flight) {
 	fs := &l.c.flights
 	fs.mu.Lock()
 	defer fs.mu.Unlock()
-	alone := make([]*request, 0, len(l.open))
-	for _, q := range l.open {
+	alone := make([]*request, 0, len(l.requests))
+	for q := range l.open() {
 		q.began, q.flightSeat = false, flightSeat{}
 		if l.c.o.Coalesce {
 			q.flightSeat = fs.join(q.digest)
@@ -417,7 +437,7 @@ func (l *load) recheckMemory() {
 		return
 	}
 	now := time.Now()
-	for _, q := range l.open {
+	for q := range l.open() {
 		if r := l.c.memory.get(q.digest); r != nil && (q.stored == nil || r.at.After(q.stored.at)) {
 			q.stored = r
 			if l.fresh(r, now) {
@@ -442,7 +462,7 @@ func (l *load) wait(joined []*flight, fallsBack bool) {
 }
 
 func (l *load) waitFor(f *flight, slow <-chan struct{}) {
-	for _, q := range l.open {
+	for q := range l.open() {
 		if q.flight == f && !q.began {
 			task.Waiting(l.ctx) // for a fetch that another operation began
 			break
@@ -502,7 +522,7 @@ func (l *load) passNotes(f *flight) {
 		return
 	}
 	var keys []string
-	for _, q := range l.open {
+	for q := range l.open() {
 		if q.flight == f && !q.began {
 			keys = append(keys, q.key)
 		}
@@ -515,7 +535,7 @@ func (l *load) passNotes(f *flight) {
 // complete takes a flight's outcomes. A caller that joined a flight which reached its own deadline tries again, and so
 // does one that began after a drop of the flight's values: their tags were not known while it was under way.
 func (l *load) complete(f *flight) {
-	for _, q := range l.open {
+	for q := range l.open() {
 		if q.flight != f {
 			continue
 		}
@@ -540,7 +560,7 @@ func (l *load) complete(f *flight) {
 func (l *load) serveSlow(f *flight) (all bool) {
 	all = true
 	now := time.Now()
-	for _, q := range l.open {
+	for q := range l.open() {
 		if q.flight != f {
 			continue
 		}
@@ -566,7 +586,7 @@ func (l *load) failOrStale(q *request, err error) {
 // expire answers the open requests when the caller's own time is over.
 func (l *load) expire() {
 	now := time.Now()
-	for _, q := range l.open {
+	for q := range l.open() {
 		if q.stored != nil && l.usable(q.stored, now) {
 			l.answerStale(q, Slow, context.Cause(l.ctx))
 		}
@@ -577,9 +597,8 @@ func (l *load) expire() {
 // failRemaining answers the open requests with an error. A page that lacks only some of its records is better than
 // none.
 func (l *load) failRemaining(err error) {
-	l.sweep()
 	now := time.Now()
-	for _, q := range l.open {
+	for q := range l.open() {
 		if q.stored != nil && l.usable(q.stored, now) && l.c.incomplete(q.stored) {
 			l.answerStale(q, Requested, err)
 			continue
@@ -608,7 +627,7 @@ func (l *load) conclude(q *request, o outcome, reason Reason) {
 		l.facts = make([]Fact, 0, len(l.requests))
 	}
 	l.facts = append(l.facts, Fact{
-		Kind: l.kind, Backend: l.backend, Scope: l.label, Digest: q.digest.String(), Personal: l.personal, Found: r.found,
+		Kind: l.kind, Backend: l.backend, Scope: l.label, Digest: q.digest, Personal: l.personal, Found: r.found,
 		Verdict: o.verdict, Reason: reason, At: now, Age: max(now.Sub(r.at), 0), Fresh: r.fresh, NoStore: o.noStore,
 		Tags: r.tags, Items: r.items,
 	})

@@ -389,8 +389,8 @@ func TestEveryAnswerLeavesAFact(t *testing.T) {
 		loaded(s, ctx, []string{"a"}, b.fetch)
 		loaded(s, ctx, []string{"none"}, b.fetch)
 		want := []Fact{
-			{Kind: "word", Backend: "emulator", Digest: s.Digest("a"), Found: true, Verdict: Memory, At: time.Now(), Age: 5 * time.Second, Fresh: time.Now().Add(55 * time.Second)},
-			{Kind: "word", Backend: "emulator", Digest: s.Digest("none"), Verdict: Called, At: time.Now(), Fresh: time.Now().Add(10 * time.Second)},
+			{Kind: "word", Backend: "emulator", Digest: s.inner.digest("a"), Found: true, Verdict: Memory, At: time.Now(), Age: 5 * time.Second, Fresh: time.Now().Add(55 * time.Second)},
+			{Kind: "word", Backend: "emulator", Digest: s.inner.digest("none"), Verdict: Called, At: time.Now(), Fresh: time.Now().Add(10 * time.Second)},
 		}
 		if diff := cmp.Diff(want, facts.List(), cmpopts.IgnoreFields(Fact{}, "Scope")); diff != "" {
 			t.Error(diff)

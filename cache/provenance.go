@@ -36,7 +36,7 @@ type Fact struct {
 	Kind     string        // the space's kind
 	Backend  string        // the space's backend
 	Scope    string        // identifies the space's scope
-	Digest   string        // keyed digest of the key, 32 hex digits, safe to show
+	Digest   Digest        // of the key
 	Personal bool          // the space holds personal data
 	Found    bool          // false where the fact is an absence
 	Verdict  Verdict       // where the value came from
@@ -52,7 +52,7 @@ type Fact struct {
 // DependsOn returns every tag whose drop invalidates an answer made of this fact.
 func (f Fact) DependsOn() []Tag {
 	tags := make([]Tag, 0, 1+len(f.Tags)+len(f.Items))
-	tags = append(append(tags, Tag(f.Scope+":"+f.Digest)), f.Tags...)
+	tags = append(append(tags, newTag(f.Scope, f.Digest)), f.Tags...)
 	return append(tags, tagsOf(f.Scope, f.Items)...)
 }
 

@@ -61,7 +61,7 @@ func newDrop(d cache.Invalidation) drop {
 
 // expiry is until when a fact is fresh.
 type expiry struct {
-	digest string
+	digest cache.Digest
 	fresh  time.Time
 	stale  bool // it is known to be old: its backend fails or is busy
 }
@@ -103,7 +103,7 @@ func (b *basis) dependsOn(d drop) bool {
 func (b *basis) names(now time.Time, dropped []digest) (names []string) {
 	for _, e := range b.expiries {
 		if !now.Before(e.fresh) && len(names) < maxClaims {
-			names = append(names, "fact:"+e.digest)
+			names = append(names, "fact:"+e.digest.String())
 		}
 	}
 	for _, d := range dropped {

@@ -1,6 +1,7 @@
 package live
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ func inBubble(t *testing.T, change func(*Options), test func(t *testing.T, w *wo
 // answered is an answer of one fact.
 func answered(body string, fresh time.Duration) *Answer {
 	return &Answer{Body: []byte(body), Fingerprint: body, Tags: []cache.Tag{tag},
-		Facts: []cache.Fact{{Digest: strings.Repeat("cd", 16), Fresh: time.Now().Add(fresh)}}}
+		Facts: []cache.Fact{{Digest: cache.Digest(bytes.Repeat([]byte{0xcd}, 16)), Fresh: time.Now().Add(fresh)}}}
 }
 
 func (w *world) ask(context.Context, *Answer) *Answer { return w.reply(int(w.asked.Add(1))) }

@@ -120,7 +120,7 @@ func (p *Provenance) Explain(data []byte, parameters func(upstream.Call) []expla
 	}
 	slices.SortStableFunc(e.Calls, func(a, b explainedCall) int { return cmp.Compare(a.StartMs, b.StartMs) })
 	for _, f := range p.Facts.List() {
-		e.Facts = append(e.Facts, explainedFact{Backend: f.Backend, Key: f.Kind + ":" + f.Digest, Verdict: f.Verdict,
+		e.Facts = append(e.Facts, explainedFact{Backend: f.Backend, Key: f.Kind + ":" + f.Digest.String(), Verdict: f.Verdict,
 			AtMs: milliseconds(f.At.Sub(p.began)), AgeSeconds: wholeSeconds(f.Age), Reason: f.Reason})
 	}
 	return e

@@ -56,9 +56,6 @@ func (a *Answer) Size() int {
 	if a.storesEncodings() {
 		n += footprint.Slice(a.WithoutExtensions.Text) + representation.NumCodings*(footprint.Of[Encoding]()+encodingSize)
 	}
-	for _, f := range a.facts {
-		n += footprint.Text(f.Digest)
-	}
 	return n
 }
 

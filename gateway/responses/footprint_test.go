@@ -1,10 +1,10 @@
 package responses
 
 import (
-	"encoding/hex"
 	"fmt"
 	"net/http"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -37,13 +37,14 @@ func keepAnswers(t *testing.T, n, size, facts int, codings []string) (counted, l
 	for i := range n {
 		var used cache.Facts
 		for k := range facts {
-			digest := hex.EncodeToString(fmt.Appendf(nil, "%08x%08x", i, k))
+			digest := cache.Digest(fmt.Appendf(nil, "%08x%08x", i, k))
 			used.Add(cache.Fact{Kind: "client", Backend: "thoughtindustries", Scope: "0123456789abcdef", Digest: digest, Found: true,
 				Verdict: cache.Called, Fresh: time.Now().Add(time.Hour)})
 		}
 		data := fmt.Appendf(nil, `{"clients":{"nodes":[%q%s]}}`, fmt.Sprint(i), strings.Repeat(`,{"name":"x","title":null}`, size/26))
 		now := time.Now()
-		a := New(&graphql.Response{Data: data}, used.List(), cachecontrol.FromFacts(used.List(), false, now), now)
+		kept := slices.Clone(used.List()) // as the gateway keeps them
+		a := New(&graphql.Response{Data: data}, kept, cachecontrol.FromFacts(used.List(), false, now), now)
 		a.Policy.WriteHeaders(http.Header{}, time.Now())
 		for _, coding := range codings {
 			_ = a.Encoding(coding).Body.Digest()
