@@ -380,14 +380,14 @@ func (l *load) fetchUncoalesced() {
 	defer fs.inline.Done()
 	outer := scopeOf(l.ctx)
 	ctx := outer.fetching(l.began, false, outer.log).in(l.ctx)
-	wanted := make([]missingKey, 0, len(l.requests))
+	misses := make([]missingKey, 0, len(l.requests))
 	for q := range l.open() {
-		wanted = append(wanted, q.missingKey)
+		misses = append(misses, q.missingKey)
 	}
-	f := l.fetching(wanted)
+	f := l.fetching(misses)
 	outcomes := f.run(ctx)
-	for i := range wanted {
-		q := &l.requests[wanted[i].place]
+	for i := range misses {
+		q := &l.requests[misses[i].place]
 		if o := outcomes[i]; o.err == nil {
 			l.conclude(q, o, "")
 		} else {

@@ -105,15 +105,7 @@ func (x *execution) run(fields []*Field) {
 		}
 		for _, c := range ready {
 			running++
-			task.Go(func() error {
-				x.invoke(c)
-				return nil
-			}, func(err error) {
-				if err != nil {
-					c.err = err
-				}
-				back <- c
-			})
+			x.invokeAside(c, back)
 		}
 		ready = ready[:0]
 		if running == 0 {
@@ -129,6 +121,19 @@ func (x *execution) run(fields []*Field) {
 	}
 }
 
+// invokeAside calls the resolver in a goroutine of its own, which then sends the call back.
+func (x *execution) invokeAside(c *call, back chan<- *call) {
+	task.Go(func() error {
+		x.invoke(c)
+		return nil
+	}, func(err error) {
+		if err != nil {
+			c.err = err
+		}
+		back <- c
+	})
+}
+
 // groupCalls joins the calls of one class, which differ in their arguments, into groups: their loads are one batch.
 func (x *execution) groupCalls(ready []*call) {
 	if len(ready) < 2 || x.cohort != nil || x.plan.classes == x.plan.calls {
@@ -140,17 +145,18 @@ func (x *execution) groupCalls(ready []*call) {
 // groupIntoCalls joins the fields to calls, and returns those that can go out.
 func (x *execution) groupIntoCalls(fields []*Field) (ready []*call) {
 	calls := make([]call, 0, len(fields))
-	for _, f := range fields {
+	for i, f := range fields {
 		args, err := x.arguments(f)
 		var c *call
 		if err == nil {
 			c = x.sameArguments(calls, f, args)
 		}
 		if c == nil {
-			calls = append(calls, call{args: args, err: err})
+			calls = append(calls, call{fields: fields[i : i+1 : i+1], args: args, err: err})
 			c = &calls[len(calls)-1]
+		} else {
+			c.fields = append(c.fields, f)
 		}
-		c.fields = append(c.fields, f)
 		if f.caller != nil {
 			c.waiting++
 		}

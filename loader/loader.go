@@ -5,6 +5,7 @@ package loader
 
 import (
 	"context"
+	"slices"
 	"sync"
 
 	"github.com/graph-gophers/dataloader/v7"
@@ -68,7 +69,8 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	if task.IsWatched(ctx) {
 		defer l.waits.enter(ctx)()
 	}
-	thunks := l.enter(ctx, keys)
+	thunks := make([]dataloader.Thunk[Result[V]], len(keys))
+	l.enter(ctx, keys, thunks)
 	awaitGroup(ctx)
 	// A caller that ends with the operation alone cannot leave before the batch: it needs no goroutine.
 	stays := ctx.Done() == l.ctx.Done()
@@ -78,7 +80,7 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 		own = nil
 	}
 	if !stays {
-		return l.collectUntil(ctx, own, thunks)
+		return l.collectUntil(ctx, own, slices.Clone(thunks)) // thunks is on the stack of a caller that stays
 	}
 	if own != nil {
 		own.run(l.fetch)
@@ -86,15 +88,14 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	return collect(thunks)
 }
 
-// enter adds the keys that were not asked for before to the batch that leaves next.
-func (l *Loader[K, V]) enter(ctx context.Context, keys []K) []dataloader.Thunk[Result[V]] {
+// enter adds the keys that were not asked for before to the batch that leaves next, and sets what waits for each.
+func (l *Loader[K, V]) enter(ctx context.Context, keys []K, thunks []dataloader.Thunk[Result[V]]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fetching := l.ctx
 	if l.trace != nil {
 		fetching = l.trace(l.ctx, ctx, keys)
 	}
-	thunks := make([]dataloader.Thunk[Result[V]], len(keys))
 	for i, key := range keys {
 		thunk, ok := l.known.Get(ctx, key)
 		if !ok {
@@ -111,7 +112,6 @@ func (l *Loader[K, V]) enter(ctx context.Context, keys []K) []dataloader.Thunk[R
 		}
 		thunks[i] = thunk
 	}
-	return thunks
 }
 
 // takeBatch returns the batch that the caller is to run, nil where another one does.

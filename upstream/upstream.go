@@ -116,7 +116,7 @@ func New(o Options) (*Client, error) {
 	o = withDefaults(o)
 	return &Client{o, &shared{
 		base: base, limiter: newLimiter(o.Concurrency, o.Rates, o.Budget), health: newHealth(o.Concurrency),
-		random: rand.Float64, unknown: o.Watch.unknown(o.Backend),
+		random: rand.Float64, unknown: o.Drift.unknown(o.Backend),
 	}}, nil
 }
 
