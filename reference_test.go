@@ -52,7 +52,7 @@ func TestTheReferenceListsEachMetric(t *testing.T) {
 	t.Parallel()
 	code := sources(t, "telemetry")
 	var want []string
-	for _, m := range regexp.MustCompile(`(?:m\.counter|m\.histogram|f\.gauge|f\.total)\("(\w+)",\s+"([^"]+)"((?:,\n|[^\n])*)`).FindAllStringSubmatch(code, -1) {
+	for _, m := range regexp.MustCompile(`(?:m\.counter|m\.histogram|out\.gauge|out\.total)\("(\w+)",\s+"([^"]+)"((?:,\n|[^\n])*)`).FindAllStringSubmatch(code, -1) {
 		var labels []string
 		for _, l := range regexp.MustCompile(`"(\w+)"`).FindAllStringSubmatch(m[3], -1) {
 			labels = append(labels, l[1])
