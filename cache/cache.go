@@ -187,8 +187,9 @@ type start struct {
 	drops uint64
 	seq   int64
 	at    time.Time
-	// cut is the part that is cut off the lifetimes of a fetch's values, at random and up to maxCut: values of one response expire
-	// together, so that an answer made of a list lasts as long as one made of the objects that the list brought.
+	// cut is the part that is cut off the lifetimes of a fetch's values, at random and up to maxCut: values of one
+	// response expire together, so that an answer made of a list lasts as long as one made of the objects that the list
+	// brought.
 	cut float64
 }
 

@@ -541,7 +541,8 @@ func (l *load) complete(f *flight) {
 		}
 		o := f.outcomes[q.index]
 		switch {
-		case o.err == nil && !q.began && l.began.drops > f.began.drops && l.c.memory.invalidatedSince(f.began.drops, q.digest, o.rec):
+		case o.err == nil && !q.began && l.began.drops > f.began.drops &&
+			l.c.memory.invalidatedSince(f.began.drops, q.digest, o.rec):
 			q.flight = nil
 		case o.err == nil:
 			if !q.began {

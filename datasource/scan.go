@@ -104,7 +104,8 @@ func (s scanner[V]) readPages(ctx context.Context, bound int) (*scan[V], error) 
 			break
 		}
 		result.items = append(result.items, page.Items...)
-		if result.unusable = !result.done && asked[cursor]; !result.done && s.worthReading != nil && !s.worthReading(page.Items) {
+		result.unusable = !result.done && asked[cursor]
+		if !result.done && s.worthReading != nil && !s.worthReading(page.Items) {
 			break
 		}
 	}

@@ -89,7 +89,8 @@ func (s *Source) readUserPages(ctx context.Context,
 	for i := range missing {
 		keys[i] = missing[i].Key
 	}
-	answers, rest := plan(ctx, keys, func(keys []UserPageKey) (seen scanned[UserPageKey, *Page[*coassemble.User]], err error) {
+	type userPages = scanned[UserPageKey, *Page[*coassemble.User]]
+	answers, rest := plan(ctx, keys, func(keys []UserPageKey) (seen userPages, err error) {
 		var ofClients []UserPageKey
 		var texts []string
 		for _, k := range keys {

@@ -22,7 +22,8 @@ func (e *Error) Error() string { return fmt.Sprintf("document: %s at byte %d", e
 // replacement replaces invalid Unicode in a string.
 const replacement = "\uFFFD"
 
-// source is a JSON text from outside. Its methods take the offset where something begins and return the offset behind it.
+// source is a JSON text from outside. Its methods take the offset where something begins and return the offset behind
+// it.
 type source struct{ data []byte }
 
 func isSpace(c byte) bool { return c == ' ' || c == '\n' || c == '\t' || c == '\r' }

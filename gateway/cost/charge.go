@@ -85,7 +85,8 @@ func (c *Charger) Charge(ctx context.Context, who *auth.Caller, estimate *Estima
 	}
 	charge.limit = cache.Limit{Capacity: o.Points, Restore: o.Restore}
 	if who.Points > 0 {
-		charge.limit = cache.Limit{Capacity: int(who.Points), Restore: o.Restore * float64(who.Points) / float64(max(o.Points, 1))}
+		charge.limit = cache.Limit{Capacity: int(who.Points),
+			Restore: o.Restore * float64(who.Points) / float64(max(o.Points, 1))}
 	}
 	taken := o.Bucket.Take(ctx, who.Name, charge.limit, int(charge.Estimate.Points))
 	charge.left = taken.Left

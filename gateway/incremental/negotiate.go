@@ -72,8 +72,8 @@ func NegotiateSubscription(accept []string) Protocol {
 	return picked
 }
 
-// NamesParts reports whether an Accept header names a format of parts. Nearly all name none, and the functions that pick
-// one of it have nothing to find then.
+// NamesParts reports whether an Accept header names a format of parts. Nearly all name none, and the functions that
+// pick one of it have nothing to find then.
 func NamesParts(accept []string) bool {
 	return slices.ContainsFunc(accept, func(value string) bool {
 		value = strings.ToLower(value)

@@ -45,9 +45,9 @@ func (x *Exchange) log(log *slog.Logger, proxies []netip.Prefix) {
 	}
 }
 
-// Exchange is a request and its answer: the writer of the answer, which counts its bytes, the context of the request, and
-// the members of its line in the log. They are one value of the line's record, since a record allocates memory for more
-// than a few attributes.
+// Exchange is a request and its answer: the writer of the answer, which counts its bytes, the context of the request,
+// and the members of its line in the log. They are one value of the line's record, since a record allocates memory for
+// more than a few attributes.
 type Exchange struct {
 	http.ResponseWriter
 	context requestlog.Context
@@ -112,6 +112,7 @@ func (x *Exchange) Later(f func()) { x.rest = f }
 // Status returns the status of the answer, 0 until there is one.
 func (x *Exchange) Status() int { return x.status }
 
+// WriteHeader sends the status, and asks for the end of the connection where the server is closing.
 func (x *Exchange) WriteHeader(status int) {
 	if x.status == 0 && x.closing != nil && x.closing() {
 		x.Header().Set("Connection", "close")
@@ -120,6 +121,7 @@ func (x *Exchange) WriteHeader(status int) {
 	x.ResponseWriter.WriteHeader(status)
 }
 
+// Write sends and counts bytes of the answer.
 func (x *Exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.WriteHeader(http.StatusOK)

@@ -93,8 +93,8 @@ type explainedFact struct {
 	Reason     cache.Reason  `json:"reason,omitempty"`
 }
 
-// Explain describes the calls and facts so far of an answer with this data, where the operation is explained. parameters returns the parameters of a
-// call.
+// Explain describes the calls and facts so far of an answer with this data, where the operation is explained.
+// parameters returns the parameters of a call.
 func (p *Provenance) Explain(data []byte, parameters func(upstream.Call) []explainedParameter) explanation {
 	e := explanation{Calls: []explainedCall{}, Facts: []explainedFact{}, CallsNaive: p.explanation.Keys(),
 		BytesSent: len(data)}
