@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"regexp"
 	"strconv"
 	"strings"
@@ -15,7 +17,10 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/gateway/middleware"
+	"github.com/learngraph/learngraph/gateway/requestlog"
 )
 
 // bothHandlers writes a record as the program does and as slog does.
@@ -49,6 +54,46 @@ func FuzzTheLineOfARequestIsThatOfSlog(f *testing.F) {
 			if got, want := bothHandlers(t, r); got != want {
 				t.Errorf("got  %swant %s", got, want)
 			}
+		}
+	})
+}
+
+// recordHandler keeps the last record.
+type recordHandler struct {
+	slog.Handler
+	record slog.Record
+}
+
+func (h *recordHandler) Enabled(context.Context, slog.Level) bool { return true }
+
+func (h *recordHandler) Handle(_ context.Context, r slog.Record) error {
+	h.record = r
+	return nil
+}
+
+// FuzzTheLineOfAnExchangeIsThatOfSlog compares the line of a whole request, which is written without attributes of slog.
+func FuzzTheLineOfAnExchangeIsThatOfSlog(f *testing.F) {
+	f.Add("/graphql", "q1", "Clients", "hit", "UPSTREAM_TIMEOUT", int64(12), int64(2))
+	f.Add("/", "", "", "", "", int64(0), int64(0))
+	f.Add("/a\"b", "i\\d\n", "h\u00e9\u2028\xff", "<&>", "\x00", int64(-1), int64(1)<<62)
+	f.Fuzz(func(t *testing.T, path, id, name, cache, code string, cost, bytes int64) {
+		h := &recordHandler{Handler: slog.DiscardHandler}
+		handler := middleware.AccessLog(slog.New(h), nil, nil, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			record := requestlog.Of(r.Context())
+			record.By(&auth.Caller{Name: name}, nil)
+			for range cost & 3 {
+				record.Add(&requestlog.Operation{Name: name, Kind: "query", Cache: cache, Codes: []string{code}, Cost: cost, Calls: bytes})
+			}
+			w.WriteHeader(http.StatusAccepted)
+			_, _ = w.Write(make([]byte, bytes&1023))
+		}))
+		r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", nil)
+		r.URL.Path = path
+		r.Header["X-Request-Id"] = []string{id}
+		handler.ServeHTTP(httptest.NewRecorder(), r)
+		got, want := bothHandlers(t, h.record)
+		if got != want || !strings.Contains(got, `"status":202`) {
+			t.Errorf("got  %swant %s", got, want)
 		}
 	})
 }
