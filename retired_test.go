@@ -83,22 +83,12 @@ type declared struct{ at, text string }
 // handWritten returns the declared names and the lines of comments of all Go files that are written by hand.
 func handWritten(t *testing.T) (names, comments []declared) {
 	t.Helper()
-	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
-		switch {
-		case err != nil:
-			return err
-		case d.IsDir() && path != "." && (d.Name() == "node_modules" || strings.HasPrefix(d.Name(), ".")):
-			return fs.SkipDir
-		case !strings.HasSuffix(path, ".go") || path == "retired_test.go":
-			return nil
+	for _, f := range goFiles(t) {
+		if f.path == "retired_test.go" || ast.IsGenerated(f.File) {
+			continue
 		}
-		fset := token.NewFileSet()
-		f, err := parser.ParseFile(fset, path, nil, parser.ParseComments|parser.SkipObjectResolution)
-		if err != nil || ast.IsGenerated(f) {
-			return err
-		}
-		at := func(p token.Pos) string { return fset.Position(p).String() }
-		for _, id := range declaredIdents(f) {
+		at := func(p token.Pos) string { return f.fset.Position(p).String() }
+		for _, id := range declaredIdents(f.File) {
 			names = append(names, declared{at(id.Pos()), id.Name})
 		}
 		for _, group := range f.Comments {
@@ -106,10 +96,6 @@ func handWritten(t *testing.T) (names, comments []declared) {
 				comments = append(comments, declared{at(c.Pos()), strings.TrimPrefix(c.Text, "//")})
 			}
 		}
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
 	}
 	return names, comments
 }
