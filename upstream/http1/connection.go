@@ -33,7 +33,7 @@ type connection struct {
 	readable  int // bytes that may be read before the header must end; unbounded in a body
 	sent      bool
 	idleSince time.Time
-	abort     func() // close, as one value for all exchanges
+	abort     func() // close: a method value of each exchange would be allocated for it
 	usable    func() bool
 	// release ends the watch over an exchange's context, and reports whether the context had not ended by then.
 	release func() bool
@@ -92,7 +92,7 @@ func (c *connection) exchange(r *http.Request) (*http.Response, error) {
 	return resp, nil
 }
 
-// reason returns why a context ended where it did, since that broke the exchange, and else err.
+// reason returns the cause of a context that ended, since that broke the exchange, and otherwise err.
 func reason(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return context.Cause(ctx)
@@ -107,25 +107,25 @@ func (c *connection) send(r *http.Request) error {
 	return c.out.Flush()
 }
 
-// receive reads the header of a response. A server may answer and close before it has read the whole request: its
-// response says more than the error of sending the rest.
-func (c *connection) receive(r *http.Request, unsent error) (*http.Response, error) {
-	if unsent != nil && !c.sent {
-		return nil, unsent
+// receive reads the header of a response. A server may answer and close before it has read the whole request, so a
+// response takes precedence over sendErr, the error of sending the rest.
+func (c *connection) receive(r *http.Request, sendErr error) (*http.Response, error) {
+	if sendErr != nil && !c.sent {
+		return nil, sendErr
 	}
 	for range maxInformational + 1 {
 		c.readable = maxHeader
 		resp, err := http.ReadResponse(c.in, r)
 		switch {
-		case err != nil && unsent != nil:
-			return nil, unsent
+		case err != nil && sendErr != nil:
+			return nil, sendErr
 		case err != nil:
 			return nil, err
 		case resp.StatusCode == http.StatusSwitchingProtocols:
 			return nil, errProtocol
 		case resp.StatusCode/100 != 1:
 			c.readable = math.MaxInt
-			resp.Close = resp.Close || unsent != nil
+			resp.Close = resp.Close || sendErr != nil
 			return resp, nil
 		}
 	}
@@ -134,7 +134,9 @@ func (c *connection) receive(r *http.Request, unsent error) (*http.Response, err
 
 // end ends an exchange. It keeps the connection for the next one where that is possible.
 func (c *connection) end(reusable bool) {
-	if c.release() && reusable && c.in.Buffered() == 0 {
+	uninterrupted := c.release()
+	c.release = nil // it refers to the context, and with it to the whole operation
+	if uninterrupted && reusable && c.in.Buffered() == 0 {
 		c.transport.putIdle(c)
 	} else {
 		c.close()

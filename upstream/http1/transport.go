@@ -17,10 +17,10 @@ import (
 	"time"
 )
 
-// ErrNotSent matches the error of an exchange of which no byte was sent.
+// ErrNotSent means that no byte of the request was sent. Errors of RoundTrip match it with errors.Is.
 var ErrNotSent = errors.New("the request was not sent")
 
-// notSent is an error that matches ErrNotSent.
+// notSent makes an error match ErrNotSent.
 type notSent struct{ error }
 
 func (notSent) Is(target error) bool { return target == ErrNotSent }
@@ -35,8 +35,7 @@ const idleTimeout = 90 * time.Second
 type Transport struct {
 	// MaxIdle is how many connections to a server are kept between exchanges.
 	MaxIdle int
-	// Dial connects to the server of a URL. The connection is written to as it is, and closed without waiting. nil is
-	// the network, by a Dialer.
+	// Dial connects to the server of a URL. For https it returns a connection with TLS. nil is the Dial of a Dialer.
 	Dial func(context.Context, *url.URL) (net.Conn, error)
 
 	mu    sync.Mutex
@@ -44,7 +43,7 @@ type Transport struct {
 	sweep *time.Timer              // set while there are idle connections
 }
 
-// server is where a connection leads.
+// server is the scheme and the host of a URL.
 type server struct{ scheme, host string }
 
 // RoundTrip implements http.RoundTripper. A body that is read to its end frees the connection for the next exchange.
@@ -112,7 +111,7 @@ func (t *Transport) putIdle(c *connection) {
 	}
 }
 
-// closeIdle closes the connections that are idle for a time or longer, and sees to the others when theirs has come.
+// closeIdle closes the connections that are idle for a duration or longer, and sets the timer for the others.
 func (t *Transport) closeIdle(least time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

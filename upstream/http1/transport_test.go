@@ -11,12 +11,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
+	"weak"
 
 	"github.com/learngraph/learngraph/upstream/http1"
 )
@@ -373,6 +375,28 @@ func TestIdleConnectionsAreClosed(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+func TestAnIdleConnectionHoldsNothingOfItsLastRequest(t *testing.T) {
+	t.Parallel()
+	server := newScript(t, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nab", "")
+	transport := &http1.Transport{MaxIdle: 1}
+	t.Cleanup(transport.CloseIdleConnections)
+	type contextKey struct{}
+	exchange := func() weak.Pointer[[1 << 10]byte] {
+		value := new([1 << 10]byte)
+		ctx, cancel := context.WithCancel(context.WithValue(t.Context(), contextKey{}, value))
+		defer cancel()
+		if got := answer(transport.RoundTrip(get(t, "http://"+server.Addr().String()).WithContext(ctx))); got != "200 ab" {
+			t.Errorf("got %q", got)
+		}
+		return weak.Make(value)
+	}
+	held := exchange()
+	runtime.GC()
+	if held.Value() != nil {
+		t.Error("the context of the request is held")
 	}
 }
 
