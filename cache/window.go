@@ -57,8 +57,8 @@ type change struct {
 	until    time.Time
 }
 
-// NewWindow returns the budget with a name, of which Redis gets a digest. All replicas that share a budget must pass
-// the same rates and the same number of replicas.
+// NewWindow returns the budget of a name. Redis stores it under a digest of the name. All replicas that share a budget
+// must pass the same rates and the same number of replicas.
 func NewWindow(c *Cache, name string, rates []Rate, replicas int) *Window {
 	w := &Window{remote: c.remote, rates: slices.Clone(rates), replicas: max(replicas, 1), life: maxLease}
 	slices.SortFunc(w.rates, func(a, b Rate) int { return int(a.Per - b.Per) })
