@@ -157,6 +157,18 @@ func TestASelectedCallMarksTheFieldsThatItServedAndNoOthers(t *testing.T) {
 	p.Behaved()
 }
 
+func TestTheFirstMarkStaysInViewWhereTheEditorShrinks(t *testing.T) {
+	t.Parallel()
+	p := browsertest.Open(t, newStub(t, true).URL, 1280, 1800)
+	p.Run()
+	p.Click(`.lg-calls > li:nth-child(3) > .lg-call`)
+	awaitMarked(t, p, []string{`"identity": {`, `"id": "SWQx"`})
+	p.Do("shrink the window", chromedp.EmulateViewport(1280, 700))
+	p.Until(`document.querySelector('.result-window').getBoundingClientRect().height < 300`)
+	awaitMarked(t, p, []string{`"identity": {`, `"id": "SWQx"`})
+	p.Behaved()
+}
+
 // markedLines is an expression for the marked parts of the answer's lines that the editor shows, from the top.
 const markedLines = `[...document.querySelectorAll('.result-window .view-line')]
 	.sort((a, b) => parseFloat(a.style.top) - parseFloat(b.style.top))

@@ -1,4 +1,4 @@
-import { useEffect, useRef, useState } from 'react';
+import { useEffect, useState } from 'react';
 import { useGraphiQL } from '@graphiql/react';
 import type { Path } from './explain';
 import { end, extensionsLine, mark } from './locate';
@@ -6,14 +6,14 @@ import { end, extensionsLine, mark } from './locate';
 // More marks than this slow the editor down and no longer point anywhere.
 const maxMarks = 500;
 
-/** useMarks marks the fields that paths lead to in the answer, less those of others, brings the first into view, and counts them. */
+/**
+ * useMarks marks the fields that paths lead to in the answer, less those of others, and counts them. The first of them
+ * stays in view where the editor's height changes: the panel below it grows after a selection.
+ */
 export function useMarks(paths: Path[] | undefined, others: Path[]): number {
   const editor = useGraphiQL((state) => state.responseEditor);
-  const marks = useRef<{ clear(): void }>(undefined);
   const [marked, setMarked] = useState(0);
   useEffect(() => {
-    marks.current?.clear();
-    marks.current = undefined;
     const model = editor?.getModel();
     if (!editor || !model || !paths?.length) {
       setMarked(0);
@@ -26,11 +26,20 @@ export function useMarks(paths: Path[] | undefined, others: Path[]): number {
       const to = model.getPositionAt(end(piece));
       return { startLineNumber: from.lineNumber, startColumn: from.column, endLineNumber: to.lineNumber, endColumn: to.column };
     });
-    marks.current = editor.createDecorationsCollection(
+    const marks = editor.createDecorationsCollection(
       ranges.map((range) => ({ range, options: { inlineClassName: 'lg-mark', linesDecorationsClassName: 'lg-mark-edge' } })),
     );
-    if (ranges[0]) editor.revealLineNearTop(ranges[0].startLineNumber);
+    const first = ranges[0]?.startLineNumber;
+    const reveal = () => first && editor.revealLineNearTop(first);
+    // A fold that ends after this brings the cursor into view.
+    if (first) editor.setPosition({ lineNumber: first, column: 1 });
+    reveal();
+    const layouts = editor.onDidLayoutChange(reveal);
     setMarked(fields);
+    return () => {
+      layouts.dispose();
+      marks.clear();
+    };
   }, [editor, paths, others]);
   return marked;
 }
