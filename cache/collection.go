@@ -10,25 +10,11 @@ import (
 	"sync/atomic"
 
 	"github.com/learngraph/learngraph/footprint"
+	"github.com/learngraph/learngraph/paging"
 )
 
-// Page is a part of a backend's list, as one value. It is shared and must not be changed.
-type Page[V any] struct {
-	Items []V
-	// Next is the backend's cursor of the next page, empty where it has none.
-	Next string `json:",omitempty"`
-	// Total is nil where the backend does not count.
-	Total *int `json:",omitempty"`
-	// More reports whether items follow.
-	More bool `json:",omitempty"`
-	// Number and Size are the page's position as the backend reports it.
-	Number, Size int `json:",omitempty"`
-	// Extra is data of the page besides its items.
-	Extra []json.RawMessage `json:",omitempty"`
-	// Missing is the reason why some of the items are missing: a write made them unknown and they cannot be read, or the
-	// backend sent errors for them.
-	Missing error `json:"-"`
-}
+// Page is a part of a backend's list.
+type Page[V any] = paging.Page[V]
 
 // Item is a record that a page shows.
 type Item struct {
@@ -92,7 +78,7 @@ func NewCollection[K comparable, V any](c *Cache, o CollectionOptions[K, V]) *Co
 		Kind: p.Kind, Backend: p.Backend, Scope: p.Scope, Personal: p.Personal,
 		Encode: func(page *Page[V]) ([]byte, error) { return encodePage(page, p.Encode) },
 		Decode: func(data []byte) (*Page[V], error) { return decodePage(data, p.Decode) },
-		Size:   func(page *Page[V]) int { return page.size(p.Size) },
+		Size:   func(page *Page[V]) int { return pageSize(page, p.Size) },
 	})}
 	if o.Items != nil {
 		col.pages.inner.renewable, col.pages.inner.without = col.renewable, without[V]
@@ -396,7 +382,7 @@ func decodePage[V any](data []byte, decode func([]byte) (V, error)) (*Page[V], e
 	return p, nil
 }
 
-func (p *Page[V]) size(item func(V) int) int {
+func pageSize[V any](p *Page[V], item func(V) int) int {
 	n := footprint.Of[Page[V]]() + footprint.Slice(p.Items) + footprint.Text(p.Next) + footprint.Slice(p.Extra)
 	if p.Total != nil {
 		n += footprint.Of[int]()

@@ -240,7 +240,7 @@ func (d *doctor) coassemble(ctx context.Context) doctorResult {
 	if err != nil {
 		return p.resultOf(err)
 	}
-	_, _, err = coassemble.New(rest).Clients(ctx, coassemble.PageRequest{Length: 1})
+	_, _, err = coassemble.New(rest).Clients(ctx, 0, 1)
 	return p.resultOf(err)
 }
 

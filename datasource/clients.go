@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/learngraph/learngraph/cache"
@@ -32,7 +31,7 @@ type clientLists struct {
 	// index is the result of a finished scan.
 	index *cache.Space[clientIndex]
 	// lookups are the pages that lookups are reading.
-	lookups *cache.Space[lookupPage]
+	lookups *cache.Space[scannedPage[*document.Document]]
 }
 
 func (s *Source) newClients(c *cache.Cache, o spaceOptions) *clientLists {
@@ -43,7 +42,7 @@ func (s *Source) newClients(c *cache.Cache, o spaceOptions) *clientLists {
 	l := &clientLists{items: cache.NewSpace(c, documents), list: s.tag(upstream.ThoughtIndustries, "clients"),
 		ids:     newSpace(c, "clientKey", o, jsonOf[string], fromJSON[string], footprint.Text),
 		index:   newSpace(c, "clientWalk", o, jsonOf[clientIndex], fromJSON[clientIndex], clientIndex.size),
-		lookups: flights[lookupPage](c, "clientLookup", o)}
+		lookups: flights[scannedPage[*document.Document]](c, "clientLookup", o)}
 	l.pages = cache.NewCollection(c,
 		cache.CollectionOptions[ClientQuery, *document.Document]{Pages: ofKind(documents, "clientPage"),
 			Text: ClientQuery.text, Items: l.items, Key: s.clientKey, Filed: s.storeClientIDs})
@@ -59,23 +58,8 @@ func (s *Source) ClientPage(ctx context.Context, q ClientQuery) (Page[*document.
 	return pageOf(s.withListPurpose(ctx), s.clients.pages, q,
 		eachPage(tags, func(ctx context.Context, q ClientQuery,
 			o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
-			w, meta, err := s.ThoughtIndustries.Window(ctx, q.Query, q.Offset, q.First, o)
-			if err != nil {
-				return Page[*document.Document]{}, meta, err
-			}
-			page := Page[*document.Document]{Items: w.Clients, More: w.More, Total: w.Total}
-			for _, a := range w.Aggregations {
-				page.Extra = append(page.Extra, rawDocument(a))
-			}
-			return page, meta, nil
+			return s.ThoughtIndustries.Window(ctx, q.Query, q.Offset, q.First, o)
 		}))
-}
-
-func rawDocument(d *document.Document) json.RawMessage {
-	if d == nil {
-		return json.RawMessage("null")
-	}
-	return d.JSON()
 }
 
 func (s *Source) clientKey(d *document.Document) (key string, stub bool) { return s.clientID(d), false }

@@ -186,38 +186,28 @@ func (s *clientSearch) storeSeen(ctx context.Context, meta upstream.Meta) {
 	}
 }
 
-// lookupPage is a page of a lookup and its cache headers, for all who wait for it.
-type lookupPage struct {
-	*thoughtindustries.Page
-	meta upstream.Meta
-}
-
 // readLookupPage reads a page of a lookup among clients, together with the operations that look there for others.
 func (s *Source) readLookupPage(ctx context.Context, q thoughtindustries.Query,
-	number, count int) (*thoughtindustries.Page, upstream.Meta, error) {
+	number, count int) (thoughtindustries.Page, upstream.Meta, error) {
 	key := fmt.Sprintf("%d.%d.%q.%q", number, count, q.Search, q.Sort)
-	seen := func(p lookupPage) []cache.Tag {
+	seen := func(p scannedPage[*document.Document]) []cache.Tag {
 		tags := []cache.Tag{s.clients.list}
-		for _, d := range p.Clients {
+		for _, d := range p.Items {
 			tags = append(tags, s.clients.items.Tag(s.clientID(d)))
 		}
 		return tags
 	}
-	p, err := coalesce(ctx, s.clients.lookups, key, seen, func(ctx context.Context) (lookupPage, error) {
-		page, meta, err := revisit(ctx, s.clients.pages, s.clients.list, key, nil,
-			func(o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
-				p, meta, err := s.ThoughtIndustries.Page(ctx, q, number, count, o)
-				if err != nil {
-					return Page[*document.Document]{}, meta, err
-				}
-				return Page[*document.Document]{Items: p.Clients, More: p.HasMore, Total: p.Total, Number: p.Number,
-					Size: p.PerPage}, meta, nil
-			})
-		if err != nil {
-			return lookupPage{}, err
-		}
-		return lookupPage{&thoughtindustries.Page{Clients: page.Items, Total: page.Total, HasMore: page.More,
-			Number: page.Number, PerPage: page.Size}, meta}, nil
-	})
-	return p.Page, p.meta, err
+	p, err := coalesce(ctx, s.clients.lookups, key, seen,
+		func(ctx context.Context) (scannedPage[*document.Document], error) {
+			return revisit(ctx, s.clients.pages, s.clients.list, key, nil,
+				func(o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
+					page, meta, err := s.ThoughtIndustries.Page(ctx, q, number, count, o)
+					page.Extra = nil // a lookup has no use for it
+					return page, meta, err
+				})
+		})
+	if err != nil {
+		return thoughtindustries.Page{}, upstream.Meta{}, err
+	}
+	return *p.Page, p.meta, nil
 }

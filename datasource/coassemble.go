@@ -20,9 +20,9 @@ type coassembleList[K comparable, V any] struct {
 	size     func(V) int
 	decode   func([]byte) (V, error)
 	single   func(ctx context.Context, key string, options ...upstream.Option) (V, upstream.Meta, error)
-	listPart func(ctx context.Context, part K, o upstream.Option) ([]V, bool, upstream.Meta, error)
+	listPart func(ctx context.Context, part K, o upstream.Option) (Page[V], upstream.Meta, error)
 	// listAll reads a page of the list of all.
-	listAll func(ctx context.Context, p coassemble.PageRequest, options ...upstream.Option) ([]V, upstream.Meta, error)
+	listAll func(ctx context.Context, number, length int, options ...upstream.Option) (Page[V], upstream.Meta, error)
 }
 
 func (l coassembleList[K, V]) resource(c *cache.Cache, o spaceOptions) *resource[K, V] {
@@ -32,22 +32,18 @@ func (l coassembleList[K, V]) resource(c *cache.Cache, o spaceOptions) *resource
 	r.pages = cache.NewCollection(c, cache.CollectionOptions[K, V]{
 		Pages: ofKind(records, l.kind+"Page"), Text: l.text, Items: r.items, Key: l.key, Tags: l.tags})
 	r.scan = scanner[V]{size: new(scanSize), key: l.key, seen: r.pageTags, flights: flights[*scan[V]](c, l.kind+"Walk", o),
-		read: func(ctx context.Context, cursor string) (*Page[V], upstream.Meta, error) {
+		read: func(ctx context.Context, cursor string) (scannedPage[V], error) {
 			return revisit(ctx, r.pages, r.list, cursor, nil,
-				func(o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
+				func(o upstream.Option) (Page[V], upstream.Meta, error) {
 					number, _ := strconv.Atoi(cursor)
-					page.Items, meta, err = l.listAll(ctx, coassemble.PageRequest{Number: number, Length: coassemble.MaxLength}, o)
-					if len(page.Items) == coassemble.MaxLength {
+					page, meta, err := l.listAll(ctx, number, coassemble.MaxLength, o)
+					if page.More {
 						page.Next = strconv.Itoa(number + 1)
 					}
 					return page, meta, err
 				})
 		}}
-	r.fetch = eachPage(l.pages, func(ctx context.Context, k K,
-		o upstream.Option) (page Page[V], meta upstream.Meta, err error) {
-		page.Items, page.More, meta, err = l.listPart(ctx, k, o)
-		return page, meta, err
-	})
+	r.fetch = eachPage(l.pages, l.listPart)
 	return r
 }
 
@@ -65,8 +61,8 @@ func (s *Source) newEmbedClients(c *cache.Cache, o spaceOptions) *resource[part,
 		pages: func(part) []cache.Tag { return []cache.Tag{list} },
 		size:  (*coassemble.EmbedClient).Size, decode: recordFrom[coassemble.EmbedClient],
 		single: s.Coassemble.Client, listAll: s.Coassemble.Clients,
-		listPart: func(ctx context.Context, p part, o upstream.Option) ([]*coassemble.EmbedClient, bool, upstream.Meta,
-			error) {
+		listPart: func(ctx context.Context, p part,
+			o upstream.Option) (Page[*coassemble.EmbedClient], upstream.Meta, error) {
 			return s.Coassemble.ClientWindow(ctx, p.offset, p.first, o)
 		},
 	}.resource(c, o)

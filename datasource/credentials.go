@@ -50,5 +50,5 @@ func (s *Source) readCredentials(ctx context.Context, k CredentialPageKey,
 	if k.Token == "" && malformed(err) {
 		err = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.NotFound}
 	}
-	return Page[*mattr.Credential]{Items: p.Items, Next: p.Next}, meta, err
+	return p, meta, err
 }

@@ -25,7 +25,7 @@ func (s *Source) FreshUserPage(ctx context.Context, k UserPageKey) (p Page[*coas
 	if err := s.Configured(upstream.Coassemble); err != nil {
 		return p, err
 	}
-	p.Items, p.More, _, err = s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First)
+	p, _, err = s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First)
 	return p, err
 }
 

@@ -92,9 +92,9 @@ func (s *Source) newIdentities(c *cache.Cache, o spaceOptions) *identityLists {
 		Text: sameText, Items: l.byUser, Key: s.linkedUser, Tags: r.tags})
 	r.scan = scanner[*mattr.Identity]{size: new(scanSize), key: identityKey, seen: s.seenIdentities,
 		flights: flights[*scan[*mattr.Identity]](c, "identityWalkFlight", o),
-		read: func(ctx context.Context, cursor string) (*Page[*mattr.Identity], upstream.Meta, error) {
-			page, meta, err := s.identityPage(ctx, mattr.MaxLimit, cursor)
-			return &page, meta, err
+		read: func(ctx context.Context, cursor string) (scannedPage[*mattr.Identity], error) {
+			page, meta, err := s.MATTR.Identities(ctx, mattr.MaxLimit, cursor)
+			return scannedPage[*mattr.Identity]{&page, meta}, err
 		}}
 	return l
 }
@@ -105,12 +105,6 @@ func (s *Source) seenIdentities(items []*mattr.Identity) []cache.Tag {
 		tags = append(tags, s.identityTag(i.ID))
 	}
 	return tags
-}
-
-func (s *Source) identityPage(ctx context.Context, limit int, token string,
-	options ...upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
-	p, meta, err := s.MATTR.Identities(ctx, limit, token, options...)
-	return Page[*mattr.Identity]{Items: p.Items, Next: p.Next}, meta, err
 }
 
 // identityByID takes a key that the backend calls malformed for one that does not exist: the customer's own identifiers
@@ -145,9 +139,8 @@ func (s *Source) IdentityPage(ctx context.Context, q IdentityQuery) (Page[*mattr
 	return pageOf(s.withListPurpose(ctx), pages, key,
 		eachPage(tags, func(ctx context.Context, k listKey, o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
 			if q.Filter == nil {
-				return s.identityPage(ctx, k.limit, k.token, o)
+				return s.MATTR.Identities(ctx, k.limit, k.token, o)
 			}
-			p, meta, err := s.MATTR.Search(ctx, *q.Filter, k.limit, k.token)
-			return Page[*mattr.Identity]{Items: p.Items, Next: p.Next}, meta, err
+			return s.MATTR.Search(ctx, *q.Filter, k.limit, k.token)
 		}))
 }

@@ -93,8 +93,8 @@ func (r *resource[K, V]) selectKeys(ctx context.Context, s *scan[V], keys []stri
 
 // revisit reads a page of a scan, again only if the backend has another.
 func revisit[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], list cache.Tag, cursor string,
-	keep func(*Page[V]) *Page[V], read func(upstream.Option) (Page[V], upstream.Meta, error)) (*Page[V], upstream.Meta,
-	error) {
+	keep func(*Page[V]) *Page[V],
+	read func(upstream.Option) (Page[V], upstream.Meta, error)) (scannedPage[V], error) {
 	var meta upstream.Meta
 	f, err := pages.Revisit(ctx, "scan:"+cursor, []cache.Tag{list}, keep,
 		func(_ context.Context, etag string) (cache.Entry[*Page[V]], error) {
@@ -102,7 +102,7 @@ func revisit[K comparable, V any](ctx context.Context, pages *cache.Collection[K
 			meta = m
 			return conditional(&page, m, err, func(*Page[V]) []cache.Tag { return nil })
 		})
-	return f.Value, meta, err
+	return scannedPage[V]{f.Value, meta}, err
 }
 
 // pageTags are the tags of the list and of these items.

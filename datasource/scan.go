@@ -57,7 +57,7 @@ type scanner[V any] struct {
 	size *scanSize
 	key  func(V) (key string, stub bool)
 	// read reads the page that a cursor leads to; the first has none.
-	read func(ctx context.Context, cursor string) (*Page[V], upstream.Meta, error)
+	read func(ctx context.Context, cursor string) (scannedPage[V], error)
 	// worthReading reports after a page whether the rest of the scan is worth its calls; nil is always so.
 	worthReading func(page []V) bool
 	// flights are the scans under way, each shared by all who wait for it.
@@ -86,12 +86,12 @@ func (s scanner[V]) readPages(ctx context.Context, bound int) (*scan[V], error) 
 	keys, asked := map[string]bool{}, map[string]bool{}
 	for result.pages < bound && !result.done && !result.unusable {
 		asked[cursor] = true
-		page, meta, err := s.readPage(ctx, cursor)
+		page, err := s.readPage(ctx, cursor)
 		if err != nil {
 			return nil, err
 		}
 		result.pages++
-		metas = append(metas, meta)
+		metas = append(metas, page.meta)
 		before := len(keys)
 		for _, item := range page.Items {
 			key, stub := s.key(item)
@@ -114,19 +114,15 @@ func (s scanner[V]) readPages(ctx context.Context, bound int) (*scan[V], error) 
 	return result, nil
 }
 
-// scannedPage is a page of a scan.
+// scannedPage is a page of a scan, and the cache headers of its answer.
 type scannedPage[V any] struct {
 	*Page[V]
 	meta upstream.Meta
 }
 
 // readPage reads the page that a cursor leads to, which an earlier scan of the operation may have read.
-func (s scanner[V]) readPage(ctx context.Context, cursor string) (*Page[V], upstream.Meta, error) {
-	p, err := readOnce(ctx, pageRead{s.flights, cursor}, func() (p scannedPage[V], err error) {
-		p.Page, p.meta, err = s.read(ctx, cursor)
-		return p, err
-	})
-	return p.Page, p.meta, err
+func (s scanner[V]) readPage(ctx context.Context, cursor string) (scannedPage[V], error) {
+	return readOnce(ctx, pageRead{s.flights, cursor}, func() (scannedPage[V], error) { return s.read(ctx, cursor) })
 }
 
 // flights returns a space that shares values only while they are fetched. It stores nothing.

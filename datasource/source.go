@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/paging"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
@@ -36,7 +37,7 @@ type Options struct {
 }
 
 // Page is a part of a backend's list.
-type Page[V any] = cache.Page[V]
+type Page[V any] = paging.Page[V]
 
 // Source reads and writes records of the three backends. It is safe for concurrent use.
 type Source struct {

@@ -86,12 +86,12 @@ func (s *Source) scanForUsers(ctx context.Context, users []string) (*scan[*mattr
 	}
 	scanner := scanner[*mattr.Identity]{size: l.scan.size, key: identityKey, seen: s.seenIdentities, flights: l.flights,
 		worthReading: s.carriesKeys, read: func(ctx context.Context,
-			cursor string) (*Page[*mattr.Identity], upstream.Meta, error) {
+			cursor string) (scannedPage[*mattr.Identity], error) {
 			return revisit(ctx, l.scans, l.list, cursor, func(p *Page[*mattr.Identity]) *Page[*mattr.Identity] {
 				return s.requestedPart(p, asked)
 			},
 				func(o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
-					return s.identityPage(ctx, mattr.MaxLimit, cursor, o)
+					return s.MATTR.Identities(ctx, mattr.MaxLimit, cursor, o)
 				})
 		}}
 	w, err := scanner.scan(ctx, len(users))

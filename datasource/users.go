@@ -50,12 +50,12 @@ func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey,
 		key:   func(u *coassemble.User) (key string, stub bool) { return u.Identifier, u.Bare },
 		pages: func(k UserPageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Client)} },
 		size:  (*coassemble.User).Size, decode: recordFrom[coassemble.User], single: s.Coassemble.User,
-		listAll: func(ctx context.Context, p coassemble.PageRequest,
-			options ...upstream.Option) ([]*coassemble.User, upstream.Meta, error) {
-			return s.Coassemble.Users(ctx, "", p, options...)
+		listAll: func(ctx context.Context, number, length int,
+			options ...upstream.Option) (Page[*coassemble.User], upstream.Meta, error) {
+			return s.Coassemble.Users(ctx, "", number, length, options...)
 		},
 		listPart: func(ctx context.Context, k UserPageKey,
-			o upstream.Option) ([]*coassemble.User, bool, upstream.Meta, error) {
+			o upstream.Option) (Page[*coassemble.User], upstream.Meta, error) {
 			return s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First, o)
 		},
 	}.resource(c, o)

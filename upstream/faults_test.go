@@ -33,7 +33,7 @@ func TestTheBudgetKeepsABackendFromRefusing(t *testing.T) {
 		defer cancel()
 		start := time.Now()
 		for range 60 {
-			if _, _, err := c.Clients(ctx, coassemble.PageRequest{Length: 1}); err != nil {
+			if _, _, err := c.Clients(ctx, 0, 1); err != nil {
 				t.Fatal(err)
 			}
 		}

@@ -119,8 +119,8 @@ func operations(t *testing.T, transport http.RoundTripper, rates []upstream.Rate
 			_, failed := ti.NewLookup().Find(ctx, []thoughtindustries.Key{k})
 			return failed[k]
 		},
-		"clients":       func(ctx context.Context) error { _, _, _, err := co.ClientWindow(ctx, 0, 5); return err },
-		"users":         func(ctx context.Context) error { _, _, _, err := co.UserWindow(ctx, id, 0, 5); return err },
+		"clients":       func(ctx context.Context) error { _, _, err := co.ClientWindow(ctx, 0, 5); return err },
+		"users":         func(ctx context.Context) error { _, _, err := co.UserWindow(ctx, id, 0, 5); return err },
 		"client":        func(ctx context.Context) error { _, _, err := co.Client(ctx, id); return err },
 		"user":          func(ctx context.Context) error { _, _, err := co.User(ctx, id); return err },
 		"update client": func(ctx context.Context) error { return co.UpdateClient(ctx, id, claims) },

@@ -112,12 +112,12 @@ func (b *backends) operations() []operation {
 			return err
 		}},
 		{co, "/v1/headless/clients", read, func(ctx context.Context) error {
-			_, _, err := b.co.Clients(ctx, coassemble.PageRequest{Length: 5})
+			_, _, err := b.co.Clients(ctx, 0, 5)
 			return err
 		}},
 		{co, "/v1/headless/client/{identifier}", read, func(ctx context.Context) error { _, _, err := b.co.Client(ctx, client); return err }},
 		{co, "/v1/headless/users", read, func(ctx context.Context) error {
-			_, _, err := b.co.Users(ctx, "", coassemble.PageRequest{Length: 5})
+			_, _, err := b.co.Users(ctx, "", 0, 5)
 			return err
 		}},
 		{co, "/v1/headless/user/{identifier}", read, func(ctx context.Context) error { _, _, err := b.co.User(ctx, user.Identifier); return err }},
@@ -436,7 +436,7 @@ func TestRateLimitHeadersPreventRefusals(t *testing.T) {
 		identifier := b.emulator.Clients()[0].Identifier
 		start := time.Now()
 		ask(100, func() error { _, _, err := b.ti.Page(ctx, thoughtindustries.Query{}, 1, 1); return err })
-		ask(200, func() error { _, _, err := b.co.Clients(ctx, coassemble.PageRequest{Length: 1}); return err })
+		ask(200, func() error { _, _, err := b.co.Clients(ctx, 0, 1); return err })
 		ask(10, func() error { return b.co.UpdateClient(ctx, identifier, json.RawMessage(`{}`)) })
 		for range calls {
 			if err := <-done; err != nil {

@@ -6,6 +6,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"github.com/learngraph/learngraph/paging"
 )
 
 // pages serves the numbers 0 to total-1 in pages of at most limit; exact backends send their page's size and whether it
@@ -16,19 +18,19 @@ type pages struct {
 	calls        int
 }
 
-func (p *pages) read(_ context.Context, page, size int, _ ...Option) (Chunk[int], error) {
+func (p *pages) read(_ context.Context, page, size int, _ ...Option) (paging.Page[int], Meta, error) {
 	p.calls++
 	asked := size
 	size = min(size, p.limit)
-	c := Chunk[int]{Page: page, Size: size}
+	c := paging.Page[int]{Number: page, Size: size}
 	for i := page * size; i < min((page+1)*size, p.total); i++ {
 		c.Items = append(c.Items, i)
 	}
-	c.Last = (page+1)*size >= p.total
+	c.More = (page+1)*size < p.total
 	if !p.exact {
-		c.Size, c.Last = asked, len(c.Items) < asked
+		c.Size, c.More = asked, len(c.Items) == asked
 	}
-	return c, nil
+	return c, Meta{}, nil
 }
 
 func TestWindowReadsTheRightItemsWithTheFewestCalls(t *testing.T) {
@@ -44,7 +46,7 @@ func TestWindowReadsTheRightItemsWithTheFewestCalls(t *testing.T) {
 		if random.IntN(3) == 0 {
 			offset = first * random.IntN(6)
 		}
-		items, more, _, err := PagedList[int]{c, "/r", 100, p.read}.Window(t.Context(), offset, first)
+		w, _, err := PagedList[int]{c, "/r", 100, p.read}.Window(t.Context(), offset, first)
 		if p.exact && first > p.limit*(maxWindowCalls-2) && KindOf(err) == LimitExceeded {
 			continue
 		}
@@ -55,12 +57,12 @@ func TestWindowReadsTheRightItemsWithTheFewestCalls(t *testing.T) {
 		for i := offset; i < min(offset+first, p.total); i++ {
 			want = append(want, i)
 		}
-		if diff := cmp.Diff(want, items); diff != "" {
+		if diff := cmp.Diff(want, w.Items); diff != "" {
 			t.Fatalf("%+v [%d,+%d) (-want +got):\n%s", p, offset, first, diff)
 		}
 		beyond := p.total > offset+first
-		if more != beyond && (p.exact || !more || p.total != offset+first) {
-			t.Fatalf("%+v [%d,+%d): more is %v", p, offset, first, more)
+		if w.More != beyond && (p.exact || !w.More || p.total != offset+first) {
+			t.Fatalf("%+v [%d,+%d): more is %v", p, offset, first, w.More)
 		}
 		if p.limit == 100 && p.calls > 2 || p.limit >= first && p.calls > 3 {
 			t.Fatalf("%+v [%d,+%d): %d calls", p, offset, first, p.calls)
@@ -74,9 +76,9 @@ func TestWindowReadsTheRightItemsWithTheFewestCalls(t *testing.T) {
 func TestWindowEndsWithABackendThatRepeatsAPage(t *testing.T) {
 	t.Parallel()
 	calls := 0
-	_, _, _, err := PagedList[int]{newClient(t, Options{}), "/r", 100, func(context.Context, int, int, ...Option) (Chunk[int], error) {
+	_, _, err := PagedList[int]{newClient(t, Options{}), "/r", 100, func(context.Context, int, int, ...Option) (paging.Page[int], Meta, error) {
 		calls++
-		return Chunk[int]{Items: make([]int, 10), Page: 0, Size: 10}, nil
+		return paging.Page[int]{Items: make([]int, 10), Size: 10, More: true}, Meta{}, nil
 	}}.Window(t.Context(), 50, 10)
 	if KindOf(err) != Contract || calls != 1 {
 		t.Errorf("got %v after %d calls", err, calls)
@@ -86,7 +88,7 @@ func TestWindowEndsWithABackendThatRepeatsAPage(t *testing.T) {
 func TestWindowEndsWithABackendWhosePagesAreTiny(t *testing.T) {
 	t.Parallel()
 	p := &pages{total: 1000, limit: 1, exact: true}
-	_, _, _, err := PagedList[int]{newClient(t, Options{}), "/r", 100, p.read}.Window(t.Context(), 0, 100)
+	_, _, err := PagedList[int]{newClient(t, Options{}), "/r", 100, p.read}.Window(t.Context(), 0, 100)
 	if KindOf(err) != LimitExceeded || p.calls != maxWindowCalls {
 		t.Errorf("got %v after %d calls", err, p.calls)
 	}
@@ -95,8 +97,8 @@ func TestWindowEndsWithABackendWhosePagesAreTiny(t *testing.T) {
 func TestAnEmptyWindowMakesNoCall(t *testing.T) {
 	t.Parallel()
 	p := &pages{total: 10, limit: 100}
-	items, more, _, err := PagedList[int]{newClient(t, Options{}), "/r", 100, p.read}.Window(t.Context(), 0, 0)
-	if len(items) > 0 || more || err != nil || p.calls != 0 {
-		t.Errorf("got %v, %v, %v after %d calls", items, more, err, p.calls)
+	w, _, err := PagedList[int]{newClient(t, Options{}), "/r", 100, p.read}.Window(t.Context(), 0, 0)
+	if len(w.Items) > 0 || w.More || err != nil || p.calls != 0 {
+		t.Errorf("got %v, %v, %v after %d calls", w.Items, w.More, err, p.calls)
 	}
 }

@@ -11,6 +11,7 @@ import (
 	"strconv"
 
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/paging"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -36,8 +37,12 @@ func (k *kind) request(method, identifier string) upstream.Request {
 	return upstream.Request{Method: method, Route: k.route, Path: []string{"v1", "headless", k.one, identifier}}
 }
 
-// list returns a call for a page of the records.
-func (k *kind) list(query url.Values) upstream.Request {
+// list returns a call for a page of the records, of one client unless clientIdentifier is empty.
+func (k *kind) list(clientIdentifier string, number, length int) upstream.Request {
+	query := url.Values{"page": {strconv.Itoa(number)}, "length": {strconv.Itoa(length)}}
+	if clientIdentifier != "" {
+		query.Set("clientIdentifier", clientIdentifier)
+	}
 	return upstream.Request{Method: http.MethodGet, Route: k.listRoute, Path: []string{"v1", "headless", k.many},
 		Query: query}
 }
@@ -47,52 +52,40 @@ type Client struct{ rest *upstream.Client }
 
 // New returns a client over rest, whose base URL ends before "/v1". It sets the probe of rest.
 func New(rest *upstream.Client) *Client {
-	rest.ProbeWith(clientKind.list(pageQuery(PageRequest{0, 1})))
+	rest.ProbeWith(clientKind.list("", 0, 1))
 	return &Client{rest}
 }
 
-// PageRequest names one page of a list: Number from 0, Length from 1 to MaxLength.
-type PageRequest struct{ Number, Length int }
-
-// Clients reads one page of the embed clients.
-func (c *Client) Clients(ctx context.Context, page PageRequest,
-	options ...upstream.Option) ([]*EmbedClient, upstream.Meta, error) {
-	return list(ctx, c.rest, clientKind, pageQuery(page), newClient, options)
+// Clients reads one page of the embed clients: number from 0, length from 1 to MaxLength. More may be set where nothing
+// follows, since a full page may be the last.
+func (c *Client) Clients(ctx context.Context, number, length int,
+	options ...upstream.Option) (paging.Page[*EmbedClient], upstream.Meta, error) {
+	return list(ctx, c.rest, clientKind, "", number, length, newClient, options)
 }
 
-// Users reads one page of the users, of one client unless clientIdentifier is empty.
-func (c *Client) Users(ctx context.Context, clientIdentifier string, page PageRequest,
-	options ...upstream.Option) ([]*User, upstream.Meta, error) {
-	q := pageQuery(page)
-	if clientIdentifier != "" {
-		q.Set("clientIdentifier", clientIdentifier)
-	}
-	return list(ctx, c.rest, userKind, q, newUser, options)
+// Users reads one page of the users in the manner of Clients, of one client unless clientIdentifier is empty.
+func (c *Client) Users(ctx context.Context, clientIdentifier string, number, length int,
+	options ...upstream.Option) (paging.Page[*User], upstream.Meta, error) {
+	return list(ctx, c.rest, userKind, clientIdentifier, number, length, newUser, options)
 }
 
 // ClientWindow reads the embed clients at positions [offset, offset+first) with one call, or two where no page of at
-// most MaxLength covers them. more may be true where nothing follows, since a full page may be the last.
+// most MaxLength covers them. More is as unsure as that of Clients.
 func (c *Client) ClientWindow(ctx context.Context, offset, first int,
-	options ...upstream.Option) (items []*EmbedClient, more bool, meta upstream.Meta, err error) {
-	return paged(c.rest, clientKind, c.Clients).Window(ctx, offset, first, options...)
+	options ...upstream.Option) (paging.Page[*EmbedClient], upstream.Meta, error) {
+	return upstream.PagedList[*EmbedClient]{Client: c.rest, Route: clientKind.listRoute, MaxSize: MaxLength,
+		Read: c.Clients}.Window(ctx, offset, first, options...)
 }
 
 // UserWindow reads users in the manner of ClientWindow, of one client unless clientIdentifier is empty.
 func (c *Client) UserWindow(ctx context.Context, clientIdentifier string, offset, first int,
-	options ...upstream.Option) (items []*User, more bool, meta upstream.Meta, err error) {
-	read := func(ctx context.Context, page PageRequest, options ...upstream.Option) ([]*User, upstream.Meta, error) {
-		return c.Users(ctx, clientIdentifier, page, options...)
+	options ...upstream.Option) (paging.Page[*User], upstream.Meta, error) {
+	read := func(ctx context.Context, number, length int,
+		options ...upstream.Option) (paging.Page[*User], upstream.Meta, error) {
+		return c.Users(ctx, clientIdentifier, number, length, options...)
 	}
-	return paged(c.rest, userKind, read).Window(ctx, offset, first, options...)
-}
-
-func paged[T any](rest *upstream.Client, k *kind,
-	read func(context.Context, PageRequest, ...upstream.Option) ([]T, upstream.Meta, error)) upstream.PagedList[T] {
-	return upstream.PagedList[T]{Client: rest, Route: k.listRoute, MaxSize: MaxLength,
-		Read: func(ctx context.Context, page, size int, options ...upstream.Option) (upstream.Chunk[T], error) {
-			items, meta, err := read(ctx, PageRequest{Number: page, Length: size}, options...)
-			return upstream.Chunk[T]{Items: items, Page: page, Size: size, Last: len(items) < size, Meta: meta}, err
-		}}
+	return upstream.PagedList[*User]{Client: c.rest, Route: userKind.listRoute, MaxSize: MaxLength,
+		Read: read}.Window(ctx, offset, first, options...)
 }
 
 // Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
@@ -203,25 +196,23 @@ func unidentified(resp *upstream.Response) error {
 	return upstream.ContractError("the record has no identifier")
 }
 
-func pageQuery(p PageRequest) url.Values {
-	return url.Values{"page": {strconv.Itoa(p.Number)}, "length": {strconv.Itoa(p.Length)}}
-}
-
-func list[T any](ctx context.Context, rest *upstream.Client, k *kind, q url.Values, wrap func(element) T,
-	options []upstream.Option) (items []T, meta upstream.Meta, err error) {
-	req := k.list(q)
+func list[T any](ctx context.Context, rest *upstream.Client, k *kind, clientIdentifier string, number, length int,
+	wrap func(element) T, options []upstream.Option) (page paging.Page[T], meta upstream.Meta, err error) {
+	req := k.list(clientIdentifier, number, length)
+	page.Number, page.Size = number, length
 	req.Read = func(resp *upstream.Response) error {
-		items, err = readList(resp, k.shape, wrap)
+		page.Items, err = readList(resp, k.shape, wrap)
 		return err
 	}
 	resp, err := rest.Do(ctx, req.Apply(options))
 	switch {
-	case err != nil && q.Has("clientIdentifier"):
-		return nil, resp.Meta(), err // it may be the client that is not found
+	case err != nil && clientIdentifier != "":
+		return paging.Page[T]{}, resp.Meta(), err // it may be the client that is not found
 	case err != nil:
-		return nil, resp.Meta(), upstream.NotFoundAsRejected(err)
+		return paging.Page[T]{}, resp.Meta(), upstream.NotFoundAsRejected(err)
 	}
-	return items, resp.Meta(), nil
+	page.More = len(page.Items) == length
+	return page, resp.Meta(), nil
 }
 
 func readList[T any](resp *upstream.Response, shape *document.Shape, wrap func(element) T) ([]T, error) {

@@ -159,12 +159,12 @@ func TestListsTakeRecordsAndPlainIdentifiers(t *testing.T) {
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			users, _, err := newTestClient(t, fixed{tt.status, tt.body}).Users(t.Context(), "", PageRequest{0, 100})
+			users, _, err := newTestClient(t, fixed{tt.status, tt.body}).Users(t.Context(), "", 0, 100)
 			if upstream.KindOf(err) != tt.kind {
 				t.Fatalf("got %v, want %v", err, tt.kind)
 			}
 			var got []string
-			for _, u := range users {
+			for _, u := range users.Items {
 				got = append(got, u.Identifier)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
@@ -197,19 +197,19 @@ func TestAgainstTheEmulator(t *testing.T) {
 	for _, lists := range []bool{false, true} {
 		e, c := emulated(t, emulator.Options{Clients: 7, UsersPerClient: 5, CoursesPerClient: 1, Linked: true, StringLists: lists})
 		ref := e.Clients()[2]
-		clients, more, _, err := c.ClientWindow(t.Context(), 2, 3)
-		if err != nil || len(clients) != 3 || !more || clients[0].Bare != lists {
-			t.Fatalf("got %d clients, %v, %v", len(clients), more, err)
+		clients, _, err := c.ClientWindow(t.Context(), 2, 3)
+		if err != nil || len(clients.Items) != 3 || !clients.More || clients.Items[0].Bare != lists {
+			t.Fatalf("got %+v, %v", clients, err)
 		}
 		one, _, err := c.Client(t.Context(), ref.Identifier)
 		if err != nil || one.Identifier != ref.Identifier || show(one.UserCount()) != "5" {
 			t.Errorf("got %+v, %v", one, err)
 		}
-		users, more, _, err := c.UserWindow(t.Context(), ref.Identifier, 0, 10)
-		if err != nil || len(users) != 5 || more {
-			t.Fatalf("got %d users, %v, %v", len(users), more, err)
+		users, _, err := c.UserWindow(t.Context(), ref.Identifier, 0, 10)
+		if err != nil || len(users.Items) != 5 || users.More {
+			t.Fatalf("got %+v, %v", users, err)
 		}
-		for _, u := range users {
+		for _, u := range users.Items {
 			got, _, err := c.User(t.Context(), u.Identifier)
 			if err != nil || show(got.ClientIdentifier()) != ref.Identifier {
 				t.Errorf("got %v, %v", got, err)

@@ -13,6 +13,7 @@ import (
 	"strings"
 
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/paging"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -37,16 +38,10 @@ func New(rest *upstream.Client, prefix string) *Client {
 	return c
 }
 
-// Page is one page of a list. Next is the cursor of the page after it, "" where none can follow; the page after a full
-// last one is empty.
-type Page[T any] struct {
-	Items []T
-	Next  string
-}
-
-// Identities reads a page of all identities; limit is 1 to MaxLimit, cursor that of the page before or "".
+// Identities reads a page of all identities; limit is 1 to MaxLimit, cursor that of the page before or "". The
+// page after a full last one is empty.
 func (c *Client) Identities(ctx context.Context, limit int, cursor string,
-	options ...upstream.Option) (Page[*Identity], upstream.Meta, error) {
+	options ...upstream.Option) (paging.Page[*Identity], upstream.Meta, error) {
 	return c.identities(ctx, c.request(http.MethodGet, "/users", "users").paged(limit, cursor), options...)
 }
 
@@ -77,7 +72,7 @@ func providerOf(providerID, subjectID *string) *provider {
 
 // Search reads a page of the identities that meet the criteria; without any they all do.
 func (c *Client) Search(ctx context.Context, criteria Criteria, limit int,
-	cursor string) (Page[*Identity], upstream.Meta, error) {
+	cursor string) (paging.Page[*Identity], upstream.Meta, error) {
 	req := c.request(http.MethodPost, "/users/search", "users", "search")
 	req.Safe, req.Search = true, true
 	req.Body = struct {
@@ -90,7 +85,7 @@ func (c *Client) Search(ctx context.Context, criteria Criteria, limit int,
 }
 
 func (c *Client) identities(ctx context.Context, req request,
-	options ...upstream.Option) (Page[*Identity], upstream.Meta, error) {
+	options ...upstream.Option) (paging.Page[*Identity], upstream.Meta, error) {
 	page, meta, err := list(ctx, c, req, identityShape, newIdentity, options)
 	return page, meta, upstream.NotFoundAsRejected(err)
 }
@@ -173,12 +168,12 @@ func (c *Client) DeleteIdentity(ctx context.Context, id string) error {
 
 // Credentials reads a page of an identity's credentials. An unknown identity has none.
 func (c *Client) Credentials(ctx context.Context, id string, limit int, cursor string,
-	options ...upstream.Option) (Page[*Credential], upstream.Meta, error) {
+	options ...upstream.Option) (paging.Page[*Credential], upstream.Meta, error) {
 	req := c.request(http.MethodGet, "/users/{userId}/credentials", "users", id, "credentials").paged(limit, cursor)
 	page, meta, err := list(ctx, c, req, credentialShape, newCredential, options)
 	var e *upstream.Error
 	if errors.As(err, &e) && e.Kind == upstream.NotFound {
-		return Page[*Credential]{}, meta, nil
+		return paging.Page[*Credential]{}, meta, nil
 	}
 	return page, meta, err
 }
@@ -250,9 +245,9 @@ func (r request) paged(limit int, cursor string) request {
 }
 
 func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(upstream.Record) T,
-	options []upstream.Option) (page Page[T], meta upstream.Meta, err error) {
+	options []upstream.Option) (page paging.Page[T], meta upstream.Meta, err error) {
 	var got struct {
-		page Page[T]
+		page paging.Page[T]
 		flaw error
 	}
 	req.Read = func(resp *upstream.Response) (err error) {
@@ -261,7 +256,7 @@ func list[T any](ctx context.Context, c *Client, req request, shape *document.Sh
 	}
 	resp, err := c.rest.Do(ctx, req.Apply(options))
 	if err != nil {
-		return Page[T]{}, resp.Meta(), err
+		return paging.Page[T]{}, resp.Meta(), err
 	}
 	return got.page, resp.Meta().WithPartial(got.flaw), nil
 }
@@ -269,7 +264,7 @@ func list[T any](ctx context.Context, c *Client, req request, shape *document.Sh
 // readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything. flaw is set
 // where errors came with the data.
 func readPage[T any](resp *upstream.Response, shape *document.Shape,
-	wrap func(upstream.Record) T) (page Page[T], flaw, err error) {
+	wrap func(upstream.Record) T) (page paging.Page[T], flaw, err error) {
 	r, err := resp.Document()
 	if err != nil {
 		return page, nil, err
@@ -296,14 +291,14 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape,
 		err = r.End()
 	}
 	if err != nil {
-		return Page[T]{}, nil, err
+		return paging.Page[T]{}, nil, err
 	}
 	if page.Items == nil {
 		var object map[string]json.RawMessage
 		if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
-			return Page[T]{}, nil, err
+			return paging.Page[T]{}, nil, err
 		}
-		return Page[T]{}, nil, upstream.ContractError("the page has no data")
+		return paging.Page[T]{}, nil, upstream.ContractError("the page has no data")
 	}
 	if len(page.Items) == 0 {
 		page.Next = ""

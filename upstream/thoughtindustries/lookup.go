@@ -30,7 +30,7 @@ type Key struct{ Field, Value string }
 // answers every miss.
 type Lookup struct {
 	// Read reads a page, which is the client's Page unless it is set before the first Find.
-	Read func(ctx context.Context, q Query, number, count int) (*Page, upstream.Meta, error)
+	Read func(ctx context.Context, q Query, number, count int) (Page, upstream.Meta, error)
 
 	client *Client
 
@@ -64,7 +64,7 @@ func (c *Client) NewLookup() *Lookup {
 		paged: map[string]bool{}, next: 1, left: -1}
 }
 
-func (c *Client) readPage(ctx context.Context, q Query, number, count int) (*Page, upstream.Meta, error) {
+func (c *Client) readPage(ctx context.Context, q Query, number, count int) (Page, upstream.Meta, error) {
 	return c.Page(ctx, q, number, count)
 }
 
@@ -198,7 +198,7 @@ func (l *Lookup) searchOne(ctx context.Context, k Key) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.metas = append(l.metas, meta)
-	l.remember(page.Clients)
+	l.remember(page.Items)
 	return nil
 }
 
@@ -310,22 +310,22 @@ func (l *Lookup) wait(ctx context.Context, s *step) error {
 }
 
 // advance takes a page into the scan; l.mu is held.
-func (l *Lookup) advance(page *Page) error {
+func (l *Lookup) advance(page Page) error {
 	before := len(l.paged)
-	for _, d := range page.Clients {
+	for _, d := range page.Items {
 		if d != nil {
 			l.paged[cmp.Or(l.client.key(d, "id"), string(d.JSON()))] = true
 		}
 	}
-	if page.HasMore && (page.Number != l.next || len(l.paged) == before) {
+	if page.More && (page.Number != l.next || len(l.paged) == before) {
 		return l.failure(upstream.Contract, "a page has no new records")
 	}
-	l.remember(page.Clients)
+	l.remember(page.Items)
 	l.next++
-	l.done = !page.HasMore
+	l.done = !page.More
 	l.left = -1
 	if page.Total != nil {
-		l.left = max((*page.Total+page.PerPage-1)/page.PerPage-page.Number, 0)
+		l.left = max((*page.Total+page.Size-1)/page.Size-page.Number, 0)
 	}
 	return nil
 }

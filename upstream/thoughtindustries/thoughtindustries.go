@@ -5,11 +5,13 @@ package thoughtindustries
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"net/url"
 	"strconv"
 
 	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/paging"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -62,22 +64,13 @@ func (c *Client) Parse(data []byte) (*document.Document, error) {
 // a field of the backend's choice, and an unknown one is Invalid.
 type Query struct{ Search, Sort string }
 
-// Page is one page of the list, as the backend made it.
-type Page struct {
-	// Clients are in the backend's order. One that is not an object is nil.
-	Clients      []*document.Document
-	Aggregations []*document.Document
-	// Total is the number of the query's clients, nil if the answer has none.
-	Total *int
-	// HasMore reports whether pages follow.
-	HasMore bool
-	// Number (from 1) and PerPage are those of the answer, else those requested.
-	Number, PerPage int
-}
+// Page is one page of the list, as the backend made it, with aggregations as Extra. A client that is not an object is
+// nil.
+type Page = paging.Page[*document.Document]
 
 // Page reads one page with one call: number from 1, count up to MaxCount.
 func (c *Client) Page(ctx context.Context, q Query, number, count int,
-	options ...upstream.Option) (page *Page, meta upstream.Meta, err error) {
+	options ...upstream.Option) (page Page, meta upstream.Meta, err error) {
 	query := url.Values{"page": {strconv.Itoa(number)}, "count": {strconv.Itoa(count)}}
 	if q.Search != "" {
 		query.Set("query", q.Search)
@@ -95,44 +88,22 @@ func (c *Client) Page(ctx context.Context, q Query, number, count int,
 		},
 	}.Apply(options))
 	if err != nil {
-		return nil, resp.Meta(), upstream.NotFoundAsRejected(err)
+		return Page{}, resp.Meta(), upstream.NotFoundAsRejected(err)
 	}
 	return page, resp.Meta().WithPartial(flaw), nil
 }
 
-// Window is a part of the list.
-type Window struct {
-	Clients      []*document.Document
-	Aggregations []*document.Document
-	// Offset is the position of the first client, from 0.
-	Offset int
-	Total  *int
-	// More reports whether clients follow.
-	More bool
-}
-
-type chunk = upstream.Chunk[*document.Document]
-
 // Window reads the clients at positions [offset, offset+first), in one call where a page of at most MaxCount covers
 // them, else in two.
 func (c *Client) Window(ctx context.Context, q Query, offset, first int,
-	options ...upstream.Option) (*Window, upstream.Meta, error) {
-	w := &Window{Offset: offset}
-	read := func(ctx context.Context, number, size int, options ...upstream.Option) (chunk, error) {
+	options ...upstream.Option) (Page, upstream.Meta, error) {
+	read := func(ctx context.Context, number, size int, options ...upstream.Option) (Page, upstream.Meta, error) {
 		p, meta, err := c.Page(ctx, q, number+1, size, options...)
-		if err != nil {
-			return chunk{Meta: meta}, err
-		}
-		w.Total, w.Aggregations = p.Total, p.Aggregations
-		return chunk{Items: p.Clients, Page: p.Number - 1, Size: p.PerPage, Last: !p.HasMore, Meta: meta}, nil
+		p.Number--
+		return p, meta, err
 	}
-	list := upstream.PagedList[*document.Document]{Client: c.rest, Route: route, MaxSize: MaxCount, Read: read}
-	clients, more, meta, err := list.Window(ctx, offset, first, options...)
-	if err != nil {
-		return nil, meta, err
-	}
-	w.Clients, w.More = clients, more
-	return w, meta, nil
+	return upstream.PagedList[*document.Document]{Client: c.rest, Route: route, MaxSize: MaxCount,
+		Read: read}.Window(ctx, offset, first, options...)
 }
 
 var pageInfoShape = &document.Shape{Name: "PageInfo", Members: []document.Member{
@@ -151,20 +122,20 @@ const (
 // repeat the last one counts.
 type envelope struct {
 	clients      []*document.Document
-	aggregations []*document.Document
+	aggregations []json.RawMessage
 	info         *document.Document
 	hasClients   bool // the Clients object was there
 	failed       bool // the errors array was not empty
 }
 
 // read returns the page and, where it has errors too, a flaw.
-func (c *Client) read(resp *upstream.Response, number, count int) (page *Page, flaw, err error) {
+func (c *Client) read(resp *upstream.Response, number, count int) (page Page, flaw, err error) {
 	r, err := resp.Document()
 	if err != nil {
-		return nil, nil, err
+		return Page{}, nil, err
 	}
 	if r.Kind() != document.KindObject {
-		return nil, nil, upstream.ContractError("the body is not a page of clients")
+		return Page{}, nil, upstream.ContractError("the body is not a page of clients")
 	}
 	var e envelope
 	err = r.Members(func(name []byte) error {
@@ -189,7 +160,7 @@ func (c *Client) read(resp *upstream.Response, number, count int) (page *Page, f
 	}
 	switch {
 	case err != nil:
-		return nil, nil, err
+		return Page{}, nil, err
 	case e.hasClients:
 		if e.failed {
 			flaw = resp.PartialErrors("Clients")
@@ -197,9 +168,9 @@ func (c *Client) read(resp *upstream.Response, number, count int) (page *Page, f
 		page, err = e.page(number, count)
 		return page, flaw, err
 	case e.failed:
-		return nil, nil, upstream.ErrorsInstead()
+		return Page{}, nil, upstream.ErrorsInstead()
 	}
-	return nil, nil, upstream.ContractError("the page has no clients")
+	return Page{}, nil, upstream.ContractError("the page has no clients")
 }
 
 func (e *envelope) member(r *document.Reader, name string, shapes Shapes) (err error) {
@@ -209,7 +180,9 @@ func (e *envelope) member(r *document.Reader, name string, shapes Shapes) (err e
 	case "aggregations":
 		e.aggregations = nil
 		if shapes.Aggregation != nil {
-			e.aggregations, err = documents(r, shapes.Aggregation)
+			list, err := documents(r, shapes.Aggregation)
+			e.aggregations = texts(list)
+			return err
 		}
 	case "pageInfo":
 		e.info = nil
@@ -238,6 +211,19 @@ func documents(r *document.Reader, shape *document.Shape) (list []*document.Docu
 	return list, err
 }
 
+// texts returns the JSON of documents, which is null of nil.
+func texts(list []*document.Document) []json.RawMessage {
+	var texts []json.RawMessage
+	for _, d := range list {
+		text := json.RawMessage("null")
+		if d != nil {
+			text = d.JSON()
+		}
+		texts = append(texts, text)
+	}
+	return texts
+}
+
 // members visits an object; a value of another kind has no members.
 func members(r *document.Reader, visit func(name []byte) error) error {
 	if r.Kind() != document.KindObject {
@@ -254,26 +240,26 @@ func elements(r *document.Reader, visit func() error) error {
 	return r.Elements(func(int) error { return visit() })
 }
 
-func (e *envelope) page(number, count int) (*Page, error) {
+func (e *envelope) page(number, count int) (Page, error) {
 	if e.clients == nil {
-		return nil, upstream.ContractError("the page has no list of clients")
+		return Page{}, upstream.ContractError("the page has no list of clients")
 	}
-	p := &Page{Clients: e.clients, Aggregations: e.aggregations, Number: number, PerPage: count}
-	if n, ok := e.number(infoPerPage); ok && n >= len(p.Clients) && n > 0 {
-		p.PerPage = n
+	p := Page{Items: e.clients, Extra: e.aggregations, Number: number, Size: count}
+	if n, ok := e.number(infoPerPage); ok && n >= len(p.Items) && n > 0 {
+		p.Size = n
 	}
 	if n, ok := e.number(infoCurrentPage); ok && n > 0 {
 		p.Number = n
 	}
-	seen := (p.Number-1)*p.PerPage + len(p.Clients)
-	if n, ok := e.number(infoTotal); ok && (n >= seen || len(p.Clients) == 0) && n >= 0 {
+	seen := (p.Number-1)*p.Size + len(p.Items)
+	if n, ok := e.number(infoTotal); ok && (n >= seen || len(p.Items) == 0) && n >= 0 {
 		p.Total = &n
-		p.HasMore = seen < n && len(p.Clients) > 0
+		p.More = seen < n && len(p.Items) > 0
 		return p, nil
 	}
 	if e.info != nil {
 		more, err := e.info.Root().Member(infoHasMore).Boolean()
-		p.HasMore = err == nil && more && len(p.Clients) > 0
+		p.More = err == nil && more && len(p.Items) > 0
 	}
 	return p, nil
 }

@@ -191,7 +191,7 @@ func TestPagesAreReadInAnyShapeThatTheBackendPromises(t *testing.T) {
 			if err != nil {
 				return
 			}
-			got := []any{ids(p.Clients), p.Total, p.HasMore, p.Number, p.PerPage}
+			got := []any{ids(p.Items), p.Total, p.More, p.Number, p.Size}
 			if diff := cmp.Diff([]any{tt.want, tt.total, tt.more, tt.number, tt.perPage}, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
@@ -205,11 +205,11 @@ func TestOnlyDeclaredMembersAreStored(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, want := string(p.Clients[0].JSON()), `{"id":"id-0000-","slug":"slug-0000-","sku":"sku-0000-","name":"name of id-0000-"}`; got != want {
+	if got, want := string(p.Items[0].JSON()), `{"id":"id-0000-","slug":"slug-0000-","sku":"sku-0000-","name":"name of id-0000-"}`; got != want {
 		t.Errorf("got %s", got)
 	}
-	if len(p.Aggregations) != 1 {
-		t.Errorf("got %d aggregations", len(p.Aggregations))
+	if len(p.Extra) != 1 {
+		t.Errorf("got %d aggregations", len(p.Extra))
 	}
 }
 
@@ -245,13 +245,13 @@ func TestWindowTakesTheFewestCalls(t *testing.T) {
 			for i := tt.offset; i < min(tt.offset+tt.first, 120); i++ {
 				want = append(want, b.entries[i].id)
 			}
-			if diff := cmp.Diff(want, ids(w.Clients)); diff != "" {
+			if diff := cmp.Diff(want, ids(w.Items)); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
 			}
 			if diff := cmp.Diff(tt.calls, b.calls); diff != "" {
 				t.Errorf("calls (-want +got):\n%s", diff)
 			}
-			if w.More != tt.more || w.Offset != tt.offset || !tt.noTotal && *w.Total != 120 {
+			if w.More != tt.more || !tt.noTotal && *w.Total != 120 {
 				t.Errorf("got %+v", w)
 			}
 		})
@@ -440,10 +440,10 @@ func TestAgainstTheEmulator(t *testing.T) {
 	c := newTestClient(t, e.Transport())
 	refs := e.Clients()
 	w, _, err := c.Window(t.Context(), Query{}, 90, 25)
-	if err != nil || len(w.Clients) != 25 || *w.Total != 130 || !w.More || len(w.Aggregations) == 0 {
+	if err != nil || len(w.Items) != 25 || *w.Total != 130 || !w.More || len(w.Extra) == 0 {
 		t.Fatalf("got %+v, %v", w, err)
 	}
-	for i, id := range ids(w.Clients) {
+	for i, id := range ids(w.Items) {
 		if id != refs[90+i].ID {
 			t.Fatalf("client %d: got %s, want %s", i, id, refs[90+i].ID)
 		}
@@ -470,10 +470,10 @@ func FuzzPage(f *testing.F) {
 		if err != nil {
 			return
 		}
-		if p.PerPage < 1 || p.Number < 1 || p.HasMore && len(p.Clients) == 0 {
+		if p.Size < 1 || p.Number < 1 || p.More && len(p.Items) == 0 {
 			t.Fatalf("%q gave %+v", data, p)
 		}
-		for _, d := range p.Clients {
+		for _, d := range p.Items {
 			if d != nil && !json.Valid(d.JSON()) {
 				t.Fatalf("%q keeps %q", data, d.JSON())
 			}
