@@ -67,7 +67,7 @@ var allowed = map[string][]string{
 	"sdl":                            {"graph/scalar"},
 	"footprint":                      {},
 	"paging":                         {},
-	"explorer":                       {},
+	"explorer":                       {"gateway/representation"},
 	"explorer/browsertest":           {},
 	"explorer/pack":                  {},
 	"capture":                        {"coerce", "document", "graph/model", "graph/scalar", "upstream", "upstream/coassemble", "upstream/http1", "upstream/mattr", "upstream/thoughtindustries"},

@@ -15,17 +15,20 @@ func TestTheCodingIsTheReadersChoice(t *testing.T) {
 	tests := []struct{ accept, want string }{
 		{"", ""},
 		{"identity", ""},
-		{"*", ""},
+		{"*", "br"},
 		{"gzip, deflate, br, zstd", "br"},
-		{"gzip;q=1.0, BR;q=0.5", "br"},
+		{"gzip;q=0.5, BR;q=0.9", "br"},
+		{"gzip;q=1.0, BR;q=0.5", "gzip"},
+		{"zstd, gzip;q=0.5", "gzip"},
+		{"identity, gzip;q=0.5", ""},
 		{"gzip", "gzip"},
 		{"br;q=0, gzip", "gzip"},
 		{"br;q=none, gzip;q=0.0", ""},
-		{"br;level=9", "br"},
+		{"br;level=9", ""},
 		{"brotli, x-gzip", ""},
 	}
 	for _, tt := range tests {
-		if got := negotiate(http.Header{"Accept-Encoding": {tt.accept}}); got != tt.want {
+		if got := get(t, "/", "Accept-Encoding", tt.accept).Header.Get("Content-Encoding"); got != tt.want {
 			t.Errorf("Accept-Encoding %q: got %q, want %q", tt.accept, got, tt.want)
 		}
 	}

@@ -15,6 +15,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/learngraph/learngraph/gateway/representation"
 )
 
 // dist is the output of build.sh for src, each file compressed by Brotli: a fifth of its size in the program, and what
@@ -98,7 +100,7 @@ func (a asset) serve(w http.ResponseWriter, r *http.Request) {
 	h.Set("Content-Type", a.contentType)
 	h.Set("Cache-Control", a.cacheControl)
 	h.Add("Vary", "Accept-Encoding")
-	coding, tag := negotiate(r.Header), a.etag()
+	coding, tag := representation.NegotiateCoding(r.Header, "br", "gzip").Best, a.etag()
 	if coding != "" {
 		h.Set("Content-Encoding", coding)
 		// A strong validator is that of one coding (RFC 9110, section 8.8.3).

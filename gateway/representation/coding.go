@@ -47,33 +47,36 @@ const (
 const zstdWindow = 1 << 20
 
 // coders are in the order in which they are preferred where the caller has no preference: cheapest for its size first.
-var coders = []coder{
-	{zstdCoding, &sync.Pool{New: func() any {
+var coders = [NumCodings]coder{
+	zstdIndex: {"zstd", &sync.Pool{New: func() any {
 		w, _ := zstd.NewWriter(nil, zstd.WithEncoderConcurrency(1), zstd.WithWindowSize(zstdWindow),
 			zstd.WithEncoderLevel(zstd.SpeedFastest))
 		return w
 	}}},
-	{brotliCoding, &sync.Pool{New: func() any { return brotli.NewWriterLevel(nil, brotliLevel) }}},
-	{"gzip", &sync.Pool{New: func() any {
+	brotliIndex: {"br", &sync.Pool{New: func() any { return brotli.NewWriterLevel(nil, brotliLevel) }}},
+	gzipIndex: {"gzip", &sync.Pool{New: func() any {
 		w, _ := gzip.NewWriterLevel(nil, gzip.BestSpeed)
 		return w
 	}}},
 }
 
+// The indexes of content codings: those of coders, and of other members of an Accept-Encoding.
 const (
-	brotliCoding = "br"
-	zstdCoding   = "zstd"
+	zstdIndex = iota
+	brotliIndex
+	gzipIndex
+	// NumCodings is how many content codings there are.
+	NumCodings
+	identityIndex = NumCodings
+	othersIndex   = NumCodings + 1 // "*"
 )
-
-// NumCodings is how many content codings there are.
-const NumCodings = 3
 
 // CodingIndex returns a number below NumCodings for the name of a content coding, -1 for any other.
 func CodingIndex(name string) int {
-	return slices.IndexFunc(coders, func(c coder) bool { return c.name == name })
+	return slices.IndexFunc(coders[:], func(c coder) bool { return c.name == name })
 }
 
-var quickBrotli = coder{brotliCoding, &sync.Pool{New: func() any {
+var quickBrotli = coder{"br", &sync.Pool{New: func() any {
 	return brotli.NewWriterLevel(nil, brotli.BestSpeed)
 }}}
 
@@ -103,29 +106,31 @@ func (c Codings) For(size, above int) string {
 	return c.Best
 }
 
-// NegotiateCoding picks the content coding by weight (RFC 9110, section 12.5.3); none is right also for
-// callers who name identity with a greater weight. An answer is never refused for its coding.
-func NegotiateCoding(h http.Header) (picked Codings) {
+// NegotiateCoding picks the content coding by weight (RFC 9110, section 12.5.3), among those that are offered, or among
+// all where none is named; none is right also for callers who name identity with a greater weight. An answer is never
+// refused for its coding.
+func NegotiateCoding(h http.Header, offered ...string) (picked Codings) {
 	accepted := h["Accept-Encoding"]
 	if accepted == nil {
 		return picked
 	}
-	identity, named := codingQuality(accepted, "identity")
+	weights := readCodingWeights(accepted)
+	identity := weights[identityIndex]
 	// Of all codings identity alone is acceptable unless it is excluded, by name or by "*;q=0" (RFC 9110, section 12.5.3).
-	picked.required = identity == 0 && (named || excludesOthers(accepted))
-	if !named {
-		identity = 0
-	}
+	picked.required = identity == 0 || identity < 0 && weights[othersIndex] == 0
 	weight, longWeight := 0.0, 0.0
-	for _, c := range coders {
-		if c.name == zstdCoding && !prefersZstd(accepted) {
+	for i, c := range coders {
+		// Libraries list zstd and brotli without weights on runtimes that unpack brotli alone, such as Node 20, where an
+		// answer in zstd ends the program. So zstd needs its own weight, above brotli's.
+		unsafe := i == zstdIndex && weights[zstdIndex] <= weights.of(brotliIndex)
+		q := weights.of(i)
+		if unsafe || q < identity || offered != nil && !slices.Contains(offered, c.name) {
 			continue
 		}
-		q, _ := codingQuality(accepted, c.name)
-		if q > weight && q >= identity {
+		if q > weight {
 			picked.Best, weight = c.name, q
 		}
-		if q > longWeight && q >= identity && c.name != brotliCoding {
+		if q > longWeight && i != brotliIndex {
 			picked.long, longWeight = c.name, q
 		}
 	}
@@ -133,40 +138,39 @@ func NegotiateCoding(h http.Header) (picked Codings) {
 	return picked
 }
 
-// prefersZstd reports whether zstd is named and has a greater weight than brotli. Libraries list both without weights
-// on runtimes that unpack brotli alone, such as Node 20, where an answer in zstd ends the program.
-func prefersZstd(accepted []string) bool {
-	q, named := codingQuality(accepted, zstdCoding)
-	brotliQ, _ := codingQuality(accepted, brotliCoding)
-	return named && q > brotliQ
+// codingWeights are the weights of an Accept-Encoding by the indexes of the codings, below 0 for one that is not named.
+type codingWeights [othersIndex + 1]float64
+
+// of returns the weight of a coding: its own where it is named, else that of "*", else 0.
+func (w *codingWeights) of(index int) float64 {
+	if w[index] < 0 {
+		return max(w[othersIndex], 0)
+	}
+	return w[index]
 }
 
-// codingQuality is the weight of a coding: its own where it is named, else that of *, else 0.
-func codingQuality(values []string, name string) (weight float64, named bool) {
-	for _, value := range values {
+func readCodingWeights(accepted []string) codingWeights {
+	weights := codingWeights{-1, -1, -1, -1, -1}
+	for _, value := range accepted {
 		for item := range strings.SplitSeq(value, ",") {
-			coding, params, _ := strings.Cut(item, ";")
-			switch strings.ToLower(strings.TrimSpace(coding)) {
-			case name:
-				return codingWeight(params), true
-			case "*":
-				weight = codingWeight(params)
+			name, params, _ := strings.Cut(item, ";")
+			i := codingIndex(strings.ToLower(strings.TrimSpace(name)))
+			if i >= 0 && weights[i] < 0 {
+				weights[i] = codingWeight(params)
 			}
 		}
 	}
-	return weight, false
+	return weights
 }
 
-// excludesOthers reports whether codings that are not named are not acceptable.
-func excludesOthers(values []string) bool {
-	for _, value := range values {
-		for item := range strings.SplitSeq(value, ",") {
-			if coding, params, _ := strings.Cut(item, ";"); strings.TrimSpace(coding) == "*" {
-				return codingWeight(params) == 0
-			}
-		}
+func codingIndex(name string) int {
+	switch name {
+	case "identity":
+		return identityIndex
+	case "*":
+		return othersIndex
 	}
-	return false
+	return CodingIndex(name)
 }
 
 func codingWeight(params string) float64 {
@@ -225,14 +229,14 @@ func Compress(coding string, pieces [][]byte) *bytes.Buffer {
 }
 
 func coderOf(coding string, pieces [][]byte) (coder, bool) {
-	if coding == brotliCoding && Size(pieces) > longestBrotli {
-		return quickBrotli, true
-	}
-	i := CodingIndex(coding)
-	if i < 0 {
+	switch i := CodingIndex(coding); {
+	case i < 0:
 		return coder{}, false
+	case i == brotliIndex && Size(pieces) > longestBrotli:
+		return quickBrotli, true
+	default:
+		return coders[i], true
 	}
-	return coders[i], true
 }
 
 // Size returns the number of bytes of the pieces.
