@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -168,6 +169,7 @@ func TestARequestIsOneRecordOfWhatItWas(t *testing.T) {
 	send("another-key", "garbage", clients)
 	send("reader-key", "", `{"query":"{ nothing }"}`)
 	send("reader-key", "", `[`+clients+`,`+clients+`]`)
+	send("reader-key", "", `[`+strings.Repeat(clients+",", gateway.DefaultBatchLimit)+clients+`]`)
 	p.probe(t, "/healthz")
 	p.probe(t, "/readyz")
 	row := func(pairs ...any) map[string]any {
@@ -184,6 +186,7 @@ func TestARequestIsOneRecordOfWhatItWas(t *testing.T) {
 		row("refused", "unknown API key", "status", 401.0, "code", "UNAUTHENTICATED"),
 		row("caller", "reader-key", "calls", 0.0, "code", "GRAPHQL_VALIDATION_FAILED"),
 		row("caller", "reader-key", "operation", "Clients", "kind", "query", "cache", "hit", "calls", 0.0, "operations", 2.0),
+		row("caller", "reader-key", "code", "LIMIT_EXCEEDED"),
 	}
 	if diff := cmp.Diff(want, p.requestRecords(t)); diff != "" {
 		t.Errorf("records (-want +got):\n%s", diff)

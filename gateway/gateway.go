@@ -8,6 +8,7 @@ import (
 	"crypto/sha256"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -120,7 +121,8 @@ func New(opts Options) *Gateway {
 	if opts.Subscriptions.Cache != nil {
 		g.hub = live.New(opts.Subscriptions)
 	}
-	g.answers = operationHandler{execute: g.answer, cached: g.answerFromCache}
+	g.answers = operationHandler{methods: allowedMethods, usage: "use GET or POST", execute: g.answer,
+		cached: g.answerFromCache}
 	return g
 }
 
@@ -150,114 +152,112 @@ func (g *Gateway) Subscriptions() live.Counters { return g.hub.Counters() }
 
 var _ http.Handler = (*Gateway)(nil)
 
-const allowedMethods = "GET, HEAD, POST, OPTIONS"
+// The methods of the two paths.
+var (
+	allowedMethods = []string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodOptions}
+	plannedMethods = []string{http.MethodPost, http.MethodOptions}
+)
 
 // ServeHTTP answers one request. A request whose answer no media type can carry gets 406 before it is read.
-func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	httpapi.SendRest(w, g.serve(w, r, g.answers))
+func (g *Gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) { g.serve(w, r, g.answers) }
+
+// PlanHandler answers POST /graphql/plan: the same requests as the gateway itself, and in data the cost of the
+// operation and the most backend calls that it would make, by backend and by field. It makes none.
+func (g *Gateway) PlanHandler() http.Handler {
+	plans := operationHandler{methods: plannedMethods, usage: "use POST", execute: g.plan}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.serve(w, r, plans) })
 }
 
 // operationHandler makes the answer to one operation.
 type operationHandler struct {
+	methods []string
+	usage   string // the message for other methods
 	execute func(context.Context, *http.Request, *httpapi.Request, *parts) *httpapi.Result
 	// cached answers a request that came before, or returns nil; it may be nil.
 	cached func(*http.Request, *auth.Caller, [sha256.Size]byte) *httpapi.Result
 }
 
-// serve answers a request, and returns the sender of the rest of an answer in parts, nil where nothing is left.
-//
-//nolint:gocyclo // the steps of a request, in their order
-func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, answer operationHandler) (rest func()) {
+// serve answers a request, or refuses it before it is read.
+func (g *Gateway) serve(w http.ResponseWriter, r *http.Request, h operationHandler) {
 	x := httpapi.NewResponseWriter(w, r)
-	if !allowsMethod(x, w, r.Method) {
-		return nil
+	switch {
+	case r.Method == http.MethodOptions:
+		httpapi.WriteAllow(w, strings.Join(h.methods, ", "))
+	case !slices.Contains(h.methods, r.Method):
+		x.Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest,
+			Allow: strings.Join(h.methods, ", "), Message: h.usage})
+	case x.Negotiate(r, g.opts.CompressAbove) && x.Enter(r, g.opts.Inflight):
+		httpapi.SendRest(w, g.serveEntered(x, r, h))
 	}
-	if fault := x.Negotiate(r, g.opts.CompressAbove); fault != nil {
-		x.Fail(fault)
-		return nil
-	}
-	if !x.Enter(r, g.opts.Inflight) {
-		return nil
-	}
+}
+
+// serveEntered answers a request that is counted until its answer is sent. It returns the sender of the rest of an
+// answer in parts, nil where nothing is left.
+func (g *Gateway) serveEntered(x *httpapi.ResponseWriter, r *http.Request, h operationHandler) (rest func()) {
 	defer func() {
 		if rest == nil {
 			x.Leave()
 		}
 	}()
-	who, r, fault := g.authenticate(r)
-	if fault != nil {
+	out, fault := g.handle(x, r, h)
+	switch {
+	case fault != nil:
 		x.Fail(fault)
-		return nil
-	}
-	x.PrivateOnly = who.Bound
-	raw, fault := httpapi.Read(x, r, g.opts.Limits)
-	if fault != nil {
-		x.Fail(fault)
-		return nil
-	}
-	sum := raw.Digest()
-	if answer.cached != nil {
-		if out := answer.cached(r, who, sum); out != nil {
-			x.Send(out)
-			return nil
-		}
-	}
-	if !x.HoldDecoded(raw) {
-		x.Fail(httpapi.Overloaded(x.Load))
-		return nil
-	}
-	all, fault := httpapi.Parse(raw, g.opts.BatchLimit)
-	if fault != nil && all != nil && all.Batch {
-		x.SendBatch(httpapi.RefuseEach(all.List, fault))
-		return nil
-	}
-	if fault != nil {
-		x.Fail(fault)
-		return nil
-	}
-	ctx, timeout, fault := g.timeout(auth.NewContext(r.Context(), who), r.Header)
-	if fault != nil {
-		x.Fail(fault)
-		return nil
-	}
-	for _, req := range all.List {
-		req.Timeout = timeout
-	}
-	if !all.Batch {
-		all.List[0].Raw, all.List[0].Digest = raw, sum
-		out := answer.execute(ctx, r, all.List[0], g.inParts(x, r))
+	case out != nil:
 		x.Send(out)
 		if out.Rest != nil {
 			out.Finally(x.Leave)
 		}
 		return out.Rest
 	}
-	x.SendBatch(g.executeBatch(ctx, r, all.List, answer))
 	return nil
 }
 
-// allowsMethod answers a request whose method executes nothing, and reports whether it does.
-func allowsMethod(x *httpapi.ResponseWriter, w http.ResponseWriter, method string) bool {
-	switch method {
-	case http.MethodGet, http.MethodHead, http.MethodPost:
-		return true
-	case http.MethodOptions:
-		httpapi.WriteAllow(w, allowedMethods)
-	default:
-		x.Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed, Code: gqlerrors.CodeBadRequest, Allow: allowedMethods,
-			Message: "use GET or POST"})
+// handle reads a request and executes its operations. It returns the answer to a single one, and sends that to a batch.
+func (g *Gateway) handle(x *httpapi.ResponseWriter, r *http.Request, h operationHandler) (*httpapi.Result,
+	*httpapi.Error) {
+	who, r, fault := g.authenticate(r)
+	if fault != nil {
+		return nil, fault
 	}
-	return false
+	x.PrivateOnly = who.Bound
+	raw, fault := httpapi.Read(x, r, g.opts.Limits)
+	if fault != nil {
+		return nil, fault
+	}
+	digest := raw.Digest()
+	if h.cached != nil {
+		if out := h.cached(r, who, digest); out != nil {
+			return out, nil
+		}
+	}
+	requests, fault := httpapi.Parse(x, raw, g.opts.BatchLimit)
+	if fault != nil {
+		return nil, fault
+	}
+	ctx, timeout, fault := g.timeout(auth.NewContext(r.Context(), who), r.Header)
+	if fault != nil {
+		return nil, fault
+	}
+	for _, req := range requests.List {
+		req.Timeout = timeout
+	}
+	if requests.Batch {
+		x.SendBatch(g.executeBatch(ctx, r, requests.List, h))
+		return nil, nil
+	}
+	requests.List[0].Digest = digest
+	return h.execute(ctx, r, requests.List[0], &parts{g: g, x: x, request: r}), nil
 }
 
 // executeBatch executes the operations of a batch in parallel.
 func (g *Gateway) executeBatch(ctx context.Context, r *http.Request, list []*httpapi.Request,
-	answer operationHandler) []*httpapi.Result {
+	h operationHandler) []*httpapi.Result {
 	replies := make([]*httpapi.Result, len(list))
 	var group task.Group
 	for i, req := range list {
 		group.Go(func() error {
-			replies[i] = answer.execute(ctx, r, req, nil)
+			replies[i] = h.execute(ctx, r, req, nil)
 			return nil
 		}, func(err error) {
 			if err != nil {

@@ -34,11 +34,6 @@ type parts struct {
 	errors     int                 // sent so far
 }
 
-// inParts returns the sender of an answer in parts, which is for the only operation of a request.
-func (g *Gateway) inParts(x *httpapi.ResponseWriter, r *http.Request) *parts {
-	return &parts{g: g, x: x, request: r}
-}
-
 // run executes the operation. It leaves the answer in out where nothing is left for later, else it has sent the first
 // payload when it returns, and out.Rest sends the others.
 func (p *parts) run(ctx context.Context, op *prepared, spent cost.Charge, used *provenance.Provenance,

@@ -8,27 +8,8 @@ import (
 
 	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/gateway/cost"
-	"github.com/learngraph/learngraph/gateway/gqlerrors"
 	"github.com/learngraph/learngraph/gateway/httpapi"
 )
-
-const plannedMethods = "POST, OPTIONS"
-
-// PlanHandler answers POST /graphql/plan: the same requests as the gateway itself, and in data the cost of the
-// operation and the most backend calls that it would make, by backend and by field. It makes none.
-func (g *Gateway) PlanHandler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		switch r.Method {
-		case http.MethodPost:
-			httpapi.SendRest(w, g.serve(w, r, operationHandler{execute: g.plan}))
-		case http.MethodOptions:
-			httpapi.WriteAllow(w, plannedMethods)
-		default:
-			httpapi.NewResponseWriter(w, r).Fail(&httpapi.Error{Status: http.StatusMethodNotAllowed,
-				Code: gqlerrors.CodeBadRequest, Allow: plannedMethods, Message: "use POST"})
-		}
-	})
-}
 
 // planned is the data of a plan.
 type planned struct {

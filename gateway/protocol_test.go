@@ -162,7 +162,7 @@ func TestStatusAndBodyFollowTheSpecification(t *testing.T) {
 func TestOptionsNamesTheMethods(t *testing.T) {
 	t.Parallel()
 	w := send(t, (&world{}).gateway(nil), "OPTIONS", "/graphql", "")
-	if w.Code != 204 || w.Header().Get("Allow") != allowedMethods {
+	if w.Code != 204 || w.Header().Get("Allow") != "GET, HEAD, POST, OPTIONS" {
 		t.Errorf("got %d and Allow %q", w.Code, w.Header().Get("Allow"))
 	}
 }
@@ -413,7 +413,7 @@ func TestThePlanHasItsOwnAllowHeader(t *testing.T) {
 	for method, status := range map[string]int{"OPTIONS": 204, "GET": 405, "PUT": 405} {
 		w := httptest.NewRecorder()
 		plan.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), method, "/graphql/plan", nil))
-		if w.Code != status || w.Header().Get("Allow") != plannedMethods {
+		if w.Code != status || w.Header().Get("Allow") != "POST, OPTIONS" {
 			t.Errorf("%s: got %d and Allow %q", method, w.Code, w.Header().Get("Allow"))
 		}
 	}

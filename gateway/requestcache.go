@@ -62,7 +62,7 @@ func newRequestCache(opts Options) *requestCache {
 
 // remember caches the parsed form of a request.
 func (rs *requestCache) remember(req *httpapi.Request, op *prepared, charged *cost.Estimate) {
-	if rs == nil || req.Raw.Empty() || len(op.RawQuery) > maxCachedDocument || !isQuery(op) {
+	if rs == nil || req.Digest == [sha256.Size]byte{} || len(op.RawQuery) > maxCachedDocument || !isQuery(op) {
 		return
 	}
 	again := &cachedRequest{cacheKey: op.cacheKey(), text: op.RawQuery, name: op.Operation.Name}

@@ -200,7 +200,6 @@ type previousAnswer struct {
 // behind a registered document's hash or a trusted document's id may be gone when the operation is executed again.
 func (g *Gateway) asker(who *auth.Caller, op *prepared, req *httpapi.Request) live.Ask {
 	kept := *req
-	kept.Raw = httpapi.Raw{}
 	kept.Extensions = maps.Clone(req.Extensions)
 	delete(kept.Extensions, "persistedQuery")
 	kept.Query, kept.DocumentID = op.RawQuery, ""

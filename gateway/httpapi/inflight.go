@@ -37,14 +37,18 @@ func Overloaded(load *inflight.Load) *Error {
 	return fault
 }
 
-// Enter counts the request until leave, and refuses it where there is no room for it.
+// Enter counts the request until Leave, and reports whether there is room for it. One that finds none is answered at
+// once, without waiting for its body.
 func (x *ResponseWriter) Enter(r *http.Request, load *inflight.Load) bool {
 	x.Load = load
-	if !load.Enter() {
-		x.refuseBody(r)
-		return false
+	if load.Enter() {
+		return true
 	}
-	return true
+	if r.ContentLength != 0 {
+		x.w.Header().Set("Connection", "close")
+	}
+	x.Fail(Overloaded(load))
+	return false
 }
 
 // Leave releases the room of Enter. It may be called again.
@@ -55,14 +59,6 @@ func (x *ResponseWriter) Leave() {
 	x.released = true
 	x.releaseHeld()
 	x.Load.Leave()
-}
-
-// refuseBody answers a request that finds no room, and does not wait for its body.
-func (x *ResponseWriter) refuseBody(r *http.Request) {
-	if r.ContentLength != 0 {
-		x.w.Header().Set("Connection", "close")
-	}
-	x.Fail(Overloaded(x.Load))
 }
 
 // hold counts n more bytes until the response writer ends, and reports whether there is room for them. With must it
@@ -87,9 +83,9 @@ func (x *ResponseWriter) releaseHeld() {
 // decodedValue is the approximate size of a decoded JSON value, in bytes, besides its text.
 const decodedValue = 64
 
-// HoldDecoded counts the memory that decoding a request takes, and reports whether there is room: a short text can hold
+// holdDecoded counts the memory that decoding a request takes, and reports whether there is room: a short text can hold
 // very many values.
-func (x *ResponseWriter) HoldDecoded(r Raw) bool {
+func (x *ResponseWriter) holdDecoded(r Raw) bool {
 	values := len(r.query) / 4 // where a comma may be three bytes
 	for _, c := range []byte{',', '[', '{'} {
 		values += bytes.Count(r.Body, []byte{c})

@@ -40,6 +40,9 @@ type Error struct {
 	AcceptEncoding string
 	// challenge asks for credentials, for 401.
 	challenge bool
+	// operations are the number of a batch, each of which gets the error: clients match answers with operations by their
+	// place. 0 is a request that is no batch.
+	operations int
 }
 
 // BadRequest returns the error of a malformed request.
@@ -54,9 +57,8 @@ type Request struct {
 	DocumentID string
 	// TrustedID is the id where it names a document of the manifest.
 	TrustedID string
-	// Raw is the bytes that the operation was read from; nothing where it is one of a batch.
-	Raw    Raw
-	Digest [sha256.Size]byte // of raw
+	// Digest identifies the HTTP request that the operation is all of; zero where it is one of a batch.
+	Digest [sha256.Size]byte
 	// OnError is the requested treatment of the fields around one that failed; empty is the default.
 	OnError string
 	// FixedOnError is that of a trusted document, which goes before the caller's.
@@ -103,9 +105,6 @@ type Raw struct {
 	Body  []byte
 }
 
-// Empty reports whether there are no bytes.
-func (r Raw) Empty() bool { return r.Body == nil && r.query == "" }
-
 // Digest identifies requests; a query string is no body.
 func (r Raw) Digest() [sha256.Size]byte {
 	if r.Body == nil {
@@ -126,8 +125,11 @@ func Read(x *ResponseWriter, r *http.Request, bounds limits.Limits) (Raw, *Error
 	return Raw{Body: body}, err
 }
 
-// Parse reads the parameters of GraphQL requests.
-func Parse(r Raw, batchLimit int) (*Requests, *Error) {
+// Parse reads the parameters of GraphQL requests, where there is room for them.
+func Parse(x *ResponseWriter, r Raw, batchLimit int) (*Requests, *Error) {
+	if !x.holdDecoded(r) {
+		return nil, Overloaded(x.Load)
+	}
 	if r.Body == nil {
 		return one(readQuery(r.query))
 	}
@@ -236,8 +238,7 @@ func parseBody(data []byte, batchLimit int) (*Requests, *Error) {
 // longestRefusal bounds the errors that a batch of too many operations gets.
 const longestRefusal = 1000
 
-// parseBatch reads an array of operations. One that is malformed refuses them all: they came as one request. A batch of
-// too many comes back as that many places for the error.
+// parseBatch reads an array of operations. One that is malformed refuses them all: they came as one request.
 func parseBatch(data []byte, limitOfBatch int) (*Requests, *Error) {
 	var items []json.RawMessage
 	if err := strictjson.Unmarshal(data, &items); err != nil {
@@ -247,9 +248,10 @@ func parseBatch(data []byte, limitOfBatch int) (*Requests, *Error) {
 		return nil, BadRequest("the batch is empty")
 	}
 	if len(items) > limitOfBatch {
-		return &Requests{Batch: true, List: make([]*Request, min(len(items), longestRefusal))},
-			OverLimit(http.StatusBadRequest, fmt.Sprintf("the batch has more than %d operations", limitOfBatch),
-				gqlerrors.Limit{Name: "batch", Reached: int64(len(items)), Allowed: int64(limitOfBatch)})
+		fault := OverLimit(http.StatusBadRequest, fmt.Sprintf("the batch has more than %d operations", limitOfBatch),
+			gqlerrors.Limit{Name: "batch", Reached: int64(len(items)), Allowed: int64(limitOfBatch)})
+		fault.operations = min(len(items), longestRefusal)
+		return nil, fault
 	}
 	all := &Requests{Batch: true, List: make([]*Request, len(items))}
 	for i, item := range items {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -47,33 +48,30 @@ func NewResponseWriter(w http.ResponseWriter, r *http.Request) *ResponseWriter {
 		visit: requestlog.Of(r.Context())}
 }
 
-// Negotiate picks the media type and the content coding of the answer, which has an ETag where the request is a GET. It
-// fails where no media type can carry the answer, unless the caller takes answers in parts: one that is not divided is
-// application/json for such a caller.
-func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) *Error {
-	accept := r.Header["Accept"]
+// Negotiate picks the media type and the content coding of the answer, which has an ETag where the request is a GET, and
+// reports whether a media type can carry the answer; else it refuses the request. An answer that is not divided is
+// application/json for a caller who takes answers in parts alone.
+func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {
 		match := r.Header.Get("If-None-Match")
 		x.ifNoneMatch = &match
 	}
 	media, weight := representation.NegotiateMediaType(r.Header)
-	parts, subscription := incremental.None, incremental.None
-	if incremental.NamesParts(accept) {
-		parts, subscription = incremental.Negotiate(accept, weight), incremental.NegotiateSubscription(accept)
-	}
+	parts, events, inParts := incremental.Negotiate(r.Header["Accept"], weight)
 	if !x.head {
-		x.Protocol, x.subscription = parts, subscription
+		x.Protocol, x.subscription = parts, events
 	}
 	x.codings, x.compressAbove = representation.NegotiateCoding(r.Header), compressAbove
 	x.eventsOnly = media == "" && x.Protocol == incremental.Events
 	if media != "" {
 		x.media = media
-	} else if parts == incremental.None && subscription == incremental.None && !incremental.AcceptsUnknown(accept) {
-		return &Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
+	} else if !inParts {
+		x.Fail(&Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
 			Message: "Accept must allow " + representation.MediaGraphQLResponse + " or " + representation.MediaJSON +
-				", and for a subscription text/event-stream or multipart/mixed;subscriptionSpec=1.0"}
+				", and for a subscription text/event-stream or multipart/mixed;subscriptionSpec=1.0"})
+		return false
 	}
-	return nil
+	return true
 }
 
 // BeginEvents makes the answer the events of a subscription, and reports whether the caller takes them. They have no
@@ -96,7 +94,11 @@ func refusedStatus(media string) int {
 // Fail sends a fault.
 func (x *ResponseWriter) Fail(fault *Error) {
 	x.visit.Failed(fault.Code)
-	x.Send(Fail(fault))
+	if fault.operations == 0 {
+		x.Send(Fail(fault))
+	} else {
+		x.SendBatch(slices.Repeat([]*Result{Fail(fault)}, fault.operations))
+	}
 }
 
 // Send sends the answer to a single operation, unless it is sent in parts.

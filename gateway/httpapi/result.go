@@ -79,16 +79,6 @@ func SendRest(w http.ResponseWriter, rest func()) {
 // Fail returns the result of an operation that is refused for a fault.
 func Fail(fault *Error) *Result { return &Result{Err: fault, Response: fault.response()} }
 
-// RefuseEach refuses each operation of a batch for the same fault: clients match answers with operations by their
-// place.
-func RefuseEach(list []*Request, fault *Error) []*Result {
-	replies := make([]*Result, len(list))
-	for i := range replies {
-		replies[i] = Fail(fault)
-	}
-	return replies
-}
-
 // Refuse returns the result of an operation that is not executed because of errors in it.
 func Refuse(errs gqlerror.List) *Result {
 	return &Result{Refused: true, Response: &graphql.Response{Errors: errs}}

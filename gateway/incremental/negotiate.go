@@ -52,61 +52,42 @@ func (p Protocol) contentType() string {
 	return "text/event-stream; charset=utf-8"
 }
 
-// NegotiateSubscription picks the protocol of a subscription that an Accept header asks for with the most weight:
-// Events where both have the same, None where it allows neither.
-func NegotiateSubscription(accept []string) Protocol {
-	var best float64
-	picked := None
+// Negotiate picks the protocols of an answer in parts and of a subscription's events that an Accept header asks for with
+// the most weight, each None where it allows none. An answer that is not divided goes before one in parts if whole, its
+// weight, is greater; Events before Multipart. accepted reports whether the header allows any format of parts, such as
+// one of a later version of the specification, which none of the protocols is.
+func Negotiate(accept []string, whole float64) (parts, events Protocol, accepted bool) {
+	if !slices.ContainsFunc(accept, namesParts) {
+		return None, None, false
+	}
+	var partsWeight, eventsWeight float64
 	for media, params := range representation.MediaRanges(accept) {
-		p := None
-		switch {
-		case media == "multipart/mixed" && params["subscriptionspec"] == "1.0":
+		q := representation.Quality(params)
+		if q == 0 || media != "multipart/mixed" && media != "text/event-stream" {
+			continue
+		}
+		accepted = true
+		p := protocolOf(media, params)
+		if p != None && (q > partsWeight || q == partsWeight && p < parts) {
+			parts, partsWeight = p, q
+		}
+		if media == "multipart/mixed" && params["subscriptionspec"] == "1.0" {
 			p = Multipart
-		case protocolOf(media, params) == Events:
-			p = Events
 		}
-		if q := representation.Quality(params); p != None && (q > best || q == best && q > 0 && p == Events) {
-			best, picked = q, p
+		if p == Multipart && q > eventsWeight || p == Events && q >= eventsWeight {
+			events, eventsWeight = p, q
 		}
 	}
-	return picked
+	if whole > partsWeight {
+		parts = None
+	}
+	return parts, events, accepted
 }
 
-// NamesParts reports whether an Accept header names a format of parts. Nearly all name none, and the functions that
-// pick one of it have nothing to find then.
-func NamesParts(accept []string) bool {
-	return slices.ContainsFunc(accept, func(value string) bool {
-		value = strings.ToLower(value)
-		return strings.Contains(value, "multipart/mixed") || strings.Contains(value, "text/event-stream")
-	})
-}
-
-// Negotiate picks the protocol that an Accept header asks for: None where an answer that is not divided has more
-// weight, which is whole.
-func Negotiate(accept []string, whole float64) Protocol {
-	best, picked := 0.0, None
-	for media, params := range representation.MediaRanges(accept) {
-		p, q := protocolOf(media, params), representation.Quality(params)
-		if p != None && q > 0 && (q > best || q == best && p < picked) {
-			best, picked = q, p
-		}
-	}
-	if whole > best {
-		return None
-	}
-	return picked
-}
-
-// AcceptsUnknown reports whether an Accept header allows a format of parts that none of the protocols is, as one of a
-// later version of the specification.
-func AcceptsUnknown(accept []string) bool {
-	for media, params := range representation.MediaRanges(accept) {
-		parts := media == "multipart/mixed" || media == "text/event-stream"
-		if parts && representation.Quality(params) > 0 && protocolOf(media, params) == None {
-			return true
-		}
-	}
-	return false
+// namesParts reports whether a value of Accept names a format of parts. Nearly all name none, and need not be parsed.
+func namesParts(value string) bool {
+	value = strings.ToLower(value)
+	return strings.Contains(value, "multipart/mixed") || strings.Contains(value, "text/event-stream")
 }
 
 func protocolOf(media string, params map[string]string) Protocol {
