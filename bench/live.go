@@ -59,8 +59,8 @@ func benchLive(quick bool) (rows []row, err error) {
 	return append([]row{memory}, change...), nil
 }
 
-// measureLive returns by how many MiB the program grows with so many connections, of subscribers or idle, and what one
-// change is for subscribers.
+// measureLive returns by how many MiB the program grows with so many connections, of subscribers or idle, and the
+// times of one change for subscribers.
 func measureLive(binary, backends string, count int, subscribe bool) (mib float64, rows []row, err error) {
 	// With a small GOGC nearly all of the heap is in use.
 	p, err := startProgram(binary, backends, "GOGC=10", "CACHE_TTL=1h", fmt.Sprintf("SUBSCRIPTIONS=%d,%d", count, count))

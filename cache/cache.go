@@ -10,7 +10,7 @@
 // The process that dropped never serves the old value again, and no fetch that began before the Drop fills either level
 // afterwards. While Redis is reachable, the old value is overwritten there by a tombstone that refuses late fills from
 // other replicas for a minute, and the other replicas forget it at once; one that lost the channel forgets everything
-// as soon as it has it again. A Drop waits for Redis for at most a second. What fails then is repeated four times a
+// as soon as it has it again. A Drop waits for Redis for at most a second. A Drop that fails is repeated four times a
 // second (for the last 65,536 keys), and the process ignores Redis's values for those keys and tags until it
 // succeeds.
 //
@@ -59,7 +59,7 @@ type Options struct {
 	Version string       // of encoding and schema: values of another version are not seen
 	Log     *slog.Logger // one line per outage of Redis; nil discards
 
-	// cut lets tests choose what is cut off lifetimes.
+	// cut lets tests choose the part that is cut off lifetimes.
 	cut func() float64
 }
 

@@ -214,8 +214,8 @@ func (c *Collection[K, V]) tags(v V) []Tag {
 }
 
 // Revisit reads a page that a fetch of something else needs, such as one of a full scan. Where backends send ETags it
-// stores what keep returns of the page under the text, so that the page need not be sent again; a nil keep is all of
-// it, a nil page nothing. The items are for the caller to store.
+// stores the part of the page that keep returns under the text, so that the page need not be sent again; a nil keep is
+// all of it, a nil page nothing. The items are for the caller to store.
 func (c *Collection[K, V]) Revisit(ctx context.Context, text string, tags []Tag, keep func(*Page[V]) *Page[V],
 	read func(ctx context.Context, etag string) (Entry[*Page[V]], error)) (Entry[*Page[V]], error) {
 	var stored *record
@@ -339,7 +339,7 @@ func (c *Collection[K, V]) visiblePage(o *outcome) (Page[V], error) {
 	return page, nil
 }
 
-// pageHead is what precedes the items of a page in Redis: a page with their number in their place.
+// pageHead precedes the items of a page in Redis: it is the page with their number in their place.
 type pageHead[V any] struct {
 	Items int
 	*Page[V]

@@ -23,9 +23,9 @@ type Rate struct {
 }
 
 // Window is a rolling-window budget that replicas share through Redis by leasing a few starts at a time. While Redis is
-// away, and for one window after, each process keeps to its own log and its share of the rates, and of what was left of
-// them when Redis last answered. Redis gets the starts that it missed meanwhile, or has forgotten, with the next lease.
-// A Window is safe for concurrent use.
+// away, and for one window after, each process keeps to its own log and its share of the rates, and of the starts that
+// were left when Redis last answered. Redis gets the starts that it missed meanwhile, or has forgotten, with the next
+// lease. A Window is safe for concurrent use.
 type Window struct {
 	remote   *remote
 	keys     []string
@@ -138,7 +138,7 @@ func (w *Window) available(now time.Time, n int) (starts int, wait time.Duration
 }
 
 // availableAlone is available for a Redis that does not answer: starts that Redis does not have are
-// also bounded by this process's share of what was left at its last answer, since others may have had more than their
+// also bounded by this process's share of those left at its last answer, since others may have had more than their
 // share. w.mu is held.
 func (w *Window) availableAlone(now time.Time, n int) (starts int, wait time.Duration) {
 	n, wait = w.available(now, n)

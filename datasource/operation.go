@@ -109,7 +109,7 @@ func lazy[K comparable, V any](o *Operation, slot **loader.Loader[K, V], l loadi
 	return *slot
 }
 
-// loading is what the loaders of all operations for one kind of record have in common.
+// loading is shared by the loaders of all operations for one kind of record.
 type loading[K comparable, V any] struct {
 	text  func(K) string // the name of a key in the cache
 	fetch loader.Fetch[K, V]

@@ -29,8 +29,8 @@ type Options struct {
 	Secondary *Source
 	// Batch is called before each batch is fetched, and its result is called after; nil is not called.
 	Batch func(ctx context.Context, kind string, keys int) (context.Context, func())
-	// Within adds to the operation's context, under which a batch is fetched, what belongs to the field that asked for it;
-	// nil adds nothing.
+	// Within adds values of the context of the field that asked for a batch to the operation's context, under which the
+	// batch is fetched; nil adds nothing.
 	Within func(operation, field context.Context) context.Context
 	// Field returns the path of the field that a context belongs to. It is needed where operations are explained.
 	Field func(ctx context.Context) string

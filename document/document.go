@@ -14,8 +14,8 @@
 //     too. Below a [Member.JSON] repeated members stay as they were sent.
 //   - Strings keep their escapes; only invalid UTF-8 and lone surrogate escapes are rewritten, to U+FFFD. Numbers keep
 //     the form in which they were sent. Nulls stay in the text.
-//   - Objects of one [Shape.Key] are completed by each other: they are one object, wherever the text has it. What
-//     several of them have is that of the one with the most members that are not null.
+//   - Objects of one [Shape.Key] are completed by each other: they are one object, wherever the text has it. A
+//     member of several of them has the value in the one with the most members that are not null.
 //   - Arrays nest, and every object in them has the shape of the member.
 package document
 

@@ -19,8 +19,8 @@ import (
 	"github.com/learngraph/learngraph/gateway/representation"
 )
 
-// dist is the output of build.sh for src, each file compressed by Brotli: a fifth of its size in the program, and what
-// browsers take as it is.
+// dist is the output of build.sh for src, each file compressed by Brotli: a fifth of its size in the program, in an
+// encoding that browsers accept.
 //
 //go:embed dist
 var dist embed.FS

@@ -1,6 +1,6 @@
 // Package gateway is GraphQL over HTTP in front of an executable schema: it reads requests, authenticates the caller,
-// keeps documents, refuses what passes a limit before any resolver runs, and writes answers. It knows kinds of backend
-// errors, no backend.
+// keeps documents, refuses operations past a limit before any resolver runs, and writes answers. It knows kinds of
+// backend errors, no backend.
 package gateway
 
 import (
@@ -52,7 +52,7 @@ type Options struct {
 	Persisted documents.Store
 	// Trusted are the documents that the frontends were built with.
 	Trusted *documents.Trusted
-	// Cost bounds what one operation and one caller may spend.
+	// Cost bounds the points of one operation and of one caller.
 	Cost cost.Options
 	// MaxCalls is how many backend calls one operation may make. Plans warn of more; 0 is any number.
 	MaxCalls int

@@ -135,7 +135,7 @@ func (r *runner) explains(h http.Header) bool {
 }
 
 // addExtensions derives the extensions and headers of the answer from its facts and calls: freshness, the explain view,
-// and what headers have of caches and backends.
+// and the headers about caches and backends.
 func (r *runner) addExtensions(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) {
 	facts := used.Facts.List()
 	out.Policy, out.ProxyStatus = r.policy(ctx, op, used, out), provenance.ProxyStatus(out.Response.Errors, facts)

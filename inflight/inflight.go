@@ -7,8 +7,8 @@ import "sync/atomic"
 // Small is the size in bytes up to which a body or an answer is not counted: the number of requests bounds these.
 const Small = 16 << 10
 
-// Must is up to how many bytes a holder finds room whose Must is set. A backend, or fields that a caller asks for, can
-// make what follows a write as long as anything else.
+// Must is up to how many bytes a holder finds room whose Must is set. The answer to a write can be as long as any
+// other: a backend decides that, or the fields that a caller asks for.
 const Must = 1 << 20
 
 // Load is the number and the memory of requests under way. It is safe for concurrent use; a nil *Load bounds and counts

@@ -88,7 +88,7 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 	return collect(thunks)
 }
 
-// enter adds the keys that were not asked for before to the batch that leaves next, and sets what waits for each.
+// enter adds the keys that were not asked for before to the batch that leaves next, and sets the thunk of each.
 func (l *Loader[K, V]) enter(ctx context.Context, keys []K, thunks []dataloader.Thunk[Result[V]]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -296,8 +296,8 @@ func credentialConnections(pages []credentialPage, err error) ([]*model.Credenti
 	return connections, anyOf(errs)
 }
 
-// cursorPage is what follows c in the page that c's token leads to. The page was read from its start: a place inside it
-// has no token of its own. Where the backend's next page is the same page again, the list ends with an error in
+// cursorPage returns the part after c of the page that c's token leads to. The page was read from its start: a place
+// inside it has no token of its own. Where the backend's next page is the same page again, the list ends with an error in
 // addition to the nodes.
 func cursorPage[T any](p datasource.Page[T], c scalar.Cursor, continued bool) (page[T], error) {
 	var err error

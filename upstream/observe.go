@@ -25,8 +25,8 @@ type Call struct {
 	// Bytes are those of the body as received, before inflating.
 	Bytes int64
 	Purpose
-	// Kind is the failure of the exchange, Unknown if it brought a 2xx or the 304 that was asked for. What reading its
-	// body finds later is not in it.
+	// Kind is the failure of the exchange, Unknown if it brought a 2xx or the 304 that was asked for. An error
+	// of reading its body is not in it.
 	Kind Kind
 	// Number identifies an exchange within this process.
 	Number uint64

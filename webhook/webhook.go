@@ -148,7 +148,7 @@ func (e *Endpoint) receive(w http.ResponseWriter, r *http.Request) (Outcome, []C
 	case err != nil:
 		return Refused, nil // it did not arrive whole
 	}
-	// What verifies and reads is given anyone's bytes.
+	// The bytes may be anyone's: a panic of the code that verifies or reads them is an error.
 	switch err := task.Run(func() error { return e.vendor.verify(r, body) }); {
 	case errors.As(err, new(*Unavailable)):
 		return Busy, nil

@@ -63,8 +63,8 @@ type Edge struct {
 // reveal those of others.
 var PrivateNoStore = Policy{private: true}
 
-// FromFacts takes the least fresh fact for all, whose ages are those of now. What holds no fact has no lifetime that
-// anyone knows.
+// FromFacts takes the least fresh fact for all, whose ages are those of now. An answer without a fact has no known
+// lifetime.
 func FromFacts(facts []cache.Fact, publicCatalog bool, now time.Time) Policy {
 	if len(facts) == 0 {
 		return Policy{}

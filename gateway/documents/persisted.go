@@ -86,7 +86,7 @@ func NewShared(c *cache.Cache, scope string) *Shared {
 // Close frees the memory of the process's texts. It keeps none from then on.
 func (s *Shared) Close() { s.local.texts.Close() }
 
-// Get returns the text of a hash, whichever replica learnt it. What Redis no longer has of the texts in use it gets
+// Get returns the text of a hash, whichever replica learnt it. A text in use that Redis no longer has is sent to it
 // again.
 func (s *Shared) Get(ctx context.Context, hash string) (string, bool) {
 	near, known := s.local.texts.Get(hash)

@@ -15,7 +15,7 @@ import (
 )
 
 // bindings writes how the engine has each field of each object type, next to the executable schema: content from the
-// members of documents, everything else by the methods and resolvers that gqlgen itself would call. What does not fit
+// members of documents, everything else by the methods and resolvers that gqlgen itself would call. A wrong binding
 // does not compile.
 type bindings struct{}
 

@@ -18,7 +18,7 @@ import (
 // MaxLength is the longest page that is asked for.
 const MaxLength = 100
 
-// kind names the routes of one kind of record, and what is read of it.
+// kind names the routes of one kind of record, and its members that are read.
 type kind struct {
 	one, many        string // in paths
 	route, listRoute string
