@@ -459,11 +459,11 @@ func bindClientConnection(e *executableSchema) *engine.Object {
 func bindClientEdge(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "ClientEdge", Fields: map[string]*engine.Binding{
 		"cursor": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v := parent.(*model.ClientEdge).Cursor
+			v := parent.(*model.Edge[*model.Client]).Cursor
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"node": {Kind: engine.Read, Object: func(ctx context.Context, parent any) (any, error) {
-			v := parent.(*model.ClientEdge).Node
+			v := parent.(*model.Edge[*model.Client]).Node
 			return engine.Pointer(v), nil
 		}},
 	}}
@@ -898,15 +898,15 @@ func bindCredential(e *executableSchema) *engine.Object {
 func bindCredentialConnection(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "CredentialConnection", Fields: map[string]*engine.Binding{
 		"edges": {Kind: engine.Read, List: func(ctx context.Context, dst []any, parent any) ([]any, bool, error) {
-			v := parent.(*model.CredentialConnection).Edges
+			v := parent.(*model.Connection[*model.Credential]).Edges
 			return engine.AppendPointers(dst, v), v != nil, nil
 		}},
 		"nodes": {Kind: engine.Read, List: func(ctx context.Context, dst []any, parent any) ([]any, bool, error) {
-			v := parent.(*model.CredentialConnection).Nodes
+			v := parent.(*model.Connection[*model.Credential]).Nodes
 			return engine.AppendPointers(dst, v), v != nil, nil
 		}},
 		"pageInfo": {Kind: engine.Read, Object: func(ctx context.Context, parent any) (any, error) {
-			v := parent.(*model.CredentialConnection).PageInfo
+			v := parent.(*model.Connection[*model.Credential]).PageInfo
 			return engine.Pointer(v), nil
 		}},
 	}}
@@ -915,11 +915,11 @@ func bindCredentialConnection(e *executableSchema) *engine.Object {
 func bindCredentialEdge(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "CredentialEdge", Fields: map[string]*engine.Binding{
 		"cursor": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v := parent.(*model.CredentialEdge).Cursor
+			v := parent.(*model.Edge[*model.Credential]).Cursor
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"node": {Kind: engine.Read, Object: func(ctx context.Context, parent any) (any, error) {
-			v := parent.(*model.CredentialEdge).Node
+			v := parent.(*model.Edge[*model.Credential]).Node
 			return engine.Pointer(v), nil
 		}},
 	}}
@@ -1056,15 +1056,15 @@ func bindEmbedClient(e *executableSchema) *engine.Object {
 func bindEmbedClientConnection(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "EmbedClientConnection", Fields: map[string]*engine.Binding{
 		"edges": {Kind: engine.Read, List: func(ctx context.Context, dst []any, parent any) ([]any, bool, error) {
-			v := parent.(*model.EmbedClientConnection).Edges
+			v := parent.(*model.Connection[*coassemble.EmbedClient]).Edges
 			return engine.AppendPointers(dst, v), v != nil, nil
 		}},
 		"nodes": {Kind: engine.Read, List: func(ctx context.Context, dst []any, parent any) ([]any, bool, error) {
-			v := parent.(*model.EmbedClientConnection).Nodes
+			v := parent.(*model.Connection[*coassemble.EmbedClient]).Nodes
 			return engine.AppendPointers(dst, v), v != nil, nil
 		}},
 		"pageInfo": {Kind: engine.Read, Object: func(ctx context.Context, parent any) (any, error) {
-			v := parent.(*model.EmbedClientConnection).PageInfo
+			v := parent.(*model.Connection[*coassemble.EmbedClient]).PageInfo
 			return engine.Pointer(v), nil
 		}},
 	}}
@@ -1073,11 +1073,11 @@ func bindEmbedClientConnection(e *executableSchema) *engine.Object {
 func bindEmbedClientEdge(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "EmbedClientEdge", Fields: map[string]*engine.Binding{
 		"cursor": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v := parent.(*model.EmbedClientEdge).Cursor
+			v := parent.(*model.Edge[*coassemble.EmbedClient]).Cursor
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"node": {Kind: engine.Read, Object: func(ctx context.Context, parent any) (any, error) {
-			v := parent.(*model.EmbedClientEdge).Node
+			v := parent.(*model.Edge[*coassemble.EmbedClient]).Node
 			return engine.Pointer(v), nil
 		}},
 	}}
@@ -1151,15 +1151,15 @@ func bindIdentity(e *executableSchema) *engine.Object {
 func bindIdentityConnection(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "IdentityConnection", Fields: map[string]*engine.Binding{
 		"edges": {Kind: engine.Read, List: func(ctx context.Context, dst []any, parent any) ([]any, bool, error) {
-			v := parent.(*model.IdentityConnection).Edges
+			v := parent.(*model.Connection[*mattr.Identity]).Edges
 			return engine.AppendPointers(dst, v), v != nil, nil
 		}},
 		"nodes": {Kind: engine.Read, List: func(ctx context.Context, dst []any, parent any) ([]any, bool, error) {
-			v := parent.(*model.IdentityConnection).Nodes
+			v := parent.(*model.Connection[*mattr.Identity]).Nodes
 			return engine.AppendPointers(dst, v), v != nil, nil
 		}},
 		"pageInfo": {Kind: engine.Read, Object: func(ctx context.Context, parent any) (any, error) {
-			v := parent.(*model.IdentityConnection).PageInfo
+			v := parent.(*model.Connection[*mattr.Identity]).PageInfo
 			return engine.Pointer(v), nil
 		}},
 	}}
@@ -1168,11 +1168,11 @@ func bindIdentityConnection(e *executableSchema) *engine.Object {
 func bindIdentityEdge(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "IdentityEdge", Fields: map[string]*engine.Binding{
 		"cursor": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v := parent.(*model.IdentityEdge).Cursor
+			v := parent.(*model.Edge[*mattr.Identity]).Cursor
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"node": {Kind: engine.Read, Object: func(ctx context.Context, parent any) (any, error) {
-			v := parent.(*model.IdentityEdge).Node
+			v := parent.(*model.Edge[*mattr.Identity]).Node
 			return engine.Pointer(v), nil
 		}},
 	}}
@@ -1866,15 +1866,15 @@ func bindUser(e *executableSchema) *engine.Object {
 func bindUserConnection(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "UserConnection", Fields: map[string]*engine.Binding{
 		"edges": {Kind: engine.Read, List: func(ctx context.Context, dst []any, parent any) ([]any, bool, error) {
-			v := parent.(*model.UserConnection).Edges
+			v := parent.(*model.Connection[*coassemble.User]).Edges
 			return engine.AppendPointers(dst, v), v != nil, nil
 		}},
 		"nodes": {Kind: engine.Read, List: func(ctx context.Context, dst []any, parent any) ([]any, bool, error) {
-			v := parent.(*model.UserConnection).Nodes
+			v := parent.(*model.Connection[*coassemble.User]).Nodes
 			return engine.AppendPointers(dst, v), v != nil, nil
 		}},
 		"pageInfo": {Kind: engine.Read, Object: func(ctx context.Context, parent any) (any, error) {
-			v := parent.(*model.UserConnection).PageInfo
+			v := parent.(*model.Connection[*coassemble.User]).PageInfo
 			return engine.Pointer(v), nil
 		}},
 	}}
@@ -1883,11 +1883,11 @@ func bindUserConnection(e *executableSchema) *engine.Object {
 func bindUserEdge(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "UserEdge", Fields: map[string]*engine.Binding{
 		"cursor": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v := parent.(*model.UserEdge).Cursor
+			v := parent.(*model.Edge[*coassemble.User]).Cursor
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"node": {Kind: engine.Read, Object: func(ctx context.Context, parent any) (any, error) {
-			v := parent.(*model.UserEdge).Node
+			v := parent.(*model.Edge[*coassemble.User]).Node
 			return engine.Pointer(v), nil
 		}},
 	}}

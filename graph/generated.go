@@ -1081,7 +1081,7 @@ type ComplexityRoot struct {
 
 type ClientResolver interface {
 	Embed(ctx context.Context, objs []*model.Client) ([]*coassemble.EmbedClient, error)
-	Users(ctx context.Context, objs []*model.Client, first *int, after *string) ([]*model.UserConnection, error)
+	Users(ctx context.Context, objs []*model.Client, first *int, after *string) ([]*model.Connection[*coassemble.User], error)
 }
 type CredentialResolver interface {
 	ID(ctx context.Context, obj *model.Credential) (string, error)
@@ -1092,14 +1092,14 @@ type EmbedClientResolver interface {
 	SourceID(ctx context.Context, obj *coassemble.EmbedClient) (string, error)
 
 	Client(ctx context.Context, objs []*coassemble.EmbedClient) ([]*model.Client, error)
-	Users(ctx context.Context, objs []*coassemble.EmbedClient, first *int, after *string) ([]*model.UserConnection, error)
+	Users(ctx context.Context, objs []*coassemble.EmbedClient, first *int, after *string) ([]*model.Connection[*coassemble.User], error)
 }
 type IdentityResolver interface {
 	ID(ctx context.Context, obj *mattr.Identity) (string, error)
 	SourceID(ctx context.Context, obj *mattr.Identity) (string, error)
 
 	User(ctx context.Context, objs []*mattr.Identity) ([]*coassemble.User, error)
-	Credentials(ctx context.Context, objs []*mattr.Identity, first *int, after *string) ([]*model.CredentialConnection, error)
+	Credentials(ctx context.Context, objs []*mattr.Identity, first *int, after *string) ([]*model.Connection[*model.Credential], error)
 }
 type LearningPathResolver interface {
 	Client(ctx context.Context, objs []*model.LearningPath) ([]*model.Client, error)
@@ -1117,9 +1117,9 @@ type MutationResolver interface {
 }
 type QueryResolver interface {
 	Clients(ctx context.Context, first *int, after *string, query *string, sort *string) (*model.ClientConnection, error)
-	EmbedClients(ctx context.Context, first *int, after *string) (*model.EmbedClientConnection, error)
-	Users(ctx context.Context, first *int, after *string, clientIdentifier *string) (*model.UserConnection, error)
-	Identities(ctx context.Context, first *int, after *string, filter *model.IdentityFilter) (*model.IdentityConnection, error)
+	EmbedClients(ctx context.Context, first *int, after *string) (*model.Connection[*coassemble.EmbedClient], error)
+	Users(ctx context.Context, first *int, after *string, clientIdentifier *string) (*model.Connection[*coassemble.User], error)
+	Identities(ctx context.Context, first *int, after *string, filter *model.IdentityFilter) (*model.Connection[*mattr.Identity], error)
 	Client(ctx context.Context, by model.ClientBy) (*model.Client, error)
 	EmbedClient(ctx context.Context, by model.EmbedClientBy) (*coassemble.EmbedClient, error)
 	User(ctx context.Context, by model.UserBy) (*coassemble.User, error)
@@ -1134,7 +1134,7 @@ type UserResolver interface {
 	Client(ctx context.Context, objs []*coassemble.User) ([]*model.Client, error)
 	EmbedClient(ctx context.Context, objs []*coassemble.User) ([]*coassemble.EmbedClient, error)
 	Identity(ctx context.Context, objs []*coassemble.User) ([]*mattr.Identity, error)
-	Credentials(ctx context.Context, objs []*coassemble.User, first *int, after *string) ([]*model.CredentialConnection, error)
+	Credentials(ctx context.Context, objs []*coassemble.User, first *int, after *string) ([]*model.Connection[*model.Credential], error)
 }
 
 // endregion ************************** generated!.gotpl **************************
@@ -12763,8 +12763,8 @@ func (ec *executionContext) _Client_users(ctx context.Context, field graphql.Col
 			return ec.resolveBatch_Client_users(ctx, field, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.UserConnection) graphql.Marshaler {
-			return ec.marshalOUserConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐUserConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[*coassemble.User]) graphql.Marshaler {
+			return ec.marshalOUserConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -12800,7 +12800,7 @@ func (ec *executionContext) resolveBatch_Client_users(ctx context.Context, field
 		result := batch.FieldResult(field, func() (any, error) {
 			return resolver.Users(ctx, batch.Parents, fc.Args["first"].(*int), fc.Args["after"].(*string))
 		})
-		return graphql.ResolveBatchGroupResult[*model.UserConnection](
+		return graphql.ResolveBatchGroupResult[*model.Connection[*coassemble.User]](
 			ctx,
 			batch.Index,
 			len(batch.Parents),
@@ -12810,7 +12810,7 @@ func (ec *executionContext) resolveBatch_Client_users(ctx context.Context, field
 		)
 	}
 	results, err := resolver.Users(ctx, []*model.Client{obj}, fc.Args["first"].(*int), fc.Args["after"].(*string))
-	return graphql.ResolveBatchSingleResult[*model.UserConnection](
+	return graphql.ResolveBatchSingleResult[*model.Connection[*coassemble.User]](
 		ctx,
 		results,
 		err,
@@ -13909,8 +13909,8 @@ func (ec *executionContext) _ClientConnection_edges(ctx context.Context, field g
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.ClientEdge) graphql.Marshaler {
-			return ec.marshalNClientEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐClientEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.Edge[*model.Client]) graphql.Marshaler {
+			return ec.marshalNClientEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -14048,7 +14048,7 @@ func (ec *executionContext) fieldContext_ClientConnection_aggregations(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _ClientEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.ClientEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ClientEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*model.Client]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -14071,7 +14071,7 @@ func (ec *executionContext) fieldContext_ClientEdge_cursor(_ context.Context, fi
 	return graphql.NewScalarFieldContext("ClientEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _ClientEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.ClientEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _ClientEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*model.Client]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20587,7 +20587,7 @@ func (ec *executionContext) fieldContext_Credential_status(_ context.Context, fi
 	return graphql.NewScalarFieldContext("Credential", field, true, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _CredentialConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.CredentialConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _CredentialConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*model.Credential]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20599,8 +20599,8 @@ func (ec *executionContext) _CredentialConnection_edges(ctx context.Context, fie
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.CredentialEdge) graphql.Marshaler {
-			return ec.marshalNCredentialEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredentialEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.Edge[*model.Credential]) graphql.Marshaler {
+			return ec.marshalNCredentialEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -20619,7 +20619,7 @@ func (ec *executionContext) fieldContext_CredentialConnection_edges(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _CredentialConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.CredentialConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _CredentialConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*model.Credential]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20651,7 +20651,7 @@ func (ec *executionContext) fieldContext_CredentialConnection_nodes(_ context.Co
 	return fc, nil
 }
 
-func (ec *executionContext) _CredentialConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.CredentialConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _CredentialConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*model.Credential]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20683,7 +20683,7 @@ func (ec *executionContext) fieldContext_CredentialConnection_pageInfo(_ context
 	return fc, nil
 }
 
-func (ec *executionContext) _CredentialEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.CredentialEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _CredentialEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*model.Credential]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -20706,7 +20706,7 @@ func (ec *executionContext) fieldContext_CredentialEdge_cursor(_ context.Context
 	return graphql.NewScalarFieldContext("CredentialEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _CredentialEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.CredentialEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _CredentialEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*model.Credential]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -21499,8 +21499,8 @@ func (ec *executionContext) _EmbedClient_users(ctx context.Context, field graphq
 			return ec.resolveBatch_EmbedClient_users(ctx, field, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.UserConnection) graphql.Marshaler {
-			return ec.marshalOUserConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐUserConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[*coassemble.User]) graphql.Marshaler {
+			return ec.marshalOUserConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -21536,7 +21536,7 @@ func (ec *executionContext) resolveBatch_EmbedClient_users(ctx context.Context, 
 		result := batch.FieldResult(field, func() (any, error) {
 			return resolver.Users(ctx, batch.Parents, fc.Args["first"].(*int), fc.Args["after"].(*string))
 		})
-		return graphql.ResolveBatchGroupResult[*model.UserConnection](
+		return graphql.ResolveBatchGroupResult[*model.Connection[*coassemble.User]](
 			ctx,
 			batch.Index,
 			len(batch.Parents),
@@ -21546,7 +21546,7 @@ func (ec *executionContext) resolveBatch_EmbedClient_users(ctx context.Context, 
 		)
 	}
 	results, err := resolver.Users(ctx, []*coassemble.EmbedClient{obj}, fc.Args["first"].(*int), fc.Args["after"].(*string))
-	return graphql.ResolveBatchSingleResult[*model.UserConnection](
+	return graphql.ResolveBatchSingleResult[*model.Connection[*coassemble.User]](
 		ctx,
 		results,
 		err,
@@ -21554,7 +21554,7 @@ func (ec *executionContext) resolveBatch_EmbedClient_users(ctx context.Context, 
 	)
 }
 
-func (ec *executionContext) _EmbedClientConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.EmbedClientConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmbedClientConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*coassemble.EmbedClient]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -21566,8 +21566,8 @@ func (ec *executionContext) _EmbedClientConnection_edges(ctx context.Context, fi
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.EmbedClientEdge) graphql.Marshaler {
-			return ec.marshalNEmbedClientEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEmbedClientEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.Edge[*coassemble.EmbedClient]) graphql.Marshaler {
+			return ec.marshalNEmbedClientEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -21586,7 +21586,7 @@ func (ec *executionContext) fieldContext_EmbedClientConnection_edges(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _EmbedClientConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.EmbedClientConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmbedClientConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*coassemble.EmbedClient]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -21618,7 +21618,7 @@ func (ec *executionContext) fieldContext_EmbedClientConnection_nodes(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _EmbedClientConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.EmbedClientConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmbedClientConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*coassemble.EmbedClient]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -21650,7 +21650,7 @@ func (ec *executionContext) fieldContext_EmbedClientConnection_pageInfo(_ contex
 	return fc, nil
 }
 
-func (ec *executionContext) _EmbedClientEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.EmbedClientEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmbedClientEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*coassemble.EmbedClient]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -21673,7 +21673,7 @@ func (ec *executionContext) fieldContext_EmbedClientEdge_cursor(_ context.Contex
 	return graphql.NewScalarFieldContext("EmbedClientEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _EmbedClientEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.EmbedClientEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _EmbedClientEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*coassemble.EmbedClient]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -22149,8 +22149,8 @@ func (ec *executionContext) _Identity_credentials(ctx context.Context, field gra
 			return ec.resolveBatch_Identity_credentials(ctx, field, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.CredentialConnection) graphql.Marshaler {
-			return ec.marshalOCredentialConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredentialConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[*model.Credential]) graphql.Marshaler {
+			return ec.marshalOCredentialConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -22186,7 +22186,7 @@ func (ec *executionContext) resolveBatch_Identity_credentials(ctx context.Contex
 		result := batch.FieldResult(field, func() (any, error) {
 			return resolver.Credentials(ctx, batch.Parents, fc.Args["first"].(*int), fc.Args["after"].(*string))
 		})
-		return graphql.ResolveBatchGroupResult[*model.CredentialConnection](
+		return graphql.ResolveBatchGroupResult[*model.Connection[*model.Credential]](
 			ctx,
 			batch.Index,
 			len(batch.Parents),
@@ -22196,7 +22196,7 @@ func (ec *executionContext) resolveBatch_Identity_credentials(ctx context.Contex
 		)
 	}
 	results, err := resolver.Credentials(ctx, []*mattr.Identity{obj}, fc.Args["first"].(*int), fc.Args["after"].(*string))
-	return graphql.ResolveBatchSingleResult[*model.CredentialConnection](
+	return graphql.ResolveBatchSingleResult[*model.Connection[*model.Credential]](
 		ctx,
 		results,
 		err,
@@ -22204,7 +22204,7 @@ func (ec *executionContext) resolveBatch_Identity_credentials(ctx context.Contex
 	)
 }
 
-func (ec *executionContext) _IdentityConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.IdentityConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _IdentityConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*mattr.Identity]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -22216,8 +22216,8 @@ func (ec *executionContext) _IdentityConnection_edges(ctx context.Context, field
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.IdentityEdge) graphql.Marshaler {
-			return ec.marshalNIdentityEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐIdentityEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.Edge[*mattr.Identity]) graphql.Marshaler {
+			return ec.marshalNIdentityEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -22236,7 +22236,7 @@ func (ec *executionContext) fieldContext_IdentityConnection_edges(_ context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) _IdentityConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.IdentityConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _IdentityConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*mattr.Identity]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -22268,7 +22268,7 @@ func (ec *executionContext) fieldContext_IdentityConnection_nodes(_ context.Cont
 	return fc, nil
 }
 
-func (ec *executionContext) _IdentityConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.IdentityConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _IdentityConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*mattr.Identity]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -22300,7 +22300,7 @@ func (ec *executionContext) fieldContext_IdentityConnection_pageInfo(_ context.C
 	return fc, nil
 }
 
-func (ec *executionContext) _IdentityEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.IdentityEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _IdentityEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*mattr.Identity]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -22323,7 +22323,7 @@ func (ec *executionContext) fieldContext_IdentityEdge_cursor(_ context.Context, 
 	return graphql.NewScalarFieldContext("IdentityEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _IdentityEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.IdentityEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _IdentityEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*mattr.Identity]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -27982,8 +27982,8 @@ func (ec *executionContext) _Query_embedClients(ctx context.Context, field graph
 			return ec.Resolvers.Query().EmbedClients(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.EmbedClientConnection) graphql.Marshaler {
-			return ec.marshalOEmbedClientConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEmbedClientConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[*coassemble.EmbedClient]) graphql.Marshaler {
+			return ec.marshalOEmbedClientConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -28026,8 +28026,8 @@ func (ec *executionContext) _Query_users(ctx context.Context, field graphql.Coll
 			return ec.Resolvers.Query().Users(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["clientIdentifier"].(*string))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.UserConnection) graphql.Marshaler {
-			return ec.marshalOUserConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐUserConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[*coassemble.User]) graphql.Marshaler {
+			return ec.marshalOUserConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -28070,8 +28070,8 @@ func (ec *executionContext) _Query_identities(ctx context.Context, field graphql
 			return ec.Resolvers.Query().Identities(ctx, fc.Args["first"].(*int), fc.Args["after"].(*string), fc.Args["filter"].(*model.IdentityFilter))
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.IdentityConnection) graphql.Marshaler {
-			return ec.marshalOIdentityConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐIdentityConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[*mattr.Identity]) graphql.Marshaler {
+			return ec.marshalOIdentityConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -30320,8 +30320,8 @@ func (ec *executionContext) _User_credentials(ctx context.Context, field graphql
 			return ec.resolveBatch_User_credentials(ctx, field, obj)
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v *model.CredentialConnection) graphql.Marshaler {
-			return ec.marshalOCredentialConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredentialConnection(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v *model.Connection[*model.Credential]) graphql.Marshaler {
+			return ec.marshalOCredentialConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx, selections, v)
 		},
 		true,
 		false,
@@ -30357,7 +30357,7 @@ func (ec *executionContext) resolveBatch_User_credentials(ctx context.Context, f
 		result := batch.FieldResult(field, func() (any, error) {
 			return resolver.Credentials(ctx, batch.Parents, fc.Args["first"].(*int), fc.Args["after"].(*string))
 		})
-		return graphql.ResolveBatchGroupResult[*model.CredentialConnection](
+		return graphql.ResolveBatchGroupResult[*model.Connection[*model.Credential]](
 			ctx,
 			batch.Index,
 			len(batch.Parents),
@@ -30367,7 +30367,7 @@ func (ec *executionContext) resolveBatch_User_credentials(ctx context.Context, f
 		)
 	}
 	results, err := resolver.Credentials(ctx, []*coassemble.User{obj}, fc.Args["first"].(*int), fc.Args["after"].(*string))
-	return graphql.ResolveBatchSingleResult[*model.CredentialConnection](
+	return graphql.ResolveBatchSingleResult[*model.Connection[*model.Credential]](
 		ctx,
 		results,
 		err,
@@ -30375,7 +30375,7 @@ func (ec *executionContext) resolveBatch_User_credentials(ctx context.Context, f
 	)
 }
 
-func (ec *executionContext) _UserConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.UserConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserConnection_edges(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*coassemble.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -30387,8 +30387,8 @@ func (ec *executionContext) _UserConnection_edges(ctx context.Context, field gra
 			return obj.Edges, nil
 		},
 		nil,
-		func(ctx context.Context, selections ast.SelectionSet, v []*model.UserEdge) graphql.Marshaler {
-			return ec.marshalNUserEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐUserEdgeᚄ(ctx, selections, v)
+		func(ctx context.Context, selections ast.SelectionSet, v []*model.Edge[*coassemble.User]) graphql.Marshaler {
+			return ec.marshalNUserEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx, selections, v)
 		},
 		true,
 		true,
@@ -30407,7 +30407,7 @@ func (ec *executionContext) fieldContext_UserConnection_edges(_ context.Context,
 	return fc, nil
 }
 
-func (ec *executionContext) _UserConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.UserConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserConnection_nodes(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*coassemble.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -30439,7 +30439,7 @@ func (ec *executionContext) fieldContext_UserConnection_nodes(_ context.Context,
 	return fc, nil
 }
 
-func (ec *executionContext) _UserConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.UserConnection) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserConnection_pageInfo(ctx context.Context, field graphql.CollectedField, obj *model.Connection[*coassemble.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -30471,7 +30471,7 @@ func (ec *executionContext) fieldContext_UserConnection_pageInfo(_ context.Conte
 	return fc, nil
 }
 
-func (ec *executionContext) _UserEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.UserEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserEdge_cursor(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*coassemble.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -30494,7 +30494,7 @@ func (ec *executionContext) fieldContext_UserEdge_cursor(_ context.Context, fiel
 	return graphql.NewScalarFieldContext("UserEdge", field, false, false, errors.New("field of type String does not have child fields"))
 }
 
-func (ec *executionContext) _UserEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.UserEdge) (ret graphql.Marshaler) {
+func (ec *executionContext) _UserEdge_node(ctx context.Context, field graphql.CollectedField, obj *model.Edge[*coassemble.User]) (ret graphql.Marshaler) {
 	return graphql.ResolveField(
 		ctx,
 		ec.OperationContext,
@@ -34428,7 +34428,7 @@ func (ec *executionContext) _ClientConnection(ctx context.Context, sel ast.Selec
 
 var clientEdgeImplementors = []string{"ClientEdge"}
 
-func (ec *executionContext) _ClientEdge(ctx context.Context, sel ast.SelectionSet, obj *model.ClientEdge) graphql.Marshaler {
+func (ec *executionContext) _ClientEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[*model.Client]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, clientEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -37004,7 +37004,7 @@ func (ec *executionContext) _Credential(ctx context.Context, sel ast.SelectionSe
 
 var credentialConnectionImplementors = []string{"CredentialConnection"}
 
-func (ec *executionContext) _CredentialConnection(ctx context.Context, sel ast.SelectionSet, obj *model.CredentialConnection) graphql.Marshaler {
+func (ec *executionContext) _CredentialConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[*model.Credential]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, credentialConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -37052,7 +37052,7 @@ func (ec *executionContext) _CredentialConnection(ctx context.Context, sel ast.S
 
 var credentialEdgeImplementors = []string{"CredentialEdge"}
 
-func (ec *executionContext) _CredentialEdge(ctx context.Context, sel ast.SelectionSet, obj *model.CredentialEdge) graphql.Marshaler {
+func (ec *executionContext) _CredentialEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[*model.Credential]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, credentialEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -37613,7 +37613,7 @@ func (ec *executionContext) _EmbedClient(ctx context.Context, sel ast.SelectionS
 
 var embedClientConnectionImplementors = []string{"EmbedClientConnection"}
 
-func (ec *executionContext) _EmbedClientConnection(ctx context.Context, sel ast.SelectionSet, obj *model.EmbedClientConnection) graphql.Marshaler {
+func (ec *executionContext) _EmbedClientConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[*coassemble.EmbedClient]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, embedClientConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -37661,7 +37661,7 @@ func (ec *executionContext) _EmbedClientConnection(ctx context.Context, sel ast.
 
 var embedClientEdgeImplementors = []string{"EmbedClientEdge"}
 
-func (ec *executionContext) _EmbedClientEdge(ctx context.Context, sel ast.SelectionSet, obj *model.EmbedClientEdge) graphql.Marshaler {
+func (ec *executionContext) _EmbedClientEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[*coassemble.EmbedClient]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, embedClientEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -38025,7 +38025,7 @@ func (ec *executionContext) _Identity(ctx context.Context, sel ast.SelectionSet,
 
 var identityConnectionImplementors = []string{"IdentityConnection"}
 
-func (ec *executionContext) _IdentityConnection(ctx context.Context, sel ast.SelectionSet, obj *model.IdentityConnection) graphql.Marshaler {
+func (ec *executionContext) _IdentityConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[*mattr.Identity]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, identityConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -38073,7 +38073,7 @@ func (ec *executionContext) _IdentityConnection(ctx context.Context, sel ast.Sel
 
 var identityEdgeImplementors = []string{"IdentityEdge"}
 
-func (ec *executionContext) _IdentityEdge(ctx context.Context, sel ast.SelectionSet, obj *model.IdentityEdge) graphql.Marshaler {
+func (ec *executionContext) _IdentityEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[*mattr.Identity]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, identityEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -42154,7 +42154,7 @@ func (ec *executionContext) _User(ctx context.Context, sel ast.SelectionSet, obj
 
 var userConnectionImplementors = []string{"UserConnection"}
 
-func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.SelectionSet, obj *model.UserConnection) graphql.Marshaler {
+func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.SelectionSet, obj *model.Connection[*coassemble.User]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userConnectionImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -42202,7 +42202,7 @@ func (ec *executionContext) _UserConnection(ctx context.Context, sel ast.Selecti
 
 var userEdgeImplementors = []string{"UserEdge"}
 
-func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet, obj *model.UserEdge) graphql.Marshaler {
+func (ec *executionContext) _UserEdge(ctx context.Context, sel ast.SelectionSet, obj *model.Edge[*coassemble.User]) graphql.Marshaler {
 	fields := graphql.CollectFields(ec.OperationContext, sel, userEdgeImplementors)
 
 	out := graphql.NewFieldSet(fields)
@@ -43013,11 +43013,11 @@ func (ec *executionContext) unmarshalNClientBy2githubᚗcomᚋlearngraphᚋlearn
 	return res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNClientEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐClientEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.ClientEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNClientEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[*model.Client]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNClientEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐClientEdge(ctx, sel, v[i])
+		return ec.marshalNClientEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -43029,7 +43029,7 @@ func (ec *executionContext) marshalNClientEdge2ᚕᚖgithubᚗcomᚋlearngraph�
 	return ret
 }
 
-func (ec *executionContext) marshalNClientEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐClientEdge(ctx context.Context, sel ast.SelectionSet, v *model.ClientEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNClientEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx context.Context, sel ast.SelectionSet, v *model.Edge[*model.Client]) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -43095,11 +43095,11 @@ func (ec *executionContext) marshalNCredential2ᚕᚖgithubᚗcomᚋlearngraph�
 	return ret
 }
 
-func (ec *executionContext) marshalNCredentialEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredentialEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.CredentialEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNCredentialEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[*model.Credential]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNCredentialEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredentialEdge(ctx, sel, v[i])
+		return ec.marshalNCredentialEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -43111,7 +43111,7 @@ func (ec *executionContext) marshalNCredentialEdge2ᚕᚖgithubᚗcomᚋlearngra
 	return ret
 }
 
-func (ec *executionContext) marshalNCredentialEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredentialEdge(ctx context.Context, sel ast.SelectionSet, v *model.CredentialEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNCredentialEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx context.Context, sel ast.SelectionSet, v *model.Edge[*model.Credential]) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -43157,11 +43157,11 @@ func (ec *executionContext) unmarshalNEmbedClientBy2ᚖgithubᚗcomᚋlearngraph
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNEmbedClientEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEmbedClientEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.EmbedClientEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNEmbedClientEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[*coassemble.EmbedClient]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNEmbedClientEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEmbedClientEdge(ctx, sel, v[i])
+		return ec.marshalNEmbedClientEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -43173,7 +43173,7 @@ func (ec *executionContext) marshalNEmbedClientEdge2ᚕᚖgithubᚗcomᚋlearngr
 	return ret
 }
 
-func (ec *executionContext) marshalNEmbedClientEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEmbedClientEdge(ctx context.Context, sel ast.SelectionSet, v *model.EmbedClientEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNEmbedClientEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx context.Context, sel ast.SelectionSet, v *model.Edge[*coassemble.EmbedClient]) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -43249,11 +43249,11 @@ func (ec *executionContext) unmarshalNIdentityBy2ᚖgithubᚗcomᚋlearngraphᚋ
 	return &res, graphql.ErrorOnPath(ctx, err)
 }
 
-func (ec *executionContext) marshalNIdentityEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐIdentityEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.IdentityEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNIdentityEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[*mattr.Identity]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNIdentityEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐIdentityEdge(ctx, sel, v[i])
+		return ec.marshalNIdentityEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -43265,7 +43265,7 @@ func (ec *executionContext) marshalNIdentityEdge2ᚕᚖgithubᚗcomᚋlearngraph
 	return ret
 }
 
-func (ec *executionContext) marshalNIdentityEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐIdentityEdge(ctx context.Context, sel ast.SelectionSet, v *model.IdentityEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNIdentityEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx context.Context, sel ast.SelectionSet, v *model.Edge[*mattr.Identity]) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -43461,11 +43461,11 @@ func (ec *executionContext) marshalNUserCoursesAction2githubᚗcomᚋlearngraph�
 	return v
 }
 
-func (ec *executionContext) marshalNUserEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐUserEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.UserEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNUserEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdgeᚄ(ctx context.Context, sel ast.SelectionSet, v []*model.Edge[*coassemble.User]) graphql.Marshaler {
 	ret := graphql.MarshalSliceConcurrently(ctx, len(v), 0, false, func(ctx context.Context, i int) graphql.Marshaler {
 		fc := graphql.GetFieldContext(ctx)
 		fc.Result = &v[i]
-		return ec.marshalNUserEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐUserEdge(ctx, sel, v[i])
+		return ec.marshalNUserEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx, sel, v[i])
 	})
 
 	for _, e := range ret {
@@ -43477,7 +43477,7 @@ func (ec *executionContext) marshalNUserEdge2ᚕᚖgithubᚗcomᚋlearngraphᚋl
 	return ret
 }
 
-func (ec *executionContext) marshalNUserEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐUserEdge(ctx context.Context, sel ast.SelectionSet, v *model.UserEdge) graphql.Marshaler {
+func (ec *executionContext) marshalNUserEdge2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEdge(ctx context.Context, sel ast.SelectionSet, v *model.Edge[*coassemble.User]) graphql.Marshaler {
 	if v == nil {
 		if !graphql.HasFieldError(ctx, graphql.GetFieldContext(ctx)) {
 			graphql.AddErrorf(ctx, "the requested element is null which the schema does not allow")
@@ -44231,7 +44231,7 @@ func (ec *executionContext) marshalOCredential2ᚖgithubᚗcomᚋlearngraphᚋle
 	return ec._Credential(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOCredentialConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐCredentialConnection(ctx context.Context, sel ast.SelectionSet, v *model.CredentialConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOCredentialConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[*model.Credential]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -44318,7 +44318,7 @@ func (ec *executionContext) marshalOEmbedClient2ᚖgithubᚗcomᚋlearngraphᚋl
 	return ec._EmbedClient(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOEmbedClientConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐEmbedClientConnection(ctx context.Context, sel ast.SelectionSet, v *model.EmbedClientConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOEmbedClientConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[*coassemble.EmbedClient]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -44452,7 +44452,7 @@ func (ec *executionContext) marshalOIdentity2ᚖgithubᚗcomᚋlearngraphᚋlear
 	return ec._Identity(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOIdentityConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐIdentityConnection(ctx context.Context, sel ast.SelectionSet, v *model.IdentityConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOIdentityConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[*mattr.Identity]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}
@@ -45252,7 +45252,7 @@ func (ec *executionContext) marshalOUser2ᚖgithubᚗcomᚋlearngraphᚋlearngra
 	return ec._User(ctx, sel, v)
 }
 
-func (ec *executionContext) marshalOUserConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐUserConnection(ctx context.Context, sel ast.SelectionSet, v *model.UserConnection) graphql.Marshaler {
+func (ec *executionContext) marshalOUserConnection2ᚖgithubᚗcomᚋlearngraphᚋlearngraphᚋgraphᚋmodelᚐConnection(ctx context.Context, sel ast.SelectionSet, v *model.Connection[*coassemble.User]) graphql.Marshaler {
 	if v == nil {
 		return graphql.Null
 	}

@@ -48,4 +48,6 @@ func newClient(d *document.Document) *model.Client {
 	return &model.Client{Object: d.Root()}
 }
 
-func clientOf(_ thoughtindustries.Key, d *document.Document) *model.Client { return newClient(d) }
+func clientOf(_ thoughtindustries.Key, d *document.Document) (*model.Client, error) {
+	return newClient(d), nil
+}

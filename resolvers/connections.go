@@ -18,41 +18,31 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// page is one page of a connection: its nodes, a cursor for each, and whether more follow.
-type page[T any] struct {
-	nodes   []T
-	cursors []string
-	info    *model.PageInfo
+// pageRequest is the part of a list that a caller asks for: it follows the cursor.
+type pageRequest struct {
+	scalar.Cursor
+	size      int
+	continued bool // it has a cursor
 }
 
-func newPage[T any](nodes []T, cursors []string, more, continued bool) page[T] {
-	if nodes == nil {
-		nodes = []T{}
+// newPageRequest reads the arguments of a list at the root; values are those that affect its content.
+func newPageRequest(ctx context.Context, list string, first *int, after *string, values ...string) (pageRequest, error) {
+	size, err := scalar.First(first, 1)
+	if err != nil {
+		return pageRequest{}, err
 	}
-	return page[T]{nodes, cursors, model.NewPageInfo(cursors, more, continued)}
+	c, err := scalar.After(after, list, cursorBinding(ctx, values...)...)
+	return pageRequest{c, size, after != nil}, err
 }
 
-// edges pairs each node with its cursor.
-func edges[T, E any](p page[T], edge func(cursor string, node T) E) []E {
-	list := make([]E, len(p.nodes))
-	for i, n := range p.nodes {
-		list[i] = edge(p.cursors[i], n)
+// cursors returns those of the n objects that follow the request's own, in a list that is counted.
+func (r pageRequest) cursors(n int) []string {
+	list := make([]string, n)
+	for i := range list {
+		r.Offset++
+		list[i] = r.Encode()
 	}
 	return list
-}
-
-func userConnection(p page[*coassemble.User]) *model.UserConnection {
-	edge := func(cursor string, u *coassemble.User) *model.UserEdge {
-		return &model.UserEdge{Cursor: cursor, Node: u}
-	}
-	return &model.UserConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}
-}
-
-func credentialConnection(p page[*model.Credential]) *model.CredentialConnection {
-	edge := func(cursor string, c *model.Credential) *model.CredentialEdge {
-		return &model.CredentialEdge{Cursor: cursor, Node: c}
-	}
-	return &model.CredentialConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}
 }
 
 // usersOf pages through the users of each parent's client.
@@ -70,7 +60,10 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 		c, err := scalar.After(after, list, cursorBinding(ctx, client)...)
 		return datasource.UserPageKey{Client: client, Offset: c.Offset, First: size}, err == nil, err
 	}
-	lists, err := join(ctx, parents, datasource.From(ctx).UserPages(), pageKey, newUserList)
+	shape := func(k datasource.UserPageKey, p datasource.Page[*coassemble.User]) (*userList, error) {
+		return newUserList(k, p), nil
+	}
+	lists, err := join(ctx, parents, datasource.From(ctx).UserPages(), pageKey, shape)
 	hydrateUsers(ctx, lists)
 	results, errs := make([]*model.UserConnection, len(lists)), make(graphql.BatchErrorList, len(lists))
 	if failed, ok := err.(graphql.BatchErrorList); ok {
@@ -117,18 +110,6 @@ func newUserList(k datasource.UserPageKey, p datasource.Page[*coassemble.User]) 
 	return l
 }
 
-// filter leaves out the users for whom keep is false.
-func (l *userList) filter(keep func(*coassemble.User) bool) {
-	var users []*coassemble.User
-	var places []int
-	for i, u := range l.users {
-		if keep(u) {
-			users, places = append(users, u), append(places, l.positions[i])
-		}
-	}
-	l.users, l.positions = users, places
-}
-
 func belongs(u *coassemble.User, client string) bool {
 	shown, err := u.ClientIdentifier()
 	return err == nil && shown != nil && *shown == client
@@ -145,7 +126,7 @@ func (l *userList) connection(ctx context.Context, list string, continued bool) 
 		c.Offset = place
 		cursors[i] = c.Encode()
 	}
-	return userConnection(newPage(l.users, cursors, l.more, continued))
+	return model.NewConnection(l.users, cursors, l.more, continued)
 }
 
 // stubUserFields are those that a user who was listed by name alone can answer.
@@ -187,22 +168,22 @@ func stubs(users []*coassemble.User) []string {
 	return keys
 }
 
-// fill puts users in place of their names. One that is not there any more is left out.
+// fill puts users in place of their names. One that is gone, or belongs to another client, is left out.
 func (l *userList) fill(whole map[string]loader.Result[*coassemble.User]) {
-	gone := map[string]bool{}
-	for _, u := range l.users {
-		if u != nil && u.Bare && !whole[u.Identifier].Found && whole[u.Identifier].Err == nil {
-			gone[u.Identifier] = true
-		}
-	}
-	l.filter(func(u *coassemble.User) bool { return u == nil || !gone[u.Identifier] })
-	for i, u := range l.users {
+	users, positions := l.users, l.positions
+	l.users, l.positions = nil, nil
+	for i, u := range users {
 		if u != nil && u.Bare {
 			r := whole[u.Identifier]
-			l.users[i], l.partialErr = r.Value, cmp.Or(l.partialErr, r.Err)
+			if !r.Found && r.Err == nil {
+				continue
+			}
+			u, l.partialErr = r.Value, cmp.Or(l.partialErr, r.Err)
+		}
+		if u == nil || l.key.Client == "" || belongs(u, l.key.Client) {
+			l.users, l.positions = append(l.users, u), append(l.positions, positions[i])
 		}
 	}
-	l.filter(func(u *coassemble.User) bool { return u == nil || l.key.Client == "" || belongs(u, l.key.Client) })
 }
 
 // needsHydration reports whether the nodes of the connection that is being resolved are asked for more than these
@@ -268,52 +249,29 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 		cursors[k] = c
 		return k, err == nil, err
 	}
-	shape := func(k datasource.CredentialPageKey, p datasource.Page[*mattr.Credential]) credentialPage {
-		page, err := cursorPage(p, cursors[k], after != nil)
-		return credentialPage{credentialConnection(credentialsOfIdentity(page, k.Identity)), err}
+	shape := func(k datasource.CredentialPageKey,
+		p datasource.Page[*mattr.Credential]) (*model.CredentialConnection, error) {
+		list := datasource.Page[*model.Credential]{Items: credentialsOfIdentity(p.Items, k.Identity), Next: p.Next}
+		return cursorPage(list, pageRequest{cursors[k], size, after != nil})
 	}
-	pages, err := join(ctx, parents, datasource.From(ctx).CredentialPages(), pageKey, shape)
-	return credentialConnections(pages, err)
+	return join(ctx, parents, datasource.From(ctx).CredentialPages(), pageKey, shape)
 }
 
-// credentialPage is a page of one parent's credentials, with an error for missing ones.
-type credentialPage struct {
-	connection *model.CredentialConnection
-	partialErr error
-}
-
-func credentialConnections(pages []credentialPage, err error) ([]*model.CredentialConnection, error) {
-	connections, errs := make([]*model.CredentialConnection, len(pages)), make(graphql.BatchErrorList, len(pages))
-	if failed, ok := err.(graphql.BatchErrorList); ok {
-		errs = failed
-	}
-	for i, p := range pages {
-		connections[i] = p.connection
-		if p.partialErr != nil {
-			errs[i] = partialError{p.partialErr}
-		}
-	}
-	return connections, anyOf(errs)
-}
-
-// cursorPage returns the part after c of the page that c's token leads to. The page was read from its start: a place
-// inside it has no token of its own. Where the backend's next page is the same page again, the list ends with an error in
-// addition to the nodes.
-func cursorPage[T any](p datasource.Page[T], c scalar.Cursor, continued bool) (page[T], error) {
+// cursorPage returns the requested part of the page that the cursor's token leads to. The page was read from its start:
+// a place inside it has no token of its own. Where the backend's next page is the same page again, the list ends with an
+// error in addition to the nodes.
+func cursorPage[T any](p datasource.Page[T], r pageRequest) (*model.Connection[T], error) {
 	var err error
-	if p.Next != "" && p.Next == c.Token {
+	if p.Next != "" && p.Next == r.Token {
 		p.Next, err = "", errNoAdvance(upstream.MATTR)
 	}
-	nodes := p.Items[min(c.Offset, len(p.Items)):]
-	cursors := make([]string, len(nodes))
-	for i := range nodes {
-		place := scalar.Cursor{List: c.List, Bound: c.Bound, Token: c.Token, Offset: c.Offset + i + 1}
-		if i == len(nodes)-1 && p.Next != "" {
-			place.Token, place.Offset = p.Next, 0
-		}
-		cursors[i] = place.Encode()
+	nodes := p.Items[min(r.Offset, len(p.Items)):]
+	cursors := r.cursors(len(nodes))
+	if last := len(nodes) - 1; last >= 0 && p.Next != "" {
+		r.Token, r.Offset = p.Next, 0
+		cursors[last] = r.Encode()
 	}
-	return newPage(nodes, cursors, p.Next != "", continued), err
+	return model.NewConnection(nodes, cursors, p.Next != "", r.continued), err
 }
 
 // errNoAdvance is the failure of a list whose next page brings nothing new.

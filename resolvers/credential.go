@@ -2,7 +2,6 @@ package resolvers
 
 import (
 	"context"
-	"slices"
 
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
@@ -83,14 +82,13 @@ func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, 
 	return next
 }
 
-// credentialsOfIdentity are a page's credentials with whose they are.
-func credentialsOfIdentity(p page[*mattr.Credential], identity string) page[*model.Credential] {
-	of := page[*model.Credential]{nodes: make([]*model.Credential, len(p.nodes)), cursors: p.cursors, info: p.info}
-	all := slices.Grow([]model.Credential{}, len(p.nodes))
-	for i, c := range p.nodes {
+// credentialsOfIdentity adds the identity that they belong to to credentials.
+func credentialsOfIdentity(list []*mattr.Credential, identity string) []*model.Credential {
+	of, all := make([]*model.Credential, len(list)), make([]model.Credential, len(list))
+	for i, c := range list {
 		if c != nil {
-			all = append(all, model.Credential{Credential: c, Identity: identity})
-			of.nodes[i] = &all[len(all)-1]
+			all[i] = model.Credential{Credential: c, Identity: identity}
+			of[i] = &all[i]
 		}
 	}
 	return of

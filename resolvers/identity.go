@@ -36,7 +36,7 @@ func (r identityResolver) Credentials(ctx context.Context, objs []*mattr.Identit
 	errs, _ := err.(graphql.BatchErrorList)
 	for i, p := range pages {
 		if p == nil && (errs == nil || errs[i] == nil) {
-			pages[i] = credentialConnection(newPage[*model.Credential](nil, nil, false, after != nil))
+			pages[i] = model.NewConnection[*model.Credential](nil, nil, false, after != nil)
 		}
 	}
 	return pages, err

@@ -1,6 +1,7 @@
 package resolvers
 
 import (
+	"cmp"
 	"context"
 	"strings"
 
@@ -10,9 +11,10 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// join loads the record of each parent's key. A parent without a key leads to nothing and makes no call.
+// join loads the record of each parent's key. A parent without a key leads to nothing and makes no call. shape may return
+// an error in addition to a result that lacks something.
 func join[P any, K comparable, V, R any](ctx context.Context, parents []P, l *loader.Loader[K, V],
-	key func(P) (K, bool, error), shape func(K, V) R) ([]R, error) {
+	key func(P) (K, bool, error), shape func(K, V) (R, error)) ([]R, error) {
 	results := make([]R, len(parents))
 	errs := make(graphql.BatchErrorList, len(parents))
 	var keys []K
@@ -26,13 +28,15 @@ func join[P any, K comparable, V, R any](ctx context.Context, parents []P, l *lo
 	}
 	if len(keys) > 0 {
 		for j, result := range l.Load(datasource.WithParents(ctx, asking, len(parents)), keys) {
-			errs[asking[j]] = result.Err
+			i, err := asking[j], result.Err
 			if result.Found {
-				results[asking[j]] = shape(keys[j], result.Value)
-				if result.Err != nil {
-					errs[asking[j]] = partialError{result.Err}
+				var missing error
+				results[i], missing = shape(keys[j], result.Value)
+				if err = cmp.Or(missing, err); err != nil {
+					err = partialError{err}
 				}
 			}
+			errs[i] = err
 		}
 	}
 	return results, anyOf(errs)
@@ -69,7 +73,7 @@ func firstOf(err error) error {
 }
 
 // identity is the conversion of a join that needs none.
-func identity[K, V any](_ K, v V) V { return v }
+func identity[K, V any](_ K, v V) (V, error) { return v, nil }
 
 // optionalKey makes a join's key of an optional text: null and empty lead nowhere.
 func optionalKey(text *string, err error) (string, bool, error) {

@@ -123,13 +123,13 @@ func (k nodeKey) client() thoughtindustries.Key {
 
 // loadNodes leaves a missing node a nil interface: a nil pointer in one would be an object.
 func loadNodes[K comparable, V, N any](ctx context.Context, l *loader.Loader[K, V], keys []K,
-	shape func(K, V) N) []nodeResult {
+	shape func(K, V) (N, error)) []nodeResult {
 	found := make([]nodeResult, len(keys))
 	for i, result := range l.Load(ctx, keys) {
-		found[i].err = result.Err
 		if result.Found {
-			found[i].node = shape(keys[i], result.Value)
+			found[i].node, found[i].err = shape(keys[i], result.Value)
 		}
+		found[i].err = cmp.Or(found[i].err, result.Err)
 	}
 	return found
 }

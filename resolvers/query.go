@@ -18,16 +18,11 @@ import (
 // Clients lists or searches clients.
 func (r queryResolver) Clients(ctx context.Context, first *int, after *string, query *string,
 	sort *string) (*model.ClientConnection, error) {
-	const name = "Query.clients"
 	q := thoughtindustries.Query{Search: value(query), Sort: value(sort)}
-	size, err := scalar.First(first, 1)
-	if err != nil {
-		return nil, err
-	}
 	if err := checkQuery(q); err != nil {
 		return nil, err
 	}
-	cursor, err := scalar.After(after, name, cursorBinding(ctx, q.Search, q.Sort)...)
+	page, err := newPageRequest(ctx, "Query.clients", first, after, q.Search, q.Sort)
 	if err != nil {
 		return nil, err
 	}
@@ -35,25 +30,25 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 		return nil, err
 	}
 	if own := tenantKeys(ctx); own != nil {
-		p, err := r.tenantClients(ctx, own, q, cursor, size, after != nil)
+		c, err := r.tenantClients(ctx, own, q, page)
 		if err != nil {
 			return nil, sortError(err, q)
 		}
-		return clientConnection(p), nil
+		// Totals and facets count all clients.
+		return &model.ClientConnection{Edges: c.Edges, Nodes: c.Nodes, PageInfo: c.PageInfo}, nil
 	}
-	l, err := r.ClientPage(ctx, datasource.ClientQuery{Query: q, Offset: cursor.Offset, First: size})
+	l, err := r.ClientPage(ctx, datasource.ClientQuery{Query: q, Offset: page.Offset, First: page.size})
 	if err != nil {
 		return nil, sortError(err, q)
 	}
 	addPartialError(ctx, l.Missing)
-	cursors := make([]string, len(l.Items))
-	for i := range cursors {
-		cursor.Offset++
-		cursors[i] = cursor.Encode()
+	nodes := make([]*model.Client, len(l.Items))
+	for i, d := range l.Items {
+		nodes[i] = newClient(d)
 	}
-	connection := clientConnection(newPage(l.Items, cursors, l.More, after != nil))
-	connection.TotalCount, connection.Aggregations = l.Total, aggregations(l.Extra)
-	return connection, nil
+	c := model.NewConnection(nodes, page.cursors(len(nodes)), l.More, page.continued)
+	return &model.ClientConnection{Edges: c.Edges, Nodes: c.Nodes, PageInfo: c.PageInfo, TotalCount: l.Total,
+		Aggregations: aggregations(l.Extra)}, nil
 }
 
 // longestSearch bounds the search text and the sort field, in bytes: they are part of an address, whose length servers
@@ -77,19 +72,6 @@ func sortError(err error, q thoughtindustries.Query) error {
 	return err
 }
 
-// clientConnection has neither totals nor facets: they count all clients, and come with the backend's own pages.
-func clientConnection(p page[*document.Document]) *model.ClientConnection {
-	nodes := make([]*model.Client, len(p.nodes))
-	for i, d := range p.nodes {
-		nodes[i] = newClient(d)
-	}
-	edge := func(cursor string, c *model.Client) *model.ClientEdge {
-		return &model.ClientEdge{Cursor: cursor, Node: c}
-	}
-	return &model.ClientConnection{Edges: edges(page[*model.Client]{nodes: nodes, cursors: p.cursors}, edge), Nodes: nodes,
-		PageInfo: p.info}
-}
-
 // aggregations reads the facets that came with a page; one that is no object is null.
 func aggregations(list []json.RawMessage) []*model.Aggregation {
 	if list == nil {
@@ -107,12 +89,7 @@ func aggregations(list []json.RawMessage) []*model.Aggregation {
 // EmbedClients lists the clients of Coassemble.
 func (r queryResolver) EmbedClients(ctx context.Context, first *int,
 	after *string) (*model.EmbedClientConnection, error) {
-	const list = "Query.embedClients"
-	size, err := scalar.First(first, 1)
-	if err != nil {
-		return nil, err
-	}
-	cursor, err := scalar.After(after, list, cursorBinding(ctx)...)
+	page, err := newPageRequest(ctx, "Query.embedClients", first, after)
 	if err != nil {
 		return nil, err
 	}
@@ -120,41 +97,21 @@ func (r queryResolver) EmbedClients(ctx context.Context, first *int,
 		return nil, err
 	}
 	if own := tenantKeys(ctx); own != nil {
-		p, err := tenantPage(ctx, datasource.From(ctx).EmbedClients(), own, cursor, size, after != nil)
-		if err != nil {
-			return nil, err
-		}
-		return embedClientConnection(p), nil
+		return tenantPage(ctx, datasource.From(ctx).EmbedClients(), own, page, identity)
 	}
-	l, err := r.EmbedClientPage(ctx, cursor.Offset, size)
+	l, err := r.EmbedClientPage(ctx, page.Offset, page.size)
 	if err != nil {
 		return nil, err
 	}
 	addPartialError(ctx, l.Missing)
-	cursors := make([]string, len(l.Items))
-	for i := range cursors {
-		cursor.Offset++
-		cursors[i] = cursor.Encode()
-	}
-	clients, cursors := hydrateEmbedClients(ctx, l.Items, cursors)
-	return embedClientConnection(newPage(clients, cursors, l.More, after != nil)), nil
-}
-
-func embedClientConnection(p page[*coassemble.EmbedClient]) *model.EmbedClientConnection {
-	edge := func(cursor string, c *coassemble.EmbedClient) *model.EmbedClientEdge {
-		return &model.EmbedClientEdge{Cursor: cursor, Node: c}
-	}
-	return &model.EmbedClientConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}
+	clients, cursors := hydrateEmbedClients(ctx, l.Items, page.cursors(len(l.Items)))
+	return model.NewConnection(clients, cursors, l.More, page.continued), nil
 }
 
 // Users lists users, of one client or of all.
 func (r queryResolver) Users(ctx context.Context, first *int, after *string,
 	clientIdentifier *string) (*model.UserConnection, error) {
 	const list = "Query.users"
-	size, err := scalar.First(first, 1)
-	if err != nil {
-		return nil, err
-	}
 	var bound []string
 	if clientIdentifier != nil {
 		if err := checkIdentifier(*clientIdentifier, "clientIdentifier"); err != nil {
@@ -162,21 +119,17 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string,
 		}
 		bound = []string{*clientIdentifier}
 	}
-	cursor, err := scalar.After(after, list, cursorBinding(ctx, bound...)...)
+	page, err := newPageRequest(ctx, list, first, after, bound...)
 	if err != nil {
 		return nil, err
 	}
 	if clientIdentifier != nil && !canSeeClientKey(ctx, *clientIdentifier) {
-		return userConnection(newPage[*coassemble.User](nil, nil, false, after != nil)), nil
+		return model.NewConnection[*coassemble.User](nil, nil, false, page.continued), nil
 	}
 	if own := tenantKeys(ctx); own != nil && clientIdentifier == nil {
-		p, err := tenantUserPage(ctx, own, cursor, size, after != nil)
-		if err != nil {
-			return nil, err
-		}
-		return userConnection(p), nil
+		return tenantUserPage(ctx, own, page)
 	}
-	key := datasource.UserPageKey{Client: value(clientIdentifier), Offset: cursor.Offset, First: size}
+	key := datasource.UserPageKey{Client: value(clientIdentifier), Offset: page.Offset, First: page.size}
 	p, err := load(ctx, datasource.From(ctx).UserPages(), key)
 	if err != nil {
 		return nil, err
@@ -190,46 +143,30 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string,
 // Identities lists or searches identities.
 func (r queryResolver) Identities(ctx context.Context, first *int, after *string,
 	filter *model.IdentityFilter) (*model.IdentityConnection, error) {
-	const list = "Query.identities"
-	size, err := scalar.First(first, 1)
-	if err != nil {
-		return nil, err
-	}
 	criteria, bound, err := identityCriteria(filter)
 	if err != nil {
 		return nil, err
 	}
-	cursor, err := scalar.After(after, list, cursorBinding(ctx, bound...)...)
+	page, err := newPageRequest(ctx, "Query.identities", first, after, bound...)
 	if err != nil {
 		return nil, err
 	}
 	if err := r.Configured(upstream.MATTR); err != nil {
 		return nil, err
 	}
-	p, err := r.identityList(ctx, criteria, cursor, size, after != nil)
+	own := tenantKeys(ctx)
+	switch {
+	case own != nil && criteria.Empty():
+		return tenantIdentityPage(ctx, own, page)
+	case own != nil:
+		return r.tenantMatches(ctx, own, criteria, page)
+	}
+	found, err := r.IdentityPage(ctx,
+		datasource.IdentityQuery{Filter: criteria, Limit: page.Offset + page.size, Token: page.Token})
 	if err != nil {
 		return nil, err
 	}
-	edge := func(cursor string, i *mattr.Identity) *model.IdentityEdge {
-		return &model.IdentityEdge{Cursor: cursor, Node: i}
-	}
-	return &model.IdentityConnection{Edges: edges(p, edge), Nodes: p.nodes, PageInfo: p.info}, nil
-}
-
-func (r queryResolver) identityList(ctx context.Context, filter *mattr.Criteria, c scalar.Cursor, size int,
-	continued bool) (page[*mattr.Identity], error) {
-	own := tenantKeys(ctx)
-	switch {
-	case own != nil && filter.Empty():
-		return tenantIdentityPage(ctx, own, c, size, continued)
-	case own != nil:
-		return r.tenantMatches(ctx, own, filter, c, size, continued)
-	}
-	found, err := r.IdentityPage(ctx, datasource.IdentityQuery{Filter: filter, Limit: c.Offset + size, Token: c.Token})
-	if err != nil {
-		return page[*mattr.Identity]{}, err
-	}
-	shown, others := cursorPage(found, c, continued)
+	shown, others := cursorPage(found, page)
 	addPartialError(ctx, found.Missing)
 	addPartialError(ctx, others)
 	return shown, nil

@@ -25,9 +25,9 @@ func (r *Resolver) mentions(d *document.Document, text string) bool {
 
 // sorting returns the order of clients by a member, from the last to the first behind a "-"; that of "" keeps the
 // present order.
-func sorting(by string) (func(a, b *document.Document) int, error) {
+func sorting(by string) (func(a, b *model.Client) int, error) {
 	if by == "" {
-		return func(*document.Document, *document.Document) int { return 0 }, nil
+		return func(*model.Client, *model.Client) int { return 0 }, nil
 	}
 	name, down := strings.CutPrefix(by, "-")
 	i := slices.IndexFunc(model.Shapes.Client.Members, func(m document.Member) bool {
@@ -36,11 +36,11 @@ func sorting(by string) (func(a, b *document.Document) int, error) {
 	if i < 0 {
 		return nil, scalar.Input("must be a sortable field of a client, such as name or createdAt", "sort")
 	}
-	return func(a, b *document.Document) int {
+	return func(a, b *model.Client) int {
 		if down {
 			a, b = b, a
 		}
-		return compareValues(a.Root().Member(i), b.Root().Member(i))
+		return compareValues(a.Member(i), b.Member(i))
 	}, nil
 }
 

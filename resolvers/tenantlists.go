@@ -6,10 +6,9 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/99designs/gqlgen/graphql"
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/datasource"
-	"github.com/learngraph/learngraph/document"
+	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
 	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/task"
@@ -35,36 +34,32 @@ func tenantKeys(ctx context.Context) []string {
 }
 
 // tenantPage is a page of the records of the keys. Keys that lead to nothing take no place on it.
-func tenantPage[K comparable, V any](ctx context.Context, l *loader.Loader[K, V], keys []K, c scalar.Cursor, size int,
-	continued bool) (page[V], error) {
-	var nodes []V
+func tenantPage[K comparable, V, R any](ctx context.Context, l *loader.Loader[K, V], keys []K, page pageRequest,
+	shape func(K, V) (R, error)) (*model.Connection[R], error) {
+	var nodes []R
 	var cursors []string
-	at := min(c.Offset, len(keys))
-	for at < len(keys) && len(nodes) < size {
-		window := keys[at:min(at+size-len(nodes), len(keys))]
-		for _, result := range l.Load(ctx, window) {
+	at := min(page.Offset, len(keys))
+	for at < len(keys) && len(nodes) < page.size {
+		window := keys[at:min(at+page.size-len(nodes), len(keys))]
+		for i, result := range l.Load(ctx, window) {
 			if result.Err != nil {
-				return page[V]{}, result.Err
+				return nil, result.Err
 			}
 			if at++; result.Found {
-				c.Offset = at
-				nodes, cursors = append(nodes, result.Value), append(cursors, c.Encode())
+				page.Offset = at
+				node, _ := shape(window[i], result.Value)
+				nodes, cursors = append(nodes, node), append(cursors, page.Encode())
 			}
 		}
 	}
-	return newPage(nodes, cursors, at < len(keys), continued), nil
+	return model.NewConnection(nodes, cursors, at < len(keys), page.continued), nil
 }
 
-// pageOf is the part of a whole list that a cursor leads to.
-func pageOf[V any](all []V, c scalar.Cursor, size int, continued bool) page[V] {
-	start := min(c.Offset, len(all))
-	end := min(start+size, len(all))
-	var cursors []string
-	for i := start; i < end; i++ {
-		c.Offset = i + 1
-		cursors = append(cursors, c.Encode())
-	}
-	return newPage(all[start:end], cursors, end < len(all), continued)
+// partOf returns the requested part of a whole list.
+func partOf[V any](all []V, page pageRequest) *model.Connection[V] {
+	start := min(page.Offset, len(all))
+	end := min(start+page.size, len(all))
+	return model.NewConnection(all[start:end], page.cursors(end-start), end < len(all), page.continued)
 }
 
 // searchPage is how many records a search for a bound caller reads at once.
@@ -72,31 +67,31 @@ const searchPage = 100
 
 // tenantClients are the clients of a bound caller. A search looks at these alone: the backend's own would also find
 // others, and take calls for them.
-func (r queryResolver) tenantClients(ctx context.Context, own []string, q thoughtindustries.Query, c scalar.Cursor,
-	size int, continued bool) (page[*document.Document], error) {
+func (r queryResolver) tenantClients(ctx context.Context, own []string, q thoughtindustries.Query,
+	page pageRequest) (*model.Connection[*model.Client], error) {
 	keys := make([]thoughtindustries.Key, len(own))
 	for i, k := range own {
 		keys[i] = r.Link.ClientKey(k)
 	}
 	l := datasource.From(ctx).Clients()
 	if q.Search == "" && q.Sort == "" {
-		return tenantPage(ctx, l, keys, c, size, continued)
+		return tenantPage(ctx, l, keys, page, clientOf)
 	}
 	order, err := sorting(q.Sort)
 	if err != nil {
-		return page[*document.Document]{}, err
+		return nil, err
 	}
-	var all []*document.Document
+	var all []*model.Client
 	for _, result := range l.Load(ctx, keys) {
 		if result.Err != nil {
-			return page[*document.Document]{}, result.Err
+			return nil, result.Err
 		}
 		if result.Found && r.canSeeDocument(ctx, result.Value) && r.mentions(result.Value, q.Search) {
-			all = append(all, result.Value)
+			all = append(all, newClient(result.Value))
 		}
 	}
 	slices.SortStableFunc(all, order)
-	return pageOf(all, c, size, continued), nil
+	return partOf(all, page), nil
 }
 
 // tenantUsers goes through the users of one client after the other.
@@ -166,47 +161,44 @@ func (l *userList) tenantCursor(c scalar.Cursor, i int) string {
 }
 
 // tenantUserPage is a page of the users of a bound caller's clients.
-func tenantUserPage(ctx context.Context, own []string, c scalar.Cursor, size int,
-	continued bool) (page[*coassemble.User], error) {
-	users := tenantUsersAfter(ctx, own, c)
-	var nodes []*coassemble.User
-	var cursors []string
-	for users.more() && len(nodes) < size {
-		l, err := users.next(size - len(nodes))
-		if err != nil {
-			return page[*coassemble.User]{}, err
-		}
+func tenantUserPage(ctx context.Context, own []string, page pageRequest) (*model.UserConnection, error) {
+	return tenantPageOf(ctx, own, page, func(l *userList, add func(int, *coassemble.User)) {
 		hydrateUsers(ctx, []*userList{l})
-		addPartialError(ctx, l.partialErr)
 		for i, u := range l.users {
-			nodes, cursors = append(nodes, u), append(cursors, l.tenantCursor(c, i))
+			add(i, u)
 		}
-	}
-	return newPage(nodes, cursors, users.more(), continued), nil
+	})
 }
 
 // tenantIdentityPage is a page of the identities of these users.
-func tenantIdentityPage(ctx context.Context, own []string, c scalar.Cursor, size int,
-	continued bool) (page[*mattr.Identity], error) {
-	users := tenantUsersAfter(ctx, own, c)
-	var nodes []*mattr.Identity
-	var cursors []string
-	for users.more() && len(nodes) < size {
-		l, err := users.next(size - len(nodes))
-		if err != nil {
-			return page[*mattr.Identity]{}, err
-		}
-		addPartialError(ctx, l.partialErr)
+func tenantIdentityPage(ctx context.Context, own []string, page pageRequest) (*model.IdentityConnection, error) {
+	return tenantPageOf(ctx, own, page, func(l *userList, add func(int, *mattr.Identity)) {
 		for i, result := range datasource.From(ctx).UserIdentities().Load(ctx, identifiers(l.users)) {
-			if result.Err != nil {
-				graphql.AddError(ctx, result.Err)
-			}
+			addPartialError(ctx, result.Err)
 			if result.Found {
-				nodes, cursors = append(nodes, result.Value), append(cursors, l.tenantCursor(c, i))
+				add(i, result.Value)
 			}
 		}
+	})
+}
+
+// tenantPageOf is a page of what the users of a bound caller's clients lead to, which each adds at the user's place.
+func tenantPageOf[V any](ctx context.Context, own []string, page pageRequest,
+	each func(l *userList, add func(i int, v V))) (*model.Connection[V], error) {
+	users := tenantUsersAfter(ctx, own, page.Cursor)
+	var nodes []V
+	var cursors []string
+	for users.more() && len(nodes) < page.size {
+		l, err := users.next(page.size - len(nodes))
+		if err != nil {
+			return nil, err
+		}
+		each(l, func(i int, v V) {
+			nodes, cursors = append(nodes, v), append(cursors, l.tenantCursor(page.Cursor, i))
+		})
+		addPartialError(ctx, l.partialErr)
 	}
-	return newPage(nodes, cursors, users.more(), continued), nil
+	return model.NewConnection(nodes, cursors, users.more(), page.continued), nil
 }
 
 // findOwner returns which of the users has the identity of the id, empty where none has. A user whose identity cannot
@@ -243,13 +235,13 @@ func identifiers(users []*coassemble.User) []string {
 
 // tenantMatches returns those of the identities of a bound caller's clients that match a filter. It looks at these
 // alone, so that neither calls nor time reveal others.
-func (r queryResolver) tenantMatches(ctx context.Context, own []string, filter *mattr.Criteria, c scalar.Cursor,
-	size int, continued bool) (page[*mattr.Identity], error) {
+func (r queryResolver) tenantMatches(ctx context.Context, own []string, filter *mattr.Criteria,
+	page pageRequest) (*model.IdentityConnection, error) {
 	var all []*mattr.Identity
 	for users := tenantUsersAfter(ctx, own, scalar.Cursor{}); users.more(); {
 		l, err := users.next(searchPage)
 		if err != nil {
-			return page[*mattr.Identity]{}, err
+			return nil, err
 		}
 		addPartialError(ctx, l.partialErr)
 		var found []*mattr.Identity
@@ -260,11 +252,11 @@ func (r queryResolver) tenantMatches(ctx context.Context, own []string, filter *
 			}
 		}
 		if found, err = r.matching(ctx, filter, found); err != nil {
-			return page[*mattr.Identity]{}, err
+			return nil, err
 		}
 		all = append(all, found...)
 	}
-	return pageOf(all, c, size, continued), nil
+	return partOf(all, page), nil
 }
 
 // matching returns the identities that match a filter. It compares them all at once.

@@ -1,5 +1,5 @@
 // Package model holds the Go types behind the schema: the documents of Thought Industries with an accessor method per
-// field, and the connections, inputs, payloads and enums. All but this file is generated.
+// field, and the connections, inputs, payloads and enums. Most of it is generated.
 package model
 
 import (

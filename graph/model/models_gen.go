@@ -40,7 +40,7 @@ type ClientBy struct {
 // A page of clients of Thought Industries.
 type ClientConnection struct {
 	// The objects of this page with their cursors.
-	Edges []*ClientEdge `json:"edges"`
+	Edges []*Edge[*Client] `json:"edges"`
 	// The objects of this page, without their cursors.
 	Nodes    []*Client `json:"nodes"`
 	PageInfo *PageInfo `json:"pageInfo"`
@@ -48,14 +48,6 @@ type ClientConnection struct {
 	TotalCount *int `json:"totalCount"`
 	// Counts by facet, as the backend sends them with the list.
 	Aggregations []*Aggregation `json:"aggregations"`
-}
-
-// One element of a `ClientConnection`.
-type ClientEdge struct {
-	// Opaque; valid only with the list and arguments it was returned for.
-	Cursor string `json:"cursor"`
-	// Null if the object could not be read; `errors` has the reason.
-	Node *Client `json:"node"`
 }
 
 // A page of the courses embedded in one client.
@@ -75,23 +67,6 @@ type CourseEdge struct {
 	Cursor string `json:"cursor"`
 	// Null if the object could not be read; `errors` has the reason.
 	Node *Course `json:"node"`
-}
-
-// A page of credentials of MATTR, which has no total. A full last page may report `hasNextPage: true`.
-type CredentialConnection struct {
-	// The objects of this page with their cursors.
-	Edges []*CredentialEdge `json:"edges"`
-	// The objects of this page, without their cursors.
-	Nodes    []*Credential `json:"nodes"`
-	PageInfo *PageInfo     `json:"pageInfo"`
-}
-
-// One element of a `CredentialConnection`.
-type CredentialEdge struct {
-	// Opaque; valid only with the list and arguments it was returned for.
-	Cursor string `json:"cursor"`
-	// Null if the object could not be read; `errors` has the reason.
-	Node *Credential `json:"node"`
 }
 
 // The client of Coassemble to delete.
@@ -150,46 +125,12 @@ type EmbedClientBy struct {
 	SourceID graphql.Omittable[*string] `json:"sourceId"`
 }
 
-// A page of clients of Coassemble, which has no total. A full last page may report `hasNextPage: true`.
-type EmbedClientConnection struct {
-	// The objects of this page with their cursors.
-	Edges []*EmbedClientEdge `json:"edges"`
-	// The objects of this page, without their cursors.
-	Nodes    []*coassemble.EmbedClient `json:"nodes"`
-	PageInfo *PageInfo                 `json:"pageInfo"`
-}
-
-// One element of an `EmbedClientConnection`.
-type EmbedClientEdge struct {
-	// Opaque; valid only with the list and arguments it was returned for.
-	Cursor string `json:"cursor"`
-	// Null if the object could not be read; `errors` has the reason.
-	Node *coassemble.EmbedClient `json:"node"`
-}
-
 // The key of an identity of MATTR. Exactly one field.
 type IdentityBy struct {
 	// Global id.
 	ID graphql.Omittable[*string] `json:"id"`
 	// MATTR's id of the user, a UUID.
 	SourceID graphql.Omittable[*string] `json:"sourceId"`
-}
-
-// A page of identities of MATTR, which has no total. A full last page may report `hasNextPage: true`.
-type IdentityConnection struct {
-	// The objects of this page with their cursors.
-	Edges []*IdentityEdge `json:"edges"`
-	// The objects of this page, without their cursors.
-	Nodes    []*mattr.Identity `json:"nodes"`
-	PageInfo *PageInfo         `json:"pageInfo"`
-}
-
-// One element of an `IdentityConnection`.
-type IdentityEdge struct {
-	// Opaque; valid only with the list and arguments it was returned for.
-	Cursor string `json:"cursor"`
-	// Null if the object could not be read; `errors` has the reason.
-	Node *mattr.Identity `json:"node"`
 }
 
 // Criteria of a search in MATTR. An identity must match all given criteria.
@@ -294,23 +235,6 @@ type UserBy struct {
 	ID graphql.Omittable[*string] `json:"id"`
 	// Coassemble's user identifier.
 	SourceID graphql.Omittable[*string] `json:"sourceId"`
-}
-
-// A page of users of Coassemble, which has no total. A full last page may report `hasNextPage: true`.
-type UserConnection struct {
-	// The objects of this page with their cursors.
-	Edges []*UserEdge `json:"edges"`
-	// The objects of this page, without their cursors.
-	Nodes    []*coassemble.User `json:"nodes"`
-	PageInfo *PageInfo          `json:"pageInfo"`
-}
-
-// One element of a `UserConnection`.
-type UserEdge struct {
-	// Opaque; valid only with the list and arguments it was returned for.
-	Cursor string `json:"cursor"`
-	// Null if the object could not be read; `errors` has the reason.
-	Node *coassemble.User `json:"node"`
 }
 
 // An error of a mutation that the caller can correct.
