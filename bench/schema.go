@@ -89,11 +89,11 @@ func (c clientEdges) Users(ctx context.Context, objs []*model.Client, _ *int,
 }
 
 func (u userEdges) ID(_ context.Context, obj *coassemble.User) (string, error) {
-	return scalar.EncodeID(scalar.UserNode, obj.Identifier), nil
+	return scalar.EncodeID(scalar.UserNode, obj.Key), nil
 }
 
 func (u userEdges) SourceID(_ context.Context, obj *coassemble.User) (string, error) {
-	return obj.Identifier, nil
+	return obj.Key, nil
 }
 
 func (u userEdges) Credentials(ctx context.Context, objs []*coassemble.User, _ *int,

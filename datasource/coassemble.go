@@ -56,7 +56,7 @@ func (s *Source) newEmbedClients(c *cache.Cache, o spaceOptions) *resource[part,
 	list := s.tag(upstream.Coassemble, "embedClients")
 	return coassembleList[part, *coassemble.EmbedClient]{
 		kind: "embedClient", list: list, text: part.text,
-		key:   func(c *coassemble.EmbedClient) (key string, stub bool) { return c.Identifier, c.Bare },
+		key:   func(c *coassemble.EmbedClient) (key string, stub bool) { return c.Key, c.Bare },
 		tags:  func(*coassemble.EmbedClient) []cache.Tag { return []cache.Tag{list} },
 		pages: func(part) []cache.Tag { return []cache.Tag{list} },
 		size:  (*coassemble.EmbedClient).Size, decode: recordFrom[coassemble.EmbedClient],

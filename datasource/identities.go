@@ -69,9 +69,11 @@ func (s *Source) identityTag(id string) cache.Tag {
 	return s.tag(upstream.MATTR, "identity:"+strings.ToLower(id))
 }
 
-func (s *Source) identityTags(i *mattr.Identity) []cache.Tag { return []cache.Tag{s.identityTag(i.ID)} }
+func (s *Source) identityTags(i *mattr.Identity) []cache.Tag {
+	return []cache.Tag{s.identityTag(i.Key)}
+}
 
-func identityKey(i *mattr.Identity) (key string, stub bool) { return i.ID, false }
+func identityKey(i *mattr.Identity) (key string, stub bool) { return i.Key, false }
 
 func (s *Source) newIdentities(c *cache.Cache, o spaceOptions) *identityLists {
 	records := func(kind string) cache.SpaceOptions[*mattr.Identity] {
@@ -102,7 +104,7 @@ func (s *Source) newIdentities(c *cache.Cache, o spaceOptions) *identityLists {
 func (s *Source) seenIdentities(items []*mattr.Identity) []cache.Tag {
 	tags := append(make([]cache.Tag, 0, 1+len(items)), s.identities.list)
 	for _, i := range items {
-		tags = append(tags, s.identityTag(i.ID))
+		tags = append(tags, s.identityTag(i.Key))
 	}
 	return tags
 }

@@ -40,7 +40,7 @@ func (l Link) UserKey(i *mattr.Identity) (string, bool, error) {
 		return "", false, nil
 	}
 	if l.User == "id" {
-		return i.ID, i.ID != "", nil
+		return i.Key, i.Key != "", nil
 	}
 	if claim := l.Claim(); claim != "" {
 		raw, err := i.Claims()

@@ -116,7 +116,7 @@ func (s *Source) requestedPart(page *Page[*mattr.Identity], users map[string]boo
 		user, stub := s.linkedUser(i)
 		switch {
 		case stub:
-			i = &mattr.Identity{ID: i.ID}
+			i = &mattr.Identity{Record: upstream.Record{Key: i.Key}}
 		case !users[user]:
 			return nil
 		}
@@ -130,7 +130,7 @@ func (s *Source) linkedUser(i *mattr.Identity) (key string, stub bool) {
 	if user, ok, err := s.Link.UserKey(i); ok && err == nil {
 		return user, false
 	}
-	return i.ID, true
+	return i.Key, true
 }
 
 // carriesKeys reports whether any record of a list carries the key that joins.
@@ -150,7 +150,7 @@ func (s *Source) indexed(ctx context.Context, w *scan[*mattr.Identity]) map[stri
 	for _, i := range w.items {
 		if user, ok, err := s.Link.UserKey(i); ok && err == nil {
 			byUser[user] = append(byUser[user], i)
-			index.IDs[user] = append(index.IDs[user], i.ID)
+			index.IDs[user] = append(index.IDs[user], i.Key)
 		}
 	}
 	s.identities.index.Put(ctx, scanKey, entryOf(index, w.meta, s.identities.list))

@@ -47,7 +47,7 @@ func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey,
 	list := s.tag(upstream.Coassemble, "users")
 	return coassembleList[UserPageKey, *coassemble.User]{
 		kind: "user", list: list, text: UserPageKey.text, tags: s.userTags,
-		key:   func(u *coassemble.User) (key string, stub bool) { return u.Identifier, u.Bare },
+		key:   func(u *coassemble.User) (key string, stub bool) { return u.Key, u.Bare },
 		pages: func(k UserPageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Client)} },
 		size:  (*coassemble.User).Size, decode: recordFrom[coassemble.User], single: s.Coassemble.User,
 		listAll: func(ctx context.Context, number, length int,

@@ -79,14 +79,14 @@ func (q worldQuery) Users(ctx context.Context, first *int, _, _ *string) (*model
 	q.w.note(ctx, "users")
 	c := &model.UserConnection{PageInfo: &model.PageInfo{}, Edges: []*model.UserEdge{}}
 	for i := range min(q.w.users, *first) {
-		c.Nodes = append(c.Nodes, &coassemble.User{Identifier: fmt.Sprint("user", i)})
+		c.Nodes = append(c.Nodes, &coassemble.User{Record: upstream.Record{Key: fmt.Sprint("user", i)}})
 	}
 	return c, nil
 }
 
 func (q worldQuery) User(ctx context.Context, _ model.UserBy) (*coassemble.User, error) {
 	q.w.note(ctx, "user")
-	return &coassemble.User{Identifier: "user0"}, nil
+	return &coassemble.User{Record: upstream.Record{Key: "user0"}}, nil
 }
 
 func (q worldQuery) Clients(ctx context.Context, _ *int, _, _, _ *string) (*model.ClientConnection, error) {
@@ -97,12 +97,12 @@ func (q worldQuery) Clients(ctx context.Context, _ *int, _, _, _ *string) (*mode
 func (q worldQuery) Identities(ctx context.Context, _ *int, _ *string, _ *model.IdentityFilter) (*model.IdentityConnection, error) {
 	q.w.note(ctx, "identities")
 	return &model.IdentityConnection{PageInfo: &model.PageInfo{}, Edges: []*model.IdentityEdge{},
-		Nodes: []*mattr.Identity{{ID: "identity0"}}}, nil
+		Nodes: []*mattr.Identity{{Record: upstream.Record{Key: "identity0"}}}}, nil
 }
 
 func (q worldQuery) Node(ctx context.Context, id string) (model.Node, error) {
 	q.w.note(ctx, "node")
-	return &coassemble.User{Identifier: "user0"}, nil
+	return &coassemble.User{Record: upstream.Record{Key: "user0"}}, nil
 }
 
 func (q worldQuery) Nodes(ctx context.Context, ids []string) ([]model.Node, error) {
@@ -116,18 +116,18 @@ type worldUser struct {
 }
 
 func (u worldUser) ID(_ context.Context, obj *coassemble.User) (string, error) {
-	return scalar.EncodeID(scalar.UserNode, obj.Identifier), nil
+	return scalar.EncodeID(scalar.UserNode, obj.Key), nil
 }
 
 func (u worldUser) SourceID(_ context.Context, obj *coassemble.User) (string, error) {
-	return obj.Identifier, nil
+	return obj.Key, nil
 }
 
 func (u worldUser) Identity(ctx context.Context, obj []*coassemble.User) ([]*mattr.Identity, error) {
 	u.w.note(ctx, "identity")
 	list := make([]*mattr.Identity, len(obj))
 	for i := range list {
-		list[i] = &mattr.Identity{ID: "identity0"}
+		list[i] = &mattr.Identity{Record: upstream.Record{Key: "identity0"}}
 	}
 	return list, nil
 }
@@ -138,7 +138,7 @@ type worldIdentity struct {
 }
 
 func (i worldIdentity) SourceID(_ context.Context, obj *mattr.Identity) (string, error) {
-	return obj.ID, nil
+	return obj.Key, nil
 }
 
 type worldMutation struct {

@@ -172,7 +172,7 @@ func (u smallUser) Identity(_ context.Context, objs []*coassemble.User) ([]*matt
 }
 
 func (u smallUser) SourceID(_ context.Context, obj *coassemble.User) (string, error) {
-	return obj.Identifier, nil
+	return obj.Key, nil
 }
 
 func (s *small) run(t testing.TB, query string, variables map[string]any) *graphql.Response {

@@ -652,11 +652,11 @@ func (c worldClient) Users(ctx context.Context, objs []*model.Client, first *int
 }
 
 func (c worldEmbedClient) ID(_ context.Context, obj *coassemble.EmbedClient) (string, error) {
-	return scalar.EncodeID(scalar.EmbedClientNode, obj.Identifier), nil
+	return scalar.EncodeID(scalar.EmbedClientNode, obj.Key), nil
 }
 
 func (c worldEmbedClient) SourceID(_ context.Context, obj *coassemble.EmbedClient) (string, error) {
-	return obj.Identifier, nil
+	return obj.Key, nil
 }
 
 func (c worldEmbedClient) Client(ctx context.Context, objs []*coassemble.EmbedClient) ([]*model.Client, error) {
@@ -673,14 +673,14 @@ func (c worldEmbedClient) Users(ctx context.Context, objs []*coassemble.EmbedCli
 }
 
 func (u worldUser) ID(_ context.Context, obj *coassemble.User) (string, error) {
-	return scalar.EncodeID(scalar.UserNode, obj.Identifier), nil
+	return scalar.EncodeID(scalar.UserNode, obj.Key), nil
 }
 
 func (u worldUser) SourceID(_ context.Context, obj *coassemble.User) (string, error) {
-	if u.broken && hash(u.seed, obj.Identifier)%5 == 0 {
+	if u.broken && hash(u.seed, obj.Key)%5 == 0 {
 		return "", errItem
 	}
-	return obj.Identifier, nil
+	return obj.Key, nil
 }
 
 func (u worldUser) Client(ctx context.Context, objs []*coassemble.User) ([]*model.Client, error) {
@@ -709,11 +709,11 @@ func (u worldUser) Credentials(ctx context.Context, objs []*coassemble.User, fir
 }
 
 func (i worldIdentity) ID(_ context.Context, obj *mattr.Identity) (string, error) {
-	return scalar.EncodeID(scalar.IdentityNode, obj.ID), nil
+	return scalar.EncodeID(scalar.IdentityNode, obj.Key), nil
 }
 
 func (i worldIdentity) SourceID(_ context.Context, obj *mattr.Identity) (string, error) {
-	return obj.ID, nil
+	return obj.Key, nil
 }
 
 func (i worldIdentity) User(ctx context.Context, objs []*mattr.Identity) ([]*coassemble.User, error) {
@@ -798,9 +798,9 @@ func (l worldLearningPath) Client(ctx context.Context, objs []*model.LearningPat
 }
 
 func (c worldCredential) ID(_ context.Context, obj *model.Credential) (string, error) {
-	return scalar.EncodeID(scalar.CredentialNode, scalar.CredentialKey(obj.Identity, obj.Credential.ID)), nil
+	return scalar.EncodeID(scalar.CredentialNode, scalar.CredentialKey(obj.Identity, obj.Credential.Key)), nil
 }
 
 func (c worldCredential) SourceID(_ context.Context, obj *model.Credential) (string, error) {
-	return obj.Credential.ID, nil
+	return obj.Credential.Key, nil
 }

@@ -36,7 +36,7 @@ func (r *Resolver) canSeeDocument(ctx context.Context, d *document.Document) boo
 }
 
 func canSeeEmbedClient(ctx context.Context, c *coassemble.EmbedClient) bool {
-	return c == nil || canSeeClientKey(ctx, c.Identifier)
+	return c == nil || canSeeClientKey(ctx, c.Key)
 }
 
 // canSeeUser takes a user who was listed under a client by name alone for one of that client.
@@ -75,7 +75,7 @@ func (r *Resolver) canSeeIdentity(ctx context.Context, i *mattr.Identity) (bool,
 	if seen[0] || err != nil || !r.Link.LacksProvider(i) {
 		return seen[0], firstOf(err)
 	}
-	user, err := findOwner(ctx, tenantUsersAfter(ctx, tenantKeys(ctx), scalar.Cursor{}), i.ID)
+	user, err := findOwner(ctx, tenantUsersAfter(ctx, tenantKeys(ctx), scalar.Cursor{}), i.Key)
 	return user != "", err
 }
 
@@ -161,7 +161,7 @@ func (r mutationResolver) currentOwner(ctx context.Context, id, known string) (s
 		return "", nil
 	case err != nil:
 		return "", err
-	case !strings.EqualFold(found.ID, id):
+	case !strings.EqualFold(found.Key, id):
 		return "", nil
 	}
 	return known, nil

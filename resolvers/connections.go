@@ -162,7 +162,7 @@ func stubs(users []*coassemble.User) []string {
 	var keys []string
 	for _, u := range users {
 		if u != nil && u.Bare {
-			keys = append(keys, u.Identifier)
+			keys = append(keys, u.Key)
 		}
 	}
 	return keys
@@ -174,7 +174,7 @@ func (l *userList) fill(whole map[string]loader.Result[*coassemble.User]) {
 	l.users, l.positions = nil, nil
 	for i, u := range users {
 		if u != nil && u.Bare {
-			r := whole[u.Identifier]
+			r := whole[u.Key]
 			if !r.Found && r.Err == nil {
 				continue
 			}

@@ -12,7 +12,7 @@ import (
 
 // ID is the global id, which holds that of the identity.
 func (r credentialResolver) ID(_ context.Context, c *model.Credential) (string, error) {
-	id, err := sourceID(c.Credential.ID, upstream.MATTR)
+	id, err := sourceID(c.Credential.Key, upstream.MATTR)
 	if err != nil {
 		return "", err
 	}
@@ -21,7 +21,7 @@ func (r credentialResolver) ID(_ context.Context, c *model.Credential) (string, 
 
 // SourceID is the id in MATTR.
 func (r credentialResolver) SourceID(_ context.Context, c *model.Credential) (string, error) {
-	return sourceID(c.Credential.ID, upstream.MATTR)
+	return sourceID(c.Credential.Key, upstream.MATTR)
 }
 
 // credentialPages is how many of the longest pages of an identity's credentials are read to find one.
@@ -60,10 +60,10 @@ func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, 
 			if c == nil {
 				continue
 			}
-			for _, at := range requested[identity][c.ID] {
+			for _, at := range requested[identity][c.Key] {
 				found[at].node = &model.Credential{Credential: c, Identity: identity}
 			}
-			delete(requested[identity], c.ID)
+			delete(requested[identity], c.Key)
 		}
 		err := result.Err
 		if more := result.Value.Next; err == nil && more != "" && len(requested[identity]) > 0 {

@@ -14,18 +14,18 @@ import (
 
 // ID is the global id.
 func (r embedClientResolver) ID(_ context.Context, c *coassemble.EmbedClient) (string, error) {
-	return nodeID(scalar.EmbedClientNode, c.Identifier, upstream.Coassemble)
+	return nodeID(scalar.EmbedClientNode, c.Key, upstream.Coassemble)
 }
 
 // SourceID is the identifier in Coassemble.
 func (r embedClientResolver) SourceID(_ context.Context, c *coassemble.EmbedClient) (string, error) {
-	return sourceID(c.Identifier, upstream.Coassemble)
+	return sourceID(c.Key, upstream.Coassemble)
 }
 
 // Client is the same client in Thought Industries.
 func (r embedClientResolver) Client(ctx context.Context, objs []*coassemble.EmbedClient) ([]*model.Client, error) {
 	key := func(c *coassemble.EmbedClient) (thoughtindustries.Key, bool, error) {
-		return r.Link.ClientKey(c.Identifier), c.Identifier != "", nil
+		return r.Link.ClientKey(c.Key), c.Key != "", nil
 	}
 	clients, err := join(ctx, objs, datasource.From(ctx).Clients(), key, clientOf)
 	return visibleOnly(ctx, clients, err, r.canSeeClient)
@@ -34,7 +34,7 @@ func (r embedClientResolver) Client(ctx context.Context, objs []*coassemble.Embe
 // Users are the client's users.
 func (r embedClientResolver) Users(ctx context.Context, objs []*coassemble.EmbedClient, first *int,
 	after *string) ([]*model.UserConnection, error) {
-	key := func(c *coassemble.EmbedClient) (string, bool, error) { return c.Identifier, c.Identifier != "", nil }
+	key := func(c *coassemble.EmbedClient) (string, bool, error) { return c.Key, c.Key != "", nil }
 	return usersOf(ctx, objs, "EmbedClient.users", key, first, after)
 }
 
@@ -67,7 +67,7 @@ func hydrateEmbedClients(ctx context.Context, clients []*coassemble.EmbedClient,
 	var keys []string
 	for _, c := range clients {
 		if c != nil && c.Bare {
-			keys = append(keys, c.Identifier)
+			keys = append(keys, c.Key)
 		}
 	}
 	if len(keys) == 0 {

@@ -11,6 +11,7 @@ import (
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
@@ -88,20 +89,20 @@ func (r *Resolver) entityOf(ctx context.Context, rep scalar.Representation, key 
 		}
 		return newClient(d)
 	case scalar.EmbedClientNode:
-		return &coassemble.EmbedClient{Identifier: key.key}
+		return &coassemble.EmbedClient{Record: upstream.Record{Key: key.key}}
 	case scalar.UserNode:
-		return &coassemble.User{Identifier: key.key}
+		return &coassemble.User{Record: upstream.Record{Key: key.key}}
 	case scalar.CredentialNode:
 		identity, id, err := scalar.SplitCredentialKey(key.key)
 		if err != nil {
 			return nil
 		}
-		return &model.Credential{Credential: &mattr.Credential{ID: id}, Identity: identity}
+		return &model.Credential{Credential: &mattr.Credential{Record: upstream.Record{Key: id}}, Identity: identity}
 	}
 	if key.key != strings.ToLower(key.key) {
 		return nil // MATTR shows the UUID in one spelling and takes it in any
 	}
-	return &mattr.Identity{ID: key.key}
+	return &mattr.Identity{Record: upstream.Record{Key: key.key}}
 }
 
 // belongs reports whether the key alone proves that the object belongs to one of the clients that the caller is bound

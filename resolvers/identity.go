@@ -14,12 +14,12 @@ import (
 
 // ID is the global id.
 func (r identityResolver) ID(_ context.Context, i *mattr.Identity) (string, error) {
-	return nodeID(scalar.IdentityNode, i.ID, upstream.MATTR)
+	return nodeID(scalar.IdentityNode, i.Key, upstream.MATTR)
 }
 
 // SourceID is the id in MATTR.
 func (r identityResolver) SourceID(_ context.Context, i *mattr.Identity) (string, error) {
-	return sourceID(i.ID, upstream.MATTR)
+	return sourceID(i.Key, upstream.MATTR)
 }
 
 // User is the user whom the identity belongs to, where it shows the key that joins.
@@ -31,7 +31,7 @@ func (r identityResolver) User(ctx context.Context, objs []*mattr.Identity) ([]*
 // Credentials are the credentials issued to the identity. One that is gone has none.
 func (r identityResolver) Credentials(ctx context.Context, objs []*mattr.Identity, first *int,
 	after *string) ([]*model.CredentialConnection, error) {
-	key := func(i *mattr.Identity) (string, bool, error) { return i.ID, i.ID != "", nil }
+	key := func(i *mattr.Identity) (string, bool, error) { return i.Key, i.Key != "", nil }
 	pages, err := credentialsOf(ctx, objs, "Identity.credentials", key, first, after)
 	errs, _ := err.(graphql.BatchErrorList)
 	for i, p := range pages {

@@ -147,7 +147,7 @@ func (r *Resolver) matches(ctx context.Context, f *mattr.Criteria, i *mattr.Iden
 	}
 	found, err := r.FreshSearch(ctx,
 		mattr.Criteria{Claims: claims, ProviderID: f.ProviderID, SubjectID: cmp.Or(f.SubjectID, subject)}, searchPage)
-	return slices.ContainsFunc(found, func(o *mattr.Identity) bool { return strings.EqualFold(o.ID, i.ID) }), err
+	return slices.ContainsFunc(found, func(o *mattr.Identity) bool { return strings.EqualFold(o.Key, i.Key) }), err
 }
 
 // providerOf returns the provider and the subject of an identity; a missing one is nil.

@@ -148,7 +148,7 @@ func (o *tenantUsers) note(users []*coassemble.User) bool {
 	before := len(o.seen)
 	for _, u := range users {
 		if u != nil {
-			o.seen[u.Identifier] = true
+			o.seen[u.Key] = true
 		}
 	}
 	return len(o.seen) > before
@@ -213,7 +213,7 @@ func findOwner(ctx context.Context, users *tenantUsers, id string) (string, erro
 		failed = cmp.Or(failed, l.partialErr)
 		keys := identifiers(l.users)
 		for i, result := range datasource.From(ctx).UserIdentities().Load(ctx, keys) {
-			if result.Found && strings.EqualFold(result.Value.ID, id) {
+			if result.Found && strings.EqualFold(result.Value.Key, id) {
 				return keys[i], nil
 			}
 			failed = cmp.Or(failed, result.Err)
@@ -227,7 +227,7 @@ func identifiers(users []*coassemble.User) []string {
 	keys := make([]string, len(users))
 	for i, u := range users {
 		if u != nil {
-			keys[i] = u.Identifier
+			keys[i] = u.Key
 		}
 	}
 	return keys

@@ -15,12 +15,12 @@ import (
 
 // ID is the global id.
 func (r userResolver) ID(_ context.Context, u *coassemble.User) (string, error) {
-	return nodeID(scalar.UserNode, u.Identifier, upstream.Coassemble)
+	return nodeID(scalar.UserNode, u.Key, upstream.Coassemble)
 }
 
 // SourceID is the identifier in Coassemble.
 func (r userResolver) SourceID(_ context.Context, u *coassemble.User) (string, error) {
-	return sourceID(u.Identifier, upstream.Coassemble)
+	return sourceID(u.Key, upstream.Coassemble)
 }
 
 // Client is the user's client in Thought Industries.
@@ -55,7 +55,7 @@ func (r userResolver) Credentials(ctx context.Context, objs []*coassemble.User, 
 	ids := make(map[*coassemble.User]string, len(objs))
 	for i, u := range objs {
 		if identities[i] != nil {
-			ids[u] = identities[i].ID
+			ids[u] = identities[i].Key
 		}
 	}
 	key := func(u *coassemble.User) (string, bool, error) { return ids[u], ids[u] != "", nil }
@@ -78,4 +78,4 @@ func mergeErrors(a, b error) error {
 	return first
 }
 
-func userKey(u *coassemble.User) (string, bool, error) { return u.Identifier, u.Identifier != "", nil }
+func userKey(u *coassemble.User) (string, bool, error) { return u.Key, u.Key != "", nil }

@@ -36,7 +36,7 @@ var (
 	}
 )
 
-// records writes the shape and the accessors of each type of record into the package that reads it. Fields with a
+// records writes each type of record, its shape and its accessors into the package that reads it. Fields with a
 // resolver have none.
 type records struct{}
 
@@ -180,8 +180,17 @@ var {{ $.Var .Shape.Name }}Shape = &document.Shape{Name: "{{ .Shape.Name }}", Me
 	{{ end }}
 }}
 {{ if .IsRecord }}
-// {{ $.Var .Shape.Name }}Keys are the members that name the record, the first choice first.
-var {{ $.Var .Shape.Name }}Keys = []int{ {{ range .Keys }}{{ . }}, {{ end }} }
+var {{ $.Var .Shape.Name }}Type = &upstream.RecordType{Shape: {{ $.Var .Shape.Name }}Shape, Keys: []int{ {{ range .Keys }}{{ . }}, {{ end }} }}
+
+// {{ .Shape.Name }} is a record of the backend. A missing member is nil; a value of another kind than promised is an error
+// of its accessor alone. Its JSON form holds all that the accessors show.
+type {{ .Shape.Name }} struct{ upstream.Record }
+
+// UnmarshalJSON reads a record, or the key that a list may show instead.
+func (o *{{ .Shape.Name }}) UnmarshalJSON(data []byte) (err error) {
+	o.Record, err = {{ $.Var .Shape.Name }}Type.Parse(data)
+	return err
+}
 {{ else }}
 // {{ .Shape.Name }} is an object of a record, read field by field.
 type {{ .Shape.Name }} struct{ document.Object }

@@ -18,18 +18,16 @@ import (
 // MaxLength is the longest page that is asked for.
 const MaxLength = 100
 
-// kind names the routes of one kind of record, and its members that are read.
+// kind names the routes of one type of record.
 type kind struct {
+	*upstream.RecordType
 	one, many        string // in paths
 	route, listRoute string
-	shape            *document.Shape
-	keys             []int // the members that may hold a record's key
 }
 
 var (
-	clientKind = &kind{"client", "clients", "/v1/headless/client/{identifier}", "/v1/headless/clients", embedClientShape,
-		embedClientKeys}
-	userKind = &kind{"user", "users", "/v1/headless/user/{identifier}", "/v1/headless/users", userShape, userKeys}
+	clientKind = &kind{embedClientType, "client", "clients", "/v1/headless/client/{identifier}", "/v1/headless/clients"}
+	userKind   = &kind{userType, "user", "users", "/v1/headless/user/{identifier}", "/v1/headless/users"}
 )
 
 // request returns a call about one record.
@@ -60,13 +58,13 @@ func New(rest *upstream.Client) *Client {
 // follows, since a full page may be the last.
 func (c *Client) Clients(ctx context.Context, number, length int,
 	options ...upstream.Option) (paging.Page[*EmbedClient], upstream.Meta, error) {
-	return list(ctx, c.rest, clientKind, "", number, length, newClient, options)
+	return list[EmbedClient](ctx, c.rest, clientKind, "", number, length, options)
 }
 
 // Users reads one page of the users in the manner of Clients, of one client unless clientIdentifier is empty.
 func (c *Client) Users(ctx context.Context, clientIdentifier string, number, length int,
 	options ...upstream.Option) (paging.Page[*User], upstream.Meta, error) {
-	return list(ctx, c.rest, userKind, clientIdentifier, number, length, newUser, options)
+	return list[User](ctx, c.rest, userKind, clientIdentifier, number, length, options)
 }
 
 // ClientWindow reads the embed clients at positions [offset, offset+first) with one call, or two where no page of at
@@ -91,23 +89,13 @@ func (c *Client) UserWindow(ctx context.Context, clientIdentifier string, offset
 // Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
 func (c *Client) Client(ctx context.Context, identifier string,
 	options ...upstream.Option) (*EmbedClient, upstream.Meta, error) {
-	var e EmbedClient
-	resp, err := c.rest.Do(ctx, clientKind.single(identifier, &e.Identifier, &e.Record).Apply(options))
-	if err != nil {
-		return nil, resp.Meta(), err
-	}
-	return &e, resp.Meta(), nil
+	return single[EmbedClient](ctx, c.rest, clientKind, identifier, options)
 }
 
 // User reads one user, in the manner of Client.
 func (c *Client) User(ctx context.Context, identifier string,
 	options ...upstream.Option) (*User, upstream.Meta, error) {
-	var u User
-	resp, err := c.rest.Do(ctx, userKind.single(identifier, &u.Identifier, &u.Record).Apply(options))
-	if err != nil {
-		return nil, resp.Meta(), err
-	}
-	return &u, resp.Meta(), nil
+	return single[User](ctx, c.rest, userKind, identifier, options)
 }
 
 // UpdateClient replaces the metadata of a client. Null or empty metadata is not sent.
@@ -162,60 +150,42 @@ func (c *Client) write(ctx context.Context, req upstream.Request) error {
 	return err
 }
 
-// single returns the request for one record, which is read into id and record.
-func (k *kind) single(identifier string, id *string, record *upstream.Record) upstream.Request {
+func single[T ~struct{ upstream.Record }](ctx context.Context, rest *upstream.Client, k *kind, identifier string,
+	options []upstream.Option) (*T, upstream.Meta, error) {
+	item := new(T)
 	req := k.request(http.MethodGet, identifier)
 	req.Read = func(resp *upstream.Response) error {
-		r, err := resp.Document()
-		if err != nil {
-			return err
-		}
-		if r.Kind() != document.KindObject {
-			return upstream.ContractError("the body is not a record")
-		}
-		if *record, err = upstream.ReadRecord(r, k.shape); err != nil {
-			return err
-		}
-		switch *id = record.Key(k.keys...); *id {
-		case identifier:
-			return r.End()
-		case "":
-			return unidentified(resp)
-		}
-		return upstream.ContractError("the record is not the requested one")
-	}
-	return req
-}
-
-// unidentified is the failure of a body that is an object but no record.
-func unidentified(resp *upstream.Response) error {
-	var object map[string]json.RawMessage
-	if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
+		record, err := k.ReadRequested(resp, func(key string) bool { return key == identifier })
+		*item = T{record}
 		return err
 	}
-	return upstream.ContractError("the record has no identifier")
+	resp, err := rest.Do(ctx, req.Apply(options))
+	if err != nil {
+		return nil, resp.Meta(), err
+	}
+	return item, resp.Meta(), nil
 }
 
-func list[T any](ctx context.Context, rest *upstream.Client, k *kind, clientIdentifier string, number, length int,
-	wrap func(element) T, options []upstream.Option) (page paging.Page[T], meta upstream.Meta, err error) {
+func list[T ~struct{ upstream.Record }](ctx context.Context, rest *upstream.Client, k *kind, clientIdentifier string,
+	number, length int, options []upstream.Option) (page paging.Page[*T], meta upstream.Meta, err error) {
 	req := k.list(clientIdentifier, number, length)
 	page.Number, page.Size = number, length
 	req.Read = func(resp *upstream.Response) error {
-		page.Items, err = readList(resp, k.shape, wrap)
+		page.Items, err = readList[T](resp, k)
 		return err
 	}
 	resp, err := rest.Do(ctx, req.Apply(options))
 	switch {
 	case err != nil && clientIdentifier != "":
-		return paging.Page[T]{}, resp.Meta(), err // it may be the client that is not found
+		return paging.Page[*T]{}, resp.Meta(), err // it may be the client that is not found
 	case err != nil:
-		return paging.Page[T]{}, resp.Meta(), upstream.NotFoundAsRejected(err)
+		return paging.Page[*T]{}, resp.Meta(), upstream.NotFoundAsRejected(err)
 	}
 	page.More = len(page.Items) == length
 	return page, resp.Meta(), nil
 }
 
-func readList[T any](resp *upstream.Response, shape *document.Shape, wrap func(element) T) ([]T, error) {
+func readList[T ~struct{ upstream.Record }](resp *upstream.Response, k *kind) ([]*T, error) {
 	r, err := resp.Document()
 	if err != nil {
 		return nil, err
@@ -227,14 +197,7 @@ func readList[T any](resp *upstream.Response, shape *document.Shape, wrap func(e
 		}
 		return nil, upstream.ContractError("the body is not a list")
 	}
-	items := []T{}
-	err = r.Elements(func(int) error {
-		e, err := readElement(r, shape)
-		if err == nil {
-			items = append(items, wrap(e))
-		}
-		return err
-	})
+	items, err := upstream.ReadRecords[T](r, k.ReadEntry)
 	if err == nil {
 		err = r.End()
 	}

@@ -61,7 +61,7 @@ func showUser(u *User) string {
 		metadata = json.RawMessage("mismatch")
 	}
 	return strings.Join([]string{
-		u.Identifier, fmt.Sprint(u.Bare), show(u.ClientIdentifier()), show(u.Name()), show(u.Avatar()), string(metadata),
+		u.Key, fmt.Sprint(u.Bare), show(u.ClientIdentifier()), show(u.Name()), show(u.Avatar()), string(metadata),
 		show(u.TestMode()), show(u.Created()), show(u.Updated()),
 	}, " ")
 }
@@ -72,7 +72,7 @@ func showClient(c *EmbedClient) string {
 		metadata = json.RawMessage("mismatch")
 	}
 	return strings.Join([]string{
-		c.Identifier, fmt.Sprint(c.Bare), string(metadata), show(c.UserCount()), show(c.Created()), show(c.Updated()),
+		c.Key, fmt.Sprint(c.Bare), string(metadata), show(c.UserCount()), show(c.Created()), show(c.Updated()),
 	}, " ")
 }
 
@@ -165,7 +165,7 @@ func TestListsTakeRecordsAndPlainIdentifiers(t *testing.T) {
 			}
 			var got []string
 			for _, u := range users.Items {
-				got = append(got, u.Identifier)
+				got = append(got, u.Key)
 			}
 			if diff := cmp.Diff(tt.want, got); diff != "" {
 				t.Errorf("(-want +got):\n%s", diff)
@@ -202,7 +202,7 @@ func TestAgainstTheEmulator(t *testing.T) {
 			t.Fatalf("got %+v, %v", clients, err)
 		}
 		one, _, err := c.Client(t.Context(), ref.Identifier)
-		if err != nil || one.Identifier != ref.Identifier || show(one.UserCount()) != "5" {
+		if err != nil || one.Key != ref.Identifier || show(one.UserCount()) != "5" {
 			t.Errorf("got %+v, %v", one, err)
 		}
 		users, _, err := c.UserWindow(t.Context(), ref.Identifier, 0, 10)
@@ -210,7 +210,7 @@ func TestAgainstTheEmulator(t *testing.T) {
 			t.Fatalf("got %+v, %v", users, err)
 		}
 		for _, u := range users.Items {
-			got, _, err := c.User(t.Context(), u.Identifier)
+			got, _, err := c.User(t.Context(), u.Key)
 			if err != nil || show(got.ClientIdentifier()) != ref.Identifier {
 				t.Errorf("got %v, %v", got, err)
 			}
@@ -329,7 +329,7 @@ func FuzzList(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		items, err := readList(&upstream.Response{Status: 200, Body: data}, embedClientShape, newClient)
+		items, err := readList[EmbedClient](&upstream.Response{Status: 200, Body: data}, clientKind)
 		if (err == nil) != (items != nil) {
 			t.Fatalf("got %v and %v", items, err)
 		}

@@ -25,8 +25,17 @@ var embedClientShape = &document.Shape{Name: "EmbedClient", Members: []document.
 	{Name: "updatedAt"},
 }}
 
-// embedClientKeys are the members that name the record, the first choice first.
-var embedClientKeys = []int{0, 1}
+var embedClientType = &upstream.RecordType{Shape: embedClientShape, Keys: []int{0, 1}}
+
+// EmbedClient is a record of the backend. A missing member is nil; a value of another kind than promised is an error
+// of its accessor alone. Its JSON form holds all that the accessors show.
+type EmbedClient struct{ upstream.Record }
+
+// UnmarshalJSON reads a record, or the key that a list may show instead.
+func (o *EmbedClient) UnmarshalJSON(data []byte) (err error) {
+	o.Record, err = embedClientType.Parse(data)
+	return err
+}
 
 func (o *EmbedClient) Metadata() (json.RawMessage, error) { return upstream.RawJSON(o.Value(2)), nil }
 
@@ -55,8 +64,17 @@ var userShape = &document.Shape{Name: "User", Members: []document.Member{
 	{Name: "updatedAt"},
 }}
 
-// userKeys are the members that name the record, the first choice first.
-var userKeys = []int{0}
+var userType = &upstream.RecordType{Shape: userShape, Keys: []int{0}}
+
+// User is a record of the backend. A missing member is nil; a value of another kind than promised is an error
+// of its accessor alone. Its JSON form holds all that the accessors show.
+type User struct{ upstream.Record }
+
+// UnmarshalJSON reads a record, or the key that a list may show instead.
+func (o *User) UnmarshalJSON(data []byte) (err error) {
+	o.Record, err = userType.Parse(data)
+	return err
+}
 
 func (o *User) ClientIdentifier() (*string, error) {
 	return upstream.Optional(upstream.Coassemble, o.Value(1), document.Value.ID)

@@ -86,7 +86,7 @@ func (c *Client) Search(ctx context.Context, criteria Criteria, limit int,
 
 func (c *Client) identities(ctx context.Context, req request,
 	options ...upstream.Option) (paging.Page[*Identity], upstream.Meta, error) {
-	page, meta, err := list(ctx, c, req, identityShape, newIdentity, options)
+	page, meta, err := list[Identity](ctx, c, req, identityType, options)
 	return page, meta, upstream.NotFoundAsRejected(err)
 }
 
@@ -95,7 +95,8 @@ func (c *Client) Identity(ctx context.Context, id string,
 	options ...upstream.Option) (i *Identity, meta upstream.Meta, err error) {
 	req := c.request(http.MethodGet, "/users/{id}", "users", id)
 	req.Read = func(resp *upstream.Response) error {
-		i, err = readIdentity(resp, id)
+		record, err := identityType.ReadRequested(resp, func(key string) bool { return strings.EqualFold(key, id) })
+		i = &Identity{record}
 		return err
 	}
 	resp, err := c.rest.Do(ctx, req.Apply(options))
@@ -103,32 +104,6 @@ func (c *Client) Identity(ctx context.Context, id string,
 		return nil, resp.Meta(), err
 	}
 	return i, resp.Meta(), nil
-}
-
-func readIdentity(resp *upstream.Response, id string) (*Identity, error) {
-	r, err := resp.Document()
-	if err != nil {
-		return nil, err
-	}
-	if r.Kind() != document.KindObject {
-		return nil, upstream.ContractError("the body is not a record")
-	}
-	record, err := upstream.ReadRecord(r, identityShape)
-	if err != nil {
-		return nil, err
-	}
-	i := newIdentity(record)
-	switch {
-	case strings.EqualFold(i.ID, id):
-		return i, r.End()
-	case i.ID != "":
-		return nil, upstream.ContractError("the record is not the requested one")
-	}
-	var object map[string]json.RawMessage
-	if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
-		return nil, err
-	}
-	return nil, upstream.ContractError("the record has no id")
 }
 
 // Update replaces the members of an identity that the tenant stores. Whether a provider that is not sent stays is not
@@ -170,7 +145,7 @@ func (c *Client) DeleteIdentity(ctx context.Context, id string) error {
 func (c *Client) Credentials(ctx context.Context, id string, limit int, cursor string,
 	options ...upstream.Option) (paging.Page[*Credential], upstream.Meta, error) {
 	req := c.request(http.MethodGet, "/users/{userId}/credentials", "users", id, "credentials").paged(limit, cursor)
-	page, meta, err := list(ctx, c, req, credentialShape, newCredential, options)
+	page, meta, err := list[Credential](ctx, c, req, credentialType, options)
 	var e *upstream.Error
 	if errors.As(err, &e) && e.Kind == upstream.NotFound {
 		return paging.Page[*Credential]{}, meta, nil
@@ -244,27 +219,25 @@ func (r request) paged(limit int, cursor string) request {
 	return r
 }
 
-func list[T any](ctx context.Context, c *Client, req request, shape *document.Shape, wrap func(upstream.Record) T,
-	options []upstream.Option) (page paging.Page[T], meta upstream.Meta, err error) {
-	var got struct {
-		page paging.Page[T]
-		flaw error
-	}
+func list[T ~struct{ upstream.Record }](ctx context.Context, c *Client, req request, of *upstream.RecordType,
+	options []upstream.Option) (paging.Page[*T], upstream.Meta, error) {
+	var page paging.Page[*T]
+	var flaw error
 	req.Read = func(resp *upstream.Response) (err error) {
-		got.page, got.flaw, err = readPage(resp, shape, wrap)
+		page, flaw, err = readPage[T](resp, of)
 		return err
 	}
 	resp, err := c.rest.Do(ctx, req.Apply(options))
 	if err != nil {
-		return paging.Page[T]{}, resp.Meta(), err
+		return paging.Page[*T]{}, resp.Meta(), err
 	}
-	return got.page, resp.Meta().WithPartial(got.flaw), nil
+	return page, resp.Meta().WithPartial(flaw), nil
 }
 
 // readPage reads {"data":[…],"nextCursor":…}. An element that is no object is a record without anything. flaw is set
 // where errors came with the data.
-func readPage[T any](resp *upstream.Response, shape *document.Shape,
-	wrap func(upstream.Record) T) (page paging.Page[T], flaw, err error) {
+func readPage[T ~struct{ upstream.Record }](resp *upstream.Response,
+	of *upstream.RecordType) (page paging.Page[*T], flaw, err error) {
 	r, err := resp.Document()
 	if err != nil {
 		return page, nil, err
@@ -275,7 +248,9 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape,
 	err = r.Members(func(name []byte) (err error) {
 		switch string(name) {
 		case "data":
-			page.Items, err = readItems(r, shape, wrap)
+			if page.Items = nil; r.Kind() == document.KindArray {
+				page.Items, err = upstream.ReadRecords[T](r, of.Read)
+			}
 		case "errors":
 			if flaw = nil; r.Kind() == document.KindArray {
 				err = r.Elements(func(int) error { flaw = resp.PartialErrors("Page"); return nil })
@@ -291,31 +266,17 @@ func readPage[T any](resp *upstream.Response, shape *document.Shape,
 		err = r.End()
 	}
 	if err != nil {
-		return paging.Page[T]{}, nil, err
+		return paging.Page[*T]{}, nil, err
 	}
 	if page.Items == nil {
 		var object map[string]json.RawMessage
 		if err := upstream.DecodeJSON(resp.Body, &object); err != nil {
-			return paging.Page[T]{}, nil, err
+			return paging.Page[*T]{}, nil, err
 		}
-		return paging.Page[T]{}, nil, upstream.ContractError("the page has no data")
+		return paging.Page[*T]{}, nil, upstream.ContractError("the page has no data")
 	}
 	if len(page.Items) == 0 {
 		page.Next = ""
 	}
 	return page, flaw, nil
-}
-
-// readItems reads the records of a list; nil is a value of another kind.
-func readItems[T any](r *document.Reader, shape *document.Shape, wrap func(upstream.Record) T) ([]T, error) {
-	if r.Kind() != document.KindArray {
-		return nil, nil
-	}
-	items := []T{}
-	err := r.Elements(func(int) error {
-		record, err := upstream.ReadRecord(r, shape)
-		items = append(items, wrap(record))
-		return err
-	})
-	return items, err
 }

@@ -67,7 +67,7 @@ func showIdentity(i *Identity) string {
 	if err != nil {
 		claims = json.RawMessage("mismatch")
 	}
-	parts := []string{i.ID, string(claims)}
+	parts := []string{i.Key, string(claims)}
 	switch p, err := i.AuthenticationProvider(); {
 	case err != nil:
 		parts = append(parts, "mismatch")
@@ -118,7 +118,7 @@ func TestCredentialsShowEveryField(t *testing.T) {
 	key, _ := c.DevicePublicKey()
 	spaces, _ := c.Namespaces()
 	got := []string{
-		c.ID, show(c.Type()), show(c.Profile()), show(c.SessionID()), show(c.CredentialConfigurationID()), show(c.OfferID()), string(key),
+		c.Key, show(c.Type()), show(c.Profile()), show(c.SessionID()), show(c.CredentialConfigurationID()), show(c.OfferID()), string(key),
 		string(spaces), show(c.MsoHash()), show(c.IssuedDate()), show(c.ValidFrom()), show(c.ValidUntil()), show(c.Status()),
 	}
 	want := []string{"i", "t", "mobile", "s", "c", "o", `{"kty":"EC"}`, `{"n":{}}`, "h", "d1", "d2", "d3", "mismatch"}
@@ -162,7 +162,7 @@ func TestPagesAreReadLeniently(t *testing.T) {
 			}
 			var ids []string
 			for _, i := range page.Items {
-				ids = append(ids, i.ID)
+				ids = append(ids, i.Key)
 			}
 			if diff := cmp.Diff(tt.ids, ids); diff != "" || page.Next != tt.next {
 				t.Errorf("next %q (-want +got):\n%s", page.Next, diff)
@@ -211,11 +211,11 @@ func TestAgainstTheEmulator(t *testing.T) {
 	}
 	user := e.Users(e.Clients()[1].Identifier)[2]
 	found, _, err := c.FindBySubject(t.Context(), "", user.Identifier)
-	if err != nil || len(found) != 1 || found[0].ID != user.IdentityID {
+	if err != nil || len(found) != 1 || found[0].Key != user.IdentityID {
 		t.Fatalf("got %v, %v", found, err)
 	}
 	page, _, err := c.Credentials(t.Context(), user.IdentityID, 100, "")
-	if err != nil || len(page.Items) != 2 || page.Items[0].ID == "" || show(page.Items[0].Type()) == "null" {
+	if err != nil || len(page.Items) != 2 || page.Items[0].Key == "" || show(page.Items[0].Type()) == "null" {
 		t.Errorf("got %+v, %v", page, err)
 	}
 	if err := c.UpdateIdentity(t.Context(), user.IdentityID, Update{Claims: json.RawMessage(`{"givenName":"Ada"}`)}); err != nil {
@@ -265,14 +265,14 @@ func TestFindIgnoresIdentitiesWithoutTheKey(t *testing.T) {
 	}
 	var ids []string
 	for _, i := range found {
-		ids = append(ids, i.ID)
+		ids = append(ids, i.Key)
 	}
 	if diff := cmp.Diff([]string{"right", "also"}, ids); diff != "" {
 		t.Errorf("subject (-want +got):\n%s", diff)
 	}
 	body = `{"data":[{"id":"right","claims":{"k":"v"}},{"id":"a","claims":{"k":"V"}},{"id":"b","claims":{"k":null}},{"id":"c","claims":{"k":["v"]}},{"id":"d"},{"id":"e","claims":[]}]}`
 	found, _, err = newTestClient(t, fixed(200, body), nil).FindByClaim(t.Context(), "k", "v")
-	if err != nil || len(found) != 1 || found[0].ID != "right" {
+	if err != nil || len(found) != 1 || found[0].Key != "right" {
 		t.Errorf("claim: got %v, %v", found, err)
 	}
 }
@@ -353,7 +353,7 @@ func FuzzPage(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, data []byte) {
-		page, _, err := readPage(&upstream.Response{Status: 200, Body: data}, identityShape, newIdentity)
+		page, _, err := readPage[Identity](&upstream.Response{Status: 200, Body: data}, identityType)
 		if (err == nil) != (page.Items != nil) {
 			t.Fatalf("got %v and %v", page, err)
 		}

@@ -20,8 +20,17 @@ var identityShape = &document.Shape{Name: "Identity", Members: []document.Member
 	{Name: "authenticationProvider", Shape: authenticationProviderShape},
 }}
 
-// identityKeys are the members that name the record, the first choice first.
-var identityKeys = []int{0}
+var identityType = &upstream.RecordType{Shape: identityShape, Keys: []int{0}}
+
+// Identity is a record of the backend. A missing member is nil; a value of another kind than promised is an error
+// of its accessor alone. Its JSON form holds all that the accessors show.
+type Identity struct{ upstream.Record }
+
+// UnmarshalJSON reads a record, or the key that a list may show instead.
+func (o *Identity) UnmarshalJSON(data []byte) (err error) {
+	o.Record, err = identityType.Parse(data)
+	return err
+}
 
 func (o *Identity) Claims() (json.RawMessage, error) { return upstream.RawJSON(o.Value(1)), nil }
 
@@ -69,8 +78,17 @@ var credentialShape = &document.Shape{Name: "Credential", Members: []document.Me
 	{Name: "status"},
 }}
 
-// credentialKeys are the members that name the record, the first choice first.
-var credentialKeys = []int{0}
+var credentialType = &upstream.RecordType{Shape: credentialShape, Keys: []int{0}}
+
+// Credential is a record of the backend. A missing member is nil; a value of another kind than promised is an error
+// of its accessor alone. Its JSON form holds all that the accessors show.
+type Credential struct{ upstream.Record }
+
+// UnmarshalJSON reads a record, or the key that a list may show instead.
+func (o *Credential) UnmarshalJSON(data []byte) (err error) {
+	o.Record, err = credentialType.Parse(data)
+	return err
+}
 
 func (o *Credential) Type() (*string, error) {
 	return upstream.Optional(upstream.MATTR, o.Value(1), document.Value.Text)
