@@ -9,14 +9,23 @@ import (
 
 // Selections returns each selection of the sets and of the sets below, those of fragments included, from the top down.
 // The selections of a fragment that is spread several times come once.
-func Selections(sets ...ast.SelectionSet) iter.Seq[ast.Selection] { return walk(sets, true) }
+func Selections(sets ...ast.SelectionSet) iter.Seq[ast.Selection] {
+	return walk(walker{deep: true}, sets)
+}
 
 // Level returns the selections of the sets and of the fragments in them, without those below fields.
-func Level(sets ...ast.SelectionSet) iter.Seq[ast.Selection] { return walk(sets, false) }
+func Level(sets ...ast.SelectionSet) iter.Seq[ast.Selection] { return walk(walker{}, sets) }
 
-func walk(sets []ast.SelectionSet, deep bool) iter.Seq[ast.Selection] {
+// Included returns the Selections of the sets, or their Level unless deep is set, without those that includes refuses
+// and those below them.
+func Included(sets []ast.SelectionSet, deep bool, includes func(ast.Selection) bool) iter.Seq[ast.Selection] {
+	return walk(walker{deep: deep, includes: includes}, sets)
+}
+
+func walk(w walker, sets []ast.SelectionSet) iter.Seq[ast.Selection] {
 	return func(yield func(ast.Selection) bool) {
-		w := walker{deep: deep, yield: yield}
+		w := w // each walk sees its own fragments
+		w.yield = yield
 		for _, set := range sets {
 			if !w.visit(set) {
 				return
@@ -26,13 +35,17 @@ func walk(sets []ast.SelectionSet, deep bool) iter.Seq[ast.Selection] {
 }
 
 type walker struct {
-	deep  bool // below fields too
-	seen  map[*ast.FragmentDefinition]bool
-	yield func(ast.Selection) bool
+	deep     bool                     // below fields too
+	includes func(ast.Selection) bool // nil includes all
+	seen     map[*ast.FragmentDefinition]bool
+	yield    func(ast.Selection) bool
 }
 
 func (w *walker) visit(set ast.SelectionSet) bool {
 	for _, sel := range set {
+		if w.includes != nil && !w.includes(sel) {
+			continue
+		}
 		if !w.yield(sel) || !w.visit(w.below(sel)) {
 			return false
 		}
@@ -72,6 +85,17 @@ func Directives(sel ast.Selection) ast.DirectiveList {
 		return sel.Directives
 	}
 	return nil
+}
+
+// TypeCondition returns the type condition of a fragment, which may be empty, as that of a field is.
+func TypeCondition(sel ast.Selection) string {
+	switch sel := sel.(type) {
+	case *ast.InlineFragment:
+		return sel.TypeCondition
+	case *ast.FragmentSpread:
+		return sel.Definition.TypeCondition
+	}
+	return ""
 }
 
 // Applies reports whether a fragment with a type condition, which may be empty, selects from an object type.

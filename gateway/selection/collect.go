@@ -24,11 +24,11 @@ type Collector struct {
 }
 
 // Includes reports whether a selection is looked at. One whose condition has no value is not executed.
-func (c Collector) Includes(directives ast.DirectiveList) bool {
+func (c Collector) Includes(sel ast.Selection) bool {
 	if c.Unbound {
 		return true
 	}
-	ok, err := coerce.Included(directives, c.Variables)
+	ok, err := coerce.Included(syntax.Directives(sel), c.Variables)
 	return ok && err == nil
 }
 
@@ -39,50 +39,26 @@ func (c Collector) IsUnbound(f *ast.Field, name string) bool {
 }
 
 // Collect returns the selected fields of an object of type object, in order.
-func (c Collector) Collect(object string, sets []ast.SelectionSet) []*Group {
-	s := collecting{Collector: c, object: object, keys: map[string]*Group{}}
-	for _, set := range sets {
-		s.add(set)
-	}
-	return s.order
-}
-
-type collecting struct {
-	Collector
-	object string
-	keys   map[string]*Group
-	order  []*Group
-}
-
-func (s *collecting) add(set ast.SelectionSet) {
-	for _, sel := range set {
-		switch sel := sel.(type) {
-		case *ast.Field:
-			if s.Includes(sel.Directives) {
-				s.field(sel)
-			}
-		case *ast.InlineFragment:
-			if s.Includes(sel.Directives) && syntax.Applies(s.Schema, sel.TypeCondition, s.object) {
-				s.add(sel.SelectionSet)
-			}
-		case *ast.FragmentSpread:
-			if s.Includes(sel.Directives) && syntax.Applies(s.Schema, sel.Definition.TypeCondition, s.object) {
-				s.add(sel.Definition.SelectionSet)
-			}
+func (c Collector) Collect(object string, sets []ast.SelectionSet) (groups []*Group) {
+	keys := map[string]*Group{}
+	for sel := range syntax.Included(sets, false, func(sel ast.Selection) bool {
+		return c.Includes(sel) && syntax.Applies(c.Schema, syntax.TypeCondition(sel), object)
+	}) {
+		f, ok := sel.(*ast.Field)
+		if !ok {
+			continue
+		}
+		g := keys[f.Alias]
+		if g == nil {
+			g = &Group{Key: f.Alias, Field: f}
+			keys[f.Alias] = g
+			groups = append(groups, g)
+		}
+		if len(f.SelectionSet) > 0 {
+			g.Selections = append(g.Selections, f.SelectionSet)
 		}
 	}
-}
-
-func (s *collecting) field(f *ast.Field) {
-	g := s.keys[f.Alias]
-	if g == nil {
-		g = &Group{Key: f.Alias, Field: f}
-		s.keys[f.Alias] = g
-		s.order = append(s.order, g)
-	}
-	if len(f.SelectionSet) > 0 {
-		g.Selections = append(g.Selections, f.SelectionSet)
-	}
+	return groups
 }
 
 // Definition is the field of an object type, or one of the fields that introspection adds; nil for those.
@@ -120,30 +96,16 @@ func DefaultOf(d *ast.ArgumentDefinition) any {
 
 // CheckConditions returns the error of a condition without a value among the selections that take part, and below their
 // fields too where deep is set.
-func (c Collector) CheckConditions(set ast.SelectionSet, deep bool) error {
-	for _, sel := range set {
-		var directives ast.DirectiveList
-		var inner ast.SelectionSet
-		switch sel := sel.(type) {
-		case *ast.Field:
-			directives = sel.Directives
-			if deep {
-				inner = sel.SelectionSet
-			}
-		case *ast.InlineFragment:
-			directives, inner = sel.Directives, sel.SelectionSet
-		case *ast.FragmentSpread:
-			directives, inner = sel.Directives, sel.Definition.SelectionSet
+func (c Collector) CheckConditions(set ast.SelectionSet, deep bool) (err error) {
+	includes := func(sel ast.Selection) (ok bool) {
+		if err == nil {
+			ok, err = coerce.Included(syntax.Directives(sel), c.Variables)
 		}
-		ok, err := coerce.Included(directives, c.Variables)
-		if ok && err == nil {
-			err = c.CheckConditions(inner, deep)
-		}
-		if err != nil {
-			return err
-		}
+		return ok && err == nil
 	}
-	return nil
+	for range syntax.Included([]ast.SelectionSet{set}, deep, includes) {
+	}
+	return err
 }
 
 // HasNull reports whether a condition can be without a value.

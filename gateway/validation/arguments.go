@@ -7,6 +7,7 @@ import (
 	"github.com/learngraph/learngraph/gateway/gqlerrors"
 	"github.com/learngraph/learngraph/gateway/selection"
 	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/syntax"
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
@@ -15,46 +16,18 @@ import (
 // the calls for its parents were made. Fields that @skip or @include leave out are not looked at. A variable without a
 // value is an error of its field.
 func CheckArguments(schema *ast.Schema, op *ast.OperationDefinition, variables map[string]any) *gqlerror.Error {
-	c := argumentCheck{Collector: selection.Collector{Schema: schema, Variables: variables},
-		seen: map[*ast.FragmentDefinition]bool{}}
-	c.selections(op.SelectionSet)
-	return c.err
-}
-
-type argumentCheck struct {
-	selection.Collector
-	seen map[*ast.FragmentDefinition]bool
-	err  *gqlerror.Error
-}
-
-func (c *argumentCheck) selections(set ast.SelectionSet) {
-	for _, sel := range set {
-		if c.err != nil {
-			return
-		}
-		switch sel := sel.(type) {
-		case *ast.Field:
-			if c.Includes(sel.Directives) {
-				c.field(sel)
-				c.selections(sel.SelectionSet)
-			}
-		case *ast.InlineFragment:
-			if c.Includes(sel.Directives) {
-				c.selections(sel.SelectionSet)
-			}
-		case *ast.FragmentSpread:
-			if c.Includes(sel.Directives) && !c.seen[sel.Definition] {
-				c.seen[sel.Definition] = true
-				c.selections(sel.Definition.SelectionSet)
+	c := selection.Collector{Schema: schema, Variables: variables}
+	for sel := range syntax.Included([]ast.SelectionSet{op.SelectionSet}, true, c.Includes) {
+		if f, ok := sel.(*ast.Field); ok && f.Definition != nil {
+			if err := checkArgumentsOf(f, c); err != nil {
+				return err
 			}
 		}
 	}
+	return nil
 }
 
-func (c *argumentCheck) field(f *ast.Field) {
-	if f.Definition == nil || len(f.Arguments) == 0 {
-		return
-	}
+func checkArgumentsOf(f *ast.Field, c selection.Collector) *gqlerror.Error {
 	for _, arg := range f.Arguments {
 		def := f.Definition.Arguments.ForName(arg.Name)
 		if def == nil || def.Name != "after" && def.Directives.ForName("range") == nil {
@@ -65,11 +38,12 @@ func (c *argumentCheck) field(f *ast.Field) {
 			continue
 		}
 		if message := argumentFault(f, def, value); message != "" {
-			c.err = gqlerror.ErrorPosf(arg.Position, "%s: %s %s", f.Name, arg.Name, message)
-			c.err.Extensions = map[string]any{"code": gqlerrors.CodeBadUserInput}
-			return
+			fault := gqlerror.ErrorPosf(arg.Position, "%s: %s %s", f.Name, arg.Name, message)
+			fault.Extensions = map[string]any{"code": gqlerrors.CodeBadUserInput}
+			return fault
 		}
 	}
+	return nil
 }
 
 // argumentFault describes the valid values where one is invalid.

@@ -16,16 +16,21 @@ type deliveryRules struct {
 // CheckDeliveryDirectives returns the errors of @defer and @stream in a document.
 func CheckDeliveryDirectives(doc *ast.QueryDocument) gqlerror.List {
 	r := &deliveryRules{labels: map[string]bool{}}
+	sets := make([]ast.SelectionSet, len(doc.Operations)) // which use all fragments
+	for i, op := range doc.Operations {
+		sets[i] = op.SelectionSet
+	}
 	found, streams := false, false
-	note := func(d *ast.Directive) {
+	for sel := range syntax.Selections(sets...) {
+		d := selection.DeliveryDirective(sel)
+		if d == nil {
+			continue
+		}
 		found, streams = true, streams || d.Name == "stream"
 		r.checkLabel(d)
-	}
-	for _, op := range doc.Operations {
-		r.each(op.SelectionSet, note)
-	}
-	for _, f := range doc.Fragments {
-		r.each(f.SelectionSet, note)
+		if f, ok := sel.(*ast.Field); ok && f.Definition != nil && f.Definition.Type.Elem == nil {
+			r.fail(d, `Directive "@stream" cannot be used on non-list field "%s".`, f.Name)
+		}
 	}
 	if !found {
 		return nil
@@ -46,24 +51,6 @@ func CheckDeliveryDirectives(doc *ast.QueryDocument) gqlerror.List {
 
 func (r *deliveryRules) fail(d *ast.Directive, format string, args ...any) {
 	r.errs = append(r.errs, gqlerror.ErrorPosf(d.Position, format, args...))
-}
-
-// each visits the directives of a selection set and of nested ones, spread fragments aside.
-func (r *deliveryRules) each(set ast.SelectionSet, note func(*ast.Directive)) {
-	for _, sel := range set {
-		if d := selection.DeliveryDirective(sel); d != nil {
-			note(d)
-		}
-		switch sel := sel.(type) {
-		case *ast.Field:
-			if d := sel.Directives.ForName("stream"); d != nil && sel.Definition != nil && sel.Definition.Type.Elem == nil {
-				r.fail(d, `Directive "@stream" cannot be used on non-list field "%s".`, sel.Name)
-			}
-			r.each(sel.SelectionSet, note)
-		case *ast.InlineFragment:
-			r.each(sel.SelectionSet, note)
-		}
-	}
 }
 
 func (r *deliveryRules) checkLabel(d *ast.Directive) {
