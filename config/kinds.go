@@ -37,6 +37,40 @@ func checked(name, fallback, usage string, check func(string) error, to *string)
 	}}
 }
 
+// matching is a text that a function accepts where it is set; want describes one.
+func matching(name, fallback, usage, want string, accepts func(string) bool, to *string) Setting {
+	return checked(name, fallback, usage, func(v string) error {
+		if !accepts(v) {
+			return errors.New(want)
+		}
+		return nil
+	}, to)
+}
+
+// parsed is a setting of another type than text, which parse reads and right accepts; want describes one.
+func parsed[T any](name, fallback, usage, want string, parse func(string) (T, error), right func(T) bool,
+	to *T) Setting {
+	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
+		value, err := parse(v)
+		if err != nil || !right(value) {
+			return errors.New(want)
+		}
+		*to = value
+		return nil
+	}}
+}
+
+// list is a setting of several values with commas, each of which a function accepts; want describes them.
+func list(name, usage, want string, accepts func(string) bool, to *[]string) Setting {
+	return Setting{Name: name, Usage: usage, list: true, set: func(v string) error {
+		*to = items(v)
+		if slices.ContainsFunc(*to, func(item string) bool { return !accepts(item) }) {
+			return errors.New(want)
+		}
+		return nil
+	}}
+}
+
 // ofBackend marks a setting that locates a backend, which -demo ignores.
 func ofBackend(s Setting) Setting {
 	s.upstream = true
@@ -54,19 +88,15 @@ func upstreamURL(name, fallback, usage string, to *string) Setting {
 
 // credential is a secret of a backend. It may hold the same characters as a header.
 func credential(name, usage string, to *string) Setting {
-	s := ofBackend(checked(name, "", usage, func(v string) error {
-		if strings.ContainsFunc(v, unicode.IsControl) {
-			return errors.New("must be one line of text")
-		}
-		return nil
+	s := ofBackend(matching(name, "", usage, "must be one line of text", func(v string) bool {
+		return !strings.ContainsFunc(v, unicode.IsControl)
 	}, to))
 	s.Secret = true
 	return s
 }
 
 // webhookSecret is a secret that a backend signs with, or a credential for another service. It does not locate a
-// backend, so
-// -demo accepts it too.
+// backend, so -demo accepts it too.
 func webhookSecret(name, usage string, to *string) Setting {
 	s := credential(name, usage, to)
 	s.upstream, s.reread = false, true
@@ -84,11 +114,8 @@ func keySet(name, usage string, to *string) Setting {
 }
 
 func choice(name, fallback, usage string, choices []string, to *string) Setting {
-	s := checked(name, fallback, usage, func(v string) error {
-		if !slices.Contains(choices, v) {
-			return errors.New("must be " + oneOf(choices))
-		}
-		return nil
+	s := matching(name, fallback, usage, "must be "+oneOf(choices), func(v string) bool {
+		return slices.Contains(choices, v)
 	}, to)
 	s.Choices = choices
 	return s
@@ -101,25 +128,20 @@ func oneOf(choices []string) string {
 }
 
 func linkUser(name, fallback, usage string, to *string) Setting {
-	return checked(name, fallback, usage, func(v string) error {
-		if claim, ok := strings.CutPrefix(v, "claims."); v != "subjectId" && v != "id" && (!ok || claim == "") {
-			return errors.New("must be subjectId, id or claims.KEY")
-		}
-		return nil
+	return matching(name, fallback, usage, "must be subjectId, id or claims.KEY", func(v string) bool {
+		claim, _ := strings.CutPrefix(v, "claims.")
+		return v == "subjectId" || v == "id" || claim != v && claim != ""
 	}, to)
 }
 
 // address is a host and a port to listen on.
 func address(name, fallback, usage string, to *string) Setting {
-	return checked(name, fallback, usage, func(v string) error {
+	return matching(name, fallback, usage, "must be an address and a port, such as 127.0.0.1:8080", func(v string) bool {
 		_, port, err := net.SplitHostPort(v)
 		if err == nil && port != "" {
 			_, err = net.LookupPort("tcp", port)
 		}
-		if err != nil || port == "" {
-			return errors.New("must be an address and a port, such as 127.0.0.1:8080")
-		}
-		return nil
+		return err == nil && port != ""
 	}, to)
 }
 
@@ -153,31 +175,20 @@ func networks(name, usage string, to *[]netip.Prefix) Setting {
 
 // several is a list whose values are each one of the choices.
 func several(name, usage string, choices []string, to *[]string) Setting {
-	return Setting{Name: name, Usage: usage, Choices: choices, list: true, set: func(v string) error {
-		*to = items(v)
-		for _, item := range items(v) {
-			if !slices.Contains(choices, item) {
-				return errors.New("must be of " + strings.Join(choices, ", "))
-			}
-		}
-		return nil
-	}}
+	s := list(name, usage, "must be of "+strings.Join(choices, ", "), func(item string) bool {
+		return slices.Contains(choices, item)
+	}, to)
+	s.Choices = choices
+	return s
 }
 
 // origin matches a browser's Origin header: scheme, host and perhaps port, in lower case.
 var origin = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://(?:[a-z0-9._~-]+|\[[0-9a-f:]+\])(?::[0-9]{1,5})?$`)
 
 func origins(name, usage string, to *[]string) Setting {
-	return Setting{Name: name, Usage: usage, list: true, set: func(v string) error {
-		*to = items(v)
-		for _, item := range items(v) {
-			if item != "*" && !origin.MatchString(item) {
-				return errors.New(
-					"must be origins as browsers send them, such as https://app.example or http://localhost:3000, without a path")
-			}
-		}
-		return nil
-	}}
+	return list(name, usage,
+		"must be origins as browsers send them, such as https://app.example or http://localhost:3000, without a path",
+		func(item string) bool { return item == "*" || origin.MatchString(item) }, to)
 }
 
 // headerName is the name of an HTTP header (RFC 9110, section 5.6.2).
@@ -185,12 +196,8 @@ var headerName = regexp.MustCompile("^[A-Za-z0-9!#$%&'*+.^_`|~-]+$")
 
 // tagHeader is the name of one header.
 func tagHeader(name, usage string, to *string) Setting {
-	return checked(name, "", usage, func(v string) error {
-		if !headerName.MatchString(v) {
-			return errors.New("must be the name of a header, such as Cache-Tag, Surrogate-Key or xkey")
-		}
-		return nil
-	}, to)
+	return matching(name, "", usage, "must be the name of a header, such as Cache-Tag, Surrogate-Key or xkey",
+		headerName.MatchString, to)
 }
 
 // purgeURL is a URL with places for tags. Tags are digests, so that a network of one's own needs no https for them.
@@ -208,35 +215,23 @@ func purgeURL(name, usage string, to *string) Setting {
 }
 
 func headerNames(name, usage string, to *[]string) Setting {
-	return Setting{Name: name, Usage: usage, list: true, set: func(v string) error {
-		*to = items(v)
-		for _, item := range items(v) {
-			if item == "*" || !headerName.MatchString(item) {
-				return errors.New("must be names of headers, such as X-Tenant, with commas")
-			}
-		}
-		return nil
-	}}
+	return list(name, usage, "must be names of headers, such as X-Tenant, with commas", func(item string) bool {
+		return item != "*" && headerName.MatchString(item)
+	}, to)
 }
 
-func rates(v string) ([]upstream.Rate, error) {
-	list, err := upstream.ParseRates(v)
-	if err != nil {
-		return nil, errors.New("must be COUNT/DURATION, such as 60/1m, several with commas, or 0 for no limit")
-	}
-	return list, nil
+func rates(name, fallback, usage string, to *[]upstream.Rate) Setting {
+	s := parsed(name, fallback, usage, "must be COUNT/DURATION, such as 60/1m, several with commas, or 0 for no limit",
+		upstream.ParseRates, func([]upstream.Rate) bool { return true }, to)
+	s.list = true
+	return s
 }
 
 // number is a whole number that is at least so much.
 func number(name, fallback, usage string, least int, want string, to *int) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, number: true, set: func(v string) error {
-		n, err := strconv.Atoi(v)
-		if err != nil || n < least {
-			return errors.New(want)
-		}
-		*to = n
-		return nil
-	}}
+	s := parsed(name, fallback, usage, want, strconv.Atoi, func(n int) bool { return n >= least }, to)
+	s.number = true
+	return s
 }
 
 // amount is a whole number that may be zero.
@@ -249,37 +244,20 @@ func count(name, fallback, usage string, to *int) Setting {
 }
 
 func boolean(name, fallback, usage string, to *bool) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, Switch: true, set: func(v string) error {
-		b, err := strconv.ParseBool(v)
-		if err != nil {
-			return errors.New("must be true or false")
-		}
-		*to = b
-		return nil
-	}}
+	s := parsed(name, fallback, usage, "must be true or false", strconv.ParseBool, func(bool) bool { return true }, to)
+	s.Switch = true
+	return s
 }
 
 // span is a duration that may be zero.
 func span(name, fallback, usage string, to *time.Duration) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
-		d, err := time.ParseDuration(v)
-		if err != nil || d < 0 {
-			return errors.New("must be a duration, such as 60s, or 0")
-		}
-		*to = d
-		return nil
-	}}
+	return parsed(name, fallback, usage, "must be a duration, such as 60s, or 0", time.ParseDuration,
+		func(d time.Duration) bool { return d >= 0 }, to)
 }
 
 func duration(name, fallback, usage string, to *time.Duration) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
-		d, err := time.ParseDuration(v)
-		if err != nil || d <= 0 {
-			return errors.New("must be a duration above zero, such as 15s")
-		}
-		*to = d
-		return nil
-	}}
+	return parsed(name, fallback, usage, "must be a duration above zero, such as 15s", time.ParseDuration,
+		func(d time.Duration) bool { return d > 0 }, to)
 }
 
 // size is a number of bytes. A unit has to be said: 128 without one would be 128 bytes, which is never meant.
@@ -326,12 +304,10 @@ func redisIssuers(name, usage string, to **x509.CertPool) Setting {
 	}}
 }
 
+// keyPrefix matches a prefix of keys in Redis.
+var keyPrefix = regexp.MustCompile(`^[A-Za-z0-9_.:-]{0,64}$`)
+
 func redisPrefix(name, fallback, usage string, to *string) Setting {
-	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
-		if strings.Trim(v, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:") != "" || len(v) > 64 {
-			return errors.New("must be at most 64 letters, digits, or any of -_.: between them")
-		}
-		*to = v
-		return nil
-	}}
+	return matching(name, fallback, usage, "must be at most 64 letters, digits, or any of -_.: between them",
+		keyPrefix.MatchString, to)
 }

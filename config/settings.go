@@ -41,14 +41,20 @@ type Setting struct {
 }
 
 // Group is a topic of settings.
-type Group struct{ Name, Title string }
+type Group struct {
+	Name, Title string
+	settings    func(*Config) []Setting
+}
 
 // Groups returns the topics in order.
 func Groups() []Group {
 	return []Group{
-		{"server", "Server"}, {"thoughtindustries", "Thought Industries"}, {"coassemble", "Coassemble"}, {"mattr", "MATTR"},
-		{"links", "Joining the backends"}, {"cache", "Cache"}, {"limits", "Limits"}, {"callers", "Callers and documents"},
-		{"operating", "Operating"},
+		{"server", "Server", (*Config).serverSettings},
+		{"thoughtindustries", "Thought Industries", (*Config).thoughtIndustriesSettings},
+		{"coassemble", "Coassemble", (*Config).coassembleSettings}, {"mattr", "MATTR", (*Config).mattrSettings},
+		{"links", "Joining the backends", (*Config).linkSettings}, {"cache", "Cache", (*Config).cacheSettings},
+		{"limits", "Limits", (*Config).limitSettings}, {"callers", "Callers and documents", (*Config).callerSettings},
+		{"operating", "Operating", (*Config).operatingSettings},
 	}
 }
 
@@ -56,19 +62,10 @@ func Groups() []Group {
 func Settings() []Setting { return new(Config).settings() }
 
 // settings are those that set a field of c.
-func (c *Config) settings() []Setting {
-	var all []Setting
-	for _, part := range []struct {
-		group string
-		list  []Setting
-	}{
-		{"server", c.serverSettings()}, {"thoughtindustries", c.thoughtIndustriesSettings()},
-		{"coassemble", c.coassembleSettings()}, {"mattr", c.mattrSettings()}, {"links", c.linkSettings()},
-		{"cache", c.cacheSettings()}, {"limits", c.limitSettings()}, {"callers", c.callerSettings()},
-		{"operating", c.operatingSettings()},
-	} {
-		for _, s := range part.list {
-			s.Group = part.group
+func (c *Config) settings() (all []Setting) {
+	for _, g := range Groups() {
+		for _, s := range g.settings(c) {
+			s.Group = g.Name
 			all = append(all, s)
 		}
 	}
@@ -151,9 +148,8 @@ func (c *Config) mattrSettings() []Setting {
 // backendSettings are the settings that the three backends share.
 func backendSettings(prefix, rate, concurrency, timeout string, to *Backend) []Setting {
 	return []Setting{
-		inDemo("0", Setting{Name: prefix + "_RATE", Default: rate,
-			Usage: "Maximum number of calls in a rolling window as COUNT/DURATION, several with commas; 0 for no limit.",
-			list:  true, set: func(v string) (err error) { to.Rates, err = rates(v); return err }}),
+		inDemo("0", rates(prefix+"_RATE", rate,
+			"Maximum number of calls in a rolling window as COUNT/DURATION, several with commas; 0 for no limit.", &to.Rates)),
 		count(prefix+"_CONCURRENCY", concurrency, "Maximum number of calls to the backend at once.", &to.Concurrency),
 		duration(prefix+"_TIMEOUT", timeout, "Maximum time of one call.", &to.Timeout),
 		inDemo("false", boolean(prefix+"_GZIP", "true", "Ask the backend for compressed answers.", &to.Gzip)),
