@@ -70,7 +70,7 @@ var allowed = map[string][]string{
 	"explorer":                       {"gateway/representation"},
 	"explorer/browsertest":           {},
 	"explorer/pack":                  {},
-	"capture":                        {"coerce", "document", "graph/model", "graph/scalar", "upstream", "upstream/coassemble", "upstream/http1", "upstream/mattr", "upstream/thoughtindustries"},
+	"capture":                        {"coerce", "document", "graph/model", "graph/scalar", "syntax", "upstream", "upstream/coassemble", "upstream/http1", "upstream/mattr", "upstream/thoughtindustries"},
 	"upstream":                       {"document", "footprint", "inflight", "paging", "task", "upstream/http1"},
 	"upstream/http1":                 {},
 	"inflight":                       {},

@@ -103,11 +103,13 @@ var failures = map[string]upstream.Kind{
 var placeholders = map[string]string{"": "", "markup": "<", "malformed": "{"}
 
 // Write writes the file as indented JSON.
-func (f *File) Write(w io.Writer) error {
+func (f *File) Write(w io.Writer) error { return writeIndented(w, f) }
+
+func writeIndented(w io.Writer, v any) error {
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	enc.SetIndent("", " ")
-	return enc.Encode(f)
+	return enc.Encode(v)
 }
 
 // Read reads a file that Write made and checks it. The error names the member that is wrong, and repeats no value.

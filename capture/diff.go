@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"maps"
+	"reflect"
 	"slices"
 	"strings"
 )
@@ -32,7 +33,7 @@ func ShapeDifferences(a, b json.RawMessage) []string {
 		if comparedExactly[name] {
 			return a == b
 		}
-		return kindOf(a) == kindOf(b)
+		return reflect.TypeOf(a) == reflect.TypeOf(b)
 	}}
 	c.compare("", answer(a), answer(b))
 	paths := make([]string, len(c.differences))
@@ -85,7 +86,7 @@ func (c *comparison) compare(path string, a, b any) {
 			return
 		}
 	default:
-		if kindOf(b) != "object" && kindOf(b) != "array" && c.same(path[strings.LastIndexByte(path, '.')+1:], a, b) {
+		if c.same(path[strings.LastIndexByte(path, '.')+1:], a, b) {
 			return
 		}
 	}
@@ -137,20 +138,4 @@ func truncate(v any) string {
 		return text[:maxShown] + "…"
 	}
 	return text
-}
-
-func kindOf(v any) string {
-	switch v.(type) {
-	case nil:
-		return "null"
-	case map[string]any:
-		return "object"
-	case []any:
-		return "array"
-	case json.Number:
-		return "number"
-	case bool:
-		return "boolean"
-	}
-	return "string"
 }

@@ -1,7 +1,6 @@
 package capture
 
 import (
-	"encoding/json"
 	"io"
 	"maps"
 	"net/http"
@@ -81,12 +80,7 @@ func (f *File) WriteHAR(w io.Writer) error {
 	for i := range f.Calls {
 		log.Entries[i] = f.Calls[i].entry(f.Captured)
 	}
-	enc := json.NewEncoder(w)
-	enc.SetEscapeHTML(false)
-	enc.SetIndent("", " ")
-	return enc.Encode(struct {
-		Log harLog `json:"log"`
-	}{log})
+	return writeIndented(w, map[string]harLog{"log": log})
 }
 
 func (c *Call) entry(began time.Time) harEntry {

@@ -5,6 +5,8 @@ import (
 	crand "crypto/rand"
 	"crypto/sha256"
 	"encoding/json"
+	"fmt"
+	"maps"
 	"math/rand/v2"
 	"regexp"
 	"slices"
@@ -33,14 +35,7 @@ func NewMasker() *Masker {
 }
 
 // Known are the values that have a pseudonym, in order.
-func (m *Masker) Known() []string {
-	known := make([]string, 0, len(m.made))
-	for v := range m.made {
-		known = append(known, v)
-	}
-	slices.Sort(known)
-	return known
-}
+func (m *Masker) Known() []string { return slices.Sorted(maps.Keys(m.made)) }
 
 // Bounds of the search for a pseudonym that is not taken: after growEvery tries it grows by a character.
 const (
@@ -137,7 +132,7 @@ func hexadecimal(r *rand.Rand, s string) string {
 
 // moment is another date; the time of day becomes midnight.
 func moment(r *rand.Rand, s string) string {
-	day := strconv.Itoa(1930+r.IntN(90)) + "-" + twoDigits(1+r.IntN(12)) + "-" + twoDigits(1+r.IntN(28))
+	day := fmt.Sprintf("%d-%02d-%02d", 1930+r.IntN(90), 1+r.IntN(12), 1+r.IntN(28))
 	clock, zone := s[len(day):], ""
 	if i := strings.IndexAny(clock, "Z+-"); i >= 0 {
 		clock, zone = clock[:i], clock[i:]
@@ -150,8 +145,6 @@ func moment(r *rand.Rand, s string) string {
 	}
 	return day + strings.Map(zero, clock) + zone
 }
-
-func twoDigits(n int) string { return strconv.Itoa(n/10) + strconv.Itoa(n%10) }
 
 // replaceable reports whether a pseudonym replaces a character.
 func replaceable(c rune) bool {

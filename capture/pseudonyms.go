@@ -12,6 +12,7 @@ import (
 	"github.com/learngraph/learngraph/coerce"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
+	"github.com/learngraph/learngraph/syntax"
 )
 
 // Pseudonyms replaces personal values in a request: every text and id in arguments and variables. Names of operations,
@@ -36,8 +37,8 @@ func NewPseudonyms(m *Masker, schema *ast.Schema) *Pseudonyms {
 func (p *Pseudonyms) Request(doc *ast.QueryDocument, op *ast.OperationDefinition,
 	variables map[string]any) (lines []string, masked map[string]any) {
 	p.cursors, p.freeVariables = map[string]string{}, map[string]bool{}
-	p.eachField(doc, func(f *ast.Field) { p.cursor(f, variables) })
-	p.eachField(doc, func(f *ast.Field) {
+	eachField(doc, func(f *ast.Field) { p.cursor(f, variables) })
+	eachField(doc, func(f *ast.Field) {
 		for _, a := range f.Arguments {
 			p.literal(a.Value, f.Definition.Arguments.ForName(a.Name).Type)
 		}
@@ -66,24 +67,15 @@ func (p *Pseudonyms) typeOf(d *ast.VariableDefinition) *ast.Type {
 	return d.Type
 }
 
-func (p *Pseudonyms) eachField(doc *ast.QueryDocument, visit func(*ast.Field)) {
-	var walk func(ast.SelectionSet)
-	walk = func(set ast.SelectionSet) {
-		for _, sel := range set {
-			switch sel := sel.(type) {
-			case *ast.Field:
-				visit(sel)
-				walk(sel.SelectionSet)
-			case *ast.InlineFragment:
-				walk(sel.SelectionSet)
-			}
-		}
-	}
+func eachField(doc *ast.QueryDocument, visit func(*ast.Field)) {
+	var sets []ast.SelectionSet
 	for _, op := range doc.Operations {
-		walk(op.SelectionSet)
+		sets = append(sets, op.SelectionSet)
 	}
-	for _, f := range doc.Fragments {
-		walk(f.SelectionSet)
+	for sel := range syntax.Selections(sets...) {
+		if f, ok := sel.(*ast.Field); ok {
+			visit(f)
+		}
 	}
 }
 
