@@ -7,12 +7,10 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"maps"
 	"mime"
 	"net/http"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/gateway/middleware"
@@ -23,7 +21,8 @@ import (
 // Operator holds the data and functions behind the listener METRICS_LISTEN. No route shows a backend's answer or a
 // caller's question.
 type Operator struct {
-	telemetry.Sources
+	// State returns the state of the program now.
+	State   func() telemetry.State
 	Metrics *telemetry.Metrics
 	Log     *slog.Logger
 	// Live and Ready answer /healthz and /readyz, as on the public listener.
@@ -57,153 +56,23 @@ func (o Operator) Handler() http.Handler {
 	return handler
 }
 
-// statusView is the answer of /status.
-type statusView struct {
-	Backends []backendView `json:"backends"`
-	Cache    cacheView     `json:"cache"`
-	Redis    redisView     `json:"redis"`
-	// KeySet is the key set of tokens; absent where none was needed.
-	KeySet *telemetry.KeySetState `json:"keySet,omitempty"`
-	// Webhooks are those that are served; absent where none is.
-	Webhooks []webhookView `json:"webhooks,omitempty"`
-}
-
-type webhookView struct {
-	Backend string `json:"backend"`
-	// LastDelivery is when this process last had a delivery with a right signature; absent for never.
-	LastDelivery time.Time `json:"lastDelivery,omitzero"`
-}
-
-type backendView struct {
-	Backend  upstream.Backend `json:"backend"`
-	Circuits []circuitView    `json:"circuits"`
-	Budget   []budgetView     `json:"budget"`
-	// HeldUntil is when the backend lets us call again, after its own words.
-	HeldUntil   time.Time `json:"heldUntil,omitzero"`
-	Waiting     int       `json:"waiting"`
-	UnderWay    int       `json:"underWay"`
-	LastSuccess time.Time `json:"lastSuccess,omitzero"`
-	LastFailure time.Time `json:"lastFailure,omitzero"`
-	Failure     string    `json:"failure,omitempty"`
-}
-
-type circuitView struct {
-	Class     string    `json:"class"`
-	Open      bool      `json:"open"`
-	Since     time.Time `json:"since,omitzero"`
-	NextProbe time.Time `json:"nextProbe,omitzero"`
-	Calls     int       `json:"calls"`
-	Failures  int       `json:"failures"`
-}
-
-type budgetView struct {
-	Window string `json:"window"`
-	Limit  int    `json:"limit"`
-	Usable int    `json:"usable"`
-	Left   int    `json:"left"`
-}
-
-type cacheView struct {
-	MemoryBytes   int64                               `json:"memoryBytes"`
-	MemoryEntries int                                 `json:"memoryEntries"`
-	Refreshes     uint64                              `json:"refreshes"`
-	Verdicts      map[string]map[cache.Verdict]uint64 `json:"verdicts"`
-}
-
-type redisView struct {
-	Configured    bool   `json:"configured"`
-	Up            bool   `json:"up"`
-	Errors        uint64 `json:"errors"`
-	Outages       uint64 `json:"outages"`
-	DroppedWrites uint64 `json:"droppedWrites"`
-	PendingDrops  int    `json:"pendingDrops"`
-}
-
 func (o Operator) status(w http.ResponseWriter, _ *http.Request) {
-	view := statusView{Backends: []backendView{}}
-	if o.Backends != nil {
-		for _, s := range o.Backends() {
-			view.Backends = append(view.Backends, viewBackend(s))
-		}
-	}
-	if o.Cache != nil {
-		c := o.Cache()
-		view.Cache = cacheView{c.MemoryBytes, c.MemoryEntries, c.Refreshes, c.Verdicts}
-		view.Redis = redisView{c.Redis, c.Redis && c.RedisUp, c.RedisErrors, c.Outages, c.DroppedWrites, c.PendingDrops}
-	}
-	if o.KeySet != nil {
-		view.KeySet = viewKeySet(o.KeySet())
-	}
-	view.Webhooks = viewWebhooks(o.Webhooks)
-	writeJSON(w, http.StatusOK, view)
-}
-
-func viewWebhooks(last func() map[string]time.Time) (views []webhookView) {
-	if last == nil {
-		return nil
-	}
-	at := last()
-	for _, backend := range slices.Sorted(maps.Keys(at)) {
-		views = append(views, webhookView{backend, moment(at[backend])})
-	}
-	return views
-}
-
-func viewKeySet(s *telemetry.KeySetState) *telemetry.KeySetState {
-	if s != nil {
-		s.Since = moment(s.Since)
-	}
-	return s
-}
-
-func viewBackend(s upstream.Status) backendView {
-	v := backendView{Backend: s.Backend, Circuits: []circuitView{}, Budget: []budgetView{},
-		HeldUntil: moment(s.ClosedUntil), Waiting: s.Waiting, UnderWay: s.UnderWay, LastSuccess: moment(s.LastSuccess),
-		LastFailure: moment(s.LastFailure)}
-	if !s.LastFailure.IsZero() {
-		v.Failure = s.Failure.String()
-	}
-	for _, k := range s.Circuits {
-		v.Circuits = append(v.Circuits, circuitView{k.Class.String(), k.Open, moment(k.Since), moment(k.NextProbe), k.Calls,
-			k.Failures})
-	}
-	for _, b := range s.Budget {
-		v.Budget = append(v.Budget, budgetView{telemetry.WindowLabel(b.Rate.Per), b.Rate.Count, b.Usable, b.Left})
-	}
-	return v
-}
-
-// moment is t as it is shown; the zero time stays zero.
-func moment(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
-
-// contractView is the answer of /contract.
-type contractView struct {
-	Drifts []driftView `json:"findings"`
-	// LeftOut is how many more were seen on paths past the number that is kept.
-	LeftOut int64 `json:"leftOut"`
-}
-
-type driftView struct {
-	Backend upstream.Backend `json:"backend"`
-	Path    string           `json:"path"`
-	// Kind is mismatch for a value of another kind than its field's, unknown for a member that the schema does not have.
-	Kind  string    `json:"kind"`
-	Count int64     `json:"count"`
-	First time.Time `json:"first"`
-	Last  time.Time `json:"last"`
+	s := o.State()
+	writeJSON(w, http.StatusOK, struct {
+		Backends []upstream.Status        `json:"backends"`
+		Cache    cache.Counters           `json:"cache"`
+		Redis    cache.RedisCounters      `json:"redis"`
+		KeySet   *telemetry.KeySetState   `json:"keySet,omitempty"`
+		Webhooks []telemetry.WebhookState `json:"webhooks,omitempty"`
+	}{append([]upstream.Status{}, s.Backends...), s.Cache, s.Cache.Redis, s.KeySet, s.Webhooks})
 }
 
 func (o Operator) contract(w http.ResponseWriter, _ *http.Request) {
-	view := contractView{Drifts: []driftView{}}
-	if o.Contract != nil {
-		list, leftOut := o.Contract()
-		view.LeftOut = leftOut
-		for _, f := range list {
-			view.Drifts = append(view.Drifts,
-				driftView{f.Backend, f.Path, telemetry.DriftKind(f), f.Count, moment(f.First), moment(f.Last)})
-		}
-	}
-	writeJSON(w, http.StatusOK, view)
+	s := o.State()
+	writeJSON(w, http.StatusOK, struct {
+		Drifts  []upstream.Drift `json:"findings"`
+		LeftOut int64            `json:"leftOut"`
+	}{append([]upstream.Drift{}, s.Drifts...), s.DriftsLeftOut})
 }
 
 const maxPurgeBody = 4 << 10

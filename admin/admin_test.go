@@ -28,6 +28,9 @@ func ask(t *testing.T, o Operator, method, target, body string, header ...string
 	if o.Metrics == nil {
 		o.Metrics = telemetry.NewMetrics()
 	}
+	if o.State == nil {
+		o.State = func() telemetry.State { return telemetry.State{} }
+	}
 	r := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+target, strings.NewReader(body))
 	if body != "" {
 		r.Header.Set("Content-Type", "application/json")
@@ -50,26 +53,20 @@ func ask(t *testing.T, o Operator, method, target, body string, header ...string
 }
 
 // busy is the state of a program after a bit of everything.
-func busy() telemetry.Sources {
-	return telemetry.Sources{
-		Backends: func() []upstream.Status {
-			minute := upstream.Rate{Count: 100, Per: time.Minute}
-			return []upstream.Status{{Backend: upstream.Coassemble, Waiting: 2, UnderWay: 3,
-				Circuits:    []upstream.CircuitStatus{{Class: upstream.Reads, Open: true, Since: noon, NextProbe: noon.Add(time.Second)}, {Class: upstream.Writes, Calls: 4, Failures: 1}},
-				Budget:      []upstream.BudgetStatus{{Rate: minute, Left: 90, Usable: 95}, {Rate: upstream.Rate{Count: 200, Per: time.Minute}}, {Rate: upstream.Rate{Count: 1000, Per: time.Hour}, Left: 700, Usable: 950}},
-				LastSuccess: noon, LastFailure: noon.Add(time.Minute), Failure: upstream.Unavailable, ClosedUntil: noon.Add(time.Hour)}}
-		},
-		Cache: func() cache.Counters {
-			return cache.Counters{Verdicts: map[string]map[cache.Verdict]uint64{"user": {cache.Memory: 9, cache.Called: 1}},
-				MemoryBytes: 4096, MemoryEntries: 10, Refreshes: 2, Redis: true, RedisUp: true, RedisErrors: 3, Outages: 1, DroppedWrites: 5, PendingDrops: 6}
-		},
-		Contract: func() ([]upstream.Drift, int64) {
-			return []upstream.Drift{
-				{Backend: upstream.ThoughtIndustries, Path: "Client.newName", Count: 4, First: noon, Last: noon.Add(time.Minute)},
-				{Backend: upstream.ThoughtIndustries, Path: "Course.newName", Count: 3, First: noon, Last: noon},
-				{Backend: upstream.ThoughtIndustries, Path: "Course.status", Mismatch: true, Count: 1, First: noon, Last: noon},
-			}, 7
-		},
+func busy() telemetry.State {
+	return telemetry.State{
+		Backends: []upstream.Status{{Backend: upstream.Coassemble, Waiting: 2, UnderWay: 3,
+			Circuits:    []upstream.CircuitStatus{{Class: upstream.Reads, Open: true, Since: noon, NextProbe: noon.Add(time.Second)}, {Class: upstream.Writes, Calls: 4, Failures: 1}},
+			Budget:      []upstream.BudgetStatus{{Window: "1m", Limit: 100, Left: 90, Usable: 95}, {Window: "1m", Limit: 200}, {Window: "1h", Limit: 1000, Left: 700, Usable: 950}},
+			LastSuccess: noon, LastFailure: noon.Add(time.Minute), Failure: upstream.Unavailable.String(), ClosedUntil: noon.Add(time.Hour)}},
+		Cache: cache.Counters{Verdicts: map[string]map[cache.Verdict]uint64{"user": {cache.Memory: 9, cache.Called: 1}},
+			MemoryBytes: 4096, MemoryEntries: 10, Refreshes: 2,
+			Redis: cache.RedisCounters{Configured: true, Up: true, Errors: 3, Outages: 1, DroppedWrites: 5, PendingDrops: 6}},
+		Drifts: []upstream.Drift{
+			{Backend: upstream.ThoughtIndustries, Path: "Client.newName", Kind: upstream.DriftUnknown, Count: 4, First: noon, Last: noon.Add(time.Minute)},
+			{Backend: upstream.ThoughtIndustries, Path: "Course.newName", Kind: upstream.DriftUnknown, Count: 3, First: noon, Last: noon},
+			{Backend: upstream.ThoughtIndustries, Path: "Course.status", Kind: upstream.DriftMismatch, Count: 1, First: noon, Last: noon},
+		}, DriftsLeftOut: 7,
 	}
 }
 
@@ -77,8 +74,7 @@ var noon = time.Date(2026, 11, 22, 12, 0, 0, 0, time.UTC)
 
 func TestStatusShowsEachBackendAndRedis(t *testing.T) {
 	t.Parallel()
-	s := busy()
-	status, got := ask(t, Operator{Sources: s}, http.MethodGet, "/status", "")
+	status, got := ask(t, Operator{State: busy}, http.MethodGet, "/status", "")
 	if status != http.StatusOK {
 		t.Fatalf("got status %d", status)
 	}
@@ -123,8 +119,7 @@ func TestStatusOfAProgramThatJustBeganIsEmptyListsAndNoMoments(t *testing.T) {
 
 func TestStatusListsHowAnswersDifferFromTheSchema(t *testing.T) {
 	t.Parallel()
-	s := busy()
-	_, got := ask(t, Operator{Sources: s}, http.MethodGet, "/contract", "")
+	_, got := ask(t, Operator{State: busy}, http.MethodGet, "/contract", "")
 	want := parse(t, `{"leftOut": 7, "findings": [
 		{"backend": "thoughtindustries", "path": "Client.newName", "kind": "unknown", "count": 4, "first": "2026-11-22T12:00:00Z", "last": "2026-11-22T12:01:00Z"},
 		{"backend": "thoughtindustries", "path": "Course.newName", "kind": "unknown", "count": 3, "first": "2026-11-22T12:00:00Z", "last": "2026-11-22T12:00:00Z"},

@@ -52,14 +52,15 @@ type Server struct {
 	draining    atomic.Bool
 	ending      chan struct{} // closed when answers that are sent in parts have to end
 	closing     chan struct{} // closed when subscribers have to go to another replica
-	// logDropped is the number of lines that the log did not take; nil where it takes all.
+	// logDropped returns the number of lines that the log did not take.
 	logDropped func() uint64
 }
 
 // New wires the program.
 func New(cfg *config.Config, o Options) (s *Server, err error) {
 	s = &Server{cfg: cfg, ending: make(chan struct{}), closing: make(chan struct{}), schema: o.Schema,
-		transport: o.Transport, traces: o.Traces, log: o.Traces.Log(o.Log), metrics: telemetry.NewMetrics()}
+		transport: o.Transport, traces: o.Traces, log: o.Traces.Log(o.Log), metrics: telemetry.NewMetrics(),
+		logDropped: func() uint64 { return 0 }}
 	if h, ok := o.Log.Handler().(interface{ Dropped() uint64 }); ok {
 		s.logDropped = h.Dropped
 	}
@@ -74,7 +75,7 @@ func New(cfg *config.Config, o Options) (s *Server, err error) {
 	if err := s.wire(); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	s.metrics.Watch(s.sources())
+	s.metrics.Watch(s.state)
 	s.metrics.Build(o.Schema, o.Version)
 	s.Handler = s.routes()
 	return s, nil
@@ -116,7 +117,7 @@ func (s *Server) Close() error {
 // reportDrift logs where a backend's answers differ from the schema, by names alone.
 func (s *Server) reportDrift(d upstream.Drift) {
 	switch {
-	case d.Mismatch:
+	case d.Kind == upstream.DriftMismatch:
 		s.log.Warn("a backend's answer breaks the schema: the field is null in answers until schema.graphqls matches",
 			"backend", d.Backend, "path", d.Path)
 	case !s.cfg.Demo: // the emulator sends unknown members on purpose

@@ -9,19 +9,21 @@ import (
 
 	"github.com/learngraph/learngraph/admin"
 	"github.com/learngraph/learngraph/gateway/requestlog"
-	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/telemetry"
 	"github.com/learngraph/learngraph/upstream"
 )
 
-// sources are where metrics and the status come from.
-func (s *Server) sources() telemetry.Sources {
-	return telemetry.Sources{Backends: telemetry.BackendStates(s.backends), Cache: s.Cache.Counters,
-		Contract: s.drift.List, Inflight: s.Inflight.State, Subscriptions: func() live.Counters {
-			return s.credentials.generation().graphql.Subscriptions()
-		}, LogDropped: s.logDropped, KeySet: s.callers.keySet.State, Webhooks: s.webhooks.received.Last,
-		Purges: s.purger.Counters}
+// state returns the state of the program, for the metrics and the operator.
+func (s *Server) state() telemetry.State {
+	state := telemetry.State{Cache: s.Cache.Counters(), Inflight: s.Inflight.State(),
+		Subscriptions: s.credentials.generation().graphql.Subscriptions(), LogDropped: s.logDropped(),
+		KeySet: s.callers.keySet.State(), Webhooks: s.webhooks.received.State(), Purges: s.purger.Counters()}
+	state.Drifts, state.DriftsLeftOut = s.drift.List()
+	for _, b := range s.backends {
+		state.Backends = append(state.Backends, b.Status())
+	}
+	return state
 }
 
 // observe takes the statistics of an operation that ended.
@@ -56,6 +58,6 @@ func (s *Server) serveOperator() (address string, stop func(), err error) {
 
 // Operator returns the handler of the operator's listener.
 func (s *Server) Operator(loopback bool) admin.Operator {
-	return admin.Operator{Sources: s.sources(), Metrics: s.metrics, Log: s.log, Live: handleLive, Ready: s.ready,
+	return admin.Operator{State: s.state, Metrics: s.metrics, Log: s.log, Live: handleLive, Ready: s.ready,
 		Purge: s.Purge, Authorize: s.callers.operators(), Loopback: loopback}
 }

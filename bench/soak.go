@@ -681,7 +681,7 @@ func (s *soak) rows(lost int, heap float64) ([]row, error) {
 			Detail: fmt.Sprintf("%.1f MiB, then %.1f MiB", s.atSettled/(1<<20), heap/(1<<20))},
 		{Work: "reads", Got: float64(s.reads.Load()),
 			Detail: fmt.Sprintf("%d with an error; %v; Redis (%s) away %d times, %d rounds failed",
-				s.partly.Load(), s.codes, s.redis.kind(), counters.Outages, counters.RedisErrors)},
+				s.partly.Load(), s.codes, s.redis.kind(), counters.Redis.Outages, counters.Redis.Errors)},
 	}, nil
 }
 

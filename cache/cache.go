@@ -91,16 +91,21 @@ type RedisOptions struct {
 
 // Counters counts the events of a Cache since New. Kind is a space's.
 type Counters struct {
-	Verdicts      map[string]map[Verdict]uint64 // by kind
-	MemoryBytes   int64                         // including reservations
-	MemoryEntries int
-	Redis         bool   // configured
-	RedisUp       bool   // as far as known; true until it fails
-	RedisErrors   uint64 // rounds that failed
-	Outages       uint64 // times that Redis went from answering to failing
-	DroppedWrites uint64 // values that Redis did not get: the queue was full, or Redis down, full or ahead
-	PendingDrops  int    // drops that Redis does not know of yet
-	Refreshes     uint64 // fetches that ran behind stale answers
+	MemoryBytes   int64                         `json:"memoryBytes"` // including reservations
+	MemoryEntries int                           `json:"memoryEntries"`
+	Refreshes     uint64                        `json:"refreshes"` // fetches that ran behind stale answers
+	Verdicts      map[string]map[Verdict]uint64 `json:"verdicts"`  // by kind
+	Redis         RedisCounters                 `json:"-"`
+}
+
+// RedisCounters count the exchanges with Redis, and show whether it answers; they are zero without Redis.
+type RedisCounters struct {
+	Configured    bool   `json:"configured"`
+	Up            bool   `json:"up"`            // as far as known; true until it fails
+	Errors        uint64 `json:"errors"`        // rounds that failed
+	Outages       uint64 `json:"outages"`       // times that Redis went from answering to failing
+	DroppedWrites uint64 `json:"droppedWrites"` // values that Redis did not get: the queue was full, or Redis down or full
+	PendingDrops  int    `json:"pendingDrops"`  // drops that Redis does not know of yet
 }
 
 // ErrClosed is the error of a key that would have to be fetched after Close.
@@ -308,11 +313,11 @@ func (c *Cache) Counters() Counters {
 	c.mu.Unlock()
 	s.MemoryBytes, s.MemoryEntries = c.memory.usage()
 	if r := c.remote; r != nil {
+		s.Redis = RedisCounters{Configured: true, Up: r.breaker.up(), Errors: r.errors.Load(), Outages: r.outages.Load(),
+			DroppedWrites: r.dropped.Load()}
 		r.mu.Lock()
-		s.PendingDrops = len(r.pending)
+		s.Redis.PendingDrops = len(r.pending)
 		r.mu.Unlock()
-		s.Redis, s.RedisUp = true, r.breaker.up()
-		s.RedisErrors, s.Outages, s.DroppedWrites = r.errors.Load(), r.outages.Load(), r.dropped.Load()
 	}
 	return s
 }

@@ -17,13 +17,13 @@ func TestADropSurvivesAShortOutageOfRedis(t *testing.T) {
 		expect(t, one(t.Context(), words(second), b, "a"), "a@0 redis")
 		m.pause()
 		expect(t, one(t.Context(), words(first), b, "other"), "other@0 call")
-		if first.Counters().RedisUp {
+		if first.Counters().Redis.Up {
 			t.Error("redis is up though a read ran into its timeout")
 		}
 		time.AfterFunc(300*time.Millisecond, m.resume)
 		b.set(func(b *backend) { b.version = 1 })
 		words(first).Drop(t.Context(), "a")
-		if got := first.Counters().PendingDrops; got != 0 {
+		if got := first.Counters().Redis.PendingDrops; got != 0 {
 			t.Errorf("got %d pending drops, want none", got)
 		}
 		synctest.Wait()
@@ -42,7 +42,7 @@ func TestADropDoesNotFailBecauseReadsHoldTheConnections(t *testing.T) {
 		}
 		time.Sleep(timeout / 2)
 		words(c).Drop(t.Context(), "a")
-		if got := c.Counters().PendingDrops; got != 0 {
+		if got := c.Counters().Redis.PendingDrops; got != 0 {
 			t.Errorf("got %d pending drops, want none", got)
 		}
 	})

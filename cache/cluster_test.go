@@ -101,7 +101,7 @@ func TestAFailoverOfAClusterIsFollowed(t *testing.T) {
 		return strings.Contains(nodes[3].Info(t.Context(), "replication").Val(), "role:master")
 	})
 	promoted := time.Since(stopped)
-	until(t, "the drops are complete", func() bool { return first.Counters().PendingDrops == 0 })
+	until(t, "the drops are complete", func() bool { return first.Counters().Redis.PendingDrops == 0 })
 	until(t, "every key is shared again", func() bool {
 		loaded(s, context.Background(), keys, b.fetch)
 		for key, r := range loaded(other, context.Background(), keys, b.fetch) {
@@ -110,7 +110,7 @@ func TestAFailoverOfAClusterIsFollowed(t *testing.T) {
 			}
 		}
 		second.memory.clear()
-		return len(other.Stored(context.Background(), keys...)) == len(keys) && first.Counters().RedisUp && second.Counters().RedisUp
+		return len(other.Stored(context.Background(), keys...)) == len(keys) && first.Counters().Redis.Up && second.Counters().Redis.Up
 	})
 	t.Logf("promoted after %v, in full use after %v", promoted.Round(time.Millisecond), time.Since(stopped).Round(time.Millisecond))
 }

@@ -104,7 +104,7 @@ func expectShared(t *testing.T, caches [2]*Cache, b *backend, keys []string) {
 	b.set(func(b *backend) { b.version = 1 })
 	s.Drop(t.Context(), keys...)
 	for _, c := range caches {
-		until(t, "the drops are complete", func() bool { return c.Counters().PendingDrops == 0 })
+		until(t, "the drops are complete", func() bool { return c.Counters().Redis.PendingDrops == 0 })
 	}
 	until(t, "every key is shared again", func() bool {
 		for _, c := range caches {
@@ -117,7 +117,7 @@ func expectShared(t *testing.T, caches [2]*Cache, b *backend, keys []string) {
 			}
 		}
 		caches[1].memory.clear()
-		return len(other.Stored(context.Background(), keys...)) == len(keys) && caches[0].Counters().RedisUp && caches[1].Counters().RedisUp
+		return len(other.Stored(context.Background(), keys...)) == len(keys) && caches[0].Counters().Redis.Up && caches[1].Counters().Redis.Up
 	})
 }
 
@@ -313,14 +313,14 @@ func TestTLSWithAnAuthorityOfItsOwnAndAUserOfFewRights(t *testing.T) {
 	words(first).Drop(t.Context(), "a")
 	take(NewWindow(first, "backend", []Rate{{5, time.Hour}}, 1), 1)
 	NewBucket(first, "scope", "points").Take(t.Context(), "a", Limit{Capacity: 10, Restore: 1}, 7)
-	if got := first.Counters(); got.RedisErrors != 0 || got.PendingDrops != 0 {
+	if got := first.Counters(); got.Redis.Errors != 0 || got.Redis.PendingDrops != 0 {
 		t.Errorf("got %+v, want no error: the user lacks a right", got)
 	}
 	for name, c := range map[string]*Cache{"another authority": with("learngraph:secret", x509.NewCertPool()), "a wrong password": with("learngraph:wrong", roots)} {
 		if got := show(loaded(words(c), t.Context(), []string{"b"}, b.fetch)["b"]); got != "b@0 call" {
 			t.Errorf("with %s: got %s, want a call", name, got)
 		}
-		until(t, name+" is noticed", func() bool { return !c.Counters().RedisUp })
+		until(t, name+" is noticed", func() bool { return !c.Counters().Redis.Up })
 	}
 }
 

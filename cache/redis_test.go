@@ -106,7 +106,7 @@ func TestForeignValuesInRedisAreMisses(t *testing.T) {
 				expect(t, one(t.Context(), words(second), b, "a"), "a@0 call")
 				synctest.Wait()
 				expect(t, one(t.Context(), words(replica(t, m)), b, "a"), "a@0 redis")
-				if got := second.Counters().Outages; got != 0 {
+				if got := second.Counters().Redis.Outages; got != 0 {
 					t.Errorf("got %d outages, want none", got)
 				}
 			})
@@ -186,7 +186,7 @@ func TestARedisThatHangsCostsItsTimeoutOnceASecond(t *testing.T) {
 			t.Errorf("a load after the probe took %v, want nothing", got)
 		}
 		counters := c.Counters()
-		if counters.Outages != 1 || counters.RedisUp || counters.RedisErrors < 2 || counters.DroppedWrites == 0 {
+		if counters.Redis.Outages != 1 || counters.Redis.Up || counters.Redis.Errors < 2 || counters.Redis.DroppedWrites == 0 {
 			t.Errorf("got %+v", counters)
 		}
 		m.hang.Store(false)
@@ -194,7 +194,7 @@ func TestARedisThatHangsCostsItsTimeoutOnceASecond(t *testing.T) {
 		time.Sleep(2 * time.Second)
 		took("d")
 		synctest.Wait()
-		if !c.Counters().RedisUp {
+		if !c.Counters().Redis.Up {
 			t.Error("redis is down, want up")
 		}
 		if got := strings.Count(lines.String(), "\n"); got != 2 {
@@ -332,7 +332,7 @@ func TestADropThatRedisMissedIsRetried(t *testing.T) {
 		b.version = 1
 		s.Drop(t.Context(), "a")
 		expect(t, one(t.Context(), s, b, "a"), "a@1 call")
-		if got := c.Counters().PendingDrops; got != 1 {
+		if got := c.Counters().Redis.PendingDrops; got != 1 {
 			t.Errorf("got %d pending drops, want 1", got)
 		}
 		s.inner.c.memory.clear()
@@ -344,7 +344,7 @@ func TestADropThatRedisMissedIsRetried(t *testing.T) {
 		expect(t, got, "a@2 call")
 		time.Sleep(3 * time.Second)
 		synctest.Wait()
-		if got := c.Counters().PendingDrops; got != 0 {
+		if got := c.Counters().Redis.PendingDrops; got != 0 {
 			t.Errorf("got %d pending drops, want none", got)
 		}
 		if got := one(t.Context(), words(replica(t, m)), b, "a"); strings.Contains(got, "@0") {

@@ -107,7 +107,7 @@ func TestRedisRefusesValuesFetchedBeforeADrop(t *testing.T) {
 		return err == nil && !f.tombstone
 	}
 	until(t, "the later one is there", func() bool { return exists("later") })
-	until(t, "the refused ones are counted", func() bool { return c.Counters().DroppedWrites == 3 })
+	until(t, "the refused ones are counted", func() bool { return c.Counters().Redis.DroppedWrites == 3 })
 	if exists("a") || !exists("b") {
 		t.Errorf("a %v, b %v; want only b, without a tag", exists("a"), exists("b"))
 	}
@@ -135,8 +135,8 @@ func TestAServerWhoseMemoryIsFullStillForgets(t *testing.T) {
 		t.Errorf("Redis still shows it:\n%s", text)
 	}
 	expect(t, one(t.Context(), s, b, "a"), "a@0 call")
-	until(t, "the refused write is counted", func() bool { return c.Counters().DroppedWrites > 0 })
-	if got := c.Counters(); got.Outages != 0 {
+	until(t, "the refused write is counted", func() bool { return c.Counters().Redis.DroppedWrites > 0 })
+	if got := c.Counters(); got.Redis.Outages != 0 {
 		t.Errorf("got %+v, want no outage", got)
 	}
 }
@@ -156,8 +156,8 @@ func TestAServersWindowAndBucketAreShared(t *testing.T) {
 		t.Errorf("got %+v, want a refusal with 3 left", got)
 	}
 	for _, c := range []*Cache{first, second} {
-		if got := c.Counters(); got.RedisErrors != 0 {
-			t.Errorf("got %d errors of Redis", got.RedisErrors)
+		if got := c.Counters(); got.Redis.Errors != 0 {
+			t.Errorf("got %d errors of Redis", got.Redis.Errors)
 		}
 	}
 }

@@ -29,7 +29,7 @@ func (c *purgeCommand) purge(ctx context.Context, e *environment, p *process) er
 		return err
 	}
 	held, err := s.Purge(ctx, c.Type, c.ID)
-	failed := s.Cache.Counters().PendingDrops > 0
+	failed := s.Cache.Counters().Redis.PendingDrops > 0
 	if err := errors.Join(err, s.Close()); err != nil {
 		return err
 	}

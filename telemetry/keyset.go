@@ -61,7 +61,8 @@ func (r *KeySetReport) KeySet(err error) {
 	} else if r.read {
 		r.log.Info("the key set of "+r.signed+" is available again", "setting", r.setting)
 	}
-	r.read, r.state = true, KeySetState{Up: err == nil, Since: time.Now(), Cause: cause}
+	r.read = true
+	r.state = KeySetState{Up: err == nil, Since: time.Now().UTC().Truncate(time.Millisecond), Cause: cause}
 }
 
 // claimLogPause is the least time between two log lines about the same claim.

@@ -2,7 +2,6 @@ package telemetry
 
 import (
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
@@ -13,40 +12,29 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Watch adds the metrics that others keep, which are read at each collection. Call it once.
-func (m *Metrics) Watch(s Sources) { m.registry.MustRegister(stateCollector{s}) }
-
-// Sources are where the state of the program is. A nil one is not collected.
-type Sources struct {
-	Backends func() []upstream.Status
-	Cache    func() cache.Counters
-	Contract func() (drifts []upstream.Drift, leftOut int64)
-	Inflight func() inflight.State
-	// Subscriptions returns the counters of open subscriptions.
-	Subscriptions func() live.Counters
+// State is the state of the program that its other parts keep, for the metrics, /status and /contract.
+type State struct {
+	Backends []upstream.Status
+	Cache    cache.Counters
+	Drifts   []upstream.Drift
+	// DriftsLeftOut is the number of drifts on paths past the number that is kept.
+	DriftsLeftOut int64
+	Inflight      inflight.State
+	Subscriptions live.Counters
 	// LogDropped is the number of lines that the log did not take.
-	LogDropped func() uint64
-	// KeySet returns the state of the key set of tokens, nil where none was needed.
-	KeySet func() *KeySetState
-	// Webhooks returns when each webhook that is served last had a delivery, the zero time for never.
-	Webhooks func() map[string]time.Time
-	// Purges returns the counters of purging the caches in front, nil where nothing is purged.
-	Purges func() *cdn.Counters
+	LogDropped uint64
+	// KeySet is the state of the key set of tokens, nil where none was needed.
+	KeySet   *KeySetState
+	Webhooks []WebhookState
+	// Purges are the counters of purging the caches in front, nil where nothing is purged.
+	Purges *cdn.Counters
 }
 
-// BackendStates asks each client for its state.
-func BackendStates(clients []*upstream.Client) func() []upstream.Status {
-	return func() []upstream.Status {
-		list := make([]upstream.Status, len(clients))
-		for i, c := range clients {
-			list[i] = c.Status()
-		}
-		return list
-	}
-}
+// Watch adds the metrics of the state, which is read at each collection. Call it once.
+func (m *Metrics) Watch(state func() State) { m.registry.MustRegister(stateCollector(state)) }
 
-// stateCollector turns the state of the sources into metrics.
-type stateCollector struct{ Sources }
+// stateCollector turns the state into metrics.
+type stateCollector func() State
 
 // Describe describes nothing in advance: a figure has its name, help and labels where it is read.
 func (c stateCollector) Describe(chan<- *prometheus.Desc) {}
@@ -72,46 +60,29 @@ func (out sink) add(kind prometheus.ValueType, name, help string, v float64, lab
 	out <- prometheus.MustNewConstMetric(prometheus.NewDesc("learngraph_"+name, help, names, nil), kind, v, values...)
 }
 
-// Collect reads the sources.
+// Collect reads the state.
 func (c stateCollector) Collect(to chan<- prometheus.Metric) {
-	out, breaks := sink(to), contractBreaks{}
-	if c.Backends != nil {
-		for _, s := range c.Backends() {
-			out.backend(s)
-			breaks.begin(string(s.Backend))
-		}
+	out, s := sink(to), c()
+	for _, b := range s.Backends {
+		out.backend(b)
 	}
-	if c.Cache != nil {
-		out.cache(c.Cache())
+	out.cache(s.Cache)
+	out.contract(s)
+	out.inflight(s.Inflight)
+	out.subscriptions(s.Subscriptions)
+	out.total("log_lines_dropped_total", "Log lines dropped because the log was not read or could not be written.",
+		float64(s.LogDropped))
+	for _, w := range s.Webhooks {
+		out.gauge("webhook_last_delivery_timestamp_seconds",
+			"Time of the last webhook delivery with a valid signature, 0 for never.", unixSeconds(w.LastDelivery),
+			"backend", w.Backend)
 	}
-	if c.Contract != nil {
-		out.contract(breaks, c.Contract)
-	}
-	if c.Inflight != nil {
-		out.inflight(c.Inflight())
-	}
-	if c.Subscriptions != nil {
-		out.subscriptions(c.Subscriptions())
-	}
-	if c.LogDropped != nil {
-		out.total("log_lines_dropped_total", "Log lines dropped because the log was not read or could not be written.",
-			float64(c.LogDropped()))
-	}
-	if c.Webhooks != nil {
-		for backend, at := range c.Webhooks() {
-			out.gauge("webhook_last_delivery_timestamp_seconds",
-				"Time of the last webhook delivery with a valid signature, 0 for never.", unixSeconds(at), "backend", backend)
-		}
-	}
-	if c.Purges != nil {
-		out.purges(c.Purges())
+	if s.Purges != nil {
+		out.purges(s.Purges)
 	}
 }
 
 func (out sink) purges(c *cdn.Counters) {
-	if c == nil {
-		return
-	}
 	for outcome, n := range map[string]uint64{"sent": c.Sent, "failed": c.Failed} {
 		out.total("cdn_purges_total", "Requests to purge tags from shared caches.", float64(n), "outcome", outcome)
 	}
@@ -138,15 +109,14 @@ func (out sink) backend(s upstream.Status) {
 	}
 	windows := map[string]bool{}
 	for _, b := range s.Budget {
-		window := WindowLabel(b.Rate.Per)
-		if windows[window] {
+		if windows[b.Window] {
 			continue // two rates of one window: the registry would refuse the whole answer
 		}
-		windows[window] = true
+		windows[b.Window] = true
 		out.gauge("backend_budget_left", "Calls left in the window of a rate.", float64(b.Left),
-			"backend", name, "window", window)
+			"backend", name, "window", b.Window)
 		out.gauge("backend_budget_usable", "Calls of a rate that this server uses at most.", float64(b.Usable),
-			"backend", name, "window", window)
+			"backend", name, "window", b.Window)
 	}
 	out.gauge("backend_held", "1 while the backend's Retry-After or rate limit headers forbid calls.",
 		asNumber(!s.ClosedUntil.IsZero()), "backend", name)
@@ -168,14 +138,14 @@ func (out sink) cache(c cache.Counters) {
 	out.gauge("cache_memory_bytes", "Bytes cached in the process.", float64(c.MemoryBytes))
 	out.gauge("cache_memory_entries", "Entries cached in the process.", float64(c.MemoryEntries))
 	out.total("cache_refreshes_total", "Background refreshes of stale values.", float64(c.Refreshes))
-	if !c.Redis {
+	if !c.Redis.Configured {
 		return
 	}
-	out.gauge("redis_up", "0 while Redis fails and is not called.", asNumber(c.RedisUp))
-	out.total("redis_errors_total", "Failed round trips to Redis.", float64(c.RedisErrors))
-	out.total("redis_outages_total", "Outages of Redis.", float64(c.Outages))
-	out.total("redis_dropped_writes_total", "Values that were not written to Redis.", float64(c.DroppedWrites))
-	out.gauge("redis_pending_drops", "Invalidations not yet sent to Redis.", float64(c.PendingDrops))
+	out.gauge("redis_up", "0 while Redis fails and is not called.", asNumber(c.Redis.Up))
+	out.total("redis_errors_total", "Failed round trips to Redis.", float64(c.Redis.Errors))
+	out.total("redis_outages_total", "Outages of Redis.", float64(c.Redis.Outages))
+	out.total("redis_dropped_writes_total", "Values that were not written to Redis.", float64(c.Redis.DroppedWrites))
+	out.gauge("redis_pending_drops", "Invalidations not yet sent to Redis.", float64(c.Redis.PendingDrops))
 }
 
 func (out sink) inflight(s inflight.State) {
@@ -190,39 +160,24 @@ func (out sink) inflight(s inflight.State) {
 	out.total("slow_readers_total", "Answers aborted because the client read too slowly.", float64(s.CutOff))
 }
 
-// contractBreaks are the numbers of drifts by backend and kind.
-type contractBreaks map[[2]string]int64
-
-// The kinds of contract breaks.
-const (
-	breakMismatch = "mismatch"
-	breakUnknown  = "unknown"
-)
-
-// begin counts a backend from 0, so that its first break is seen to be one.
-func (b contractBreaks) begin(backend string) {
-	b[[2]string{backend, breakMismatch}], b[[2]string{backend, breakUnknown}] = 0, 0
-}
-
-func (out sink) contract(breaks contractBreaks, drifts func() ([]upstream.Drift, int64)) {
-	list, leftOut := drifts()
-	for _, d := range list {
-		breaks[[2]string{string(d.Backend), DriftKind(d)}] += d.Count
+func (out sink) contract(s State) {
+	type labels struct {
+		backend upstream.Backend
+		kind    upstream.DriftKind
 	}
-	for labels, n := range breaks {
+	breaks := map[labels]int64{}
+	for _, b := range s.Backends { // from 0, so that the first break is seen to be one
+		breaks[labels{b.Backend, upstream.DriftMismatch}], breaks[labels{b.Backend, upstream.DriftUnknown}] = 0, 0
+	}
+	for _, d := range s.Drifts {
+		breaks[labels{d.Backend, d.Kind}] += d.Count
+	}
+	for l, n := range breaks {
 		out.total("contract_breaks_total", "Values and members of backends' answers that break or are not in the schema.",
-			float64(n), "backend", labels[0], "kind", labels[1])
+			float64(n), "backend", string(l.backend), "kind", string(l.kind))
 	}
 	out.total("contract_paths_left_out_total", "Contract breaks on paths past the maximum number of paths.",
-		float64(leftOut))
-}
-
-// DriftKind returns how an answer differs from the schema.
-func DriftKind(d upstream.Drift) string {
-	if d.Mismatch {
-		return breakMismatch
-	}
-	return breakUnknown
+		float64(s.DriftsLeftOut))
 }
 
 func asNumber(b bool) float64 {
@@ -238,16 +193,4 @@ func unixSeconds(t time.Time) float64 {
 		return 0
 	}
 	return float64(t.UnixMilli()) / 1000
-}
-
-// WindowLabel writes a duration as it is configured: 1m, not 1m0s.
-func WindowLabel(d time.Duration) string {
-	text := d.String()
-	if strings.HasSuffix(text, "m0s") {
-		text = strings.TrimSuffix(text, "0s")
-	}
-	if strings.HasSuffix(text, "h0m") {
-		text = strings.TrimSuffix(text, "0m")
-	}
-	return text
 }

@@ -2,6 +2,7 @@ package telemetry
 
 import (
 	"maps"
+	"slices"
 	"sync"
 	"time"
 )
@@ -36,14 +37,22 @@ func (w *Webhooks) Delivered(backend, outcome string) {
 func (w *Webhooks) Received(backend string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.last[backend] = time.Now()
+	w.last[backend] = time.Now().UTC().Truncate(time.Millisecond)
 }
 
-// Last returns when each served webhook last had a delivery with a right signature, the zero time for never.
-func (w *Webhooks) Last() map[string]time.Time {
+// WebhookState is the state of a webhook that is served, as /status shows it.
+type WebhookState struct {
+	Backend string `json:"backend"`
+	// LastDelivery is when this process last had a delivery with a right signature; absent for never.
+	LastDelivery time.Time `json:"lastDelivery,omitzero"`
+}
+
+// State returns the webhooks by backend.
+func (w *Webhooks) State() (list []WebhookState) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	last := make(map[string]time.Time, len(w.last))
-	maps.Copy(last, w.last)
-	return last
+	for _, backend := range slices.Sorted(maps.Keys(w.last)) {
+		list = append(list, WebhookState{backend, w.last[backend]})
+	}
+	return list
 }

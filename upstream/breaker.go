@@ -26,6 +26,9 @@ const (
 
 func (c Class) String() string { return [...]string{"reads", "searches", "writes"}[c] }
 
+// MarshalText returns the name of the class.
+func (c Class) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
 const (
 	// A circuit opens when of at least minVolume calls in a span half failed.
 	minVolume = 20

@@ -422,10 +422,10 @@ func (l *limiter) describe(s *Status) {
 	now := time.Now()
 	for i, left := range l.log.left(now, l.underway) {
 		r := l.log.rates[i]
-		s.Budget = append(s.Budget, BudgetStatus{Rate: r, Left: left, Usable: r.Usable()})
+		s.Budget = append(s.Budget, BudgetStatus{window(r.Per), r.Count, r.Usable(), left})
 	}
 	s.Waiting, s.UnderWay = l.waiting(), l.underway
 	if until, open := l.pauses.open(now, l.underway); !open {
-		s.ClosedUntil = until
+		s.ClosedUntil = moment(until)
 	}
 }

@@ -762,7 +762,7 @@ func TestTheWatchCountsNamesAndReportsOncePerHour(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		begin := time.Now()
+		begin := moment(time.Now())
 		read()
 		time.Sleep(59 * time.Minute)
 		read()
@@ -778,8 +778,8 @@ func TestTheWatchCountsNamesAndReportsOncePerHour(t *testing.T) {
 			t.Errorf("after an hour: %v", reported)
 		}
 		list, dropped := w.List()
-		first := Drift{Backend: Coassemble, Path: "Client.nested", Count: 3, First: begin, Last: begin.Add(time.Hour)}
-		if len(list) != 3 || list[1] != (Drift{Coassemble, "Client.new", false, list[1].Count, begin, begin.Add(time.Hour)}) || list[0] != first || !list[2].Mismatch || dropped != 0 {
+		first := Drift{Backend: Coassemble, Path: "Client.nested", Kind: DriftUnknown, Count: 3, First: begin, Last: begin.Add(time.Hour)}
+		if len(list) != 3 || list[1] != (Drift{Coassemble, "Client.new", DriftUnknown, list[1].Count, begin, begin.Add(time.Hour)}) || list[0] != first || list[2].Kind != DriftMismatch || dropped != 0 {
 			t.Errorf("drifts: %+v, %d dropped", list, dropped)
 		}
 		for i := range 300 {

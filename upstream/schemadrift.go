@@ -18,16 +18,26 @@ const (
 	reportInterval = time.Hour
 )
 
-// Drift is one way in which a backend's answers differ from the schema. It holds names, never a value.
+// DriftKind is how an answer differs from the schema.
+type DriftKind string
+
+// The kinds of drift: a declared member has a value of another kind than its field's, or a member is not declared.
+const (
+	DriftMismatch DriftKind = "mismatch"
+	DriftUnknown  DriftKind = "unknown"
+)
+
+// Drift is one way in which a backend's answers differ from the schema. It holds names, never a value. Its times are in
+// UTC, to the millisecond.
 type Drift struct {
-	Backend Backend
+	Backend Backend `json:"backend"`
 	// Path is a type's name and a member's, such as "Client.newName", and [] for an element of a list: "Client.tags[]".
-	Path string
-	// Mismatch is set for a declared member of another kind than it should be, not set for an unknown member.
-	Mismatch bool
+	Path string    `json:"path"`
+	Kind DriftKind `json:"kind"`
 	// Count is the number of values for a mismatch, and of answers for an unknown member.
-	Count       int64
-	First, Last time.Time
+	Count int64     `json:"count"`
+	First time.Time `json:"first"`
+	Last  time.Time `json:"last"`
 }
 
 // SchemaDriftOptions configure a SchemaDrift.
@@ -53,7 +63,7 @@ type SchemaDrift struct {
 type driftKey struct {
 	backend     Backend
 	owner, name string
-	mismatch    bool
+	kind        DriftKind
 }
 
 type driftEntry struct {
@@ -81,7 +91,7 @@ func (d *SchemaDrift) unknown(b Backend) func(*document.Shape, []byte) {
 	}
 	return func(shape *document.Shape, name []byte) {
 		if !d.ignore[string(name)] && identifierName.Match(name) {
-			d.count(driftKey{b, shape.Name, string(name), false})
+			d.count(driftKey{b, shape.Name, string(name), DriftUnknown})
 		}
 	}
 }
@@ -92,7 +102,7 @@ func (d *SchemaDrift) Mismatch(b Backend, owner, name string) {
 	if d == nil || !identifierName.MatchString(owner) || !identifierName.MatchString(strings.TrimRight(name, "[]")) {
 		return
 	}
-	d.count(driftKey{b, owner, name, true})
+	d.count(driftKey{b, owner, name, DriftMismatch})
 }
 
 func (d *SchemaDrift) count(at driftKey) {
@@ -105,11 +115,11 @@ func (d *SchemaDrift) count(at driftKey) {
 			d.mu.Unlock()
 			return
 		}
-		s = &driftEntry{Drift: Drift{Backend: at.backend, Path: at.owner + "." + at.name, Mismatch: at.mismatch, First: now}}
+		s = &driftEntry{Drift: Drift{Backend: at.backend, Path: at.owner + "." + at.name, Kind: at.kind, First: moment(now)}}
 		d.paths[at] = s
 	}
 	s.Count++
-	s.Last = now
+	s.Last = moment(now)
 	due := d.report != nil && (s.reported.IsZero() || now.Sub(s.reported) >= reportInterval)
 	if due {
 		s.reported = now
@@ -133,7 +143,7 @@ func (d *SchemaDrift) List() (list []Drift, dropped int64) {
 	}
 	slices.SortFunc(list, func(a, b Drift) int {
 		return cmp.Or(cmp.Compare(a.Backend, b.Backend), cmp.Compare(a.Path, b.Path),
-			cmp.Compare(a.First.UnixNano(), b.First.UnixNano()))
+			a.First.Compare(b.First), cmp.Compare(a.Kind, b.Kind))
 	})
 	return list, d.unlisted
 }

@@ -1,39 +1,65 @@
 package upstream
 
-import "time"
+import (
+	"strings"
+	"time"
+)
 
-// Status is the state of one backend, as far as this process knows it. It makes no call.
+// Status is the state of one backend, as far as this process knows it and as /status shows it. It makes no call. Its
+// times are in UTC, to the millisecond.
 type Status struct {
-	Backend  Backend
-	Circuits []CircuitStatus // one for each Class, in their order
-	Budget   []BudgetStatus  // one for each rate of the options, in their order
+	Backend  Backend         `json:"backend"`
+	Circuits []CircuitStatus `json:"circuits"` // one for each Class, in their order
+	Budget   []BudgetStatus  `json:"budget"`   // one for each rate of the options, in their order
 	// ClosedUntil is when the backend lets us call again after its own words, the zero time if it does now.
-	ClosedUntil time.Time
+	ClosedUntil time.Time `json:"heldUntil,omitzero"`
 	// Waiting calls wait for the budget or a slot; UnderWay are the exchanges.
-	Waiting, UnderWay int
-	// LastSuccess and LastFailure are when the backend last did its part and last did not, with Failure the reason. The
-	// zero time means never.
-	LastSuccess, LastFailure time.Time
+	Waiting  int `json:"waiting"`
+	UnderWay int `json:"underWay"`
+	// LastSuccess and LastFailure are when a call last succeeded and last failed, with Failure the kind of the failure.
+	// The zero time means never.
+	LastSuccess time.Time `json:"lastSuccess,omitzero"`
+	LastFailure time.Time `json:"lastFailure,omitzero"`
+	Failure     string    `json:"failure,omitempty"`
 	// Last is the outcome that came last.
-	Last    Outcome
-	Failure Kind
+	Last Outcome `json:"-"`
 }
 
 // CircuitStatus is the breaker of one class of routes.
 type CircuitStatus struct {
-	Class Class
+	Class Class `json:"class"`
 	// Open means that calls are answered by Unavailable without asking the backend, since Since; NextProbe is when it is
 	// asked whether it is well again.
-	Open             bool
-	Since, NextProbe time.Time
+	Open      bool      `json:"open"`
+	Since     time.Time `json:"since,omitzero"`
+	NextProbe time.Time `json:"nextProbe,omitzero"`
 	// Calls and Failures are those of the last ten seconds, while it is closed.
-	Calls, Failures int
+	Calls    int `json:"calls"`
+	Failures int `json:"failures"`
 }
 
 // BudgetStatus is the number of calls that one rate has left now, of its usable ones.
 type BudgetStatus struct {
-	Rate         Rate
-	Left, Usable int
+	// Window is the duration of the rate as it is configured, such as 1m.
+	Window string `json:"window"`
+	Limit  int    `json:"limit"`
+	Usable int    `json:"usable"`
+	Left   int    `json:"left"`
+}
+
+// moment returns t as an operator reads it.
+func moment(t time.Time) time.Time { return t.UTC().Truncate(time.Millisecond) }
+
+// window writes a duration as it is configured: 1m, not 1m0s.
+func window(d time.Duration) string {
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }
 
 // Failing reports whether the backend is known not to do its part: a circuit for reading is open, or its last call
@@ -49,13 +75,16 @@ func (s Status) Failing(recent time.Duration) bool {
 
 // Status is the backend's state now.
 func (c *Client) Status() Status {
-	s := Status{Backend: c.opts.Backend}
+	s := Status{Backend: c.opts.Backend, Budget: []BudgetStatus{}}
 	c.health.describe(&s)
 	c.limiter.describe(&s)
 	c.outcomes.mu.Lock()
 	defer c.outcomes.mu.Unlock()
 	s.Last = c.outcomes.last
-	s.LastSuccess, s.LastFailure, s.Failure = c.outcomes.success.At, c.outcomes.failure.At, c.outcomes.failure.Failure
+	s.LastSuccess, s.LastFailure = moment(c.outcomes.success.At), moment(c.outcomes.failure.At)
+	if !s.LastFailure.IsZero() {
+		s.Failure = c.outcomes.failure.Failure.String()
+	}
 	return s
 }
 
@@ -66,7 +95,8 @@ func (h *health) describe(s *Status) {
 	for class := range classes {
 		k := &h.circuits[class]
 		if k.open {
-			s.Circuits = append(s.Circuits, CircuitStatus{Class: class, Open: true, Since: k.since, NextProbe: h.next})
+			s.Circuits = append(s.Circuits, CircuitStatus{Class: class, Open: true, Since: moment(k.since),
+				NextProbe: moment(h.next)})
 			continue
 		}
 		s.Circuits = append(s.Circuits, CircuitStatus{Class: class, Calls: k.calls.sum(now), Failures: k.failures.sum(now)})
