@@ -58,7 +58,7 @@ var allowed = map[string][]string{
 	"resolvers":                      {"auth", "datasource", "document", "graph", "graph/model", "graph/scalar", "loader", "task", "upstream", "upstream/coassemble", "upstream/mattr", "upstream/thoughtindustries"},
 	"engine":                         {"coerce", "document", "loader", "lru", "syntax", "task"},
 	"coerce":                         {"graph/scalar"},
-	"loader":                         {"task"},
+	"loader":                         {"cache", "task"},
 	"lru":                            {},
 	"cache":                          {"footprint", "paging", "task"},
 	"syntax":                         {},

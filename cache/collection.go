@@ -94,15 +94,9 @@ func without[V any](page any, item int) any {
 	return &p
 }
 
-// Miss is a page to fetch.
-type Miss[K comparable] struct {
-	Key  K
-	Text string
-	ETag string // of the cached items, empty where the backend may have more
-}
-
-// FetchPages asks the backend for pages and returns an answer for each, in their order.
-type FetchPages[K comparable, V any] func(ctx context.Context, missing []Miss[K]) []Answer[*Page[V]]
+// FetchPages asks the backend for the missing ones of the pages of a Load and returns an answer for each, in their order.
+// The ETag of one is empty where the backend may have more items than are cached.
+type FetchPages[K comparable, V any] func(ctx context.Context, keys []K, missing []Missing) []Answer[*Page[V]]
 
 // Load returns the pages of the keys, as Space.Load returns values.
 func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[K, V]) []Result[Page[V]] {
@@ -116,7 +110,7 @@ func (c *Collection[K, V]) Load(ctx context.Context, keys []K, fetch FetchPages[
 	results := make([]Result[Page[V]], len(keys))
 	for i := range results {
 		o, fact := l.outcome(i)
-		r := Result[Page[V]]{Fact: *fact}
+		r := Result[Page[V]]{Fact: fact}
 		r.Value, r.Err = c.visiblePage(o)
 		r.Found = r.Err == nil && o.rec != nil && o.rec.found
 		results[i] = r
@@ -145,15 +139,7 @@ func (c *Collection[K, V]) Put(ctx context.Context, key K, f Entry[*Page[V]]) {
 
 func (c *Collection[K, V]) fetch(ctx context.Context, misses []missingKey, keys []K,
 	fetch FetchPages[K, V]) []Answer[*Page[V]] {
-	requests := make([]Miss[K], len(misses))
-	for i := range misses {
-		m := &misses[i]
-		requests[i] = Miss[K]{Key: keys[m.place], Text: m.key}
-		if m.stored != nil && m.stored.found {
-			requests[i].ETag = c.pages.inner.etag(m.stored)
-		}
-	}
-	pages := fetch(ctx, requests)
+	pages := fetch(ctx, keys, c.pages.inner.missing(misses))
 	for i := range pages {
 		a := &pages[i]
 		page := a.Value

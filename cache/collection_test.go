@@ -48,11 +48,11 @@ func (s *wordCollection) page(n int) Page[string] {
 	return p
 }
 
-func (s *wordCollection) fetch(_ context.Context, missing []Miss[int]) []Answer[*Page[string]] {
+func (s *wordCollection) fetch(_ context.Context, keys []int, missing []Missing) []Answer[*Page[string]] {
 	answers := make([]Answer[*Page[string]], len(missing))
 	for i, m := range missing {
-		s.calls = append(s.calls, strings.TrimSpace(fmt.Sprint(m.Key, " ", m.ETag)))
-		page := s.page(m.Key)
+		s.calls = append(s.calls, strings.TrimSpace(fmt.Sprint(keys[m.Place], " ", m.ETag)))
+		page := s.page(keys[m.Place])
 		if s.hold != nil {
 			<-s.hold
 		}

@@ -18,7 +18,7 @@ func Example() {
 	}
 	defer c.Close()
 	names := cache.NewSpace(c, cache.SpaceOptions[string]{Kind: "name", Backend: "directory", Size: func(s string) int { return len(s) }})
-	fetch := func(_ context.Context, missing []cache.Missing[string]) (answers []cache.Answer[string]) {
+	fetch := func(_ context.Context, missing []cache.Missing) (answers []cache.Answer[string]) {
 		for _, m := range missing {
 			fmt.Println("fetch", m.Key)
 			answers = append(answers, cache.Answer[string]{Entry: cache.Entry[string]{Value: "name of " + m.Key}, Found: true})

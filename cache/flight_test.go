@@ -59,7 +59,7 @@ func TestAHungLeaderDoesNotCaptureLaterCallersBeyondItsDeadline(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				s, b := words(open(t, options())), &backend{}
 				release := make(chan struct{})
-				hung := func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
+				hung := func(ctx context.Context, _ []Missing) (map[string]Entry[string], map[string]error) {
 					done := ctx.Done()
 					if !obeys {
 						done = nil
@@ -94,7 +94,7 @@ func TestAnswersThatAreThereAtTheDeadlineCount(t *testing.T) {
 		s := words(open(t, options()))
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
-		got := loaded(s, ctx, []string{"a", "b"}, func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
+		got := loaded(s, ctx, []string{"a", "b"}, func(ctx context.Context, _ []Missing) (map[string]Entry[string], map[string]error) {
 			<-ctx.Done()
 			return map[string]Entry[string]{"a": {Value: "a"}}, map[string]error{"b": errors.New("timeout")}
 		})
@@ -180,7 +180,7 @@ func TestAFetchMayPutIntoOtherSpaces(t *testing.T) {
 		s, b := words(c), &backend{}
 		lists := NewSpace(c, SpaceOptions[[]string]{Kind: "list", Scope: "scope", Size: func(l []string) int { return len(l) }})
 		load := func(drop bool) {
-			loaded(lists, t.Context(), []string{"all"}, func(ctx context.Context, _ []Missing[[]string]) (map[string]Entry[[]string], map[string]error) {
+			loaded(lists, t.Context(), []string{"all"}, func(ctx context.Context, _ []Missing) (map[string]Entry[[]string], map[string]error) {
 				if drop {
 					s.Drop(ctx, "a")
 				}
@@ -201,7 +201,7 @@ func TestAPanicIsTheErrorOfItsKeys(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		s := words(open(t, options()))
 		for name, fail := range map[string]func(){"panic": func() { panic("secret") }, "end": runtime.Goexit} {
-			got := loaded(s, t.Context(), []string{"a"}, func(context.Context, []Missing[string]) (map[string]Entry[string], map[string]error) {
+			got := loaded(s, t.Context(), []string{"a"}, func(context.Context, []Missing) (map[string]Entry[string], map[string]error) {
 				fail()
 				return nil, nil
 			})["a"].Err
@@ -255,12 +255,12 @@ func TestNotesOfAFetchReachAllItsWaiters(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		c := open(t, options())
 		inner, outer := words(c), NewSpace(c, SpaceOptions[string]{Kind: "sentence", Scope: "scope", Local: true, Size: func(s string) int { return len(s) }})
-		fetchInner := func(ctx context.Context, missing []Missing[string]) (map[string]Entry[string], map[string]error) {
+		fetchInner := func(ctx context.Context, missing []Missing) (map[string]Entry[string], map[string]error) {
 			time.Sleep(time.Second)
 			Note(ctx, "asked for "+missing[0].Key)
 			return map[string]Entry[string]{missing[0].Key: {Value: "v"}}, nil
 		}
-		fetchOuter := func(ctx context.Context, missing []Missing[string]) (map[string]Entry[string], map[string]error) {
+		fetchOuter := func(ctx context.Context, missing []Missing) (map[string]Entry[string], map[string]error) {
 			r := loaded(inner, ctx, []string{"word"}, fetchInner)["word"]
 			return map[string]Entry[string]{missing[0].Key: {Value: r.Value, NoStore: true}}, nil
 		}

@@ -13,7 +13,7 @@ import (
 
 // within loads outer's key by a fetch that loads inner's.
 func within(ctx context.Context, outer, inner *Space[string], b *backend) Result[string] {
-	return loaded(outer, ctx, []string{"outer"}, func(ctx context.Context, _ []Missing[string]) (map[string]Entry[string], map[string]error) {
+	return loaded(outer, ctx, []string{"outer"}, func(ctx context.Context, _ []Missing) (map[string]Entry[string], map[string]error) {
 		r := loaded(inner, ctx, []string{"inner"}, b.fetch)["inner"]
 		if r.Err != nil {
 			return nil, map[string]error{"outer": r.Err}
@@ -75,7 +75,7 @@ func TestAPanicOnACallersGoroutineIsTheErrorOfItsKeys(t *testing.T) {
 	o.Coalesce = false
 	s := words(open(t, o))
 	for range 2 {
-		r := loaded(s, t.Context(), []string{"a"}, func(context.Context, []Missing[string]) (map[string]Entry[string], map[string]error) {
+		r := loaded(s, t.Context(), []string{"a"}, func(context.Context, []Missing) (map[string]Entry[string], map[string]error) {
 			panic("secret")
 		})["a"]
 		var p *task.PanicError

@@ -73,6 +73,19 @@ func (s *space) etag(r *record) string {
 	return r.etag
 }
 
+// missing returns the keys as a fetch takes them.
+func (s *space) missing(misses []missingKey) []Missing {
+	list := make([]Missing, len(misses))
+	for i := range misses {
+		m := &misses[i]
+		list[i] = Missing{Key: m.key, Place: m.place}
+		if m.stored != nil && m.stored.found {
+			list[i].ETag = s.etag(m.stored)
+		}
+	}
+	return list
+}
+
 // load is one Load under way.
 type load struct {
 	*space
@@ -380,14 +393,10 @@ func (l *load) fetchUncoalesced() {
 	defer fs.inline.Done()
 	outer := scopeOf(l.ctx)
 	ctx := outer.fetching(l.began, false, outer.log).in(l.ctx)
-	misses := make([]missingKey, 0, len(l.requests))
-	for q := range l.open() {
-		misses = append(misses, q.missingKey)
-	}
-	f := l.fetching(misses)
+	open := slices.AppendSeq(make([]*request, 0, len(l.requests)), l.open())
+	f := l.fetching(missingKeys(open))
 	outcomes := f.run(ctx)
-	for i := range misses {
-		q := &l.requests[misses[i].place]
+	for i, q := range open {
 		if o := outcomes[i]; o.err == nil {
 			l.conclude(q, o, "")
 		} else {

@@ -30,7 +30,7 @@ func (v *versions) write(key string) int {
 	return v.of[key]
 }
 
-func (v *versions) fetch(ctx context.Context, missing []Missing[string]) (map[string]Entry[string], map[string]error) {
+func (v *versions) fetch(ctx context.Context, missing []Missing) (map[string]Entry[string], map[string]error) {
 	found, failed := map[string]Entry[string]{}, map[string]error{}
 	for _, w := range missing {
 		found[w.Key] = Entry[string]{Value: fmt.Sprint(w.Key, "@", v.read(w.Key))}

@@ -32,10 +32,10 @@ type backend struct {
 	absent  map[string]bool
 	shape   func(key string, f Entry[string]) Entry[string]
 	calls   [][]string
-	misses  []Missing[string]
+	misses  []Missing
 }
 
-func (b *backend) fetch(ctx context.Context, missing []Missing[string]) (map[string]Entry[string], map[string]error) {
+func (b *backend) fetch(ctx context.Context, missing []Missing) (map[string]Entry[string], map[string]error) {
 	b.mu.Lock()
 	keys := make([]string, len(missing))
 	for i, w := range missing {
@@ -107,11 +107,11 @@ func words(c *Cache) *Space[string] {
 }
 
 // fetchByKey is a Fetch in maps: a key in neither does not exist.
-type fetchByKey[V any] = func(ctx context.Context, missing []Missing[V]) (map[string]Entry[V], map[string]error)
+type fetchByKey[V any] = func(ctx context.Context, missing []Missing) (map[string]Entry[V], map[string]error)
 
 // loaded is what Load answers, by key.
 func loaded[V any](s *Space[V], ctx context.Context, keys []string, fetch fetchByKey[V]) map[string]Result[V] {
-	results := s.Load(ctx, keys, func(ctx context.Context, missing []Missing[V]) []Answer[V] {
+	results := s.Load(ctx, keys, func(ctx context.Context, missing []Missing) []Answer[V] {
 		found, failed := fetch(ctx, missing)
 		answers := make([]Answer[V], len(missing))
 		for i, m := range missing {

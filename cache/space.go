@@ -26,13 +26,11 @@ type SpaceOptions[V any] struct {
 	Size   func(V) int             // bytes of heap that a V refers to, in whole blocks as package footprint has them
 }
 
-// Missing is a key to fetch. A kept value that is no longer fresh enough comes along.
-type Missing[V any] struct {
-	Key      string
-	Place    int    // of the key among those of its Load
-	Stale    V      // the stored value
-	HasStale bool   // whether Stale is something
-	ETag     string // of Stale, to revalidate with; empty where there is none
+// Missing is a key to fetch.
+type Missing struct {
+	Key   string
+	Place int    // of the key among those of its Load
+	ETag  string // of the stored value, to revalidate with; empty where there is none
 }
 
 // Entry is a backend's result for one key.
@@ -42,7 +40,7 @@ type Entry[V any] struct {
 	MaxAge      time.Duration // if positive it replaces Options.TTL; counted from At
 	NoStore     bool          // give it to those who wait, and keep nothing
 	ETag        string        // to revalidate with
-	NotModified bool          // the value of Missing.Stale is still right; Value is ignored
+	NotModified bool          // the stored value, which has Missing.ETag, is still right; Value is ignored
 	Tags        []Tag         // dropping any of them drops this
 
 	items []digest // of the records that a page shows, by their own keys; zero is a record without one
@@ -58,14 +56,14 @@ type Answer[V any] struct {
 // Fetch asks the backend for all missing keys and returns an answer for each, in their order. The context ends when no
 // caller waits any more or at the deadline of the first one; answers that are there by then are taken. It may Put other
 // values that it read under its context, into any space.
-type Fetch[V any] func(ctx context.Context, missing []Missing[V]) []Answer[V]
+type Fetch[V any] func(ctx context.Context, missing []Missing) []Answer[V]
 
 // Result is the result of one key: a value, an absence where neither Found nor Err is set, or an error.
 type Result[V any] struct {
 	Value V
 	Found bool
 	Err   error
-	Fact  Fact // the zero value with an error
+	Fact  *Fact // the zero value with an error, nil where no Load made the result
 }
 
 // Space is one kind of value under one scope. It is safe for concurrent use.
@@ -87,21 +85,13 @@ func NewSpace[V any](c *Cache, o SpaceOptions[V]) *Space[V] {
 // does not exist and is not asked for.
 func (s *Space[V]) Load(ctx context.Context, keys []string, fetch Fetch[V]) []Result[V] {
 	l := s.inner.load(ctx, keys, func(ctx context.Context, began start, misses []missingKey) []outcome {
-		missing := make([]Missing[V], len(misses))
-		for i := range misses {
-			m := &misses[i]
-			missing[i] = Missing[V]{Key: m.key, Place: m.place}
-			if m.stored != nil && m.stored.found {
-				missing[i].Stale, missing[i].HasStale, missing[i].ETag = as[V](m.stored.value), true, s.inner.etag(m.stored)
-			}
-		}
-		return s.outcomes(began, misses, fetch(ctx, missing))
+		return s.outcomes(began, misses, fetch(ctx, s.inner.missing(misses)))
 	})
 	results := make([]Result[V], len(keys))
 	for i := range results {
 		o, fact := l.outcome(i)
 		r := &results[i]
-		if r.Err, r.Fact = o.err, *fact; o.err == nil && o.rec != nil && o.rec.found {
+		if r.Err, r.Fact = o.err, fact; o.err == nil && o.rec != nil && o.rec.found {
 			r.Value, r.Found = as[V](o.rec.value), true
 		}
 	}
@@ -139,11 +129,11 @@ func as[V any](v any) V {
 
 // Stored returns the values of the keys that either level holds, fresh or not, without a fact in the operation's
 // record. Absences and values that are stored nowhere are left out.
-func (s *Space[V]) Stored(ctx context.Context, keys ...string) map[string]Missing[V] {
-	found := map[string]Missing[V]{}
+func (s *Space[V]) Stored(ctx context.Context, keys ...string) map[string]V {
+	found := map[string]V{}
 	for key, r := range s.inner.storedRecords(ctx, keys) {
 		if r.found {
-			found[key] = Missing[V]{Key: key, Stale: as[V](r.value), HasStale: true, ETag: r.etag}
+			found[key] = as[V](r.value)
 		}
 	}
 	return found

@@ -6,7 +6,6 @@ import (
 	"slices"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/task"
 	"github.com/learngraph/learngraph/upstream"
 )
@@ -129,39 +128,22 @@ func conditional[V any](v V, m upstream.Meta, err error, tags func(V) []cache.Ta
 // eachPage returns a fetch that reads every page with a call of its own.
 func eachPage[K comparable, V any](tags func(K) []cache.Tag,
 	read func(context.Context, K, upstream.Option) (Page[V], upstream.Meta, error)) cache.FetchPages[K, V] {
-	return func(ctx context.Context, missing []cache.Miss[K]) []cache.Answer[*Page[V]] {
-		return each(fetching(ctx), textsOf(missing), func(ctx context.Context, i int) (cache.Entry[*Page[V]], error) {
-			m := missing[i]
-			page, meta, err := read(ctx, m.Key, upstream.IfNoneMatch(m.ETag))
+	return func(ctx context.Context, keys []K, missing []cache.Missing) []cache.Answer[*Page[V]] {
+		return each(fetching(ctx), missingKeys(missing), func(ctx context.Context, i int) (cache.Entry[*Page[V]], error) {
+			k := keys[missing[i].Place]
+			page, meta, err := read(ctx, k, upstream.IfNoneMatch(missing[i].ETag))
 			page.Missing = meta.Partial
-			return conditional(&page, meta, err, func(*Page[V]) []cache.Tag { return tags(m.Key) })
+			return conditional(&page, meta, err, func(*Page[V]) []cache.Tag { return tags(k) })
 		})
 	}
 }
 
-func textsOf[K comparable](missing []cache.Miss[K]) []string {
-	texts := make([]string, len(missing))
-	for i := range missing {
-		texts[i] = missing[i].Text
-	}
-	return texts
-}
-
-func missingKeys[V any](missing []cache.Missing[V]) []string {
+func missingKeys(missing []cache.Missing) []string {
 	keys := make([]string, len(missing))
 	for i := range missing {
 		keys[i] = missing[i].Key
 	}
 	return keys
-}
-
-// results returns the cache's answers as a loader's results.
-func results[V any](loaded []cache.Result[V]) []loader.Result[V] {
-	list := make([]loader.Result[V], len(loaded))
-	for i := range loaded {
-		list[i] = loader.Result[V]{Value: loaded[i].Value, Found: loaded[i].Found, Err: loaded[i].Err}
-	}
-	return list
 }
 
 func sameText(key string) string { return key }

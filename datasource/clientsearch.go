@@ -7,7 +7,6 @@ import (
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
@@ -33,7 +32,7 @@ func (s *Source) newClientSearch() *clientSearch {
 
 // findClients reads clients with the lookup of the operation.
 func (s *Source) findClients(ctx context.Context,
-	keys []thoughtindustries.Key) []loader.Result[*document.Document] {
+	keys []thoughtindustries.Key) []cache.Result[*document.Document] {
 	o := From(ctx)
 	o.mu.Lock()
 	if o.loaders.search == nil {
@@ -44,18 +43,18 @@ func (s *Source) findClients(ctx context.Context,
 	return search.find(ctx, keys)
 }
 
-func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) []loader.Result[*document.Document] {
+func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) []cache.Result[*document.Document] {
 	ids := s.ids(ctx, keys)
 	texts := make([]string, len(keys))
 	for i := range ids {
 		texts[i] = ids[i].Value
 	}
-	clients := results(s.clients.items.Load(ctx, texts, s.fetchByID))
+	clients := s.clients.items.Load(ctx, texts, s.fetchByID)
 	partial := s.partial.Load()
 	for i, k := range keys {
 		c := &clients[i]
 		if c.Found && s.ThoughtIndustries.KeyOf(c.Value, k.Field) != k.Value {
-			*c = loader.Result[*document.Document]{}
+			*c = cache.Result[*document.Document]{}
 		}
 		if ids[i].Err != nil {
 			c.Err = ids[i].Err
@@ -67,8 +66,8 @@ func (s *clientSearch) find(ctx context.Context, keys []thoughtindustries.Key) [
 }
 
 // ids are the ids that the keys lead to, empty for a key that leads nowhere.
-func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) []loader.Result[string] {
-	ids := make([]loader.Result[string], len(keys))
+func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) []cache.Result[string] {
+	ids := make([]cache.Result[string], len(keys))
 	var others []int
 	for i, k := range keys {
 		if k.Field == "id" {
@@ -85,17 +84,17 @@ func (s *clientSearch) ids(ctx context.Context, keys []thoughtindustries.Key) []
 	for i, k := range named {
 		texts[i] = clientText(k)
 	}
-	for i, r := range results(s.clients.ids.Load(ctx, texts,
-		func(ctx context.Context, missing []cache.Missing[string]) []cache.Answer[string] {
+	for i, r := range s.clients.ids.Load(ctx, texts,
+		func(ctx context.Context, missing []cache.Missing) []cache.Answer[string] {
 			return s.fetchIDs(ctx, missing, named)
-		})) {
+		}) {
 		ids[others[i]] = r
 	}
 	return ids
 }
 
 // fetchIDs returns the ids that some of the keys lead to.
-func (s *clientSearch) fetchIDs(ctx context.Context, missing []cache.Missing[string],
+func (s *clientSearch) fetchIDs(ctx context.Context, missing []cache.Missing,
 	keys []thoughtindustries.Key) []cache.Answer[string] {
 	ctx = scanning(ctx, missingKeys(missing))
 	index, at, scanned := s.clients.index.Cached(ctx, scanKey)
@@ -120,7 +119,7 @@ func (s *clientSearch) fetchIDs(ctx context.Context, missing []cache.Missing[str
 }
 
 func (s *clientSearch) fetchByID(ctx context.Context,
-	missing []cache.Missing[*document.Document]) []cache.Answer[*document.Document] {
+	missing []cache.Missing) []cache.Answer[*document.Document] {
 	ctx = scanning(ctx, missingKeys(missing))
 	index, _, scanned := s.clients.index.Cached(ctx, scanKey)
 	var unknown []thoughtindustries.Key

@@ -6,7 +6,6 @@ import (
 	"strings"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
@@ -31,11 +30,11 @@ func newCredentials(c *cache.Cache, o spaceOptions) *cache.Collection[Credential
 }
 
 func (s *Source) fetchCredentialPages(ctx context.Context,
-	keys []CredentialPageKey) []loader.Result[Page[*mattr.Credential]] {
+	keys []CredentialPageKey) []cache.Result[Page[*mattr.Credential]] {
 	tags := func(k CredentialPageKey) []cache.Tag {
 		return []cache.Tag{s.identityTag(k.Identity), s.credentialsTag(k.Identity)}
 	}
-	return results(s.credentials.Load(ctx, keys, eachPage(tags, s.readCredentials)))
+	return s.credentials.Load(ctx, keys, eachPage(tags, s.readCredentials))
 }
 
 // credentialsTag is the tag of an identity's credentials, which change without the identity.

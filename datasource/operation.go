@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
@@ -148,11 +149,11 @@ func newLoading[K comparable, V any](s *Source, b upstream.Backend, kind string,
 }
 
 // fetchFunc loads the records of distinct keys and returns a result for each, in their order.
-type fetchFunc[K comparable, V any] func(ctx context.Context, keys []K) []loader.Result[V]
+type fetchFunc[K comparable, V any] func(ctx context.Context, keys []K) []cache.Result[V]
 
 // batches returns the fetch of a loader: it reports each batch to the source's Batch.
 func batches[K comparable, V any](s *Source, kind string, fetch fetchFunc[K, V]) loader.Fetch[K, V] {
-	return func(ctx context.Context, keys []K, deliver func(K, loader.Result[V])) []loader.Result[V] {
+	return func(ctx context.Context, keys []K, deliver func(K, cache.Result[V])) []cache.Result[V] {
 		if s.Batch != nil {
 			within, done := s.Batch(ctx, kind, len(keys))
 			defer done()

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -28,12 +27,12 @@ type resource[K comparable, V any] struct {
 }
 
 // load returns records by key.
-func (r *resource[K, V]) load(ctx context.Context, keys []string) []loader.Result[V] {
-	return results(r.items.Load(ctx, keys, r.read))
+func (r *resource[K, V]) load(ctx context.Context, keys []string) []cache.Result[V] {
+	return r.items.Load(ctx, keys, r.read)
 }
 
 // read reads records singly, or by the pages of the whole list where those are fewer.
-func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing[V]) []cache.Answer[V] {
+func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing) []cache.Answer[V] {
 	keys := missingKeys(missing)
 	answers, rest := plan(ctx, keys, func(keys []string) (seen scanned[string, V], err error) {
 		if r.scan.size.bound(len(keys)) == 0 {
@@ -130,8 +129,8 @@ func configured[K comparable, V any](s *Source, b upstream.Backend, fetch fetchF
 	if err == nil {
 		return fetch
 	}
-	return func(_ context.Context, keys []K) []loader.Result[V] {
-		return slices.Repeat([]loader.Result[V]{{Err: err}}, len(keys))
+	return func(_ context.Context, keys []K) []cache.Result[V] {
+		return slices.Repeat([]cache.Result[V]{{Err: err}}, len(keys))
 	}
 }
 

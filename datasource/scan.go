@@ -135,7 +135,7 @@ func flights[W any](c *cache.Cache, kind string, o spaceOptions) *cache.Space[W]
 // the result. A caller that comes after one of them was dropped does it again.
 func coalesce[W any](ctx context.Context, space *cache.Space[W], key string, seen func(W) []cache.Tag,
 	do func(context.Context) (W, error)) (W, error) {
-	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Missing[W]) []cache.Answer[W] {
+	r := space.Load(ctx, []string{key}, func(ctx context.Context, _ []cache.Missing) []cache.Answer[W] {
 		s, err := do(ctx)
 		if err != nil {
 			return []cache.Answer[W]{{Err: err}}

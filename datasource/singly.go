@@ -4,15 +4,15 @@ import (
 	"context"
 	"sync"
 
-	"github.com/learngraph/learngraph/loader"
+	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/task"
 )
 
 // fetchSingly loads each key on its own and delivers each result as soon as it is there. Whether one scan takes the
 // place of their single reads is decided for all of them together, once each has been looked for in the cache.
 func fetchSingly[K comparable, V any](ctx context.Context, keys []K, fetch fetchFunc[K, V],
-	deliver func(K, loader.Result[V])) []loader.Result[V] {
-	results := make([]loader.Result[V], len(keys))
+	deliver func(K, cache.Result[V])) []cache.Result[V] {
+	results := make([]cache.Result[V], len(keys))
 	together := newRound(len(keys))
 	var group task.Group
 	for i, key := range keys {

@@ -39,6 +39,9 @@ type Options struct {
 // Page is a part of a backend's list.
 type Page[V any] = paging.Page[V]
 
+// Result is the result of one key.
+type Result[V any] = cache.Result[V]
+
 // Source reads and writes records of the three backends. It is safe for concurrent use.
 type Source struct {
 	Options

@@ -5,7 +5,6 @@ import (
 	"slices"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 )
@@ -20,18 +19,18 @@ func (o *Operation) owns(u *coassemble.User) bool {
 
 // fetchTenantUsers reads users that the cache has as the tenant's own like any user, every other one with a call of its
 // own.
-func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) []loader.Result[*coassemble.User] {
+func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) []cache.Result[*coassemble.User] {
 	s := o.source
 	cached := s.users.items.Stored(ctx, keys...)
 	var own, others []int
 	for i, k := range keys {
-		if m, ok := cached[k]; ok && o.owns(m.Stale) {
+		if m, ok := cached[k]; ok && o.owns(m) {
 			own = append(own, i)
 		} else {
 			others = append(others, i)
 		}
 	}
-	users := make([]loader.Result[*coassemble.User], len(keys))
+	users := make([]cache.Result[*coassemble.User], len(keys))
 	for i, r := range s.users.load(ctx, at(keys, own)) {
 		users[own[i]] = r
 	}
@@ -45,7 +44,7 @@ func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) []loade
 			s.users.items.Put(ctx, k, a.Entry)
 			cache.FactsFrom(ctx).DependOn(append(a.Tags, s.users.items.Tag(k))...)
 		}
-		users[i] = loader.Result[*coassemble.User]{Value: a.Value, Found: a.Found, Err: a.Err}
+		users[i] = cache.Result[*coassemble.User]{Value: a.Value, Found: a.Found, Err: a.Err}
 	}
 	return users
 }

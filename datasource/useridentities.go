@@ -4,23 +4,22 @@ import (
 	"context"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
 // fetchUserIdentities finds the identity of each user, by the field that the configuration joins on.
-func (s *Source) fetchUserIdentities(ctx context.Context, users []string) []loader.Result[*mattr.Identity] {
+func (s *Source) fetchUserIdentities(ctx context.Context, users []string) []cache.Result[*mattr.Identity] {
 	if s.Link.User == "id" {
 		return s.identities.load(ctx, users)
 	}
-	return results(s.identities.byUser.Load(ctx, users, s.readUserIdentities))
+	return s.identities.byUser.Load(ctx, users, s.readUserIdentities)
 }
 
 // readUserIdentities searches for each user, or scans all identities where that takes fewer calls and the list shows
 // the key that joins.
 func (s *Source) readUserIdentities(ctx context.Context,
-	missing []cache.Missing[*mattr.Identity]) []cache.Answer[*mattr.Identity] {
+	missing []cache.Missing) []cache.Answer[*mattr.Identity] {
 	users := missingKeys(missing)
 	ctx = fetching(ctx)
 	if index, _, ok := s.identities.index.Cached(ctx, scanKey); ok {

@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 )
@@ -61,16 +60,16 @@ func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey,
 	}.resource(c, o)
 }
 
-func (s *Source) fetchUsers(ctx context.Context, keys []string) []loader.Result[*coassemble.User] {
+func (s *Source) fetchUsers(ctx context.Context, keys []string) []cache.Result[*coassemble.User] {
 	if o := From(ctx); o.tenant != nil {
 		return o.fetchTenantUsers(ctx, keys)
 	}
 	return s.users.load(ctx, keys)
 }
 
-func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) []loader.Result[Page[*coassemble.User]] {
+func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) []cache.Result[Page[*coassemble.User]] {
 	o := From(ctx)
-	pages := results(s.users.pages.Load(ctx, keys, s.readUserPages))
+	pages := s.users.pages.Load(ctx, keys, s.readUserPages)
 	for i := range pages {
 		pages[i].Found = pages[i].Err == nil // a client that Coassemble does not know has no users
 		if o.tenant != nil && len(pages[i].Value.Items) == keys[i].First {
@@ -83,14 +82,14 @@ func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) []loade
 
 // readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
 // are fewer.
-func (s *Source) readUserPages(ctx context.Context,
-	missing []cache.Miss[UserPageKey]) []cache.Answer[*Page[*coassemble.User]] {
-	keys := make([]UserPageKey, len(missing))
-	for i := range missing {
-		keys[i] = missing[i].Key
+func (s *Source) readUserPages(ctx context.Context, all []UserPageKey,
+	missing []cache.Missing) []cache.Answer[*Page[*coassemble.User]] {
+	requested := make([]UserPageKey, len(missing))
+	for i, m := range missing {
+		requested[i] = all[m.Place]
 	}
 	type userPages = scanned[UserPageKey, *Page[*coassemble.User]]
-	answers, rest := plan(ctx, keys, func(keys []UserPageKey) (seen userPages, err error) {
+	answers, rest := plan(ctx, requested, func(keys []UserPageKey) (seen userPages, err error) {
 		var ofClients []UserPageKey
 		var texts []string
 		for _, k := range keys {
@@ -99,14 +98,14 @@ func (s *Source) readUserPages(ctx context.Context,
 				ofClients = append(ofClients, k)
 			}
 		}
-		all, meta, err := s.allUsers(scanning(ctx, texts), len(ofClients))
-		if all == nil || err != nil {
+		users, meta, err := s.allUsers(scanning(ctx, texts), len(ofClients))
+		if users == nil || err != nil {
 			return seen, err
 		}
-		return scanned[UserPageKey, *Page[*coassemble.User]]{s.partsOf(all, meta, ofClients), len(ofClients) == len(keys)},
+		return scanned[UserPageKey, *Page[*coassemble.User]]{s.partsOf(users, meta, ofClients), len(ofClients) == len(keys)},
 			nil
 	})
-	for i, a := range s.users.fetch(ctx, at(missing, rest)) {
+	for i, a := range s.users.fetch(ctx, all, at(missing, rest)) {
 		answers[rest[i]] = a
 	}
 	return answers

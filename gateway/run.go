@@ -69,7 +69,7 @@ func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provena
 }
 
 func (r *runner) loadAnswer(ctx context.Context, op *prepared, key string) cache.Result[*responses.Answer] {
-	fetch := func(ctx context.Context, _ []cache.Missing[*responses.Answer]) []cache.Answer[*responses.Answer] {
+	fetch := func(ctx context.Context, _ []cache.Missing) []cache.Answer[*responses.Answer] {
 		return []cache.Answer[*responses.Answer]{{Entry: r.fetchAnswer(ctx, op), Found: true}}
 	}
 	return r.answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[0]

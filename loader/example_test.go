@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 
+	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/loader"
 )
 
@@ -11,12 +12,12 @@ import (
 func Example() {
 	ctx := context.Background()
 	names := map[string]string{"u1": "Ada", "u2": "Grace"}
-	type deliver = func(string, loader.Result[string]) // a result before the others, where callers want that
-	users := loader.New(ctx, func(_ context.Context, keys []string, _ deliver) (results []loader.Result[string]) {
+	type deliver = func(string, cache.Result[string]) // a result before the others, where callers want that
+	users := loader.New(ctx, func(_ context.Context, keys []string, _ deliver) (results []cache.Result[string]) {
 		fmt.Println("fetch", keys)
 		for _, k := range keys {
 			name, ok := names[k]
-			results = append(results, loader.Result[string]{Value: name, Found: ok})
+			results = append(results, cache.Result[string]{Value: name, Found: ok})
 		}
 		return results
 	})

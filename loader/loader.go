@@ -9,13 +9,15 @@ import (
 	"sync"
 
 	"github.com/graph-gophers/dataloader/v7"
+	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/task"
 )
 
 // Fetch reads the values of distinct keys and returns a result for each, in their order. Where deliver is not nil there
 // are callers who want each result as soon as it is there: it may be called with results before Fetch returns, once for
 // each key.
-type Fetch[K comparable, V any] func(ctx context.Context, keys []K, deliver func(key K, r Result[V])) []Result[V]
+type Fetch[K comparable, V any] func(ctx context.Context, keys []K,
+	deliver func(key K, r cache.Result[V])) []cache.Result[V]
 
 // Loader loads values by key for the length of one operation. It is safe for concurrent use. Values, absences and
 // errors are kept until the operation ends or Reset is called: one operation sees one state of each object.
@@ -26,7 +28,7 @@ type Loader[K comparable, V any] struct {
 	waits waits
 
 	mu    sync.Mutex
-	known dataloader.Cache[K, Result[V]]
+	known dataloader.Cache[K, cache.Result[V]]
 	next  *batch[K, V] // of the keys that leave next; nil without any
 }
 
@@ -34,7 +36,7 @@ type Loader[K comparable, V any] struct {
 type batch[K comparable, V any] struct {
 	ctx     context.Context
 	keys    []K
-	results []Result[V]           // of keys, to be read after done
+	results []cache.Result[V]     // of keys, to be read after done
 	done    chan struct{}         // closed when the fetch ended
 	early   map[K]*earlyResult[V] // nil where no caller wants results before the batch has ended
 	wait    *batchWait            // nil where no caller reports that it waits
@@ -52,24 +54,17 @@ func (l *Loader[K, V]) Traced(trace Trace[K]) *Loader[K, V] {
 // New makes a loader whose fetches run under ctx, the operation's own context: a caller that stops waiting does not end
 // the fetch of keys that it shares with others.
 func New[K comparable, V any](ctx context.Context, fetch Fetch[K, V]) *Loader[K, V] {
-	return &Loader[K, V]{ctx: ctx, fetch: fetch, known: dataloader.NewCache[K, Result[V]]()}
-}
-
-// Result is the result of one key: a value, nothing where it does not exist, or an error, which may come with a value.
-type Result[V any] struct {
-	Value V
-	Found bool
-	Err   error
+	return &Loader[K, V]{ctx: ctx, fetch: fetch, known: dataloader.NewCache[K, cache.Result[V]]()}
 }
 
 // Load returns the result of each key, in the keys' order. Keys that were not asked for before are fetched at once, as
 // one batch, or with those of the caller's BatchGroup. When ctx ends first, the keys that are not there yet get its
 // error.
-func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
+func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []cache.Result[V] {
 	if task.IsWatched(ctx) {
 		defer l.waits.enter(ctx)()
 	}
-	thunks := make([]dataloader.Thunk[Result[V]], len(keys))
+	thunks := make([]dataloader.Thunk[cache.Result[V]], len(keys))
 	l.enter(ctx, keys, thunks)
 	awaitGroup(ctx)
 	// A caller that ends with the operation alone cannot leave before the batch: it needs no goroutine.
@@ -89,7 +84,7 @@ func (l *Loader[K, V]) Load(ctx context.Context, keys []K) []Result[V] {
 }
 
 // enter adds the keys that were not asked for before to the batch that leaves next, and sets the thunk of each.
-func (l *Loader[K, V]) enter(ctx context.Context, keys []K, thunks []dataloader.Thunk[Result[V]]) {
+func (l *Loader[K, V]) enter(ctx context.Context, keys []K, thunks []dataloader.Thunk[cache.Result[V]]) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	fetching := l.ctx
@@ -133,13 +128,13 @@ func newBatch[K comparable, V any](ctx, caller context.Context, n int) *batch[K,
 }
 
 // add adds a key and returns a function that waits for its result.
-func (b *batch[K, V]) add(key K) dataloader.Thunk[Result[V]] {
+func (b *batch[K, V]) add(key K) dataloader.Thunk[cache.Result[V]] {
 	i := len(b.keys)
 	b.keys = append(b.keys, key)
 	if b.early != nil {
 		return b.addEarly(i)
 	}
-	return func() (Result[V], error) {
+	return func() (cache.Result[V], error) {
 		<-b.done
 		return b.results[i], b.results[i].Err
 	}
@@ -154,15 +149,15 @@ func (b *batch[K, V]) run(fetch Fetch[K, V]) {
 		b.wait.end()
 		close(b.done)
 	}()
-	var deliver func(K, Result[V])
+	var deliver func(K, cache.Result[V])
 	if b.early != nil {
 		deliver = b.deliverEarly
 	}
 	b.results = fetch(b.ctx, b.keys, deliver)[:len(b.keys)]
 }
 
-func collect[V any](thunks []dataloader.Thunk[Result[V]]) []Result[V] {
-	results := make([]Result[V], len(thunks))
+func collect[V any](thunks []dataloader.Thunk[cache.Result[V]]) []cache.Result[V] {
+	results := make([]cache.Result[V], len(thunks))
 	for i, thunk := range thunks {
 		results[i], _ = thunk()
 	}
@@ -171,8 +166,8 @@ func collect[V any](thunks []dataloader.Thunk[Result[V]]) []Result[V] {
 
 // collectUntil runs the caller's own batch, nil without one, and collects, for a caller that may leave before that.
 func (l *Loader[K, V]) collectUntil(ctx context.Context, own *batch[K, V],
-	thunks []dataloader.Thunk[Result[V]]) []Result[V] {
-	done := make(chan []Result[V], 1)
+	thunks []dataloader.Thunk[cache.Result[V]]) []cache.Result[V] {
+	done := make(chan []cache.Result[V], 1)
 	task.Go(func() error {
 		if own != nil {
 			own.run(l.fetch)
@@ -188,8 +183,8 @@ func (l *Loader[K, V]) collectUntil(ctx context.Context, own *batch[K, V],
 	}
 }
 
-func canceledResults[V any](n int, cause error) []Result[V] {
-	results := make([]Result[V], n)
+func canceledResults[V any](n int, cause error) []cache.Result[V] {
+	results := make([]cache.Result[V], n)
 	for i := range results {
 		results[i].Err = cause
 	}

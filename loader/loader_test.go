@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/task"
 )
 
@@ -23,7 +24,7 @@ type recorder struct {
 	absent  []string
 }
 
-func (r *recorder) fetch(ctx context.Context, keys []string, _ func(string, Result[string])) []Result[string] {
+func (r *recorder) fetch(ctx context.Context, keys []string, _ func(string, cache.Result[string])) []cache.Result[string] {
 	r.mu.Lock()
 	r.batches = append(r.batches, slices.Sorted(slices.Values(keys)))
 	r.mu.Unlock()
@@ -31,17 +32,17 @@ func (r *recorder) fetch(ctx context.Context, keys []string, _ func(string, Resu
 	case <-time.After(r.delay):
 	case <-ctx.Done():
 	}
-	results := make([]Result[string], len(keys))
+	results := make([]cache.Result[string], len(keys))
 	for i, k := range keys {
 		if !slices.Contains(r.absent, k) {
-			results[i] = Result[string]{Value: "value of " + k, Found: true}
+			results[i] = cache.Result[string]{Value: "value of " + k, Found: true}
 		}
 		results[i].Err = r.failed[k]
 	}
 	return results
 }
 
-func values(results []Result[string]) []string {
+func values(results []cache.Result[string]) []string {
 	var out []string
 	for _, r := range results {
 		switch {
@@ -126,7 +127,9 @@ func TestLoader(t *testing.T) {
 	})
 	t.Run("a panic is an error of each key and shows nothing of its value", func(t *testing.T) {
 		t.Parallel()
-		l := New(t.Context(), func(context.Context, []string, func(string, Result[string])) []Result[string] { panic("secret") })
+		l := New(t.Context(), func(context.Context, []string, func(string, cache.Result[string])) []cache.Result[string] {
+			panic("secret")
+		})
 		for _, r := range l.Load(t.Context(), []string{"a", "b"}) {
 			var p *task.PanicError
 			if !errors.As(r.Err, &p) || p.Value != "secret" || len(p.Stack) == 0 || p.Error() != "panic" {
@@ -150,9 +153,9 @@ func TestLoader(t *testing.T) {
 func TestABatchIsFetchedWhereItsCallerWaits(t *testing.T) {
 	t.Parallel()
 	stack := ""
-	l := New(t.Context(), func(_ context.Context, keys []string, _ func(string, Result[string])) []Result[string] {
+	l := New(t.Context(), func(_ context.Context, keys []string, _ func(string, cache.Result[string])) []cache.Result[string] {
 		stack = string(task.Recovered(nil).Stack)
-		return make([]Result[string], len(keys))
+		return make([]cache.Result[string], len(keys))
 	})
 	type anything struct{}
 	l.Load(context.WithValue(t.Context(), anything{}, 1), []string{"a"})
@@ -173,12 +176,12 @@ func TestAResultIsDeliveredBeforeItsBatchEnds(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
-				l := New(t.Context(), func(_ context.Context, keys []string, deliver func(string, Result[string])) []Result[string] {
-					results := make([]Result[string], len(keys))
-					deliver(keys[0], Result[string]{Value: "early", Found: true})
+				l := New(t.Context(), func(_ context.Context, keys []string, deliver func(string, cache.Result[string])) []cache.Result[string] {
+					results := make([]cache.Result[string], len(keys))
+					deliver(keys[0], cache.Result[string]{Value: "early", Found: true})
 					time.Sleep(time.Second)
 					for i := range results {
-						results[i] = Result[string]{Value: "late", Found: true}
+						results[i] = cache.Result[string]{Value: "late", Found: true}
 					}
 					return results
 				})

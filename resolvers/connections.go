@@ -11,7 +11,6 @@ import (
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
-	"github.com/learngraph/learngraph/loader"
 	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
@@ -147,7 +146,7 @@ func hydrateUsers(ctx context.Context, lists []*userList) {
 	if len(keys) == 0 {
 		return
 	}
-	whole := map[string]loader.Result[*coassemble.User]{}
+	whole := map[string]datasource.Result[*coassemble.User]{}
 	for i, result := range datasource.From(ctx).Users().Load(ctx, keys) {
 		whole[keys[i]] = result
 	}
@@ -169,7 +168,7 @@ func stubs(users []*coassemble.User) []string {
 }
 
 // fill puts users in place of their names. One that is gone, or belongs to another client, is left out.
-func (l *userList) fill(whole map[string]loader.Result[*coassemble.User]) {
+func (l *userList) fill(whole map[string]datasource.Result[*coassemble.User]) {
 	users, positions := l.users, l.positions
 	l.users, l.positions = nil, nil
 	for i, u := range users {
