@@ -126,9 +126,9 @@ func conditional[V any](v V, m upstream.Meta, err error, tags func(V) []cache.Ta
 }
 
 // eachPage returns a fetch that reads every page with a call of its own.
-func eachPage[K comparable, V any](tags func(K) []cache.Tag,
-	read func(context.Context, K, upstream.Option) (Page[V], upstream.Meta, error)) cache.FetchPages[K, V] {
-	return func(ctx context.Context, keys []K, missing []cache.Missing) []cache.Answer[*Page[V]] {
+func eachPage[V any](tags func(PageKey) []cache.Tag,
+	read func(context.Context, PageKey, upstream.Option) (Page[V], upstream.Meta, error)) cache.FetchPages[PageKey, V] {
+	return func(ctx context.Context, keys []PageKey, missing []cache.Missing) []cache.Answer[*Page[V]] {
 		return each(fetching(ctx), missingKeys(missing), func(ctx context.Context, i int) (cache.Entry[*Page[V]], error) {
 			k := keys[missing[i].Place]
 			page, meta, err := read(ctx, k, upstream.IfNoneMatch(missing[i].ETag))

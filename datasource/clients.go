@@ -11,20 +11,10 @@ import (
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
-// ClientQuery names a part of a search for clients.
-type ClientQuery struct {
-	thoughtindustries.Query
-	Offset, First int
-}
-
-func (q ClientQuery) text() string {
-	return fmt.Sprintf("%d.%d.%q.%q", q.Offset, q.First, q.Search, q.Sort)
-}
-
 // clientLists are clients by id and by their other keys, and as lists show them.
 type clientLists struct {
 	items *cache.Space[*document.Document]
-	pages *cache.Collection[ClientQuery, *document.Document]
+	pages *cache.Collection[PageKey, *document.Document]
 	list  cache.Tag
 	// ids are the ids that slugs and skus lead to.
 	ids *cache.Space[string]
@@ -44,8 +34,8 @@ func (s *Source) newClients(c *cache.Cache, o spaceOptions) *clientLists {
 		index:   newSpace(c, "clientWalk", o, jsonOf[clientIndex], fromJSON[clientIndex], clientIndex.size),
 		lookups: flights[scannedPage[*document.Document]](c, "clientLookup", o)}
 	l.pages = cache.NewCollection(c,
-		cache.CollectionOptions[ClientQuery, *document.Document]{Pages: ofKind(documents, "clientPage"),
-			Text: ClientQuery.text, Items: l.items, Key: s.clientKey, Filed: s.storeClientIDs})
+		cache.CollectionOptions[PageKey, *document.Document]{Pages: ofKind(documents, "clientPage"),
+			Text: PageKey.text, Items: l.items, Key: s.clientKey, Filed: s.storeClientIDs})
 	return l
 }
 
@@ -53,14 +43,18 @@ func (s *Source) newClients(c *cache.Cache, o spaceOptions) *clientLists {
 func (s *Source) Catalogue() cache.Tag { return s.clients.list }
 
 // ClientPage reads a part of the list of clients.
-func (s *Source) ClientPage(ctx context.Context, q ClientQuery) (Page[*document.Document], error) {
-	tags := func(ClientQuery) []cache.Tag { return []cache.Tag{s.clients.list} }
-	return pageOf(s.withListPurpose(ctx), s.clients.pages, q,
-		eachPage(tags, func(ctx context.Context, q ClientQuery,
+func (s *Source) ClientPage(ctx context.Context, q thoughtindustries.Query,
+	offset, first int) (Page[*document.Document], error) {
+	tags := func(PageKey) []cache.Tag { return []cache.Tag{s.clients.list} }
+	key := PageKey{Of: textOf(q), Offset: offset, First: first}
+	return pageOf(s.withListPurpose(ctx), s.clients.pages, key,
+		eachPage(tags, func(ctx context.Context, k PageKey,
 			o upstream.Option) (Page[*document.Document], upstream.Meta, error) {
-			return s.ThoughtIndustries.Window(ctx, q.Query, q.Offset, q.First, o)
+			return s.ThoughtIndustries.Window(ctx, q, k.Offset, k.First, o)
 		}))
 }
+
+func textOf(q thoughtindustries.Query) string { return fmt.Sprintf("%q.%q", q.Search, q.Sort) }
 
 func (s *Source) clientKey(d *document.Document) (key string, stub bool) { return s.clientID(d), false }
 

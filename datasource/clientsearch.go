@@ -188,7 +188,7 @@ func (s *clientSearch) storeSeen(ctx context.Context, meta upstream.Meta) {
 // readLookupPage reads a page of a lookup among clients, together with the operations that look there for others.
 func (s *Source) readLookupPage(ctx context.Context, q thoughtindustries.Query,
 	number, count int) (thoughtindustries.Page, upstream.Meta, error) {
-	key := fmt.Sprintf("%d.%d.%q.%q", number, count, q.Search, q.Sort)
+	key := fmt.Sprintf("%d.%d.%s", number, count, textOf(q))
 	seen := func(p scannedPage[*document.Document]) []cache.Tag {
 		tags := []cache.Tag{s.clients.list}
 		for _, d := range p.Items {

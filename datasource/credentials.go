@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"context"
-	"strconv"
 	"strings"
 
 	"github.com/learngraph/learngraph/cache"
@@ -10,29 +9,17 @@ import (
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
-// CredentialPageKey is a page of one identity's credentials.
-type CredentialPageKey struct {
-	Identity string
-	Limit    int
-	Token    string
-}
-
-// text is the key of the page in the cache.
-func (k CredentialPageKey) text() string {
-	return strconv.Itoa(k.Limit) + "." + strconv.Quote(k.Identity) + "." + k.Token
-}
-
 // newCredentials returns the pages of credentials. No route reads one alone, so that they have no keys of their own.
-func newCredentials(c *cache.Cache, o spaceOptions) *cache.Collection[CredentialPageKey, *mattr.Credential] {
-	return cache.NewCollection(c, cache.CollectionOptions[CredentialPageKey, *mattr.Credential]{
+func newCredentials(c *cache.Cache, o spaceOptions) *cache.Collection[PageKey, *mattr.Credential] {
+	return cache.NewCollection(c, cache.CollectionOptions[PageKey, *mattr.Credential]{
 		Pages: recordSpace(o, "credentialPage", (*mattr.Credential).Size, recordFrom[mattr.Credential]),
-		Text:  CredentialPageKey.text})
+		Text:  PageKey.text})
 }
 
 func (s *Source) fetchCredentialPages(ctx context.Context,
-	keys []CredentialPageKey) []cache.Result[Page[*mattr.Credential]] {
-	tags := func(k CredentialPageKey) []cache.Tag {
-		return []cache.Tag{s.identityTag(k.Identity), s.credentialsTag(k.Identity)}
+	keys []PageKey) []cache.Result[Page[*mattr.Credential]] {
+	tags := func(k PageKey) []cache.Tag {
+		return []cache.Tag{s.identityTag(k.Of), s.credentialsTag(k.Of)}
 	}
 	return s.credentials.Load(ctx, keys, eachPage(tags, s.readCredentials))
 }
@@ -43,9 +30,9 @@ func (s *Source) credentialsTag(id string) cache.Tag {
 }
 
 // readCredentials reads a page of an identity's credentials. A key that is malformed names no identity.
-func (s *Source) readCredentials(ctx context.Context, k CredentialPageKey,
+func (s *Source) readCredentials(ctx context.Context, k PageKey,
 	o upstream.Option) (Page[*mattr.Credential], upstream.Meta, error) {
-	p, meta, err := s.MATTR.Credentials(ctx, k.Identity, k.Limit, k.Token, o)
+	p, meta, err := s.MATTR.Credentials(ctx, k.Of, k.First, k.Token, o)
 	if k.Token == "" && malformed(err) {
 		err = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.NotFound}
 	}

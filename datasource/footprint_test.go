@@ -103,7 +103,7 @@ func kinds(t *testing.T) map[string]func(context.Context, *Source) {
 				for k := range i % 6 {
 					p.Items = append(p.Items, fromText(t, fmt.Sprintf(`{"id":%q,"type":"Certificate","status":"valid"}`, uuid(k)), recordFrom[mattr.Credential]))
 				}
-				s.credentials.Put(ctx, CredentialPageKey{Identity: uuid(i)}, cache.Entry[*Page[*mattr.Credential]]{Value: &p, Tags: []cache.Tag{s.identityTag(uuid(i))}})
+				s.credentials.Put(ctx, PageKey{Of: uuid(i)}, cache.Entry[*Page[*mattr.Credential]]{Value: &p, Tags: []cache.Tag{s.identityTag(uuid(i))}})
 			}
 		},
 		"userPage": func(ctx context.Context, s *Source) {
@@ -113,7 +113,7 @@ func kinds(t *testing.T) map[string]func(context.Context, *Source) {
 					p.Items = append(p.Items, fromText(t, user(i*100+k), recordFrom[coassemble.User]))
 				}
 				// A page with a time does not store its items by themselves.
-				s.users.pages.Put(ctx, UserPageKey{Offset: i}, cache.Entry[*Page[*coassemble.User]]{Value: &p, At: time.Now(), Tags: []cache.Tag{s.users.list}})
+				s.users.pages.Put(ctx, PageKey{Offset: i}, cache.Entry[*Page[*coassemble.User]]{Value: &p, At: time.Now(), Tags: []cache.Tag{s.users.list}})
 			}
 		},
 	}

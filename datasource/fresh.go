@@ -21,11 +21,11 @@ func (s *Source) FreshUser(ctx context.Context, key string) (*coassemble.User, e
 }
 
 // FreshUserPage reads a part of a client's users.
-func (s *Source) FreshUserPage(ctx context.Context, k UserPageKey) (p Page[*coassemble.User], err error) {
+func (s *Source) FreshUserPage(ctx context.Context, k PageKey) (p Page[*coassemble.User], err error) {
 	if err := s.Configured(upstream.Coassemble); err != nil {
 		return p, err
 	}
-	p, _, err = s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First)
+	p, _, err = s.Coassemble.UserWindow(ctx, k.Of, k.Offset, k.First)
 	return p, err
 }
 

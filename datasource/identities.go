@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -15,30 +14,14 @@ import (
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
-// IdentityQuery names a part of a list of identities; Filter is nil for the list of all.
-type IdentityQuery struct {
-	Filter *mattr.Criteria
-	Limit  int
-	Token  string
-}
-
-// listKey is a part of a list of identities in a map: the criteria as text.
-type listKey struct {
-	criteria string
-	limit    int
-	token    string
-}
-
-func (k listKey) text() string { return fmt.Sprintf("%d.%q.%s", k.limit, k.token, k.criteria) }
-
 // identityLists are identities by id, by the identifier of their user, and as lists and searches show them.
 type identityLists struct {
-	*resource[listKey, *mattr.Identity]
+	*resource[*mattr.Identity]
 	// searches are pages of searches, which show more than other routes.
-	searches *cache.Collection[listKey, *mattr.Identity]
+	searches *cache.Collection[PageKey, *mattr.Identity]
 	byUser   *cache.Space[*mattr.Identity]
 	// scans are pages of scans for users' identities.
-	scans   *cache.Collection[string, *mattr.Identity]
+	scans   *cache.Collection[PageKey, *mattr.Identity]
 	flights *cache.Space[*scan[*mattr.Identity]]
 	// index is the result of a finished scan, of the identities that no caller asked for.
 	index *cache.Space[identityIndex]
@@ -79,19 +62,19 @@ func (s *Source) newIdentities(c *cache.Cache, o spaceOptions) *identityLists {
 	records := func(kind string) cache.SpaceOptions[*mattr.Identity] {
 		return recordSpace(o, kind, (*mattr.Identity).Size, recordFrom[mattr.Identity])
 	}
-	r := &resource[listKey, *mattr.Identity]{list: s.tag(upstream.MATTR, "identities"), tags: s.identityTags,
+	r := &resource[*mattr.Identity]{list: s.tag(upstream.MATTR, "identities"), tags: s.identityTags,
 		normal: strings.ToLower, single: s.identityByID, requestedOnly: true, items: cache.NewSpace(c, records("identity"))}
-	r.pages = cache.NewCollection(c, cache.CollectionOptions[listKey, *mattr.Identity]{Pages: records("identityPage"),
-		Text: listKey.text, Items: r.items, Key: identityKey, Tags: r.tags})
+	r.pages = cache.NewCollection(c, cache.CollectionOptions[PageKey, *mattr.Identity]{Pages: records("identityPage"),
+		Text: PageKey.text, Items: r.items, Key: identityKey, Tags: r.tags})
 	l := &identityLists{resource: r,
 		searches: cache.NewCollection(c,
-			cache.CollectionOptions[listKey, *mattr.Identity]{Pages: records("foundIdentityPage"), Text: listKey.text}),
+			cache.CollectionOptions[PageKey, *mattr.Identity]{Pages: records("foundIdentityPage"), Text: PageKey.text}),
 		byUser:  cache.NewSpace(c, records("userIdentity")),
 		flights: flights[*scan[*mattr.Identity]](c, "userIdentityWalk", o),
 		index:   newSpace(c, "identityWalk", o, jsonOf[identityIndex], fromJSON[identityIndex], identityIndex.size),
 	}
-	l.scans = cache.NewCollection(c, cache.CollectionOptions[string, *mattr.Identity]{Pages: records("userIdentityPage"),
-		Text: sameText, Items: l.byUser, Key: s.linkedUser, Tags: r.tags})
+	l.scans = cache.NewCollection(c, cache.CollectionOptions[PageKey, *mattr.Identity]{Pages: records("userIdentityPage"),
+		Text: PageKey.text, Items: l.byUser, Key: s.linkedUser, Tags: r.tags})
 	r.scan = scanner[*mattr.Identity]{size: new(scanSize), key: identityKey, seen: s.seenIdentities,
 		flights: flights[*scan[*mattr.Identity]](c, "identityWalkFlight", o),
 		read: func(ctx context.Context, cursor string) (scannedPage[*mattr.Identity], error) {
@@ -126,23 +109,23 @@ func malformed(err error) bool {
 	return errors.As(err, &refused) && refused.Kind == upstream.Invalid && refused.Status == http.StatusBadRequest
 }
 
-// IdentityPage reads a part of the list of identities, or of a search.
-func (s *Source) IdentityPage(ctx context.Context, q IdentityQuery) (Page[*mattr.Identity], error) {
-	key := listKey{limit: q.Limit, token: q.Token}
-	pages := s.identities.pages
-	if q.Filter != nil {
-		text, err := json.Marshal(q.Filter)
+// IdentityPage reads a part of the list of identities, or of those that meet the criteria; nil is the list of all.
+func (s *Source) IdentityPage(ctx context.Context, criteria *mattr.Criteria, limit int,
+	token string) (Page[*mattr.Identity], error) {
+	key, pages := PageKey{First: limit, Token: token}, s.identities.pages
+	if criteria != nil {
+		text, err := json.Marshal(criteria)
 		if err != nil {
 			return Page[*mattr.Identity]{}, err
 		}
-		key.criteria, pages = string(text), s.identities.searches
+		key.Of, pages = string(text), s.identities.searches
 	}
-	tags := func(listKey) []cache.Tag { return []cache.Tag{s.identities.list} }
+	tags := func(PageKey) []cache.Tag { return []cache.Tag{s.identities.list} }
 	return pageOf(s.withListPurpose(ctx), pages, key,
-		eachPage(tags, func(ctx context.Context, k listKey, o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
-			if q.Filter == nil {
-				return s.MATTR.Identities(ctx, k.limit, k.token, o)
+		eachPage(tags, func(ctx context.Context, k PageKey, o upstream.Option) (Page[*mattr.Identity], upstream.Meta, error) {
+			if criteria == nil {
+				return s.MATTR.Identities(ctx, k.First, k.Token, o)
 			}
-			return s.MATTR.Search(ctx, *q.Filter, k.limit, k.token)
+			return s.MATTR.Search(ctx, *criteria, k.First, k.Token)
 		}))
 }

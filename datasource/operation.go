@@ -29,10 +29,10 @@ type loaders struct {
 	clients         *loader.Loader[thoughtindustries.Key, *document.Document]
 	embedClients    *loader.Loader[string, *coassemble.EmbedClient]
 	users           *loader.Loader[string, *coassemble.User]
-	userPages       *loader.Loader[UserPageKey, Page[*coassemble.User]]
+	userPages       *loader.Loader[PageKey, Page[*coassemble.User]]
 	identities      *loader.Loader[string, *mattr.Identity]
 	userIdentities  *loader.Loader[string, *mattr.Identity]
-	credentialPages *loader.Loader[CredentialPageKey, Page[*mattr.Credential]]
+	credentialPages *loader.Loader[PageKey, Page[*mattr.Credential]]
 	// search is the lookup of clients.
 	search *clientSearch
 	// pages are those of lists that no loader loads, an operation reads a few.
@@ -81,7 +81,7 @@ func (o *Operation) Users() *loader.Loader[string, *coassemble.User] {
 }
 
 // UserPages loads parts of clients' users.
-func (o *Operation) UserPages() *loader.Loader[UserPageKey, Page[*coassemble.User]] {
+func (o *Operation) UserPages() *loader.Loader[PageKey, Page[*coassemble.User]] {
 	return lazy(o, &o.loaders.userPages, o.source.loading.userPages)
 }
 
@@ -96,7 +96,7 @@ func (o *Operation) UserIdentities() *loader.Loader[string, *mattr.Identity] {
 }
 
 // CredentialPages loads parts of identities' credentials.
-func (o *Operation) CredentialPages() *loader.Loader[CredentialPageKey, Page[*mattr.Credential]] {
+func (o *Operation) CredentialPages() *loader.Loader[PageKey, Page[*mattr.Credential]] {
 	return lazy(o, &o.loaders.credentialPages, o.source.loading.credentialPages)
 }
 
@@ -121,10 +121,10 @@ type loadings struct {
 	clients         loading[thoughtindustries.Key, *document.Document]
 	embedClients    loading[string, *coassemble.EmbedClient]
 	users           loading[string, *coassemble.User]
-	userPages       loading[UserPageKey, Page[*coassemble.User]]
+	userPages       loading[PageKey, Page[*coassemble.User]]
 	identities      loading[string, *mattr.Identity]
 	userIdentities  loading[string, *mattr.Identity]
-	credentialPages loading[CredentialPageKey, Page[*mattr.Credential]]
+	credentialPages loading[PageKey, Page[*mattr.Credential]]
 }
 
 // clientsKind is the kind of record whose keys are always looked for together, on the same pages of a search.
@@ -136,10 +136,10 @@ func (s *Source) newLoadings() loadings {
 		clients:         newLoading(s, ti, clientsKind, clientText, s.findClients),
 		embedClients:    newLoading(s, co, "embedClients", sameText, s.embedClients.load),
 		users:           newLoading(s, co, "users", sameText, s.fetchUsers),
-		userPages:       newLoading(s, co, "userPages", UserPageKey.text, s.fetchUserPages),
+		userPages:       newLoading(s, co, "userPages", PageKey.text, s.fetchUserPages),
 		identities:      newLoading(s, mt, "identities", sameText, s.identities.load),
 		userIdentities:  newLoading(s, mt, "userIdentities", sameText, s.fetchUserIdentities),
-		credentialPages: newLoading(s, mt, "credentialPages", CredentialPageKey.text, s.fetchCredentialPages),
+		credentialPages: newLoading(s, mt, "credentialPages", PageKey.text, s.fetchCredentialPages),
 	}
 }
 

@@ -9,11 +9,11 @@ import (
 )
 
 // resource is a kind of record that its backend reads by key and lists.
-type resource[K comparable, V any] struct {
+type resource[V any] struct {
 	items *cache.Space[V]
-	pages *cache.Collection[K, V]
+	pages *cache.Collection[PageKey, V]
 	// fetch reads each page with a call of its own.
-	fetch cache.FetchPages[K, V]
+	fetch cache.FetchPages[PageKey, V]
 	// list is the tag of values that depend on the whole list.
 	list cache.Tag
 	tags func(V) []cache.Tag
@@ -27,12 +27,12 @@ type resource[K comparable, V any] struct {
 }
 
 // load returns records by key.
-func (r *resource[K, V]) load(ctx context.Context, keys []string) []cache.Result[V] {
+func (r *resource[V]) load(ctx context.Context, keys []string) []cache.Result[V] {
 	return r.items.Load(ctx, keys, r.read)
 }
 
 // read reads records singly, or by the pages of the whole list where those are fewer.
-func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing) []cache.Answer[V] {
+func (r *resource[V]) read(ctx context.Context, missing []cache.Missing) []cache.Answer[V] {
 	keys := missingKeys(missing)
 	answers, rest := plan(ctx, keys, func(keys []string) (seen scanned[string, V], err error) {
 		if r.scan.size.bound(len(keys)) == 0 {
@@ -55,7 +55,7 @@ func (r *resource[K, V]) read(ctx context.Context, missing []cache.Missing) []ca
 }
 
 // remainingAfter returns a count of the keys that no page has shown so far.
-func (r *resource[K, V]) remainingAfter(keys []string) func(page []V) int {
+func (r *resource[V]) remainingAfter(keys []string) func(page []V) int {
 	open := make(map[string]bool, len(keys))
 	for _, k := range keys {
 		open[r.normal(k)] = true
@@ -70,7 +70,7 @@ func (r *resource[K, V]) remainingAfter(keys []string) func(page []V) int {
 }
 
 // selectKeys returns the records of a scan that were asked for by key, and stores the others.
-func (r *resource[K, V]) selectKeys(ctx context.Context, s *scan[V], keys []string) map[string]cache.Answer[V] {
+func (r *resource[V]) selectKeys(ctx context.Context, s *scan[V], keys []string) map[string]cache.Answer[V] {
 	asked := make(map[string]string, len(keys))
 	for _, k := range keys {
 		asked[r.normal(k)] = k
@@ -91,7 +91,7 @@ func (r *resource[K, V]) selectKeys(ctx context.Context, s *scan[V], keys []stri
 }
 
 // revisit reads a page of a scan, again only if the backend has another.
-func revisit[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], list cache.Tag, cursor string,
+func revisit[V any](ctx context.Context, pages *cache.Collection[PageKey, V], list cache.Tag, cursor string,
 	keep func(*Page[V]) *Page[V],
 	read func(upstream.Option) (Page[V], upstream.Meta, error)) (scannedPage[V], error) {
 	var meta upstream.Meta
@@ -105,7 +105,7 @@ func revisit[K comparable, V any](ctx context.Context, pages *cache.Collection[K
 }
 
 // pageTags are the tags of the list and of these items.
-func (r *resource[K, V]) pageTags(items []V) []cache.Tag {
+func (r *resource[V]) pageTags(items []V) []cache.Tag {
 	tags := append(make([]cache.Tag, 0, 1+len(items)), r.list)
 	for _, v := range items {
 		key, _ := r.scan.key(v)
@@ -115,10 +115,10 @@ func (r *resource[K, V]) pageTags(items []V) []cache.Tag {
 }
 
 // pageOf returns one page of a list that no batch waits for.
-func pageOf[K comparable, V any](ctx context.Context, pages *cache.Collection[K, V], key K,
-	fetch cache.FetchPages[K, V]) (Page[V], error) {
+func pageOf[V any](ctx context.Context, pages *cache.Collection[PageKey, V], key PageKey,
+	fetch cache.FetchPages[PageKey, V]) (Page[V], error) {
 	return readOnce(ctx, pageRead{pages, key}, func() (Page[V], error) {
-		r := pages.Load(ctx, []K{key}, fetch)[0]
+		r := pages.Load(ctx, []PageKey{key}, fetch)[0]
 		return r.Value, r.Err
 	})
 }

@@ -5,6 +5,7 @@ package datasource
 import (
 	"context"
 	"encoding/json"
+	"strconv"
 
 	"github.com/learngraph/learngraph/cache"
 	"github.com/learngraph/learngraph/paging"
@@ -42,16 +43,32 @@ type Page[V any] = paging.Page[V]
 // Result is the result of one key.
 type Result[V any] = cache.Result[V]
 
+// PageKey names a page of a list.
+type PageKey struct {
+	// Of is the part of the backend's records that the list shows: the client of the users, the identity of the
+	// credentials, or what was searched for. Empty is all.
+	Of string
+	// Token is the backend's cursor of the page, empty where the list has none and for the first page.
+	Token string
+	// Offset is the place of the page's first record after that, First the most that it has.
+	Offset, First int
+}
+
+// text is the key of the page in the cache.
+func (k PageKey) text() string {
+	return strconv.Itoa(k.Offset) + "." + strconv.Itoa(k.First) + "." + strconv.Itoa(len(k.Token)) + "." + k.Token + k.Of
+}
+
 // Source reads and writes records of the three backends. It is safe for concurrent use.
 type Source struct {
 	Options
 
 	taggers      map[upstream.Backend]*cache.Tagger
 	clients      *clientLists
-	embedClients *resource[part, *coassemble.EmbedClient]
-	users        *resource[UserPageKey, *coassemble.User]
+	embedClients *resource[*coassemble.EmbedClient]
+	users        *resource[*coassemble.User]
 	identities   *identityLists
-	credentials  *cache.Collection[CredentialPageKey, *mattr.Credential]
+	credentials  *cache.Collection[PageKey, *mattr.Credential]
 	loading      loadings
 }
 

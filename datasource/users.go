@@ -9,17 +9,8 @@ import (
 	"github.com/learngraph/learngraph/upstream/coassemble"
 )
 
-// UserPageKey is a part of one client's users; an empty client is all users.
-type UserPageKey struct {
-	Client        string
-	Offset, First int
-}
-
 // everyUser is the finished list of all users.
-var everyUser = UserPageKey{First: -1}
-
-// text is the key of the part in the cache.
-func (k UserPageKey) text() string { return part{k.Offset, k.First}.text() + k.Client }
+var everyUser = PageKey{First: -1}
 
 func (s *Source) usersOf(client string) cache.Tag {
 	return s.tag(upstream.Coassemble, "usersOf:"+client)
@@ -42,20 +33,20 @@ func clientOf(u *coassemble.User) string {
 	return *client
 }
 
-func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[UserPageKey, *coassemble.User] {
+func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[*coassemble.User] {
 	list := s.tag(upstream.Coassemble, "users")
-	return coassembleList[UserPageKey, *coassemble.User]{
-		kind: "user", list: list, text: UserPageKey.text, tags: s.userTags,
+	return coassembleList[*coassemble.User]{
+		kind: "user", list: list, tags: s.userTags,
 		key:   func(u *coassemble.User) (key string, stub bool) { return u.Key, u.Bare },
-		pages: func(k UserPageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Client)} },
+		pages: func(k PageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Of)} },
 		size:  (*coassemble.User).Size, decode: recordFrom[coassemble.User], single: s.Coassemble.User,
 		listAll: func(ctx context.Context, number, length int,
 			options ...upstream.Option) (Page[*coassemble.User], upstream.Meta, error) {
 			return s.Coassemble.Users(ctx, "", number, length, options...)
 		},
-		listPart: func(ctx context.Context, k UserPageKey,
+		listPart: func(ctx context.Context, k PageKey,
 			o upstream.Option) (Page[*coassemble.User], upstream.Meta, error) {
-			return s.Coassemble.UserWindow(ctx, k.Client, k.Offset, k.First, o)
+			return s.Coassemble.UserWindow(ctx, k.Of, k.Offset, k.First, o)
 		},
 	}.resource(c, o)
 }
@@ -67,7 +58,7 @@ func (s *Source) fetchUsers(ctx context.Context, keys []string) []cache.Result[*
 	return s.users.load(ctx, keys)
 }
 
-func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) []cache.Result[Page[*coassemble.User]] {
+func (s *Source) fetchUserPages(ctx context.Context, keys []PageKey) []cache.Result[Page[*coassemble.User]] {
 	o := From(ctx)
 	pages := s.users.pages.Load(ctx, keys, s.readUserPages)
 	for i := range pages {
@@ -82,19 +73,19 @@ func (s *Source) fetchUserPages(ctx context.Context, keys []UserPageKey) []cache
 
 // readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
 // are fewer.
-func (s *Source) readUserPages(ctx context.Context, all []UserPageKey,
+func (s *Source) readUserPages(ctx context.Context, all []PageKey,
 	missing []cache.Missing) []cache.Answer[*Page[*coassemble.User]] {
-	requested := make([]UserPageKey, len(missing))
+	requested := make([]PageKey, len(missing))
 	for i, m := range missing {
 		requested[i] = all[m.Place]
 	}
-	type userPages = scanned[UserPageKey, *Page[*coassemble.User]]
-	answers, rest := plan(ctx, requested, func(keys []UserPageKey) (seen userPages, err error) {
-		var ofClients []UserPageKey
+	type userPages = scanned[PageKey, *Page[*coassemble.User]]
+	answers, rest := plan(ctx, requested, func(keys []PageKey) (seen userPages, err error) {
+		var ofClients []PageKey
 		var texts []string
 		for _, k := range keys {
 			texts = append(texts, k.text())
-			if k.Client != "" {
+			if k.Of != "" {
 				ofClients = append(ofClients, k)
 			}
 		}
@@ -102,7 +93,7 @@ func (s *Source) readUserPages(ctx context.Context, all []UserPageKey,
 		if users == nil || err != nil {
 			return seen, err
 		}
-		return scanned[UserPageKey, *Page[*coassemble.User]]{s.partsOf(users, meta, ofClients), len(ofClients) == len(keys)},
+		return scanned[PageKey, *Page[*coassemble.User]]{s.partsOf(users, meta, ofClients), len(ofClients) == len(keys)},
 			nil
 	})
 	for i, a := range s.users.fetch(ctx, all, at(missing, rest)) {
@@ -133,20 +124,20 @@ func (s *Source) allUsers(ctx context.Context,
 
 // partsOf returns parts of single clients' users, as filtered lists would have shown them.
 func (s *Source) partsOf(all []*coassemble.User, lifetime cache.Entry[*Page[*coassemble.User]],
-	keys []UserPageKey) map[UserPageKey]cache.Answer[*Page[*coassemble.User]] {
+	keys []PageKey) map[PageKey]cache.Answer[*Page[*coassemble.User]] {
 	byClient := map[string][]*coassemble.User{}
 	for _, u := range all {
 		client := clientOf(u)
 		byClient[client] = append(byClient[client], u)
 	}
-	parts := make(map[UserPageKey]cache.Answer[*Page[*coassemble.User]], len(keys))
+	parts := make(map[PageKey]cache.Answer[*Page[*coassemble.User]], len(keys))
 	for _, k := range keys {
-		users := byClient[k.Client]
+		users := byClient[k.Of]
 		start := min(k.Offset, len(users))
 		end := min(start+k.First, len(users))
 		f := lifetime
 		f.Value = &Page[*coassemble.User]{Items: users[start:end:end], More: end < len(users)}
-		f.Tags = []cache.Tag{s.users.list, s.usersOf(k.Client)}
+		f.Tags = []cache.Tag{s.users.list, s.usersOf(k.Of)}
 		parts[k] = cache.Answer[*Page[*coassemble.User]]{Entry: f, Found: true}
 	}
 	return parts

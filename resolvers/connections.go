@@ -51,15 +51,15 @@ func usersOf[P any](ctx context.Context, parents []P, list string, key func(P) (
 	if err != nil {
 		return nil, err
 	}
-	pageKey := func(p P) (datasource.UserPageKey, bool, error) {
+	pageKey := func(p P) (datasource.PageKey, bool, error) {
 		client, ok, err := key(p)
 		if !ok || err != nil {
-			return datasource.UserPageKey{}, false, err
+			return datasource.PageKey{}, false, err
 		}
 		c, err := scalar.After(after, list, cursorBinding(ctx, client)...)
-		return datasource.UserPageKey{Client: client, Offset: c.Offset, First: size}, err == nil, err
+		return datasource.PageKey{Of: client, Offset: c.Offset, First: size}, err == nil, err
 	}
-	shape := func(k datasource.UserPageKey, p datasource.Page[*coassemble.User]) (*userList, error) {
+	shape := func(k datasource.PageKey, p datasource.Page[*coassemble.User]) (*userList, error) {
 		return newUserList(k, p), nil
 	}
 	lists, err := join(ctx, parents, datasource.From(ctx).UserPages(), pageKey, shape)
@@ -90,7 +90,7 @@ func (partialError) IsPartial() {}
 
 // userList is a part of one client's users, or of all, with the position of each.
 type userList struct {
-	key       datasource.UserPageKey
+	key       datasource.PageKey
 	users     []*coassemble.User
 	positions []int
 	more      bool
@@ -99,10 +99,10 @@ type userList struct {
 }
 
 // newUserList leaves out users that the backend lists under a client and shows under another, or under none.
-func newUserList(k datasource.UserPageKey, p datasource.Page[*coassemble.User]) *userList {
+func newUserList(k datasource.PageKey, p datasource.Page[*coassemble.User]) *userList {
 	l := &userList{key: k, more: p.More, partialErr: p.Missing}
 	for i, u := range p.Items {
-		if u == nil || k.Client == "" || u.Bare || belongs(u, k.Client) {
+		if u == nil || k.Of == "" || u.Bare || belongs(u, k.Of) {
 			l.users, l.positions = append(l.users, u), append(l.positions, k.Offset+i+1)
 		}
 	}
@@ -117,8 +117,8 @@ func belongs(u *coassemble.User, client string) bool {
 func (l *userList) connection(ctx context.Context, list string, continued bool) *model.UserConnection {
 	cursors := make([]string, len(l.users))
 	var arguments []string
-	if l.key.Client != "" {
-		arguments = []string{l.key.Client}
+	if l.key.Of != "" {
+		arguments = []string{l.key.Of}
 	}
 	c := scalar.Cursor{List: list, Bound: cursorBinding(ctx, arguments...)}
 	for i, place := range l.positions {
@@ -179,7 +179,7 @@ func (l *userList) fill(whole map[string]datasource.Result[*coassemble.User]) {
 			}
 			u, l.partialErr = r.Value, cmp.Or(l.partialErr, r.Err)
 		}
-		if u == nil || l.key.Client == "" || belongs(u, l.key.Client) {
+		if u == nil || l.key.Of == "" || belongs(u, l.key.Of) {
 			l.users, l.positions = append(l.users, u), append(l.positions, positions[i])
 		}
 	}
@@ -237,20 +237,20 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 	if err != nil {
 		return nil, err
 	}
-	cursors := map[datasource.CredentialPageKey]scalar.Cursor{}
-	pageKey := func(p P) (datasource.CredentialPageKey, bool, error) {
+	cursors := map[datasource.PageKey]scalar.Cursor{}
+	pageKey := func(p P) (datasource.PageKey, bool, error) {
 		identity, ok, err := key(p)
 		if !ok || err != nil {
-			return datasource.CredentialPageKey{}, false, err
+			return datasource.PageKey{}, false, err
 		}
 		c, err := scalar.After(after, list, cursorBinding(ctx, identity)...)
-		k := datasource.CredentialPageKey{Identity: identity, Limit: c.Offset + size, Token: c.Token}
+		k := datasource.PageKey{Of: identity, First: c.Offset + size, Token: c.Token}
 		cursors[k] = c
 		return k, err == nil, err
 	}
-	shape := func(k datasource.CredentialPageKey,
+	shape := func(k datasource.PageKey,
 		p datasource.Page[*mattr.Credential]) (*model.CredentialConnection, error) {
-		list := datasource.Page[*model.Credential]{Items: credentialsOfIdentity(p.Items, k.Identity), Next: p.Next}
+		list := datasource.Page[*model.Credential]{Items: credentialsOfIdentity(p.Items, k.Of), Next: p.Next}
 		return cursorPage(list, pageRequest{cursors[k], size, after != nil})
 	}
 	return join(ctx, parents, datasource.From(ctx).CredentialPages(), pageKey, shape)

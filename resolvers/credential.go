@@ -31,7 +31,7 @@ const credentialPages = 2
 func credentialNodes(ctx context.Context, keys []string) []nodeResult {
 	found := make([]nodeResult, len(keys))
 	requested := map[string]map[string][]int{} // places by identity and credential
-	var pages []datasource.CredentialPageKey
+	var pages []datasource.PageKey
 	for i, key := range keys {
 		identity, id, err := scalar.SplitCredentialKey(key)
 		if err != nil {
@@ -40,7 +40,7 @@ func credentialNodes(ctx context.Context, keys []string) []nodeResult {
 		}
 		if requested[identity] == nil {
 			requested[identity] = map[string][]int{}
-			pages = append(pages, datasource.CredentialPageKey{Identity: identity, Limit: mattr.MaxLimit})
+			pages = append(pages, datasource.PageKey{Of: identity, First: mattr.MaxLimit})
 		}
 		requested[identity][id] = append(requested[identity][id], i)
 	}
@@ -52,10 +52,10 @@ func credentialNodes(ctx context.Context, keys []string) []nodeResult {
 
 // pickCredentials takes the requested credentials from a page of each identity, and returns the pages that follow where
 // some are not found yet.
-func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, requested map[string]map[string][]int,
-	found []nodeResult, last bool) (next []datasource.CredentialPageKey) {
+func pickCredentials(ctx context.Context, pages []datasource.PageKey, requested map[string]map[string][]int,
+	found []nodeResult, last bool) (next []datasource.PageKey) {
 	for i, result := range datasource.From(ctx).CredentialPages().Load(ctx, pages) {
-		identity := pages[i].Identity
+		identity := pages[i].Of
 		for _, c := range result.Value.Items {
 			if c == nil {
 				continue
@@ -68,7 +68,7 @@ func pickCredentials(ctx context.Context, pages []datasource.CredentialPageKey, 
 		err := result.Err
 		if more := result.Value.Next; err == nil && more != "" && len(requested[identity]) > 0 {
 			if !last {
-				next = append(next, datasource.CredentialPageKey{Identity: identity, Limit: mattr.MaxLimit, Token: more})
+				next = append(next, datasource.PageKey{Of: identity, First: mattr.MaxLimit, Token: more})
 				continue
 			}
 			err = &upstream.Error{Backend: upstream.MATTR, Kind: upstream.Contract}

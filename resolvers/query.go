@@ -37,7 +37,7 @@ func (r queryResolver) Clients(ctx context.Context, first *int, after *string, q
 		// Totals and facets count all clients.
 		return &model.ClientConnection{Edges: c.Edges, Nodes: c.Nodes, PageInfo: c.PageInfo}, nil
 	}
-	l, err := r.ClientPage(ctx, datasource.ClientQuery{Query: q, Offset: page.Offset, First: page.size})
+	l, err := r.ClientPage(ctx, q, page.Offset, page.size)
 	if err != nil {
 		return nil, sortError(err, q)
 	}
@@ -129,7 +129,7 @@ func (r queryResolver) Users(ctx context.Context, first *int, after *string,
 	if own := tenantKeys(ctx); own != nil && clientIdentifier == nil {
 		return tenantUserPage(ctx, own, page)
 	}
-	key := datasource.UserPageKey{Client: value(clientIdentifier), Offset: page.Offset, First: page.size}
+	key := datasource.PageKey{Of: value(clientIdentifier), Offset: page.Offset, First: page.size}
 	p, err := load(ctx, datasource.From(ctx).UserPages(), key)
 	if err != nil {
 		return nil, err
@@ -161,8 +161,7 @@ func (r queryResolver) Identities(ctx context.Context, first *int, after *string
 	case own != nil:
 		return r.tenantMatches(ctx, own, criteria, page)
 	}
-	found, err := r.IdentityPage(ctx,
-		datasource.IdentityQuery{Filter: criteria, Limit: page.Offset + page.size, Token: page.Token})
+	found, err := r.IdentityPage(ctx, criteria, page.Offset+page.size, page.Token)
 	if err != nil {
 		return nil, err
 	}

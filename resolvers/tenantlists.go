@@ -97,7 +97,7 @@ func (r queryResolver) tenantClients(ctx context.Context, own []string, q though
 // tenantUsers goes through the users of one client after the other.
 type tenantUsers struct {
 	keys []string
-	read func(datasource.UserPageKey) (datasource.Page[*coassemble.User], error)
+	read func(datasource.PageKey) (datasource.Page[*coassemble.User], error)
 	// client is a place among the keys, offset one among its users.
 	client, offset int
 	seen           map[string]bool
@@ -109,7 +109,7 @@ func tenantUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *tenan
 	if !found {
 		c.Offset = 0
 	}
-	read := func(k datasource.UserPageKey) (datasource.Page[*coassemble.User], error) {
+	read := func(k datasource.PageKey) (datasource.Page[*coassemble.User], error) {
 		return load(ctx, datasource.From(ctx).UserPages(), k)
 	}
 	return &tenantUsers{keys: own, read: read, client: client, offset: c.Offset, seen: map[string]bool{}}
@@ -117,7 +117,7 @@ func tenantUsersAfter(ctx context.Context, own []string, c scalar.Cursor) *tenan
 
 // freshTenantUsers goes through the users of a bound caller's clients as the backend has them now.
 func (r *Resolver) freshTenantUsers(ctx context.Context) *tenantUsers {
-	read := func(k datasource.UserPageKey) (datasource.Page[*coassemble.User], error) {
+	read := func(k datasource.PageKey) (datasource.Page[*coassemble.User], error) {
 		return r.FreshUserPage(ctx, k)
 	}
 	return &tenantUsers{keys: tenantKeys(ctx), read: read, seen: map[string]bool{}}
@@ -127,7 +127,7 @@ func (o *tenantUsers) more() bool { return o.client < len(o.keys) }
 
 // next reads up to n users of one client.
 func (o *tenantUsers) next(n int) (*userList, error) {
-	key := datasource.UserPageKey{Client: o.keys[o.client], Offset: o.offset, First: n}
+	key := datasource.PageKey{Of: o.keys[o.client], Offset: o.offset, First: n}
 	p, err := o.read(key)
 	if err != nil {
 		return nil, err
@@ -156,7 +156,7 @@ func (o *tenantUsers) note(users []*coassemble.User) bool {
 
 // tenantCursor is the cursor of a list that goes through the users of one client after the other.
 func (l *userList) tenantCursor(c scalar.Cursor, i int) string {
-	c.Token, c.Offset = l.key.Client, l.positions[i]
+	c.Token, c.Offset = l.key.Of, l.positions[i]
 	return c.Encode()
 }
 
