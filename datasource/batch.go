@@ -17,9 +17,9 @@ type scanned[K comparable, V any] struct {
 }
 
 // plan answers keys from a scan where one pays. rest are the places of those that it leaves open, for single reads.
-func plan[K comparable, V any](ctx context.Context, keys []K,
+func plan[K comparable, V any](ctx context.Context, keys []K, together *roundMember,
 	scan func(keys []K) (scanned[K, V], error)) (answers []cache.Answer[V], rest []int) {
-	seen, err := scanForRound(ctx, keys, scan)
+	seen, err := scanTogether(ctx, keys, together, scan)
 	if err != nil {
 		return slices.Repeat([]cache.Answer[V]{{Err: err}}, len(keys)), nil
 	}

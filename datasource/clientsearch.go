@@ -31,8 +31,8 @@ func (s *Source) newClientSearch() *clientSearch {
 }
 
 // findClients reads clients with the lookup of the operation.
-func (s *Source) findClients(ctx context.Context,
-	keys []thoughtindustries.Key) []cache.Result[*document.Document] {
+func (s *Source) findClients(ctx context.Context, keys []thoughtindustries.Key,
+	_ *roundMember) []cache.Result[*document.Document] {
 	o := From(ctx)
 	o.mu.Lock()
 	if o.loaders.search == nil {

@@ -16,8 +16,8 @@ func newCredentials(c *cache.Cache, o spaceOptions) *cache.Collection[PageKey, *
 		Text:  PageKey.text})
 }
 
-func (s *Source) fetchCredentialPages(ctx context.Context,
-	keys []PageKey) []cache.Result[Page[*mattr.Credential]] {
+func (s *Source) fetchCredentialPages(ctx context.Context, keys []PageKey,
+	_ *roundMember) []cache.Result[Page[*mattr.Credential]] {
 	tags := func(k PageKey) []cache.Tag {
 		return []cache.Tag{s.identityTag(k.Of), s.credentialsTag(k.Of)}
 	}

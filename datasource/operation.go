@@ -148,8 +148,9 @@ func newLoading[K comparable, V any](s *Source, b upstream.Backend, kind string,
 	return loading[K, V]{text, batches(s, kind, configured(s, b, fetch))}
 }
 
-// fetchFunc loads the records of distinct keys and returns a result for each, in their order.
-type fetchFunc[K comparable, V any] func(ctx context.Context, keys []K) []cache.Result[V]
+// fetchFunc loads the records of distinct keys and returns a result for each, in their order. together is nil unless
+// others load further keys of the same batch at the same time.
+type fetchFunc[K comparable, V any] func(ctx context.Context, keys []K, together *roundMember) []cache.Result[V]
 
 // batches returns the fetch of a loader: it reports each batch to the source's Batch.
 func batches[K comparable, V any](s *Source, kind string, fetch fetchFunc[K, V]) loader.Fetch[K, V] {
@@ -162,6 +163,6 @@ func batches[K comparable, V any](s *Source, kind string, fetch fetchFunc[K, V])
 		if deliver != nil && len(keys) > 1 && kind != clientsKind {
 			return fetchSingly(ctx, keys, fetch, deliver)
 		}
-		return fetch(ctx, keys)
+		return fetch(ctx, keys, nil)
 	}
 }

@@ -27,14 +27,16 @@ type resource[V any] struct {
 }
 
 // load returns records by key.
-func (r *resource[V]) load(ctx context.Context, keys []string) []cache.Result[V] {
-	return r.items.Load(ctx, keys, r.read)
+func (r *resource[V]) load(ctx context.Context, keys []string, together *roundMember) []cache.Result[V] {
+	return r.items.Load(ctx, keys, func(ctx context.Context, missing []cache.Missing) []cache.Answer[V] {
+		return r.read(ctx, missing, together)
+	})
 }
 
 // read reads records singly, or by the pages of the whole list where those are fewer.
-func (r *resource[V]) read(ctx context.Context, missing []cache.Missing) []cache.Answer[V] {
+func (r *resource[V]) read(ctx context.Context, missing []cache.Missing, together *roundMember) []cache.Answer[V] {
 	keys := missingKeys(missing)
-	answers, rest := plan(ctx, keys, func(keys []string) (seen scanned[string, V], err error) {
+	answers, rest := plan(ctx, keys, together, func(keys []string) (seen scanned[string, V], err error) {
 		if r.scan.size.bound(len(keys)) == 0 {
 			return seen, nil
 		}
@@ -129,7 +131,7 @@ func configured[K comparable, V any](s *Source, b upstream.Backend, fetch fetchF
 	if err == nil {
 		return fetch
 	}
-	return func(_ context.Context, keys []K) []cache.Result[V] {
+	return func(_ context.Context, keys []K, _ *roundMember) []cache.Result[V] {
 		return slices.Repeat([]cache.Result[V]{{Err: err}}, len(keys))
 	}
 }

@@ -13,19 +13,19 @@ import (
 func fetchSingly[K comparable, V any](ctx context.Context, keys []K, fetch fetchFunc[K, V],
 	deliver func(K, cache.Result[V])) []cache.Result[V] {
 	results := make([]cache.Result[V], len(keys))
-	together := newRound(len(keys))
+	r := newRound(len(keys))
 	var group task.Group
 	for i, key := range keys {
 		group.Go(func() error {
-			ctx, leave := together.join(ctx)
-			defer leave()
-			results[i] = fetch(ctx, []K{key})[0]
+			ctx, m := r.join(ctx)
+			defer m.leave()
+			results[i] = fetch(ctx, []K{key}, m)[0]
 			return nil
 		}, func(err error) {
 			if err != nil {
 				results[i].Err = err
 			}
-			if !together.isAnswered() {
+			if !r.isAnswered() {
 				deliver(key, results[i])
 			}
 		})
@@ -48,8 +48,6 @@ type round struct {
 
 func newRound(n int) *round { return &round{awaited: n, complete: make(chan struct{})} }
 
-type roundKey struct{}
-
 // roundMember is the place of one load in a round.
 type roundMember struct {
 	round *round
@@ -57,24 +55,23 @@ type roundMember struct {
 }
 
 // join adds a load to the round. It has no key to ask for once it is left, or waits for another operation's read.
-func (r *round) join(ctx context.Context) (_ context.Context, leave func()) {
-	s := &roundMember{round: r}
-	leave = func() { s.take(nil) }
-	outer := ctx
-	ctx = task.WithWork(ctx, task.Work{Later: task.IsLater(ctx), Waits: func(waiting bool) {
+func (r *round) join(ctx context.Context) (context.Context, *roundMember) {
+	m := &roundMember{round: r}
+	return task.WithWork(ctx, task.Work{Later: task.IsLater(ctx), Waits: func(waiting bool) {
 		if waiting {
-			leave()
-			task.Waiting(outer)
+			m.leave()
+			task.Waiting(ctx)
 		}
-	}})
-	return context.WithValue(ctx, roundKey{}, s), leave
+	}}), m
 }
 
+func (m *roundMember) leave() { m.take(nil) }
+
 // take reports whether the round had still waited for the load, which asks for these keys.
-func (s *roundMember) take(keys []any) (awaited bool) {
-	s.once.Do(func() {
+func (m *roundMember) take(keys []any) (awaited bool) {
+	m.once.Do(func() {
 		awaited = true
-		r := s.round
+		r := m.round
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.keys = append(r.keys, keys...)
@@ -85,21 +82,20 @@ func (s *roundMember) take(keys []any) (awaited bool) {
 	return awaited
 }
 
-// scanForRound calls scan for the keys of all loads of a round, once, where ctx belongs to one.
-func scanForRound[K comparable, V any](ctx context.Context, keys []K,
+// scanTogether calls scan for the keys of all loads of m's round, once; a nil m has no others.
+func scanTogether[K comparable, V any](ctx context.Context, keys []K, m *roundMember,
 	scan func([]K) (scanned[K, V], error)) (scanned[K, V], error) {
-	s, _ := ctx.Value(roundKey{}).(*roundMember)
-	if s == nil {
+	if m == nil {
 		return scan(keys)
 	}
 	asked := make([]any, len(keys))
 	for i, k := range keys {
 		asked[i] = k
 	}
-	if !s.take(asked) {
+	if !m.take(asked) {
 		return scan(keys)
 	}
-	r := s.round
+	r := m.round
 	select {
 	case <-r.complete:
 	case <-ctx.Done():

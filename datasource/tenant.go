@@ -19,7 +19,8 @@ func (o *Operation) owns(u *coassemble.User) bool {
 
 // fetchTenantUsers reads users that the cache has as the tenant's own like any user, every other one with a call of its
 // own.
-func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) []cache.Result[*coassemble.User] {
+func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string,
+	together *roundMember) []cache.Result[*coassemble.User] {
 	s := o.source
 	cached := s.users.items.Stored(ctx, keys...)
 	var own, others []int
@@ -31,7 +32,7 @@ func (o *Operation) fetchTenantUsers(ctx context.Context, keys []string) []cache
 		}
 	}
 	users := make([]cache.Result[*coassemble.User], len(keys))
-	for i, r := range s.users.load(ctx, at(keys, own)) {
+	for i, r := range s.users.load(ctx, at(keys, own), together) {
 		users[own[i]] = r
 	}
 	answers := make([]cache.Answer[*coassemble.User], len(keys))

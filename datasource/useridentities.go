@@ -9,23 +9,27 @@ import (
 )
 
 // fetchUserIdentities finds the identity of each user, by the field that the configuration joins on.
-func (s *Source) fetchUserIdentities(ctx context.Context, users []string) []cache.Result[*mattr.Identity] {
+func (s *Source) fetchUserIdentities(ctx context.Context, users []string,
+	together *roundMember) []cache.Result[*mattr.Identity] {
 	if s.Link.User == "id" {
-		return s.identities.load(ctx, users)
+		return s.identities.load(ctx, users, together)
 	}
-	return s.identities.byUser.Load(ctx, users, s.readUserIdentities)
+	return s.identities.byUser.Load(ctx, users,
+		func(ctx context.Context, missing []cache.Missing) []cache.Answer[*mattr.Identity] {
+			return s.readUserIdentities(ctx, missing, together)
+		})
 }
 
 // readUserIdentities searches for each user, or scans all identities where that takes fewer calls and the list shows
 // the key that joins.
-func (s *Source) readUserIdentities(ctx context.Context,
-	missing []cache.Missing) []cache.Answer[*mattr.Identity] {
+func (s *Source) readUserIdentities(ctx context.Context, missing []cache.Missing,
+	together *roundMember) []cache.Answer[*mattr.Identity] {
 	users := missingKeys(missing)
 	ctx = fetching(ctx)
 	if index, _, ok := s.identities.index.Cached(ctx, scanKey); ok {
 		return s.fromIndex(ctx, users, index)
 	}
-	answers, rest := plan(ctx, users, func(users []string) (seen scanned[string, *mattr.Identity], err error) {
+	answers, rest := plan(ctx, users, together, func(users []string) (seen scanned[string, *mattr.Identity], err error) {
 		ctx := scanning(ctx, users)
 		w, err := s.scanForUsers(ctx, users)
 		if w == nil || err != nil {

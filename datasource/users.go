@@ -51,16 +51,21 @@ func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[*coassemble.
 	}.resource(c, o)
 }
 
-func (s *Source) fetchUsers(ctx context.Context, keys []string) []cache.Result[*coassemble.User] {
+func (s *Source) fetchUsers(ctx context.Context, keys []string,
+	together *roundMember) []cache.Result[*coassemble.User] {
 	if o := From(ctx); o.tenant != nil {
-		return o.fetchTenantUsers(ctx, keys)
+		return o.fetchTenantUsers(ctx, keys, together)
 	}
-	return s.users.load(ctx, keys)
+	return s.users.load(ctx, keys, together)
 }
 
-func (s *Source) fetchUserPages(ctx context.Context, keys []PageKey) []cache.Result[Page[*coassemble.User]] {
+func (s *Source) fetchUserPages(ctx context.Context, keys []PageKey,
+	together *roundMember) []cache.Result[Page[*coassemble.User]] {
 	o := From(ctx)
-	pages := s.users.pages.Load(ctx, keys, s.readUserPages)
+	pages := s.users.pages.Load(ctx, keys,
+		func(ctx context.Context, keys []PageKey, missing []cache.Missing) []cache.Answer[*Page[*coassemble.User]] {
+			return s.readUserPages(ctx, keys, missing, together)
+		})
 	for i := range pages {
 		pages[i].Found = pages[i].Err == nil // a client that Coassemble does not know has no users
 		if o.tenant != nil && len(pages[i].Value.Items) == keys[i].First {
@@ -73,14 +78,14 @@ func (s *Source) fetchUserPages(ctx context.Context, keys []PageKey) []cache.Res
 
 // readUserPages reads the users of several clients by one filtered list each, or by the pages of all users where those
 // are fewer.
-func (s *Source) readUserPages(ctx context.Context, all []PageKey,
-	missing []cache.Missing) []cache.Answer[*Page[*coassemble.User]] {
+func (s *Source) readUserPages(ctx context.Context, all []PageKey, missing []cache.Missing,
+	together *roundMember) []cache.Answer[*Page[*coassemble.User]] {
 	requested := make([]PageKey, len(missing))
 	for i, m := range missing {
 		requested[i] = all[m.Place]
 	}
 	type userPages = scanned[PageKey, *Page[*coassemble.User]]
-	answers, rest := plan(ctx, requested, func(keys []PageKey) (seen userPages, err error) {
+	answers, rest := plan(ctx, requested, together, func(keys []PageKey) (seen userPages, err error) {
 		var ofClients []PageKey
 		var texts []string
 		for _, k := range keys {
