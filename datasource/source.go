@@ -46,7 +46,7 @@ type Result[V any] = cache.Result[V]
 // PageKey names a page of a list.
 type PageKey struct {
 	// Of is the part of the backend's records that the list shows: the client of the users, the identity of the
-	// credentials, or what was searched for. Empty is all.
+	// credentials, or the search. Empty is all.
 	Of string
 	// Token is the backend's cursor of the page, empty where the list has none and for the first page.
 	Token string

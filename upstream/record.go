@@ -10,7 +10,7 @@ import (
 
 // Record is one record of a backend, pruned to a shape. Every member of the zero Record is null.
 type Record struct {
-	// Key is what its backend calls the record, "" if the record shows no key.
+	// Key is the key by which the backend reads the record, "" if the record shows none.
 	Key string
 	// Bare is set if a list showed nothing but the key.
 	Bare bool
@@ -47,7 +47,7 @@ func (t *RecordType) ReadEntry(r *document.Reader) (Record, error) {
 	return Record{Key: key, Bare: key != ""}, err
 }
 
-// Parse reads what MarshalJSON wrote.
+// Parse reads the text of MarshalJSON.
 func (t *RecordType) Parse(data []byte) (Record, error) {
 	r := document.NewReader(data)
 	record, err := t.ReadEntry(r)
