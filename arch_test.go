@@ -46,7 +46,7 @@ var allowed = map[string][]string{
 	"gateway/requestlog":             {"auth"},
 	"gateway/responses":              {"cache", "footprint", "gateway/cachecontrol", "gateway/representation", "inflight"},
 	"gateway/selection":              {"coerce", "graph/scalar", "syntax"},
-	"gateway/strictjson":             {},
+	"gateway/strictjson":             {"document"},
 	"gateway/validation":             {"coerce", "gateway/gqlerrors", "gateway/selection", "graph/scalar", "syntax"},
 	"graph":                          {"document", "engine", "graph/model", "graph/scalar", "upstream/coassemble", "upstream/mattr"},
 	"bench/stock":                    {},

@@ -87,7 +87,7 @@ func (c *completer) key(text []byte, index []uint32, o *keyed) []byte {
 	if !ok || ref&indexed != 0 {
 		return nil
 	}
-	key := text[ref:valueEnd(text, int(ref))]
+	key := text[ref:ValueEnd(text, int(ref))]
 	switch kindOf[key[0]] {
 	case KindString:
 		if bytes.IndexByte(key, '\\') >= 0 {

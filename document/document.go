@@ -149,7 +149,7 @@ func (v Value) Raw() []byte {
 		return []byte("null")
 	}
 	start := int(v.d.offset(v.ref))
-	end := valueEnd(v.d.text, start)
+	end := ValueEnd(v.d.text, start)
 	return v.d.text[start:end:end]
 }
 

@@ -385,11 +385,12 @@ func plainEnd(data []byte, i int) int {
 	return 0
 }
 
-// valueEnd returns the offset behind the value at i of a text that is known to be valid.
-func valueEnd(text []byte, i int) int {
+// ValueEnd returns the offset behind the value at i of a text that is known to be valid. White space
+// behind a number, true, false or null counts as part of it.
+func ValueEnd(text []byte, i int) int {
 	switch text[i] {
 	case '"':
-		return stringEnd(text, i)
+		return StringEnd(text, i)
 	case '{', '[':
 		return containerEnd(text, i)
 	}
@@ -399,7 +400,8 @@ func valueEnd(text []byte, i int) int {
 	return i
 }
 
-func stringEnd(text []byte, i int) int {
+// StringEnd returns the offset behind the string at i of a text that is known to be valid.
+func StringEnd(text []byte, i int) int {
 	for i++; ; i++ {
 		i += bytes.IndexByte(text[i:], '"')
 		backslashes := 0
@@ -416,7 +418,7 @@ func containerEnd(text []byte, i int) int {
 	for depth := 0; ; {
 		switch text[i] {
 		case '"':
-			i = stringEnd(text, i)
+			i = StringEnd(text, i)
 			continue
 		case '{', '[':
 			depth++

@@ -11,6 +11,8 @@ import (
 	"strings"
 	"unicode/utf16"
 	"unicode/utf8"
+
+	"github.com/learngraph/learngraph/document"
 )
 
 // ByteOrderMark may precede a JSON text that some editors and clients write.
@@ -115,7 +117,7 @@ func HasDuplicateMember(raw []byte) bool {
 		case '}', ']':
 			open = open[:len(open)-1]
 		case '"':
-			end := stringEnd(raw, i)
+			end := document.StringEnd(raw, i)
 			if isName(raw[end:]) {
 				inner := &open[len(open)-1]
 				name := nameOf(raw[i:end])
@@ -131,19 +133,6 @@ func HasDuplicateMember(raw []byte) bool {
 		}
 	}
 	return false
-}
-
-// stringEnd is the place after the JSON string that begins at start.
-func stringEnd(raw []byte, start int) int {
-	for i := start + 1; i < len(raw); i++ {
-		switch raw[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
-		}
-	}
-	return len(raw)
 }
 
 // isName reports whether a string before rest is a member's name.
@@ -200,10 +189,13 @@ func ReadMembers(data []byte) (Members, error) {
 		if data[i] == '}' {
 			return list, nil
 		}
-		end := stringEnd(data, i)
+		end := document.StringEnd(data, i)
 		name := nameOf(data[i:end])
 		value := end + bytes.IndexByte(data[end:], ':') + 1
-		i = valueEnd(data, value)
+		for strings.IndexByte(" \t\r\n", data[value]) >= 0 {
+			value++
+		}
+		i = document.ValueEnd(data, value)
 		if seen[name] || seen == nil && list.Get(name) != nil {
 			return nil, errors.New("a member is repeated")
 		}
@@ -227,27 +219,4 @@ func whyInvalid(data []byte) error {
 		return errTrailing
 	}
 	return errors.New("it is not valid JSON")
-}
-
-// valueEnd returns the place after the value that begins at start or after white space, in an object that is
-// well-formed: that of the comma or brace which follows.
-func valueEnd(data []byte, start int) int {
-	depth := 0
-	for i := start; ; i++ {
-		switch data[i] {
-		case '"':
-			i = stringEnd(data, i) - 1
-		case '{', '[':
-			depth++
-		case ',':
-			if depth == 0 {
-				return i
-			}
-		case '}', ']':
-			if depth == 0 {
-				return i
-			}
-			depth--
-		}
-	}
 }
