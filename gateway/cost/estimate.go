@@ -112,9 +112,7 @@ func readFieldCost(f *ast.FieldDefinition) fieldCost {
 	cost := fieldCost{weight: readWeight(f.Directives), calls: readCalls(f.Directives), assumed: unsizedList,
 		arguments: map[string]float64{}}
 	if d := f.Directives.ForName("listSize"); d != nil {
-		if n, ok := selection.Number(selection.DirectiveArgument(d, "assumedSize")); ok {
-			cost.assumed = float64(n)
-		}
+		cost.assumed = numberOr(d, "assumedSize", unsizedList)
 		cost.slicing = selection.Strings(selection.DirectiveArgument(d, "slicingArguments"))
 		cost.sized = selection.Strings(selection.DirectiveArgument(d, "sizedFields"))
 	}
@@ -145,23 +143,21 @@ func readCalls(directives ast.DirectiveList) []callCost {
 		if d.Name != "calls" {
 			continue
 		}
-		c := callCost{max: 1, operation: selection.DirectiveArgument(d, "per") == "operation"}
+		c := callCost{max: numberOr(d, "most", 1), operation: selection.DirectiveArgument(d, "per") == "operation"}
 		c.backend, _ = selection.DirectiveArgument(d, "backend").(string)
 		c.list, _ = selection.DirectiveArgument(d, "list").(string)
-		if n, ok := selection.Number(selection.DirectiveArgument(d, "most")); ok {
-			c.max = float64(n)
-		}
-		c.atStart = c.max
-		if n, ok := selection.Number(selection.DirectiveArgument(d, "atStart")); ok {
-			c.atStart = float64(n)
-		}
-		c.base = c.max
-		if n, ok := selection.Number(selection.DirectiveArgument(d, "base")); ok {
-			c.base = float64(n)
-		}
+		c.atStart, c.base = numberOr(d, "atStart", c.max), numberOr(d, "base", c.max)
 		list = append(list, c)
 	}
 	return list
+}
+
+// numberOr returns a number among the arguments of a directive, or another value where it has none.
+func numberOr(d *ast.Directive, name string, fallback float64) float64 {
+	if n, ok := selection.Number(selection.DirectiveArgument(d, name)); ok {
+		return float64(n)
+	}
+	return fallback
 }
 
 // estimate returns the greatest possible cost of an operation.
