@@ -100,7 +100,7 @@ type Gateway struct {
 	charger   *cost.Charger
 	guard     *access.Guard
 	auditor   *access.Auditor
-	runner    *runner
+	present   graphql.ErrorPresenterFunc
 	requests  *requestCache
 	answers   operationHandler
 	hub       *live.Hub // nil has no room for any subscription
@@ -114,7 +114,8 @@ func New(opts Options) *Gateway {
 		documents: documents.New(schema, opts.Limits, opts.Introspection, opts.memoryShare(4, documents.DefaultMemory),
 			opts.Reserve),
 		costs: cost.NewEstimator(schema), charger: cost.NewCharger(opts.Cost), guard: access.NewGuard(schema),
-		runner: newRunner(&opts), requests: newRequestCache(opts)}
+		requests: newRequestCache(opts),
+		present:  gqlerrors.WatchMismatches(opts.Mismatch, gqlerrors.Presenter(opts.Log))}
 	if opts.Digest != nil {
 		g.auditor = access.NewAuditor(schema, opts.Digest, opts.Log)
 	}

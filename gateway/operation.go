@@ -107,13 +107,9 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 		return refusal
 	}
 	f.Name, f.Kind, f.Document = op.Operation.Name, string(op.Operation.Operation), req.TrustedID
-	registers := g.sources.Registers(ctx, req)
-	spent, refusal := g.charge(ctx, op, registers)
+	spent, refusal := g.charge(ctx, op, req)
 	if refusal != nil {
 		return refusal
-	}
-	if registers {
-		g.sources.Register(ctx, op.RawQuery)
 	}
 	if isSubscription(op) {
 		return g.subscribe(ctx, op, parts, req, f)
@@ -121,12 +117,12 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	ctx, cancel := context.WithTimeout(ctx, req.Timeout)
 	out := &httpapi.Result{}
 	defer func() { out.Finally(cancel) }()
-	ctx, used := provenance.With(g.runner.withDirectives(ctx, r.Header), g.runner.explains(r.Header))
+	ctx, used := provenance.With(withDirectives(ctx, r.Header), g.explains(r.Header))
 	if parts != nil && parts.x.Protocol != incremental.None && op.delivers && g.divides() {
 		parts.cancel = cancel
 		parts.run(ctx, op, spent, used, out)
 	} else {
-		g.runner.run(ctx, op, used, out)
+		g.run(ctx, op, used, out)
 		g.requests.remember(req, op, spent.Estimate)
 	}
 	if spent.Estimate != nil {
@@ -140,7 +136,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	if !out.Sent {
 		g.charger.Settle(ctx, auth.FromContext(ctx), spent, calls, out.Response)
 		g.opts.Limits.TrimErrors(out.Response)
-		g.runner.addExtensions(ctx, op, used, out)
+		g.addExtensions(ctx, op, used, out)
 	}
 	count(f, calls, out)
 	return out
@@ -152,16 +148,21 @@ func (g *Gateway) divides() bool {
 	return ok
 }
 
-// charge charges the caller for an operation before it runs, or refuses it.
-func (g *Gateway) charge(ctx context.Context, op *prepared, registers bool) (cost.Charge, *httpapi.Result) {
-	if !g.opts.Cost.Counted() {
-		return cost.Charge{}, nil
+// charge charges the caller for an operation before it runs, and for the document that it registers, or refuses it.
+func (g *Gateway) charge(ctx context.Context, op *prepared, req *httpapi.Request) (spent cost.Charge,
+	refusal *httpapi.Result) {
+	registers := g.sources.Registers(ctx, req)
+	if g.opts.Cost.Counted() {
+		estimate := g.estimate(op)
+		if registers {
+			estimate = estimate.WithRegistration(op.RawQuery)
+		}
+		spent, refusal = g.charger.Charge(ctx, auth.FromContext(ctx), estimate)
 	}
-	estimate := g.estimate(op)
-	if registers {
-		estimate = estimate.WithRegistration(op.RawQuery)
+	if registers && refusal == nil {
+		g.sources.Register(ctx, op.RawQuery)
 	}
-	return g.charger.Charge(ctx, auth.FromContext(ctx), estimate)
+	return spent, refusal
 }
 
 func (g *Gateway) estimate(op *prepared) *cost.Estimate {

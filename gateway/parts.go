@@ -39,10 +39,10 @@ type parts struct {
 func (p *parts) run(ctx context.Context, op *prepared, spent cost.Charge, used *provenance.Provenance,
 	out *httpapi.Result) {
 	p.op, p.charge, p.provenance, p.out = op, spent, used, out
-	ctx = p.g.runner.prepare(ctx, op, out)
+	ctx = p.g.executionContext(ctx, op, out)
 	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
 	d := p.g.opts.Schema.(*engine.Engine).Deliver(ctx, op.OperationContext,
-		engine.Incremental{Format: p.x.Protocol.Format(), Present: p.g.runner.present})
+		engine.Incremental{Format: p.x.Protocol.Format(), Present: p.g.present})
 	data, errs := d.Data()
 	out.Response = &graphql.Response{Data: data, Errors: errs}
 	first := d.First()
@@ -61,12 +61,12 @@ func (p *parts) run(ctx context.Context, op *prepared, spent cost.Charge, used *
 func (p *parts) begin(ctx context.Context, d *engine.Delivery, first *engine.Payload) {
 	out := p.out
 	out.Sent = true
-	out.Policy, out.ProxyStatus = p.g.runner.policy(ctx, p.op, p.provenance, out),
+	out.Policy, out.ProxyStatus = p.g.policy(ctx, p.op, p.provenance, out),
 		provenance.ProxyStatus(out.Response.Errors, p.provenance.Facts.List())
 	w := p.x.Begin(out)
 	p.g.opts.Limits.TrimErrors(out.Response)
 	p.errors = len(out.Response.Errors)
-	if w.Send(p.x.Protocol.First(out.Response.Data, out.Response.Errors, first), false) == nil {
+	if w.Send(p.x.Protocol.First(out.Response.Data, out.Response.Errors, first)) == nil {
 		out.Rest = func() { p.rest(ctx, d, w) }
 	}
 	out.Finally(func() { p.settle(ctx, out.Response) })
@@ -88,7 +88,7 @@ func (p *parts) rest(ctx context.Context, d *engine.Delivery, w *httpapi.Parts) 
 			select {
 			case <-d.Events():
 			case <-due:
-				if w.Beat() != nil {
+				if w.Send(p.x.Protocol.Beat()) != nil {
 					return
 				}
 			case <-p.request.Context().Done():
@@ -104,14 +104,14 @@ func (p *parts) rest(ctx context.Context, d *engine.Delivery, w *httpapi.Parts) 
 		if beat != nil {
 			beat.Reset(heartbeat)
 		}
-		if w.Send(p.payload(ctx, payload), !payload.HasNext) != nil || !payload.HasNext {
+		if w.Send(p.frame(ctx, payload)) != nil || !payload.HasNext {
 			return
 		}
 	}
 }
 
-// payload returns a later payload as it is sent. The last one has the extensions of the whole answer.
-func (p *parts) payload(ctx context.Context, payload *engine.Payload) []byte {
+// frame returns the frame of a later payload. The last one has the extensions of the whole answer.
+func (p *parts) frame(ctx context.Context, payload *engine.Payload) []byte {
 	for i := range payload.Incremental {
 		payload.Incremental[i].Errors = p.trim(payload.Incremental[i].Errors)
 	}
@@ -129,7 +129,7 @@ func (p *parts) payload(ctx context.Context, payload *engine.Payload) []byte {
 		last.Response.Data = p.merged.JSON()
 	}
 	p.settle(ctx, last.Response)
-	p.g.runner.addExtensions(ctx, p.op, p.provenance, last)
+	p.g.addExtensions(ctx, p.op, p.provenance, last)
 	p.out.Response.Extensions = last.Response.Extensions // for the statistics of the operation
 	return p.x.Protocol.Next(payload, last.Response.Extensions)
 }

@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"slices"
 	"time"
@@ -22,57 +21,33 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// runner runs operations that are prepared.
-type runner struct {
-	schema   graphql.ExecutableSchema
-	present  graphql.ErrorPresenterFunc
-	answers  *cache.Space[*responses.Answer] // nil keeps none
-	inflight *inflight.Load
-	log      *slog.Logger
-	// begin prepares the context of one operation; nil leaves it as it is.
-	begin         func(context.Context) context.Context
-	maxData       int // bytes of one answer's data, 0 for any
-	explain       bool
-	publicCatalog bool
-	edge          *cachecontrol.Edge  // nil where shared caches get no tags
-	digest        func(string) string // nil where parameters are shown to those alone who may read every record
-}
-
-func newRunner(opts *Options) *runner {
-	present := gqlerrors.WatchMismatches(opts.Mismatch, gqlerrors.Presenter(opts.Log))
-	return &runner{schema: opts.Schema, present: present, answers: opts.Answers, inflight: opts.Inflight, log: opts.Log,
-		begin: opts.Operation, maxData: opts.Limits.Answer, explain: opts.Explain, publicCatalog: opts.PublicCatalog,
-		edge: opts.Edge, digest: opts.Digest}
-}
-
 // run answers an operation from a stored whole answer that is as fresh as executing would make it, from an execution of
 // the same under way, or by executing it. A caller with more time than the one whose execution it shared tries again.
-func (r *runner) run(ctx context.Context, op *prepared, used *provenance.Provenance,
-	out *httpapi.Result) context.Context {
-	if r.answers == nil || used.Explains() || !repeatable(ctx, op) {
-		return r.execute(ctx, op, out)
+func (g *Gateway) run(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) {
+	if g.opts.Answers == nil || used.Explains() || !repeatable(ctx, op) {
+		g.execute(ctx, op, out)
+		return
 	}
 	key := answerKey(ctx, op)
-	loaded := r.loadAnswer(ctx, op, key)
+	loaded := g.loadAnswer(ctx, op, key)
 	for loaded.Err == nil && loaded.Value.Truncated && loaded.Fact.Verdict == cache.Coalesced && ctx.Err() == nil {
-		loaded = r.loadAnswer(ctx, op, key)
+		loaded = g.loadAnswer(ctx, op, key)
 	}
 	if loaded.Err != nil {
-		err := gqlerrors.Presenter(r.log)(ctx, &upstream.Error{Kind: upstream.KindOf(loaded.Err), Err: loaded.Err})
+		err := gqlerrors.Presenter(g.opts.Log)(ctx, &upstream.Error{Kind: upstream.KindOf(loaded.Err), Err: loaded.Err})
 		out.Response = &graphql.Response{Data: []byte("null"), Errors: gqlerror.List{err}}
-		return ctx
+		return
 	}
 	used.Facts.Add(loaded.Value.CurrentFacts(loaded.Fact.Verdict)...)
 	resp := loaded.Value.Response()
 	out.Response, out.Stored = &resp, loaded.Value
-	return ctx
 }
 
-func (r *runner) loadAnswer(ctx context.Context, op *prepared, key string) cache.Result[*responses.Answer] {
+func (g *Gateway) loadAnswer(ctx context.Context, op *prepared, key string) cache.Result[*responses.Answer] {
 	fetch := func(ctx context.Context, _ []cache.Missing) []cache.Answer[*responses.Answer] {
-		return []cache.Answer[*responses.Answer]{{Entry: r.fetchAnswer(ctx, op), Found: true}}
+		return []cache.Answer[*responses.Answer]{{Entry: g.fetchAnswer(ctx, op), Found: true}}
 	}
-	return r.answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[0]
+	return g.opts.Answers.Load(cache.WithFacts(ctx, new(cache.Facts)), []string{key}, fetch)[0]
 }
 
 // repeatable reports whether our own memory may store the answer for callers of the same scope, where it is not
@@ -95,13 +70,13 @@ func answerKey(ctx context.Context, op *prepared) string {
 }
 
 // fetchAnswer executes the operation for all who wait for it.
-func (r *runner) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*responses.Answer] {
+func (g *Gateway) fetchAnswer(ctx context.Context, op *prepared) cache.Entry[*responses.Answer] {
 	// The calls are known to who began the execution, whose context this is part of.
 	used, out := new(cache.Facts), &httpapi.Result{}
-	r.execute(cache.WithFacts(ctx, used), op, out)
+	g.execute(cache.WithFacts(ctx, used), op, out)
 	now, facts := time.Now(), slices.Clone(used.List()) // kept: no longer than it need be
-	allowed := cachecontrol.FromFacts(facts, r.publicCatalog, now).Unless(!receiversMayStore(op)).Tagged(r.edge, op.drops,
-		used.Tags)
+	allowed := cachecontrol.FromFacts(facts, g.opts.PublicCatalog, now).Unless(!receiversMayStore(op)).
+		Tagged(g.opts.Edge, op.drops, used.Tags)
 	a := responses.New(out.Response, facts, allowed, now)
 	a.Truncated = len(out.Response.Errors) > 0 && outOfTime(ctx)
 	if out.Free != nil {
@@ -122,7 +97,7 @@ func outOfTime(ctx context.Context) bool {
 }
 
 // withDirectives adds the caller's cache directives to the context.
-func (r *runner) withDirectives(ctx context.Context, h http.Header) context.Context {
+func withDirectives(ctx context.Context, h http.Header) context.Context {
 	if wants, ok := cachecontrol.Requested(h); ok {
 		ctx = cache.WithDirectives(ctx, wants)
 	}
@@ -130,90 +105,89 @@ func (r *runner) withDirectives(ctx context.Context, h http.Header) context.Cont
 }
 
 // explains reports whether a caller may have the operation explained and wants it.
-func (r *runner) explains(h http.Header) bool {
-	return r.explain && h.Get("X-Learngraph-Explain") == "1"
+func (g *Gateway) explains(h http.Header) bool {
+	return g.opts.Explain && h.Get("X-Learngraph-Explain") == "1"
 }
 
 // addExtensions derives the extensions and headers of the answer from its facts and calls: freshness, the explain view,
 // and the headers about caches and backends.
-func (r *runner) addExtensions(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) {
+func (g *Gateway) addExtensions(ctx context.Context, op *prepared, used *provenance.Provenance, out *httpapi.Result) {
 	facts := used.Facts.List()
-	out.Policy, out.ProxyStatus = r.policy(ctx, op, used, out), provenance.ProxyStatus(out.Response.Errors, facts)
+	out.Policy, out.ProxyStatus = g.policy(ctx, op, used, out), provenance.ProxyStatus(out.Response.Errors, facts)
 	if stale := provenance.StaleFacts(facts); len(stale) > 0 {
 		out.Extend("freshness", map[string]any{"stale": stale})
 	}
 	if used.Explains() {
 		// An explained answer is not stored, since callers without the header must not get it.
-		out.Extend("explain", used.Explain(out.Response.Data, provenance.Parameters(ctx, r.digest)))
+		out.Extend("explain", used.Explain(out.Response.Data, provenance.Parameters(ctx, g.opts.Digest)))
 	}
 }
 
 // policy is the cache policy of the answer, and how it was served.
-func (r *runner) policy(ctx context.Context, op *prepared, used *provenance.Provenance,
+func (g *Gateway) policy(ctx context.Context, op *prepared, used *provenance.Provenance,
 	out *httpapi.Result) cachecontrol.Policy {
 	if op.Operation.Operation == ast.Mutation {
 		return cachecontrol.Policy{Served: cachecontrol.Written}
 	}
 	forbidden := !receiversMayStore(op) || len(out.Response.Errors) > 0 || used.Explains()
-	p := cachecontrol.FromFacts(used.Facts.List(), r.publicCatalog, time.Now()).Unless(forbidden)
+	p := cachecontrol.FromFacts(used.Facts.List(), g.opts.PublicCatalog, time.Now()).Unless(forbidden)
 	if wants := cache.DirectivesFrom(ctx); p.Served == cachecontrol.Missed && (wants.NoCache || wants.MaxAge != nil) {
 		p.Served = cachecontrol.Demanded
 	}
 	if out.Stored != nil {
 		return p.TaggedLike(out.Stored.Policy)
 	}
-	return p.Tagged(r.edge, op.drops, used.Facts.Tags)
+	return p.Tagged(g.opts.Edge, op.drops, used.Facts.Tags)
 }
 
-// execute fills in the response, and returns the context that the operation ran under.
-func (r *runner) execute(ctx context.Context, op *prepared, out *httpapi.Result) context.Context {
-	ctx = r.prepare(ctx, op, out)
+// execute fills in the response.
+func (g *Gateway) execute(ctx context.Context, op *prepared, out *httpapi.Result) {
+	ctx = g.executionContext(ctx, op, out)
 	ctx = graphql.WithOperationContext(ctx, op.OperationContext)
-	ctx = graphql.WithResponseContext(ctx, r.present, gqlerrors.Recover)
-	out.Response = r.respond(ctx)
+	ctx = graphql.WithResponseContext(ctx, g.present, gqlerrors.Recover)
+	out.Response = g.respond(ctx)
 	if op.delivers {
 		out.Extend(httpapi.IsFinal, true)
 	}
-	return ctx
 }
 
 // respond returns the response of an operation, as gqlgen's executor does where it has no extensions. An operation
 // whose time is over has its error alone.
-func (r *runner) respond(ctx context.Context) *graphql.Response {
-	respond := r.schema.Exec(ctx)
+func (g *Gateway) respond(ctx context.Context) *graphql.Response {
+	respond := g.opts.Schema.Exec(ctx)
 	if ctx.Err() != nil {
 		return &graphql.Response{Data: []byte("null"),
-			Errors: gqlerror.List{gqlerrors.Presenter(r.log)(ctx, context.Cause(ctx))}}
+			Errors: gqlerror.List{gqlerrors.Presenter(g.opts.Log)(ctx, context.Cause(ctx))}}
 	}
 	resp := respond(ctx)
 	resp.Errors = append(resp.Errors, graphql.GetErrors(ctx)...)
 	return resp
 }
 
-// prepare returns the context of an operation, with the buffer of its answer.
-func (r *runner) prepare(ctx context.Context, op *prepared, out *httpapi.Result) context.Context {
-	if r.begin != nil {
-		ctx = r.begin(ctx)
+// executionContext returns the context of an operation, with the buffer of its answer.
+func (g *Gateway) executionContext(ctx context.Context, op *prepared, out *httpapi.Result) context.Context {
+	if g.opts.Operation != nil {
+		ctx = g.opts.Operation(ctx)
 	}
 	buffer := engine.GetBuffer()
-	buffer.Max, buffer.OnError = r.maxData, op.onError
+	buffer.Max, buffer.OnError = g.opts.Limits.Answer, op.onError
 	out.Mutation = op.Operation.Operation == ast.Mutation
-	out.Free = r.count(buffer, out.Mutation)
+	out.Free = g.countBuffer(buffer, out.Mutation)
 	return engine.WithBuffer(ctx, buffer)
 }
 
-// count reserves memory for an answer and returns its release.
-func (r *runner) count(buffer *engine.Buffer, must bool) (free func()) {
-	if r.inflight == nil {
+// countBuffer reserves memory for an answer and returns its release.
+func (g *Gateway) countBuffer(buffer *engine.Buffer, must bool) (free func()) {
+	if g.opts.Inflight == nil {
 		return buffer.Free
 	}
-	held := r.inflight.Hold()
+	held := g.opts.Inflight.Hold()
 	held.Must = must
 	buffer.Reserve = func(size int) error {
 		if size <= inflight.Small || held.Resize(int64(size)) {
 			return nil
 		}
-		state := r.inflight.State()
+		state := g.opts.Inflight.State()
 		return &upstream.Error{Kind: upstream.LimitExceeded, Local: true, RetryAfter: httpapi.WaitForMemory,
 			Err: httpapi.ErrOverMemory, Limit: &upstream.Limit{Name: upstream.LimitInflight, Reached: state.Bytes,
 				Allowed: state.MaxBytes}}

@@ -76,7 +76,7 @@ func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req
 	sub, err := g.hub.Subscribe(who.Name, answerKey(ctx, op), g.asker(who, op, req))
 	parts.x.Leave() // an open subscription has a bound of its own
 	s.w = parts.x.Begin(s.out)
-	switch opened := s.w.Open(); {
+	switch opened := s.w.Send(s.x.Protocol.Opening()); {
 	case opened != nil:
 	case err != nil:
 		s.end(subscriptionsFull(err))
@@ -118,7 +118,7 @@ func (s *subscriber) run(sub *live.Subscription) {
 				return
 			}
 			frame := state.Frames.Get(int(s.x.Protocol), func() []byte { return s.x.Protocol.Event(state.Body) })
-			if s.w.SendFrame(frame) != nil {
+			if s.w.Send(frame) != nil {
 				return
 			}
 			if sent, body = state, state.Body; s.f.Duration == 0 {
@@ -134,7 +134,7 @@ func (s *subscriber) run(sub *live.Subscription) {
 				s.end(err)
 				return
 			}
-			if s.w.Beat() != nil {
+			if s.w.Send(s.x.Protocol.Beat()) != nil {
 				return
 			}
 		case <-s.request.Context().Done():
@@ -172,14 +172,14 @@ func (s *subscriber) refused() *gqlerror.Error {
 // end ends the stream with an error.
 func (s *subscriber) end(err *gqlerror.Error) {
 	s.out.Response.Errors = gqlerror.List{err}
-	_ = s.w.SendFrame(s.x.Protocol.End(s.out.Response.Errors))
+	_ = s.w.Send(s.x.Protocol.End(s.out.Response.Errors))
 }
 
 // reconnect ends the stream so that the caller subscribes again, which it does at a replica that stays.
 func (s *subscriber) reconnect() {
 	after := reconnectAfter + time.Duration(rand.Float64()*float64(reconnectSpread))
 	if s.x.Protocol == incremental.Events {
-		_ = s.w.SendFrame(incremental.Retry(after)) // a stream that ends without "complete" is opened again
+		_ = s.w.Send(incremental.Retry(after)) // a stream that ends without "complete" is opened again
 		return
 	}
 	s.end(&gqlerror.Error{Message: "the server is shutting down: subscribe again",
@@ -227,7 +227,7 @@ func (g *Gateway) event(ctx context.Context, req *httpapi.Request, last *live.An
 	f.Name, f.Kind, f.Document = op.Operation.Name, string(op.Operation.Operation), req.TrustedID
 	ctx, used := provenance.With(ctx, false)
 	out := &httpapi.Result{}
-	g.runner.execute(ctx, op, out)
+	g.execute(ctx, op, out)
 	out.Response.Data = slices.Clone(out.Response.Data)
 	if out.Free != nil {
 		out.Free() // the operation's statistics are taken after this

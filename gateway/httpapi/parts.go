@@ -4,7 +4,6 @@ import (
 	"net/http"
 	"time"
 
-	"github.com/learngraph/learngraph/gateway/incremental"
 	"github.com/learngraph/learngraph/gateway/representation"
 	"github.com/learngraph/learngraph/inflight"
 )
@@ -12,51 +11,45 @@ import (
 // Parts sends an answer in parts.
 type Parts struct {
 	x       *ResponseWriter
-	w       *incremental.Writer
+	control *http.ResponseController
 	encoder *representation.Encoder // nil for an answer that is sent as it is
 }
 
 // Begin sends the header of an answer in parts, with out's policy, which is that of the first part.
 func (x *ResponseWriter) Begin(out *Result) *Parts {
-	x.setHeaders(x.permitted(out.Policy.Unless(true)))
+	h := x.setHeaders(x.permitted(out.Policy.Unless(true)))
 	x.setProxyStatus(out)
-	delete(x.w.Header(), "Referrer-Policy") // parts have no links, and a ninth header takes 1.5 KiB of each stream
-	p := &Parts{x: x}
+	delete(h, "Referrer-Policy") // parts have no links, and a ninth header takes 1.5 KiB of each stream
 	encoder, coding := x.codings.NewEncoder(x.w, x.compressAbove)
-	if encoder == nil {
-		p.w = incremental.NewWriter(x.w, x.Protocol, nil)
-		return p
+	if encoder != nil {
+		h["Content-Encoding"] = []string{coding}
 	}
-	x.w.Header()["Content-Encoding"] = []string{coding}
-	p.encoder, p.w = encoder, incremental.NewWriter(x.w, x.Protocol, encoder)
-	return p
+	x.Protocol.SetHeaders(h)
+	x.w.WriteHeader(http.StatusOK)
+	return &Parts{x, http.NewResponseController(x.w), encoder}
 }
 
-// Send sends a payload. A reader who takes it too slowly is cut off, as of any answer.
-func (p *Parts) Send(payload []byte, last bool) error {
-	return p.within(len(payload), func() error { return p.w.Send(payload, last) })
-}
-
-// SendFrame sends a frame of a subscription. A reader who takes it too slowly is cut off.
-func (p *Parts) SendFrame(frame []byte) error {
-	return p.within(len(frame), func() error { return p.w.SendFrame(frame) })
-}
-
-// Open sends the bytes before the first frame of a subscription, so that the caller has the header.
-func (p *Parts) Open() error { return p.within(0, p.w.Open) }
-
-// Beat keeps a connection without payloads open.
-func (p *Parts) Beat() error { return p.within(0, p.w.Beat) }
-
-// within sets the deadline by which a reader must take so many bytes.
-func (p *Parts) within(size int, send func() error) error {
-	most := slowStart + time.Duration(size)*time.Second/leastRate
-	_ = http.NewResponseController(p.x.w).SetWriteDeadline(time.Now().Add(most))
-	err := send()
-	if err != nil && isTimeout(err) && size > inflight.Small {
+// Send sends frames as soon as they are there. A reader who takes them too slowly is cut off, as of any answer.
+func (p *Parts) Send(frames []byte) error {
+	most := slowStart + time.Duration(len(frames))*time.Second/leastRate
+	_ = p.control.SetWriteDeadline(time.Now().Add(most))
+	err := p.write(frames)
+	if err != nil && isTimeout(err) && len(frames) > inflight.Small {
 		p.x.Load.CutOff()
 	}
 	return err
+}
+
+func (p *Parts) write(frames []byte) (err error) {
+	if p.encoder == nil {
+		_, err = p.x.w.Write(frames)
+	} else if _, err = p.encoder.Write(frames); err == nil {
+		err = p.encoder.Flush()
+	}
+	if err != nil {
+		return err
+	}
+	return p.control.Flush()
 }
 
 // Close ends the content coding.

@@ -149,7 +149,7 @@ func (x *ResponseWriter) sendEvent(out *Result) {
 	x.Protocol = incremental.Events
 	w := x.Begin(out)
 	defer w.Close()
-	_ = w.SendFrame(incremental.Only(frame.Bytes())) // a caller who has left needs no answer
+	_ = w.Send(incremental.Only(frame.Bytes())) // a caller who has left needs no answer
 }
 
 // sendStored sends a whole answer as it is kept.

@@ -66,7 +66,7 @@ func list[T any](o *object, name string, items []T, write func(T)) {
 	o.WriteByte(']')
 }
 
-// First returns the first payload.
+// First returns the frame of the first payload, which others follow.
 func (p Protocol) First(data []byte, errs gqlerror.List, first *engine.Payload) []byte {
 	o := &object{}
 	o.WriteByte('{')
@@ -75,10 +75,14 @@ func (p Protocol) First(data []byte, errs gqlerror.List, first *engine.Payload) 
 	if p.Format() == engine.Deduplicated {
 		pending(o, first.Pending)
 	}
-	return o.end(first.HasNext, nil)
+	frame := p.frame(o.end(first.HasNext, nil), false)
+	if p == Events {
+		return frame
+	}
+	return append([]byte(opening), frame...)
 }
 
-// Next returns a later payload.
+// Next returns the frame of a later payload.
 func (p Protocol) Next(payload *engine.Payload, extensions map[string]any) []byte {
 	o := &object{}
 	o.WriteByte('{')
@@ -87,16 +91,16 @@ func (p Protocol) Next(payload *engine.Payload, extensions map[string]any) []byt
 	} else {
 		deduplicated(o, payload)
 	}
-	return o.end(payload.HasNext, extensions)
+	return p.frame(o.end(payload.HasNext, extensions), !payload.HasNext)
 }
 
-func (o *object) end(hasNext bool, extensions map[string]any) []byte {
+func (o *object) end(hasNext bool, extensions map[string]any) string {
 	if len(extensions) > 0 {
 		o.member("extensions", extensions)
 	}
 	o.member("hasNext", hasNext)
 	o.WriteByte('}')
-	return o.Bytes()
+	return o.String()
 }
 
 func pending(o *object, announced []engine.Pending) {
