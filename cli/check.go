@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -47,15 +48,16 @@ func (c *checkCommand) Run(p *process) error {
 
 // conclude writes the result of a command, and returns how the run ends.
 func conclude(stdout io.Writer, asJSON, ok bool, result interface{ print(io.Writer) }) error {
+	var out bytes.Buffer
 	if asJSON {
-		encoder := json.NewEncoder(stdout)
+		encoder := json.NewEncoder(&out)
 		encoder.SetEscapeHTML(false)
 		encoder.SetIndent("", "  ")
-		_ = encoder.Encode(result)
+		_ = encoder.Encode(result) // of texts, numbers and lists
 	} else {
-		result.print(stdout)
+		result.print(&out)
 	}
-	if !ok {
+	if _, err := stdout.Write(out.Bytes()); err != nil || !ok {
 		return exit(ExitFailed)
 	}
 	return nil

@@ -3,7 +3,6 @@ package cli
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -57,10 +56,7 @@ func (c *doctorCommand) Run(ctx context.Context, p *process) error {
 	defer stop()
 	return p.with(func(e *environment) error {
 		d := &doctor{cfg: e.cfg, getenv: p.Getenv, clocks: clocks{base: e.transport}}
-		if code := d.run(ctx, c.JSON, p.Stdout, p.Stderr); code != ExitOK {
-			return exit(code)
-		}
-		return nil
+		return d.run(ctx, c.JSON, p.Stdout, p.Stderr)
 	})
 }
 
@@ -75,18 +71,11 @@ type doctor struct {
 }
 
 // run compares the configuration with the real world, with one cheap read of each backend. It writes a table or JSON to
-// stdout and its progress to stderr. The exit code is ExitOK where everything works.
-func (d *doctor) run(ctx context.Context, asJSON bool, stdout, stderr io.Writer) int {
+// stdout and its progress to stderr. Its error is nil where everything works.
+func (d *doctor) run(ctx context.Context, asJSON bool, stdout, stderr io.Writer) error {
 	list := d.runChecks(ctx, progressTo(stderr))
-	write := writeTable
-	if asJSON {
-		write = writeResultsJSON
-	}
-	failed := slices.ContainsFunc(list, doctorResult.failed)
-	if write(stdout, list) != nil || failed || ctx.Err() != nil {
-		return ExitFailed
-	}
-	return ExitOK
+	ok := !slices.ContainsFunc(list, doctorResult.failed)
+	return conclude(stdout, asJSON, ok && ctx.Err() == nil, doctorReport{ok, list})
 }
 
 // doctorCheck is one check of the settings against the running backends, Redis or clocks.
@@ -127,22 +116,19 @@ func (d *doctor) runChecks(ctx context.Context, p progress) []doctorResult {
 	return list
 }
 
-func writeTable(w io.Writer, list []doctorResult) error {
-	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "CHECK\tVERDICT\tTIME\tDETAIL\tREMEDY")
-	for _, g := range list {
-		fmt.Fprintf(t, "%s\t%s\t%d ms\t%s\t%s\n", g.Check, g.Status, g.Millis, g.Detail, cmp.Or(g.Remedy, "-"))
-	}
-	return t.Flush()
+// doctorReport is the command's output.
+type doctorReport struct {
+	OK     bool           `json:"ok"`
+	Checks []doctorResult `json:"checks"`
 }
 
-func writeResultsJSON(w io.Writer, list []doctorResult) error {
-	enc := json.NewEncoder(w)
-	enc.SetIndent("", "  ")
-	return enc.Encode(struct {
-		OK     bool           `json:"ok"`
-		Checks []doctorResult `json:"checks"`
-	}{!slices.ContainsFunc(list, doctorResult.failed), list})
+func (r doctorReport) print(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(t, "CHECK\tVERDICT\tTIME\tDETAIL\tREMEDY")
+	for _, g := range r.Checks {
+		fmt.Fprintf(t, "%s\t%s\t%d ms\t%s\t%s\n", g.Check, g.Status, g.Millis, g.Detail, cmp.Or(g.Remedy, "-"))
+	}
+	_ = t.Flush() // to memory
 }
 
 // target names the settings of a backend, for remedies; needs are those without which it is not configured.

@@ -7,6 +7,7 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"errors"
 	"io"
 	"maps"
 	"net"
@@ -51,7 +52,7 @@ func examinedWith(t *testing.T, transport http.RoundTripper, env map[string]stri
 		change(cfg)
 	}
 	var stdout, stderr bytes.Buffer
-	v := visit{exit: (&doctor{cfg: cfg, getenv: getenv, clocks: clocks{base: transport}}).run(t.Context(), true, &stdout, &stderr),
+	v := visit{exit: codeOf((&doctor{cfg: cfg, getenv: getenv, clocks: clocks{base: transport}}).run(t.Context(), true, &stdout, &stderr)),
 		verdicts: map[string]string{}, remedies: map[string]string{}}
 	v.stdout, v.stderr = stdout.String(), stderr.String()
 	var answer struct{ Checks []doctorResult }
@@ -373,7 +374,7 @@ func TestDoctorPrintsATableAndPlainProgress(t *testing.T) {
 		t.Fatal(err)
 	}
 	var stdout, stderr bytes.Buffer
-	if exit := (&doctor{cfg: cfg, getenv: settings, clocks: clocks{base: emulated(t).Transport()}}).run(t.Context(), false, &stdout, &stderr); exit != ExitOK {
+	if exit := codeOf((&doctor{cfg: cfg, getenv: settings, clocks: clocks{base: emulated(t).Transport()}}).run(t.Context(), false, &stdout, &stderr)); exit != ExitOK {
 		t.Errorf("got exit code %d", exit)
 	}
 	lines := strings.Split(strings.TrimSpace(stdout.String()), "\n")
@@ -403,11 +404,11 @@ func TestDoctorExitsForScripts(t *testing.T) {
 		"an interruption":  {interrupted, ExitFailed},
 		"nothing is wrong": {t.Context(), ExitOK},
 	} {
-		if got := (&doctor{cfg: cfg, getenv: settings, clocks: clocks{base: emulated(t).Transport()}}).run(test.ctx, false, io.Discard, io.Discard); got != test.want {
+		if got := codeOf((&doctor{cfg: cfg, getenv: settings, clocks: clocks{base: emulated(t).Transport()}}).run(test.ctx, false, io.Discard, io.Discard)); got != test.want {
 			t.Errorf("%s: got exit code %d, want %d", name, got, test.want)
 		}
 	}
-	if got := (&doctor{cfg: cfg, getenv: settings, clocks: clocks{base: emulated(t).Transport()}}).run(t.Context(), false, brokenPipe{}, io.Discard); got != ExitFailed {
+	if got := codeOf((&doctor{cfg: cfg, getenv: settings, clocks: clocks{base: emulated(t).Transport()}}).run(t.Context(), false, brokenPipe{}, io.Discard)); got != ExitFailed {
 		t.Errorf("a table that nobody can read: got exit code %d, want %d", got, ExitFailed)
 	}
 }
@@ -424,4 +425,12 @@ func TestDoctorHasARemedyForEachKindOfFailure(t *testing.T) {
 			t.Errorf("%s has no remedy", kind)
 		}
 	}
+}
+
+// codeOf returns the exit code of a run.
+func codeOf(err error) int {
+	if e := exit(ExitOK); errors.As(err, &e) {
+		return int(e)
+	}
+	return ExitOK
 }

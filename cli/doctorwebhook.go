@@ -3,11 +3,13 @@ package cli
 import (
 	"context"
 	"encoding/json"
-	"net/http"
+	"io"
+	"slices"
 	"time"
 
 	"github.com/learngraph/learngraph/app"
 	"github.com/learngraph/learngraph/cache"
+	"github.com/learngraph/learngraph/telemetry"
 )
 
 // webhook reports when a webhook last had a delivery with a right signature. Redis has the deliveries of all replicas;
@@ -43,29 +45,13 @@ func (d *doctor) webhook(ctx context.Context, backend string) doctorResult {
 
 // lastDelivery asks the server's /status.
 func (d *doctor) lastDelivery(ctx context.Context, backend string) (at time.Time, ok bool) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+onThisMachine(d.cfg.MetricsListen)+"/status",
-		nil)
-	if err != nil {
+	var status struct{ Webhooks []telemetry.WebhookState }
+	err := get(ctx, "http", d.cfg.MetricsListen, "/status", func(answer io.Reader) error {
+		return json.NewDecoder(answer).Decode(&status)
+	})
+	i := slices.IndexFunc(status.Webhooks, func(w telemetry.WebhookState) bool { return w.Backend == backend })
+	if err != nil || i < 0 {
 		return at, false
 	}
-	resp, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
-	if err != nil {
-		return at, false
-	}
-	defer resp.Body.Close()
-	var status struct {
-		Webhooks []struct {
-			Backend      string
-			LastDelivery time.Time
-		}
-	}
-	if resp.StatusCode != http.StatusOK || json.NewDecoder(resp.Body).Decode(&status) != nil {
-		return at, false
-	}
-	for _, w := range status.Webhooks {
-		if w.Backend == backend {
-			return w.LastDelivery, true
-		}
-	}
-	return at, false
+	return status.Webhooks[i].LastDelivery, true
 }

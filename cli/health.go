@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/tls"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"time"
@@ -55,6 +56,11 @@ func scheme(cfg *config.Config) string {
 
 // probe asks a listener of this machine, and returns an error unless the answer is 200.
 func probe(ctx context.Context, scheme, address, path string) error {
+	return get(ctx, scheme, address, path, func(io.Reader) error { return nil })
+}
+
+// get has read called with an answer of a listener of this machine, and returns an error unless the answer is 200.
+func get(ctx context.Context, scheme, address, path string, read func(io.Reader) error) error {
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+onThisMachine(address)+path, nil)
 	if err != nil {
 		return fmt.Errorf("%s is not an address of a server", address)
@@ -69,7 +75,7 @@ func probe(ctx context.Context, scheme, address, path string) error {
 	if resp.StatusCode != http.StatusOK {
 		return fmt.Errorf("the server answers %s with status %d", path, resp.StatusCode)
 	}
-	return nil
+	return read(resp.Body)
 }
 
 // onThisMachine returns the address by which this machine reaches a listener.

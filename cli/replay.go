@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,7 @@ func (r *replayResult) print(w io.Writer) {
 		}
 		fmt.Fprintln(w, verdict, f.File)
 		for _, d := range f.Differences {
-			fmt.Fprintf(w, "  %s: recorded %s, now %s\n", d.Path, orAbsent(d.Recorded), orAbsent(d.Now))
+			fmt.Fprintf(w, "  %s: recorded %s, now %s\n", d.Path, cmp.Or(d.Recorded, "nothing"), cmp.Or(d.Now, "nothing"))
 		}
 		for _, c := range f.Missing {
 			fmt.Fprintf(w, "  not called: %s (%d)\n", c.Route, c.Calls)
@@ -127,11 +128,4 @@ func (r *replayResult) print(w io.Writer) {
 			fmt.Fprintln(w, "  note: a replay right after the capture differed too:", d)
 		}
 	}
-}
-
-func orAbsent(value string) string {
-	if value == "" {
-		return "nothing"
-	}
-	return value
 }

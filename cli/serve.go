@@ -51,7 +51,7 @@ func (f *failure) Unwrap() error { return f.error }
 
 func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.Signal) error {
 	b := buildOf(p.Program)
-	e.log.Info("starting", "version", b.version, "commit", b.commit, "go", b.golang, "schema", b.schema)
+	e.log.Info("starting", "version", b.Version, "commit", b.Commit+b.Modified, "go", b.Go, "schema", "sha256:"+b.Schema)
 	e.log.Info("settings", slog.Attr{Key: "changed", Value: slog.GroupValue(changed(e.cfg)...)})
 	for _, w := range e.cfg.Warnings {
 		e.log.Warn(w)
@@ -60,7 +60,7 @@ func (e *environment) serve(ctx context.Context, p *process, hangups <-chan os.S
 	if err != nil {
 		return err
 	}
-	s, err := app.New(e.cfg, app.Options{Schema: p.Schema, Version: b.version, Transport: e.transport, Traces: traces,
+	s, err := app.New(e.cfg, app.Options{Schema: p.Schema, Version: b.Version, Transport: e.transport, Traces: traces,
 		Log: e.log})
 	if err != nil {
 		return err

@@ -2,11 +2,7 @@ package telemetry
 
 import (
 	"cmp"
-	"crypto/sha256"
-	"encoding/hex"
 	"net/http"
-	"runtime"
-	"runtime/debug"
 	"strconv"
 	"strings"
 
@@ -55,20 +51,11 @@ func (m *Metrics) Reloaded(setting, outcome string) {
 
 // Build makes the metric of the build. An empty version is that of the build information.
 func (m *Metrics) Build(schema, version string) {
-	commit := "unknown"
-	if info, ok := debug.ReadBuildInfo(); ok {
-		version = cmp.Or(version, info.Main.Version)
-		for _, s := range info.Settings {
-			if s.Key == "vcs.revision" {
-				commit = s.Value
-			}
-		}
-	}
-	sum := sha256.Sum256([]byte(schema))
+	b := BuildOf(schema, version)
 	build := prometheus.NewGauge(prometheus.GaugeOpts{Name: "learngraph_build_info",
 		Help: "1, with labels that identify the build.",
-		ConstLabels: prometheus.Labels{"version": cmp.Or(version, "unknown"), "commit": commit,
-			"goversion": runtime.Version(), "schema": hex.EncodeToString(sum[:])[:16]}})
+		ConstLabels: prometheus.Labels{"version": b.Version, "commit": b.Commit, "goversion": b.Go,
+			"schema": b.Schema[:16]}})
 	build.Set(1)
 	m.registry.MustRegister(build)
 }
