@@ -6,33 +6,30 @@ import (
 	"strings"
 )
 
-// The reasons why a caller was not authenticated. Their texts may be shown, and do not reveal which part of a
-// credential is wrong.
+// rejection is why a caller was not authenticated. Its text may be shown, and does not reveal which part of a credential
+// is wrong; its reason is for operators only, since it would help an attacker.
+type rejection struct{ text, reason string }
+
+func (e *rejection) Error() string { return e.text }
+
+// Is reports whether the target has the same text.
+func (e *rejection) Is(target error) bool { return target.Error() == e.text }
+
+// The texts of rejections.
 var (
-	ErrNoCredentials   = errors.New("send an API key in X-API-Key or a token in Authorization")
-	ErrManyCredentials = errors.New("send one credential, not several")
-	ErrUnknownKey      = errors.New("the API key is not known")
-	ErrBadToken        = errors.New("the token is not valid")
+	ErrNoCredentials   error = &rejection{"send an API key in X-API-Key or a token in Authorization", "no credential"}
+	ErrManyCredentials error = &rejection{"send one credential, not several", "several credentials"}
+	ErrUnknownKey      error = &rejection{"the API key is not known", "unknown API key"}
+	ErrBadToken              = errors.New("the token is not valid")
 )
 
-// badToken is ErrBadToken with its reason, which is for operators only: it would help an attacker.
-type badToken struct{ reason string }
-
-func (e *badToken) Error() string        { return ErrBadToken.Error() }
-func (e *badToken) Is(target error) bool { return target == ErrBadToken }
+// badToken returns ErrBadToken with its reason.
+func badToken(reason string) error { return &rejection{ErrBadToken.Error(), reason} }
 
 // Reason returns why a credential is not taken, for the log. It has nothing of the credential.
 func Reason(err error) string {
-	if bad := (*badToken)(nil); errors.As(err, &bad) {
-		return bad.reason
-	}
-	switch {
-	case errors.Is(err, ErrNoCredentials):
-		return "no credential"
-	case errors.Is(err, ErrManyCredentials):
-		return "several credentials"
-	case errors.Is(err, ErrUnknownKey):
-		return "unknown API key"
+	if r := (*rejection)(nil); errors.As(err, &r) {
+		return r.reason
 	}
 	return err.Error()
 }
@@ -62,7 +59,7 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Caller, error) {
 	}
 	scheme, token, _ := strings.Cut(tokens[0], " ")
 	if a.Tokens == nil || !strings.EqualFold(scheme, "Bearer") {
-		return nil, &badToken{"no bearer token, or tokens are not accepted"}
+		return nil, badToken("no bearer token, or tokens are not accepted")
 	}
 	return a.Tokens.Verify(r.Context(), strings.TrimSpace(token))
 }

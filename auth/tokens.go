@@ -107,7 +107,7 @@ func (t *Tokens) Reload(ctx context.Context) (changed bool, err error) { return 
 // was ever had. A token stays good no longer than the key that it is signed with is in the set.
 func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	if len(token) > maxTokenLength {
-		return nil, &badToken{"token longer than 16 KiB"}
+		return nil, badToken("token longer than 16 KiB")
 	}
 	sum := sha256.Sum256([]byte(token))
 	if known, ok := t.verified.Get(sum); ok {
@@ -119,9 +119,9 @@ func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	parsed, err := jwt.ParseSigned(token, t.algorithms)
 	switch {
 	case err != nil || len(parsed.Headers) != 1:
-		return nil, &badToken{"token without a signature, or with an algorithm that is not accepted"}
+		return nil, badToken("token without a signature, or with an algorithm that is not accepted")
 	case !t.typed(parsed.Headers[0]):
-		return nil, &badToken{"token with a wrong type"}
+		return nil, badToken("token with a wrong type")
 	}
 	keys, err := t.keys.find(ctx, parsed.Headers[0].KeyID, parsed.Headers[0].Algorithm)
 	if err != nil {
@@ -129,7 +129,7 @@ func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	}
 	v, err := t.verify(parsed, keys)
 	if err != nil {
-		return nil, &badToken{claimError(err)}
+		return nil, badToken(claimError(err))
 	}
 	t.verified.Put(sum, v, v.size())
 	return v.caller, nil
