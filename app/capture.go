@@ -138,19 +138,21 @@ func (c *capturer) serve(w http.ResponseWriter, r *http.Request, who *auth.Calle
 	answer := &bufferedWriter{to: w, header: w.Header(), status: http.StatusOK, held: c.Inflight.Hold()}
 	defer answer.held.Free()
 	if err := c.execute(answer, r, x); err != nil {
-		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestlog.ID(r.Context()),
-			"cause", err.Error())
+		c.reportFailure(r.Context(), err)
 		http.Error(w, "the operation could not be started", http.StatusInternalServerError)
 		return
 	}
 	name, err := c.save(r.Context(), x, answer)
 	if err != nil {
-		c.log.WarnContext(r.Context(), "an operation is not captured", "requestId", requestlog.ID(r.Context()),
-			"cause", err.Error())
+		c.reportFailure(r.Context(), err)
 	} else {
 		w.Header().Set(headerCapture, name)
 	}
 	_ = answer.release()
+}
+
+func (c *capturer) reportFailure(ctx context.Context, err error) {
+	c.log.WarnContext(ctx, "an operation is not captured", "requestId", requestlog.ID(ctx), "cause", err.Error())
 }
 
 // bufferedWriter holds an answer back while there is room for it.
