@@ -143,15 +143,13 @@ var (
 )
 
 func (f *File) check() error {
-	for _, b := range f.Backends {
-		if !slices.Contains([]upstream.Backend{upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR}, b) {
-			return errors.New("backends: has an unknown backend")
-		}
-	}
-	if len(f.Backends) == 0 {
+	unknown := func(b upstream.Backend) bool { return !slices.Contains(upstream.Backends, b) }
+	switch {
+	case slices.ContainsFunc(f.Backends, unknown):
+		return errors.New("backends: has an unknown backend")
+	case len(f.Backends) == 0:
 		return errors.New("backends: must not be empty")
-	}
-	if len(f.Request.Document) == 0 {
+	case len(f.Request.Document) == 0:
 		return errors.New("request.document: must not be empty")
 	}
 	for i, c := range f.Calls {

@@ -213,6 +213,15 @@ func (m *Masker) Key(name string) string {
 	return m.Text(name)
 }
 
+// each returns a list with change applied to each element.
+func each(list []any, change func(any) any) []any {
+	out := make([]any, len(list))
+	for i, e := range list {
+		out[i] = change(e)
+	}
+	return out
+}
+
 // Value replaces every text and number in a decoded JSON value. Numbers are json.Number.
 func (m *Masker) Value(v any) any {
 	switch v := v.(type) {
@@ -221,11 +230,7 @@ func (m *Masker) Value(v any) any {
 	case json.Number:
 		return m.Number(v)
 	case []any:
-		list := make([]any, len(v))
-		for i, e := range v {
-			list[i] = m.Value(e)
-		}
-		return list
+		return each(v, m.Value)
 	case map[string]any:
 		object := make(map[string]any, len(v))
 		for name, e := range v {

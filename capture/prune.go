@@ -24,11 +24,7 @@ func (p pruner) root(v any, s *document.Shape) any {
 		}
 		return out
 	case []any:
-		list := make([]any, len(v))
-		for i, e := range v {
-			list[i] = p.element(e, s)
-		}
-		return list
+		return each(v, func(e any) any { return p.element(e, s) })
 	}
 	return p.Value(v)
 }
@@ -61,11 +57,7 @@ func (p pruner) value(v any, m *document.Member, owner *document.Shape) any {
 	}
 	switch v := v.(type) {
 	case []any:
-		list := make([]any, len(v))
-		for i, e := range v {
-			list[i] = p.value(e, m, owner)
-		}
-		return list
+		return each(v, func(e any) any { return p.value(e, m, owner) })
 	case map[string]any:
 		if m.Shape == nil {
 			return map[string]any{}

@@ -120,11 +120,7 @@ func (p *Pseudonyms) represented(object map[string]any) map[string]any {
 // variable replaces the value of a variable, or a part of it, that has this type.
 func (p *Pseudonyms) variable(v any, t *ast.Type) any {
 	if list, ok := v.([]any); ok && t.Elem != nil {
-		out := make([]any, len(list))
-		for i, e := range list {
-			out[i] = p.variable(e, t.Elem)
-		}
-		return out
+		return each(list, func(e any) any { return p.variable(e, t.Elem) })
 	}
 	def := p.schema.Types[t.Name()]
 	switch v := v.(type) {

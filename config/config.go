@@ -201,7 +201,7 @@ func (c *Config) Scopes() map[upstream.Backend]string {
 func (c *Config) Secret(use string) string {
 	h := sha256.New()
 	scopes := c.Scopes()
-	for _, b := range []upstream.Backend{upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR} {
+	for _, b := range upstream.Backends {
 		fmt.Fprintf(h, "%s\x00", scopes[b])
 	}
 	fmt.Fprint(h, use)

@@ -75,7 +75,7 @@ type Source struct {
 // New returns a Source.
 func New(o Options) *Source {
 	s := &Source{Options: o, taggers: map[upstream.Backend]*cache.Tagger{}}
-	for _, b := range []upstream.Backend{upstream.ThoughtIndustries, upstream.Coassemble, upstream.MATTR} {
+	for _, b := range upstream.Backends {
 		s.taggers[b] = cache.NewTagger(o.Scopes[b])
 	}
 	space := func(b upstream.Backend, personal bool) spaceOptions { return spaceOptions{b, o.Scopes[b], personal} }

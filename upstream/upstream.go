@@ -30,6 +30,9 @@ const (
 	MATTR             Backend = "mattr"
 )
 
+// Backends are all of them.
+var Backends = []Backend{ThoughtIndustries, Coassemble, MATTR}
+
 // The defaults of the options.
 const (
 	DefaultTimeout           = 10 * time.Second

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -173,11 +174,7 @@ func (p *Tab) Behaved(expected ...string) {
 		p.t.Errorf("a request to another host: %s", r)
 	}
 	for _, sent := range p.problems {
-		known := false
-		for _, e := range expected {
-			known = known || strings.Contains(sent, e)
-		}
-		if !known {
+		if !slices.ContainsFunc(expected, func(e string) bool { return strings.Contains(sent, e) }) {
 			p.t.Errorf("the console says: %s", sent)
 		}
 	}
@@ -213,20 +210,20 @@ func (p *Tab) Shoot(name string) []byte {
 // Texts returns the visible text of each element that a CSS selector finds, in one line each.
 func (p *Tab) Texts(selector string) []string {
 	p.t.Helper()
-	var got []string
-	p.Do("read "+selector,
-		chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map(e => e.innerText.replace(/\s+/g, ' ').trim())`,
-			selector), &got))
-	return got
+	return p.ofEach(selector, `e.innerText.replace(/\s+/g, ' ').trim()`)
 }
 
 // Attributes returns an attribute of each element that a CSS selector finds.
 func (p *Tab) Attributes(selector, attribute string) []string {
 	p.t.Helper()
-	var got []string
+	return p.ofEach(selector, fmt.Sprintf("e.getAttribute(%q)", attribute))
+}
+
+// ofEach returns the value of an expression for each element e that a CSS selector finds.
+func (p *Tab) ofEach(selector, expression string) (got []string) {
+	p.t.Helper()
 	p.Do("read "+selector,
-		chromedp.Evaluate(fmt.Sprintf(`[...document.querySelectorAll(%q)].map(e => e.getAttribute(%q))`, selector, attribute),
-			&got))
+		chromedp.Evaluate(fmt.Sprintf("[...document.querySelectorAll(%q)].map(e => %s)", selector, expression), &got))
 	return got
 }
 
