@@ -46,8 +46,8 @@ type Caller struct {
 // AllowAll is the caller where no credential is needed: all scopes, all clients.
 var AllowAll = &Caller{Name: "anyone", Scopes: Scopes}
 
-// DenyAll is the caller of a context without one: it may do nothing, since forgetting to ask must not open anything.
-var DenyAll = &Caller{Name: "nobody", Bound: true}
+// denyAll is the caller of a context without one: it may do nothing, since forgetting to ask must not open anything.
+var denyAll = &Caller{Name: "nobody", Bound: true}
 
 // tokenName begins the name of a caller with a token.
 const tokenName = "token:"
@@ -123,5 +123,5 @@ func FromContext(ctx context.Context) *Caller {
 	if c, ok := ctx.Value(contextKey{}).(*Caller); ok {
 		return c
 	}
-	return DenyAll
+	return denyAll
 }

@@ -153,13 +153,13 @@ func TestOneCredentialIsTaken(t *testing.T) {
 		want   error
 	}{
 		{"a key", http.Header{"X-Api-Key": {"k1"}}, nil},
-		{"none", http.Header{}, ErrNoCredentials},
-		{"a wrong key", http.Header{"X-Api-Key": {"k2"}}, ErrUnknownKey},
-		{"an empty key", http.Header{"X-Api-Key": {""}}, ErrUnknownKey},
-		{"two keys", http.Header{"X-Api-Key": {"k1", "k2"}}, ErrManyCredentials},
-		{"a key and a token", http.Header{"X-Api-Key": {"k1"}, "Authorization": {"Bearer x"}}, ErrManyCredentials},
-		{"a token where none are taken", http.Header{"Authorization": {"Bearer x"}}, ErrBadToken},
-		{"a cookie", http.Header{"Cookie": {"X-API-Key=k1"}}, ErrNoCredentials},
+		{"none", http.Header{}, errNoCredentials},
+		{"a wrong key", http.Header{"X-Api-Key": {"k2"}}, errUnknownKey},
+		{"an empty key", http.Header{"X-Api-Key": {""}}, errUnknownKey},
+		{"two keys", http.Header{"X-Api-Key": {"k1", "k2"}}, errManyCredentials},
+		{"a key and a token", http.Header{"X-Api-Key": {"k1"}, "Authorization": {"Bearer x"}}, errManyCredentials},
+		{"a token where none are taken", http.Header{"Authorization": {"Bearer x"}}, errBadToken},
+		{"a cookie", http.Header{"Cookie": {"X-API-Key=k1"}}, errNoCredentials},
 	} {
 		r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 		r.Header = test.header
@@ -170,7 +170,7 @@ func TestOneCredentialIsTaken(t *testing.T) {
 	}
 	r := httptest.NewRequestWithContext(t.Context(), "GET", "/", nil)
 	r.Header.Set("X-API-Key", "k1")
-	if _, err := (&Authenticator{}).Authenticate(r); !errors.Is(err, ErrUnknownKey) {
+	if _, err := (&Authenticator{}).Authenticate(r); !errors.Is(err, errUnknownKey) {
 		t.Errorf("a key where none are taken: got %v", err)
 	}
 }

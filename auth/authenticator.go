@@ -17,14 +17,14 @@ func (e *rejection) Is(target error) bool { return target.Error() == e.text }
 
 // The texts of rejections.
 var (
-	ErrNoCredentials   error = &rejection{"send an API key in X-API-Key or a token in Authorization", "no credential"}
-	ErrManyCredentials error = &rejection{"send one credential, not several", "several credentials"}
-	ErrUnknownKey      error = &rejection{"the API key is not known", "unknown API key"}
-	ErrBadToken              = errors.New("the token is not valid")
+	errNoCredentials   error = &rejection{"send an API key in X-API-Key or a token in Authorization", "no credential"}
+	errManyCredentials error = &rejection{"send one credential, not several", "several credentials"}
+	errUnknownKey      error = &rejection{"the API key is not known", "unknown API key"}
+	errBadToken              = errors.New("the token is not valid")
 )
 
-// badToken returns ErrBadToken with its reason.
-func badToken(reason string) error { return &rejection{ErrBadToken.Error(), reason} }
+// badToken returns errBadToken with its reason.
+func badToken(reason string) error { return &rejection{errBadToken.Error(), reason} }
 
 // Reason returns why a credential is not taken, for the log. It has nothing of the credential.
 func Reason(err error) string {
@@ -45,17 +45,17 @@ func (a *Authenticator) Authenticate(r *http.Request) (*Caller, error) {
 	keys, tokens := r.Header.Values("X-API-Key"), r.Header.Values("Authorization")
 	switch {
 	case len(keys)+len(tokens) == 0:
-		return nil, ErrNoCredentials
+		return nil, errNoCredentials
 	case len(keys)+len(tokens) > 1:
-		return nil, ErrManyCredentials
+		return nil, errManyCredentials
 	case len(keys) == 1:
 		if a.Keys == nil {
-			return nil, ErrUnknownKey
+			return nil, errUnknownKey
 		}
 		if c, ok := a.Keys.Find(keys[0]); ok {
 			return c, nil
 		}
-		return nil, ErrUnknownKey
+		return nil, errUnknownKey
 	}
 	scheme, token, _ := strings.Cut(tokens[0], " ")
 	if a.Tokens == nil || !strings.EqualFold(scheme, "Bearer") {

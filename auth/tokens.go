@@ -103,7 +103,7 @@ func NewTokens(opts TokenOptions, report Reporter) (*Tokens, error) {
 // Reload reads the key set now. It reports whether it is another one, or why it stays the old one.
 func (t *Tokens) Reload(ctx context.Context) (changed bool, err error) { return t.keys.reload(ctx) }
 
-// Verify returns the caller that a token names, ErrBadToken for a bad token, and an *UnavailableError while no key set
+// Verify returns the caller that a token names, a rejection for a bad token, and an *UnavailableError while no key set
 // was ever had. A token stays good no longer than the key that it is signed with is in the set.
 func (t *Tokens) Verify(ctx context.Context, token string) (*Caller, error) {
 	if len(token) > maxTokenLength {

@@ -169,7 +169,7 @@ func TestATokenIsTakenOnlyIfAllOfItIsRight(t *testing.T) {
 			if (err == nil) != test.want {
 				t.Fatalf("got %v, %v", c, err)
 			}
-			if err != nil && (!errors.Is(err, ErrBadToken) || err.Error() != ErrBadToken.Error()) {
+			if err != nil && (!errors.Is(err, errBadToken) || err.Error() != errBadToken.Error()) {
 				t.Errorf("the error tells more than that the token is bad: %v", err)
 			}
 			if want, ok := reasons[test.name]; ok && Reason(err) != want {
@@ -275,7 +275,7 @@ func TestAVerifiedTokenIsRememberedUntilItExpires(t *testing.T) {
 			t.Errorf("got %v, %v", again, err)
 		}
 		time.Sleep(time.Hour)
-		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, ErrBadToken) {
+		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, errBadToken) {
 			t.Errorf("after it expired: got %v", err)
 		}
 	})
@@ -382,7 +382,7 @@ func TestWithoutAKeySetTokensAreRetryable(t *testing.T) {
 		if len(i.fetches) != 1 {
 			t.Errorf("%d fetches in an instant, want 1", len(i.fetches))
 		}
-		if _, err := tokens.Verify(t.Context(), "a.b.c"); !errors.Is(err, ErrBadToken) {
+		if _, err := tokens.Verify(t.Context(), "a.b.c"); !errors.Is(err, errBadToken) {
 			t.Errorf("what is no token: got %v", err)
 		}
 		i.answer = nil
@@ -428,7 +428,7 @@ func TestAKeyThatLeavesTheSetEndsItsTokens(t *testing.T) {
 		time.Sleep(keysLife)
 		_, _ = tokens.Verify(t.Context(), token)
 		synctest.Wait()
-		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, ErrBadToken) {
+		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, errBadToken) {
 			t.Errorf("a token of a withdrawn key: got %v", err)
 		}
 		// Another key under the same id is another key.
@@ -436,7 +436,7 @@ func TestAKeyThatLeavesTheSetEndsItsTokens(t *testing.T) {
 		i.keys = append(i.keys, jose.JSONWebKey{Key: once()[2], KeyID: "ec", Algorithm: "ES256"})
 		i.mu.Unlock()
 		time.Sleep(keysLife)
-		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, ErrBadToken) {
+		if _, err := tokens.Verify(t.Context(), token); !errors.Is(err, errBadToken) {
 			t.Errorf("a token of a replaced key: got %v", err)
 		}
 	})
@@ -450,8 +450,8 @@ func TestOldKeysAreNotUsedUnasked(t *testing.T) {
 		change func(*issuer)
 		want   error
 	}{
-		"a key is withdrawn":  {func(i *issuer) { i.keys = i.keys[:1] }, ErrBadToken},
-		"a key is replaced":   {func(i *issuer) { i.keys[1].Key = once()[2] }, ErrBadToken},
+		"a key is withdrawn":  {func(i *issuer) { i.keys = i.keys[:1] }, errBadToken},
+		"a key is replaced":   {func(i *issuer) { i.keys[1].Key = once()[2] }, errBadToken},
 		"nothing has changed": {func(*issuer) {}, nil},
 		"the issuer fails":    {func(i *issuer) { i.answer = func() (int, http.Header, string) { return 500, nil, "" } }, nil},
 		"the issuer is slow": {func(i *issuer) {

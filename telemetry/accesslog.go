@@ -14,9 +14,9 @@ import (
 	"github.com/learngraph/learngraph/task"
 )
 
-// LogHandler writes lines as slog's JSON handler does. The line of a request is put together without that
+// logHandler writes lines as slog's JSON handler does. The line of a request is put together without that
 // handler's generality and written together with its neighbours, since there may be tens of thousands a second.
-type LogHandler struct {
+type logHandler struct {
 	slog.Handler // of all other records
 	lines        *LineWriter
 	text         bool // lines are for people
@@ -34,16 +34,16 @@ type LogOptions struct {
 func NewLogHandler(lines *LineWriter, o LogOptions) slog.Handler {
 	options := &slog.HandlerOptions{Level: o.Level}
 	if o.Text {
-		return LogHandler{slog.NewTextHandler(lines, options), lines, true}
+		return logHandler{slog.NewTextHandler(lines, options), lines, true}
 	}
-	return LogHandler{slog.NewJSONHandler(lines, options), lines, false}
+	return logHandler{slog.NewJSONHandler(lines, options), lines, false}
 }
 
 // Dropped returns the number of lines that were not written.
-func (h LogHandler) Dropped() uint64 { return h.lines.Dropped() }
+func (h logHandler) Dropped() uint64 { return h.lines.Dropped() }
 
 // Handle keeps the line of a request for a moment, and queues any other at once.
-func (h LogHandler) Handle(ctx context.Context, r slog.Record) error {
+func (h logHandler) Handle(ctx context.Context, r slog.Record) error {
 	if h.text || r.Message != middleware.AccessMessage || r.Level != slog.LevelInfo {
 		return h.Handler.Handle(ctx, r)
 	}
