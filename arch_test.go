@@ -24,7 +24,7 @@ var allowed = map[string][]string{
 	"app":                            {"admin", "auth", "cache", "capture", "cdn", "config", "datasource", "explorer", "gateway", "gateway/access", "gateway/cachecontrol", "gateway/cost", "gateway/documents", "gateway/limits", "gateway/middleware", "gateway/representation", "gateway/requestlog", "gateway/responses", "graph", "graph/model", "inflight", "live", "reload", "resolvers", "sdl", "syntax", "task", "telemetry", "upstream", "upstream/coassemble", "upstream/mattr", "upstream/thoughtindustries", "webhook"},
 	"cdn":                            {"cache", "task"},
 	"cli":                            {"app", "cache", "capture", "config", "gateway", "gateway/documents", "gateway/limits", "graph", "reload", "sdl", "syntax", "task", "telemetry", "upstream", "upstream/coassemble", "upstream/emulator", "upstream/mattr"},
-	"config":                         {"auth", "cache", "datasource", "gateway/cost", "reload", "upstream", "upstream/emulator"},
+	"config":                         {"auth", "cache", "datasource", "reload", "upstream", "upstream/emulator"},
 	"admin":                          {"cache", "gateway/middleware", "telemetry", "upstream"},
 	"telemetry":                      {"cache", "cdn", "gateway/middleware", "gateway/requestlog", "inflight", "live", "reload", "task", "upstream"},
 	"auth":                           {"lru", "reload", "task"},

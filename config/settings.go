@@ -2,12 +2,10 @@ package config
 
 import (
 	"cmp"
-	"strconv"
 	"strings"
 
 	"github.com/learngraph/learngraph/auth"
 	"github.com/learngraph/learngraph/cache"
-	"github.com/learngraph/learngraph/gateway/cost"
 	"github.com/learngraph/learngraph/upstream"
 )
 
@@ -196,7 +194,7 @@ func (c *Config) cacheSettings() []Setting {
 func (c *Config) limitSettings() []Setting {
 	return []Setting{
 		duration("OPERATION_TIMEOUT", "15s", "Maximum time of one operation.", &c.OperationTimeout),
-		count("OPERATION_CALLS", strconv.Itoa(cost.DefaultMax/cost.CallPoints),
+		count("OPERATION_CALLS", "10000",
 			"Maximum number of backend calls of one operation; the default fits MAX_COST.", &c.OperationCalls),
 		size("OPERATION_BYTES", "512MiB", "Maximum number of bytes that one operation may receive from backends.",
 			&c.OperationBytes),
@@ -210,7 +208,11 @@ func (c *Config) limitSettings() []Setting {
 		subscriptions("SUBSCRIPTIONS", "100,10000",
 			"Maximum number of open subscriptions, for one caller and in total; 0 for none.", &c.Subscriptions),
 		amount("BATCH_LIMIT", "10", "Maximum number of operations in one request; 0 accepts no arrays.", &c.BatchLimit),
-		amount("MAX_COST", strconv.Itoa(cost.DefaultMax),
+		// An estimate takes every list for full and every call for made. A page of 25 clients with users, identities and
+		// credentials, 25 a list unless the query sets less, is estimated at 210,000 points; the same with 100 a list, at
+		// sixteen times that, is refused. OPERATION_CALLS is as many calls as these points buy: an admitted operation does
+		// not fail in part.
+		amount("MAX_COST", "1000000",
 			"Maximum estimated cost of one operation in points; 0 for no limit.", &c.MaxCost),
 		choice("COST_MODE", "enforce",
 			"Use of the estimated cost: enforce refuses operations, measure only reports, off estimates nothing.",

@@ -33,7 +33,7 @@ func FuzzBody(f *testing.F) {
 	w := &world{users: 2}
 	g := w.gateway(func(o *Options) {
 		o.Persisted = documents.NewMemory(4<<10, 0, nil)
-		o.Cost = cost.Options{Max: cost.DefaultMax, Measure: true}
+		o.Cost = cost.Options{Max: 10000 * cost.CallPoints, Measure: true}
 		o.Authenticate = as(&auth.Caller{Name: "app", Scopes: []string{auth.UsersRead}})
 	})
 	f.Fuzz(func(t *testing.T, body string) {

@@ -15,12 +15,6 @@ import (
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
-// DefaultMax is the most that one operation may cost by its estimate, which takes every list for full and every call
-// for made. A page of 25 clients with users, identities and credentials, 25 a list unless the query sets less, is
-// estimated at 210,000 points; the same with 100 a list, at sixteen times that, is refused. The default of the calls
-// that an operation may make is as many as these points buy: an admitted operation does not fail in part.
-const DefaultMax = 10000 * CallPoints
-
 // Options bound the costs of operations. The zero value bounds nothing.
 type Options struct {
 	// Max is the most points of one operation, 0 for any.
@@ -74,11 +68,10 @@ func (o Options) Counted() bool { return o.Max > 0 || o.Bucket != nil || o.Measu
 func (c *Charger) Charge(ctx context.Context, who *auth.Caller, estimate *Estimate) (Charge, *httpapi.Result) {
 	o := c.opts
 	charge := Charge{Estimate: estimate}
-	if o.Max > 0 && charge.Estimate.Points > o.Max && !o.Measure {
-		return Charge{},
-			httpapi.Refuse(gqlerror.List{gqlerrors.OverLimit(fmt.Sprintf("the operation can cost more than %d points (MAX_COST)",
-				o.Max),
-				gqlerrors.Limit{Name: "cost", Reached: charge.Estimate.Points, Allowed: o.Max})})
+	if o.Max > 0 && estimate.Points > o.Max && !o.Measure {
+		return Charge{}, httpapi.Refuse(gqlerror.List{gqlerrors.OverLimit(
+			fmt.Sprintf("the operation can cost more than %d points (MAX_COST)", o.Max),
+			gqlerrors.Limit{Name: "cost", Reached: estimate.Points, Allowed: o.Max})})
 	}
 	if o.Bucket == nil {
 		return charge, nil
@@ -88,18 +81,18 @@ func (c *Charger) Charge(ctx context.Context, who *auth.Caller, estimate *Estima
 		charge.limit = cache.Limit{Capacity: int(who.Points),
 			Restore: o.Restore * float64(who.Points) / float64(max(o.Points, 1))}
 	}
-	taken := o.Bucket.Take(ctx, who.Name, charge.limit, int(charge.Estimate.Points))
+	taken := o.Bucket.Take(ctx, who.Name, charge.limit, int(estimate.Points))
 	charge.left = taken.Left
 	if taken.OK || o.Measure {
 		return charge, nil
 	}
 	fault := &httpapi.Error{Status: http.StatusTooManyRequests, Code: gqlerrors.CodeRateLimited,
-		Message: fmt.Sprintf("the operation can cost %d points, and %d are left", charge.Estimate.Points, taken.Left)}
-	if charge.Estimate.Points > int64(charge.limit.Capacity) {
+		Message: fmt.Sprintf("the operation can cost %d points, and %d are left", estimate.Points, taken.Left)}
+	if estimate.Points > int64(charge.limit.Capacity) {
 		fault.Message = fmt.Sprintf(
 			"the operation can cost %d points, and the caller's full bucket has %d: waiting does not help, select less at once",
-			charge.Estimate.Points, charge.limit.Capacity)
-		fault.Limit = &gqlerrors.Limit{Name: "points", Reached: charge.Estimate.Points, Allowed: int64(charge.limit.Capacity)}
+			estimate.Points, charge.limit.Capacity)
+		fault.Limit = &gqlerrors.Limit{Name: "points", Reached: estimate.Points, Allowed: int64(charge.limit.Capacity)}
 	} else if taken.Wait > 0 {
 		fault.RetryAfter = int(math.Ceil(taken.Wait.Seconds()))
 	}
