@@ -15,7 +15,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"github.com/learngraph/learngraph/gateway"
 	"github.com/learngraph/learngraph/upstream/emulator"
 )
 
@@ -169,7 +168,7 @@ func TestARequestIsOneRecordOfWhatItWas(t *testing.T) {
 	send("another-key", "garbage", clients)
 	send("reader-key", "", `{"query":"{ nothing }"}`)
 	send("reader-key", "", `[`+clients+`,`+clients+`]`)
-	send("reader-key", "", `[`+strings.Repeat(clients+",", gateway.DefaultBatchLimit)+clients+`]`)
+	send("reader-key", "", `[`+strings.Repeat(clients+",", 10)+clients+`]`)
 	p.probe(t, "/healthz")
 	p.probe(t, "/readyz")
 	row := func(pairs ...any) map[string]any {

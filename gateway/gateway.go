@@ -88,9 +88,6 @@ type Options struct {
 	Edge *cachecontrol.Edge
 }
 
-// DefaultBatchLimit is the usual BatchLimit.
-const DefaultBatchLimit = 10
-
 // Gateway answers GraphQL requests. It is an http.Handler for one path.
 type Gateway struct {
 	opts      Options

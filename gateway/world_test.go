@@ -162,7 +162,7 @@ func (m worldMutation) UpdateUser(ctx context.Context, _ model.UpdateUserInput) 
 func (w *world) gateway(change func(*Options)) *Gateway {
 	opts := Options{Schema: graph.NewEngine(graph.Config{Resolvers: w}), Limits: limits.Default(),
 		Timeout: 5 * time.Second, Introspection: true, Log: slog.New(slog.NewTextHandler(w, nil)),
-		BatchLimit: DefaultBatchLimit, CompressAbove: representation.DefaultCompressAbove}
+		BatchLimit: 10, CompressAbove: representation.DefaultCompressAbove}
 	if change != nil {
 		change(&opts)
 	}

@@ -10,6 +10,8 @@ package live
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,10 +89,7 @@ func (h *Hub) Close() {
 		close(h.done)
 	}
 	h.closed = true
-	open := make([]*topic, 0, len(h.open))
-	for _, q := range h.open {
-		open = append(open, q)
-	}
+	open := slices.Collect(maps.Values(h.open))
 	h.mu.Unlock()
 	for _, q := range open {
 		q.close()
@@ -187,10 +186,7 @@ func (h *Hub) Counters() Counters {
 func (h *Hub) dropped(d cache.Invalidation) {
 	drop := newDrop(d)
 	h.mu.Lock()
-	open := make([]*topic, 0, len(h.open))
-	for _, q := range h.open {
-		open = append(open, q)
-	}
+	open := slices.Collect(maps.Values(h.open))
 	h.mu.Unlock()
 	for _, q := range open {
 		q.drop(drop)

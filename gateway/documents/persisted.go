@@ -140,8 +140,8 @@ func (s *Sources) Text(ctx context.Context, req *httpapi.Request) (string, *http
 		return d.Text, nil
 	}
 	if s.trusted.only() {
-		return "", unknown(gqlerrors.CodeNotTrusted,
-			"this server runs only the documents of its manifest, by their id")
+		return "", httpapi.Refuse(gqlerror.List{{Extensions: map[string]any{"code": gqlerrors.CodeNotTrusted},
+			Message: "this server runs only the documents of its manifest, by their id"}})
 	}
 	if req.Query != "" {
 		if p != nil && Hash(req.Query) != p.Hash {
@@ -173,10 +173,6 @@ func notPersisted(message string) *httpapi.Result {
 		Extensions: map[string]any{"code": gqlerrors.CodeNotPersisted}}})
 	out.Retryable = true
 	return out
-}
-
-func unknown(code, message string) *httpapi.Result {
-	return httpapi.Refuse(gqlerror.List{{Message: message, Extensions: map[string]any{"code": code}}})
 }
 
 // Registers reports whether a request brings the text of a document to keep under its hash.

@@ -100,13 +100,14 @@ func (p *Provenance) Explain(data []byte, parameters func(upstream.Call) []expla
 		BytesSent: len(data)}
 	served := newPathIndex(data)
 	at := map[uint64]int{}
-	for _, c := range p.Calls() {
+	own, others := p.ended()
+	for _, c := range own {
 		e.CallsMade++
 		e.BytesReceived += c.Bytes
 		at[c.Number] = len(e.Calls)
 		e.Calls = append(e.Calls, p.explainCall(c, served, parameters))
 	}
-	for _, c := range p.sharedCalls() {
+	for _, c := range others {
 		i, listed := at[c.Number]
 		if !listed {
 			at[c.Number] = len(e.Calls)

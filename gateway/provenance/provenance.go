@@ -72,17 +72,11 @@ func (p *Provenance) addShared(ctx context.Context, keys []string, notes []any) 
 // CallsMade returns how many calls the operation has begun. Those that were given up count.
 func (p *Provenance) CallsMade() int64 { return p.begun.Load() }
 
-// Calls returns the operation's own calls that have ended. It must not be changed.
-func (p *Provenance) Calls() []upstream.Call {
+// ended returns the operation's own calls that have ended, and those of others that it waited for.
+func (p *Provenance) ended() (own, shared []upstream.Call) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return slices.Clip(p.calls)
-}
-
-func (p *Provenance) sharedCalls() []upstream.Call {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	return slices.Clone(p.shared)
+	return slices.Clip(p.calls), slices.Clip(p.shared)
 }
 
 // Staleness is one line of extensions.freshness.

@@ -16,12 +16,8 @@ func Rules(suggest bool) *rules.Rules {
 		r.ReplaceRule(rules.FieldsOnCorrectTypeRule.Name, rules.FieldsOnCorrectTypeRuleWithoutSuggestions.RuleFunc)
 		r.ReplaceRule(rules.ScalarLeafsRule.Name, rules.ScalarLeafsRuleWithoutSuggestions.RuleFunc)
 	}
-	return withNames(withValues(r, suggest), suggest)
-}
-
-// withNames replaces those of the library's rules that put the error of a name at the field, variable or fragment
-// around it.
-func withNames(r *rules.Rules, suggest bool) *rules.Rules {
+	r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, valuesOfCorrectType(suggest))
+	// The library puts the error of a name at the field, variable or fragment around it.
 	r.ReplaceRule(rules.KnownArgumentNamesRule.Name, knownArguments(suggest))
 	r.ReplaceRule(rules.KnownTypeNamesRule.Name, knownTypes(suggest))
 	r.ReplaceRule(rules.KnownFragmentNamesRule.Name, knownFragments)

@@ -6,7 +6,6 @@ import (
 
 	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/validator/core"
-	"github.com/vektah/gqlparser/v2/validator/rules"
 )
 
 // valuesOfCorrectType is the specification's section 5.6 in place of the library's rule, which takes an empty object
@@ -44,12 +43,6 @@ func eachArgument(defs ast.ArgumentDefinitionList, given ast.ArgumentList, check
 			check(def.Type, arg.Value)
 		}
 	}
-}
-
-// withValues replaces the library's rules about values.
-func withValues(r *rules.Rules, suggest bool) *rules.Rules {
-	r.ReplaceRule(rules.ValuesOfCorrectTypeRule.Name, valuesOfCorrectType(suggest))
-	return r
 }
 
 // valueCheck compares a literal with the type of its place.
