@@ -76,10 +76,10 @@ const maxTransit = 100 * time.Millisecond
 
 // sharedRates are the rates that replicas keep to together. A process knows when its own calls were answered; of those
 // of the others it knows when they were to start, and they may arrive later, so the spans are longer by that.
-func sharedRates(rates []upstream.Rate) []cache.Rate {
-	shared := make([]cache.Rate, len(rates))
+func sharedRates(rates []upstream.Rate) []cache.SharedRate {
+	shared := make([]cache.SharedRate, len(rates))
 	for i, r := range rates {
-		shared[i] = cache.Rate{Count: r.Usable(), Per: r.Per + min(maxTransit, r.Per/20)}
+		shared[i] = cache.SharedRate{Count: r.Usable(), Per: r.Per + min(maxTransit, r.Per/20)}
 	}
 	return shared
 }

@@ -150,7 +150,7 @@ func benchSharedBudget(quick bool) (rows []row, err error) {
 	defer func() { err = errors.Join(err, store.Close()) }()
 	rate := upstream.Rate{Count: 100_000, Per: time.Minute}
 	c, err := limitedClient(sharedSlots, rate,
-		cache.NewWindow(store, "bench", []cache.Rate{{Count: rate.Usable(), Per: rate.Per}}, 1))
+		cache.NewWindow(store, "bench", []cache.SharedRate{{Count: rate.Usable(), Per: rate.Per}}, 1))
 	if err != nil {
 		return nil, err
 	}

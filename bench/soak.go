@@ -226,7 +226,7 @@ func (s *soak) wire(o *resolvers.Options) error {
 		return err
 	}
 	client := func(b upstream.Backend, base string, concurrency int, a upstream.Authorizer) (*upstream.Client, error) {
-		shared := []cache.Rate{{Count: rates[0].Usable(), Per: rates[0].Per}}
+		shared := []cache.SharedRate{{Count: rates[0].Usable(), Per: rates[0].Per}}
 		c, err := upstream.New(upstream.Options{Backend: b, BaseURL: base, Authorizer: a, Transport: s.transport,
 			Timeout: soakCall, OperationTimeout: soakOperation, Concurrency: concurrency, Rates: rates,
 			Budget: cache.NewWindow(s.cache, string(b), shared, 1), MaxBody: 4 << 20})

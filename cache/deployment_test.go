@@ -65,7 +65,7 @@ func startLoad(t *testing.T, caches [2]*Cache, keys []string, budget int) *traff
 	t.Helper()
 	l := &traffic{ended: make(chan struct{}), b: &backend{}}
 	for _, c := range caches {
-		s, window := words(c), NewWindow(c, "backend", []Rate{{budget, time.Hour}}, len(caches))
+		s, window := words(c), NewWindow(c, "backend", []SharedRate{{budget, time.Hour}}, len(caches))
 		l.workers.Go(func() {
 			for i := 0; ; i++ {
 				select {
@@ -311,7 +311,7 @@ func TestTLSWithAnAuthorityOfItsOwnAndAUserOfFewRights(t *testing.T) {
 	one(t.Context(), words(first), b, "a")
 	until(t, "the second replica finds it", func() bool { return len(words(second).Stored(t.Context(), "a")) == 1 })
 	words(first).Drop(t.Context(), "a")
-	take(NewWindow(first, "backend", []Rate{{5, time.Hour}}, 1), 1)
+	take(NewWindow(first, "backend", []SharedRate{{5, time.Hour}}, 1), 1)
 	NewBucket(first, "scope", "points").Take(t.Context(), "a", Limit{Capacity: 10, Restore: 1}, 7)
 	if got := first.Counters(); got.Redis.Errors != 0 || got.Redis.PendingDrops != 0 {
 		t.Errorf("got %+v, want no error: the user lacks a right", got)
@@ -391,7 +391,7 @@ func TestPrefixesKeepProductsOnOneRedisApart(t *testing.T) {
 	if got := words(other).Stored(t.Context(), "a"); len(got) != 1 {
 		t.Error("a drop of one product reached the other one")
 	}
-	rate := []Rate{{1, time.Hour}}
+	rate := []SharedRate{{1, time.Hour}}
 	if got := strconv.Itoa(take(NewWindow(first, "backend", rate, 1), 1)) + strconv.Itoa(take(NewWindow(other, "backend", rate, 1), 1)); got != "11" {
 		t.Errorf("got %s, want one call of each product's own budget", got)
 	}

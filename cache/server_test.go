@@ -145,7 +145,7 @@ func TestAServersWindowAndBucketAreShared(t *testing.T) {
 	t.Parallel()
 	url, _ := realRedis(t)
 	first, second := server(t, url), server(t, url)
-	limit := []Rate{{2, time.Hour}, {3, 24 * time.Hour}}
+	limit := []SharedRate{{2, time.Hour}, {3, 24 * time.Hour}}
 	one, two := NewWindow(first, "backend", limit, 1), NewWindow(second, "backend", limit, 1)
 	if got := []int{take(one, 1), take(two, 1), take(one, 1), take(two, 1)}; !slices.Equal(got, []int{1, 1, 0, 0}) {
 		t.Errorf("got %v", got)

@@ -16,8 +16,8 @@ const (
 	maxLease     = time.Second
 )
 
-// Rate is a limit of Count starts in any window of length Per.
-type Rate struct {
+// SharedRate is a limit of Count starts of all replicas in any window of length Per.
+type SharedRate struct {
 	Count int
 	Per   time.Duration
 }
@@ -29,7 +29,7 @@ type Rate struct {
 type Window struct {
 	remote   *remote
 	keys     []string
-	rates    []Rate // the longest last
+	rates    []SharedRate // the longest last
 	replicas int
 	life     time.Duration // of a lease
 
@@ -59,9 +59,9 @@ type change struct {
 
 // NewWindow returns the budget of a name. Redis stores it under a digest of the name. All replicas that share a budget
 // must pass the same rates and the same number of replicas.
-func NewWindow(c *Cache, name string, rates []Rate, replicas int) *Window {
+func NewWindow(c *Cache, name string, rates []SharedRate, replicas int) *Window {
 	w := &Window{remote: c.remote, rates: slices.Clone(rates), replicas: max(replicas, 1), life: maxLease}
-	slices.SortFunc(w.rates, func(a, b Rate) int { return int(a.Per - b.Per) })
+	slices.SortFunc(w.rates, func(a, b SharedRate) int { return int(a.Per - b.Per) })
 	for _, r := range w.rates {
 		w.life = min(w.life, r.Per/leaseDivisor)
 	}

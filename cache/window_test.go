@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-var rates = []Rate{{2, time.Second}, {3, time.Minute}}
+var rates = []SharedRate{{2, time.Second}, {3, time.Minute}}
 
 // take leases one start after the other, n times, and returns how many there were.
 func take(w *Window, n int) (got int) {
@@ -21,7 +21,7 @@ func take(w *Window, n int) (got int) {
 }
 
 // aloneAndShared runs a test on windows of one process, and on windows of two replicas.
-func aloneAndShared(t *testing.T, rates []Rate, test func(t *testing.T, first, second *Window)) {
+func aloneAndShared(t *testing.T, rates []SharedRate, test func(t *testing.T, first, second *Window)) {
 	t.Parallel()
 	for name, shared := range map[string]bool{"alone": false, "shared": true} {
 		t.Run(name, func(t *testing.T) {
@@ -61,7 +61,7 @@ func TestAWindowLeasesWhatEveryRateAllows(t *testing.T) {
 }
 
 func TestAWindowNeverHoldsMoreThanItsRates(t *testing.T) {
-	limits := []Rate{{20, time.Second}, {50, 10 * time.Second}}
+	limits := []SharedRate{{20, time.Second}, {50, 10 * time.Second}}
 	aloneAndShared(t, limits, func(t *testing.T, first, second *Window) {
 		random := rand.New(rand.NewPCG(1, 2))
 		var counts []time.Time // when each start counts
@@ -98,7 +98,7 @@ func TestAWindowNeverHoldsMoreThanItsRates(t *testing.T) {
 }
 
 func TestWhatIsGivenBackIsThereForOthers(t *testing.T) {
-	aloneAndShared(t, []Rate{{5, time.Minute}}, func(t *testing.T, first, second *Window) {
+	aloneAndShared(t, []SharedRate{{5, time.Minute}}, func(t *testing.T, first, second *Window) {
 		starts, _, settle := first.Lease(t.Context(), 5)
 		if starts != 5 || take(second, 1) != 0 {
 			t.Fatalf("got %d starts", starts)
@@ -111,7 +111,7 @@ func TestWhatIsGivenBackIsThereForOthers(t *testing.T) {
 }
 
 func TestAStartThatCameLaterCountsFromThenForEveryReplica(t *testing.T) {
-	aloneAndShared(t, []Rate{{2, time.Minute}}, func(t *testing.T, first, second *Window) {
+	aloneAndShared(t, []SharedRate{{2, time.Minute}}, func(t *testing.T, first, second *Window) {
 		_, _, settle := first.Lease(t.Context(), 1)
 		time.Sleep(10 * time.Second)
 		settle(1, time.Now())
@@ -140,7 +140,7 @@ func TestAWindowWithoutRatesIsNoLimit(t *testing.T) {
 func TestAWindowWorksWithoutRedisAndReportsLater(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
-		limit := []Rate{{3, time.Hour}}
+		limit := []SharedRate{{3, time.Hour}}
 		first, second := NewWindow(replica(t, m), "backend", limit, 1), NewWindow(replica(t, m), "backend", limit, 1)
 		take(first, 1)
 		m.refuse.Store(true)
@@ -167,7 +167,7 @@ func TestAWindowWorksWithoutRedisAndReportsLater(t *testing.T) {
 func TestAWindowOutlivesARedisThatForgetsIt(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
-		limit := []Rate{{3, time.Hour}}
+		limit := []SharedRate{{3, time.Hour}}
 		first, second := NewWindow(replica(t, m), "backend", limit, 1), NewWindow(replica(t, m), "backend", limit, 1)
 		take(first, 2)
 		m.FlushAll()
@@ -184,7 +184,7 @@ func TestAWindowOutlivesARedisThatForgetsIt(t *testing.T) {
 func TestWithoutRedisAReplicaHasItsShare(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		m := newMemoryRedis(t)
-		limit := []Rate{{50, time.Minute}, {90, time.Hour}}
+		limit := []SharedRate{{50, time.Minute}, {90, time.Hour}}
 		var windows []*Window
 		for range 3 {
 			windows = append(windows, NewWindow(replica(t, m), "backend", limit, 3))
@@ -227,7 +227,7 @@ func TestWithoutRedisReplicasShareWhatWasLeft(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			bubble(t, func(t *testing.T) {
 				m := newMemoryRedis(t)
-				limit := []Rate{{200, time.Hour}}
+				limit := []SharedRate{{200, time.Hour}}
 				first, second := NewWindow(replica(t, m), "backend", limit, 2), NewWindow(replica(t, m), "backend", limit, 2)
 				take(first, tt.first)
 				take(second, tt.second)

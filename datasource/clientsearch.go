@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"sync/atomic"
@@ -107,12 +108,11 @@ func (s *clientSearch) fetchIDs(ctx context.Context, missing []cache.Missing,
 			unknown = append(unknown, keys[m.Place])
 		}
 	}
-	docs, errs, meta := s.search(ctx, unknown)
+	found := s.search(ctx, unknown)
 	for i, m := range missing {
-		if d := docs[keys[m.Place]]; d != nil {
-			answers[i] = cache.Answer[string]{Entry: entryOf(s.clientID(d), meta), Found: true}
-		} else if !answers[i].Found {
-			answers[i].Err = errs[keys[m.Place]]
+		if a, ok := found[keys[m.Place]]; ok {
+			id := cache.Entry[string]{Value: s.clientID(a.Value), MaxAge: a.MaxAge, NoStore: a.NoStore}
+			answers[i] = cache.Answer[string]{Entry: id, Found: a.Found, Err: a.Err}
 		}
 	}
 	return answers
@@ -128,15 +128,10 @@ func (s *clientSearch) fetchByID(ctx context.Context,
 			unknown = append(unknown, thoughtindustries.Key{Field: "id", Value: m.Key})
 		}
 	}
-	docs, errs, meta := s.search(ctx, unknown)
+	found := s.search(ctx, unknown)
 	answers := make([]cache.Answer[*document.Document], len(missing))
 	for i, m := range missing {
-		k := thoughtindustries.Key{Field: "id", Value: m.Key}
-		if d := docs[k]; d != nil {
-			answers[i] = cache.Answer[*document.Document]{Entry: entryOf(d, meta), Found: true}
-		} else {
-			answers[i].Err = errs[k]
-		}
+		answers[i] = found[thoughtindustries.Key{Field: "id", Value: m.Key}]
 	}
 	return answers
 }
@@ -144,24 +139,26 @@ func (s *clientSearch) fetchByID(ctx context.Context,
 // search asks the backend, and stores the other clients that were read. The lifetime takes earlier reads of the lookup
 // into account too.
 func (s *clientSearch) search(ctx context.Context,
-	keys []thoughtindustries.Key) (map[thoughtindustries.Key]*document.Document, map[thoughtindustries.Key]error,
-	upstream.Meta) {
+	keys []thoughtindustries.Key) map[thoughtindustries.Key]cache.Answer[*document.Document] {
 	if len(keys) == 0 {
-		return nil, nil, upstream.Meta{}
+		return nil
 	}
 	found, failed := s.lookup.Find(ctx, keys)
 	meta := s.lookup.Meta()
 	meta.ETag = "" // of a page, not of its clients
 	if meta.Partial != nil {
 		s.partial.Store(&meta.Partial)
-		for _, k := range keys {
-			if found[k] == nil && failed[k] == nil {
-				failed[k] = meta.Partial // the page may lack it
-			}
-		}
 	}
 	s.storeSeen(ctx, meta)
-	return found, failed, meta
+	answers := make(map[thoughtindustries.Key]cache.Answer[*document.Document], len(keys))
+	for _, k := range keys {
+		if d := found[k]; d != nil {
+			answers[k] = cache.Answer[*document.Document]{Entry: entryOf(d, meta), Found: true}
+		} else {
+			answers[k] = cache.Answer[*document.Document]{Err: cmp.Or(failed[k], meta.Partial)} // the page may lack it
+		}
+	}
+	return answers
 }
 
 func (s *clientSearch) storeSeen(ctx context.Context, meta upstream.Meta) {
@@ -187,7 +184,7 @@ func (s *clientSearch) storeSeen(ctx context.Context, meta upstream.Meta) {
 
 // readLookupPage reads a page of a lookup among clients, together with the operations that look there for others.
 func (s *Source) readLookupPage(ctx context.Context, q thoughtindustries.Query,
-	number, count int) (thoughtindustries.Page, upstream.Meta, error) {
+	number, count int, _ ...upstream.Option) (thoughtindustries.Page, upstream.Meta, error) {
 	key := fmt.Sprintf("%d.%d.%s", number, count, textOf(q))
 	seen := func(p scannedPage[*document.Document]) []cache.Tag {
 		tags := []cache.Tag{s.clients.list}

@@ -64,5 +64,6 @@ func (s *Source) newEmbedClients(c *cache.Cache, o spaceOptions) *resource[*coas
 
 // EmbedClientPage reads a part of the list of embed clients.
 func (s *Source) EmbedClientPage(ctx context.Context, offset, first int) (Page[*coassemble.EmbedClient], error) {
-	return pageOf(s.withListPurpose(ctx), s.embedClients.pages, PageKey{Offset: offset, First: first}, s.embedClients.fetch)
+	key := PageKey{Offset: offset, First: first}
+	return pageOf(s.withListPurpose(ctx), s.embedClients.pages, key, s.embedClients.fetch)
 }

@@ -22,9 +22,9 @@ type PagedList[T any] struct {
 // maxWindowCalls bounds the calls of one window where a backend makes smaller pages than asked for.
 const maxWindowCalls = 16
 
-// Window reads the items at positions [offset, offset+first), with the total and the extra data of the last page that is
-// read for them. Where a page covers them all, the smallest such page is read, else two; only a backend that makes other
-// pages than asked for costs more. Options are those of the first call: the others read other parts.
+// Window reads the items at positions [offset, offset+first), with the total and the extra data of the last page that
+// is read for them. Where a page covers them all, the smallest such page is read, else two; only a backend that makes
+// other pages than asked for costs more. Options are those of the first call: the others read other parts.
 //
 //nolint:gocyclo // a case for each kind of page
 func (l PagedList[T]) Window(ctx context.Context, offset, first int,

@@ -182,8 +182,8 @@ var {{ $.Var .Shape.Name }}Shape = &document.Shape{Name: "{{ .Shape.Name }}", Me
 {{ if .IsRecord }}
 var {{ $.Var .Shape.Name }}Type = &upstream.RecordType{Shape: {{ $.Var .Shape.Name }}Shape, Keys: []int{ {{ range .Keys }}{{ . }}, {{ end }} }}
 
-// {{ .Shape.Name }} is a record of the backend. A missing member is nil; a value of another kind than promised is an error
-// of its accessor alone. Its JSON form holds all that the accessors show.
+// {{ .Shape.Name }} is a record of the backend. A missing member is nil; a value of another kind than promised is an
+// error of its accessor alone. Its JSON form holds all that the accessors show.
 type {{ .Shape.Name }} struct{ upstream.Record }
 
 // UnmarshalJSON reads a record, or the key that a list may show instead.

@@ -27,8 +27,8 @@ var embedClientShape = &document.Shape{Name: "EmbedClient", Members: []document.
 
 var embedClientType = &upstream.RecordType{Shape: embedClientShape, Keys: []int{0, 1}}
 
-// EmbedClient is a record of the backend. A missing member is nil; a value of another kind than promised is an error
-// of its accessor alone. Its JSON form holds all that the accessors show.
+// EmbedClient is a record of the backend. A missing member is nil; a value of another kind than promised is an
+// error of its accessor alone. Its JSON form holds all that the accessors show.
 type EmbedClient struct{ upstream.Record }
 
 // UnmarshalJSON reads a record, or the key that a list may show instead.
@@ -66,8 +66,8 @@ var userShape = &document.Shape{Name: "User", Members: []document.Member{
 
 var userType = &upstream.RecordType{Shape: userShape, Keys: []int{0}}
 
-// User is a record of the backend. A missing member is nil; a value of another kind than promised is an error
-// of its accessor alone. Its JSON form holds all that the accessors show.
+// User is a record of the backend. A missing member is nil; a value of another kind than promised is an
+// error of its accessor alone. Its JSON form holds all that the accessors show.
 type User struct{ upstream.Record }
 
 // UnmarshalJSON reads a record, or the key that a list may show instead.

@@ -58,18 +58,6 @@ func (c *Criteria) Empty() bool {
 	return c == nil || c.Claims == nil && c.ProviderID == nil && c.SubjectID == nil
 }
 
-type provider struct {
-	ProviderID *string `json:"providerId,omitempty"`
-	SubjectID  *string `json:"subjectId,omitempty"`
-}
-
-func providerOf(providerID, subjectID *string) *provider {
-	if providerID == nil && subjectID == nil {
-		return nil
-	}
-	return &provider{providerID, subjectID}
-}
-
 // Search reads a page of the identities that meet the criteria; without any they all do.
 func (c *Client) Search(ctx context.Context, criteria Criteria, limit int,
 	cursor string) (paging.Page[*Identity], upstream.Meta, error) {
@@ -77,10 +65,10 @@ func (c *Client) Search(ctx context.Context, criteria Criteria, limit int,
 	req.Safe, req.Search = true, true
 	req.Body = struct {
 		Claims   json.RawMessage `json:"claims,omitempty"`
-		Provider *provider       `json:"authenticationProvider,omitempty"`
+		Provider Provider        `json:"authenticationProvider,omitzero"`
 		Limit    int             `json:"limit"`
 		Cursor   string          `json:"cursor,omitempty"`
-	}{criteria.Claims, providerOf(criteria.ProviderID, criteria.SubjectID), limit, cursor}
+	}{criteria.Claims, Provider{criteria.ProviderID, criteria.SubjectID}, limit, cursor}
 	return c.identities(ctx, req)
 }
 
@@ -109,26 +97,21 @@ func (c *Client) Identity(ctx context.Context, id string,
 // Update replaces the members of an identity that the tenant stores. Whether a provider that is not sent stays is not
 // documented.
 type Update struct {
-	Claims   json.RawMessage
-	Provider *Provider
+	Claims   json.RawMessage `json:"claims,omitempty"`
+	Provider *Provider       `json:"authenticationProvider,omitempty"`
 }
 
 // Provider names an authentication provider and a person there. A nil member is not sent.
-type Provider struct{ ProviderID, SubjectID *string }
+type Provider struct {
+	ProviderID *string `json:"providerId,omitempty"`
+	SubjectID  *string `json:"subjectId,omitempty"`
+}
 
 // UpdateIdentity writes the update. It may be sent twice: the effect of members that are not sent is the same again.
 // The write is done whatever the answer shows.
 func (c *Client) UpdateIdentity(ctx context.Context, id string, update Update) error {
 	req := c.request(http.MethodPut, "/users/{id}", "users", id)
-	req.Write, req.Safe = true, true
-	body := struct {
-		Claims   json.RawMessage `json:"claims,omitempty"`
-		Provider *provider       `json:"authenticationProvider,omitempty"`
-	}{Claims: update.Claims}
-	if p := update.Provider; p != nil {
-		body.Provider = providerOf(p.ProviderID, p.SubjectID)
-	}
-	req.Body = body
+	req.Write, req.Safe, req.Body = true, true, update
 	_, err := c.rest.Do(ctx, req.Request)
 	return err
 }

@@ -22,8 +22,8 @@ var identityShape = &document.Shape{Name: "Identity", Members: []document.Member
 
 var identityType = &upstream.RecordType{Shape: identityShape, Keys: []int{0}}
 
-// Identity is a record of the backend. A missing member is nil; a value of another kind than promised is an error
-// of its accessor alone. Its JSON form holds all that the accessors show.
+// Identity is a record of the backend. A missing member is nil; a value of another kind than promised is an
+// error of its accessor alone. Its JSON form holds all that the accessors show.
 type Identity struct{ upstream.Record }
 
 // UnmarshalJSON reads a record, or the key that a list may show instead.
@@ -80,8 +80,8 @@ var credentialShape = &document.Shape{Name: "Credential", Members: []document.Me
 
 var credentialType = &upstream.RecordType{Shape: credentialShape, Keys: []int{0}}
 
-// Credential is a record of the backend. A missing member is nil; a value of another kind than promised is an error
-// of its accessor alone. Its JSON form holds all that the accessors show.
+// Credential is a record of the backend. A missing member is nil; a value of another kind than promised is an
+// error of its accessor alone. Its JSON form holds all that the accessors show.
 type Credential struct{ upstream.Record }
 
 // UnmarshalJSON reads a record, or the key that a list may show instead.

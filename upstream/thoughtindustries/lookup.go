@@ -29,8 +29,8 @@ type Key struct{ Field, Value string }
 // pages: it stops when all keys that wait for it are found, goes on from there when others are not, and once at its end
 // answers every miss.
 type Lookup struct {
-	// Read reads a page, which is the client's Page unless it is set before the first Find.
-	Read func(ctx context.Context, q Query, number, count int) (Page, upstream.Meta, error)
+	// Read reads a page. It is the client's Page unless it is set before the first Find.
+	Read func(ctx context.Context, q Query, number, count int, _ ...upstream.Option) (Page, upstream.Meta, error)
 
 	client *Client
 
@@ -60,12 +60,8 @@ type step struct {
 
 // NewLookup returns a Lookup that has seen nothing.
 func (c *Client) NewLookup() *Lookup {
-	return &Lookup{Read: c.readPage, client: c, seen: map[Key]*seenClient{}, searched: map[Key]bool{},
+	return &Lookup{Read: c.Page, client: c, seen: map[Key]*seenClient{}, searched: map[Key]bool{},
 		paged: map[string]bool{}, next: 1, left: -1}
-}
-
-func (c *Client) readPage(ctx context.Context, q Query, number, count int) (Page, upstream.Meta, error) {
-	return c.Page(ctx, q, number, count)
 }
 
 // Meta merges the cache headers of all answers that the lookup has read.
@@ -83,7 +79,7 @@ func (l *Lookup) Find(ctx context.Context, keys []Key) (found map[Key]*document.
 	requested := map[Key]bool{}
 	for _, k := range keys {
 		if _, ok := l.client.keys[k.Field]; !ok {
-			failed[k] = l.failure(upstream.Invalid, "clients have no such key")
+			failed[k] = failure(upstream.Invalid, errors.New("clients have no such key"))
 		} else if k.Value != "" {
 			requested[k] = true
 		}
@@ -109,7 +105,7 @@ func (l *Lookup) take(requested map[Key]bool, failed map[Key]error) map[Key]*doc
 		switch s := l.seen[k]; {
 		case s == nil:
 		case s.ambiguous:
-			failed[k] = ambiguous()
+			failed[k] = failure(upstream.Contract, upstream.ErrAmbiguous)
 		default:
 			found[k] = s.client
 		}
@@ -209,7 +205,7 @@ func (l *Lookup) remember(clients []*document.Document) {
 			continue
 		}
 		for field := range l.client.keys {
-			k := Key{field, l.client.key(d, field)}
+			k := Key{field, l.client.KeyOf(d, field)}
 			if k.Value == "" {
 				continue
 			}
@@ -222,31 +218,41 @@ func (l *Lookup) remember(clients []*document.Document) {
 	}
 }
 
-// key is the client's value of a key's field, "" if it shows none.
-func (c *Client) key(d *document.Document, field string) string {
+// Seen is every client that the lookup has seen so far, each once, and whether those are all that there are.
+func (l *Lookup) Seen() (clients []*document.Document, all bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	listed := map[*document.Document]bool{}
+	for _, s := range l.seen {
+		if !s.ambiguous && !listed[s.client] {
+			listed[s.client] = true
+			clients = append(clients, s.client)
+		}
+	}
+	return clients, l.done
+}
+
+// KeyOf is the client's value of a key's field, "" if it shows none.
+func (c *Client) KeyOf(d *document.Document, field string) string {
 	i, ok := c.keys[field]
 	if !ok {
 		return ""
 	}
-	v := d.Root().Member(i)
+	read := document.Value.Text
 	if field == "id" {
-		id, err := v.ID()
-		if err != nil {
-			return ""
-		}
-		return id
+		read = document.Value.ID
 	}
-	s, err := v.Text()
+	key, err := read(d.Root().Member(i))
 	if err != nil {
 		return ""
 	}
-	return s
+	return key
 }
 
 // same reports whether two documents are of one client. Two readings may differ, so the id decides where there is one.
 func (c *Client) same(a, b *document.Document) bool {
-	if id := c.key(a, "id"); id != "" || c.key(b, "id") != "" {
-		return id == c.key(b, "id")
+	if id := c.KeyOf(a, "id"); id != "" || c.KeyOf(b, "id") != "" {
+		return id == c.KeyOf(b, "id")
 	}
 	return bytes.Equal(a.JSON(), b.JSON())
 }
@@ -270,11 +276,9 @@ func (l *Lookup) readPages(ctx context.Context, enough func() bool) error {
 		if l.next > maxPages {
 			reached := int64(l.next)
 			l.mu.Unlock()
-			return &upstream.Error{
-				Backend: upstream.ThoughtIndustries, Kind: upstream.LimitExceeded, Method: "GET", Route: route,
-				Limit: &upstream.Limit{Name: upstream.LimitPages, Reached: reached, Allowed: maxPages},
-				Err:   errors.New("the scan of the pages ended at its limit"),
-			}
+			exceeded := failure(upstream.LimitExceeded, errors.New("the scan of the pages ended at its limit"))
+			exceeded.Limit = &upstream.Limit{Name: upstream.LimitPages, Reached: reached, Allowed: maxPages}
+			return exceeded
 		}
 		s := &step{done: make(chan struct{})}
 		l.step = s
@@ -299,7 +303,7 @@ func (l *Lookup) readPages(ctx context.Context, enough func() bool) error {
 func (l *Lookup) wait(ctx context.Context, s *step) error {
 	select {
 	case <-ctx.Done():
-		return l.failure(upstream.KindOf(ctx.Err()), "while another lookup read the page")
+		return failure(upstream.KindOf(ctx.Err()), errors.New("while another lookup read the page"))
 	case <-s.done:
 	}
 	switch upstream.KindOf(s.err) {
@@ -314,11 +318,11 @@ func (l *Lookup) advance(page Page) error {
 	before := len(l.paged)
 	for _, d := range page.Items {
 		if d != nil {
-			l.paged[cmp.Or(l.client.key(d, "id"), string(d.JSON()))] = true
+			l.paged[cmp.Or(l.client.KeyOf(d, "id"), string(d.JSON()))] = true
 		}
 	}
 	if page.More && (page.Number != l.next || len(l.paged) == before) {
-		return l.failure(upstream.Contract, "a page has no new records")
+		return failure(upstream.Contract, errors.New("a page has no new records"))
 	}
 	l.remember(page.Items)
 	l.next++
@@ -330,13 +334,6 @@ func (l *Lookup) advance(page Page) error {
 	return nil
 }
 
-func ambiguous() error {
-	return &upstream.Error{Backend: upstream.ThoughtIndustries, Kind: upstream.Contract, Method: "GET", Route: route,
-		Err: upstream.ErrAmbiguous}
-}
-
-func (l *Lookup) failure(kind upstream.Kind, reason string) error {
-	return &upstream.Error{
-		Backend: upstream.ThoughtIndustries, Kind: kind, Method: "GET", Route: route, Err: errors.New(reason),
-	}
+func failure(kind upstream.Kind, reason error) *upstream.Error {
+	return &upstream.Error{Backend: upstream.ThoughtIndustries, Kind: kind, Method: "GET", Route: route, Err: reason}
 }

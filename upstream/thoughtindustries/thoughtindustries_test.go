@@ -314,7 +314,7 @@ func TestLookupFindsByTheFewestCalls(t *testing.T) {
 					if d := docs[k]; d != nil && !seen[k] {
 						seen[k] = true
 						found = append(found, k)
-						if got := c.key(d, k.Field); got != k.Value {
+						if got := c.KeyOf(d, k.Field); got != k.Value {
 							t.Errorf("%v: got %s", k, got)
 						}
 					}
