@@ -187,9 +187,8 @@ func (d *Delivery) begin(b *branch) {
 
 // execution returns one for a plan of the operation, with errors of its own.
 func (d *Delivery) execution(ctx context.Context, p *Plan) *execution {
-	x := executions.Get().(*execution)
-	x.ctx, x.op, x.schema, x.watch, x.onError, x.delivery = d.reporting(ctx), d.op, d.engine.schema.Definition,
-		d.engine.Watch, d.onError, d
+	x := d.engine.execution(d.reporting(ctx), d.op)
+	x.onError, x.delivery = d.onError, d
 	x.prepare(p)
 	return x
 }

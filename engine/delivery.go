@@ -134,9 +134,8 @@ func (e *Engine) Deliver(ctx context.Context, op *graphql.OperationContext, opts
 }
 
 func (d *Delivery) execute(ctx context.Context) {
-	x := executions.Get().(*execution)
-	x.ctx, x.op, x.schema, x.watch, x.onError = ctx, d.op, d.engine.schema.Definition, d.engine.Watch, d.onError
-	x.delivery, x.activity, x.inOrder = d, &d.first, d.engine.InOrder
+	x := d.engine.execution(ctx, d.op)
+	x.onError, x.delivery, x.activity, x.inOrder = d.onError, d, &d.first, d.engine.InOrder
 	defer func() {
 		if p := recover(); p != nil {
 			graphql.AddError(ctx, x.recovered(p))

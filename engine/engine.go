@@ -114,9 +114,16 @@ type output struct {
 
 var executions = sync.Pool{New: func() any { return new(execution) }}
 
-func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (data []byte) {
+// execution returns one for an operation.
+func (e *Engine) execution(ctx context.Context, op *graphql.OperationContext) *execution {
 	x := executions.Get().(*execution)
-	x.ctx, x.op, x.schema, x.watch, x.inOrder = ctx, op, e.schema.Definition, e.Watch, e.InOrder
+	x.ctx, x.op, x.schema, x.watch = ctx, op, e.schema.Definition, e.Watch
+	return x
+}
+
+func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (data []byte) {
+	x := e.execution(ctx, op)
+	x.inOrder = e.InOrder
 	target := bufferOf(ctx)
 	if target != nil {
 		x.onError = target.OnError
@@ -135,18 +142,13 @@ func (e *Engine) execute(ctx context.Context, op *graphql.OperationContext) (dat
 	} else {
 		x.buf = make([]byte, 0, x.plan.latest.Load()+64)
 	}
-	x.answer()
+	x.call()
+	x.finish()
 	x.plan.latest.Store(int64(len(x.buf)))
 	if target != nil {
 		target.Bytes = x.buf
 	}
 	return x.buf
-}
-
-// answer makes all calls, then writes.
-func (x *execution) answer() {
-	x.call()
-	x.finish()
 }
 
 // call makes the calls.
@@ -176,16 +178,7 @@ func (x *execution) finish() {
 		x.buf = append(x.buf, "null"...)
 		return
 	}
-	ok := x.write(x.plan.Root, Parent{})
-	if x.full(); x.overflows() {
-		if x.memoryError != nil {
-			graphql.AddError(x.ctx, x.memoryError)
-		} else {
-			graphql.AddError(x.ctx, &SizeError{x.reached, x.max})
-		}
-		ok = false
-	}
-	if !ok || x.stopped {
+	if ok := x.write(x.plan.Root, Parent{}); x.isOverLimit() || !ok {
 		x.buf = append(x.buf[:0], "null"...)
 		x.records = truncateRecords(x.records, 0)
 	}

@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/99designs/gqlgen/graphql"
-	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -57,7 +56,7 @@ func (x *execution) located(f *Field, err error) *gqlerror.Error {
 	}
 	var argument *argumentError
 	if out.Path == nil || errors.As(err, &argument) {
-		out.Path = x.responsePath()
+		out.Path = pathOf(x.path)
 	}
 	if pos := f.Source.Position; out.Locations == nil && pos != nil && pos.Line > 0 {
 		out.Locations = []gqlerror.Location{{Line: pos.Line, Column: pos.Column}}
@@ -72,18 +71,6 @@ func (x *execution) lists() string {
 		n++
 	}
 	return strings.Repeat("[]", n)
-}
-
-func (x *execution) responsePath() ast.Path {
-	path := make(ast.Path, len(x.path))
-	for i, s := range x.path {
-		if s.key != "" {
-			path[i] = ast.PathName(s.key)
-		} else {
-			path[i] = ast.PathIndex(s.index)
-		}
-	}
-	return path
 }
 
 // recovered makes the error of a panic.

@@ -66,12 +66,7 @@ func (x *execution) members(s *Selection, part func(*execution, *Field) bool) bo
 			return false
 		}
 		x.buf = append(x.buf, f.prefix...)
-		start, mark := len(x.buf), len(x.records)
-		x.path = append(x.path, step{key: f.Key})
-		if !(x.permits(f) && part(x, f)) && !x.retract(f.Type, start, mark) {
-			ok = false
-		}
-		x.path = x.path[:len(x.path)-1]
+		ok = x.writeMember(f, func() bool { return part(x, f) }) && ok
 	}
 	x.buf = append(x.buf, '}')
 	return ok
