@@ -12,62 +12,51 @@ import (
 
 // UpdateEmbedClient replaces the metadata of a client of Coassemble.
 func (s *Source) UpdateEmbedClient(ctx context.Context, key string, metadata json.RawMessage) error {
-	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.embedClients.items.Drop(ctx, key) },
-		func(c *coassemble.Client) error { return c.UpdateClient(ctx, key, metadata) })
+	return s.write(ctx, upstream.Coassemble, func(ctx context.Context, s *Source) { s.embedClients.items.Drop(ctx, key) },
+		func() error { return s.Coassemble.UpdateClient(ctx, key, metadata) })
 }
 
 // DeleteEmbedClient deletes all objects of a client.
 func (s *Source) DeleteEmbedClient(ctx context.Context, key string) error {
-	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.InvalidateEmbedClient(ctx, key) },
-		func(c *coassemble.Client) error { return c.DeleteClient(ctx, key) })
+	return s.write(ctx, upstream.Coassemble, func(ctx context.Context, s *Source) { s.InvalidateEmbedClient(ctx, key) },
+		func() error { return s.Coassemble.DeleteClient(ctx, key) })
 }
 
 // UpdateUser changes a user.
 func (s *Source) UpdateUser(ctx context.Context, key string, update coassemble.UserUpdate) error {
-	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.invalidateUserUpdate(ctx, key, update) },
-		func(c *coassemble.Client) error { return c.UpdateUser(ctx, key, update) })
+	return s.write(ctx, upstream.Coassemble, func(ctx context.Context, s *Source) { s.invalidateUserUpdate(ctx, key, update) },
+		func() error { return s.Coassemble.UpdateUser(ctx, key, update) })
 }
 
 // DeleteUser deletes a user. action decides about the user's courses, heir is the user that gets them.
 func (s *Source) DeleteUser(ctx context.Context, key, action, heir string) error {
-	return s.writeCoassemble(ctx, func(ctx context.Context, s *Source) { s.InvalidateUser(ctx, key) },
-		func(c *coassemble.Client) error { return c.DeleteUser(ctx, key, action, heir) })
+	return s.write(ctx, upstream.Coassemble, func(ctx context.Context, s *Source) { s.InvalidateUser(ctx, key) },
+		func() error { return s.Coassemble.DeleteUser(ctx, key, action, heir) })
 }
 
 // UpdateIdentity changes an identity.
 func (s *Source) UpdateIdentity(ctx context.Context, key string, update mattr.Update) error {
-	return s.writeMATTR(ctx, func(ctx context.Context, s *Source) { s.invalidateIdentityUpdate(ctx, key, update) },
-		func(c *mattr.Client) error { return c.UpdateIdentity(ctx, key, update) })
+	return s.write(ctx, upstream.MATTR, func(ctx context.Context, s *Source) { s.invalidateIdentityUpdate(ctx, key, update) },
+		func() error { return s.MATTR.UpdateIdentity(ctx, key, update) })
 }
 
 // DeleteIdentity deletes an identity.
 func (s *Source) DeleteIdentity(ctx context.Context, key string) error {
-	return s.writeMATTR(ctx, func(ctx context.Context, s *Source) { s.InvalidateIdentity(ctx, key) },
-		func(c *mattr.Client) error { return c.DeleteIdentity(ctx, key) })
+	return s.write(ctx, upstream.MATTR, func(ctx context.Context, s *Source) { s.InvalidateIdentity(ctx, key) },
+		func() error { return s.MATTR.DeleteIdentity(ctx, key) })
 }
 
 // invalidation drops the values that a write may have changed, in every replica.
 type invalidation func(ctx context.Context, s *Source)
 
-func (s *Source) writeCoassemble(ctx context.Context, invalidate invalidation,
-	write func(*coassemble.Client) error) error {
-	if err := s.Configured(upstream.Coassemble); err != nil {
-		return err
-	}
-	return s.invalidateAfter(ctx, invalidate, write(s.Coassemble))
-}
-
-func (s *Source) writeMATTR(ctx context.Context, invalidate invalidation, write func(*mattr.Client) error) error {
-	if err := s.Configured(upstream.MATTR); err != nil {
-		return err
-	}
-	return s.invalidateAfter(ctx, invalidate, write(s.MATTR))
-}
-
-// invalidateAfter invalidates after a write with this outcome, and returns the outcome. A write that failed may have
+// write writes to a backend, invalidates after that, and returns the outcome of the write. A write that failed may have
 // happened, unless it certainly never left; then everything stays, since cached values are worth most while a backend
 // cannot be reached.
-func (s *Source) invalidateAfter(ctx context.Context, invalidate invalidation, err error) error {
+func (s *Source) write(ctx context.Context, b upstream.Backend, invalidate invalidation, write func() error) error {
+	if err := s.Configured(b); err != nil {
+		return err
+	}
+	err := write()
 	if wasNotSent(err) {
 		return err
 	}

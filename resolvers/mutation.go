@@ -28,8 +28,7 @@ func (r mutationResolver) UpdateEmbedClient(ctx context.Context,
 	if err == nil && selects(ctx, "UpdateEmbedClientPayload", "embedClient") {
 		payload.EmbedClient = reread(ctx, datasource.From(ctx).EmbedClients(), key, "embedClient")
 	}
-	payload.UserErrors, err = userErrors(err)
-	return orNil(payload, err)
+	return withUserErrors(payload, &payload.UserErrors, err)
 }
 
 // DeleteEmbedClient deletes all objects of a client.
@@ -50,8 +49,7 @@ func (r mutationResolver) DeleteEmbedClient(ctx context.Context,
 		err = r.Source.DeleteEmbedClient(ctx, key)
 	}
 	payload.DeletedID = deletedID(scalar.EmbedClientNode, key, err)
-	payload.UserErrors, err = userErrors(err)
-	return orNil(payload, err)
+	return withUserErrors(payload, &payload.UserErrors, err)
 }
 
 // UpdateUser changes a user of Coassemble.
@@ -77,8 +75,7 @@ func (r mutationResolver) UpdateUser(ctx context.Context,
 			payload.User = u
 		}
 	}
-	payload.UserErrors, err = userErrors(err)
-	return orNil(payload, err)
+	return withUserErrors(payload, &payload.UserErrors, err)
 }
 
 // userUpdate takes the members that are present, and no others.
@@ -136,8 +133,7 @@ func (r mutationResolver) DeleteUser(ctx context.Context,
 			Message: "the record of by or of reallocateTo does not exist", Path: inputPath()}}
 		return payload, nil
 	}
-	payload.UserErrors, err = userErrors(err)
-	return orNil(payload, err)
+	return withUserErrors(payload, &payload.UserErrors, err)
 }
 
 // ownsHeir refuses a user whom the caller does not see like one who does not exist.
@@ -190,8 +186,7 @@ func (r mutationResolver) UpdateIdentity(ctx context.Context,
 	if err == nil && selects(ctx, "UpdateIdentityPayload", "identity") {
 		payload.Identity = r.visibleIdentity(ctx, reread(ctx, datasource.From(ctx).Identities(), key, "identity"))
 	}
-	payload.UserErrors, err = userErrors(err)
-	return orNil(payload, err)
+	return withUserErrors(payload, &payload.UserErrors, err)
 }
 
 // visibleIdentity returns the identity of a payload where the caller sees it.
@@ -229,8 +224,7 @@ func (r mutationResolver) DeleteIdentity(ctx context.Context,
 		err = r.Source.DeleteIdentity(ctx, key)
 	}
 	payload.DeletedID = deletedID(scalar.IdentityNode, key, err)
-	payload.UserErrors, err = userErrors(err)
-	return orNil(payload, err)
+	return withUserErrors(payload, &payload.UserErrors, err)
 }
 
 func (r mutationResolver) checkDeletes() error {

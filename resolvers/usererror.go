@@ -87,9 +87,9 @@ func deletedID(t scalar.NodeType, key string, err error) *string {
 	return &id
 }
 
-// orNil is the payload, or null with an error.
-func orNil[T any](payload *T, err error) (*T, error) {
-	if err != nil {
+// withUserErrors returns a payload with the mistakes that its caller can correct, or null with any other error.
+func withUserErrors[T any](payload *T, list *[]*model.UserError, err error) (*T, error) {
+	if *list, err = userErrors(err); err != nil {
 		return nil, err
 	}
 	return payload, nil
