@@ -92,10 +92,6 @@ func (u userEdges) ID(_ context.Context, obj *coassemble.User) (string, error) {
 	return scalar.EncodeID(scalar.UserNode, obj.Key), nil
 }
 
-func (u userEdges) SourceID(_ context.Context, obj *coassemble.User) (string, error) {
-	return obj.Key, nil
-}
-
 func (u userEdges) Credentials(ctx context.Context, objs []*coassemble.User, _ *int,
 	_ *string) ([]*model.CredentialConnection, error) {
 	u.m.pause(ctx)

@@ -119,10 +119,6 @@ func (u worldUser) ID(_ context.Context, obj *coassemble.User) (string, error) {
 	return scalar.EncodeID(scalar.UserNode, obj.Key), nil
 }
 
-func (u worldUser) SourceID(_ context.Context, obj *coassemble.User) (string, error) {
-	return obj.Key, nil
-}
-
 func (u worldUser) Identity(ctx context.Context, obj []*coassemble.User) ([]*mattr.Identity, error) {
 	u.w.note(ctx, "identity")
 	list := make([]*mattr.Identity, len(obj))
@@ -135,10 +131,6 @@ func (u worldUser) Identity(ctx context.Context, obj []*coassemble.User) ([]*mat
 type worldIdentity struct {
 	graph.IdentityResolver
 	w *world
-}
-
-func (i worldIdentity) SourceID(_ context.Context, obj *mattr.Identity) (string, error) {
-	return obj.Key, nil
 }
 
 type worldMutation struct {

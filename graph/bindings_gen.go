@@ -795,14 +795,14 @@ func bindCourseTab(e *executableSchema) *engine.Object {
 func bindCredential(e *executableSchema) *engine.Object {
 	return &engine.Object{Name: "Credential", Fields: map[string]*engine.Binding{
 		"id": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := e.Resolvers.Credential().ID(ctx, parent.(*model.Credential))
+			v, err := parent.(*model.Credential).ID()
 			if err != nil {
 				return dst, err
 			}
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"sourceId": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := e.Resolvers.Credential().SourceID(ctx, parent.(*model.Credential))
+			v, err := parent.(*model.Credential).SourceID()
 			if err != nil {
 				return dst, err
 			}
@@ -1006,7 +1006,7 @@ func bindEmbedClient(e *executableSchema) *engine.Object {
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"sourceId": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := e.Resolvers.EmbedClient().SourceID(ctx, parent.(*coassemble.EmbedClient))
+			v, err := parent.(*coassemble.EmbedClient).SourceID()
 			if err != nil {
 				return dst, err
 			}
@@ -1115,7 +1115,7 @@ func bindIdentity(e *executableSchema) *engine.Object {
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"sourceId": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := e.Resolvers.Identity().SourceID(ctx, parent.(*mattr.Identity))
+			v, err := parent.(*mattr.Identity).SourceID()
 			if err != nil {
 				return dst, err
 			}
@@ -1787,7 +1787,7 @@ func bindUser(e *executableSchema) *engine.Object {
 			return engine.AppendString[string](dst, v), nil
 		}},
 		"sourceId": {Kind: engine.Read, Append: func(ctx context.Context, dst []byte, parent any) ([]byte, error) {
-			v, err := e.Resolvers.User().SourceID(ctx, parent.(*coassemble.User))
+			v, err := parent.(*coassemble.User).SourceID()
 			if err != nil {
 				return dst, err
 			}

@@ -171,10 +171,6 @@ func (u smallUser) Identity(_ context.Context, objs []*coassemble.User) ([]*matt
 	return make([]*mattr.Identity, len(objs)), nil
 }
 
-func (u smallUser) SourceID(_ context.Context, obj *coassemble.User) (string, error) {
-	return obj.Key, nil
-}
-
 func (s *small) run(t testing.TB, query string, variables map[string]any) *graphql.Response {
 	t.Helper()
 	loaded, err := load(operation{query, variables})

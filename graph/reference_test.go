@@ -308,13 +308,11 @@ func (r *reference) recordField(o object, name string) (any, error) {
 	case "Credential.id":
 		return scalar.EncodeID(scalar.CredentialNode, scalar.CredentialKey("i", r.identifier(o))), nil
 	case "User.id", "EmbedClient.id", "Identity.id":
-		return scalar.EncodeID(scalar.NodeType(o.typ), r.identifier(o)), nil
-	case "User.sourceId":
-		if r.broken && hash(r.seed, r.identifier(o))%5 == 0 {
+		if o.typ == "User" && r.broken && hash(r.seed, r.identifier(o))%5 == 0 {
 			return nil, errItem
 		}
-		return r.identifier(o), nil
-	case "EmbedClient.sourceId", "Identity.sourceId", "Credential.sourceId":
+		return scalar.EncodeID(scalar.NodeType(o.typ), r.identifier(o)), nil
+	case "User.sourceId", "EmbedClient.sourceId", "Identity.sourceId", "Credential.sourceId":
 		return r.identifier(o), nil
 	case "User.clientIdentifier":
 		if _, ok := v.(json.Number); ok {

@@ -531,7 +531,6 @@ type (
 	worldEmbedClient  struct{ *world }
 	worldUser         struct{ *world }
 	worldIdentity     struct{ *world }
-	worldCredential   struct{ *world }
 	worldLicense      struct{ *world }
 	worldLearningPath struct{ *world }
 )
@@ -544,7 +543,6 @@ func (r worldRoot) Client() graph.ClientResolver             { return worldClien
 func (r worldRoot) EmbedClient() graph.EmbedClientResolver   { return worldEmbedClient(r) }
 func (r worldRoot) User() graph.UserResolver                 { return worldUser(r) }
 func (r worldRoot) Identity() graph.IdentityResolver         { return worldIdentity(r) }
-func (r worldRoot) Credential() graph.CredentialResolver     { return worldCredential(r) }
 func (r worldRoot) License() graph.LicenseResolver           { return worldLicense(r) }
 func (r worldRoot) LearningPath() graph.LearningPathResolver { return worldLearningPath(r) }
 
@@ -655,10 +653,6 @@ func (c worldEmbedClient) ID(_ context.Context, obj *coassemble.EmbedClient) (st
 	return scalar.EncodeID(scalar.EmbedClientNode, obj.Key), nil
 }
 
-func (c worldEmbedClient) SourceID(_ context.Context, obj *coassemble.EmbedClient) (string, error) {
-	return obj.Key, nil
-}
-
 func (c worldEmbedClient) Client(ctx context.Context, objs []*coassemble.EmbedClient) ([]*model.Client, error) {
 	return edges(ctx, c.world, "EmbedClient.client", objs, "", func(parent string) *model.Client {
 		return entityAt[*model.Client](c.world, "Client", c.target("EmbedClient.client", parent, ""))
@@ -673,14 +667,10 @@ func (c worldEmbedClient) Users(ctx context.Context, objs []*coassemble.EmbedCli
 }
 
 func (u worldUser) ID(_ context.Context, obj *coassemble.User) (string, error) {
-	return scalar.EncodeID(scalar.UserNode, obj.Key), nil
-}
-
-func (u worldUser) SourceID(_ context.Context, obj *coassemble.User) (string, error) {
 	if u.broken && hash(u.seed, obj.Key)%5 == 0 {
 		return "", errItem
 	}
-	return obj.Key, nil
+	return scalar.EncodeID(scalar.UserNode, obj.Key), nil
 }
 
 func (u worldUser) Client(ctx context.Context, objs []*coassemble.User) ([]*model.Client, error) {
@@ -710,10 +700,6 @@ func (u worldUser) Credentials(ctx context.Context, objs []*coassemble.User, fir
 
 func (i worldIdentity) ID(_ context.Context, obj *mattr.Identity) (string, error) {
 	return scalar.EncodeID(scalar.IdentityNode, obj.Key), nil
-}
-
-func (i worldIdentity) SourceID(_ context.Context, obj *mattr.Identity) (string, error) {
-	return obj.Key, nil
 }
 
 func (i worldIdentity) User(ctx context.Context, objs []*mattr.Identity) ([]*coassemble.User, error) {
@@ -795,12 +781,4 @@ func (l worldLearningPath) Client(ctx context.Context, objs []*model.LearningPat
 	return edges(ctx, l.world, "LearningPath.client", objs, "", func(parent string) *model.Client {
 		return entityAt[*model.Client](l.world, "Client", l.target("LearningPath.client", parent, ""))
 	})
-}
-
-func (c worldCredential) ID(_ context.Context, obj *model.Credential) (string, error) {
-	return scalar.EncodeID(scalar.CredentialNode, scalar.CredentialKey(obj.Identity, obj.Credential.Key)), nil
-}
-
-func (c worldCredential) SourceID(_ context.Context, obj *model.Credential) (string, error) {
-	return obj.Credential.Key, nil
 }

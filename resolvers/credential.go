@@ -10,20 +10,6 @@ import (
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
-// ID is the global id, which holds that of the identity.
-func (r credentialResolver) ID(_ context.Context, c *model.Credential) (string, error) {
-	id, err := sourceID(c.Credential.Key, upstream.MATTR)
-	if err != nil {
-		return "", err
-	}
-	return scalar.EncodeID(scalar.CredentialNode, scalar.CredentialKey(c.Identity, id)), nil
-}
-
-// SourceID is the id in MATTR.
-func (r credentialResolver) SourceID(_ context.Context, c *model.Credential) (string, error) {
-	return sourceID(c.Credential.Key, upstream.MATTR)
-}
-
 // credentialPages is how many of the longest pages of an identity's credentials are read to find one.
 const credentialPages = 2
 

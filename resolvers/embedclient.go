@@ -2,24 +2,17 @@ package resolvers
 
 import (
 	"context"
-	"errors"
 
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
-	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
 )
 
 // ID is the global id.
 func (r embedClientResolver) ID(_ context.Context, c *coassemble.EmbedClient) (string, error) {
-	return nodeID(scalar.EmbedClientNode, c.Key, upstream.Coassemble)
-}
-
-// SourceID is the identifier in Coassemble.
-func (r embedClientResolver) SourceID(_ context.Context, c *coassemble.EmbedClient) (string, error) {
-	return sourceID(c.Key, upstream.Coassemble)
+	return nodeID(scalar.EmbedClientNode, c)
 }
 
 // Client is the same client in Thought Industries.
@@ -38,16 +31,9 @@ func (r embedClientResolver) Users(ctx context.Context, objs []*coassemble.Embed
 	return usersOf(ctx, objs, "EmbedClient.users", key, first, after)
 }
 
-// sourceID is the backend's own key, which every record must show.
-func sourceID(key string, b upstream.Backend) (string, error) {
-	if key == "" {
-		return "", &upstream.Error{Backend: b, Kind: upstream.Contract, Err: errors.New("a record has no key")}
-	}
-	return key, nil
-}
-
-func nodeID(t scalar.NodeType, key string, b upstream.Backend) (string, error) {
-	key, err := sourceID(key, b)
+// nodeID is the global id of a record.
+func nodeID(t scalar.NodeType, record interface{ SourceID() (string, error) }) (string, error) {
+	key, err := record.SourceID()
 	if err != nil {
 		return "", err
 	}

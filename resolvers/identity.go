@@ -7,19 +7,13 @@ import (
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
-	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
 // ID is the global id.
 func (r identityResolver) ID(_ context.Context, i *mattr.Identity) (string, error) {
-	return nodeID(scalar.IdentityNode, i.Key, upstream.MATTR)
-}
-
-// SourceID is the id in MATTR.
-func (r identityResolver) SourceID(_ context.Context, i *mattr.Identity) (string, error) {
-	return sourceID(i.Key, upstream.MATTR)
+	return nodeID(scalar.IdentityNode, i)
 }
 
 // User is the user whom the identity belongs to, where it shows the key that joins.

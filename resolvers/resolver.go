@@ -53,7 +53,6 @@ type (
 	embedClientResolver  struct{ *Resolver }
 	userResolver         struct{ *Resolver }
 	identityResolver     struct{ *Resolver }
-	credentialResolver   struct{ *Resolver }
 	licenseResolver      struct{ *Resolver }
 	learningPathResolver struct{ *Resolver }
 )
@@ -75,9 +74,6 @@ func (r *Resolver) User() graph.UserResolver { return userResolver{r} }
 
 // Identity answers the fields of an Identity that its record does not hold.
 func (r *Resolver) Identity() graph.IdentityResolver { return identityResolver{r} }
-
-// Credential answers the fields of a Credential that hold its key.
-func (r *Resolver) Credential() graph.CredentialResolver { return credentialResolver{r} }
 
 // License answers the fields of a License that lead to a client.
 func (r *Resolver) License() graph.LicenseResolver { return licenseResolver{r} }

@@ -7,7 +7,6 @@ import (
 	"github.com/learngraph/learngraph/datasource"
 	"github.com/learngraph/learngraph/graph/model"
 	"github.com/learngraph/learngraph/graph/scalar"
-	"github.com/learngraph/learngraph/upstream"
 	"github.com/learngraph/learngraph/upstream/coassemble"
 	"github.com/learngraph/learngraph/upstream/mattr"
 	"github.com/learngraph/learngraph/upstream/thoughtindustries"
@@ -15,12 +14,7 @@ import (
 
 // ID is the global id.
 func (r userResolver) ID(_ context.Context, u *coassemble.User) (string, error) {
-	return nodeID(scalar.UserNode, u.Key, upstream.Coassemble)
-}
-
-// SourceID is the identifier in Coassemble.
-func (r userResolver) SourceID(_ context.Context, u *coassemble.User) (string, error) {
-	return sourceID(u.Key, upstream.Coassemble)
+	return nodeID(scalar.UserNode, u)
 }
 
 // Client is the user's client in Thought Industries.

@@ -3,6 +3,7 @@ package upstream
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 
 	"github.com/learngraph/learngraph/document"
 	"github.com/learngraph/learngraph/footprint"
@@ -148,6 +149,14 @@ func RawJSON(v document.Value) json.RawMessage {
 		return nil
 	}
 	return v.Raw()
+}
+
+// SourceKey returns the backend's own key of a record, which every record must show.
+func SourceKey(b Backend, key string) (string, error) {
+	if key == "" {
+		return "", &Error{Backend: b, Kind: Contract, Err: errors.New("a record has no key")}
+	}
+	return key, nil
 }
 
 // FirstOf returns the first of the values that is not null.

@@ -27,6 +27,8 @@ var (
 	recordKeys = map[string][]string{
 		"EmbedClient": {"clientIdentifier", "identifier"}, "User": {"identifier"}, "Identity": {"id"}, "Credential": {"id"},
 	}
+	// identified are fields whose method package model has.
+	identified = map[string]bool{"Credential.id": true}
 	// keyFields show a key of another record, which may be a number.
 	keyFields = map[string]bool{"User.clientIdentifier": true}
 	// moments are times that a backend writes under either of two names, as a text or a number.
@@ -90,7 +92,9 @@ func (b *recordBuilder) add(name string) {
 		t.Keys = append(t.Keys, t.member(contentMember{Name: key}))
 	}
 	for _, f := range b.cfg.Schema.Types[name].Fields {
-		if !b.cfg.Models[name].Fields[f.Name].Resolver {
+		if f.Name == "sourceId" {
+			t.Methods = append(t.Methods, b.sourceKey(name))
+		} else if !b.cfg.Models[name].Fields[f.Name].Resolver && !identified[name+"."+f.Name] {
 			t.Methods = append(t.Methods, b.accessor(t, f))
 		}
 	}
@@ -103,6 +107,12 @@ func (t *recordType) member(m contentMember) int {
 	}
 	t.Shape.Members = append(t.Shape.Members, m)
 	return len(t.Shape.Members) - 1
+}
+
+// sourceKey is the source of the method that returns the record's key.
+func (b *recordBuilder) sourceKey(name string) string {
+	return fmt.Sprintf("func (o *%s) SourceID() (string, error) { return upstream.SourceKey(upstream.%s, o.Key) }", name,
+		b.backend)
 }
 
 // accessor is the source of the method that reads the field.

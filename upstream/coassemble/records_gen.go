@@ -37,6 +37,10 @@ func (o *EmbedClient) UnmarshalJSON(data []byte) (err error) {
 	return err
 }
 
+func (o *EmbedClient) SourceID() (string, error) {
+	return upstream.SourceKey(upstream.Coassemble, o.Key)
+}
+
 func (o *EmbedClient) Metadata() (json.RawMessage, error) { return upstream.RawJSON(o.Value(2)), nil }
 
 func (o *EmbedClient) UserCount() (*int, error) {
@@ -75,6 +79,8 @@ func (o *User) UnmarshalJSON(data []byte) (err error) {
 	o.Record, err = userType.Parse(data)
 	return err
 }
+
+func (o *User) SourceID() (string, error) { return upstream.SourceKey(upstream.Coassemble, o.Key) }
 
 func (o *User) ClientIdentifier() (*string, error) {
 	return upstream.Optional(upstream.Coassemble, o.Value(1), document.Value.ID)

@@ -32,6 +32,8 @@ func (o *Identity) UnmarshalJSON(data []byte) (err error) {
 	return err
 }
 
+func (o *Identity) SourceID() (string, error) { return upstream.SourceKey(upstream.MATTR, o.Key) }
+
 func (o *Identity) Claims() (json.RawMessage, error) { return upstream.RawJSON(o.Value(1)), nil }
 
 func (o *Identity) AuthenticationProvider() (*AuthenticationProvider, error) {
@@ -89,6 +91,8 @@ func (o *Credential) UnmarshalJSON(data []byte) (err error) {
 	o.Record, err = credentialType.Parse(data)
 	return err
 }
+
+func (o *Credential) SourceID() (string, error) { return upstream.SourceKey(upstream.MATTR, o.Key) }
 
 func (o *Credential) Type() (*string, error) {
 	return upstream.Optional(upstream.MATTR, o.Value(1), document.Value.Text)
