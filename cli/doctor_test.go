@@ -434,3 +434,12 @@ func codeOf(err error) int {
 	}
 	return ExitOK
 }
+
+func TestACommandFailsWhereItsOutputCannotBeWritten(t *testing.T) {
+	t.Parallel()
+	for _, asJSON := range []bool{false, true} {
+		if got := codeOf(conclude(brokenPipe{}, asJSON, true, &checkResult{OK: true})); got != ExitFailed {
+			t.Errorf("JSON %t: got exit code %d", asJSON, got)
+		}
+	}
+}
