@@ -94,7 +94,6 @@ type Gateway struct {
 	sources   *documents.Sources
 	documents *documents.Cache
 	costs     *cost.Estimator
-	charger   *cost.Charger
 	guard     *access.Guard
 	auditor   *access.Auditor
 	present   graphql.ErrorPresenterFunc
@@ -110,7 +109,7 @@ func New(opts Options) *Gateway {
 	g := &Gateway{opts: opts, sources: documents.NewSources(opts.Trusted, opts.Persisted, opts.Log),
 		documents: documents.New(schema, opts.Limits, opts.Introspection, opts.memoryShare(4, documents.DefaultMemory),
 			opts.Reserve),
-		costs: cost.NewEstimator(schema), charger: cost.NewCharger(opts.Cost), guard: access.NewGuard(schema),
+		costs: cost.NewEstimator(schema), guard: access.NewGuard(schema),
 		requests: newRequestCache(opts),
 		present:  gqlerrors.WatchMismatches(opts.Mismatch, gqlerrors.Presenter(opts.Log))}
 	if opts.Digest != nil {

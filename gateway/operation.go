@@ -111,7 +111,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	if refusal != nil {
 		return refusal
 	}
-	if isSubscription(op) {
+	if op.Operation.Operation == ast.Subscription {
 		return g.subscribe(ctx, op, parts, req, f)
 	}
 	ctx, cancel := context.WithTimeout(ctx, req.Timeout)
@@ -134,7 +134,7 @@ func (g *Gateway) answerOperation(ctx context.Context, r *http.Request, req *htt
 	}
 	calls := used.CallsMade()
 	if !out.Sent {
-		g.charger.Settle(ctx, auth.FromContext(ctx), spent, calls, out.Response)
+		g.opts.Cost.Settle(ctx, auth.FromContext(ctx), spent, calls, out.Response)
 		g.opts.Limits.TrimErrors(out.Response)
 		g.addExtensions(ctx, op, used, out)
 	}
@@ -157,7 +157,7 @@ func (g *Gateway) charge(ctx context.Context, op *prepared, req *httpapi.Request
 		if registers {
 			estimate = estimate.WithRegistration(op.RawQuery)
 		}
-		spent, refusal = g.charger.Charge(ctx, auth.FromContext(ctx), estimate)
+		spent, refusal = g.opts.Cost.Charge(ctx, auth.FromContext(ctx), estimate)
 	}
 	if registers && refusal == nil {
 		g.sources.Register(ctx, op.RawQuery)

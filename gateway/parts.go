@@ -137,7 +137,7 @@ func (p *parts) frame(ctx context.Context, payload *engine.Payload) []byte {
 // settle ends the operation, and charges its caller for the calls that it has made.
 func (p *parts) settle(ctx context.Context, resp *graphql.Response) {
 	p.cancel()
-	p.g.charger.Settle(ctx, auth.FromContext(ctx), p.charge, p.provenance.CallsMade(), resp)
+	p.g.opts.Cost.Settle(ctx, auth.FromContext(ctx), p.charge, p.provenance.CallsMade(), resp)
 	p.charge = cost.Charge{}
 }
 

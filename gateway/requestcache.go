@@ -134,11 +134,11 @@ func (g *Gateway) answerWith(ctx context.Context, who *auth.Caller, a *responses
 	if estimate == nil {
 		return out
 	}
-	s, refusal := g.charger.Charge(ctx, who, estimate)
+	s, refusal := g.opts.Cost.Charge(ctx, who, estimate)
 	if refusal != nil {
 		return refusal
 	}
 	f.Cost = estimate.Points
-	g.charger.Settle(ctx, who, s, 0, out.Response)
+	g.opts.Cost.Settle(ctx, who, s, 0, out.Response)
 	return out
 }

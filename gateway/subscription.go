@@ -23,7 +23,6 @@ import (
 	"github.com/learngraph/learngraph/gateway/requestlog"
 	"github.com/learngraph/learngraph/live"
 	"github.com/learngraph/learngraph/upstream"
-	"github.com/vektah/gqlparser/v2/ast"
 	"github.com/vektah/gqlparser/v2/gqlerror"
 )
 
@@ -39,14 +38,6 @@ const (
 // busySeconds is the age in seconds past its freshness from which an event reports a fact that a busy backend did not
 // renew.
 const busySeconds = 10
-
-func isSubscription(op *prepared) bool { return op.Operation.Operation == ast.Subscription }
-
-// notAcceptable refuses a subscription whose caller accepts no protocol of events.
-func notAcceptable() *httpapi.Result {
-	return httpapi.Fail(&httpapi.Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
-		Message: "a subscription needs an Accept that allows text/event-stream or multipart/mixed;subscriptionSpec=1.0"})
-}
 
 // subscriber sends the events of one subscription.
 type subscriber struct {
@@ -68,7 +59,8 @@ func (g *Gateway) subscribe(ctx context.Context, op *prepared, parts *parts, req
 		return httpapi.Fail(httpapi.BadRequest("a subscription cannot be part of a batch: it has its own stream"))
 	}
 	if !parts.x.BeginEvents() {
-		return notAcceptable()
+		return httpapi.Fail(&httpapi.Error{Status: http.StatusNotAcceptable, Code: gqlerrors.CodeBadRequest,
+			Message: "a subscription needs an Accept that allows text/event-stream or multipart/mixed;subscriptionSpec=1.0"})
 	}
 	who := auth.FromContext(ctx)
 	s := &subscriber{g: g, f: f, began: time.Now(), request: parts.request, who: who, x: parts.x,

@@ -55,18 +55,11 @@ type throttleStatus struct {
 	Restore   float64 `json:"restoreRate"`
 }
 
-// Charger charges callers for their operations.
-type Charger struct{ opts Options }
-
-// NewCharger returns a charger within the bounds of opts.
-func NewCharger(opts Options) *Charger { return &Charger{opts} }
-
 // Counted reports whether the costs of operations are counted.
-func (o Options) Counted() bool { return o.Max > 0 || o.Bucket != nil || o.Measure }
+func (o *Options) Counted() bool { return o.Max > 0 || o.Bucket != nil || o.Measure }
 
 // Charge charges the caller the estimated cost of an operation.
-func (c *Charger) Charge(ctx context.Context, who *auth.Caller, estimate *Estimate) (Charge, *httpapi.Result) {
-	o := c.opts
+func (o *Options) Charge(ctx context.Context, who *auth.Caller, estimate *Estimate) (Charge, *httpapi.Result) {
 	charge := Charge{Estimate: estimate}
 	if o.Max > 0 && estimate.Points > o.Max && !o.Measure {
 		return Charge{}, httpapi.Refuse(gqlerror.List{gqlerrors.OverLimit(
@@ -102,14 +95,14 @@ func (c *Charger) Charge(ctx context.Context, who *auth.Caller, estimate *Estima
 }
 
 // Settle returns the points that an operation did not need, and reports its cost.
-func (c *Charger) Settle(ctx context.Context, who *auth.Caller, charge Charge, made int64, resp *graphql.Response) {
-	if charge.Estimate == nil || c.opts.Bucket == nil && !c.opts.Measure {
+func (o *Options) Settle(ctx context.Context, who *auth.Caller, charge Charge, made int64, resp *graphql.Response) {
+	if charge.Estimate == nil || o.Bucket == nil && !o.Measure {
 		return
 	}
 	actual := min(charge.Estimate.Points, charge.Estimate.Points-CallPoints*(total(charge.Estimate.Calls)-made))
-	if rest := int(charge.Estimate.Points - actual); rest > 0 && c.opts.Bucket != nil {
+	if rest := int(charge.Estimate.Points - actual); rest > 0 && o.Bucket != nil {
 		// The caller must get the points back though the operation ran out of time.
-		charge.left = c.opts.Bucket.Take(context.WithoutCancel(ctx), who.Name, charge.limit, -rest).Left
+		charge.left = o.Bucket.Take(context.WithoutCancel(ctx), who.Name, charge.limit, -rest).Left
 	}
 	extensions := charge.report(actual)
 	maps.Copy(extensions, resp.Extensions)
