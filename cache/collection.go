@@ -94,8 +94,8 @@ func without[V any](page any, item int) any {
 	return &p
 }
 
-// FetchPages asks the backend for the missing ones of the pages of a Load and returns an answer for each, in their order.
-// The ETag of one is empty where the backend may have more items than are cached.
+// FetchPages asks the backend for the missing ones of the pages of a Load and returns an answer for each, in their
+// order. The ETag of one is empty where the backend may have more items than are cached.
 type FetchPages[K comparable, V any] func(ctx context.Context, keys []K, missing []Missing) []Answer[*Page[V]]
 
 // Load returns the pages of the keys, as Space.Load returns values.

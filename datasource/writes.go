@@ -24,7 +24,8 @@ func (s *Source) DeleteEmbedClient(ctx context.Context, key string) error {
 
 // UpdateUser changes a user.
 func (s *Source) UpdateUser(ctx context.Context, key string, update coassemble.UserUpdate) error {
-	return s.write(ctx, upstream.Coassemble, func(ctx context.Context, s *Source) { s.invalidateUserUpdate(ctx, key, update) },
+	return s.write(ctx, upstream.Coassemble,
+		func(ctx context.Context, s *Source) { s.invalidateUserUpdate(ctx, key, update) },
 		func() error { return s.Coassemble.UpdateUser(ctx, key, update) })
 }
 
@@ -36,7 +37,8 @@ func (s *Source) DeleteUser(ctx context.Context, key, action, heir string) error
 
 // UpdateIdentity changes an identity.
 func (s *Source) UpdateIdentity(ctx context.Context, key string, update mattr.Update) error {
-	return s.write(ctx, upstream.MATTR, func(ctx context.Context, s *Source) { s.invalidateIdentityUpdate(ctx, key, update) },
+	return s.write(ctx, upstream.MATTR,
+		func(ctx context.Context, s *Source) { s.invalidateIdentityUpdate(ctx, key, update) },
 		func() error { return s.MATTR.UpdateIdentity(ctx, key, update) })
 }
 

@@ -20,7 +20,7 @@ type Fetch[K comparable, V any] func(ctx context.Context, keys []K,
 	deliver func(key K, r cache.Result[V])) []cache.Result[V]
 
 // Loader loads values by key for the length of one operation. It is safe for concurrent use. Values, absences and
-// errors are kept until the operation ends or Reset is called: one operation sees one state of each object.
+// errors are kept as long as the loader is used: one operation sees one state of each object.
 type Loader[K comparable, V any] struct {
 	ctx   context.Context
 	fetch Fetch[K, V]
@@ -189,11 +189,4 @@ func canceledResults[V any](n int, cause error) []cache.Result[V] {
 		results[i].Err = cause
 	}
 	return results
-}
-
-// Reset clears the loader, as a mutation must: a write may have changed values read before it.
-func (l *Loader[K, V]) Reset() {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.known.Clear()
 }

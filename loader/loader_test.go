@@ -137,17 +137,6 @@ func TestLoader(t *testing.T) {
 			}
 		}
 	})
-	t.Run("a reset forgets", func(t *testing.T) {
-		t.Parallel()
-		r := &recorder{}
-		l := New(t.Context(), r.fetch)
-		l.Load(t.Context(), []string{"a"})
-		l.Reset()
-		l.Load(t.Context(), []string{"a"})
-		if diff := cmp.Diff([][]string{{"a"}, {"a"}}, r.batches); diff != "" {
-			t.Error(diff)
-		}
-	})
 }
 
 func TestABatchIsFetchedWhereItsCallerWaits(t *testing.T) {
