@@ -11,13 +11,11 @@ import (
 
 // coassembleList is how one kind of record of Coassemble is read.
 type coassembleList[V any] struct {
-	kind     string // such as "user"
+	records  cache.SpaceOptions[V]
 	list     cache.Tag
 	key      func(V) (key string, stub bool)
 	tags     func(V) []cache.Tag
 	pages    func(PageKey) []cache.Tag // the tags of a page
-	size     func(V) int
-	decode   func([]byte) (V, error)
 	single   func(ctx context.Context, key string, options ...upstream.Option) (V, upstream.Meta, error)
 	listPart func(ctx context.Context, k PageKey, o upstream.Option) (Page[V], upstream.Meta, error)
 	// listAll reads a page of the list of all.
@@ -26,11 +24,11 @@ type coassembleList[V any] struct {
 
 func (l coassembleList[V]) resource(c *cache.Cache, o spaceOptions) *resource[V] {
 	r := &resource[V]{list: l.list, tags: l.tags, single: l.single, normal: sameText}
-	records := recordSpace(o, l.kind, l.size, l.decode)
-	r.items = cache.NewSpace(c, records)
+	kind := l.records.Kind
+	r.items = cache.NewSpace(c, l.records)
 	r.pages = cache.NewCollection(c, cache.CollectionOptions[PageKey, V]{
-		Pages: ofKind(records, l.kind+"Page"), Text: PageKey.text, Items: r.items, Key: l.key, Tags: l.tags})
-	r.scan = scanner[V]{size: new(scanSize), key: l.key, seen: r.pageTags, flights: flights[*scan[V]](c, l.kind+"Walk", o),
+		Pages: ofKind(l.records, kind+"Page"), Text: PageKey.text, Items: r.items, Key: l.key, Tags: l.tags})
+	r.scan = scanner[V]{size: new(scanSize), key: l.key, seen: r.pageTags, flights: flights[*scan[V]](c, kind+"Walk", o),
 		read: func(ctx context.Context, cursor string) (scannedPage[V], error) {
 			return revisit(ctx, r.pages, r.list, cursor, nil,
 				func(o upstream.Option) (Page[V], upstream.Meta, error) {
@@ -49,11 +47,10 @@ func (l coassembleList[V]) resource(c *cache.Cache, o spaceOptions) *resource[V]
 func (s *Source) newEmbedClients(c *cache.Cache, o spaceOptions) *resource[*coassemble.EmbedClient] {
 	list := s.tag(upstream.Coassemble, "embedClients")
 	return coassembleList[*coassemble.EmbedClient]{
-		kind: "embedClient", list: list,
-		key:   func(c *coassemble.EmbedClient) (key string, stub bool) { return c.Key, c.Bare },
-		tags:  func(*coassemble.EmbedClient) []cache.Tag { return []cache.Tag{list} },
-		pages: func(PageKey) []cache.Tag { return []cache.Tag{list} },
-		size:  (*coassemble.EmbedClient).Size, decode: recordFrom[coassemble.EmbedClient],
+		records: recordSpace[coassemble.EmbedClient](o, "embedClient"), list: list,
+		key:    func(c *coassemble.EmbedClient) (key string, stub bool) { return c.Key, c.Bare },
+		tags:   func(*coassemble.EmbedClient) []cache.Tag { return []cache.Tag{list} },
+		pages:  func(PageKey) []cache.Tag { return []cache.Tag{list} },
 		single: s.Coassemble.Client, listAll: s.Coassemble.Clients,
 		listPart: func(ctx context.Context, k PageKey,
 			o upstream.Option) (Page[*coassemble.EmbedClient], upstream.Meta, error) {

@@ -12,7 +12,7 @@ import (
 // newCredentials returns the pages of credentials. No route reads one alone, so that they have no keys of their own.
 func newCredentials(c *cache.Cache, o spaceOptions) *cache.Collection[PageKey, *mattr.Credential] {
 	return cache.NewCollection(c, cache.CollectionOptions[PageKey, *mattr.Credential]{
-		Pages: recordSpace(o, "credentialPage", (*mattr.Credential).Size, recordFrom[mattr.Credential]),
+		Pages: recordSpace[mattr.Credential](o, "credentialPage"),
 		Text:  PageKey.text})
 }
 

@@ -60,7 +60,7 @@ func identityKey(i *mattr.Identity) (key string, stub bool) { return i.Key, fals
 
 func (s *Source) newIdentities(c *cache.Cache, o spaceOptions) *identityLists {
 	records := func(kind string) cache.SpaceOptions[*mattr.Identity] {
-		return recordSpace(o, kind, (*mattr.Identity).Size, recordFrom[mattr.Identity])
+		return recordSpace[mattr.Identity](o, kind)
 	}
 	r := &resource[*mattr.Identity]{list: s.tag(upstream.MATTR, "identities"), tags: s.identityTags,
 		normal: strings.ToLower, single: s.identityByID, requestedOnly: true, items: cache.NewSpace(c, records("identity"))}

@@ -106,11 +106,14 @@ func newSpace[V any](c *cache.Cache, kind string, o spaceOptions, encode func(V)
 		Personal: o.personal, Encode: encode, Decode: decode, Size: size})
 }
 
-// recordSpace describes a space of records, which have a JSON form of their own.
-func recordSpace[V any](o spaceOptions, kind string, size func(V) int,
-	decode func([]byte) (V, error)) cache.SpaceOptions[V] {
+// recordSpace describes a space of records, which have a JSON form and a size of their own.
+func recordSpace[T any, V interface {
+	*T
+	Size() int
+}](o spaceOptions, kind string) cache.SpaceOptions[V] {
 	return cache.SpaceOptions[V]{Kind: kind, Backend: string(o.backend), Scope: o.scope, Personal: o.personal,
-		Encode: jsonOf[V], Decode: decode, Size: size}
+		Encode: jsonOf[V], Size: V.Size,
+		Decode: func(data []byte) (V, error) { return recordFrom[T](data) }}
 }
 
 // ofKind returns the options of another space of the same records.

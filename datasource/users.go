@@ -36,10 +36,10 @@ func clientOf(u *coassemble.User) string {
 func (s *Source) newUsers(c *cache.Cache, o spaceOptions) *resource[*coassemble.User] {
 	list := s.tag(upstream.Coassemble, "users")
 	return coassembleList[*coassemble.User]{
-		kind: "user", list: list, tags: s.userTags,
-		key:   func(u *coassemble.User) (key string, stub bool) { return u.Key, u.Bare },
-		pages: func(k PageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Of)} },
-		size:  (*coassemble.User).Size, decode: recordFrom[coassemble.User], single: s.Coassemble.User,
+		records: recordSpace[coassemble.User](o, "user"), list: list, tags: s.userTags,
+		key:    func(u *coassemble.User) (key string, stub bool) { return u.Key, u.Bare },
+		pages:  func(k PageKey) []cache.Tag { return []cache.Tag{list, s.usersOf(k.Of)} },
+		single: s.Coassemble.User,
 		listAll: func(ctx context.Context, number, length int,
 			options ...upstream.Option) (Page[*coassemble.User], upstream.Meta, error) {
 			return s.Coassemble.Users(ctx, "", number, length, options...)
