@@ -55,13 +55,13 @@ func report(ctx context.Context, out io.Writer, client graphql.Client, query str
 		if err != nil {
 			return err
 		}
-		fmt.Fprintf(out, "%s: %d of %d seats, %s\n", text(c.Name), value(c.SeatsUsedCount), value(c.SeatsLimit),
+		fmt.Fprintf(out, "%s: %d of %d seats, %s\n", or(c.Name, "unnamed"), or(c.SeatsUsedCount, 0), or(c.SeatsLimit, 0),
 			license(c.LicenseEndDate))
 		for u, err := range users(ctx, client, c.Id) {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(out, "  %s, %s\n", text(u.Name), department(u.Metadata))
+			fmt.Fprintf(out, "  %s, %s\n", or(u.Name, "unnamed"), department(u.Metadata))
 		}
 	}
 	return nil
@@ -168,16 +168,10 @@ func department(metadata *json.RawMessage) string {
 	return "no department"
 }
 
-func text(s *string) string {
-	if s == nil {
-		return "unnamed"
+// or returns the value of a nullable field, and fallback for null.
+func or[T any](p *T, fallback T) T {
+	if p == nil {
+		return fallback
 	}
-	return *s
-}
-
-func value(n *int) int {
-	if n == nil {
-		return 0
-	}
-	return *n
+	return *p
 }

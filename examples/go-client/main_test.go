@@ -59,8 +59,8 @@ func TestAUserIsRenamed(t *testing.T) {
 				t.Fatalf("got %v, %v", mistakes, err)
 			}
 			for changed := range users(ctx, client, c.Id) {
-				if changed.Id == u.Id && (text(changed.Name) != "Grace Hopper" || department(changed.Metadata) != department(u.Metadata)) {
-					t.Errorf("got %s, %s", text(changed.Name), *changed.Metadata)
+				if changed.Id == u.Id && (or(changed.Name, "unnamed") != "Grace Hopper" || department(changed.Metadata) != department(u.Metadata)) {
+					t.Errorf("got %s, %s", or(changed.Name, "unnamed"), *changed.Metadata)
 				}
 			}
 			return

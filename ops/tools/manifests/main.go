@@ -4,6 +4,7 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -46,8 +47,8 @@ func check(r io.Reader) (int, error) {
 	}
 	count := 0
 	var failures []error
-	for documents := utilyaml.NewDocumentDecoder(io.NopCloser(r)); ; {
-		document, err := readAll(documents)
+	for documents := utilyaml.NewYAMLReader(bufio.NewReader(r)); ; {
+		document, err := documents.Read()
 		if errors.Is(err, io.EOF) {
 			break
 		} else if err != nil {
@@ -63,19 +64,6 @@ func check(r io.Reader) (int, error) {
 		failures = append(failures, errors.New("no object on standard input"))
 	}
 	return count, errors.Join(failures...)
-}
-
-// readAll reads one document, however long: a short buffer makes the decoder return it in parts.
-func readAll(documents io.Reader) ([]byte, error) {
-	var document bytes.Buffer
-	part := make([]byte, 1<<20)
-	for {
-		n, err := documents.Read(part)
-		document.Write(part[:n])
-		if !errors.Is(err, io.ErrShortBuffer) {
-			return document.Bytes(), err
-		}
-	}
 }
 
 // schemas has a compiled schema for each "apiVersion kind".
