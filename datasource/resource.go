@@ -28,32 +28,37 @@ type resource[V any] struct {
 
 // load returns records by key.
 func (r *resource[V]) load(ctx context.Context, keys []string, together *roundMember) []cache.Result[V] {
-	return r.items.Load(ctx, keys, func(ctx context.Context, missing []cache.Missing) []cache.Answer[V] {
-		return r.read(ctx, missing, together)
-	})
+	return r.items.Load(ctx, keys, r.read(together))
 }
 
-// read reads records singly, or by the pages of the whole list where those are fewer.
-func (r *resource[V]) read(ctx context.Context, missing []cache.Missing, together *roundMember) []cache.Answer[V] {
-	keys := missingKeys(missing)
-	answers, rest := plan(ctx, keys, together, func(keys []string) (seen scanned[string, V], err error) {
-		if r.scan.size.bound(len(keys)) == 0 {
-			return seen, nil
-		}
-		s, left := r.scan, r.remainingAfter(keys)
-		s.worthReading = func(page []V) bool { return left(page) > 0 }
-		result, err := s.scan(scanning(ctx, keys), len(keys))
-		if result == nil || err != nil {
-			return seen, err
-		}
-		return scanned[string, V]{r.selectKeys(ctx, result, keys), result.done}, nil
-	})
-	eachOf(fetching(ctx), keys, rest, answers, func(ctx context.Context, i int) (cache.Entry[V], error) {
-		m := &missing[i]
-		v, meta, err := r.single(ctx, m.Key, upstream.IfNoneMatch(m.ETag))
-		return conditional(v, meta, err, r.tags)
-	})
-	return answers
+// read returns a fetch that reads records singly, or by the pages of the whole list where those are fewer.
+func (r *resource[V]) read(together *roundMember) cache.Fetch[V] {
+	return func(ctx context.Context, missing []cache.Missing) []cache.Answer[V] {
+		keys := missingKeys(missing)
+		answers, rest := plan(ctx, keys, together, func(keys []string) (scanned[string, V], error) {
+			return r.scanFor(ctx, keys)
+		})
+		eachOf(fetching(ctx), keys, rest, answers, func(ctx context.Context, i int) (cache.Entry[V], error) {
+			m := &missing[i]
+			v, meta, err := r.single(ctx, m.Key, upstream.IfNoneMatch(m.ETag))
+			return conditional(v, meta, err, r.tags)
+		})
+		return answers
+	}
+}
+
+// scanFor reads the pages of the whole list until they have shown the keys.
+func (r *resource[V]) scanFor(ctx context.Context, keys []string) (seen scanned[string, V], err error) {
+	if r.scan.size.bound(len(keys)) == 0 {
+		return seen, nil
+	}
+	s, left := r.scan, r.remainingAfter(keys)
+	s.worthReading = func(page []V) bool { return left(page) > 0 }
+	result, err := s.scan(scanning(ctx, keys), len(keys))
+	if result == nil || err != nil {
+		return seen, err
+	}
+	return scanned[string, V]{r.selectKeys(ctx, result, keys), result.done}, nil
 }
 
 // remainingAfter returns a count of the keys that no page has shown so far.

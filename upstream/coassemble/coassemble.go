@@ -89,13 +89,23 @@ func (c *Client) UserWindow(ctx context.Context, clientIdentifier string, offset
 // Client reads one embed client. A record without an identifier, or with another than asked for, breaks the contract.
 func (c *Client) Client(ctx context.Context, identifier string,
 	options ...upstream.Option) (*EmbedClient, upstream.Meta, error) {
-	return single[EmbedClient](ctx, c.rest, clientKind, identifier, options)
+	var e EmbedClient
+	resp, err := c.rest.Do(ctx, single(clientKind, identifier, &e).Apply(options))
+	if err != nil {
+		return nil, resp.Meta(), err
+	}
+	return &e, resp.Meta(), nil
 }
 
 // User reads one user, in the manner of Client.
 func (c *Client) User(ctx context.Context, identifier string,
 	options ...upstream.Option) (*User, upstream.Meta, error) {
-	return single[User](ctx, c.rest, userKind, identifier, options)
+	var u User
+	resp, err := c.rest.Do(ctx, single(userKind, identifier, &u).Apply(options))
+	if err != nil {
+		return nil, resp.Meta(), err
+	}
+	return &u, resp.Meta(), nil
 }
 
 // UpdateClient replaces the metadata of a client. Null or empty metadata is not sent.
@@ -150,20 +160,15 @@ func (c *Client) write(ctx context.Context, req upstream.Request) error {
 	return err
 }
 
-func single[T ~struct{ upstream.Record }](ctx context.Context, rest *upstream.Client, k *kind, identifier string,
-	options []upstream.Option) (*T, upstream.Meta, error) {
-	item := new(T)
+// single returns the request for one record, which is read into item.
+func single[T ~struct{ upstream.Record }](k *kind, identifier string, item *T) upstream.Request {
 	req := k.request(http.MethodGet, identifier)
 	req.Read = func(resp *upstream.Response) error {
 		record, err := k.ReadRequested(resp, func(key string) bool { return key == identifier })
 		*item = T{record}
 		return err
 	}
-	resp, err := rest.Do(ctx, req.Apply(options))
-	if err != nil {
-		return nil, resp.Meta(), err
-	}
-	return item, resp.Meta(), nil
+	return req
 }
 
 func list[T ~struct{ upstream.Record }](ctx context.Context, rest *upstream.Client, k *kind, clientIdentifier string,
