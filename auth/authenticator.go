@@ -6,8 +6,8 @@ import (
 	"strings"
 )
 
-// rejection is why a caller was not authenticated. Its text may be shown, and does not reveal which part of a credential
-// is wrong; its reason is for operators only, since it would help an attacker.
+// rejection is why a caller was not authenticated. Its text may be shown, and does not reveal which part of a
+// credential is wrong; its reason is for operators only, since it would help an attacker.
 type rejection struct{ text, reason string }
 
 func (e *rejection) Error() string { return e.text }

@@ -25,7 +25,8 @@ type pageRequest struct {
 }
 
 // newPageRequest reads the arguments of a list at the root; values are those that affect its content.
-func newPageRequest(ctx context.Context, list string, first *int, after *string, values ...string) (pageRequest, error) {
+func newPageRequest(ctx context.Context, list string, first *int, after *string,
+	values ...string) (pageRequest, error) {
 	size, err := scalar.First(first, 1)
 	if err != nil {
 		return pageRequest{}, err
@@ -256,9 +257,9 @@ func credentialsOf[P any](ctx context.Context, parents []P, list string, key fun
 	return join(ctx, parents, datasource.From(ctx).CredentialPages(), pageKey, shape)
 }
 
-// cursorPage returns the requested part of the page that the cursor's token leads to. The page was read from its start:
-// a place inside it has no token of its own. Where the backend's next page is the same page again, the list ends with an
-// error in addition to the nodes.
+// cursorPage returns the requested part of the page that the cursor's token leads to. The page was read from its
+// start: a place inside it has no token of its own. Where the backend's next page is the same page again, the list ends
+// with an error in addition to the nodes.
 func cursorPage[T any](p datasource.Page[T], r pageRequest) (*model.Connection[T], error) {
 	var err error
 	if p.Next != "" && p.Next == r.Token {

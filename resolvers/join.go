@@ -11,8 +11,8 @@ import (
 	"github.com/vektah/gqlparser/v2/ast"
 )
 
-// join loads the record of each parent's key. A parent without a key leads to nothing and makes no call. shape may return
-// an error in addition to a result that lacks something.
+// join loads the record of each parent's key. A parent without a key leads to nothing and makes no call. shape may
+// return an error in addition to a result that lacks something.
 func join[P any, K comparable, V, R any](ctx context.Context, parents []P, l *loader.Loader[K, V],
 	key func(P) (K, bool, error), shape func(K, V) (R, error)) ([]R, error) {
 	results := make([]R, len(parents))

@@ -48,8 +48,8 @@ func NewResponseWriter(w http.ResponseWriter, r *http.Request) *ResponseWriter {
 		visit: requestlog.Of(r.Context())}
 }
 
-// Negotiate picks the media type and the content coding of the answer, which has an ETag where the request is a GET, and
-// reports whether a media type can carry the answer; else it refuses the request. An answer that is not divided is
+// Negotiate picks the media type and the content coding of the answer, which has an ETag where the request is a GET,
+// and reports whether a media type can carry the answer; else it refuses the request. An answer that is not divided is
 // application/json for a caller who takes answers in parts alone.
 func (x *ResponseWriter) Negotiate(r *http.Request, compressAbove int) bool {
 	if r.Method == http.MethodGet || r.Method == http.MethodHead {

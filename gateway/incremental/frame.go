@@ -28,8 +28,8 @@ const (
 	partHeader = "Content-Type: application/json; charset=utf-8\r\n\r\n"
 )
 
-// frame returns the frame of a payload. In multipart/mixed the delimiter is behind it, so that a reader has all of it at
-// once.
+// frame returns the frame of a payload. In multipart/mixed the delimiter is behind it, so that a reader has all of it
+// at once.
 func (p Protocol) frame(payload string, last bool) []byte {
 	switch {
 	case p == Events && last:

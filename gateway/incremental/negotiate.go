@@ -52,10 +52,10 @@ func (p Protocol) contentType() string {
 	return "text/event-stream; charset=utf-8"
 }
 
-// Negotiate picks the protocols of an answer in parts and of a subscription's events that an Accept header asks for with
-// the most weight, each None where it allows none. An answer that is not divided goes before one in parts if whole, its
-// weight, is greater; Events before Multipart. accepted reports whether the header allows any format of parts, such as
-// one of a later version of the specification, which none of the protocols is.
+// Negotiate picks the protocols of an answer in parts and of a subscription's events that an Accept header asks for
+// with the most weight, each None where it allows none. An answer that is not divided goes before one in parts if
+// whole, its weight, is greater; Events before Multipart. accepted reports whether the header allows any format of
+// parts, such as one of a later version of the specification, which none of the protocols is.
 func Negotiate(accept []string, whole float64) (parts, events Protocol, accepted bool) {
 	if !slices.ContainsFunc(accept, namesParts) {
 		return None, None, false
@@ -71,11 +71,9 @@ func Negotiate(accept []string, whole float64) (parts, events Protocol, accepted
 		if p != None && (q > partsWeight || q == partsWeight && p < parts) {
 			parts, partsWeight = p, q
 		}
-		if media == "multipart/mixed" && params["subscriptionspec"] == "1.0" {
-			p = Multipart
-		}
-		if p == Multipart && q > eventsWeight || p == Events && q >= eventsWeight {
-			events, eventsWeight = p, q
+		e := protocolOfEvents(media, params)
+		if e != None && (q > eventsWeight || q == eventsWeight && e == Events) {
+			events, eventsWeight = e, q
 		}
 	}
 	if whole > partsWeight {
@@ -88,6 +86,16 @@ func Negotiate(accept []string, whole float64) (parts, events Protocol, accepted
 func namesParts(value string) bool {
 	value = strings.ToLower(value)
 	return strings.Contains(value, "multipart/mixed") || strings.Contains(value, "text/event-stream")
+}
+
+func protocolOfEvents(media string, params map[string]string) Protocol {
+	if media == "multipart/mixed" && params["subscriptionspec"] == "1.0" {
+		return Multipart
+	}
+	if p := protocolOf(media, params); p == Events {
+		return Events
+	}
+	return None
 }
 
 func protocolOf(media string, params map[string]string) Protocol {

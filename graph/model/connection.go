@@ -32,16 +32,24 @@ func NewConnection[T any](nodes []T, cursors []string, more, continued bool) *Co
 	return c
 }
 
-// The connections whose pages the resolvers make.
 type (
+	// EmbedClientConnection is a page of clients of Coassemble.
 	EmbedClientConnection = Connection[*coassemble.EmbedClient]
-	UserConnection        = Connection[*coassemble.User]
-	IdentityConnection    = Connection[*mattr.Identity]
-	CredentialConnection  = Connection[*Credential]
+	// UserConnection is a page of users.
+	UserConnection = Connection[*coassemble.User]
+	// IdentityConnection is a page of identities.
+	IdentityConnection = Connection[*mattr.Identity]
+	// CredentialConnection is a page of credentials.
+	CredentialConnection = Connection[*Credential]
 
-	ClientEdge      = Edge[*Client]
+	// ClientEdge is a client of Thought Industries with its cursor.
+	ClientEdge = Edge[*Client]
+	// EmbedClientEdge is a client of Coassemble with its cursor.
 	EmbedClientEdge = Edge[*coassemble.EmbedClient]
-	UserEdge        = Edge[*coassemble.User]
-	IdentityEdge    = Edge[*mattr.Identity]
-	CredentialEdge  = Edge[*Credential]
+	// UserEdge is a user with its cursor.
+	UserEdge = Edge[*coassemble.User]
+	// IdentityEdge is an identity with its cursor.
+	IdentityEdge = Edge[*mattr.Identity]
+	// CredentialEdge is a credential with its cursor.
+	CredentialEdge = Edge[*Credential]
 )
