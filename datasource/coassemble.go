@@ -34,7 +34,7 @@ func (l coassembleList[V]) resource(c *cache.Cache, o spaceOptions) *resource[V]
 				func(o upstream.Option) (Page[V], upstream.Meta, error) {
 					number, _ := strconv.Atoi(cursor)
 					page, meta, err := l.listAll(ctx, number, coassemble.MaxLength, o)
-					if page.More {
+					if len(page.Items) == coassemble.MaxLength {
 						page.Next = strconv.Itoa(number + 1)
 					}
 					return page, meta, err

@@ -186,7 +186,7 @@ func list[T ~struct{ upstream.Record }](ctx context.Context, rest *upstream.Clie
 	case err != nil:
 		return paging.Page[*T]{}, resp.Meta(), upstream.NotFoundAsRejected(err)
 	}
-	page.More = len(page.Items) == length
+	page.More = len(page.Items) >= length
 	return page, resp.Meta(), nil
 }
 

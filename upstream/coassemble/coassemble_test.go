@@ -174,6 +174,21 @@ func TestListsTakeRecordsAndPlainIdentifiers(t *testing.T) {
 	}
 }
 
+func TestOnlyAPageThatIsShorterThanAskedForIsTheLast(t *testing.T) {
+	t.Parallel()
+	c := newTestClient(t, fixed{200, `["a","b","c"]`})
+	for length, more := range map[int]bool{2: true, 3: true, 4: false} {
+		users, _, err := c.Users(t.Context(), "", 0, length)
+		if err != nil || users.More != more {
+			t.Errorf("of %d: got %t, %v, want %t", length, users.More, err, more)
+		}
+		window, _, err := c.UserWindow(t.Context(), "", 0, length)
+		if err != nil || window.More != more || len(window.Items) != min(length, 3) {
+			t.Errorf("the first %d: got %+v, %v, want more %t", length, window, err, more)
+		}
+	}
+}
+
 func TestASingleReadIsOfTheRecordAskedFor(t *testing.T) {
 	t.Parallel()
 	tests := map[string]upstream.Kind{
