@@ -72,14 +72,21 @@ func payloadsOf(t testing.TB, w *world, loaded *graphql.OperationContext, p incr
 	if !payload.HasNext {
 		return nil
 	}
-	sent := []json.RawMessage{p.First(data, errs, payload)}
+	sent := []json.RawMessage{payloadIn(p.First(data, errs, payload))}
 	for payload.HasNext {
 		for payload = d.Next(); payload == nil; payload = d.Next() {
 			<-d.Events()
 		}
-		sent = append(sent, p.Next(payload, nil))
+		sent = append(sent, payloadIn(p.Next(payload, nil)))
 	}
 	return sent
+}
+
+// payloadIn returns the payload in a frame of multipart/mixed.
+func payloadIn(frame []byte) json.RawMessage {
+	_, rest, _ := bytes.Cut(frame, []byte("\r\n\r\n"))
+	payload, _, _ := bytes.Cut(rest, []byte("\r\n--"))
+	return payload
 }
 
 // deliverCase executes a random operation in both formats. ok is false where it is not delivered in parts, or where graphql-js
