@@ -3,6 +3,7 @@ package incremental
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strconv"
 	"time"
 
@@ -23,6 +24,8 @@ const (
 	opening = "\r\n" + delimiter + "\r\n"
 	// comment is an event that readers pass over.
 	comment = ":\n\n"
+	// event precedes the payload of an event.
+	event = "event: next\ndata: "
 	// complete is the event that ends a stream.
 	complete   = "event: complete\ndata: \n\n"
 	partHeader = "Content-Type: application/json; charset=utf-8\r\n\r\n"
@@ -30,16 +33,21 @@ const (
 
 // frame returns the frame of a payload. In multipart/mixed the delimiter is behind it, so that a reader has all of it
 // at once.
-func (p Protocol) frame(payload string, last bool) []byte {
+func (p Protocol) frame(payload []byte, last bool) []byte { return p.appendFrame(nil, payload, last) }
+
+// appendFrame appends the frame of a payload, which may be as long as an answer: it is copied once.
+func (p Protocol) appendFrame(dst, payload []byte, last bool) []byte {
+	before, after := partHeader, "\r\n"+delimiter+"\r\n"
 	switch {
 	case p == Events && last:
-		return []byte("event: next\ndata: " + payload + "\n\n" + complete)
+		before, after = event, "\n\n"+complete
 	case p == Events:
-		return []byte("event: next\ndata: " + payload + "\n\n")
+		before, after = event, "\n\n"
 	case last:
-		return []byte(partHeader + payload + "\r\n" + delimiter + "--\r\n")
+		after = "\r\n" + delimiter + "--\r\n"
 	}
-	return []byte(partHeader + payload + "\r\n" + delimiter + "\r\n")
+	dst = append(slices.Grow(dst, len(before)+len(payload)+len(after)), before...)
+	return append(append(dst, payload...), after...)
 }
 
 // Opening returns the bytes before the first frame of a subscription.
@@ -55,27 +63,27 @@ func (p Protocol) Beat() []byte {
 	if p == Events {
 		return []byte(comment)
 	}
-	return p.frame("{}", false)
+	return p.frame([]byte("{}"), false)
 }
 
 // Event returns the frame of an answer to a subscription, for any number of subscribers.
 func (p Protocol) Event(answer []byte) []byte {
 	if p == Events {
-		return p.frame(string(answer), false)
+		return p.frame(answer, false)
 	}
-	return p.frame(`{"payload":`+string(answer)+"}", false)
+	return p.frame(slices.Concat([]byte(`{"payload":`), answer, []byte("}")), false)
 }
 
 // Only returns the whole stream of events with a single answer.
-func Only(answer []byte) []byte { return Events.frame(string(answer), true) }
+func Only(answer []byte) []byte { return Events.frame(answer, true) }
 
 // End returns the frame that ends a subscription with errors.
 func (p Protocol) End(errs gqlerror.List) []byte {
 	text, _ := json.Marshal(errs)
 	if p == Events {
-		return p.frame(`{"errors":`+string(text)+"}", true)
+		return p.frame([]byte(`{"errors":`+string(text)+"}"), true)
 	}
-	return p.frame(`{"payload":null,"errors":`+string(text)+"}", true)
+	return p.frame([]byte(`{"payload":null,"errors":`+string(text)+"}"), true)
 }
 
 // Retry returns the frame that sets the time after which an event source connects again.

@@ -71,7 +71,7 @@ func Negotiate(accept []string, whole float64) (parts, events Protocol, accepted
 		if p != None && (q > partsWeight || q == partsWeight && p < parts) {
 			parts, partsWeight = p, q
 		}
-		e := protocolOfEvents(media, params)
+		e := protocolOfEvents(p, media, params)
 		if e != None && (q > eventsWeight || q == eventsWeight && e == Events) {
 			events, eventsWeight = e, q
 		}
@@ -88,12 +88,13 @@ func namesParts(value string) bool {
 	return strings.Contains(value, "multipart/mixed") || strings.Contains(value, "text/event-stream")
 }
 
-func protocolOfEvents(media string, params map[string]string) Protocol {
-	if media == "multipart/mixed" && params["subscriptionspec"] == "1.0" {
-		return Multipart
-	}
-	if p := protocolOf(media, params); p == Events {
+// protocolOfEvents returns the protocol of a subscription's events for a media range, whose protocol of parts is p.
+func protocolOfEvents(p Protocol, media string, params map[string]string) Protocol {
+	switch {
+	case p == Events:
 		return Events
+	case media == "multipart/mixed" && params["subscriptionspec"] == "1.0":
+		return Multipart
 	}
 	return None
 }

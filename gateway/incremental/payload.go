@@ -75,11 +75,11 @@ func (p Protocol) First(data []byte, errs gqlerror.List, first *engine.Payload) 
 	if p.Format() == engine.Deduplicated {
 		pending(o, first.Pending)
 	}
-	frame := p.frame(o.end(first.HasNext, nil), false)
+	payload := o.end(first.HasNext, nil)
 	if p == Events {
-		return frame
+		return p.frame(payload, false)
 	}
-	return append([]byte(opening), frame...)
+	return p.appendFrame([]byte(opening), payload, false)
 }
 
 // Next returns the frame of a later payload.
@@ -94,13 +94,13 @@ func (p Protocol) Next(payload *engine.Payload, extensions map[string]any) []byt
 	return p.frame(o.end(payload.HasNext, extensions), !payload.HasNext)
 }
 
-func (o *object) end(hasNext bool, extensions map[string]any) string {
+func (o *object) end(hasNext bool, extensions map[string]any) []byte {
 	if len(extensions) > 0 {
 		o.member("extensions", extensions)
 	}
 	o.member("hasNext", hasNext)
 	o.WriteByte('}')
-	return o.String()
+	return o.Bytes()
 }
 
 func pending(o *object, announced []engine.Pending) {
