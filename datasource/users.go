@@ -98,8 +98,7 @@ func (s *Source) readUserPages(ctx context.Context, all []PageKey, missing []cac
 		if users == nil || err != nil {
 			return seen, err
 		}
-		return scanned[PageKey, *Page[*coassemble.User]]{s.partsOf(users, meta, ofClients), len(ofClients) == len(keys)},
-			nil
+		return userPages{s.partsOf(users, meta, ofClients), len(ofClients) == len(keys)}, nil
 	})
 	for i, a := range s.users.fetch(ctx, all, at(missing, rest)) {
 		answers[rest[i]] = a

@@ -47,7 +47,10 @@ func tenantPage[K comparable, V, R any](ctx context.Context, l *loader.Loader[K,
 			}
 			if at++; result.Found {
 				page.Offset = at
-				node, _ := shape(window[i], result.Value)
+				node, err := shape(window[i], result.Value)
+				if err != nil {
+					return nil, err
+				}
 				nodes, cursors = append(nodes, node), append(cursors, page.Encode())
 			}
 		}
