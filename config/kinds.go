@@ -37,7 +37,7 @@ func checked(name, fallback, usage string, check func(string) error, to *string)
 	}}
 }
 
-// matching is a text that a function accepts where it is set; want describes one.
+// matching returns the setting of a text for which accepts must be true. want describes such a text.
 func matching(name, fallback, usage, want string, accepts func(string) bool, to *string) Setting {
 	return checked(name, fallback, usage, func(v string) error {
 		if !accepts(v) {
@@ -47,7 +47,7 @@ func matching(name, fallback, usage, want string, accepts func(string) bool, to 
 	}, to)
 }
 
-// parsed is a setting of another type than text, which parse reads and right accepts; want describes one.
+// parsed returns a setting that parse reads, for whose value right must be true. want describes such a value.
 func parsed[T any](name, fallback, usage, want string, parse func(string) (T, error), right func(T) bool,
 	to *T) Setting {
 	return Setting{Name: name, Default: fallback, Usage: usage, set: func(v string) error {
@@ -60,7 +60,8 @@ func parsed[T any](name, fallback, usage, want string, parse func(string) (T, er
 	}}
 }
 
-// list is a setting of several values with commas, each of which a function accepts; want describes them.
+// list returns a setting of values separated by commas, for each of which accepts must be true. want describes the
+// values.
 func list(name, usage, want string, accepts func(string) bool, to *[]string) Setting {
 	return Setting{Name: name, Usage: usage, list: true, set: func(v string) error {
 		*to = items(v)

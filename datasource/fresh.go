@@ -9,8 +9,8 @@ import (
 	"github.com/learngraph/learngraph/upstream/mattr"
 )
 
-// The Fresh reads are made at the backend whatever is stored: the right to write rests on them. All but that of a user
-// are for a server that has the backend.
+// The Fresh reads are made at the backend whatever is stored: the right to write rests on them. The backend of all but
+// FreshUser must be configured.
 
 // FreshUser reads a user.
 func (s *Source) FreshUser(ctx context.Context, key string) (*coassemble.User, error) {

@@ -40,8 +40,8 @@ type Error struct {
 	AcceptEncoding string
 	// challenge asks for credentials, for 401.
 	challenge bool
-	// operations are the number of a batch, each of which gets the error: clients match answers with operations by their
-	// place. 0 is a request that is no batch.
+	// operations is the number of operations of a refused batch, 0 for any other request. The answer repeats the error for
+	// each of them, since clients match answers with operations by their place.
 	operations int
 }
 
